@@ -1,0 +1,203 @@
+"""Every event that crosses a service boundary, as Pydantic models: the source of the published JSON Schemas.
+
+Events are numbered states, not deltas: "the library's word on this student, number 7". A newer number replaces an
+older one and an older or equal one changes nothing, so repetition, reordering and replay are harmless.
+Readers ignore unknown fields. An unknown verdict, state or outcome is unreadable, never clear.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+
+MAX_VERSION: Final = 2**31 - 1
+"""Versions are counted up by one; a larger number is a mistake of its producer, not a state."""
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("an instant needs its offset from UTC")
+    return value
+
+
+StudentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$", examples=["TS20260001"])]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
+Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
+
+
+class Message(BaseModel):
+    """Base of everything on the wire: immutable, tolerant of fields it does not know, silent about what it refused."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class Verdict(StrEnum):
+    CLEAR = "clear"
+    BLOCKED = "blocked"
+
+
+class Reason(Message):
+    """Why a check is blocked, in the department's own words: a code, and what the sentence for it needs."""
+
+    code: Name
+    parameters: dict[str, str | int] = {}
+
+
+class CheckStatus(Message):
+    """One check of one student. `facts` holds what the student's page shows; money in it is a decimal string."""
+
+    check: Name
+    verdict: Verdict
+    reasons: Annotated[tuple[Reason, ...], Field(max_length=32)] = ()
+    facts: dict[str, JsonValue] = {}
+
+
+class StatusChanged(Message):
+    """A department's word on one student, number `version`. Key and compaction: by `student_id`.
+
+    All checks of the department travel together, so that compaction by student loses nothing.
+    `occurred_at` is when the change was true in the department; `cause` is what happened there.
+    """
+
+    student_id: StudentId
+    department: Name
+    version: Version
+    occurred_at: Instant
+    cause: Reason
+    checks: Annotated[tuple[CheckStatus, ...], Field(min_length=1, max_length=16)]
+
+
+class SourceAlive(Message):
+    """The department had nothing left to send at `as_of`: everything it said before is in front of this mark."""
+
+    department: Name
+    as_of: Instant
+
+
+class CaseState(StrEnum):
+    OPEN = "open"
+    """On the roster, 毕业离校: the departments look at this student."""
+    NOT_SERVED = "not-served"
+    """On the roster, but of a leave category that does not use the service (结业)."""
+    CLOSED = "closed"
+    """Taken off the roster."""
+    COMPLETED = "completed"
+    """The submission was accepted."""
+
+
+class CaseChanged(Message):
+    """The clearance's word on who is leaving. Carries no name: a department needs none. Key: `student_id`."""
+
+    student_id: StudentId
+    version: Version
+    state: CaseState
+    occurred_at: Instant
+
+
+class SubmitAsked(Message):
+    """A student pressed 提交离校服务. `command_id` is also the id of the attempt it opens."""
+
+    command_id: UUID
+    student_id: StudentId
+    asked_at: Instant
+
+
+class CommandAsked(Message):
+    """A student asks a department to do something to their own account, for example `cancel-card`."""
+
+    command_id: UUID
+    student_id: StudentId
+    department: Name
+    command: Name
+    asked_at: Instant
+
+
+class CommandOutcome(StrEnum):
+    DONE = "done"
+    REFUSED = "refused"
+
+
+class CommandAnswered(Message):
+    """The one end of a command. A refusal says why; the effect of a done one is in the department's next status."""
+
+    command_id: UUID
+    student_id: StudentId
+    department: Name
+    outcome: CommandOutcome
+    reasons: tuple[Reason, ...] = ()
+    answered_at: Instant
+
+
+class SubmissionRequested(Message):
+    """An attempt was opened: each required department answers with one `AttestationGiven` for `attempt_id`."""
+
+    attempt_id: UUID
+    student_id: StudentId
+    required: Annotated[tuple[Name, ...], Field(min_length=1)]
+    opened_at: Instant
+    expires_at: Instant
+
+
+class AttestationOutcome(StrEnum):
+    CLEAR = "clear"
+    OBJECTED = "objected"
+
+
+class AttestationGiven(Message):
+    """A department's answer, made in one transaction with its own record locked. `clear` placed a hold of this attempt.
+
+    `version` is the number of the department's newest status at that moment and `checks` what it rests on.
+    """
+
+    attempt_id: UUID
+    student_id: StudentId
+    department: Name
+    outcome: AttestationOutcome
+    version: Version
+    checks: Annotated[tuple[CheckStatus, ...], Field(min_length=1, max_length=16)]
+    attested_at: Instant
+
+
+class SubmissionAccepted(Message):
+    """The attempt's end: every required department attested clear. Departments close the account's case."""
+
+    attempt_id: UUID
+    student_id: StudentId
+    form_number: str
+    accepted_at: Instant
+
+
+class SubmissionRefused(Message):
+    """The attempt's other end: holds of this attempt are released. `objections` maps a department to its reasons."""
+
+    attempt_id: UUID
+    student_id: StudentId
+    cause: Name
+    objections: dict[Name, tuple[Reason, ...]] = {}
+    refused_at: Instant
+
+
+EVENT_TYPES: Final[dict[str, type[Message]]] = {
+    "lixiao.status-changed.v1": StatusChanged,
+    "lixiao.source-alive.v1": SourceAlive,
+    "lixiao.case-changed.v1": CaseChanged,
+    "lixiao.submit-asked.v1": SubmitAsked,
+    "lixiao.command-asked.v1": CommandAsked,
+    "lixiao.command-answered.v1": CommandAnswered,
+    "lixiao.submission-requested.v1": SubmissionRequested,
+    "lixiao.attestation-given.v1": AttestationGiven,
+    "lixiao.submission-accepted.v1": SubmissionAccepted,
+    "lixiao.submission-refused.v1": SubmissionRefused,
+}
+"""CloudEvents `type` of each event. A breaking change is a new type beside the old one, never an edit."""
+
+TYPE_OF: Final[dict[type[Message], str]] = {model: name for name, model in EVENT_TYPES.items()}
+
+
+def json_schema(model: type[Message]) -> dict[str, Any]:
+    """The JSON Schema 2020-12 of an event's data, as published."""
+    schema = model.model_json_schema(mode="validation")
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

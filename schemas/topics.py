@@ -1,0 +1,70 @@
+"""Every topic name, its partitions and its configuration, spelled once.
+
+A name is `<namespace>.<producer>.<subject>.v<major>`: dots between the parts, hyphens inside one, no underscores.
+The key is the student id everywhere, so that one producer's events about one student keep their order.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+PARTITIONS: Final = 6
+"""Never grown in place: a new count is a new topic and a rebuilt view, because a student's partition would move."""
+
+ALIVE_KEY: Final = b":alive"
+"""Key of a relay's alive marks. No student id starts with a colon, so compaction keeps both apart."""
+
+_COMPACTED: Final = {"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
+_KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 * 3600 * 1000)}
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """What the broker is asked for."""
+
+    name: str
+    partitions: int = PARTITIONS
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topic names of one installation. `namespace` sets installations on one broker apart."""
+
+    namespace: str = "lixiao"
+
+    @property
+    def case(self) -> str:
+        return f"{self.namespace}.clearance.case.v1"
+
+    @property
+    def submission(self) -> str:
+        return f"{self.namespace}.clearance.submission.v1"
+
+    @property
+    def command(self) -> str:
+        return f"{self.namespace}.gateway.command.v1"
+
+    def status(self, department: str) -> str:
+        return f"{self.namespace}.{department}.status.v1"
+
+    def attestation(self, department: str) -> str:
+        return f"{self.namespace}.{department}.attestation.v1"
+
+    def answer(self, department: str) -> str:
+        return f"{self.namespace}.{department}.answer.v1"
+
+    def group(self, consumer: str) -> str:
+        """The consumer group of `consumer`, for example `clearance.projector`."""
+        return f"{self.namespace}.{consumer}"
+
+    def specs(self, departments: Iterable[str], partitions: int = PARTITIONS) -> tuple[TopicSpec, ...]:
+        """Everything the provisioner creates for these departments."""
+        kept = [self.submission, self.command]
+        compacted = [self.case]
+        for department in sorted(departments):
+            compacted.append(self.status(department))
+            kept += [self.attestation(department), self.answer(department)]
+        return tuple(TopicSpec(name, partitions, _COMPACTED) for name in compacted) + tuple(
+            TopicSpec(name, partitions, _KEPT_90_DAYS) for name in kept
+        )
