@@ -1,0 +1,64 @@
+"""What a department is made of: a record, rules over it, and the operations its desk does. Pure.
+
+The kit turns a `DepartmentRules` into a running service; a department's own files hold nothing but this.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from schemas.events import Reason, StudentId
+from services.kit.verdicts import Assessment
+
+
+class Record(BaseModel):
+    """Base of a department's record of one student. Its defaults mean "nothing on record"."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class OperationBody(BaseModel):
+    """Base of what a desk sends. The student id travels in the body: a URL ends up in logs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+
+    student_id: StudentId
+
+
+R = TypeVar("R", bound=Record)
+B = TypeVar("B", bound=OperationBody)
+
+
+class Refused(Exception):  # noqa: N818 - it names the outcome, as a desk would
+    """A rule of the department says no to an operation or a command. Nothing was changed."""
+
+    def __init__(self, reason: Reason, *, field: str | None = None, remedy: str = "") -> None:
+        super().__init__(reason.code)
+        self.reason = reason
+        self.field = field
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Operation(Generic[R, B]):
+    """One thing a desk does: `POST /operations/<name>`. `apply` returns the new record and what happened."""
+
+    name: str
+    summary: str
+    body: type[B]
+    apply: Callable[[R, B], tuple[R, Reason]]
+
+
+@dataclass(frozen=True, slots=True)
+class DepartmentRules(Generic[R]):
+    """A whole department. `commands` are what a student may ask of it, by the manifest's command names."""
+
+    name: str
+    record: type[R]
+    assess: Callable[[R], Assessment]
+    operations: tuple[Operation[R, Any], ...]
+    import_row: type[OperationBody]
+    apply_row: Callable[[R, Any], tuple[R, Reason]]
+    commands: Mapping[str, Callable[[R], tuple[R, Reason]]] = field(default_factory=dict)
