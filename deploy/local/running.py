@@ -1,0 +1,82 @@
+"""The three servers everything stands on, by address: running ones named in the environment, else ones started here.
+
+LIXIAO_POSTGRES=postgresql://superuser:password@host:port/postgres
+LIXIAO_KAFKA=host:port[,host:port]
+LIXIAO_ZIPKIN=http://host:port
+"""
+
+import os
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from deploy.local.kafka import Kafka, broker_count
+from deploy.local.postgres import Postgres
+from deploy.local.processes import StartFailed
+from deploy.local.zipkin import Zipkin, is_healthy
+
+ANSWER_TIMEOUT_S = 5
+
+
+@dataclass(frozen=True)
+class RunningPostgres:
+    """`dsn` of the superuser; `server` is there when it was started here, and can then be killed and paused."""
+
+    dsn: str
+    server: Postgres | None
+
+
+@dataclass(frozen=True)
+class RunningKafka:
+    """`address` for clients; `broker` is there when it was started here, and can then be killed and paused."""
+
+    address: str
+    broker: Kafka | None
+
+
+@dataclass(frozen=True)
+class RunningZipkin:
+    """`address` as `http://host:port`; `server` is there when it was started here."""
+
+    address: str
+    server: Zipkin | None
+
+
+def obtain_postgres(state: Path, *, durable: bool = True) -> RunningPostgres:
+    """The server named in LIXIAO_POSTGRES, else one started in `state`. Raises StartFailed."""
+    if dsn := os.environ.get("LIXIAO_POSTGRES"):
+        parts = urlsplit(dsn)
+        if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
+            raise StartFailed("LIXIAO_POSTGRES must look like postgresql://superuser:password@host:port/postgres.")
+        _must_answer("LIXIAO_POSTGRES", parts.hostname, parts.port or 5432)
+        return RunningPostgres(dsn, None)
+    server = Postgres(state / "postgres", durable=durable).start()
+    return RunningPostgres(server.dsn, server)
+
+
+def obtain_kafka(state: Path, cache: Path) -> RunningKafka:
+    """The broker named in LIXIAO_KAFKA, else one started in `state`. Raises StartFailed, JarsMissing."""
+    if address := os.environ.get("LIXIAO_KAFKA"):
+        if not any(broker_count(one.strip(), ANSWER_TIMEOUT_S) for one in address.split(",")):
+            raise StartFailed(f"LIXIAO_KAFKA={address}: no Kafka answers there. Start it, or unset the variable.")
+        return RunningKafka(address, None)
+    broker = Kafka(state / "kafka", cache).start()
+    return RunningKafka(broker.address, broker)
+
+
+def obtain_zipkin(state: Path, cache: Path) -> RunningZipkin:
+    """The collector named in LIXIAO_ZIPKIN, else one started in `state`. Raises StartFailed, JarsMissing."""
+    if address := os.environ.get("LIXIAO_ZIPKIN", "").rstrip("/"):
+        if not is_healthy(address, ANSWER_TIMEOUT_S):
+            raise StartFailed(f"LIXIAO_ZIPKIN={address}: no Zipkin answers there. Start it, or unset the variable.")
+        return RunningZipkin(address, None)
+    server = Zipkin(state / "zipkin", cache).start()
+    return RunningZipkin(server.address, server)
+
+
+def _must_answer(variable: str, host: str, port: int) -> None:
+    try:
+        socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_S).close()
+    except OSError as error:
+        raise StartFailed(f"{variable}: nothing answers at {host}:{port} ({error}). Start it, or unset it.") from error
