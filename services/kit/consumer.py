@@ -1,0 +1,293 @@
+"""Reading from Kafka into a database: the work, the positions and the dead letters in one transaction.
+
+FastStream is the shell (connection, group, batches); the raw records reach us untouched, because a typed handler
+would refuse a bad message before we could park it. A bad message is parked and the rest goes on; a bad moment is
+waited out and the same batch taken again: never skipped, never spun on. Kafka's own offsets are only a hint for
+tools that show lag: on assignment the consumer goes where the database says.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+
+from services.kit.crash import crashpoint
+from services.kit.dead_letters import Parked, park
+
+Records = Sequence[ConsumerRecord]
+Apply = Callable[["asyncpg.Connection[Any]", Records, list[Parked]], Awaitable[None]]
+"""Does the work of a batch on an open transaction, appending to the list what it could not read."""
+
+WAIT_S: Final = (0.1, 10.0)
+STUCK_AFTER_S: Final = 60.0
+_HINT_EVERY_S: Final = 1.0
+_log = structlog.get_logger(__name__)
+
+
+class Stuck(RuntimeError):
+    """There is something to read and nothing moves: the consumer is thrown away and made anew."""
+
+
+@dataclass(slots=True)
+class InboxState:
+    """What health and metrics read."""
+
+    polled_at: float = 0.0
+    moved_at: float = 0.0
+    lag: int = 0
+    failing: str | None = None
+    assigned: int = 0
+    dead_letters: int = 0
+    parts: dict[TopicPartition, int] = field(default_factory=dict)
+    """Next offset of each partition this instance applied."""
+
+
+class Inbox:
+    """One consumer group member that applies batches to a database.
+
+    `lanes` batches are applied at once on as many connections, the partitions shared out between them by number, so
+    that a partition's order is kept and two lanes never touch the same row of a producer's topic.
+    """
+
+    def __init__(
+        self,
+        *,
+        pool: "asyncpg.Pool[Any]",
+        kafka: str,
+        group: str,
+        topics: Iterable[str],
+        apply: Apply,
+        lanes: int = 1,
+        max_records: int = 500,
+    ) -> None:
+        self._pool, self._kafka, self._group, self._apply = pool, kafka, group, apply
+        self._topics = tuple(sorted(topics))
+        self._max_records = max_records
+        self._lanes = lanes
+        self._queues: list[asyncio.Queue[Records]] = []
+        self.state = InboxState()
+
+    async def run(self) -> None:
+        """Read until cancelled. Raises `Stuck` or what the broker raised at start: its keeper starts it again."""
+        self._queues = [asyncio.Queue(maxsize=1) for _ in range(self._lanes)]
+        self.state = InboxState(polled_at=time.monotonic(), moved_at=time.monotonic())
+        broker = KafkaBroker(
+            self._kafka,
+            client_id=self._group,
+            logger=None,
+            apply_types=False,
+            allow_auto_create_topics=False,
+            graceful_timeout=0.5,
+        )
+        positions = _Positions(self._pool, self._group, lambda: subscriber.consumer)
+        subscriber = broker.subscriber(
+            *self._topics,
+            group_id=self._group,
+            batch=True,
+            max_records=self._max_records * self._lanes,
+            batch_timeout_ms=200,
+            ack_policy=AckPolicy.MANUAL,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_max_wait_ms=20,
+            session_timeout_ms=12_000,
+            heartbeat_interval_ms=3_000,
+            rebalance_timeout_ms=60_000,
+            max_poll_interval_ms=300_000,
+            metadata_max_age_ms=30_000,
+            listener=positions,
+            parser=_raw,
+            decoder=_records,
+        )
+        subscriber(self._take)
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for queue in self._queues:
+                    tasks.create_task(self._work(queue))
+                await _started(broker)
+                consumer = subscriber.consumer
+                if consumer is None:
+                    raise Stuck("the consumer did not start")
+                await self._watch(consumer)
+        finally:
+            await broker.stop()
+
+    async def _take(self, records: Records) -> None:
+        self.state.polled_at = time.monotonic()
+        if self._lanes == 1:
+            await self._queues[0].put(records)
+            return
+        shares: list[list[ConsumerRecord]] = [[] for _ in self._queues]
+        for record in records:
+            shares[record.partition % self._lanes].append(record)
+        for queue, share in zip(self._queues, shares, strict=True):
+            if share:
+                await queue.put(share)
+
+    async def _work(self, queue: "asyncio.Queue[Records]") -> None:
+        while True:
+            records = await queue.get()
+            wait_s = WAIT_S[0]
+            while True:
+                try:
+                    await self._store(records)
+                except Exception as error:
+                    self.state.failing = type(error).__name__
+                    _log.warning("batch waits", group=self._group, error=type(error).__name__, wait_s=wait_s)
+                    await asyncio.sleep(wait_s)
+                    wait_s = min(wait_s * 2, WAIT_S[1])
+                else:
+                    self.state.failing = None
+                    break
+
+    async def _store(self, records: Records) -> None:
+        crashpoint("inbox.after_poll")
+        parked: list[Parked] = []
+        following = _following(records)
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                await self._apply(connection, records, parked)
+                if parked:
+                    await park(connection, self._group, parked)
+                await _save(connection, self._group, following)
+                crashpoint("inbox.before_commit")
+            crashpoint("inbox.after_commit")
+        self.state.parts.update(following)
+        self.state.moved_at = time.monotonic()
+        self.state.dead_letters += len(parked)
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Hint our positions to Kafka, and notice a consumer that is alive and moves nothing."""
+        hinted: dict[TopicPartition, int] = {}
+        while True:
+            await asyncio.sleep(_HINT_EVERY_S)
+            assigned = consumer.assignment()
+            self.state.assigned = len(assigned)
+            ends = {part: consumer.highwater(part) for part in assigned}
+            behind = {part: (end or 0) - self.state.parts.get(part, end or 0) for part, end in ends.items()}
+            self.state.lag = sum(max(0, lag) for lag in behind.values())
+            if self.state.lag == 0 or self.state.failing:
+                # A failing store is waited out by the lane, loudly; a new consumer would not mend it.
+                self.state.moved_at = time.monotonic()
+            if time.monotonic() - self.state.moved_at > STUCK_AFTER_S:
+                raise Stuck(f"{self._group}: {self.state.lag} records behind and no progress for {STUCK_AFTER_S:.0f} s")
+            if time.monotonic() - self.state.polled_at > STUCK_AFTER_S and await _is_behind(
+                self._pool, self._group, consumer, self._topics
+            ):
+                raise Stuck(f"{self._group}: nothing was polled for {STUCK_AFTER_S:.0f} s though there are records")
+            hint = {part: at for part, at in self.state.parts.items() if part in assigned and hinted.get(part) != at}
+            if hint:
+                try:
+                    await consumer.commit(hint)
+                    hinted.update(hint)
+                except KafkaError as error:
+                    _log.info("hint not committed", group=self._group, error=type(error).__name__)
+
+
+async def _started(broker: KafkaBroker) -> None:
+    """Start the broker's subscribers, for 60 s at most: a broker that is away is the keeper's to wait for."""
+    async with asyncio.timeout(60):
+        await broker.start()
+
+
+class _Positions(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Sends a newly assigned partition to the position in the database.
+
+    A position beyond the end of its partition means that the topic was made anew: it is read from its start.
+    """
+
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", group: str, consumer: Callable[[], AIOKafkaConsumer | None]
+    ) -> None:
+        self._pool, self._group, self._consumer = pool, group, consumer
+
+    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        crashpoint("inbox.in_revoke")
+
+    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        consumer = self._consumer()
+        if not assigned or consumer is None:
+            return
+        rows = await self._pool.fetch(
+            "SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", self._group
+        )
+        stored = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        ends = await consumer.end_offsets(assigned)
+        for part in assigned:
+            position = stored.get(part, 0)
+            if position > ends[part]:
+                _log.critical("topic was made anew", topic=part.topic, partition=part.partition, was=position)
+                await self._pool.execute(
+                    "DELETE FROM consumer_offset WHERE consumer = $1 AND topic = $2 AND partition = $3",
+                    self._group,
+                    part.topic,
+                    part.partition,
+                )
+                position = 0
+            consumer.seek(part, position)
+
+
+async def _raw(message: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    """FastStream's own batch parser decodes every header and raises on a bad one; this one touches nothing."""
+    return KafkaMessage(body=b"", raw_message=message, consumer=_NOTHING, content_type=None)
+
+
+async def _records(message: KafkaMessage) -> Any:
+    return message.raw_message
+
+
+class _Nothing:
+    """Acknowledgements go nowhere: positions are the database's."""
+
+    async def commit(self) -> None: ...
+
+    def seek(self, partition: TopicPartition, offset: int) -> None: ...
+
+
+_NOTHING: Final = _Nothing()
+
+
+def _following(records: Records) -> dict[TopicPartition, int]:
+    following: dict[TopicPartition, int] = {}
+    for record in records:
+        part = TopicPartition(record.topic, record.partition)
+        following[part] = max(following.get(part, 0), record.offset + 1)
+    return following
+
+
+async def _save(connection: "asyncpg.Connection[Any]", group: str, following: dict[TopicPartition, int]) -> None:
+    parts = sorted(following)
+    await connection.execute(
+        """
+        INSERT INTO consumer_offset AS stored (consumer, topic, partition, next_offset)
+        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[])
+        ON CONFLICT (consumer, topic, partition)
+        DO UPDATE SET next_offset = greatest(stored.next_offset, excluded.next_offset)
+        """,
+        group,
+        [part.topic for part in parts],
+        [part.partition for part in parts],
+        [following[part] for part in parts],
+    )
+
+
+async def _is_behind(
+    pool: "asyncpg.Pool[Any]", group: str, consumer: AIOKafkaConsumer, topics: Sequence[str]
+) -> bool:
+    """Whether the whole group has something to read, by the database and the broker, whoever is assigned what."""
+    parts = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
+    if not parts:
+        return True
+    ends = await consumer.end_offsets(parts)
+    rows = await pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", group)
+    stored = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    return any(ends[part] > stored.get(part, 0) for part in parts)

@@ -1,0 +1,194 @@
+"""The only way a department's record changes: lock, one pure call, number what follows, store, all in one transaction."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Generic, TypeVar
+
+import asyncpg
+
+from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
+from schemas.topics import Topics
+from services.kit import outbox
+from services.kit.crash import crashpoint
+from services.kit.operations import DepartmentRules, Record
+from services.kit.outbox import Bell
+from services.kit.requests import RequestKey, answered, remember
+from services.kit.verdicts import Assessment, next_status
+
+R = TypeVar("R", bound=Record)
+Operate = Callable[[R], tuple[R, Reason]]
+
+CASE_OPENED: Final = Reason(code="case-opened")
+SPEAKS_OF: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
+"""A department speaks only of students who are leaving: of others nothing needs to travel."""
+
+
+class Held(Exception):  # noqa: N818 - it names the state, as a desk would
+    """A submission of this student is being decided; a change that takes the pass away has to wait for its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed(Generic[R]):
+    """What an operation led to. `status` is the student's newest status if this change made one."""
+
+    record: R
+    assessment: Assessment
+    applied: bool
+    status_version: int
+    repeated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Locked(Generic[R]):
+    """A student's row, locked for this transaction."""
+
+    student_id: str
+    record: R
+    case_state: CaseState | None
+    case_version: int
+    previous: StatusChanged | None
+
+    @property
+    def version(self) -> int:
+        return 0 if self.previous is None else self.previous.version
+
+
+class Desk(Generic[R]):
+    """The department's desk over its own database. Every method is one transaction or takes part in the caller's."""
+
+    def __init__(self, rules: DepartmentRules[R], pool: "asyncpg.Pool[Any]", topics: Topics, bell: Bell) -> None:
+        self.rules = rules
+        self.pool = pool
+        self.bell = bell
+        self._topic = topics.status(rules.name)
+        self._source = f"/lixiao/{rules.name}"
+
+    async def change(
+        self, student_id: str, operate: Operate[R], *, now: datetime, request: RequestKey | None = None
+    ) -> Changed[R]:
+        """Apply `operate` to the student's record, once for a request key.
+
+        Raises what `operate` raises (`Refused`), `Held` while a submission is being decided and the change would take
+        the pass away, `KeyReused` when the key came before with another body. Then nothing was changed.
+        """
+        async with self.pool.acquire() as connection:
+            async with connection.transaction():
+                if request is not None and (earlier := await answered(connection, request)) is not None:
+                    return self._repeated(earlier)
+                changed = await self.change_in(connection, student_id, operate, now=now)
+                if request is not None:
+                    await remember(connection, request, _answer(changed))
+                crashpoint("desk.before_commit")
+            crashpoint("desk.after_commit")
+        self.bell.ring()
+        return changed
+
+    async def change_in(
+        self, connection: "asyncpg.Connection[Any]", student_id: str, operate: Operate[R], *, now: datetime
+    ) -> Changed[R]:
+        """As `change`, in the caller's transaction; the caller rings the bell after its commit."""
+        locked = await self.lock(connection, student_id)
+        record, cause = operate(locked.record)
+        assessment = self.rules.assess(record)
+        if record == locked.record:
+            return Changed(record, assessment, False, locked.version)
+        if not assessment.clear and await self._held(connection, student_id):
+            raise Held
+        status = await self._save(connection, locked, record, assessment, cause, now)
+        return Changed(record, assessment, True, status.version if status else locked.version)
+
+    async def open(self, connection: "asyncpg.Connection[Any]", case: CaseChanged, *, now: datetime) -> None:
+        """Take in the clearance's word on a case. A newly opened one gets a first status, whatever is on record."""
+        locked = await self.lock(connection, case.student_id)
+        if case.version <= locked.case_version:
+            return
+        await connection.execute(
+            "UPDATE record SET case_state = $2, case_version = $3 WHERE student_id = $1",
+            case.student_id,
+            case.state,
+            case.version,
+        )
+        opened = Locked(case.student_id, locked.record, case.state, case.version, locked.previous)
+        await self._save(connection, opened, locked.record, self.rules.assess(locked.record), CASE_OPENED, now)
+
+    async def look(self, student_id: str) -> Changed[R]:
+        """The student's record as it is now, or the department's "nothing on record"."""
+        row = await self.pool.fetchrow("SELECT body, status_version FROM record WHERE student_id = $1", student_id)
+        record = self.rules.record.model_validate_json(row["body"]) if row else self.rules.record()
+        return Changed(record, self.rules.assess(record), False, row["status_version"] if row else 0)
+
+    async def lock(self, connection: "asyncpg.Connection[Any]", student_id: str) -> Locked[R]:
+        """Lock the student's row, making it exist first. Everything done to a student in a department goes through it."""
+        row = await connection.fetchrow(_LOCK, student_id)
+        if row is None:
+            await connection.execute(
+                "INSERT INTO record (student_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                student_id,
+                self.rules.record().model_dump_json(),
+            )
+            row = await connection.fetchrow(_LOCK, student_id)
+            assert row is not None
+        return Locked(
+            student_id,
+            self.rules.record.model_validate_json(row["body"]),
+            CaseState(row["case_state"]) if row["case_state"] else None,
+            row["case_version"],
+            StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
+        )
+
+    async def _held(self, connection: "asyncpg.Connection[Any]", student_id: str) -> bool:
+        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id))
+
+    async def _save(
+        self,
+        connection: "asyncpg.Connection[Any]",
+        locked: Locked[R],
+        record: R,
+        assessment: Assessment,
+        cause: Reason,
+        now: datetime,
+    ) -> StatusChanged | None:
+        status = None
+        if locked.case_state in SPEAKS_OF:
+            status = next_status(
+                locked.previous,
+                assessment,
+                student_id=locked.student_id,
+                department=self.rules.name,
+                cause=cause,
+                now=now,
+            )
+        await connection.execute(
+            """
+            UPDATE record SET body = $2, status_version = coalesce($3, status_version),
+                              status = coalesce($4, status), updated_at = clock_timestamp()
+            WHERE student_id = $1
+            """,
+            locked.student_id,
+            record.model_dump_json(),
+            status.version if status else None,
+            status.model_dump_json() if status else None,
+        )
+        if status is not None:
+            await outbox.post(
+                connection, topic=self._topic, key=status.student_id, event=status, source=self._source, now=now
+            )
+        return status
+
+    def _repeated(self, answer: dict[str, Any]) -> Changed[R]:
+        record = self.rules.record.model_validate_json(answer["record"])
+        return Changed(record, self.rules.assess(record), answer["applied"], answer["status_version"], repeated=True)
+
+
+def _answer(changed: Changed[Any]) -> dict[str, Any]:
+    return {
+        "record": changed.record.model_dump_json(),
+        "applied": changed.applied,
+        "status_version": changed.status_version,
+    }
+
+
+_LOCK: Final = """
+    SELECT body, case_state, case_version, status FROM record WHERE student_id = $1 FOR UPDATE
+"""

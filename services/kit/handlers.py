@@ -1,0 +1,68 @@
+"""One event at a time: the `apply` of services whose traffic is small, inside the Inbox's transaction."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import asyncpg
+from aiokafka import ConsumerRecord
+from opentelemetry import trace
+from opentelemetry.trace import SpanKind
+
+from schemas.codec import Unreadable, read
+from schemas.events import Message, SourceAlive
+from services.kit.consumer import Apply, Records
+from services.kit.dead_letters import Parked
+from services.kit.telemetry import remote_context
+
+Handler = Callable[["asyncpg.Connection[Any]", Any], Awaitable[None]]
+_tracer = trace.get_tracer("lixiao.consumer")
+
+
+def each(handlers: Mapping[type[Message], Handler]) -> Apply:
+    """An `apply` that decodes every record and hands it to the handler of its type.
+
+    What cannot be decoded is parked. An event of the contract that this service has no handler for is passed over:
+    a topic may carry several types.
+    """
+
+    async def apply(connection: "asyncpg.Connection[Any]", records: Records, parked: list[Parked]) -> None:
+        for record in records:
+            try:
+                event = read(record.value, record.headers)
+                _belongs(record, event)
+            except Unreadable as error:
+                parked.append(Parked(record, str(error)))
+                continue
+            handler = handlers.get(type(event))
+            if handler is not None:
+                with _tracer.start_as_current_span(
+                    f"process {record.topic}",
+                    context=remote_context(header(record, "traceparent")),
+                    kind=SpanKind.CONSUMER,
+                    attributes={
+                        "messaging.system": "kafka",
+                        "messaging.operation.type": "process",
+                        "messaging.destination.name": record.topic,
+                    },
+                ):
+                    await handler(connection, event)
+
+    return apply
+
+
+def header(record: ConsumerRecord, name: str) -> str | None:
+    """A header as text, or None when it is absent, null or not text."""
+    for key, value in record.headers:
+        if key == name and value is not None:
+            try:
+                return str(value, "ascii")
+            except UnicodeDecodeError:
+                return None
+    return None
+
+
+def _belongs(record: ConsumerRecord, event: Message) -> None:
+    """A record under another student's key would break the order of events, so it is not this student's."""
+    student_id = getattr(event, "student_id", None)
+    if not isinstance(event, SourceAlive) and (record.key or b"").decode("utf-8", "replace") != student_id:
+        raise Unreadable("the record's key is not its student_id")
