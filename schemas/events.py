@@ -5,27 +5,17 @@ older one and an older or equal one changes nothing, so repetition, reordering a
 Readers ignore unknown fields. An unknown verdict, state or outcome is unreadable, never clear.
 """
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Final
-from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-MAX_VERSION: Final = 2**31 - 1
-"""Versions are counted up by one; a larger number is a mistake of its producer, not a state."""
-
-
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("an instant needs its offset from UTC")
-    return value
-
-
-StudentId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$", examples=["TS20260001"])]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62}$")]
-Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
-Instant = Annotated[datetime, AfterValidator(_aware)]
+from schemas.parts import MAX_CHECKS, MAX_DEPARTMENTS, MAX_REASONS, NAME_PATTERN, Facts, Id, Parameters
+from schemas.parts import MAX_VERSION as MAX_VERSION
+from schemas.parts import Instant as Instant
+from schemas.parts import Name as Name
+from schemas.parts import StudentId as StudentId
+from schemas.parts import Version as Version
 
 
 class Message(BaseModel):
@@ -43,7 +33,10 @@ class Reason(Message):
     """Why a check is blocked, in the department's own words: a code, and what the sentence for it needs."""
 
     code: Name
-    parameters: dict[str, str | int] = {}
+    parameters: Parameters = {}
+
+
+Reasons = Annotated[tuple[Reason, ...], Field(max_length=MAX_REASONS)]
 
 
 class CheckStatus(Message):
@@ -51,8 +44,17 @@ class CheckStatus(Message):
 
     check: Name
     verdict: Verdict
-    reasons: Annotated[tuple[Reason, ...], Field(max_length=32)] = ()
-    facts: dict[str, JsonValue] = {}
+    reasons: Reasons = ()
+    facts: Facts = {}
+
+
+def _distinct(checks: tuple[CheckStatus, ...]) -> tuple[CheckStatus, ...]:
+    if len({status.check for status in checks}) != len(checks):
+        raise ValueError("a check is named twice: which verdict holds is ambiguous")
+    return checks
+
+
+Checks = Annotated[tuple[CheckStatus, ...], Field(min_length=1, max_length=MAX_CHECKS), AfterValidator(_distinct)]
 
 
 class StatusChanged(Message):
@@ -67,7 +69,7 @@ class StatusChanged(Message):
     version: Version
     occurred_at: Instant
     cause: Reason
-    checks: Annotated[tuple[CheckStatus, ...], Field(min_length=1, max_length=16)]
+    checks: Checks
 
 
 class SourceAlive(Message):
@@ -100,7 +102,7 @@ class CaseChanged(Message):
 class SubmitAsked(Message):
     """A student pressed 提交离校服务. `command_id` is also the id of the attempt it opens."""
 
-    command_id: UUID
+    command_id: Id
     student_id: StudentId
     asked_at: Instant
 
@@ -108,7 +110,7 @@ class SubmitAsked(Message):
 class CommandAsked(Message):
     """A student asks a department to do something to their own account, for example `cancel-card`."""
 
-    command_id: UUID
+    command_id: Id
     student_id: StudentId
     department: Name
     command: Name
@@ -123,20 +125,20 @@ class CommandOutcome(StrEnum):
 class CommandAnswered(Message):
     """The one end of a command. A refusal says why; the effect of a done one is in the department's next status."""
 
-    command_id: UUID
+    command_id: Id
     student_id: StudentId
     department: Name
     outcome: CommandOutcome
-    reasons: tuple[Reason, ...] = ()
+    reasons: Reasons = ()
     answered_at: Instant
 
 
 class SubmissionRequested(Message):
     """An attempt was opened: each required department answers with one `AttestationGiven` for `attempt_id`."""
 
-    attempt_id: UUID
+    attempt_id: Id
     student_id: StudentId
-    required: Annotated[tuple[Name, ...], Field(min_length=1)]
+    required: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_DEPARTMENTS)]
     opened_at: Instant
     expires_at: Instant
 
@@ -152,31 +154,37 @@ class AttestationGiven(Message):
     `version` is the number of the department's newest status at that moment and `checks` what it rests on.
     """
 
-    attempt_id: UUID
+    attempt_id: Id
     student_id: StudentId
     department: Name
     outcome: AttestationOutcome
     version: Version
-    checks: Annotated[tuple[CheckStatus, ...], Field(min_length=1, max_length=16)]
+    checks: Checks
     attested_at: Instant
 
 
 class SubmissionAccepted(Message):
     """The attempt's end: every required department attested clear. Departments close the account's case."""
 
-    attempt_id: UUID
+    attempt_id: Id
     student_id: StudentId
-    form_number: str
+    form_number: Annotated[str, Field(min_length=1, max_length=64)]
     accepted_at: Instant
+
+
+Objections = Annotated[
+    dict[Name, Annotated[tuple[Reason, ...], Field(max_length=MAX_CHECKS * MAX_REASONS)]],
+    Field(max_length=MAX_DEPARTMENTS, json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}}),
+]
 
 
 class SubmissionRefused(Message):
     """The attempt's other end: holds of this attempt are released. `objections` maps a department to its reasons."""
 
-    attempt_id: UUID
+    attempt_id: Id
     student_id: StudentId
     cause: Name
-    objections: dict[Name, tuple[Reason, ...]] = {}
+    objections: Objections = {}
     refused_at: Instant
 
 

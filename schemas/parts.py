@@ -1,0 +1,155 @@
+"""The parts events are made of: names, versions, instants, and what a department may put on a student's page.
+
+Everything here is bounded, and every bound is in the published JSON Schema too, so that a producer in any language
+can find its mistake before it sends it.
+"""
+
+import re
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
+
+MAX_VERSION: Final = 2**31 - 1
+"""Versions are counted up by one; a larger number is a mistake of its producer, not a state."""
+
+MAX_TEXT: Final = 1000
+"""Characters of one text among parameters or facts."""
+
+MAX_KEY: Final = 64
+"""Characters of the name of a parameter or fact."""
+
+MAX_NUMBER: Final = 2**53 - 1
+"""Integers beyond this are rounded by readers that know only doubles."""
+
+MAX_PARAMETERS: Final = 32
+MAX_REASONS: Final = 32
+MAX_CHECKS: Final = 16
+MAX_DEPARTMENTS: Final = 64
+MAX_FACTS: Final = 64
+MAX_ROWS: Final = 512
+"""Rows of one table among the facts (residences, arrears)."""
+
+STUDENT_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$"
+NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,62}$"
+INSTANT_PATTERN: Final = (
+    r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
+)
+"""RFC 3339 with an offset, years 2000 to 2999: other spellings are read differently by different libraries."""
+
+ID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+
+_INSTANT: Final = re.compile(INSTANT_PATTERN[1:-1])
+_ID: Final = re.compile(ID_PATTERN[1:-1])
+
+
+def _instant(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _INSTANT.fullmatch(value):
+        raise ValueError("an instant is written like 2026-06-01T08:30:00Z or 2026-06-01T16:30:00+08:00")
+    return datetime.fromisoformat(value)
+
+
+def _id(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    if not _ID.fullmatch(value):
+        raise ValueError("an id is a UUID of lower-case hexadecimal digits in the five groups of RFC 9562")
+    return UUID(value)
+
+
+def _aware(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError("an instant needs its offset from UTC")
+    if not 2000 <= value.year <= 2999:
+        raise ValueError("an instant lies in the years 2000 to 2999")
+    return value
+
+
+StudentId = Annotated[str, Field(pattern=STUDENT_ID_PATTERN, examples=["TS20260001"])]
+Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
+Instant = Annotated[
+    datetime,
+    BeforeValidator(_instant),
+    AfterValidator(_aware),
+    WithJsonSchema({"type": "string", "format": "date-time", "pattern": INSTANT_PATTERN}),
+]
+
+Id = Annotated[
+    UUID,
+    BeforeValidator(_id),
+    WithJsonSchema({"type": "string", "format": "uuid", "pattern": ID_PATTERN}),
+]
+
+_Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
+_Text = Annotated[str, Field(max_length=MAX_TEXT)]
+_Number = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
+Parameters = Annotated[dict[_Key, _Text | _Number], Field(max_length=MAX_PARAMETERS)]
+"""What the sentence for a reason or cause needs: texts and whole numbers; money is a decimal string."""
+
+
+def flat_facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    """`facts` when they are what a page can show: scalars, and tables as lists of rows of scalars.
+
+    No fractions (money is a decimal string, and a binary fraction is none) and no deeper nesting.
+    """
+    for key, value in facts.items():
+        if not isinstance(value, list):
+            _scalar(key, value)
+            continue
+        _refuse_unless(1 <= len(key) <= MAX_KEY, f"a fact's name has 1 to {MAX_KEY} characters")
+        _refuse_unless(len(value) <= MAX_ROWS, f"a table has at most {MAX_ROWS} rows")
+        for row in value:
+            if not isinstance(row, dict) or len(row) > MAX_FACTS:
+                raise ValueError(f"a table is a list of rows, and a row an object of at most {MAX_FACTS} columns")
+            for column, cell in row.items():
+                _scalar(column, cell)
+    return facts
+
+
+def _scalar(key: str, value: JsonValue) -> None:
+    _refuse_unless(1 <= len(key) <= MAX_KEY, f"a fact's name has 1 to {MAX_KEY} characters")
+    if isinstance(value, str):
+        _refuse_unless(len(value) <= MAX_TEXT, f"a text has at most {MAX_TEXT} characters")
+    elif isinstance(value, int):
+        _refuse_unless(abs(value) <= MAX_NUMBER, "a number lies within plus or minus 2^53 - 1")
+    else:
+        _refuse_unless(value is None, "a fact is a text, a whole number, true, false or null, or a table of these")
+
+
+def _refuse_unless(holds: bool, rule: str) -> None:
+    if not holds:
+        raise ValueError(rule)
+
+
+_SCALAR_SCHEMA: Final[dict[str, Any]] = {
+    "anyOf": [
+        {"type": "string", "maxLength": MAX_TEXT},
+        {"type": "integer", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+        {"type": "boolean"},
+        {"type": "null"},
+    ]
+}
+_ROW_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "maxProperties": MAX_FACTS,
+    "propertyNames": {"minLength": 1, "maxLength": MAX_KEY},
+    "additionalProperties": _SCALAR_SCHEMA,
+}
+_FACTS_SCHEMA: Final[dict[str, Any]] = {
+    **_ROW_SCHEMA,
+    "additionalProperties": {
+        "anyOf": [*_SCALAR_SCHEMA["anyOf"], {"type": "array", "maxItems": MAX_ROWS, "items": _ROW_SCHEMA}]
+    },
+}
+
+Facts = Annotated[
+    dict[str, JsonValue],
+    Field(max_length=MAX_FACTS),
+    AfterValidator(flat_facts),
+    WithJsonSchema(_FACTS_SCHEMA),
+]
+"""What the student's page shows of one check. Each department publishes its own schema of them beside this one."""
