@@ -1,0 +1,90 @@
+"""Configuration from the environment: every variable starts with LIXIAO_, and a wrong one is said in one line.
+
+A secret may come as a file instead (LIXIAO_SECRETS_FOLDER holds files named like the variables, in lower case), as
+container platforms mount them. OpenTelemetry keeps its own variables (OTEL_…).
+"""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.topics import Topics
+from services.kit.departments import SERVICES
+
+PREFIX = "LIXIAO_"
+SECRETS_FOLDER = "LIXIAO_SECRETS_FOLDER"
+
+_SERVER = r"[A-Za-z0-9._-]+:[0-9]{1,5}"
+Bootstrap = Annotated[str, Field(pattern=rf"^{_SERVER}(,{_SERVER}){{0,31}}$")]
+Dsn = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """What every service needs. A service subclasses it with fields of its own.
+
+    `database` is this service's DSN. `read_model` is the clearance's database as the read-only role; only the gateway
+    has it. `credentials` is a JSON file [{name, token_sha256, roles}]; without it every protected route refuses.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    kafka: Bootstrap
+    namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")] = "lixiao"
+    database: Dsn
+    read_model: Dsn | None = None
+    http_host: str = "127.0.0.1"
+    http_port: Port = 8080
+    credentials: Path | None = None
+    services_folder: Path = SERVICES
+    university: Path | None = None
+    freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    docs: bool = True
+    """Serve /docs and /openapi.json."""
+    metrics: bool = True
+    """Serve GET /metrics in Prometheus' text format."""
+
+    @field_validator("credentials", "services_folder", "university")
+    @classmethod
+    def _exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and not value.exists():
+            raise ValueError("there is no such file or folder")
+        return value
+
+    @property
+    def topics(self) -> Topics:
+        return Topics(self.namespace)
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(kind: type[S]) -> S:
+    """The settings of this process. A missing or wrong variable is named on stderr, one line each, and ends it with 2.
+
+    The value is never shown: it may be a password.
+    """
+    try:
+        return kind(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
+    except ValidationError as error:
+        for line in explained(error):
+            print(line, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def explained(error: ValidationError) -> list[str]:
+    """One line for each wrong variable: its name and what is wanted of it."""
+    lines = []
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()
+        wanted = "is not set" if each["type"] == "missing" else f"is wrong: {each['msg']}"
+        lines.append(f"{variable} {wanted}")
+    return lines
