@@ -11,6 +11,7 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from deploy.local import jars
 from deploy.local.java import java_program
@@ -33,6 +34,8 @@ controller.listener.names=CONTROLLER
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
 controller.quorum.voters=1@{host}:{controller_port}
 log.dirs={data}
+broker.heartbeat.interval.ms=500
+broker.session.timeout.ms=4000
 auto.create.topics.enable=false
 offsets.topic.replication.factor=1
 offsets.topic.num.partitions=4
@@ -70,7 +73,7 @@ class Kafka(Part):
         """`host:port`, what clients take as their bootstrap server."""
         return f"{LOOPBACK}:{self.port}"
 
-    def start(self) -> "Kafka":
+    def start(self) -> Self:
         """Start it, fetching jars and formatting the data folder at the first time. Raises StartFailed, JarsMissing."""
         class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
         self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
@@ -80,9 +83,8 @@ class Kafka(Part):
         configuration = self._configure()
         if not (self.data / "meta.properties").exists():
             self._format(class_path, configuration)
-        self.process = self._java("kafka", class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
-        self.process.start()
-        wait_until(self.is_ready, what="Kafka", timeout_s=START_TIMEOUT_S, process=self.process, poll_s=0.1)
+        process = self._java("kafka", class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
+        self._run(process, self.is_ready, START_TIMEOUT_S)
         return self
 
     def stop(self) -> None:
@@ -117,7 +119,7 @@ class Kafka(Part):
             process.kill()
 
     def _java(self, name: str, class_path: str, heap: str, *arguments: str | Path) -> Process:
-        options = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=4", "-XX:+ExitOnOutOfMemoryError", heap)
+        options = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", heap)
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         command = [java_program(), *options, "-cp", class_path, logging, *arguments]
         return Process(name, command, log=self.folder / f"{name}.log", cwd=self.folder)

@@ -17,6 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -30,6 +31,8 @@ PREFERRED_PORT = 54320
 OPEN_TO_ALL = Path("/var/tmp")  # kept over a restart of the machine, which /tmp is not
 START_TIMEOUT_S = 30
 LEFTOVER_TIMEOUT_S = 15
+LEFTOVER_POLL_S = 0.3
+SIGNS_OF_LEFTOVER = ("still in use", "postmaster.pid")
 READY_LINE = 7  # of postmaster.pid, counted from 0: "ready" once connections are taken
 
 SETTINGS = {
@@ -71,7 +74,7 @@ class Postgres(Part):
         """`postgresql://…` of the superuser, to the database `postgres`."""
         return f"postgresql://{SUPERUSER}:{self._password()}@{self.address}/postgres"
 
-    def start(self) -> "Postgres":
+    def start(self) -> Self:
         """Start it, creating the data folder at the first time. Raises StartFailed with the server's last lines."""
         self.folder.mkdir(parents=True, exist_ok=True)
         binaries = self._binaries()
@@ -133,19 +136,15 @@ class Postgres(Part):
 
     def _run_until_ready(self, process: Process) -> None:
         """Start, and start again while the shared memory of a killed predecessor is being given back."""
-        deadline = time.monotonic() + START_TIMEOUT_S
-        process.start()
-        while not self._is_ready(process):
-            if process.poll() is not None:
-                leftover = any(word in process.tail(5) for word in ("still in use", "postmaster.pid", "already exists"))
+        deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
+        while True:
+            try:
+                return self._run(process, lambda: self._is_ready(process), START_TIMEOUT_S)
+            except StartFailed:
+                leftover = any(sign in process.tail(5) for sign in SIGNS_OF_LEFTOVER)
                 if not leftover or time.monotonic() > deadline:
-                    raise StartFailed(f"PostgreSQL ended with code {process.poll()}.{process.last_words()}")
-                time.sleep(0.3)
-                process.start()
-            elif time.monotonic() > deadline:
-                process.kill()
-                raise StartFailed(f"PostgreSQL: not ready after {START_TIMEOUT_S} s.{process.last_words()}")
-            time.sleep(0.03)
+                    raise
+                time.sleep(LEFTOVER_POLL_S)
 
     def _is_ready(self, process: Process) -> bool:
         with suppress(FileNotFoundError, IndexError, ValueError):

@@ -10,10 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -190,11 +193,25 @@ class Process:
         return f" Last lines of {self.log}:\n{self.tail() or '(nothing was written)'}"
 
 
-class Part:
+class Part(ABC):
     """A server with one process, which its subclass makes in `start`: what a supervisor and the tests ask of it."""
 
     name: str
     process: Process | None
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Start it and return when it is ready. Raises StartFailed, with nothing left running."""
+
+    def _run(self, process: Process, ready: Callable[[], bool], timeout_s: float) -> None:
+        """Start the process and wait for it; an interrupt while waiting leaves nothing running."""
+        self.process = process
+        process.start()
+        try:
+            wait_until(ready, what=self.name, timeout_s=timeout_s, process=process, poll_s=0.1)
+        except BaseException:
+            process.kill()
+            raise
 
     @property
     def pid(self) -> int | None:
@@ -254,7 +271,8 @@ def _group_of(user: str | None) -> int | None:
 
 def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """What the child runs before it becomes the program, on Linux: be signalled when the launcher dies."""
-    if not sys.platform.startswith("linux"):
+    # The kernel means the thread that forked, so a thread that ends before the launcher must not ask for it.
+    if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return None
     # Looked up before the fork: the child of a program with threads may only do the plainest of things.
     prctl = ctypes.CDLL(None, use_errno=True).prctl

@@ -1,0 +1,56 @@
+# Lixiao needs Python 3.11 or newer and make. Everything else is fetched into this folder: `make help`.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: demo test check bench faults mutants screenshots clean setup help jars browser
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STATE := $(if $(LIXIAO_STATE),$(LIXIAO_STATE),.lixiao)
+STAMP := $(VENV)/.installed
+PYTEST ?=
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+
+demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops it
+	@$(BIN)/python -m deploy.local.demo
+
+test: $(STAMP) jars browser check ## check, then every test on a real broker and database (PYTEST='-k …' for some)
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: $(STAMP) ## format, lint, types, layers
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(STAMP) jars ## the measurements
+	@$(BIN)/python -m bench
+
+faults: $(STAMP) jars ## kill and pause processes, and show that nothing is lost
+	@$(BIN)/python -m tests.faults
+
+mutants: $(STAMP) jars ## break the product on purpose, and show that a test notices
+	@$(BIN)/python -m tests.mutants
+
+screenshots: $(STAMP) jars browser ## pictures of the pages
+	@$(BIN)/python -m tests.browser.screenshots
+
+setup: $(STAMP) jars browser ## install only
+	@echo "Set up. Next: make demo, make test."
+
+clean: ## stop what runs from here, remove its state and all caches (the virtual environment stays)
+	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.parts clean --state $(STATE); fi
+	@rm -rf $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(STAMP): requirements.lock
+	@sh deploy/local/install.sh $(PYTHON) $(VENV)
+	@touch $@
+
+jars: $(STAMP)
+	@$(BIN)/python -m deploy.local.parts fetch --state $(STATE)
+
+browser:
+	@sh deploy/local/browser.sh
