@@ -1,0 +1,86 @@
+"""When a student is clear with the dormitories: every residence was checked out, or there never was one. Pure."""
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, Field
+
+from schemas.events import Reason
+from services.kit.fields import Day, Item, ShortLine, distinct
+from services.kit.operations import Record
+from services.kit.verdicts import Assessment, check_status
+
+MAX_RESIDENCES: Final = 20
+
+
+class Residence(Item):
+    """One place a student lives or lived in; at most one for a place. Moving in again opens it again."""
+
+    campus: ShortLine
+    building: ShortLine
+    room: ShortLine
+    checked_out_on: Day | None = None
+    handler: ShortLine | None = None
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        return self.campus, self.building, self.room
+
+    @property
+    def checked_out(self) -> bool:
+        return self.checked_out_on is not None and self.handler is not None
+
+
+class DormRecord(Record):
+    """What the dormitories know of one student. Nothing on record means never lived on campus, which is clear."""
+
+    residences: Annotated[
+        tuple[Residence, ...], Field(max_length=MAX_RESIDENCES), distinct("campus", "building", "room")
+    ] = ()
+
+
+class ResidenceRow(Item):
+    campus: str
+    building: str
+    room: str
+    checked_out_on: Annotated[str, Field(description="YYYY-MM-DD, or empty")]
+    handler: str
+
+
+class CheckOutFacts(Item):
+    resident: Annotated[bool, Field(description="Whether the student ever lived on campus")]
+    residences: Annotated[tuple[ResidenceRow, ...], Field(max_length=MAX_RESIDENCES)]
+
+
+FACTS: Final[dict[str, type[BaseModel]]] = {"check-out": CheckOutFacts}
+"""Check → the shape of its facts, as published."""
+
+
+def assess(record: DormRecord) -> Assessment:
+    """The one check of the dormitories: `check-out`."""
+    facts = CheckOutFacts(
+        resident=bool(record.residences),
+        residences=tuple(_row(residence) for residence in record.residences),
+    )
+    return Assessment((check_status("check-out", _against(record), facts.model_dump(mode="json")),))
+
+
+def _against(record: DormRecord) -> list[Reason]:
+    open_ = [residence for residence in record.residences if not residence.checked_out]
+    # A date without a handler, or the other way round, is the office's slip: the student need not move out again.
+    half = sum(residence.checked_out_on is not None or residence.handler is not None for residence in open_)
+    reasons: list[Reason] = []
+    if len(open_) > half:
+        reasons.append(Reason(code="not-checked-out", parameters={"count": len(open_) - half}))
+    if half:
+        reasons.append(Reason(code="check-out-incomplete", parameters={"count": half}))
+    return reasons
+
+
+def _row(residence: Residence) -> ResidenceRow:
+    return ResidenceRow(
+        campus=residence.campus,
+        building=residence.building,
+        room=residence.room,
+        checked_out_on=residence.checked_out_on.isoformat() if residence.checked_out_on else "",
+        handler=residence.handler or "",
+    )

@@ -1,0 +1,107 @@
+"""The kinds of value a desk types: money, days, single lines of text, ids. Each refuses what would be read wrongly.
+
+Money is exact: a JSON number or a string with at most two decimals and nine digits, well inside what survives a JSON
+parser that goes through floating point (fifteen digits); the value kept is a `Decimal` with exactly two decimals.
+"""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from services.kit.operations import OperationBody
+
+CENT: Final = Decimal("0.01")
+ZERO: Final = Decimal("0.00")
+EARLIEST_DAY: Final = date(1950, 1, 1)
+LATEST_DAY: Final = date(2149, 12, 31)
+
+
+class Item(BaseModel):
+    """Base of one line of a department's record, and of a check's published facts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+def yuan(amount: Decimal) -> str:
+    """Money as facts and reasons carry it: a decimal string with two decimals, "682.40"."""
+    return f"{amount:.2f}"
+
+
+def distinct(*names: str) -> AfterValidator:
+    """Of a tuple of items: no two are the same by these fields."""
+
+    def check(items: tuple[Item, ...]) -> tuple[Item, ...]:
+        if len({tuple(getattr(item, name) for name in names) for item in items}) != len(items):
+            raise ValueError(f"two lines have the same {', '.join(names)}")
+        return items
+
+    return AfterValidator(check)
+
+
+def _not_a_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("an amount in yuan is a number")
+    return value
+
+
+def _two_decimals(value: Decimal) -> Decimal:
+    return value.quantize(CENT) + ZERO  # never -0.00
+
+
+def _written_as_a_day(value: Any) -> Any:
+    """Numbers and bare digits are refused: they would be read as seconds since 1970."""
+    if isinstance(value, datetime | date) or (isinstance(value, str) and value.count("-") == 2):
+        return value.strip() if isinstance(value, str) else value
+    raise ValueError("a day is written YYYY-MM-DD")
+
+
+def _in_living_memory(value: date) -> date:
+    if not EARLIEST_DAY <= value <= LATEST_DAY:
+        raise ValueError(f"a day lies between {EARLIEST_DAY} and {LATEST_DAY}")
+    return value
+
+
+Money = Annotated[
+    Decimal,
+    Field(ge=0, max_digits=9, decimal_places=2, examples=["72.40"]),
+    BeforeValidator(_not_a_truth_value),
+    AfterValidator(_two_decimals),
+]
+"""Yuan, zero or more."""
+Amount = Annotated[
+    Decimal,
+    Field(gt=0, max_digits=9, decimal_places=2, examples=["72.40"]),
+    BeforeValidator(_not_a_truth_value),
+    AfterValidator(_two_decimals),
+]
+"""Yuan, more than zero: what is charged, paid or waived in one act."""
+MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]
+"""Money in facts."""
+Day = Annotated[
+    date, BeforeValidator(_written_as_a_day), AfterValidator(_in_living_memory), Field(examples=["2026-06-05"])
+]
+# No control characters: PostgreSQL's jsonb refuses NUL, and a title with a line break would break a page's line.
+_LINE = r"^[^\x00-\x1f\x7f]+$"
+ShortLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE)]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
+ItemId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+"""What a desk calls one of its own things: a barcode, a charge number."""
+
+
+class ImportRow(OperationBody):
+    """Base of one row of a bulk import. An empty cell is an absent one; cells may be strings (CSV) or typed (XLSX)."""
+
+    model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, row: Any) -> Any:
+        if not isinstance(row, dict):
+            return row
+        return {name: cell for name, cell in row.items() if not _empty(cell)}
+
+
+def _empty(cell: Any) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())

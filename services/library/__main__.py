@@ -1,0 +1,7 @@
+"""Run the library service: `python -m services.library`."""
+
+from services.kit.department import run_department
+from services.library.operations import RULES
+
+if __name__ == "__main__":
+    run_department(RULES)
