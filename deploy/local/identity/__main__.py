@@ -1,0 +1,39 @@
+"""Run the demonstration provider: `python -m deploy.local.identity`."""
+
+import uvicorn
+from pydantic import ValidationError
+
+from .app import Provider, create_app
+from .pages import Pages
+from .people import load_people
+from .settings import HOST, Settings
+
+
+def main() -> None:
+    """Serve until told to stop. A wrong setting or people file ends with one clear message and status 1."""
+    try:
+        settings = Settings()  # filled from the environment
+    except ValidationError as error:
+        wrong = "; ".join(f"LIXIAO_IDENTITY_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SystemExit(f"identity provider: {wrong}") from None
+    try:
+        people = load_people(settings.people)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"identity provider: LIXIAO_IDENTITY_PEOPLE ({settings.people}): {error}") from None
+    provider = Provider(
+        settings.issuer, people, settings.clients, Pages(settings.university_zh, settings.university_en)
+    )
+    # No access log: it would write codes and states.
+    uvicorn.run(
+        create_app(provider),
+        host=HOST,
+        port=settings.port,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+if __name__ == "__main__":
+    main()

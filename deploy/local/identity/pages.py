@@ -1,0 +1,79 @@
+"""The provider's pages: plain HTML that needs no script."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import Response
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from .people import Person, grouped
+from .protocol import AuthorizationRequest
+
+_TEMPLATES = Path(__file__).parent / "templates"
+SEARCH_LENGTH_MAX = 64
+
+
+class Pages:
+    """Renders in the name of one university."""
+
+    def __init__(self, university_zh: str, university_en: str) -> None:
+        self._templates = Environment(
+            loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
+        self._templates.globals.update(university_zh=university_zh, university_en=university_en)
+        self._css = (_TEMPLATES / "style.css").read_bytes()
+
+    def sign_in(self, asked: AuthorizationRequest, people: Sequence[Person], search: str) -> Response:
+        """The list of people to sign in as, narrowed by `search`."""
+        search = search[:SEARCH_LENGTH_MAX].strip()
+        address = urlsplit(asked.redirect_uri)
+        return self._page(
+            "sign_in.html",
+            # Chromium applies form-action to the redirect after the form as well.
+            form_targets=f"'self' {address.scheme}://{address.netloc}",
+            groups=grouped(people, search),
+            fields=asked.fields,
+            search=search,
+            people_count=len(people),
+        )
+
+    async def front(self) -> Response:
+        """What somebody sees who opens the provider's bare address."""
+        return self._message(
+            "演示用的身份认证",
+            "This provider only signs people in",
+            "请从离校服务的页面开始登录。",
+            "Start from the departure service's own page.",
+        )
+
+    def signed_out(self) -> Response:
+        """After a sign-out that names no registered address to go back to."""
+        return self._message("已退出登录", "You are signed out", "可以关闭此页面。", "You can close this page.")
+
+    def refused(self, reason: str) -> Response:
+        """A request that cannot be answered by sending the browser back."""
+        return self._message(
+            "无法登录",
+            "This sign-in request cannot be used",
+            "请返回离校服务重新登录。",
+            f"Go back to the service and sign in again. Reason: {reason}.",
+            status=400,
+        )
+
+    async def style(self) -> Response:
+        """The one stylesheet."""
+        return Response(self._css, media_type="text/css", headers={"Cache-Control": "max-age=300"})
+
+    def _message(self, title_zh: str, title_en: str, text_zh: str, text_en: str, status: int = 200) -> Response:
+        return self._page(
+            "message.html", status=status, title_zh=title_zh, title_en=title_en, text_zh=text_zh, text_en=text_en
+        )
+
+    def _page(self, template: str, form_targets: str = "'none'", status: int = 200, **values: object) -> Response:
+        policy = (
+            f"default-src 'none'; style-src 'self'; form-action {form_targets}; base-uri 'none'; frame-ancestors 'none'"
+        )
+        html = self._templates.get_template(template).render(**values)
+        return HTMLResponse(html, status_code=status, headers={"Content-Security-Policy": policy})

@@ -1,0 +1,106 @@
+"""The invented people who can sign in, and how the sign-in page groups and finds them. Pure but for `load_people`."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+PEOPLE_MAX = 20_000
+SHOWN_PER_GROUP_MAX = 6
+FOUND_MAX = 60
+
+
+class Person(BaseModel):
+    """One sample person. `situation` is a key of `SITUATIONS`; any other word puts them among the other students."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    sub: Annotated[str, Field(min_length=1, max_length=200)]
+    name: Annotated[str, Field(min_length=1, max_length=200)]
+    student_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    roles: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    situation: Annotated[str, Field(max_length=100)] = ""
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A heading of the sign-in page and what to expect after signing in as somebody under it."""
+
+    zh: str
+    en: str
+    note_zh: str
+    note_en: str
+
+
+OTHERS = Situation("其他同学", "Other students", "随演示进度变化", "They change as the demonstration runs")
+
+SITUATIONS: dict[str, Situation] = {
+    "nearly-clear": Situation("只差一步", "Nearly clear", "大部分已通过，还差一两项", "One or two checks still open"),
+    "blocked-everywhere": Situation(
+        "各项均未通过", "Blocked everywhere", "每个部门都有事要办", "Every department asks for something"
+    ),
+    "completion-only": Situation(
+        "结业", "结业 · completion only", "本服务不办理结业离校", "This service is not for them"
+    ),
+    "all-clear": Situation("全部通过", "All clear", "可以提交离校服务", "Ready to submit"),
+    "never-on-campus": Situation(
+        "未住校", "Never lived on campus", "没有宿舍记录也能通过", "No room, and no room needed"
+    ),
+    "off-roster": Situation("不在离校名单", "Not on the roster", "本学期没有离校事项", "Nothing to clear this term"),
+    "certificate-desk": Situation(
+        "证书领取处", "Certificate desk staff", "核验离校单、登记领取", "Checks forms, records collection"
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Group:
+    """The people under one heading; `more` of them are left out of `shown`."""
+
+    situation: Situation
+    shown: tuple[Person, ...]
+    more: int
+
+
+def load_people(path: Path) -> tuple[Person, ...]:
+    """Read the JSON list of people.
+
+    Raises `OSError` when the file cannot be read and `ValueError` (pydantic's) when it is not such a list, is longer
+    than `PEOPLE_MAX`, or names a subject twice.
+    """
+    people = TypeAdapter(tuple[Person, ...]).validate_json(path.read_bytes())
+    if len(people) > PEOPLE_MAX:
+        raise ValueError(f"at most {PEOPLE_MAX} people, this file has {len(people)}")
+    if len({person.sub for person in people}) != len(people):
+        raise ValueError("every person needs a subject (sub) of their own")
+    return people
+
+
+def grouped(people: Sequence[Person], search: str) -> tuple[Group, ...]:
+    """The groups to show, in the order of `SITUATIONS`, the others last, empty ones left out.
+
+    Without a search each group shows its first few; with one, all who match up to `FOUND_MAX` a group.
+    """
+    wanted = _folded(search)
+    limit = FOUND_MAX if wanted else SHOWN_PER_GROUP_MAX
+    members: dict[str, list[Person]] = {key: [] for key in (*SITUATIONS, "")}
+    for person in people:
+        if wanted in _searchable(person):
+            members[person.situation if person.situation in SITUATIONS else ""].append(person)
+    return tuple(
+        Group(SITUATIONS.get(key, OTHERS), tuple(found[:limit]), max(0, len(found) - limit))
+        for key, found in members.items()
+        if found
+    )
+
+
+def _searchable(person: Person) -> str:
+    situation = SITUATIONS.get(person.situation, OTHERS)
+    return _folded("\n".join((person.name, person.student_id or "", situation.zh, situation.en)))
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold().strip()
