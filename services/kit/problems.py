@@ -1,0 +1,143 @@
+"""Errors over HTTP as RFC 9457 problem details, which name the field and the remedy and never repeat the input."""
+
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, TypedDict
+
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+
+MEDIA_TYPE: Final = "application/problem+json"
+_TYPE: Final = "urn:lixiao:problem:"
+_MOST_ERRORS: Final = 50
+
+
+class FieldProblem(TypedDict):
+    """`field` is a JSON pointer into the body (`/student_id`), or says where else: `header Idempotency-Key`."""
+
+    field: str
+    problem: str
+    remedy: str
+
+
+class Problem(Exception):
+    """An answer that is not a success. `slug` makes its `type`; `members` are further members of the document."""
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        title: str,
+        *,
+        detail: str | None = None,
+        errors: Sequence[FieldProblem] = (),
+        headers: Mapping[str, str] | None = None,
+        **members: Any,
+    ) -> None:
+        super().__init__(slug)
+        self.status = status
+        self.slug = slug
+        self.title = title
+        self.detail = detail
+        self.errors = tuple(errors)
+        self.members = members
+        self.headers = dict(headers or {})
+
+    def document(self) -> dict[str, Any]:
+        document: dict[str, Any] = {"type": _TYPE + self.slug, "title": self.title, "status": self.status}
+        if self.detail:
+            document["detail"] = self.detail
+        if self.errors:
+            document["errors"] = list(self.errors)
+        return {**self.members, **document}
+
+    def response(self) -> JSONResponse:
+        return JSONResponse(self.document(), self.status, headers=self.headers, media_type=MEDIA_TYPE)
+
+
+SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "title": "Problem",
+    "required": ["type", "title", "status"],
+    "properties": {
+        "type": {"type": "string", "format": "uri"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["field", "problem", "remedy"],
+                "properties": {name: {"type": "string"} for name in ("field", "problem", "remedy")},
+            },
+        },
+    },
+}
+"""What every answer that is not a success looks like, for OpenAPI."""
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """OpenAPI's `responses` for routes that answer with these problems."""
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+
+
+def of_validation(error: RequestValidationError) -> Problem:
+    """What was wrong with a request's fields (422), or that its body is no JSON at all (400)."""
+    found = error.errors()
+    if any(each["type"] == "json_invalid" for each in found):
+        return Problem(
+            400, "malformed-json", "The body is not JSON", detail="Send one JSON document, encoded in UTF-8."
+        )
+    errors = [_field_problem(each) for each in found[:_MOST_ERRORS]]
+    return Problem(
+        422,
+        "invalid-request",
+        "The request has wrong or missing fields",
+        detail=f"Correct what `errors` names and send the request again: {len(found)} found, nothing was changed.",
+        errors=errors,
+    )
+
+
+_WITH_INPUT: Final = {
+    "union_tag_invalid": "Not one of the accepted kinds",
+    "enum": "Not one of the accepted values",
+    "literal_error": "Not one of the accepted values",
+}
+_SAFE_PART: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
+
+
+def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
+    kind: str = error["type"]
+    message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    return {
+        "field": _place(error["loc"]),
+        "problem": _WITH_INPUT.get(kind, message),
+        "remedy": _remedy(kind, message, error.get("ctx") or {}),
+    }
+
+
+def _place(loc: Sequence[str | int]) -> str:
+    where, parts = (str(loc[0]), loc[1:]) if loc else ("body", ())
+    # A name the client invented is shown only when it looks like a field's: it could be anything, a person's name too.
+    shown = [str(part) if isinstance(part, int) or _SAFE_PART.match(str(part)) else "…" for part in parts]
+    if where == "body":
+        return "".join(f"/{part}" for part in shown)
+    return f"{where} {'/'.join(shown)}"
+
+
+def _remedy(kind: str, message: str, context: Mapping[str, Any]) -> str:
+    if kind == "missing":
+        return "Add this field."
+    if kind == "extra_forbidden":
+        return "Remove this field; /openapi.json lists the accepted ones."
+    if "expected" in context:
+        return f"Send one of: {context['expected']}."
+    if "expected_tags" in context:
+        return f"Send one of: {context['expected_tags']}."
+    head, separator, wanted = message.partition(" should ")
+    if separator and head:
+        return f"Send a value that should {wanted}." if not wanted.startswith("be ") else f"Send {wanted[3:]}."
+    return "Correct the value as `problem` says."

@@ -1,0 +1,126 @@
+"""What never leaves the process in a span or a log line: who somebody is.
+
+A guard behind the code's own care, because libraries add fields of their own: query strings, Kafka keys, the text of
+a database error ("Key (student_id)=(…) already exists").
+"""
+
+import traceback
+from collections.abc import Mapping, MutableMapping, Sequence
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.trace import Status
+from opentelemetry.util.types import AttributeValue
+from pydantic import ValidationError
+
+PERSONAL: Final = frozenset(
+    {
+        "student_id", "student", "name", "key", "value", "body", "authorization", "token", "password", "dsn", "input",
+    }
+)  # fmt: skip
+"""Fields of a log line that are dropped whoever wrote them."""
+
+_ATTRIBUTES: Final = frozenset(
+    {
+        "url.query",
+        "url.full",
+        "http.target",
+        "http.url",
+        "client.address",
+        "user_agent.original",
+        "db.statement.parameters",
+        "messaging.kafka.message.key",
+        "exception.message",
+        "exception.stacktrace",
+    }
+)
+_FRAMES: Final = 20
+
+
+class Redacted(SpanExporter):
+    """Exports what is left of each span without the attributes that can hold a person."""
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        self._exporter = exporter
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._exporter.export([redacted(span) for span in spans])
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._exporter.force_flush(timeout_millis)
+
+
+def redacted(span: ReadableSpan) -> ReadableSpan:
+    """A copy of `span` that names no person. A path is kept only as its route: anything can be typed into a path."""
+    attributes = _clean(span.attributes or {})
+    if "url.path" in attributes:
+        route = attributes.get("http.route")
+        del attributes["url.path"]
+        if route is not None:
+            attributes["url.path"] = route
+    return ReadableSpan(
+        name=span.name,
+        context=span.get_span_context(),
+        parent=span.parent,
+        resource=span.resource,
+        attributes=attributes,
+        events=[Event(event.name, _clean(event.attributes or {}), event.timestamp) for event in span.events],
+        links=span.links,
+        kind=span.kind,
+        status=Status(span.status.status_code),
+        start_time=span.start_time,
+        end_time=span.end_time,
+        instrumentation_scope=span.instrumentation_scope,
+    )
+
+
+def _clean(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue]:
+    return {name: value for name, value in attributes.items() if not (name in _ATTRIBUTES or "student" in name)}
+
+
+def drop_personal(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: the line without its personal fields."""
+    for name in PERSONAL & event.keys():
+        del event[name]
+    return event
+
+
+def describe_exception(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: `exc_info` becomes the error's kind, its text where that is safe, and where it was."""
+    given = event.pop("exc_info", None)
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event["error"] = type(error).__name__
+        event["error_text"] = safe_text(error)
+        event["error_chain"] = [type(each).__name__ for each in _chain(error)[1:]]
+        frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+        event["error_at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    return event
+
+
+def safe_text(error: BaseException) -> str:
+    """What an error says, for those whose text cannot repeat a row or an input."""
+    if isinstance(error, asyncpg.PostgresError):
+        places = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
+        return " ".join(str(place) for place in places if place)
+    if isinstance(error, ValidationError):
+        return f"{error.error_count()} validation errors of {error.title}"
+    return str(error)[:500]
+
+
+def _constraint(error: asyncpg.PostgresError) -> str | None:
+    return getattr(error, "constraint_name", None)
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    current: BaseException | None = error
+    while current is not None and current not in chain and len(chain) < 8:
+        chain.append(current)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return chain

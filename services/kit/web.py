@@ -1,0 +1,260 @@
+"""The HTTP side of a service: one application with health, metrics, documentation and the same answers to errors."""
+
+from collections.abc import Callable, Coroutine, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final
+
+import asyncpg
+import structlog
+import uvicorn
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.kit import problems
+from services.kit.database import transient
+from services.kit.health import Health, Report
+from services.kit.problems import FieldProblem, Problem, problem_responses
+from services.kit.settings import Settings
+from services.kit.telemetry import Telemetry
+
+__all__ = ["FieldProblem", "Problem", "create_app", "problem_responses", "serve"]
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+"""Of a request, unless its route sets `max_body_size` itself."""
+_RETRY_AFTER_S: Final = 5
+_GRACEFUL_S: Final = 10
+_ANSWERED: Final = "lixiao.answered"
+_UNOBSERVED: Final = ("/health/", "/metrics")
+_log = structlog.get_logger(__name__)
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+class _Application(FastAPI):
+    """FastAPI with `_Edge` around everything, so that no answer escapes it (a body too large, a mistake of ours)."""
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return _Edge(super().build_middleware_stack())
+
+
+def create_app(
+    *,
+    title: str,
+    version: str,
+    description: str,
+    health: Health,
+    lifespan: Lifespan | None,
+    routers: Sequence[APIRouter],
+    telemetry: Telemetry | None,
+    docs: bool = True,
+    metrics: bool = True,
+    max_body_bytes: int = MAX_BODY_BYTES,
+) -> FastAPI:
+    """The application of one service. `telemetry=None` traces nothing and has no /metrics."""
+    app = _Application(
+        title=title,
+        version=version,
+        description=description,
+        lifespan=lifespan,
+        openapi_url="/openapi.json" if docs else None,
+        docs_url="/docs" if docs else None,
+        redoc_url=None,
+        telemetry=telemetry.for_fastapi(_unobserved) if telemetry else {"tracing": False, "metrics": False},
+        max_body_size=max_body_bytes,
+        exception_handlers=_HANDLERS,
+        responses={"default": {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": _REF}}}},
+    )
+    _describe_problems(app)
+    app.state.telemetry = telemetry
+    app.include_router(_health_routes(health))
+    if telemetry is not None and metrics:
+        app.include_router(_metrics_route(telemetry))
+    for router in routers:
+        app.include_router(router)
+    return app
+
+
+def serve(app: FastAPI, settings: Settings) -> None:
+    """Answer requests until SIGTERM or SIGINT; then end the open ones, the lifespan, and flush the telemetry."""
+    config = uvicorn.Config(
+        app,
+        host=settings.http_host,
+        port=settings.http_port,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=_GRACEFUL_S,
+    )
+    server = uvicorn.Server(config)
+    try:
+        server.run()
+    finally:
+        if app.state.telemetry is not None:
+            app.state.telemetry.stop()
+    if not server.started:
+        raise SystemExit(3)
+
+
+_REF: Final = {"$ref": "#/components/schemas/Problem"}
+
+
+def _describe_problems(app: FastAPI) -> None:
+    generate = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        document = generate()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = problems.SCHEMA
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _unobserved(scope: MutableMapping[str, Any]) -> bool:
+    return str(scope.get("path", "")).startswith(_UNOBSERVED)
+
+
+def _health_routes(health: Health) -> APIRouter:
+    router = APIRouter(prefix="/health", tags=["health"])
+
+    def answer(report: Report) -> JSONResponse:
+        return JSONResponse(report.as_json(), 200 if report.well else 503)
+
+    @router.get("/live", summary="Whether the process is worth keeping")
+    async def live() -> Response:
+        return answer(await health.live())
+
+    @router.get("/ready", summary="Whether every part answers")
+    async def ready() -> Response:
+        return answer(await health.ready())
+
+    return router
+
+
+def _metrics_route(telemetry: Telemetry) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/metrics", include_in_schema=False)
+    async def metrics(request: Request) -> Response:
+        body, media_type = telemetry.metrics_text(request.headers.get("accept", ""))
+        return Response(body, media_type=media_type)
+
+    return router
+
+
+async def _on_problem(request: Request, error: Problem) -> Response:
+    return error.response()
+
+
+async def _on_validation(request: Request, error: RequestValidationError) -> Response:
+    return problems.of_validation(error).response()
+
+
+async def _on_http(request: Request, error: HTTPException) -> Response:
+    title, detail = _HTTP.get(error.status_code, ("The request cannot be answered", str(error.detail)))
+    slug = title.lower().replace(" ", "-") if error.status_code in _HTTP else "http"
+    return Problem(error.status_code, slug, title, detail=detail, headers=error.headers).response()
+
+
+async def _on_text(request: Request, error: Exception) -> Response:
+    return Problem(
+        422,
+        "unstorable-text",
+        "A text holds a character that cannot be stored",
+        detail="Remove NUL characters (\\u0000) from the texts and send the request again; nothing was changed.",
+    ).response()
+
+
+async def _on_anything(request: Request, error: Exception) -> Response:
+    request.scope[_ANSWERED] = True
+    if transient(error):
+        _log.warning("http.unavailable", error=type(error).__name__, route=_route(request))
+        return Problem(
+            503,
+            "unavailable",
+            "Please try again in a moment",
+            detail="A part this needs does not answer. Whether the request took effect is not known: "
+            "send it again with the same Idempotency-Key.",
+            headers={"Retry-After": str(_RETRY_AFTER_S)},
+        ).response()
+    _log.error("http.failed", route=_route(request), exc_info=error)
+    return Problem(500, "internal", "This is a mistake of ours; it was recorded").response()
+
+
+def _route(request: Request) -> str | None:
+    # The template, never the path: what a client puts into a path may name a person.
+    return getattr(request.scope.get("route"), "path", None)
+
+
+_HTTP: Final = {
+    400: ("Malformed request", "The body could not be read. Send what /openapi.json describes."),
+    404: ("Not found", "There is nothing at this address; /openapi.json lists what there is."),
+    405: ("Method not allowed", "This address does not take this method; the header Allow lists those it takes."),
+}
+_Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
+_HANDLERS: Final[dict[int | type[Exception], _Handler]] = {
+    Problem: _on_problem,
+    RequestValidationError: _on_validation,
+    HTTPException: _on_http,
+    asyncpg.CharacterNotInRepertoireError: _on_text,
+    asyncpg.UntranslatableCharacterError: _on_text,
+    Exception: _on_anything,
+}
+_TOO_LARGE: Final = Problem(
+    413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
+)
+
+
+class _Edge:
+    """The outermost layer: headers on every answer, 413 as a problem, and what was answered is not raised again."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = replaced = False
+
+        async def send_safely(message: Message) -> None:
+            nonlocal started, replaced
+            if replaced:
+                return
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                # Starlette's body limiter answers in plain text from outside of every handler.
+                if message["status"] == 413 and not headers.get("content-type", "").startswith(problems.MEDIA_TYPE):
+                    replaced = True
+                    await _TOO_LARGE.response()(scope, receive, send_safely_now)
+                    return
+                _harden(headers)
+            await send(message)
+
+        async def send_safely_now(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _harden(MutableHeaders(scope=message))
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_safely)
+        except Exception as error:
+            if not started:
+                raise
+            # Starlette raises again what its handler has answered, for the server to log; ours has logged it.
+            if not scope.get(_ANSWERED):
+                _log.error("http.broken-off", exc_info=error)
+
+
+def _harden(headers: MutableHeaders) -> None:
+    headers.setdefault("Cache-Control", "no-store")
+    headers.setdefault("X-Content-Type-Options", "nosniff")
