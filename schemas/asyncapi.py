@@ -129,7 +129,7 @@ def _payload(name: str) -> dict[str, Any]:
     """The CloudEvents document around the event's data."""
     return {
         "type": "object",
-        "required": ["specversion", "id", "source", "type", "time", "datacontenttype", "data"],
+        "required": ["specversion", "id", "source", "type", "data"],
         "properties": {
             "specversion": {"type": "string", "const": "1.0"},
             "id": {"type": "string", "format": "uuid"},
