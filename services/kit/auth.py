@@ -84,7 +84,8 @@ class Credentials:
 def require(*roles: str) -> Callable[..., Any]:
     """A dependency giving the `Principal` who calls, who has at least one of `roles`.
 
-    401 without a known token, 403 without the role. Reads `app.state.credentials`; an application without it lets nobody in.
+    401 without a known token, 403 without the role. Reads `app.state.credentials`; an application without it lets
+    nobody in.
     """
     if not roles:
         raise ValueError("say which role is required")

@@ -20,7 +20,9 @@ SECRETS_FOLDER = "LIXIAO_SECRETS_FOLDER"
 
 _SERVER = r"[A-Za-z0-9._-]+:[0-9]{1,5}"
 Bootstrap = Annotated[str, Field(pattern=rf"^{_SERVER}(,{_SERVER}){{0,31}}$")]
-Dsn = Annotated[str, Field(pattern=r"^postgres(ql)?://", repr=False)]
+_DSN = r"^postgres(ql)?://"
+Dsn = Annotated[str, Field(pattern=_DSN, repr=False)]
+OptionalDsn = Annotated[str | None, Field(pattern=_DSN, repr=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -38,7 +40,7 @@ class Settings(BaseSettings):
     kafka: Bootstrap
     namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")] = "lixiao"
     database: Dsn
-    read_model: Dsn | None = None
+    read_model: OptionalDsn = None
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
     credentials: Path | None = None

@@ -1,0 +1,137 @@
+"""One role and one database for each service, and nothing more: what a service may read is what it was given.
+
+The gateway's role may also connect to the clearance's database, as a member of `lixiao_reader`, which has no login and
+is granted SELECT on the published read model by the clearance's own migrations.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets as random
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+READER: Final = "lixiao_reader"
+CLEARANCE: Final = "clearance"
+GATEWAY: Final = "gateway"
+DATABASE_VARIABLE: Final = "LIXIAO_DATABASE"
+READ_MODEL_VARIABLE: Final = "LIXIAO_READ_MODEL"
+_SCRAM_ROUNDS: Final = 4096
+_IDENTIFIER: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+Secrets = dict[str, dict[str, str]]
+"""Service → the variables it is started with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """Names of databases, and the DSNs as written to the file."""
+
+    secrets: Secrets
+    created: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+
+
+async def create_databases(
+    superuser: str, departments: Iterable[str], secrets: Path, *, namespace: str = "lixiao"
+) -> Provisioned:
+    """Create what is missing on the server of the DSN `superuser`, and keep `secrets` (JSON, mode 0600) in step.
+
+    Passwords in the file are kept; those it lacks are made at random and set. The file is written first, so that a
+    stop in between is mended by the next run.
+    """
+    services = [*departments, CLEARANCE, GATEWAY]
+    names = {service: _identifier(namespace, service) for service in services}
+    kept = _read(secrets)
+    passwords = {service: _password(kept, service) or random.token_urlsafe(32) for service in services}
+    done = Provisioned({service: _variables(superuser, service, names, passwords) for service in services})
+    _write(secrets, {**kept, **done.secrets})
+    connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
+    try:
+        await connection.execute("select pg_advisory_lock(hashtextextended('lixiao.provision', 0))")
+        await _role(connection, READER, "nologin")
+        for service in services:
+            await _role(connection, names[service], f"login password '{scram_verifier(passwords[service])}'")
+            made = await _database(connection, names[service])
+            (done.created if made else done.unchanged).append(names[service])
+        await connection.execute(f'grant "{READER}" to "{names[GATEWAY]}"')
+        await connection.execute(f'grant connect on database "{names[CLEARANCE]}" to "{READER}"')
+    finally:
+        await connection.close(timeout=5)
+    return done
+
+
+async def _role(connection: "asyncpg.Connection[Any]", name: str, options: str) -> None:
+    exists = await connection.fetchval("select exists (select from pg_roles where rolname = $1)", name)
+    verb = "alter" if exists else "create"
+    await connection.execute(f'{verb} role "{name}" nosuperuser nocreatedb nocreaterole noreplication {options}')
+
+
+async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
+    exists = await connection.fetchval("select exists (select from pg_database where datname = $1)", name)
+    if not exists:
+        await connection.execute(f'create database "{name}" owner "{name}"')
+    # Every role may connect to every database unless told otherwise.
+    await connection.execute(f'revoke all on database "{name}" from public')
+    return not exists
+
+
+def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
+    """What PostgreSQL stores for SCRAM-SHA-256: with it the password appears in no statement and no server log."""
+    salt = salt or random.token_bytes(16)
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    salt_text, stored_text, server_text = (base64.b64encode(part).decode() for part in (salt, stored, server))
+    return f"SCRAM-SHA-256${_SCRAM_ROUNDS}:{salt_text}${stored_text}:{server_text}"
+
+
+def _identifier(namespace: str, service: str) -> str:
+    name = f"{namespace}_{service}".replace("-", "_")
+    if not _IDENTIFIER.match(name) or name == READER:
+        raise ValueError(f"{name!r} cannot be the name of a role and a database")
+    return name
+
+
+def _variables(superuser: str, service: str, names: dict[str, str], passwords: dict[str, str]) -> dict[str, str]:
+    variables = {DATABASE_VARIABLE: _dsn(superuser, names[service], passwords[service], names[service])}
+    if service == GATEWAY:
+        variables[READ_MODEL_VARIABLE] = _dsn(superuser, names[GATEWAY], passwords[GATEWAY], names[CLEARANCE])
+    return variables
+
+
+def _dsn(superuser: str, role: str, password: str, database: str) -> str:
+    parts = urlsplit(superuser)
+    server = parts.netloc.rpartition("@")[2]
+    return urlunsplit((parts.scheme, f"{role}:{quote(password, safe='')}@{server}", f"/{database}", parts.query, ""))
+
+
+def _password(kept: Secrets, service: str) -> str | None:
+    return urlsplit(kept.get(service, {}).get(DATABASE_VARIABLE, "")).password
+
+
+def _read(path: Path) -> Secrets:
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text("utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"{path.name}: not a file of secrets of this command")
+    return found
+
+
+def _write(path: Path, secrets: Secrets) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{random.token_hex(4)}")
+    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(secrets, file, indent=2)
+        file.write("\n")
+    partial.replace(path)

@@ -1,0 +1,155 @@
+"""The contract's topics on a broker: made with their configuration, compared, and never grown."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from schemas.topics import PARTITIONS, Topics, TopicSpec
+
+_MOST_REPLICAS: Final = 3
+_SETTLED_WITHIN_S: Final = 30.0
+_SET_ON_THE_TOPIC: Final = 1
+"""Kafka's ConfigSource DYNAMIC_TOPIC_CONFIG: said of this topic, not a default of the broker."""
+
+
+class TopicsDiffer(Exception):
+    """Topics exist that are not what the contract says, and that this command must not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class TopicReport:
+    """What was done. `remarks` are differences that only an operator can mend (the number of replicas)."""
+
+    created: list[str] = field(default_factory=list)
+    altered: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
+
+
+async def create_topics(
+    bootstrap: str,
+    topics: Topics,
+    departments: Iterable[str],
+    *,
+    partitions: int = PARTITIONS,
+    replication_factor: int | None = None,
+) -> TopicReport:
+    """Make every topic of the contract exist with its configuration, and return when each partition has a leader.
+
+    `replication_factor` is min(3, brokers) by default; a write then needs one replica less than all. Raises
+    `TopicsDiffer` before anything is changed when a topic has another number of partitions.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    await admin.start()
+    try:
+        replicas = replication_factor or min(_MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        wanted = [_configured(spec, replicas) for spec in topics.specs(departments, partitions)]
+        report = TopicReport()
+        existing = await _existing(admin, wanted, replicas, report)
+        await _create(admin, [spec for spec in wanted if spec.name not in existing], replicas, report)
+        await _configure(admin, [spec for spec in wanted if spec.name in existing], report)
+        await _until(lambda: _leaderless(admin, wanted), "a leader")
+        return report
+    finally:
+        await admin.close()
+
+
+def _configured(spec: TopicSpec, replicas: int) -> TopicSpec:
+    config = {**spec.config, "min.insync.replicas": str(max(1, replicas - 1))}
+    return TopicSpec(spec.name, spec.partitions, config)
+
+
+async def _existing(
+    admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], replicas: int, report: TopicReport
+) -> set[str]:
+    names = set(await admin.list_topics())
+    present = {spec.name: spec for spec in wanted if spec.name in names}
+    if not present:
+        return set()
+    wrong = []
+    for topic in await admin.describe_topics(list(present)):
+        name, parts = topic["topic"], topic["partitions"]
+        if len(parts) != present[name].partitions:
+            wrong.append(f"{name} has {len(parts)} partitions, not {present[name].partitions}")
+        elif any(len(part["replicas"]) != replicas for part in parts):
+            report.remarks.append(f"{name} does not have {replicas} replicas everywhere: reassign its partitions")
+    if wrong:
+        raise TopicsDiffer(
+            "; ".join(wrong) + ". Partitions are never grown in place, because students would move between them: "
+            "a new count is a new topic and a rebuilt view"
+        )
+    return set(present)
+
+
+async def _create(admin: AIOKafkaAdminClient, missing: Sequence[TopicSpec], replicas: int, report: TopicReport) -> None:
+    if not missing:
+        return
+    new = [NewTopic(spec.name, spec.partitions, replicas, topic_configs=spec.config) for spec in missing]
+    response = await admin.create_topics(new, timeout_ms=15_000)
+    for name, code, *message in response.topic_errors:
+        error = for_code(code)
+        if code and error is not TopicAlreadyExistsError:
+            raise error(f"{name}: {message[0] if message else ''}")
+        # Another provisioner was quicker: the topic is there, which is what was asked.
+        (report.unchanged if code else report.created).append(name)
+
+
+async def _configure(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], report: TopicReport) -> None:
+    if not present:
+        return
+    found = await _topic_configs(admin, [spec.name for spec in present])
+    changes = []
+    for spec in present:
+        said = found[spec.name]
+        if spec.config.items() <= said.items():
+            report.unchanged.append(spec.name)
+        else:
+            # This request replaces all that is said of a topic, so what others said of it is said again.
+            changes.append(ConfigResource(ConfigResourceType.TOPIC, spec.name, {**said, **spec.config}))
+            report.altered.append(spec.name)
+    if changes:
+        for response in await admin.alter_configs(changes):
+            for code, message, _, name in response.resources:
+                if code:
+                    raise for_code(code)(f"{name}: {message}")
+        await _until(lambda: _unsettled(admin, changes), "its configuration")
+
+
+async def _topic_configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    found: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(asked):
+        for code, message, _, name, entries in response.resources:
+            if code:
+                raise for_code(code)(f"{name}: {message}")
+            found[name] = {entry[0]: entry[1] for entry in entries if entry[3] == _SET_ON_THE_TOPIC}
+    return found
+
+
+async def _leaderless(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> list[str]:
+    described = await admin.describe_topics([spec.name for spec in wanted])
+    return [topic["topic"] for topic in described if not _led(topic)]
+
+
+async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResource]) -> list[str]:
+    said = await _topic_configs(admin, [change.name for change in changes])
+    return [change.name for change in changes if not change.configs.items() <= said[change.name].items()]
+
+
+async def _until(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
+    """A broker answers a change before every broker knows it: ask until nothing is `lacking`."""
+    deadline = time.monotonic() + _SETTLED_WITHIN_S
+    while names := await lacking():
+        if time.monotonic() > deadline:
+            raise TopicsDiffer(f"{', '.join(names)}: without {what} after {_SETTLED_WITHIN_S:g} s")
+        await asyncio.sleep(0.1)
+
+
+def _led(topic: Mapping[str, Any]) -> bool:
+    return topic["error_code"] == 0 and all(part["leader"] >= 0 for part in topic["partitions"])
