@@ -20,7 +20,7 @@ if ! "$python" -c 'import venv, ensurepip' >/dev/null 2>&1; then
 fi
 
 count=$(grep -c '==' requirements.lock)
-say "Installing $count packages into $venv, once (about 330 MB to fetch, 1 to 3 minutes)."
+say "Installing $count packages into $venv, once (about 250 MB to fetch, 1 to 3 minutes)."
 "$venv/bin/python" -c '' 2>/dev/null || "$python" -m venv --clear "$venv"
 
 log=$venv/install.log

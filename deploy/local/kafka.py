@@ -11,7 +11,6 @@ import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from deploy.local import jars
 from deploy.local.java import java_program
@@ -19,7 +18,6 @@ from deploy.local.processes import LOOPBACK, Part, Process, StartFailed, remembe
 
 PREFERRED_PORT = 19092
 PREFERRED_CONTROLLER_PORT = 19093
-START_TIMEOUT_S = 90
 FORMAT_TIMEOUT_S = 60
 HEAP_MB = 384
 METADATA_REQUEST = 3
@@ -73,7 +71,7 @@ class Kafka(Part):
         """`host:port`, what clients take as their bootstrap server."""
         return f"{LOOPBACK}:{self.port}"
 
-    def start(self) -> Self:
+    def launch(self) -> None:
         """Start it, fetching jars and formatting the data folder at the first time. Raises StartFailed, JarsMissing."""
         class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
         self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
@@ -83,9 +81,8 @@ class Kafka(Part):
         configuration = self._configure()
         if not (self.data / "meta.properties").exists():
             self._format(class_path, configuration)
-        process = self._java("kafka", class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
-        self._run(process, self.is_ready, START_TIMEOUT_S)
-        return self
+        self.process = self._java("kafka", class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
+        self.process.start()
 
     def stop(self) -> None:
         """Orderly: the broker hands over, flushes and ends."""

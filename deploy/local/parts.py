@@ -46,10 +46,15 @@ def up(state: Folder = DEFAULT_STATE, only: Only = Every) -> None:
     try:
         claimed = State(state)
         with Supervisor(console) as supervisor:
+            obtained = []
             for name in names:
                 address, part = _obtain(name, claimed.folder, jars.cache_folder(state))
                 if part is not None:
                     supervisor.add(part, started=True)
+                obtained.append((name, address, part))
+            for name, address, part in obtained:
+                if part is not None:
+                    part.wait()
                 console.print(f"export LIXIAO_{name.upper()}={shlex.quote(address)}", highlight=False, soft_wrap=True)
             console.print("Ready. Ctrl-C stops everything.")
             supervisor.watch()
@@ -79,13 +84,14 @@ def clean_up(state: Folder = DEFAULT_STATE) -> None:
 
 
 def _obtain(name: Name, state: Path, cache: Path) -> tuple[str, Part | None]:
+    """The address, and the part when it was started here: the Java ones are still starting then."""
     if name is Name.POSTGRES:
         postgres = obtain_postgres(state)
         return postgres.dsn, postgres.server
     if name is Name.KAFKA:
-        kafka = obtain_kafka(state, cache)
+        kafka = obtain_kafka(state, cache, wait=False)
         return kafka.address, kafka.broker
-    zipkin = obtain_zipkin(state, cache)
+    zipkin = obtain_zipkin(state, cache, wait=False)
     return zipkin.address, zipkin.server
 
 

@@ -17,7 +17,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Self
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
@@ -29,7 +28,7 @@ from deploy.local.state import ELSEWHERE_NOTE
 SUPERUSER = "lixiao"
 PREFERRED_PORT = 54320
 OPEN_TO_ALL = Path("/var/tmp")  # kept over a restart of the machine, which /tmp is not
-START_TIMEOUT_S = 30
+INITIALISE_TIMEOUT_S = 60
 LEFTOVER_TIMEOUT_S = 15
 LEFTOVER_POLL_S = 0.3
 SIGNS_OF_LEFTOVER = ("still in use", "postmaster.pid")
@@ -74,7 +73,7 @@ class Postgres(Part):
         """`postgresql://…` of the superuser, to the database `postgres`."""
         return f"postgresql://{SUPERUSER}:{self._password()}@{self.address}/postgres"
 
-    def start(self) -> Self:
+    def launch(self) -> None:
         """Start it, creating the data folder at the first time. Raises StartFailed with the server's last lines."""
         self.folder.mkdir(parents=True, exist_ok=True)
         binaries = self._binaries()
@@ -91,8 +90,27 @@ class Postgres(Part):
             user=self.user,
             stop_signal=signal.SIGINT,  # fast shutdown: ends the sessions, then a clean checkpoint
         )
-        self._run_until_ready(self.process)
-        return self
+        self.process.start()
+
+    def wait(self) -> None:
+        """Wait until it is ready, starting again while a killed predecessor's shared memory is being given back."""
+        deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
+        while True:
+            try:
+                return super().wait()
+            except StartFailed:
+                leftover = self.process and any(sign in self.process.tail(5) for sign in SIGNS_OF_LEFTOVER)
+                if not self.process or not leftover or time.monotonic() > deadline:
+                    raise
+                time.sleep(LEFTOVER_POLL_S)
+                self.process.start()
+
+    def is_ready(self) -> bool:
+        """Whether the server has written down that it takes connections."""
+        with suppress(FileNotFoundError, IndexError, ValueError):
+            lines = (self.data / "postmaster.pid").read_text().splitlines()
+            return int(lines[0]) == self.pid and lines[READY_LINE].strip() == "ready"
+        return False
 
     def kill(self) -> None:
         """SIGKILL to the server and all its sessions, as a machine that loses power would."""
@@ -134,24 +152,6 @@ class Postgres(Part):
                 return list(psutil.Process(self.pid).children(recursive=True))
         return []
 
-    def _run_until_ready(self, process: Process) -> None:
-        """Start, and start again while the shared memory of a killed predecessor is being given back."""
-        deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
-        while True:
-            try:
-                return self._run(process, lambda: self._is_ready(process), START_TIMEOUT_S)
-            except StartFailed:
-                leftover = any(sign in process.tail(5) for sign in SIGNS_OF_LEFTOVER)
-                if not leftover or time.monotonic() > deadline:
-                    raise
-                time.sleep(LEFTOVER_POLL_S)
-
-    def _is_ready(self, process: Process) -> bool:
-        with suppress(FileNotFoundError, IndexError, ValueError):
-            lines = (self.data / "postmaster.pid").read_text().splitlines()
-            return int(lines[0]) == process.pid and lines[READY_LINE].strip() == "ready"
-        return False
-
     def _options(self) -> list[str]:
         chosen = SETTINGS | ({} if self.durable else CARELESS) | self.settings
         return [part for key, value in chosen.items() for part in ("-c", f"{key}={value}")]
@@ -180,7 +180,7 @@ class Postgres(Part):
         process = Process("initdb", command, log=log, cwd=self.data, env=_environment(self.home), user=self.user)
         process.start()
         try:
-            deadline = time.monotonic() + START_TIMEOUT_S
+            deadline = time.monotonic() + INITIALISE_TIMEOUT_S
             while process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.03)
             if process.poll() != 0:

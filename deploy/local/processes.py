@@ -22,6 +22,7 @@ import psutil
 
 LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
+START_TIMEOUT_S = 90
 TAIL_BYTES = 65_536
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
@@ -200,18 +201,27 @@ class Part(ABC):
     process: Process | None
 
     @abstractmethod
-    def start(self) -> Self:
-        """Start it and return when it is ready. Raises StartFailed, with nothing left running."""
+    def launch(self) -> None:
+        """Start the process without waiting for it. Raises StartFailed."""
 
-    def _run(self, process: Process, ready: Callable[[], bool], timeout_s: float) -> None:
-        """Start the process and wait for it; an interrupt while waiting leaves nothing running."""
-        self.process = process
-        process.start()
+    @abstractmethod
+    def is_ready(self) -> bool:
+        """Whether it can be used now."""
+
+    def wait(self) -> None:
+        """Wait until it is ready. Raises StartFailed, and leaves nothing running then or when interrupted."""
+        assert self.process, f"{self.name} was not started"
         try:
-            wait_until(ready, what=self.name, timeout_s=timeout_s, process=process, poll_s=0.1)
+            wait_until(self.is_ready, what=self.name, timeout_s=START_TIMEOUT_S, process=self.process)
         except BaseException:
-            process.kill()
+            self.process.kill()
             raise
+
+    def start(self) -> Self:
+        """Launch it and wait. Raises StartFailed."""
+        self.launch()
+        self.wait()
+        return self
 
     @property
     def pid(self) -> int | None:

@@ -4,14 +4,12 @@ import os
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
 from deploy.local import jars
 from deploy.local.java import java_program
 from deploy.local.processes import LOOPBACK, Part, Process, remembered_port
 
 PREFERRED_PORT = 19411
-START_TIMEOUT_S = 90
 HEAP_MB = 160
 SPANS_KEPT = 100_000
 
@@ -34,7 +32,7 @@ class Zipkin(Part):
         """`http://host:port`: spans go to `/api/v2/spans` below it, the pages are at `/zipkin/`."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def start(self) -> Self:
+    def launch(self) -> None:
         """Start it, fetching the jar at the first time. Raises StartFailed, JarsMissing."""
         (jar,) = jars.ensure("zipkin", self.cache)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -46,15 +44,14 @@ class Zipkin(Part):
             f"--armeria.ports[0].port={self.port}",
             "--armeria.ports[0].protocols[0]=http",
         ]
-        process = Process(
+        self.process = Process(
             "zipkin",
             [java_program(), *options, "-jar", jar, *listen],
             log=self.folder / "zipkin.log",
             cwd=self.folder,
             env={**os.environ, "MEM_MAX_SPANS": str(SPANS_KEPT), "QUERY_LOOKBACK": "604800000"},
         )
-        self._run(process, self.is_ready, START_TIMEOUT_S)
-        return self
+        self.process.start()
 
     def is_ready(self) -> bool:
         """Whether it says that it is healthy."""
