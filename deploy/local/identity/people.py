@@ -43,7 +43,7 @@ SITUATIONS: dict[str, Situation] = {
         "各项均未通过", "Blocked everywhere", "每个部门都有事要办", "Every department asks for something"
     ),
     "completion-only": Situation(
-        "结业", "结业 · completion only", "本服务不办理结业离校", "This service is not for them"
+        "结业", "Completion certificate only", "本服务不办理结业离校", "This service is not for them"
     ),
     "all-clear": Situation("全部通过", "All clear", "可以提交离校服务", "Ready to submit"),
     "never-on-campus": Situation(
