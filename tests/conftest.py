@@ -27,7 +27,7 @@ from deploy.local.running import (
     obtain_postgres,
     obtain_zipkin,
 )
-from deploy.local.state import State, claim_any
+from deploy.local.state import State, claim_any, clean
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -147,6 +147,7 @@ def own_postgres(state: State) -> Iterator[Postgres]:
     server = Postgres(state.folder / f"own-{secrets.token_hex(3)}" / "postgres")
     yield must(server.start)
     server.stop()
+    clean(server.folder.parent)
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +156,7 @@ def own_kafka(state: State, cache: Path) -> Iterator[Kafka]:
     broker = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)
     yield must(broker.start)
     broker.stop()
+    clean(broker.folder.parent)
 
 
 @pytest.fixture(scope="session")

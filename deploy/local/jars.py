@@ -8,6 +8,7 @@ deploy.local.jars` resolves again and rewrites the lock file, which is how a ver
 import hashlib
 import os
 import shutil
+import ssl
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -63,13 +64,22 @@ def ensure(part: str, cache: Path, console: Console | None = None) -> list[Path]
     """Paths of all jars of a part, fetching those that are not there. Raises JarsMissing."""
     wanted = missing(part, cache)
     if wanted:
-        console = console or Console(stderr=True)
+        console = console or Console(stderr=True, soft_wrap=True)
         console.print(f"Fetching {part}: {len(wanted)} jars, about {SIZES_MB[part]} MB, once, into {cache}")
+        trust_the_systems_authorities()
         try:
             _fetch(wanted, cache, console)
         finally:
             shutil.rmtree(_scratch(cache), ignore_errors=True)
     return [jar_path(one, cache) for one in locked(part)]
+
+
+def trust_the_systems_authorities() -> None:
+    """Let the download trust what the machine trusts: an institution's proxy has its authority there alone."""
+    paths = ssl.get_default_verify_paths()
+    if found := paths.cafile or paths.capath:
+        if not os.environ.get("CURL_CA_BUNDLE"):
+            os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
 
 
 def _fetch(wanted: list[LockedDependency], cache: Path, console: Console) -> None:
@@ -151,6 +161,7 @@ def sha256_of(path: Path) -> str:
 
 def relock(scratch: Path) -> None:
     """Resolve Kafka anew from its coordinates, add Zipkin's one jar, and write the lock file."""
+    trust_the_systems_authorities()
     builder = EnvironmentBuilder(
         context=MavenContext(repo_cache=scratch / "maven", resolver=PythonResolver(), timeout=60),
         cache_dir=scratch / "environment",

@@ -14,7 +14,9 @@ from pathlib import Path
 
 from deploy.local import jars
 from deploy.local.java import java_program
-from deploy.local.processes import LOOPBACK, Part, Process, StartFailed, remembered_port, tail, wait_until
+from deploy.local.part import Part
+from deploy.local.ports import LOOPBACK, remembered_port
+from deploy.local.processes import Process, StartFailed, tail, wait_until
 
 PREFERRED_PORT = 19092
 PREFERRED_CONTROLLER_PORT = 19093

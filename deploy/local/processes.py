@@ -1,4 +1,4 @@
-"""What every local part shares: a port, a child process with its log in a file, and waiting with a deadline.
+"""A child process with its log in a file, and waiting for it with a deadline.
 
 A child gets a process group of its own, so that Ctrl-C reaches the launcher alone and the launcher stops its parts in
 order; and on Linux the kernel signals the child when the launcher dies, so that no kill of the launcher leaves one.
@@ -7,22 +7,17 @@ order; and on Linux the kernel signals the child when the launcher dies, so that
 import ctypes
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Self
 
 import psutil
 
-LOOPBACK = "127.0.0.1"
 POLL_S = 0.05
-START_TIMEOUT_S = 90
 TAIL_BYTES = 65_536
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
@@ -30,49 +25,6 @@ PR_SET_PDEATHSIG = 1
 
 class StartFailed(RuntimeError):
     """A part did not start: the text names it, says why, shows its last lines and the remedy where one is known."""
-
-
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
-    with socket.socket() as probe:
-        # A port whose last connections are in TIME_WAIT is free to a server, which sets this too.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port(*preferred: int) -> int:
-    """The first preferred port that is free, else one the kernel chooses."""
-    for port in preferred:
-        if port and port_is_free(port):
-            return port
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        return int(probe.getsockname()[1])
-
-
-def remembered_port(note: Path, preferred: int) -> int:
-    """A port for a part kept in `note` from run to run, chosen around when it is taken by now."""
-    with suppress(FileNotFoundError, ValueError):
-        preferred_now = int(note.read_text())
-        if port_is_free(preferred_now):
-            return preferred_now
-    port = free_port(preferred)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(str(port))
-    return port
-
-
-def accepts(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a TCP connection to the port succeeds now."""
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
 
 
 def wait_until(
@@ -192,69 +144,6 @@ class Process:
     def last_words(self) -> str:
         """The last lines of the log, introduced, for the end of an error."""
         return f" Last lines of {self.log}:\n{self.tail() or '(nothing was written)'}"
-
-
-class Part(ABC):
-    """A server with one process, which its subclass makes in `start`: what a supervisor and the tests ask of it."""
-
-    name: str
-    process: Process | None
-
-    @abstractmethod
-    def launch(self) -> None:
-        """Start the process without waiting for it. Raises StartFailed."""
-
-    @abstractmethod
-    def is_ready(self) -> bool:
-        """Whether it can be used now."""
-
-    def wait(self) -> None:
-        """Wait until it is ready. Raises StartFailed, and leaves nothing running then or when interrupted."""
-        assert self.process, f"{self.name} was not started"
-        try:
-            wait_until(self.is_ready, what=self.name, timeout_s=START_TIMEOUT_S, process=self.process)
-        except BaseException:
-            self.process.kill()
-            raise
-
-    def start(self) -> Self:
-        """Launch it and wait. Raises StartFailed."""
-        self.launch()
-        self.wait()
-        return self
-
-    @property
-    def pid(self) -> int | None:
-        """Process id while it runs."""
-        return self.process.pid if self.process else None
-
-    def poll(self) -> int | None:
-        """Exit code, or None while it runs (or before it was started)."""
-        return self.process.poll() if self.process else None
-
-    def stop(self) -> None:
-        """Orderly end; stopping twice does nothing."""
-        if self.process:
-            self.process.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, and wait until it is gone."""
-        if self.process:
-            self.process.kill()
-
-    def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing is answered."""
-        assert self.process, f"{self.name} was not started"
-        self.process.pause()
-
-    def resume(self) -> None:
-        """SIGCONT after `pause`."""
-        assert self.process, f"{self.name} was not started"
-        self.process.resume()
-
-    def last_words(self) -> str:
-        """The last lines of its log, introduced."""
-        return self.process.last_words() if self.process else ""
 
 
 def tail(log: Path, lines: int = 15) -> str:

@@ -12,8 +12,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.local.kafka import Kafka, broker_count
+from deploy.local.part import Part
 from deploy.local.postgres import Postgres
-from deploy.local.processes import Part, StartFailed
+from deploy.local.processes import StartFailed
 from deploy.local.zipkin import Zipkin, is_healthy
 
 ANSWER_TIMEOUT_S = 5

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from deploy.local import jars
 from deploy.local.java import java_program
-from deploy.local.processes import LOOPBACK, Part, Process, remembered_port
+from deploy.local.part import Part
+from deploy.local.ports import LOOPBACK, remembered_port
+from deploy.local.processes import Process
 
 PREFERRED_PORT = 19411
 HEAP_MB = 160

@@ -17,7 +17,8 @@ import pytest
 from rich.console import Console
 
 from deploy.local import jars
-from deploy.local.processes import LOOPBACK, Process, StartFailed, remembered_port, wait_until
+from deploy.local.ports import LOOPBACK, remembered_port
+from deploy.local.processes import Process, StartFailed, wait_until
 from deploy.local.running import obtain_kafka, obtain_postgres, obtain_zipkin
 from deploy.local.state import State, StateInUse, claim_any, clean
 from deploy.local.supervisor import GaveUp, Supervisor

@@ -14,19 +14,21 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.kafka import Kafka, broker_count
+from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres, create_database
-from deploy.local.processes import LOOPBACK
 from deploy.local.running import RunningZipkin
+from deploy.local.state import clean
 from tests.waiting import eventually
 
 
 @pytest.fixture
-def ended_after() -> Iterator[list[Postgres]]:
+def ended_after(tmp_path: Path) -> Iterator[list[Postgres]]:
     """Servers that a test started itself, ended whatever happened."""
     servers: list[Postgres] = []
     yield servers
     for server in servers:
         server.stop()
+    clean(tmp_path)
 
 
 async def test_what_was_committed_survives_a_killed_database(own_postgres: Postgres) -> None:
