@@ -77,9 +77,8 @@ def ensure(part: str, cache: Path, console: Console | None = None) -> list[Path]
 def trust_the_systems_authorities() -> None:
     """Let the download trust what the machine trusts: an institution's proxy has its authority there alone."""
     paths = ssl.get_default_verify_paths()
-    if found := paths.cafile or paths.capath:
-        if not os.environ.get("CURL_CA_BUNDLE"):
-            os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
+    if (found := paths.cafile or paths.capath) and not os.environ.get("CURL_CA_BUNDLE"):
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
 
 
 def _fetch(wanted: list[LockedDependency], cache: Path, console: Console) -> None:

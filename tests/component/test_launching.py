@@ -215,3 +215,4 @@ def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signa
     assert launcher.wait(30) == (0 if end != signal.SIGKILL else -signal.SIGKILL)
     launcher.stdout.close()
     assert psutil.wait_procs(children, timeout=20)[1] == []
+    clean(tmp_path)
