@@ -1,0 +1,49 @@
+"""The accepted submission as the completed page and the print form show it: facts as attested, never as now. Pure."""
+
+from schemas.events import Reason, StatusChanged, Verdict
+from services.gateway.lines import Showing, group_view, line
+from services.gateway.page import FormView, Group
+from services.gateway.reading import Attested, Submission
+from services.kit.departments import Department
+from services.kit.verdicts import CheckState, Heard, State
+
+
+def form_view(showing: Showing, submission: Submission) -> FormView:
+    """The form of `submission`. A department that attested nothing is not on it."""
+    groups = tuple(
+        _group(showing, department, submission, submission.facts[department.name])
+        for department in showing.house.departments.values()
+        if department.name in submission.facts
+    )
+    return FormView(
+        form_number=submission.form_number,
+        accepted=showing.moment(submission.accepted_at),
+        receipt=submission.receipt,
+        groups=groups,
+        exceptions=submission.exception_count,
+        issued=showing.moment(submission.issued_at) if submission.issued_at else None,
+    )
+
+
+def _group(showing: Showing, department: Department, submission: Submission, attested: Attested) -> Group:
+    at = attested.attested_at or submission.accepted_at
+    status = StatusChanged.model_construct(
+        student_id="",
+        department=department.name,
+        version=attested.version,
+        occurred_at=at,
+        cause=Reason(code="attested"),
+        checks=attested.checks,
+    )
+    heard = Heard(status, heard_at=at, readable=True, alive_as_of=showing.now)
+    lines = tuple(
+        line(showing, department, check, _state(department, check.name, attested), heard, None, commands_open=False)
+        for check in department.checks
+    )
+    return group_view(showing.texts, department, lines)
+
+
+def _state(department: Department, check: str, attested: Attested) -> CheckState:
+    said = next((one for one in attested.checks if one.check == check), None)
+    clear = said is not None and said.verdict is Verdict.CLEAR
+    return CheckState(department.name, check, State.CLEAR if clear else State.WAITING)

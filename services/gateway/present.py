@@ -1,0 +1,156 @@
+"""The information page from what was read: case, heard rows, manifests, commands, language and now → page model. Pure.
+
+The verdicts are `decide`'s; nothing here turns an unknown into a pass.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from schemas.events import CaseState
+from services.gateway.formats import date_words
+from services.gateway.forms import form_view
+from services.gateway.lines import NONE, Showing, group_view, line
+from services.gateway.page import CasePage, Field, FormView, Group, House, Line, SubmitView, Summary
+from services.gateway.reading import SUBMIT, Case, Command, Reading, Unread
+from services.gateway.rounds import round_open, submit_view
+from services.gateway.texts import Texts
+from services.kit.departments import required_checks
+from services.kit.verdicts import CheckState, Decision, Doubt, State, decide
+
+SLOTS = ("name", "student_id", "gender", "college", "major", "enrolled_on", "grade", "leave_category")
+"""The order on a phone. The style sheet places them in three columns on a PC by these names."""
+
+
+def decision_of(reading: Reading, house: House, now: datetime) -> Decision:
+    """Every required check with its state now. A word that cannot be read is said as such."""
+    stale_before = now - timedelta(seconds=house.freshness_bound_s)
+    decision = decide(reading.heard, required_checks(house.departments), stale_before=stale_before)
+    if not reading.illegible:
+        return decision
+    return Decision(
+        tuple(
+            CheckState(check.department, check.check, State.WAITING, Doubt.UNREADABLE)
+            if check.department in reading.illegible
+            else check
+            for check in decision.checks
+        )
+    )
+
+
+def present(
+    reading: Reading | Unread, commands: Sequence[Command], *, house: House, texts: Texts, now: datetime
+) -> CasePage:
+    """The page of one student. `commands` are the newest of each name. `Unread` gives a page on which all is grey."""
+    showing = Showing(house, texts, now)
+    if isinstance(reading, Unread):
+        return _away(showing, reading)
+    if reading.case is None or reading.case.state is CaseState.CLOSED:
+        return _without_case(showing, "absent", reading.case)
+    if reading.case.state is CaseState.NOT_SERVED:
+        return _without_case(showing, "not-served", reading.case)
+    done = reading.submission is not None or reading.case.state is CaseState.COMPLETED
+    submit_command = _newest(commands, "", SUBMIT)
+    asked = not done and round_open(submit_command, reading.attempt)
+    decision = decision_of(reading, house, now)
+    groups = _groups(showing, reading, decision, commands, commands_open=not done and not asked)
+    lines = tuple(one for group in groups for one in group.lines)
+    form = form_view(showing, reading.submission) if reading.submission else None
+    return CasePage(
+        standing="completed" if done else "open",
+        basics=_basics(showing, reading.case),
+        applied_on=date_words(reading.case.opened_on, showing.language) if reading.case.opened_on else "",
+        summary=_summary(showing, lines, done=done, asked=asked, form=form),
+        groups=groups,
+        submit=submit_view(showing, reading, lines, submit_command, done=done, asked=asked),
+        form=form,
+    )
+
+
+def _basics(showing: Showing, case: Case) -> tuple[Field, ...]:
+    terms = showing.house.university.terms if showing.language == "en" else {}
+    values = {
+        "name": case.name,
+        "student_id": case.student_id,
+        "gender": terms.get(case.gender, case.gender),
+        "college": case.college,
+        "major": case.major,
+        "enrolled_on": date_words(case.enrolled_on, showing.language) if case.enrolled_on else "",
+        "grade": case.grade,
+        "leave_category": terms.get(case.leave_category, case.leave_category),
+    }
+    return tuple(Field(slot, showing.texts(f"basics.{slot}"), values[slot] or NONE) for slot in SLOTS)
+
+
+def _groups(
+    showing: Showing,
+    reading: Reading,
+    decision: Decision,
+    commands: Sequence[Command],
+    *,
+    commands_open: bool,
+) -> tuple[Group, ...]:
+    states = {(check.department, check.check): check for check in decision.checks}
+    groups = []
+    for department in showing.house.departments.values():
+        heard = reading.heard.get(department.name)
+        lines = tuple(
+            line(
+                showing,
+                department,
+                check,
+                states[department.name, check.name],
+                heard,
+                _newest(commands, department.name, check.command.name) if check.command else None,
+                commands_open=commands_open,
+            )
+            for check in department.checks
+        )
+        groups.append(group_view(showing.texts, department, lines))
+    return tuple(groups)
+
+
+def _summary(showing: Showing, lines: Sequence[Line], *, done: bool, asked: bool, form: FormView | None) -> Summary:
+    texts = showing.texts
+    if done:
+        number = form.form_number if form else ""
+        sentence = texts("summary.done", number=number) if number else texts("summary.done_no_form")
+        return Summary("done", sentence, texts("summary.done_next"), ())
+    if asked:
+        return Summary("waiting", texts("summary.asked"), texts("summary.asked_next"), ())
+    open_lines = [one for one in lines if one.state is not State.CLEAR]
+    if not open_lines:
+        return Summary("clear", texts("summary.clear", count=len(lines)), texts("summary.clear_next"), ())
+    blocked = [one for one in open_lines if one.state is State.BLOCKED]
+    first = (blocked or open_lines)[0]
+    passed = len(lines) - len(open_lines)
+    key = "summary.open" if passed else "summary.none_passed"
+    if not blocked:
+        key = "summary.waiting" if passed else "summary.all_waiting"
+    sentence = texts(key, passed=passed, open=len(open_lines))
+    step = first.todo[0] if first.todo else ""
+    next_step = texts("summary.next" if blocked else "summary.next_waiting", step=step)
+    tone = "blocked" if blocked else "waiting"
+    return Summary(tone, sentence, next_step, tuple((one.anchor, one.title) for one in open_lines))
+
+
+def _away(showing: Showing, unread: Unread) -> CasePage:
+    """Nothing can be read: every check waits, none passes, and the page says since when and whom to ask."""
+    texts = showing.texts
+    reading = Reading(None)
+    decision = decision_of(reading, showing.house, showing.now)
+    groups = _groups(showing, reading, decision, (), commands_open=False)
+    since = showing.moment(unread.since)
+    summary = Summary("waiting", texts("summary.away", since=since.words), texts("summary.away_next"), ())
+    return CasePage("away", (), "", summary, groups, SubmitView("away", texts("submit.away")), None, since)
+
+
+def _without_case(showing: Showing, standing: str, case: Case | None) -> CasePage:
+    basics = _basics(showing, case) if case else ()
+    key = standing.replace("-", "_")
+    summary = Summary("waiting", showing.texts(f"{key}.sentence"), showing.texts(f"{key}.next"), ())
+    return CasePage(standing, basics, "", summary, (), SubmitView("away", ""), None)
+
+
+def _newest(commands: Sequence[Command], department: str, name: str) -> Command | None:
+    fitting = [each for each in commands if each.department == department and each.name == name]
+    return max(fitting, key=lambda each: each.asked_at, default=None)

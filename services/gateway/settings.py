@@ -1,0 +1,43 @@
+"""The gateway's own configuration, beside what every service needs."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from services.kit.settings import Dsn, Settings
+
+
+class GatewaySettings(Settings):
+    """`public_url` is the address students use, without a path: redirects and origins are checked against it."""
+
+    read_model: Dsn
+    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] = ""
+    session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
+    session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
+    most_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    openid_issuer: str
+    openid_client_id: str
+    openid_client_secret: Annotated[str | None, Field(repr=False)] = None
+    openid_client_authentication: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
+    openid_scope: str = "openid profile"
+    openid_student_id_claim: str = "student_id"
+    openid_roles_claim: str = "roles"
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_path(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @model_validator(mode="after")
+    def _idle_within_life(self) -> "GatewaySettings":
+        if self.session_idle_s > self.session_life_s:
+            raise ValueError("session_idle_s must not be longer than session_life_s")
+        return self
+
+    @property
+    def origin(self) -> str:
+        return self.public_url or f"http://{self.http_host}:{self.http_port}"
+
+    @property
+    def secure(self) -> bool:
+        return self.origin.startswith("https://")

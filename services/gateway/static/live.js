@@ -1,0 +1,113 @@
+// Lines turn while one looks: the server sends the whole rendered state, and only the parts that differ are replaced.
+// Without this file the page is complete; a refresh brings the newest.
+"use strict";
+(function () {
+  var live = document.getElementById("live");
+  if (!live || !live.dataset.stream || !window.EventSource || !window.DOMParser) { return; }
+  var notice = document.getElementById("notice");
+  var said = document.getElementById("said");
+  var source = null;
+  var lastState = new Date();
+  var lostTimer = 0;
+  var over = false;
+
+  function clock(date) {
+    var two = function (n) { return (n < 10 ? "0" : "") + n; };
+    return two(date.getHours()) + ":" + two(date.getMinutes());
+  }
+
+  function tell(template, at) {
+    notice.textContent = template.replace("{at}", at);
+    notice.hidden = false;
+    live.classList.add("is-old");
+  }
+
+  function calm() {
+    notice.hidden = true;
+    live.classList.remove("is-old");
+  }
+
+  function turn(part, fresh) {
+    var spoken = "";
+    if (part.dataset.state) {
+      spoken = part.dataset.state !== fresh.dataset.state ? fresh.dataset.turned : fresh.dataset.updated;
+      var note = document.createElement("p");
+      note.className = "just-now";
+      note.textContent = live.dataset.justNow + (spoken ? " · " + spoken : "");
+      var body = fresh.querySelector(".line-body");
+      if (body) { body.insertBefore(note, body.firstChild); }
+      fresh.classList.add("turned");
+    }
+    return spoken;
+  }
+
+  function focusKey(part) {
+    var active = document.activeElement;
+    if (!active || !part.contains(active)) { return -1; }
+    return Array.prototype.indexOf.call(part.querySelectorAll("a, button, summary"), active);
+  }
+
+  function show(html) {
+    var next = new DOMParser().parseFromString(html, "text/html");
+    var spoken = [];
+    var parts = next.querySelectorAll("[data-part]");
+    var known = live.querySelectorAll("[data-part]");
+    if (parts.length !== known.length) {
+      live.replaceChildren.apply(live, Array.prototype.slice.call(next.body.childNodes));
+      return;
+    }
+    Array.prototype.forEach.call(parts, function (fresh) {
+      var part = document.getElementById(fresh.id);
+      if (!part) { return; }
+      if (part.dataset.mark === fresh.dataset.mark) { return; }
+      var opened = part.querySelector("details[open]") !== null;
+      var focused = focusKey(part);
+      var words = turn(part, fresh);
+      part.replaceWith(fresh);
+      if (opened && fresh.querySelector("details")) { fresh.querySelector("details").open = true; }
+      if (focused >= 0) {
+        var again = fresh.querySelectorAll("a, button, summary")[focused] || fresh;
+        if (again === fresh) { fresh.tabIndex = -1; }
+        again.focus({ preventScroll: true });
+      }
+      if (words) { spoken.push(words); }
+    });
+    if (spoken.length) { said.textContent = spoken.join(" "); }
+  }
+
+  function connect() {
+    source = new EventSource(live.dataset.stream);
+    source.addEventListener("state", function (event) {
+      window.clearTimeout(lostTimer);
+      lostTimer = 0;
+      lastState = new Date();
+      calm();
+      show(JSON.parse(event.data).html);
+    });
+    source.addEventListener("unread", function (event) {
+      window.clearTimeout(lostTimer);
+      lostTimer = 0;
+      tell(live.dataset.unread, JSON.parse(event.data).since);
+    });
+    source.addEventListener("ended", function () {
+      over = true;
+      source.close();
+      tell(live.dataset.ended, "");
+    });
+    source.addEventListener("error", function () {
+      if (over) { return; }
+      if (!lostTimer) {
+        lostTimer = window.setTimeout(function () { tell(live.dataset.lost, clock(lastState)); }, 4000);
+      }
+      // A browser gives up after an answer that is no stream (a restart's 502, a 503): try again ourselves.
+      if (source.readyState === 2) {
+        source.close();
+        window.setTimeout(connect, 2000 + Math.random() * 3000);
+      }
+    });
+  }
+
+  window.addEventListener("pagehide", function () { if (source) { source.close(); } });
+  window.addEventListener("pageshow", function (event) { if (event.persisted && !over) { connect(); } });
+  connect();
+})();

@@ -1,0 +1,149 @@
+"""Invented students in the states a page must show, for the gateway's tests."""
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from schemas.events import CaseState, Reason, StatusChanged
+from services.gateway.page import House
+from services.gateway.reading import Attested, Case, Reading, Submission
+from services.gateway.university import CONFIGURATIONS, departments, load
+from services.kit.departments import SERVICES
+from services.kit.verdicts import Heard
+
+NOW = datetime(2026, 6, 8, 2, 35, tzinfo=UTC)
+FOLDER = CONFIGURATIONS / "cumt"
+ATTEMPT = UUID("6f3f3a5e-2f10-4c29-9d4e-9d9a5b9f2a01")
+
+
+@cache
+def house(freshness_bound_s: int = 60) -> House:
+    return House(load(FOLDER), departments(FOLDER, SERVICES), freshness_bound_s)
+
+
+def case(state: CaseState = CaseState.OPEN, **changes: Any) -> Case:
+    values: dict[str, Any] = {
+        "student_id": "TS23170042P31",
+        "version": 1,
+        "state": state,
+        "name": "欧阳𠮷㛃",
+        "gender": "女",
+        "grade": "2023",
+        "college": "信息与控制工程学院",
+        "major": "控制科学与工程",
+        "enrolled_on": date(2023, 9, 1),
+        "leave_category": "毕业离校",
+        "opened_on": date(2026, 6, 1),
+    }
+    return Case(**{**values, **changes})
+
+
+def check(name: str, facts: Mapping[str, Any], *reasons: Reason) -> dict[str, Any]:
+    return {
+        "check": name,
+        "verdict": "blocked" if reasons else "clear",
+        "reasons": [reason.model_dump() for reason in reasons],
+        "facts": dict(facts),
+    }
+
+
+def heard(
+    department: str,
+    checks: list[dict[str, Any]],
+    *,
+    cause: Reason | None = None,
+    version: int = 3,
+    ago_s: float = 180,
+    alive_ago_s: float | None = 3,
+    readable: bool = True,
+) -> Heard:
+    at = NOW - timedelta(seconds=ago_s)
+    status = StatusChanged.model_validate(
+        {
+            "student_id": "TS23170042P31",
+            "department": department,
+            "version": version,
+            "occurred_at": at.isoformat(),
+            "cause": (cause or Reason(code="case-opened")).model_dump(),
+            "checks": checks,
+        }
+    )
+    alive = None if alive_ago_s is None else NOW - timedelta(seconds=alive_ago_s)
+    return Heard(status, at + timedelta(milliseconds=40), readable, alive)
+
+
+BORROWING = {"unreturned_count": 0, "debt": "0.00", "violation_count": 0, "card": "cancelled"}
+CARD_ACTIVE = {**BORROWING, "card": "active"}
+FEES = [
+    {"student_id": "TS23170042P31", "year": "2024", "name": "代收取暖费", "due": "60.00"},
+    {"student_id": "TS23170042P31", "year": "2025", "name": "学分学费", "due": "550.00"},
+    {"student_id": "TS23170042P31", "year": "2025", "name": "代收取暖费", "due": "72.40"},
+]
+ROOM = {"campus": "南湖校区", "building": "梅苑2号楼", "room": "A3071", "checked_out_on": "2026-06-05", "handler": "纪小满"}
+
+
+def library(borrowing: dict[str, Any] | None = None, thesis: dict[str, Any] | None = None, **more: Any) -> Heard:
+    checks = [borrowing or check("borrowing", BORROWING), thesis or check("thesis", {"thesis": "approved"})]
+    return heard("library", checks, **more)
+
+
+def archives(state: str = "approved", *reasons: Reason, **more: Any) -> Heard:
+    return heard("archives", [check("thesis", {"thesis": state}, *reasons)], **more)
+
+
+def dorm(rooms: list[dict[str, Any]], *reasons: Reason, **more: Any) -> Heard:
+    return heard("dorm", [check("check-out", {"residences": rooms}, *reasons)], **more)
+
+
+def finance(rows: list[dict[str, Any]], total: str, *reasons: Reason, **more: Any) -> Heard:
+    return heard("finance", [check("arrears", {"rows": rows, "total": total}, *reasons)], **more)
+
+
+def clear() -> Reading:
+    said = {"library": library(), "archives": archives(), "dorm": dorm([ROOM]), "finance": finance([], "0.00")}
+    return Reading(case(), said)
+
+
+def nearly() -> Reading:
+    waiting = check("thesis", {"thesis": "in-review"}, Reason(code="thesis-in-review"))
+    return Reading(case(), {**clear().heard, "library": library(thesis=waiting)})
+
+
+def blocked() -> Reading:
+    borrowing = check(
+        "borrowing",
+        {"unreturned_count": 2, "debt": "7.60", "violation_count": 0, "card": "active"},
+        Reason(code="books-not-returned", parameters={"count": 2}),
+        Reason(code="debt-open", parameters={"amount": "7.60"}),
+    )
+    thesis = check("thesis", {"thesis": "none"}, Reason(code="thesis-none"))
+    room = {**ROOM, "checked_out_on": None, "handler": ""}
+    return Reading(
+        case(),
+        {
+            "library": library(borrowing, thesis),
+            "archives": archives("empty", Reason(code="thesis-empty")),
+            "dorm": dorm([room], Reason(code="not-checked-out", parameters={"count": 1})),
+            "finance": finance(FEES, "682.40", Reason(code="arrears", parameters={"count": 3, "total": "682.40"})),
+        },
+    )
+
+
+def card_open() -> Reading:
+    borrowing = check("borrowing", CARD_ACTIVE, Reason(code="card-not-cancelled"))
+    return Reading(case(), {**clear().heard, "library": library(borrowing)})
+
+
+def waiting() -> Reading:
+    """The archives never spoke, the dormitories fell silent, nobody lived on campus."""
+    said = dict(clear().heard)
+    del said["archives"]
+    return Reading(case(), {**said, "dorm": dorm([], ago_s=90_000, alive_ago_s=900)})
+
+
+def completed() -> Reading:
+    facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().heard.items()}
+    submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "LX1.SAMPLE", facts)
+    return Reading(case(CaseState.COMPLETED), clear().heard, submission=submission)
