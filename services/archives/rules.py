@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason
 from services.kit.fields import Item
@@ -19,6 +19,8 @@ class Thesis(StrEnum):
 
 class ArchivesRecord(Record):
     """What the archives know of one student. Nothing on record means nothing was handed in."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"thesis": "submitted"}]})
 
     thesis: Thesis = Thesis.EMPTY
 

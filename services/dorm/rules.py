@@ -2,7 +2,7 @@
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events import Reason
 from services.kit.fields import Day, Item, ShortLine, distinct
@@ -32,6 +32,24 @@ class Residence(Item):
 
 class DormRecord(Record):
     """What the dormitories know of one student. Nothing on record means never lived on campus, which is clear."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "residences": [
+                        {
+                            "campus": "南湖校区",
+                            "building": "梅苑1楼",
+                            "room": "A3071",
+                            "checked_out_on": "2026-06-05",
+                            "handler": "周管理",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
     residences: Annotated[
         tuple[Residence, ...], Field(max_length=MAX_RESIDENCES), distinct("campus", "building", "room")

@@ -70,12 +70,12 @@ class FinanceRow(ImportRow):
 def charge(record: FinanceRecord, body: ChargeBody) -> tuple[FinanceRecord, Reason]:
     cause = Reason(code="charged", parameters={"name": body.name, "amount": yuan(body.amount)})
     known = _known(record, body.charge_id)
-    new = Charge(
-        charge_id=body.charge_id, student_id=body.student_id, year=body.year, name=body.name, amount=body.amount
-    )
     if known is None:
+        new = Charge(
+            charge_id=body.charge_id, student_id=body.student_id, year=body.year, name=body.name, amount=body.amount
+        )
         return _with(record, new), cause
-    if known.model_copy(update={"paid": ZERO, "waived": ZERO}) != new:
+    if (known.year, known.name, known.amount) != (body.year, body.name, body.amount):
         raise Refused(Reason(code="charge-exists"), field="charge_id", remedy="Use a new charge_id.")
     return record, cause
 
@@ -104,7 +104,7 @@ def apply_row(record: FinanceRecord, row: FinanceRow) -> tuple[FinanceRecord, Re
         raise Refused(reason, field="amount", remedy="Correct the amount, or paid and waived with it.")
     said = Charge(
         charge_id=row.charge_id,
-        student_id=row.student_id,
+        student_id=known.student_id if known else row.student_id,
         year=row.year,
         name=row.name,
         amount=row.amount,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.events import Reason, StudentId
 from services.kit.fields import ZERO, Amount, Item, ItemId, Line, Money, MoneyText, distinct, yuan
@@ -44,6 +44,26 @@ class Charge(Item):
 
 class FinanceRecord(Record):
     """What the finance office knows of one student. Nothing charged means nothing due, which is clear."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "charges": [
+                        {
+                            "charge_id": "C-2019-07",
+                            "student_id": "TS20260001",
+                            "year": "2019",
+                            "name": "代收取暖费",
+                            "amount": "72.40",
+                            "paid": "70.00",
+                            "waived": "0.00",
+                        }
+                    ]
+                }
+            ]
+        }
+    )
 
     charges: Annotated[tuple[Charge, ...], Field(max_length=MAX_CHARGES), distinct("charge_id")] = ()
 

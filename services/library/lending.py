@@ -35,9 +35,7 @@ class ReturnBody(OperationBody):
 class FineBody(OperationBody):
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [
-                {"student_id": "TS20260001", "fine_id": "F-1207", "text": "图书超期 35 天", "amount": "3.50"}
-            ]
+            "examples": [{"student_id": "TS20260001", "fine_id": "F-1207", "text": "图书超期 35 天", "amount": "3.50"}]
         }
     )
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.events import Reason
 from services.kit.fields import ZERO, Amount, Day, Item, ItemId, Line, Money, MoneyText, distinct, yuan
@@ -72,6 +72,20 @@ class LibraryRecord(Record):
     holds no card for; that is an open question for a person, not a pass.
     The restriction the library's own system sets after a cancel is no violation and is not recorded as one.
     """
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "loans": [{"barcode": "B0042871", "title": "矿山压力", "due_on": "2026-06-20"}],
+                    "fines": [{"fine_id": "F-1207", "text": "图书超期 35 天", "amount": "3.50", "paid": "1.00"}],
+                    "violations": [{"violation_id": "V-88", "text": "在书上涂写", "settled": True}],
+                    "card": "active",
+                    "thesis": "in-review",
+                }
+            ]
+        }
+    )
 
     loans: Annotated[tuple[Loan, ...], Field(max_length=MAX_ITEMS), distinct("barcode")] = ()
     fines: Annotated[tuple[Fine, ...], Field(max_length=MAX_ITEMS), distinct("fine_id")] = ()
@@ -143,4 +157,3 @@ def _against_borrowing(record: LibraryRecord) -> list[Reason]:
         # Said only when it is all that is left: before that, the button it speaks of is not there.
         reasons.append(Reason(code="card-not-cancelled"))
     return reasons
-
