@@ -1,0 +1,258 @@
+"""The finance office: exact money over every state of a charge, and over any history of its desks."""
+
+import json
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from schemas.events import Reason, Verdict
+from services.finance.operations import RULES, ChargeBody, FinanceRow, apply_row
+from services.finance.rules import FinanceRecord, assess
+from services.kit.operations import Refused
+
+pytestmark = pytest.mark.unit
+
+STUDENT = "TS20267004"
+OPERATIONS = {operation.name: operation for operation in RULES.operations}
+CHARGE = {"charge_id": "C1", "year": "2019", "name": "学分学费", "amount": "550"}
+
+
+def do(record: FinanceRecord, operation: str, **body: Any) -> tuple[FinanceRecord, Reason]:
+    chosen = OPERATIONS[operation]
+    return chosen.apply(record, chosen.body.model_validate({"student_id": STUDENT, **body}))
+
+
+def done(record: FinanceRecord, operation: str, **body: Any) -> FinanceRecord:
+    return do(record, operation, **body)[0]
+
+
+def refusal(record: FinanceRecord, operation: str, **body: Any) -> tuple[Reason, str | None]:
+    with pytest.raises(Refused) as refused:
+        do(record, operation, **body)
+    return refused.value.reason, refused.value.field
+
+
+def row(record: FinanceRecord, **cells: Any) -> FinanceRecord:
+    return apply_row(record, FinanceRow.model_validate({"student_id": STUDENT, **cells}))[0]
+
+
+def record_of(*charges: tuple[str, str, str]) -> FinanceRecord:
+    return FinanceRecord.model_validate(
+        {
+            "charges": [
+                {
+                    **CHARGE,
+                    "student_id": STUDENT,
+                    "charge_id": f"C{n}",
+                    "amount": amount,
+                    "paid": paid,
+                    "waived": waived,
+                }
+                for n, (amount, paid, waived) in enumerate(charges)
+            ]
+        }
+    )
+
+
+KINDS = {
+    ("60", "0", "0"): 6000,
+    ("550", "549.99", "0"): 1,
+    ("72.4", "72.4", "0"): 0,
+    ("72.4", "0.1", "0.2"): 7210,
+    ("0.30", "0.10", "0.20"): 0,
+}
+"""(amount, paid, waived) → what is due, in cents."""
+
+
+@pytest.mark.parametrize("charges", [charges for count in range(4) for charges in product(KINDS, repeat=count)])
+def test_it_passes_exactly_when_nothing_is_due_and_the_reason_carries_the_total(
+    charges: tuple[tuple[str, str, str], ...],
+) -> None:
+    (check,) = assess(record_of(*charges)).checks
+    due = [KINDS[charge] for charge in charges if KINDS[charge]]
+    total = f"{sum(due) // 100}.{sum(due) % 100:02d}"
+    assert check.verdict is (Verdict.BLOCKED if due else Verdict.CLEAR)
+    expected = [Reason(code="arrears", parameters={"count": len(due), "total": total})] if due else []
+    assert list(check.reasons) == expected
+    assert check.facts["total"] == total
+    rows = check.facts["rows"]
+    assert isinstance(rows, list)
+    assert rows == [
+        {"student_id": STUDENT, "year": "2019", "name": "学分学费", "due": f"{cents // 100}.{cents % 100:02d}"}
+        for cents in due
+    ]
+
+
+@pytest.mark.parametrize("amounts", [("60", "550", "72.4"), (60, 550, 72.4)])
+def test_the_guides_three_charges_make_682_40_exactly(amounts: tuple[Any, ...]) -> None:
+    record = FinanceRecord()
+    for number, amount in enumerate(amounts):
+        sent = json.dumps({"student_id": STUDENT, **CHARGE, "charge_id": f"C{number}", "amount": amount})
+        through_floats = ChargeBody.model_validate(json.loads(sent))
+        assert ChargeBody.model_validate_json(sent) == through_floats
+        record, _ = OPERATIONS["charge"].apply(record, through_floats)
+    (check,) = assess(record).checks
+    assert check.facts["total"] == "682.40"
+    assert check.reasons == (Reason(code="arrears", parameters={"count": 3, "total": "682.40"}),)
+    for number, amount in enumerate(amounts):
+        record = done(record, "payment", charge_id=f"C{number}", amount=amount)
+    assert assess(record).clear
+
+
+@given(st.integers(min_value=0, max_value=999_999_999))
+def test_every_amount_a_charge_can_have_survives_a_parser_that_goes_through_floats(cents: int) -> None:
+    written = f"{cents // 100}.{cents % 100:02d}"
+    cells = {"student_id": STUDENT, **CHARGE, "amount": "9999999.99", "paid": json.loads(written)}
+    assert FinanceRow.model_validate(cells).paid == Decimal(written)
+
+
+def test_nothing_charged_is_nothing_due() -> None:
+    (check,) = assess(FinanceRecord()).checks
+    assert check.verdict is Verdict.CLEAR
+    assert check.facts == {"rows": [], "total": "0.00"}
+
+
+@pytest.mark.parametrize(("count", "rows", "last"), [(20, 20, "0.10"), (21, 20, "0.20"), (200, 20, "18.10")])
+def test_many_charges_are_summed_in_the_last_row_and_the_total_is_of_all(count: int, rows: int, last: str) -> None:
+    (check,) = assess(record_of(*[("0.1", "0", "0")] * count)).checks
+    shown = check.facts["rows"]
+    assert isinstance(shown, list)
+    assert isinstance(shown[-1], dict)
+    assert (len(shown), shown[-1]["due"]) == (rows, last)
+    assert check.facts["total"] == f"{count // 10}.{count % 10}0"
+    assert check.reasons[0].parameters["count"] == count
+
+
+def test_a_charge_is_paid_and_waived_in_parts_and_never_beyond() -> None:
+    record, cause = do(FinanceRecord(), "charge", **CHARGE)
+    assert cause == Reason(code="charged", parameters={"name": "学分学费", "amount": "550.00"})
+    record, cause = do(record, "payment", charge_id="C1", amount="500")
+    assert cause == Reason(code="paid", parameters={"name": "学分学费", "amount": "500.00"})
+    record, cause = do(record, "waiver", charge_id="C1", amount="49.9")
+    assert cause == Reason(code="waived", parameters={"name": "学分学费", "amount": "49.90"})
+    for operation in ("payment", "waiver"):
+        over = Reason(code="overpayment", parameters={"due": "0.10"})
+        assert refusal(record, operation, charge_id="C1", amount="0.11") == (over, "amount")
+        assert assess(done(record, operation, charge_id="C1", amount="0.10")).clear
+
+
+def test_what_the_desk_cannot_know_is_refused_by_name() -> None:
+    charged = done(FinanceRecord(), "charge", **CHARGE)
+    for other in ({"year": "2020"}, {"name": "代收取暖费"}, {"amount": "551"}):
+        assert refusal(charged, "charge", **{**CHARGE, **other}) == (Reason(code="charge-exists"), "charge_id")
+    for operation in ("payment", "waiver"):
+        assert refusal(charged, operation, charge_id="C2", amount="1") == (Reason(code="charge-unknown"), "charge_id")
+
+
+def test_a_charge_sent_again_changes_nothing_even_when_it_was_paid_since() -> None:
+    paid = done(done(FinanceRecord(), "charge", **CHARGE), "payment", charge_id="C1", amount="550")
+    assert done(paid, "charge", **CHARGE) is paid
+
+
+def test_a_full_record_takes_no_more_charges() -> None:
+    full = record_of(*[("1", "1", "0")] * 200)
+    assert refusal(full, "charge", **{**CHARGE, "charge_id": "X"})[0] == Reason(
+        code="record-full", parameters={"limit": 200}
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"amount": "0"}, "amount"),
+        ({"amount": "-0.01"}, "amount"),
+        ({"amount": "72.405"}, "amount"),
+        ({"amount": "10000000"}, "amount"),
+        ({"amount": "Infinity"}, "amount"),
+        ({"amount": "六十"}, "amount"),
+        ({"amount": False}, "amount"),
+        ({"year": "19"}, "year"),
+        ({"year": 2019}, "year"),
+        ({"charge_id": "C 1"}, "charge_id"),
+        ({"name": ""}, "name"),
+        ({"currency": "CNY"}, "currency"),
+    ],
+)
+def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        do(FinanceRecord(), "charge", **{**CHARGE, **body})
+    assert [problem["loc"] for problem in wrong.value.errors()] == [(field,)]
+
+
+@pytest.mark.parametrize(
+    ("paid", "waived", "field"), [("550.01", "0", "paid"), ("550", "0.01", "waived"), ("0", "550.01", "waived")]
+)
+def test_a_record_with_more_settled_than_charged_is_refused_by_field(paid: str, waived: str, field: str) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        record_of(("550", paid, waived))
+    assert [problem["loc"] for problem in wrong.value.errors()] == [("charges", 0, field)]
+
+
+def test_a_record_with_a_charge_twice_is_refused() -> None:
+    charge = {**CHARGE, "student_id": STUDENT}
+    with pytest.raises(ValidationError) as wrong:
+        FinanceRecord.model_validate({"charges": [charge, charge]})
+    assert [problem["loc"] for problem in wrong.value.errors()] == [("charges",)]
+
+
+def test_a_row_says_how_a_charge_stands_and_again_changes_nothing() -> None:
+    cells = {**CHARGE, "year": 2019, "paid": "50", "waived": ""}
+    once = row(FinanceRecord(), **cells)
+    assert (once.charges[0].due, once.charges[0].year) == (Decimal(500), "2019")
+    assert row(once, **cells) is once
+    assert row(once, **CHARGE) is once
+    assert assess(row(once, **{**CHARGE, "paid": "500", "waived": "50"})).clear
+
+
+def test_a_row_keeps_the_number_a_charge_stands_under() -> None:
+    earlier = FinanceRecord.model_validate({"charges": [{**CHARGE, "student_id": "BS20221111"}]})
+    assert row(earlier, **{**CHARGE, "paid": "1"}).charges[0].student_id == "BS20221111"
+
+
+@pytest.mark.parametrize("cells", [{"amount": "49"}, {"paid": "551"}, {"waived": "501"}])
+def test_a_row_with_more_settled_than_charged_is_refused(cells: dict[str, str]) -> None:
+    record = row(FinanceRecord(), **CHARGE, paid="50")
+    with pytest.raises(Refused) as refused:
+        row(record, **{**CHARGE, **cells})
+    assert (refused.value.reason.code, refused.value.field) == ("amount-below-paid", "amount")
+
+
+ids = st.sampled_from(["C1", "C2"])
+cents = st.integers(min_value=1, max_value=300).map(lambda number: f"{number // 100}.{number % 100:02d}")
+acts = st.one_of(
+    st.builds(lambda i, amount: ("charge", {**CHARGE, "charge_id": i, "amount": amount}), ids, cents),
+    st.builds(
+        lambda operation, i, amount: (operation, {"charge_id": i, "amount": amount}),
+        st.sampled_from(["payment", "waiver"]),
+        ids,
+        cents,
+    ),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(acts, max_size=30))
+def test_no_history_of_the_desks_loses_a_cent_or_makes_an_amount_negative(
+    history: list[tuple[str, dict[str, str]]],
+) -> None:
+    record, balance_cents, known = FinanceRecord(), 0, set[str]()
+    for operation, body in history:
+        cents_moved = int(body["amount"].replace(".", ""))
+        try:
+            record = done(record, operation, **body)
+        except Refused:
+            continue
+        if operation != "charge":
+            balance_cents -= cents_moved
+        elif body["charge_id"] not in known:
+            balance_cents += cents_moved
+            known.add(body["charge_id"])
+        assert all(charge.due >= 0 for charge in record.charges)
+        (check,) = assess(record).checks
+        assert check.facts["total"] == f"{balance_cents // 100}.{balance_cents % 100:02d}"
+        assert FinanceRecord.model_validate_json(record.model_dump_json()) == record
