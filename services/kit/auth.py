@@ -53,7 +53,9 @@ class _Entry(BaseModel):
     roles: Annotated[frozenset[str], Field(min_length=1, max_length=32)]
 
 
-_entries: Final = TypeAdapter(Annotated[list[_Entry], Field(max_length=1000)])
+_entries: Final = TypeAdapter(
+    Annotated[list[_Entry], Field(max_length=1000)], config=ConfigDict(hide_input_in_errors=True)
+)
 
 
 class Credentials:

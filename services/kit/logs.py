@@ -14,8 +14,8 @@ from structlog.typing import Processor
 
 from services.kit.redaction import describe_exception, drop_personal
 
-_QUIET: Final = ("aiokafka", "asyncio", "urllib3", "opentelemetry", "faststream", "uvicorn.access")
-"""Libraries whose word is heard from a warning on."""
+_QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
+"""Libraries whose word is heard from a warning on: below, some log whole addresses, and those can hold a ticket."""
 
 
 def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:

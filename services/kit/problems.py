@@ -112,8 +112,11 @@ _SAFE_PART: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
 def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
     kind: str = error["type"]
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    place = _place(error["loc"])
+    if not place and kind == "missing":
+        return {"field": "", "problem": "There is no body", "remedy": "Send the JSON that /openapi.json describes."}
     return {
-        "field": _place(error["loc"]),
+        "field": place,
         "problem": _WITH_INPUT.get(kind, message),
         "remedy": _remedy(kind, message, error.get("ctx") or {}),
     }

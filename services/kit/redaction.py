@@ -4,6 +4,7 @@ A guard behind the code's own care, because libraries add fields of their own: q
 a database error ("Key (student_id)=(…) already exists").
 """
 
+import re
 import traceback
 from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any, Final
@@ -37,6 +38,9 @@ _ATTRIBUTES: Final = frozenset(
     }
 )
 _FRAMES: Final = 20
+_LONGEST_TEXT: Final = 500
+_QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|[\w-]*\d{6,}[\w-]*|[\u2e80-\u9fff\uf900-\ufaff]+""")
+"""Quotations, numbers and identifiers of six digits or more (a port has five), and Chinese text."""
 
 
 class Redacted(SpanExporter):
@@ -104,13 +108,13 @@ def describe_exception(logger: object, method: str, event: MutableMapping[str, A
 
 
 def safe_text(error: BaseException) -> str:
-    """What an error says, for those whose text cannot repeat a row or an input."""
+    """What an error says, without what it quotes: a `KeyError` is the key, and a key is a student."""
     if isinstance(error, asyncpg.PostgresError):
         places = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
         return " ".join(str(place) for place in places if place)
     if isinstance(error, ValidationError):
         return f"{error.error_count()} validation errors of {error.title}"
-    return str(error)[:500]
+    return _QUOTED.sub("…", str(error)[:_LONGEST_TEXT])
 
 
 def _constraint(error: asyncpg.PostgresError) -> str | None:

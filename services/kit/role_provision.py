@@ -51,7 +51,7 @@ async def create_databases(
     services = [*departments, CLEARANCE, GATEWAY]
     names = {service: _identifier(namespace, service) for service in services}
     kept = _read(secrets)
-    passwords = {service: _password(kept, service) or random.token_urlsafe(32) for service in services}
+    passwords = {service: _password(kept, service, names[service]) or random.token_urlsafe(32) for service in services}
     done = Provisioned({service: _variables(superuser, service, names, passwords) for service in services})
     _write(secrets, {**kept, **done.secrets})
     connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
@@ -114,8 +114,9 @@ def _dsn(superuser: str, role: str, password: str, database: str) -> str:
     return urlunsplit((parts.scheme, f"{role}:{quote(password, safe='')}@{server}", f"/{database}", parts.query, ""))
 
 
-def _password(kept: Secrets, service: str) -> str | None:
-    return urlsplit(kept.get(service, {}).get(DATABASE_VARIABLE, "")).password
+def _password(kept: Secrets, service: str, role: str) -> str | None:
+    parts = urlsplit(kept.get(service, {}).get(DATABASE_VARIABLE, ""))
+    return parts.password if parts.username == role else None
 
 
 def _read(path: Path) -> Secrets:

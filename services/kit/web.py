@@ -10,12 +10,12 @@ import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from services.kit import problems
 from services.kit.database import transient
+from services.kit.edge import Edge
 from services.kit.health import Health, Report
 from services.kit.problems import FieldProblem, Problem, problem_responses
 from services.kit.settings import Settings
@@ -27,7 +27,6 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 """Of a request, unless its route sets `max_body_size` itself."""
 _RETRY_AFTER_S: Final = 5
 _GRACEFUL_S: Final = 10
-_ANSWERED: Final = "lixiao.answered"
 _UNOBSERVED: Final = ("/health/", "/metrics")
 _log = structlog.get_logger(__name__)
 
@@ -35,10 +34,10 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 class _Application(FastAPI):
-    """FastAPI with `_Edge` around everything, so that no answer escapes it (a body too large, a mistake of ours)."""
+    """FastAPI with `Edge` around everything, so that no answer escapes it (a body too large, a mistake of ours)."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        return _Edge(super().build_middleware_stack())
+        return Edge(super().build_middleware_stack())
 
 
 def create_app(
@@ -174,7 +173,6 @@ async def _on_text(request: Request, error: Exception) -> Response:
 
 
 async def _on_anything(request: Request, error: Exception) -> Response:
-    request.scope[_ANSWERED] = True
     if transient(error):
         _log.warning("http.unavailable", error=type(error).__name__, route=_route(request))
         return Problem(
@@ -208,53 +206,3 @@ _HANDLERS: Final[dict[int | type[Exception], _Handler]] = {
     asyncpg.UntranslatableCharacterError: _on_text,
     Exception: _on_anything,
 }
-_TOO_LARGE: Final = Problem(
-    413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
-)
-
-
-class _Edge:
-    """The outermost layer: headers on every answer, 413 as a problem, and what was answered is not raised again."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = replaced = False
-
-        async def send_safely(message: Message) -> None:
-            nonlocal started, replaced
-            if replaced:
-                return
-            if message["type"] == "http.response.start":
-                started = True
-                headers = MutableHeaders(scope=message)
-                # Starlette's body limiter answers in plain text from outside of every handler.
-                if message["status"] == 413 and not headers.get("content-type", "").startswith(problems.MEDIA_TYPE):
-                    replaced = True
-                    await _TOO_LARGE.response()(scope, receive, send_safely_now)
-                    return
-                _harden(headers)
-            await send(message)
-
-        async def send_safely_now(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _harden(MutableHeaders(scope=message))
-            await send(message)
-
-        try:
-            await self.app(scope, receive, send_safely)
-        except Exception as error:
-            if not started:
-                raise
-            # Starlette raises again what its handler has answered, for the server to log; ours has logged it.
-            if not scope.get(_ANSWERED):
-                _log.error("http.broken-off", exc_info=error)
-
-
-def _harden(headers: MutableHeaders) -> None:
-    headers.setdefault("Cache-Control", "no-store")
-    headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -1,0 +1,107 @@
+"""The environment of a process: what is missing is said, what is secret is not."""
+
+from pathlib import Path
+
+import pytest
+
+from services.kit.settings import Settings, load
+
+DSN = "postgresql://library:hush-hush@127.0.0.1:5432/library"
+
+
+class GatewaySettings(Settings):
+    read_model: str
+    session_idle_s: int = 1800
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Only what a test says."""
+    for name in [*Settings.model_fields, "session_idle_s", "secrets_folder"]:
+        monkeypatch.delenv(f"LIXIAO_{name.upper()}", raising=False)
+    return monkeypatch
+
+
+def complete(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("LIXIAO_KAFKA", "127.0.0.1:9092,kafka-2.example:9092")
+    environment.setenv("LIXIAO_DATABASE", DSN)
+
+
+def test_a_complete_environment_gives_settings_with_safe_defaults(environment: pytest.MonkeyPatch) -> None:
+    complete(environment)
+    settings = load(Settings)
+    assert settings.database == DSN
+    assert settings.http_host == "127.0.0.1"
+    assert settings.topics.case == "lixiao.clearance.case.v1"
+    assert settings.credentials is None
+
+
+def test_a_missing_variable_is_named_in_one_line_and_ends_the_process_with_2(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environment.setenv("LIXIAO_KAFKA", "127.0.0.1:9092")
+    with pytest.raises(SystemExit) as ended:
+        load(Settings)
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "LIXIAO_DATABASE is not set\n"
+
+
+def test_an_empty_variable_counts_as_missing(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_KAFKA", "")
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert capsys.readouterr().err == "LIXIAO_KAFKA is not set\n"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("LIXIAO_KAFKA", "no port"),
+        ("LIXIAO_DATABASE", "mysql://user:hush-hush@127.0.0.1/x"),
+        ("LIXIAO_HTTP_PORT", "hush-hush"),
+        ("LIXIAO_NAMESPACE", "Hush_Hush"),
+        ("LIXIAO_FRESHNESS_BOUND_S", "-1"),
+        ("LIXIAO_LOG_LEVEL", "hush-hush"),
+        ("LIXIAO_CREDENTIALS", "/nowhere/hush-hush.json"),
+    ],
+)
+def test_a_wrong_variable_is_named_and_its_value_is_not_shown(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], variable: str, value: str
+) -> None:
+    complete(environment)
+    environment.setenv(variable, value)
+    with pytest.raises(SystemExit):
+        load(Settings)
+    said = capsys.readouterr().err
+    assert said.startswith(f"{variable} is wrong: ")
+    assert said.count("\n") == 1
+    assert value not in said
+
+
+def test_a_service_adds_and_tightens_fields(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    with pytest.raises(SystemExit):
+        load(GatewaySettings)
+    assert capsys.readouterr().err == "LIXIAO_READ_MODEL is not set\n"
+    environment.setenv("LIXIAO_READ_MODEL", DSN)
+    environment.setenv("LIXIAO_SESSION_IDLE_S", "60")
+    assert load(GatewaySettings).session_idle_s == 60
+
+
+def test_a_secret_may_come_as_a_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    complete(environment)
+    environment.delenv("LIXIAO_DATABASE")
+    (tmp_path / "lixiao_database").write_text(DSN)
+    environment.setenv("LIXIAO_SECRETS_FOLDER", str(tmp_path))
+    assert load(Settings).database == DSN
+
+
+def test_settings_do_not_show_a_password_when_printed(environment: pytest.MonkeyPatch) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_READ_MODEL", DSN)
+    assert "hush-hush" not in repr(load(Settings))
