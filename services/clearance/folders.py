@@ -1,0 +1,9 @@
+"""The migrations the clearance's database is made of, in order."""
+
+from pathlib import Path
+from typing import Final
+
+from services.kit import database
+
+_KIT: Final = Path(database.__file__).parent / "migrations"
+FOLDERS: Final = (_KIT / "outbox", _KIT / "inbox", Path(__file__).parent / "migrations")

@@ -1,0 +1,236 @@
+"""Folding records into the view: what a batch says, and that order, grouping and repetition do not matter."""
+
+import json
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.codec import encode
+from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.topics import ALIVE_KEY
+from services.clearance.view import Batch, Row, merge, newest
+
+NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
+TOPIC = "t.library.status.v1"
+DEPARTMENTS = {TOPIC: "library", "t.dorm.status.v1": "dorm"}
+
+
+@dataclass(frozen=True)
+class Record:
+    """A Kafka record, as much of it as the view reads."""
+
+    key: bytes | None
+    value: bytes | None
+    offset: int = 0
+    partition: int = 0
+    topic: str = TOPIC
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+def student() -> str:
+    return f"TS{secrets.token_hex(6)}"
+
+
+def status(student_id: str, version: int, *, department: str = "library", debt: str = "0.00") -> StatusChanged:
+    check = CheckStatus(check="borrowing", verdict=Verdict.CLEAR, facts={"debt": debt})
+    return StatusChanged(
+        student_id=student_id,
+        department=department,
+        version=version,
+        occurred_at=NOW + timedelta(minutes=version),
+        cause=Reason(code="book-returned"),
+        checks=(check,),
+    )
+
+
+def written(event: Message) -> bytes:
+    return encode(event, event_id=uuid4(), source="/lixiao/test", time=NOW)
+
+
+def said(event: StatusChanged, offset: int = 0, **other: Any) -> Record:
+    return Record(event.student_id.encode(), written(event), offset, **other)
+
+
+def alive(as_of: datetime, *, partition: int = 0, department: str = "library") -> Record:
+    return Record(ALIVE_KEY, written(SourceAlive(department=department, as_of=as_of)), partition=partition)
+
+
+def fold(*records: Record) -> Batch[Record]:
+    return newest(records, DEPARTMENTS)
+
+
+def only(batch: Batch[Record]) -> Row:
+    (row,) = batch.rows
+    return row
+
+
+def test_the_newest_version_of_a_batch_is_kept_whatever_the_order() -> None:
+    who = student()
+    row = only(fold(said(status(who, 2), 5), said(status(who, 3), 6), said(status(who, 1), 7)))
+    assert (row.version, row.offset, row.readable) == (3, 6, True)
+    assert json.loads(row.status or "") == status(who, 3).model_dump(mode="json")
+
+
+def test_rows_come_sorted_by_student_and_department_so_that_two_writers_cannot_deadlock() -> None:
+    events = [status(f"TS-{number}", 1, department=name) for number in (3, 1, 2) for name in ("library", "dorm")]
+    batch = fold(*[said(event, topic=f"t.{event.department}.status.v1") for event in events])
+    assert [row.key for row in batch.rows] == sorted(row.key for row in batch.rows)
+    assert len(batch.rows) == 6
+
+
+def test_an_unreadable_record_hides_the_status_in_front_of_it_and_is_reported() -> None:
+    who = student()
+    batch = fold(said(status(who, 1), 4), Record(who.encode(), b"{", 5))
+    assert only(batch).version == 1
+    assert not only(batch).readable
+    assert [bad.record.offset for bad in batch.bad] == [5]
+
+
+def test_a_readable_status_behind_an_unreadable_record_shows_again() -> None:
+    who = student()
+    row = only(fold(Record(who.encode(), b"{", 5), said(status(who, 2), 6)))
+    assert row.readable
+    assert row.unreadable_offset == 5
+
+
+def test_a_student_of_whom_only_unreadable_records_came_has_a_row_without_a_status() -> None:
+    row = only(fold(Record(student().encode(), None, 3)))
+    assert (row.version, row.status, row.readable) == (0, None, False)
+
+
+def test_a_discarded_position_hides_nothing_and_is_not_reported_again() -> None:
+    who = student()
+    records = [said(status(who, 1), 4), Record(who.encode(), b"{", 5)]
+    batch = newest(records, DEPARTMENTS, passed_over={(TOPIC, 0, 5)})
+    assert only(batch).readable
+    assert batch.bad == []
+
+
+def test_one_version_with_two_contents_is_disputed_and_not_readable() -> None:
+    who = student()
+    row = only(fold(said(status(who, 3), 1), said(status(who, 3, debt="9.00"), 2)))
+    assert row.disputed
+    assert not row.readable
+
+
+def test_a_newer_version_ends_a_dispute() -> None:
+    who = student()
+    both = said(status(who, 3), 1), said(status(who, 3, debt="9.00"), 2)
+    assert only(fold(*both, said(status(who, 4), 3))).readable
+
+
+def test_the_same_version_said_again_is_no_dispute() -> None:
+    who = student()
+    row = only(fold(said(status(who, 3), 1), said(status(who, 3), 2)))
+    assert not row.disputed
+    assert row.offset == 2
+
+
+@pytest.mark.parametrize(
+    ("record", "reason"),
+    [
+        (replace(said(status("TS-A1", 1)), key=b"TS-A2"), "key"),
+        (replace(said(status("TS-A1", 1)), key=None), "key"),
+        (said(status("TS-A1", 1, department="dorm")), "department"),
+        (said(status("TS-A1", 1, department="dorm"), headers=(("ce_id", b"\xff"),)), ""),
+        (replace(alive(NOW), key=b"TS-A1"), "type"),
+        (replace(said(status("TS-A1", 1)), key=ALIVE_KEY), "type"),
+        (alive(NOW, department="dorm"), "department"),
+        (Record(ALIVE_KEY, b"not json"), "CloudEvents"),
+        (Record(b"\xff\xfe", b"\x00\x01"), "CloudEvents"),
+        (Record(b"TS-A1", written(status("TS-A1", 1)).replace(b"clear", b"maybe")), "enumeration"),
+        (Record(b"TS-A1", written(status("TS-A1", 1)).replace(b'"version":1', b'"version":2147483648')), "status"),
+        (Record(b"TS-A1", b"[" * 100_000), ""),
+        (Record(b"TS-A1", b"x" * 5_000_000), "bytes"),
+    ],
+    ids=[
+        "another student's key",
+        "no key",
+        "another department",
+        "binary headers that are not text",
+        "an alive mark under a student",
+        "a status under the alive key",
+        "another department's mark",
+        "a broken mark",
+        "a key of no student",
+        "an unknown verdict",
+        "a version out of range",
+        "deep nesting",
+        "5 MB",
+    ],
+)
+def test_what_cannot_be_read_is_parked_with_a_reason_and_the_rest_goes_on(record: Record, reason: str) -> None:
+    other = student()
+    batch = fold(record, said(status(other, 1), 9))
+    (bad,) = batch.bad
+    assert bad.record is record
+    assert reason in bad.reason
+    assert [row.student_id for row in batch.rows if row.readable] == [other]
+    assert batch.alive == []
+    assert batch.read + len(batch.alive) + len(batch.bad) == 2
+
+
+def test_the_reason_names_no_student() -> None:
+    who = student()
+    batch = fold(replace(said(status(who, 1)), key=b"TS-OTHER"), Record(who.encode(), f'{{"{who}":1}}'.encode()))
+    assert all(who not in bad.reason and "TS-OTHER" not in bad.reason for bad in batch.bad)
+
+
+def test_the_newest_alive_mark_of_each_partition_is_kept() -> None:
+    batch = fold(alive(NOW + timedelta(seconds=5)), alive(NOW), alive(NOW, partition=1))
+    assert [(mark.department, mark.partition, mark.as_of) for mark in batch.alive] == [
+        ("library", 0, NOW + timedelta(seconds=5)),
+        ("library", 1, NOW),
+    ]
+
+
+_WHO = "TS-PROPERTY"
+_RECORDS = [
+    said(status(_WHO, 1), 0),
+    said(status(_WHO, 2), 1),
+    Record(_WHO.encode(), b"{", 2),
+    said(status(_WHO, 3), 3),
+    said(status(_WHO, 2), 4),
+    said(status(_WHO, 3), 5),
+    Record(_WHO.encode(), None, 6),
+    said(status(_WHO, 4, debt="1.00"), 7),
+    said(status(_WHO, 4, debt="2.00"), 8),
+    said(status(_WHO, 4, debt="1.00"), 9),
+    said(status(_WHO, 5), 10),
+    Record(_WHO.encode(), b"[]", 11),
+]
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> tuple[list[Record], list[list[Record]]]:
+    """Some of the records, and the same ones in any order, any grouping into batches, any repetition."""
+    chosen = draw(st.lists(st.sampled_from(_RECORDS), min_size=1, max_size=len(_RECORDS), unique_by=lambda r: r.offset))
+    again = draw(st.lists(st.sampled_from(chosen), max_size=8))
+    order = draw(st.permutations(chosen + again))
+    cuts = sorted(draw(st.lists(st.integers(0, len(order)), max_size=5)))
+    batches = [order[start:end] for start, end in zip([0, *cuts], [*cuts, len(order)], strict=True)]
+    return sorted(chosen, key=lambda record: record.offset), batches
+
+
+@given(histories())
+def test_any_permutation_with_any_repetition_folds_to_the_same_row(
+    history: tuple[list[Record], list[list[Record]]],
+) -> None:
+    in_order, batches = history
+    folded = reduce(merge, [only(fold(*batch)) for batch in batches if batch])
+    assert folded == only(fold(*in_order))
+
+
+@given(st.lists(st.sampled_from(_RECORDS), min_size=3, max_size=3))
+def test_merging_is_commutative_associative_and_idempotent(three: list[Record]) -> None:
+    a, b, c = (only(fold(record)) for record in three)
+    assert merge(a, b) == merge(b, a)
+    assert merge(merge(a, b), c) == merge(a, merge(b, c))
+    assert merge(a, a) == a
