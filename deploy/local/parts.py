@@ -45,8 +45,7 @@ def up(state: Folder = DEFAULT_STATE, only: Only = Every) -> None:
     """Start the parts and run until Ctrl-C; prints the lines that make other programs use them."""
     names = _names(only)
     try:
-        claimed = State(state)
-        with Supervisor(console) as supervisor:
+        with State(state) as claimed, Supervisor(console) as supervisor:
             obtained = []
             for name in names:
                 address, part = _obtain(name, claimed.folder, jars.cache_folder(state))

@@ -43,11 +43,20 @@ def binaries_for(user: str | None, home: Path) -> Path:
     copy = home / "program"
     note = copy / "copied-from.json"
     origin = json.dumps([str(source), (source / "bin" / "postgres").stat().st_mtime_ns])
+    package = source.parent
     if not (note.exists() and note.read_text() == origin):
         shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(source, copy, symlinks=True, ignore=shutil.ignore_patterns("include"))
+        # The programs look for their libraries beside the package, so both keep their places to each other.
+        for part in (package / source.name, package.with_name(f"{package.name}.libs")):
+            if part.exists():
+                shutil.copytree(
+                    part,
+                    copy / part.relative_to(package.parent),
+                    symlinks=True,
+                    ignore=shutil.ignore_patterns("include"),
+                )
         note.write_text(origin)
-    return copy / "bin"
+    return copy / package.name / source.name / "bin"
 
 
 def home_for(user: str | None, folder: Path) -> Path:

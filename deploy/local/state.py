@@ -10,7 +10,7 @@ import shutil
 import signal
 from contextlib import suppress
 from pathlib import Path
-from typing import TextIO
+from typing import Self, TextIO
 
 import psutil
 
@@ -26,7 +26,7 @@ class StateInUse(RuntimeError):
 
 
 class State:
-    """A claimed state folder; `release` gives it back, as does the end of the process."""
+    """A claimed state folder, given back by `release`, by leaving `with`, and by the end of the process."""
 
     def __init__(self, folder: Path) -> None:
         """Claim `folder`, making it. Raises StateInUse."""
@@ -43,6 +43,12 @@ class State:
                 f"or name another folder: LIXIAO_STATE=/some/folder."
             ) from error
         write_note(self.folder / LAUNCHER_NOTE, os.getpid(), signal.SIGTERM)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Give the folder back."""
