@@ -40,12 +40,6 @@ def distinct(*names: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-def _not_a_truth_value(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("an amount in yuan is a number")
-    return value
-
-
 def _two_decimals(value: Decimal) -> Decimal:
     return value.quantize(CENT) + ZERO  # never -0.00
 
@@ -66,14 +60,12 @@ def _in_living_memory(value: date) -> date:
 Money = Annotated[
     Decimal,
     Field(ge=0, max_digits=9, decimal_places=2, examples=["72.40"]),
-    BeforeValidator(_not_a_truth_value),
     AfterValidator(_two_decimals),
 ]
 """Yuan, zero or more."""
 Amount = Annotated[
     Decimal,
     Field(gt=0, max_digits=9, decimal_places=2, examples=["72.40"]),
-    BeforeValidator(_not_a_truth_value),
     AfterValidator(_two_decimals),
 ]
 """Yuan, more than zero: what is charged, paid or waived in one act."""

@@ -209,6 +209,10 @@ def test_a_row_says_how_a_charge_stands_and_again_changes_nothing() -> None:
     assert assess(row(once, **{**CHARGE, "paid": "500", "waived": "50"})).clear
 
 
+def test_a_negative_zero_is_kept_as_zero() -> None:
+    assert str(row(FinanceRecord(), **CHARGE, paid="-0").charges[0].paid) == "0.00"
+
+
 def test_a_row_keeps_the_number_a_charge_stands_under() -> None:
     earlier = FinanceRecord.model_validate({"charges": [{**CHARGE, "student_id": "BS20221111"}]})
     assert row(earlier, **{**CHARGE, "paid": "1"}).charges[0].student_id == "BS20221111"

@@ -251,7 +251,8 @@ def test_a_thesis_goes_through_its_states_or_is_refused(before: str, act: str, a
     ("operation", "body", "field"),
     [
         ("loan", {**LOAN, "due_on": "20260620"}, "due_on"),
-        ("loan", {**LOAN, "due_on": 20260620}, "due_on"),
+        ("loan", {**LOAN, "due_on": 1781913600}, "due_on"),
+        ("loan", {**LOAN, "due_on": "1781913600"}, "due_on"),
         ("loan", {**LOAN, "due_on": "0206-06-20"}, "due_on"),
         ("loan", {**LOAN, "title": " "}, "title"),
         ("loan", {**LOAN, "title": "a\x00b"}, "title"),
@@ -341,6 +342,11 @@ def test_a_wrong_cell_is_named(cells: dict[str, str], fields: set[str]) -> None:
     with pytest.raises(ValidationError) as wrong:
         row(LibraryRecord(), **cells)
     assert fields_of(wrong.value) == fields
+
+
+def test_a_payment_taken_back_in_the_librarys_own_system_is_due_again() -> None:
+    record = row(LibraryRecord(), fine_id="F1", fine_amount="5", fine_paid="4")
+    assert row(record, fine_id="F1", fine_amount="5", fine_paid="0").debt == Decimal(5)
 
 
 def test_a_row_cannot_make_a_fine_smaller_than_what_was_paid() -> None:
