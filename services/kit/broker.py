@@ -118,7 +118,7 @@ class Publisher:
 
 
 def _append(batch: Any, record: Outgoing) -> bool:
-    appended = batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+    appended = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
     return appended is not None
 
 

@@ -21,10 +21,11 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from services.kit.crash import crashpoint
+from services.kit.database import Connection
 from services.kit.dead_letters import Parked, park
 
 Records = Sequence[ConsumerRecord]
-Apply = Callable[["asyncpg.Connection[Any]", Records, list[Parked]], Awaitable[None]]
+Apply = Callable[[Connection, Records, list[Parked]], Awaitable[None]]
 """Does the work of a batch on an open transaction, appending to the list what it could not read."""
 
 WAIT_S: Final = (0.1, 10.0)
@@ -42,6 +43,8 @@ class InboxState:
     """What health and metrics read."""
 
     polled_at: float = 0.0
+    turned_at: float = 0.0
+    """When the watch over the consumer last turned."""
     moved_at: float = 0.0
     lag: int = 0
     failing: str | None = None
@@ -55,7 +58,8 @@ class Inbox:
     """One consumer group member that applies batches to a database.
 
     `lanes` batches are applied at once on as many connections, the partitions shared out between them by number, so
-    that a partition's order is kept and two lanes never touch the same row of a producer's topic.
+    that a partition's order is kept and two lanes never touch the same row of a producer's topic. `committed` is
+    called after each commit: what the work put into the outbox need not wait for the relay to look.
     """
 
     def __init__(
@@ -68,11 +72,13 @@ class Inbox:
         apply: Apply,
         lanes: int = 1,
         max_records: int = 500,
+        committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._pool, self._kafka, self._group, self._apply = pool, kafka, group, apply
         self._topics = tuple(sorted(topics))
         self._max_records = max_records
         self._lanes = lanes
+        self._committed = committed
         self._queues: list[asyncio.Queue[Records]] = []
         self.state = InboxState()
 
@@ -103,7 +109,6 @@ class Inbox:
             heartbeat_interval_ms=3_000,
             rebalance_timeout_ms=60_000,
             max_poll_interval_ms=300_000,
-            metadata_max_age_ms=30_000,
             listener=positions,
             parser=_raw,
             decoder=_records,
@@ -161,6 +166,7 @@ class Inbox:
                 await _save(connection, self._group, following)
                 crashpoint("inbox.before_commit")
             crashpoint("inbox.after_commit")
+        self._committed()
         self.state.parts.update(following)
         self.state.moved_at = time.monotonic()
         self.state.dead_letters += len(parked)
@@ -169,6 +175,7 @@ class Inbox:
         """Hint our positions to Kafka, and notice a consumer that is alive and moves nothing."""
         hinted: dict[TopicPartition, int] = {}
         while True:
+            self.state.turned_at = time.monotonic()
             await asyncio.sleep(_HINT_EVERY_S)
             assigned = consumer.assignment()
             self.state.assigned = len(assigned)
@@ -205,9 +212,7 @@ class _Positions(ConsumerRebalanceListener):  # type: ignore[misc]
     A position beyond the end of its partition means that the topic was made anew: it is read from its start.
     """
 
-    def __init__(
-        self, pool: "asyncpg.Pool[Any]", group: str, consumer: Callable[[], AIOKafkaConsumer | None]
-    ) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", group: str, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
         self._pool, self._group, self._consumer = pool, group, consumer
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -264,7 +269,7 @@ def _following(records: Records) -> dict[TopicPartition, int]:
     return following
 
 
-async def _save(connection: "asyncpg.Connection[Any]", group: str, following: dict[TopicPartition, int]) -> None:
+async def _save(connection: Connection, group: str, following: dict[TopicPartition, int]) -> None:
     parts = sorted(following)
     await connection.execute(
         """
@@ -280,9 +285,7 @@ async def _save(connection: "asyncpg.Connection[Any]", group: str, following: di
     )
 
 
-async def _is_behind(
-    pool: "asyncpg.Pool[Any]", group: str, consumer: AIOKafkaConsumer, topics: Sequence[str]
-) -> bool:
+async def _is_behind(pool: "asyncpg.Pool[Any]", group: str, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> bool:
     """Whether the whole group has something to read, by the database and the broker, whoever is assigned what."""
     parts = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
     if not parts:

@@ -3,10 +3,10 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from aiokafka import ConsumerRecord
-from asyncpg import Connection
+
+from services.kit.database import Connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +17,7 @@ class Parked:
     reason: str
 
 
-async def park(connection: "Connection[Any]", consumer: str, parked: Sequence[Parked]) -> None:
+async def park(connection: Connection, consumer: str, parked: Sequence[Parked]) -> None:
     """Keep these records; one that is already kept (read again after a restart) stays as it is."""
     await connection.executemany(
         """
@@ -42,4 +42,6 @@ async def park(connection: "Connection[Any]", consumer: str, parked: Sequence[Pa
 
 def _headers(record: ConsumerRecord) -> str:
     """As JSON pairs; a value is hexadecimal because it may be any bytes, or none."""
-    return json.dumps([[name.replace("\x00", ""), text.hex() if text is not None else None] for name, text in record.headers])
+    return json.dumps(
+        [[name.replace("\x00", ""), text.hex() if text is not None else None] for name, text in record.headers]
+    )

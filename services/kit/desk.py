@@ -1,4 +1,4 @@
-"""The only way a department's record changes: lock, one pure call, number what follows, store, all in one transaction."""
+"""The only way a department's record changes: lock, one pure call, number what follows, store, in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
 from schemas.topics import Topics
 from services.kit import outbox
 from services.kit.crash import crashpoint
+from services.kit.database import Connection
 from services.kit.operations import DepartmentRules, Record
 from services.kit.outbox import Bell
 from services.kit.requests import RequestKey, answered, remember
@@ -24,7 +25,7 @@ SPEAKS_OF: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
 """A department speaks only of students who are leaving: of others nothing needs to travel."""
 
 
-class Held(Exception):  # noqa: N818 - it names the state, as a desk would
+class Held(Exception):
     """A submission of this student is being decided; a change that takes the pass away has to wait for its end."""
 
 
@@ -85,7 +86,7 @@ class Desk(Generic[R]):
         return changed
 
     async def change_in(
-        self, connection: "asyncpg.Connection[Any]", student_id: str, operate: Operate[R], *, now: datetime
+        self, connection: Connection, student_id: str, operate: Operate[R], *, now: datetime
     ) -> Changed[R]:
         """As `change`, in the caller's transaction; the caller rings the bell after its commit."""
         locked = await self.lock(connection, student_id)
@@ -98,7 +99,7 @@ class Desk(Generic[R]):
         status = await self._save(connection, locked, record, assessment, cause, now)
         return Changed(record, assessment, True, status.version if status else locked.version)
 
-    async def open(self, connection: "asyncpg.Connection[Any]", case: CaseChanged, *, now: datetime) -> None:
+    async def open(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
         """Take in the clearance's word on a case. A newly opened one gets a first status, whatever is on record."""
         locked = await self.lock(connection, case.student_id)
         if case.version <= locked.case_version:
@@ -118,8 +119,8 @@ class Desk(Generic[R]):
         record = self.rules.record.model_validate_json(row["body"]) if row else self.rules.record()
         return Changed(record, self.rules.assess(record), False, row["status_version"] if row else 0)
 
-    async def lock(self, connection: "asyncpg.Connection[Any]", student_id: str) -> Locked[R]:
-        """Lock the student's row, making it exist first. Everything done to a student in a department goes through it."""
+    async def lock(self, connection: Connection, student_id: str) -> Locked[R]:
+        """Lock the student's row, making it exist first. Whatever is done to a student here goes through it."""
         row = await connection.fetchrow(_LOCK, student_id)
         if row is None:
             await connection.execute(
@@ -137,12 +138,12 @@ class Desk(Generic[R]):
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
         )
 
-    async def _held(self, connection: "asyncpg.Connection[Any]", student_id: str) -> bool:
+    async def _held(self, connection: Connection, student_id: str) -> bool:
         return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id))
 
     async def _save(
         self,
-        connection: "asyncpg.Connection[Any]",
+        connection: Connection,
         locked: Locked[R],
         record: R,
         assessment: Assessment,

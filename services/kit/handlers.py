@@ -3,7 +3,6 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import asyncpg
 from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
@@ -11,10 +10,11 @@ from opentelemetry.trace import SpanKind
 from schemas.codec import Unreadable, read
 from schemas.events import Message, SourceAlive
 from services.kit.consumer import Apply, Records
+from services.kit.database import Connection
 from services.kit.dead_letters import Parked
 from services.kit.telemetry import remote_context
 
-Handler = Callable[["asyncpg.Connection[Any]", Any], Awaitable[None]]
+Handler = Callable[[Connection, Any], Awaitable[None]]
 _tracer = trace.get_tracer("lixiao.consumer")
 
 
@@ -25,7 +25,7 @@ def each(handlers: Mapping[type[Message], Handler]) -> Apply:
     a topic may carry several types.
     """
 
-    async def apply(connection: "asyncpg.Connection[Any]", records: Records, parked: list[Parked]) -> None:
+    async def apply(connection: Connection, records: Records, parked: list[Parked]) -> None:
         for record in records:
             try:
                 event = read(record.value, record.headers)

@@ -2,13 +2,11 @@
 
 import asyncio
 from datetime import datetime
-from typing import Any
 from uuid import uuid4
-
-from asyncpg import Connection
 
 from schemas.codec import encode
 from schemas.events import Message
+from services.kit.database import Connection
 from services.kit.telemetry import current_traceparent
 
 
@@ -31,7 +29,7 @@ class Bell:
         return True
 
 
-async def post(connection: "Connection[Any]", *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
+async def post(connection: Connection, *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
     """Append `event` to the outbox inside the transaction open on `connection`.
 
     `key` is the student id, `source` the producer (`/lixiao/library`). The trace the caller is in travels with the row.

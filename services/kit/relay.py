@@ -187,7 +187,7 @@ async def _delete(connection: "asyncpg.Connection[Any]", ids: list[int]) -> None
     crashpoint("relay.after_delete")
 
 
-class _connected(AbstractAsyncContextManager["asyncpg.Connection[Any]"]):  # noqa: N801 - used as a function
+class _connected(AbstractAsyncContextManager["asyncpg.Connection[Any]"]):
     """A connection of its own: an advisory lock and a pool do not go together."""
 
     def __init__(self, dsn: str, name: str) -> None:

@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from asyncpg import Connection
+from services.kit.database import Connection
 
 
 class KeyReused(ValueError):
@@ -26,7 +26,7 @@ def request_key(principal: str, key: str, asked: str) -> RequestKey:
     return RequestKey(principal, key, hashlib.sha256(asked.encode()).digest())
 
 
-async def answered(connection: "Connection[Any]", request: RequestKey) -> dict[str, Any] | None:
+async def answered(connection: Connection, request: RequestKey) -> dict[str, Any] | None:
     """What this request was answered with before, or None. Serialises with the same key asked at the same time.
 
     Raises `KeyReused` when the key was used for something else.
@@ -47,7 +47,7 @@ async def answered(connection: "Connection[Any]", request: RequestKey) -> dict[s
     return answer
 
 
-async def remember(connection: "Connection[Any]", request: RequestKey, answer: dict[str, Any]) -> None:
+async def remember(connection: Connection, request: RequestKey, answer: dict[str, Any]) -> None:
     await connection.execute(
         "INSERT INTO desk_request (principal, request_key, fingerprint, answer) VALUES ($1, $2, $3, $4)",
         request.principal,

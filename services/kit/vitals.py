@@ -1,0 +1,46 @@
+"""What a relay and an inbox let health and metrics see of themselves."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from services.kit import instruments
+from services.kit.consumer import Inbox
+from services.kit.health import Health
+from services.kit.relay import Relay
+
+SILENT_AFTER_S: Final = 60.0
+"""A loop that has not turned for this long is dead, whatever else works: restarting heals it."""
+
+
+def watch_relay(health: Health, relay: Relay, name: str) -> None:
+    """Live while the relay's loop turns; every look also tells depth and age."""
+
+    async def turns() -> str | None:
+        state = relay.state
+        instruments.OUTBOX_DEPTH.set(state.depth, {"outbox": name})
+        oldest = datetime.now(UTC) - timedelta(seconds=state.oldest_s) if state.depth else None
+        instruments.OUTBOX_AGE.tell(oldest, outbox=name)
+        return _silent(state.polled_at)
+
+    health.add("relay loop", turns, live=True)
+
+
+def watch_inbox(health: Health, inbox: Inbox, name: str) -> None:
+    """Live while the consumer polls or waits out a failing store; ready while what it reads can be stored."""
+
+    async def polls() -> str | None:
+        state = inbox.state
+        instruments.CONSUMER_LAG.set(state.lag, {"consumer": name})
+        return None if state.failing else _silent(state.turned_at)
+
+    async def stores() -> str | None:
+        return f"cannot store what it reads: {inbox.state.failing}" if inbox.state.failing else None
+
+    health.add("inbox loop", polls, live=True)
+    health.add("inbox store", stores)
+
+
+def _silent(turned_at: float) -> str | None:
+    since_s = time.monotonic() - turned_at
+    return f"has not turned for {since_s:.0f} s" if turned_at and since_s > SILENT_AFTER_S else None
