@@ -153,13 +153,6 @@ def traceparent_of(span: trace.Span) -> str | None:
     return carrier.get(_TRACEPARENT)
 
 
-def traceparent_of(span: trace.Span) -> str | None:
-    """The W3C traceparent of this span, whether or not it is the current one; None when it records nothing."""
-    carrier: dict[str, str] = {}
-    _propagator.inject(carrier, trace.set_span_in_context(span, Context()))
-    return carrier.get(_TRACEPARENT)
-
-
 def remote_context(traceparent: str | None) -> Context | None:
     """The context a stored traceparent stands for, to attach around work that continues its trace; None if invalid."""
     if not traceparent:
