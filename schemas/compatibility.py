@@ -142,7 +142,8 @@ def without_additions(released: Schema, current: Schema) -> dict[str, Any]:
 
     For a second opinion by a library that counts them as breaking.
     """
-    return {key: _stripped(released.get(key), value) for key, value in current.items()}
+    stripped: dict[str, Any] = _stripped(released, current)
+    return stripped
 
 
 def _stripped(old: Any, new: Any) -> Any:
