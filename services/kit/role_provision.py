@@ -50,13 +50,14 @@ async def create_databases(
     """
     services = [*departments, CLEARANCE, GATEWAY]
     names = {service: _identifier(namespace, service) for service in services}
-    kept = _read(secrets)
-    passwords = {service: _password(kept, service, names[service]) or random.token_urlsafe(32) for service in services}
-    done = Provisioned({service: _variables(superuser, service, names, passwords) for service in services})
-    _write(secrets, {**kept, **done.secrets})
     connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
     try:
+        # Also around the file: two runs must not end with the file of one and the passwords of the other.
         await connection.execute("select pg_advisory_lock(hashtextextended('lixiao.provision', 0))")
+        kept = _read(secrets)
+        passwords = {each: _password(kept, each, names[each]) or random.token_urlsafe(32) for each in services}
+        done = Provisioned({each: _variables(superuser, each, names, passwords) for each in services})
+        _write(secrets, {**kept, **done.secrets})
         await _role(connection, READER, "nologin")
         for service in services:
             await _role(connection, names[service], f"login password '{scram_verifier(passwords[service])}'")
