@@ -1,0 +1,125 @@
+"""What a service says of its import: the row's model, its headings, and what applying a row does."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any, Final, Generic, Literal, TypeVar, get_args
+
+from pydantic import ValidationError
+
+from services.kit.auth import desk as desk_role
+from services.kit.database import Connection
+from services.kit.departments import Department
+from services.kit.desk import Desk
+from services.kit.imports.columns import Columns, RowProblem
+from services.kit.operations import OperationBody, Refused
+
+Outcome = Literal["applied", "unchanged"]
+T = TypeVar("T", bound=OperationBody)
+STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
+
+
+def plain_refusal(refused: Refused) -> str:
+    """A refusal in words when the department has none: its code, and its parameters."""
+    parameters = ", ".join(f"{name} {value}" for name, value in refused.reason.parameters.items())
+    words = refused.reason.code.replace("-", " ")
+    return f"{words} ({parameters})" if parameters else words
+
+
+def refusal_of(department: Department) -> Callable[[Refused], str]:
+    """Refusals in the words of a department's manifest, Chinese first; those it has no words for by their code."""
+
+    def words(refused: Refused) -> str:
+        text = department.refusals.get(refused.reason.code)
+        if text is None:
+            return plain_refusal(refused)
+        return " ".join(each.format(**refused.reason.parameters) for each in (text.zh, text.en))
+
+    return words
+
+
+@dataclass(frozen=True)
+class ImportSpec(Generic[T]):
+    """One kind of import.
+
+    `apply(connection, row, now)` works inside the transaction open on `connection`, and doing it again with the same
+    row must answer "unchanged": that is what makes the same file harmless. It may raise `Refused` and `desk.Held`.
+    `headings` are other names of the columns (`{"学号": "student_id"}`). `role` is who may import. `kind` is the
+    import's name: files and workers of different kinds have nothing to do with each other. `after_commit` is called
+    after each transaction (a relay's bell); `refusal` puts a refusal into words.
+    """
+
+    kind: str
+    row: type[T]
+    headings: Mapping[str, str]
+    apply: Callable[[Connection, T, datetime], Awaitable[Outcome]]
+    role: str
+    after_commit: Callable[[], None] = lambda: None
+    refusal: Callable[[Refused], str] = plain_refusal
+
+    @cached_property
+    def columns(self) -> Columns:
+        return Columns(self.row, self.headings)
+
+    @cached_property
+    def _days(self) -> frozenset[str]:
+        return frozenset(name for name, field in self.row.model_fields.items() if _is_day(field.annotation))
+
+    def read(self, cells: Mapping[str, str]) -> T:
+        """The row the cells say. Raises `ValidationError`; `explained` puts it into words."""
+        return self.row.model_validate(
+            {name: as_day(text) if name in self._days else text for name, text in cells.items()}
+        )
+
+
+def department_import(
+    desk: Desk[Any], *, headings: Mapping[str, str], refusal: Callable[[Refused], str] = plain_refusal
+) -> ImportSpec[Any]:
+    """The import of a department: each row is one change at its desk, with the status it makes and its outbox row."""
+    rules = desk.rules
+
+    async def apply(connection: Connection, row: Any, now: datetime) -> Outcome:
+        changed = await desk.change_in(connection, row.student_id, lambda record: rules.apply_row(record, row), now=now)
+        return "applied" if changed.applied else "unchanged"
+
+    return ImportSpec(
+        kind=rules.name,
+        row=rules.import_row,
+        headings={**STUDENT_ID, **headings},
+        apply=apply,
+        role=desk_role(rules.name),
+        after_commit=desk.bell.ring,
+        refusal=refusal,
+    )
+
+
+def explained(error: ValidationError) -> tuple[RowProblem, ...]:
+    """What is wrong with a row's fields, in words that never repeat the value."""
+    found = error.errors(include_url=False, include_input=False, include_context=True)
+    return tuple(_problem(each["loc"], each["type"], each["msg"], each.get("ctx") or {}) for each in found[:20])
+
+
+def _problem(loc: tuple[int | str, ...], kind: str, message: str, context: Mapping[str, Any]) -> RowProblem:
+    field = str(loc[0]) if loc else ""
+    problem = message.removeprefix("Value error, ").removeprefix("Assertion failed, ")
+    if kind == "missing":
+        return {"field": field, "problem": "this field is empty", "remedy": "Fill it in."}
+    if kind in ("enum", "literal_error"):
+        return {"field": field, "problem": "not one of the accepted values", "remedy": f"One of {context['expected']}."}
+    wanted = problem.partition(" should ")[2]
+    return {"field": field, "problem": problem, "remedy": f"It should {wanted}." if wanted else "Correct the value."}
+
+
+_DAY: Final = re.compile(r"\s*(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ T]0?0:00(?::00)?)?\s*")
+
+
+def as_day(text: str) -> str:
+    """A day as spreadsheets write it into a CSV (2026/6/5, 2026年6月5日) as YYYY-MM-DD; any other text as it is."""
+    found = _DAY.fullmatch(text)
+    return f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}" if found else text
+
+
+def _is_day(annotation: object) -> bool:
+    return annotation is date or any(_is_day(each) for each in get_args(annotation))
