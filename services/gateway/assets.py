@@ -49,7 +49,9 @@ class Assets:
                 raise HTTPException(404)
             headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
             if "gzip" in request.headers.get("accept-encoding", ""):
-                return Response(asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"})
+                return Response(
+                    asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"}
+                )
             return Response(asset.body, media_type=asset.media_type, headers=headers)
 
         return router
@@ -58,4 +60,6 @@ class Assets:
 def _read(path: Path) -> Asset:
     body = path.read_bytes()
     digest = hashlib.sha256(body).hexdigest()[:12]
-    return Asset(f"/static/{path.stem}.{digest}{path.suffix}", TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0))
+    return Asset(
+        f"/static/{path.stem}.{digest}{path.suffix}", TYPES[path.suffix], body, gzip.compress(body, 9, mtime=0)
+    )

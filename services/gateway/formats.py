@@ -10,9 +10,9 @@ from typing import Final, Literal
 Language = Literal["zh", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
 
-_MONTHS: Final = (
-    "January February March April May June July August September October November December".split()
-)  # fmt: skip
+_MONTHS: Final = tuple(
+    "January February March April May June July August September October November December".split(" ")  # noqa: SIM905
+)
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _PHONE: Final = re.compile(r"(?:0\d{2,3}-)?\d{7,8}")
 CENT: Final = Decimal("0.01")

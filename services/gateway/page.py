@@ -1,6 +1,7 @@
 """The page model: everything a template shows, already in words. Values only, compared by value."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from services.gateway.formats import Moment, PhonePart
 from services.gateway.university import University
@@ -14,7 +15,7 @@ class House:
 
     university: University
     departments: dict[str, Department]
-    freshness_bound_s: int
+    freshness_bound_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,4 +171,6 @@ class CasePage:
     groups: tuple[Group, ...]
     submit: SubmitView
     form: FormView | None
+    now: datetime = field(compare=False)
+    """The instant of the page: the same reading shows otherwise when a source has been silent for too long."""
     away_since: Moment | None = None

@@ -63,6 +63,7 @@ def present(
         groups=groups,
         submit=submit_view(showing, reading, lines, submit_command, done=done, asked=asked),
         form=form,
+        now=now,
     )
 
 
@@ -141,14 +142,14 @@ def _away(showing: Showing, unread: Unread) -> CasePage:
     groups = _groups(showing, reading, decision, (), commands_open=False)
     since = showing.moment(unread.since)
     summary = Summary("waiting", texts("summary.away", since=since.words), texts("summary.away_next"), ())
-    return CasePage("away", (), "", summary, groups, SubmitView("away", texts("submit.away")), None, since)
+    return CasePage("away", (), "", summary, groups, SubmitView("away", texts("submit.away")), None, showing.now, since)
 
 
 def _without_case(showing: Showing, standing: str, case: Case | None) -> CasePage:
     basics = _basics(showing, case) if case else ()
     key = standing.replace("-", "_")
     summary = Summary("waiting", showing.texts(f"{key}.sentence"), showing.texts(f"{key}.next"), ())
-    return CasePage(standing, basics, "", summary, (), SubmitView("away", ""), None)
+    return CasePage(standing, basics, "", summary, (), SubmitView("away", ""), None, showing.now)
 
 
 def _newest(commands: Sequence[Command], department: str, name: str) -> Command | None:

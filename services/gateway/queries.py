@@ -30,7 +30,9 @@ _SUBMISSIONS = """
 SELECT student_id, attempt_id, form_number, accepted_at, receipt, facts, issued_at, exception_count
 FROM published.submission_v1 WHERE student_id = any($1::text[])
 """
-_PUBLISHED = "SELECT to_regclass('published.attempt_v1') IS NOT NULL AND to_regclass('published.submission_v1') IS NOT NULL"
+_PUBLISHED = (
+    "SELECT to_regclass('published.attempt_v1') IS NOT NULL AND to_regclass('published.submission_v1') IS NOT NULL"
+)
 
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
 _checks: TypeAdapter[tuple[CheckStatus, ...]] = TypeAdapter(tuple[CheckStatus, ...])

@@ -9,6 +9,8 @@ from services.gateway.page import Line, RoundLine, SubmitView
 from services.gateway.reading import Attempt, AttemptState, Command, CommandState, Reading
 from services.kit.verdicts import State
 
+_ANSWERED = {AttestationOutcome.CLEAR: "confirmed", AttestationOutcome.OBJECTED: "objected"}
+
 
 def submit_view(
     showing: Showing,
@@ -47,10 +49,7 @@ def _round(showing: Showing, command: Command | None, attempt: Attempt | None) -
     lines = []
     for department in showing.house.departments.values():
         title, answer = texts.of(department.title), answers.get(department.name)
-        if answer is None:
-            state = "waiting"
-        else:
-            state = "confirmed" if answer is AttestationOutcome.CLEAR else "objected"
+        state = "waiting" if answer is None else _ANSWERED[answer]
         lines.append(RoundLine(title, state, texts(f"round.{state}", department=title)))
     return tuple(lines)
 

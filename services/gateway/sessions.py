@@ -97,7 +97,7 @@ class Sessions:
         return await bounded(self._find(hashed(session_id)))
 
     async def alive(self, id_hashes: Collection[bytes]) -> frozenset[bytes]:
-        """Which of these sessions still live. Asking does not count as use: an open page idles out like a closed one."""
+        """Which of these sessions still live. Asking is not use: an open page idles out like a closed one."""
         rows = await bounded(
             self._pool.fetch(
                 "SELECT id_hash FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3",

@@ -1,0 +1,149 @@
+"""The gateway as a running application: its parts, its routes, and what it keeps running beside them."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import httpx
+from fastapi import FastAPI, Request, Response
+from starlette.types import ASGIApp
+
+from services.gateway import api, errors, pages, sign_in
+from services.gateway.favourites import Favourites
+from services.gateway.gateway import Gateway
+from services.gateway.identity import OpenIdClient, OpenIdSettings
+from services.gateway.live import COMMAND_CHANNEL, VIEW_CHANNEL, Hub, listen
+from services.gateway.page import House
+from services.gateway.queries import ReadModel
+from services.gateway.render import Renderer
+from services.gateway.security import Guard
+from services.gateway.sessions import Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.submissions import Commands, ends
+from services.gateway.university import CONFIGURATIONS, departments, load
+from services.kit import telemetry
+from services.kit.consumer import Inbox
+from services.kit.database import answers, migrate, open_pool
+from services.kit.handlers import each
+from services.kit.health import Health
+from services.kit.outbox import Bell
+from services.kit.relay import Relay
+from services.kit.service import background
+from services.kit.vitals import watch_inbox, watch_relay
+from services.kit.web import create_app
+
+NAME: Final = "gateway"
+KIT: Final = Path(__file__).parents[1] / "kit" / "migrations"
+FOLDERS: Final = (KIT / "outbox", KIT / "inbox", Path(__file__).parent / "migrations")
+_SWEEP_EVERY_S: Final = 300
+
+
+def gateway_app(settings: GatewaySettings) -> FastAPI:
+    """The application; its lifespan opens the databases and starts relay, inbox, hub and listeners."""
+    folder = settings.university or CONFIGURATIONS / "cumt"
+    house = House(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
+    renderer, health = Renderer(house, folder), Health()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as running:
+            app.state.gateway = await _start(running, settings, renderer, health)
+            yield
+
+    app = create_app(
+        title="Lixiao: gateway",
+        version="1",
+        description="What a leaving student reads and asks, as JSON. Sign in with a browser at /sign-in first.",
+        health=health,
+        lifespan=lifespan,
+        routers=(renderer.assets.routes(), pages.router, sign_in.router, api.router),
+        telemetry=telemetry.start(f"lixiao-{NAME}", settings=settings),
+        docs=settings.docs,
+        metrics=settings.metrics,
+    )
+    errors.install(app, renderer)
+    _guard(app, settings.origin, renderer)
+    return app
+
+
+def _guard(app: FastAPI, origin: str, renderer: Renderer) -> None:
+    # Around everything, the answers to our own mistakes too: what is added as a middleware lies inside of those.
+    build = app.build_middleware_stack
+
+    def refuse(request: Request, problem: Response) -> Response:
+        return errors.shown(renderer, request, problem)
+
+    def guarded() -> ASGIApp:
+        return Guard(build(), origin=origin, refuse=refuse)
+
+    app.build_middleware_stack = guarded  # type: ignore[method-assign]
+
+
+async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health) -> Gateway:
+    await migrate(settings.database, FOLDERS)
+    pool = await open_pool(settings.database, name=NAME)
+    running.push_async_callback(_close, pool)
+    # No connection at the start: the pages open while the read model is still away.
+    readers = await open_pool(settings.read_model, name=f"{NAME}.reader", min_size=0)
+    running.push_async_callback(_close, readers)
+    http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
+    bell = Bell()
+    sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
+    read_model, commands = ReadModel(readers), Commands(pool, settings.topics, bell)
+    hub = Hub(read_model, commands.newest_of, sessions.alive, house=renderer.house, most=settings.most_streams)
+    health.add("database", answers(pool))
+    health.add("read model", read_model.answers)
+    relay = Relay(settings.database, kafka=settings.kafka, name=NAME, bell=bell)
+    inbox = _inbox(settings, renderer.house, pool)
+    watch_relay(health, relay, NAME)
+    watch_inbox(health, inbox, NAME)
+    kept: dict[str, Callable[[], Awaitable[None]]] = {
+        "relay": relay.run,
+        "inbox": inbox.run,
+        "sweep": partial(_sweep, sessions),
+        "listen to the view": partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify),
+        "listen to commands": partial(listen, settings.database, COMMAND_CHANNEL, hub.notify),
+        "live": hub.run,
+    }
+    for name, run in kept.items():
+        await running.enter_async_context(background(name, run, health))
+    openid = OpenIdClient(http, _openid(settings), lambda: datetime.now(UTC))
+    return Gateway(settings, renderer, sessions, read_model, commands, Favourites(pool), openid, hub)
+
+
+def _inbox(settings: GatewaySettings, house: House, pool: "asyncpg.Pool[Any]") -> Inbox:
+    topics = settings.topics
+    heard = [topics.submission, *(topics.answer(department) for department in house.departments)]
+    return Inbox(pool=pool, kafka=settings.kafka, group=topics.group(NAME), topics=heard, apply=each(ends()))
+
+
+def _openid(settings: GatewaySettings) -> OpenIdSettings:
+    return OpenIdSettings(
+        issuer=settings.openid_issuer,
+        client_id=settings.openid_client_id,
+        client_secret=settings.openid_client_secret,
+        client_authentication=settings.openid_client_authentication,
+        scope=settings.openid_scope,
+        student_id_claim=settings.openid_student_id_claim,
+        roles_claim=settings.openid_roles_claim,
+    )
+
+
+async def _sweep(sessions: Sessions) -> None:
+    while True:
+        await sessions.sweep()
+        await asyncio.sleep(_SWEEP_EVERY_S)
+
+
+async def _close(pool: "asyncpg.Pool[Any]") -> None:
+    """Close within a bound: a database that hangs must not keep the process."""
+    try:
+        async with asyncio.timeout(5):
+            await pool.close()
+    except TimeoutError:
+        pool.terminate()

@@ -1,0 +1,102 @@
+"""Errors as a student meets them: a calm page in their language. The API and the health routes answer problems."""
+
+from typing import Final
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.exceptions import HTTPException
+
+from services.gateway.gateway import SignInNeeded, texts_of
+from services.gateway.live import TooManyStreams
+from services.gateway.render import Renderer
+from services.kit.problems import Problem
+
+_MACHINES: Final = ("/api/", "/health/", "/metrics", "/openapi.json", "/docs")
+_KINDS: Final = {
+    400: "invalid",
+    403: "forbidden",
+    404: "not_found",
+    413: "invalid",
+    422: "invalid",
+    429: "busy",
+    503: "away",
+}
+_NEXT: Final = {"/case": "case", "/me": "me", "/completed": "completed", "/submit": "case"}
+
+
+def install(app: FastAPI, renderer: Renderer) -> None:
+    """Put pages in front of the kit's handlers, which still decide the status and log."""
+
+    def wrap(kind: type[Exception]) -> None:
+        inner = app.exception_handlers[kind]
+
+        async def handler(request: Request, error: Exception) -> Response:
+            answer = inner(request, error)
+            problem = answer if isinstance(answer, Response) else await answer
+            return shown(renderer, request, problem)
+
+        app.add_exception_handler(kind, handler)
+
+    for kind in (Problem, RequestValidationError, HTTPException, Exception):
+        wrap(kind)
+
+    async def needs_sign_in(request: Request, error: Exception) -> Response:
+        if request.url.path.startswith(_MACHINES):
+            return Problem(
+                401,
+                "sign-in-needed",
+                title="Nobody is signed in",
+                detail="Sign in at /sign-in with a browser; the session cookie comes with the requests after.",
+            ).response()
+        if request.method == "GET":
+            return RedirectResponse(f"/sign-in?next={_NEXT.get(request.url.path, 'case')}", 303)
+        t = texts_of(request)
+        body = renderer.page(
+            "sign_in.html",
+            t,
+            session=None,
+            back="/",
+            title=t("sign.needed_title"),
+            paragraphs=[t("live.ended"), t("sign.needed_text")],
+            provider_out="",
+        )
+        return HTMLResponse(body, 401)
+
+    async def too_many(request: Request, error: Exception) -> Response:
+        return Problem(
+            429,
+            "too-many-streams",
+            title="Too many live pages are open",
+            detail="Close another page of this service; this one is complete without live updates.",
+            headers={"Retry-After": "30"},
+        ).response()
+
+    app.add_exception_handler(SignInNeeded, needs_sign_in)
+    app.add_exception_handler(TooManyStreams, too_many)
+
+
+def shown(renderer: Renderer, request: Request, problem: Response) -> Response:
+    """`problem` as whoever asked can read it."""
+    if request.url.path.startswith(_MACHINES):
+        return problem
+    return error_page(renderer, request, problem)
+
+
+def error_page(renderer: Renderer, request: Request, problem: Response) -> Response:
+    """The page for the status of `problem`."""
+    t = texts_of(request)
+    kind = _KINDS.get(problem.status_code, "unexpected" if problem.status_code >= 500 else "invalid")
+    body = renderer.page(
+        "message.html",
+        t,
+        session=None,
+        back="/",
+        title=t(f"error.{kind}_title"),
+        paragraphs=[t(f"error.{kind}_text")],
+        open_lines=(),
+        contacts=(renderer.house.university.support,),
+        actions=[("/", t("error.back_home"), "second")],
+    )
+    kept = {name: value for name, value in problem.headers.items() if name in ("retry-after", "allow")}
+    return HTMLResponse(body, problem.status_code, headers=kept)

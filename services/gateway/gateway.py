@@ -1,0 +1,73 @@
+"""The parts of a running gateway, as its routes get at them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from services.gateway.favourites import Favourites
+from services.gateway.identity import OpenIdClient
+from services.gateway.live import Hub
+from services.gateway.page import CasePage
+from services.gateway.present import present
+from services.gateway.queries import ReadModel
+from services.gateway.reading import Reading, Unread
+from services.gateway.render import Renderer
+from services.gateway.sessions import COOKIE, Session, Sessions
+from services.gateway.settings import GatewaySettings
+from services.gateway.submissions import Commands
+from services.gateway.texts import Texts, catalogue, chosen
+
+LANGUAGE_COOKIE = "__Host-language"
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in here, or no longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    settings: GatewaySettings
+    renderer: Renderer
+    sessions: Sessions
+    read_model: ReadModel
+    commands: Commands
+    favourites: Favourites
+    openid: OpenIdClient
+    hub: Hub
+
+    async def case_page(self, session: Session, texts: Texts) -> tuple[Reading | Unread, CasePage]:
+        """The page of the person of `session`, and what it rests on."""
+        reading = await self.read_model.of(session.student_id)
+        commands = await self.commands.newest(session.student_id)
+        house = self.renderer.house
+        return reading, present(reading, commands, house=house, texts=texts, now=datetime.now(UTC))
+
+
+def gateway_of(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
+
+
+def texts_of(request: Request) -> Texts:
+    """The visitor's language: the remembered switch, else what the browser asks for."""
+    return catalogue(chosen(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")))
+
+
+async def visitor(request: Request) -> Session | None:
+    """Who is signed in, or None."""
+    return await gateway_of(request).sessions.find(request.cookies.get(COOKIE))
+
+
+async def signed_in(session: Annotated[Session | None, Depends(visitor)]) -> Session:
+    """Who is signed in. Raises `SignInNeeded`."""
+    if session is None:
+        raise SignInNeeded
+    return session
+
+
+Visitor = Annotated[Session | None, Depends(visitor)]
+SignedIn = Annotated[Session, Depends(signed_in)]
+Language = Annotated[Texts, Depends(texts_of)]
+Parts = Annotated[Gateway, Depends(gateway_of)]

@@ -1,0 +1,196 @@
+"""Live lines: one LISTEN connection a process tells that the view changed, and the connected students are read again.
+
+A notification carries nothing. All connected students are read in one query, at most ten times a second, and a stream
+is sent the whole state whenever it differs from what it has, so a lost notification or connection loses nothing.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from services.gateway.page import CasePage, House
+from services.gateway.present import present
+from services.gateway.queries import ReadModel, ReadModelAway
+from services.gateway.reading import Command, Reading
+from services.gateway.sessions import Session
+from services.gateway.texts import Texts
+
+VIEW_CHANNEL: Final = "lixiao_view"
+COMMAND_CHANNEL: Final = "lixiao_command"
+MOST_A_SESSION: Final = 4
+"""A browser opens six connections to a host on HTTP/1.1: streams must not take them all."""
+PASS_S: Final = 0.1
+LOOK_S: Final = 5.0
+"""Without any notification the state is looked at this often: silence of a source is news too."""
+SESSIONS_S: Final = 15.0
+_ALIVE_S: Final = 30.0
+_log = structlog.get_logger(__name__)
+
+
+class TooManyStreams(Exception):
+    """This session, or the process, has as many streams as it may."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """The whole state of one student, in the stream's language."""
+
+    page: CasePage
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadSince:
+    """The read model cannot be read since then: what the page shows may be old."""
+
+    since: datetime
+
+
+class Ended:
+    """The session ended, or the gateway stops serving this stream."""
+
+
+News = State | UnreadSince | Ended
+
+
+@dataclass(eq=False, slots=True)
+class Stream:
+    """One open page. `fresh` holds the newest news only: a slow reader skips what was overtaken."""
+
+    session: Session
+    texts: Texts
+    fresh: "asyncio.Queue[News]" = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    sent: News | None = None
+
+    def offer(self, news: News) -> None:
+        if news == self.sent:
+            return
+        self.sent = news
+        with suppress(asyncio.QueueEmpty):
+            self.fresh.get_nowait()
+        self.fresh.put_nowait(news)
+
+
+class Hub:
+    """The streams of this process. `run` reads for them, `connect` adds one."""
+
+    def __init__(
+        self,
+        read_model: ReadModel,
+        commands: Callable[[Collection[str]], Awaitable[dict[str, tuple[Command, ...]]]],
+        alive: Callable[[Collection[bytes]], Awaitable[frozenset[bytes]]],
+        *,
+        house: House,
+        most: int,
+    ) -> None:
+        self._read_model, self._commands, self._alive = read_model, commands, alive
+        self._house, self._most = house, most
+        self._streams: set[Stream] = set()
+        self._changed = asyncio.Event()
+
+    def notify(self) -> None:
+        """Something changed: read again soon."""
+        self._changed.set()
+
+    @asynccontextmanager
+    async def connect(self, session: Session, texts: Texts) -> AsyncIterator[Stream]:
+        """A stream for one page. Raises `TooManyStreams`."""
+        mine = Counter(stream.session.id_hash for stream in self._streams)
+        if len(self._streams) >= self._most or mine[session.id_hash] >= MOST_A_SESSION:
+            raise TooManyStreams
+        stream = Stream(session, texts)
+        self._streams.add(stream)
+        self.notify()
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+
+    def end(self, id_hash: bytes) -> None:
+        """End the streams of a session at once."""
+        for stream in self._streams:
+            if stream.session.id_hash == id_hash:
+                stream.offer(Ended())
+
+    @property
+    def count(self) -> int:
+        return len(self._streams)
+
+    async def run(self) -> None:
+        """Read for the connected students until cancelled."""
+        checked = time.monotonic()
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+            self._changed.clear()
+            started = time.monotonic()
+            if self._streams:
+                with suppress_instrumentation():
+                    await self._pass()
+                    if started - checked > SESSIONS_S:
+                        checked = started
+                        await self._end_the_signed_out()
+            # A pass that takes long is followed by a longer rest, so that streams never crowd out pages.
+            await asyncio.sleep(max(PASS_S, 3 * (time.monotonic() - started)))
+
+    async def _pass(self) -> None:
+        streams = list(self._streams)
+        students = {stream.session.student_id for stream in streams}
+        try:
+            readings = await self._read_model.many(students)
+        except ReadModelAway as away:
+            for stream in streams:
+                stream.offer(UnreadSince(away.since))
+            return
+        commands = await self._commands(students)
+        now = datetime.now(UTC)
+        pages: dict[tuple[str, str], State] = {}
+        for number, stream in enumerate(streams):
+            key = (stream.session.student_id, stream.texts.language)
+            if key not in pages:
+                pages[key] = State(self._present(readings[key[0]], commands.get(key[0], ()), stream.texts, now))
+            stream.offer(pages[key])
+            if number % 50 == 49:
+                await asyncio.sleep(0)
+
+    def _present(self, reading: Reading, commands: tuple[Command, ...], texts: Texts, now: datetime) -> CasePage:
+        return present(reading, commands, house=self._house, texts=texts, now=now)
+
+    async def _end_the_signed_out(self) -> None:
+        streams = list(self._streams)
+        alive = await self._alive({stream.session.id_hash for stream in streams})
+        for stream in streams:
+            if stream.session.id_hash not in alive:
+                stream.offer(Ended())
+
+
+async def listen(dsn: str, channel: str, on_notify: Callable[[], None]) -> None:
+    """Call `on_notify` for every notification, and once for every connection made: something may have been missed.
+
+    Runs until cancelled. Raises `ConnectionError` when the connection is lost: its keeper starts it again.
+    """
+    gone = asyncio.Event()
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        dsn, timeout=10, command_timeout=10, server_settings={"application_name": f"gateway.{channel}"}
+    )
+    try:
+        connection.add_termination_listener(lambda _: gone.set())
+        await connection.add_listener(channel, lambda *_: on_notify())
+        on_notify()
+        while not gone.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(gone.wait(), _ALIVE_S)
+            if not gone.is_set():
+                with suppress_instrumentation():
+                    await connection.execute("SELECT 1")
+        raise ConnectionError(f"the connection listening to {channel} was lost")
+    finally:
+        connection.terminate()
