@@ -81,7 +81,13 @@ FEES = [
     {"student_id": "TS23170042P31", "year": "2025", "name": "学分学费", "due": "550.00"},
     {"student_id": "TS23170042P31", "year": "2025", "name": "代收取暖费", "due": "72.40"},
 ]
-ROOM = {"campus": "南湖校区", "building": "梅苑2号楼", "room": "A3071", "checked_out_on": "2026-06-05", "handler": "纪小满"}
+ROOM = {
+    "campus": "南湖校区",
+    "building": "梅苑2号楼",
+    "room": "A3071",
+    "checked_out_on": "2026-06-05",
+    "handler": "纪小满",
+}
 
 
 def library(borrowing: dict[str, Any] | None = None, thesis: dict[str, Any] | None = None, **more: Any) -> Heard:
