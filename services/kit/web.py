@@ -1,7 +1,9 @@
 """The HTTP side of a service: one application with health, metrics, documentation and the same answers to errors."""
 
+import signal
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from types import FrameType
 from typing import Any, Final
 
 import asyncpg
@@ -78,7 +80,10 @@ def create_app(
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Answer requests until SIGTERM or SIGINT; then end the open ones, the lifespan, and flush the telemetry."""
+    """Answer requests until SIGTERM or SIGINT; then end the open ones, the lifespan, and flush the telemetry.
+
+    Does not return on a signal: it exits with 0, or with an error when the service could not start.
+    """
     config = uvicorn.Config(
         app,
         host=settings.http_host,
@@ -94,6 +99,9 @@ def serve(app: FastAPI, settings: Settings) -> None:
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
     server = uvicorn.Server(config)
+    # When all is ended uvicorn raises the signal once more, which would end the process before the telemetry is sent.
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, _exit)
     try:
         server.run()
     finally:
@@ -101,6 +109,10 @@ def serve(app: FastAPI, settings: Settings) -> None:
             app.state.telemetry.stop()
     if not server.started:
         raise SystemExit(3)
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
