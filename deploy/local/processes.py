@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 
 POLL_S = 0.05
+PAUSE_TIMEOUT_S = 10
 TAIL_BYTES = 65_536
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
@@ -122,8 +123,11 @@ class Process:
         self.note.unlink(missing_ok=True)
 
     def pause(self) -> None:
-        """SIGSTOP: the process is there and answers nothing."""
+        """SIGSTOP, and wait until it stands still: the process is there and answers nothing."""
         self._signal(signal.SIGSTOP)
+        assert self._child is not None
+        pid = self._child.pid
+        wait_until(lambda: stands_still(pid), what=f"the pause of {self.name}", timeout_s=PAUSE_TIMEOUT_S, poll_s=0.01)
 
     def resume(self) -> None:
         """SIGCONT after `pause`."""
@@ -144,6 +148,15 @@ class Process:
     def last_words(self) -> str:
         """The last lines of the log, introduced, for the end of an error."""
         return f" Last lines of {self.log}:\n{self.tail() or '(nothing was written)'}"
+
+
+def stands_still(pid: int) -> bool:
+    """Whether every thread of a process is stopped: on a busy machine they run on for a while after SIGSTOP."""
+    threads = Path(f"/proc/{pid}/task")
+    if not threads.exists():
+        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
+    # The state is the first word behind the name, which is in brackets and may hold anything.
+    return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads.iterdir())
 
 
 def tail(log: Path, lines: int = 15) -> str:
