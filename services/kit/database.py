@@ -155,15 +155,19 @@ _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
 _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})
 """A standby that was the primary, session timeouts, a lock not had in time."""
 _OWN_FILES: Final = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
-_CLOSED: Final = ("connection is closed", "pool is closing", "pool is closed", "connection has been released")
+_CLOSED: Final = ("connection is closed", "pool is closing", "pool is closed")
+_OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
+"""A migration ran beside this session; the next attempt prepares the statement anew."""
 
 
 def transient(error: BaseException) -> bool:
     """Whether the same work may succeed later without anybody changing anything.
 
-    True for networks, restarts, failovers, timeouts, deadlocks and full disks; False for what the statement or its
+    True for networks, restarts, failovers, timeouts, deadlocks, full disks and migrations beside us; False for what the statement or its
     values caused, for a wrong password or name, and for cancellation.
     """
+    if isinstance(error, _OUTDATED):
+        return True
     if isinstance(error, asyncpg.PostgresError):
         state = getattr(error, "sqlstate", None) or ""
         return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES

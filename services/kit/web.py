@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 
 from services.kit import problems
 from services.kit.database import transient
+from services.kit.documentation import documentation_routes
 from services.kit.edge import Edge
 from services.kit.health import Health, Report
 from services.kit.problems import FieldProblem, Problem, problem_responses
@@ -62,7 +63,7 @@ def create_app(
         description=description,
         lifespan=lifespan,
         openapi_url="/openapi.json" if docs else None,
-        docs_url="/docs" if docs else None,
+        docs_url=None,
         redoc_url=None,
         telemetry=telemetry.for_fastapi(_unobserved) if telemetry else {"tracing": False, "metrics": False},
         max_body_size=max_body_bytes,
@@ -72,6 +73,8 @@ def create_app(
     _describe_problems(app)
     app.state.telemetry = telemetry
     app.include_router(_health_routes(health))
+    if docs:
+        app.include_router(documentation_routes(title))
     if telemetry is not None and metrics:
         app.include_router(_metrics_route(telemetry))
     for router in routers:

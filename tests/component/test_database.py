@@ -167,6 +167,18 @@ async def test_a_closed_connection_and_a_closed_pool_are_transient(database: str
     assert transient(ended.value)
 
 
+async def test_a_statement_outdated_by_a_migration_beside_it_is_transient(database: str) -> None:
+    await query(database, "create table t as select 1 as i")
+    async with await open_pool(database, name="library", max_size=1) as pool:
+        await pool.fetch("select * from t")
+        await query(database, "alter table t add column j int")
+        with pytest.raises(asyncpg.PostgresError) as raised:
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.fetch("select * from t")
+        assert transient(raised.value)
+        assert len(await pool.fetch("select * from t")) == 1
+
+
 async def test_a_mistaken_call_is_not_transient(database: str) -> None:
     async with await open_pool(database, name="library") as pool:
         with pytest.raises(asyncpg.InterfaceError) as mistaken:

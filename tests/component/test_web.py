@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -359,10 +360,19 @@ async def test_documentation_describes_problems_and_can_be_turned_off(tmp_path: 
         assert "application/problem+json" in answers["default"]["content"]
         assert "422" not in answers
         assert document["components"]["schemas"]["Problem"]["required"] == ["type", "title", "status"]
-        assert (await client.get("/docs")).status_code == 200
     async with client_of(application(tmp_path, docs=False)) as client:
         for path in ("/docs", "/openapi.json", "/redoc"):
             problem_of(await client.get(path), 404)
+
+
+async def test_the_documentation_page_needs_no_other_host(client: httpx.AsyncClient) -> None:
+    page = await client.get("/docs")
+    needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert len(needed) == 3
+    for address in needed:
+        assert not address.startswith(("http", "//"))
+        assert (await client.get(f"/{address}")).status_code == 200, address
+    assert "url: 'openapi.json'" in page.text
 
 
 async def test_metrics_are_shown_only_where_they_are_wanted(tmp_path: Path) -> None:
