@@ -126,17 +126,16 @@ def read_status(value: bytes, envelope: Envelope) -> StatusData:
 
 
 def _is_own_head(envelope: Envelope, value: bytes, data: bytes) -> bool:
-    """Whether nothing but the seven known members, once each, surrounds `data`: 13 strings and no escape.
+    """Whether nothing but the seven known members, once each, stands in front of `data`, and nothing behind it.
 
-    Six members are required (`time` was found too), and with `datacontenttype` their names and values are 13 strings,
-    so that no string is left for a repeated or unknown one.
+    Six members are required (`time` was found too): with `datacontenttype`, their names and values in front of `data`
+    are 13 strings, so that no quote is left for a repeated or unknown one.
     """
     head = value[: -len(data) - 1]
     return (
         envelope.time is not None
         and head.count(b'"') == 2 * 13
         and b'"datacontenttype":"' in head
-        and b"\\" not in head
         and value.endswith(data + b"}")
     )
 

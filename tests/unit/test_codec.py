@@ -121,6 +121,13 @@ def test_a_header_without_readable_text_makes_the_record_unreadable(missing: str
     both_refuse(status().model_dump_json().encode(), headers)
 
 
+@pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"-Infinity"])
+def test_a_number_that_is_none_makes_binary_mode_unreadable_even_in_an_unknown_field(number: bytes) -> None:
+    good = {"ce_specversion": b"1.0", "ce_id": b"1", "ce_source": b"/x", "ce_type": b"lixiao.status-changed.v1"}
+
+    both_refuse(status().model_dump_json().encode()[:-1] + b',"later":' + number + b"}", tuple(good.items()))
+
+
 @pytest.mark.parametrize("text", [None, b"\xff"], ids=["null", "not-utf-8"])
 def test_other_peoples_headers_do_not_matter_in_structured_mode(text: bytes | None) -> None:
     event = status()
@@ -173,6 +180,9 @@ def test_an_unknown_event_type_is_unreadable() -> None:
         (b'"occurred_at":"2026-06-01T08:30:00Z"', b'"occurred_at":"0001-01-01T00:00:00+23:59"'),
         (b'"specversion":"1.0"', b'"specversion":"0.3"'),
         (b',"data":', b',"data":{},"data":'),
+        (b'"id":"', b'"id":"1","id":"'),
+        (b'"id":"', b'"id":"1","\\u0069d":"'),
+        (b',"datacontenttype":"application/json"', b',"source":"datacontenttype"'),
     ],
 )
 def test_a_near_miss_is_unreadable_by_both_readers(old: bytes, new: bytes) -> None:
