@@ -155,7 +155,8 @@ _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
 _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})
 """A standby that was the primary, session timeouts, a lock not had in time."""
 _OWN_FILES: Final = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
-_CLOSED: Final = ("connection is closed", "pool is closing", "pool is closed")
+_CLOSED: Final = ("connection is closed", "connection has been released", "pool is closing", "pool is closed")
+"""A pool takes a connection back at the moment its server dies, so that its user hears it was released."""
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A migration ran beside this session; the next attempt prepares the statement anew."""
 
@@ -163,8 +164,8 @@ _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaC
 def transient(error: BaseException) -> bool:
     """Whether the same work may succeed later without anybody changing anything.
 
-    True for networks, restarts, failovers, timeouts, deadlocks, full disks and migrations beside us; False for what the statement or its
-    values caused, for a wrong password or name, and for cancellation.
+    True for networks, restarts, failovers, timeouts, deadlocks, full disks and migrations beside us; False for what
+    the statement or its values caused, for a wrong password or name, and for cancellation.
     """
     if isinstance(error, _OUTDATED):
         return True
