@@ -41,8 +41,8 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
             CLEARANCE,
             {
                 events.SubmissionRequested: names,
-                events.SubmissionAccepted: names,
-                events.SubmissionRefused: names,
+                events.SubmissionAccepted: (*names, GATEWAY),
+                events.SubmissionRefused: (*names, GATEWAY),
             },
         ),
         Flow(
