@@ -6,12 +6,12 @@ A case has a number that counts its states, as every word in the system: a chang
 from collections.abc import Container
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any, Final
+from typing import Final
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
 from schemas.events import CaseChanged, CaseState, StudentId
-from services.kit.fields import Day, ImportRow, ShortLine
+from services.kit.fields import Day, ShortLine
 from services.kit.operations import OperationBody
 
 HEADINGS: Final[dict[str, str]] = {
@@ -30,7 +30,7 @@ HEADINGS: Final[dict[str, str]] = {
 
 
 class Student(OperationBody):
-    """One line of the roster."""
+    """One line of the roster, over HTTP or as a row of a file."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -59,25 +59,6 @@ class Student(OperationBody):
     enrolled_on: Day
     leave_category: ShortLine = Field(description="毕业离校, 结业, … Which of them use the service is configuration.")
     cohort: ShortLine | None = Field(None, description="The graduation season, for example 2026.")
-
-
-class RosterRow(ImportRow, Student):
-    """One row of a roster file. The columns may be named in Chinese or in English."""
-
-    @model_validator(mode="before")
-    @classmethod
-    def _named_in_english(cls, row: Any) -> Any:
-        if not isinstance(row, dict):
-            return row
-        named: dict[str, Any] = {}
-        for heading, cell in row.items():
-            name = HEADINGS.get(heading.strip(), heading) if isinstance(heading, str) else heading
-            if named.setdefault(name, cell) != cell:
-                raise ValueError(f"{name}: two columns give it, and they differ")
-        return named
-
-    def student(self) -> Student:
-        return Student.model_validate(self.model_dump())
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,4 +6,4 @@ from typing import Final
 from services.kit import database
 
 _KIT: Final = Path(database.__file__).parent / "migrations"
-FOLDERS: Final = (_KIT / "outbox", _KIT / "inbox", Path(__file__).parent / "migrations")
+FOLDERS: Final = (*(_KIT / name for name in ("outbox", "inbox", "imports")), Path(__file__).parent / "migrations")

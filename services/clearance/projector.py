@@ -63,7 +63,7 @@ class Projector:
             apply=self.apply,
             lanes=lanes,
             max_records=max_records,
-            committed=self._committed,
+            committed=self.committed,
         )
         self.run = self.inbox.run
 
@@ -116,7 +116,8 @@ class Projector:
             pending.spans.fail("NotCommitted")
             self._pending.set(None)
 
-    def _committed(self) -> None:
+    def committed(self) -> None:
+        """The batch applied last in this task is committed: say how long its way was, and end its spans."""
         pending = self._pending.get()
         if pending is None:
             return

@@ -1,21 +1,20 @@
 """Cases in PostgreSQL: lock the student's row, one pure call, store and announce, in the caller's transaction."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Final, Literal
+from datetime import datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.events import CaseState
 from services.clearance import cases
-from services.clearance.cases import Case, RosterRow, Student
+from services.clearance.cases import Case, Student
 from services.clearance.store import notify
 from services.kit import outbox
 from services.kit.database import Connection
+from services.kit.imports.spec import Outcome
 
 SOURCE: Final = "/lixiao/clearance"
 _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "student_id")
-
-Outcome = Literal["applied", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +60,9 @@ class Roster:
             return None
         return await self.store(connection, previous, cases.withdrawn(previous), now=now)
 
-    async def apply_row(self, connection: Connection, row: RosterRow) -> Outcome:
+    async def apply_row(self, connection: Connection, student: Student, now: datetime) -> Outcome:
         """One row of a roster file, as the bulk import applies it."""
-        return (await self.put(connection, row.student(), now=datetime.now(UTC))).outcome
+        return (await self.put(connection, student, now=now)).outcome
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> Changed:
         """Store `case` over `previous`, which is locked, and announce a new state."""

@@ -1,0 +1,107 @@
+"""The clearance as a running service: roster, projector, relay, and what operators do."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI
+
+from services.clearance import freshness
+from services.clearance.api import roster_import, roster_router
+from services.clearance.dead_letters import Reader, clearing_marks
+from services.clearance.folders import FOLDERS
+from services.clearance.operators import operators_router
+from services.clearance.projector import NAME as PROJECTOR
+from services.clearance.projector import Projector
+from services.clearance.roster import Roster
+from services.clearance.settings import ClearanceSettings
+from services.kit import auth, telemetry
+from services.kit.database import answers, migrate, open_pool
+from services.kit.departments import discover
+from services.kit.health import Health
+from services.kit.imports.jobs import ImportWorker
+from services.kit.imports.routes import imports_router
+from services.kit.outbox import Bell
+from services.kit.relay import Relay
+from services.kit.service import background
+from services.kit.telemetry import Telemetry
+from services.kit.vitals import watch_inbox, watch_relay
+from services.kit.web import create_app
+
+DESCRIPTION = (
+    "The roster opens cases; what every department says of each student becomes one view, which the gateway reads."
+)
+
+
+def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = None) -> FastAPI:
+    """The application; its lifespan migrates the database and starts the projector, the relay and the imports."""
+    health = Health()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await migrate(settings.database, FOLDERS)
+        async with AsyncExitStack() as running:
+            pool = await open_pool(settings.database, name="clearance", max_size=10 + settings.projector_lanes)
+            running.push_async_callback(pool.close)
+            health.add("database", answers(pool))
+            await _start(running, app, settings, health, pool)
+            yield
+
+    app = create_app(
+        title="Lixiao: clearance",
+        version="1",
+        description=DESCRIPTION,
+        health=health,
+        lifespan=lifespan,
+        routers=(),
+        telemetry=traced or telemetry.start("lixiao-clearance", settings=settings),
+        docs=settings.docs,
+        metrics=settings.metrics,
+    )
+    app.state.credentials = auth.Credentials.load(settings.credentials)
+    return app
+
+
+def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Projector:
+    """The projector over every department found."""
+    return Projector(
+        pool=pool,
+        kafka=settings.kafka,
+        topics=settings.topics,
+        departments=list(discover(settings.services_folder)),
+        lanes=settings.projector_lanes,
+        max_records=settings.projector_batch,
+    )
+
+
+def readers_of(projector: Projector) -> dict[str, Reader]:
+    """How each consumer's dead letters are read again."""
+    ended = clearing_marks(projector.group, projector.topics)
+    return {projector.group: Reader(projector.apply, ended, projector.committed)}
+
+
+async def _start(
+    running: AsyncExitStack, app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]"
+) -> None:
+    bell, wake = Bell(), Bell()
+    roster = Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
+    rows = roster_import(roster, after_commit=bell.ring)
+    projector = projector_of(settings, pool)
+    relay = Relay(settings.database, kafka=settings.kafka, name="clearance", bell=bell)
+    for router in (
+        roster_router(roster, pool, bell),
+        imports_router(rows, pool, wake),
+        operators_router(pool, readers_of(projector)),
+    ):
+        app.include_router(router)
+    watch_relay(health, relay, "clearance")
+    watch_inbox(health, projector.inbox, PROJECTOR)
+    for name, run in (
+        ("relay", relay.run),
+        ("projector", projector.run),
+        ("imports", ImportWorker(rows, pool, wake).run),
+        ("freshness", partial(freshness.watch, pool, projector.inbox, consumer=PROJECTOR)),
+    ):
+        await running.enter_async_context(background(name, run, health))
