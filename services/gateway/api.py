@@ -167,7 +167,7 @@ def _known(reading: Reading | Unread) -> Reading:
             "unreadable",
             title="The case cannot be read now",
             detail="Nothing is known while this lasts, and nothing counts as passed. Ask again after Retry-After.",
-            extra={"since": reading.since.isoformat()},
+            since=reading.since.isoformat(),
             headers={"Retry-After": "10"},
         ) from ReadModelAway(reading.since)
     if reading.case is None:
@@ -250,12 +250,14 @@ def _command(command: Command) -> CommandAnswer:
 
 
 def _problem(wish: Wish) -> Problem:
-    items = [{"check": line.anchor, "title": line.title, "todo": list(line.todo)} for line in wish.open_lines]
+    items: list[dict[str, Any]] = [
+        {"check": line.anchor, "title": line.title, "todo": list(line.todo)} for line in wish.open_lines
+    ]
     return Problem(
         wish.status,
         wish.slug,
         title=wish.title,
         detail=" ".join(wish.paragraphs),
-        extra={"open": items} if items else None,
+        open=items,
         headers={"Retry-After": "10"} if wish.status == 503 else None,
     )

@@ -18,6 +18,7 @@ from services.gateway.sessions import COOKIE, Session, Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.submissions import Commands
 from services.gateway.texts import Texts, catalogue, chosen
+from services.kit.database import transient
 
 LANGUAGE_COOKIE = "__Host-language"
 
@@ -60,6 +61,16 @@ async def visitor(request: Request) -> Session | None:
     return await gateway_of(request).sessions.find(request.cookies.get(COOKIE))
 
 
+async def perhaps(request: Request) -> Session | None:
+    """Who is signed in, as far as can be known: the guide stays open while nobody can be recognised."""
+    try:
+        return await visitor(request)
+    except Exception as error:
+        if not transient(error):
+            raise
+        return None
+
+
 async def signed_in(session: Annotated[Session | None, Depends(visitor)]) -> Session:
     """Who is signed in. Raises `SignInNeeded`."""
     if session is None:
@@ -68,6 +79,7 @@ async def signed_in(session: Annotated[Session | None, Depends(visitor)]) -> Ses
 
 
 Visitor = Annotated[Session | None, Depends(visitor)]
+Perhaps = Annotated[Session | None, Depends(perhaps)]
 SignedIn = Annotated[Session, Depends(signed_in)]
 Language = Annotated[Texts, Depends(texts_of)]
 Parts = Annotated[Gateway, Depends(gateway_of)]

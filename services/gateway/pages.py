@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.formats import moment
 from services.gateway.forms_in import CsrfForm, FavouriteForm, LanguageForm, check_csrf
-from services.gateway.gateway import LANGUAGE_COOKIE, Gateway, Language, Parts, SignedIn, Visitor
+from services.gateway.gateway import LANGUAGE_COOKIE, Gateway, Language, Parts, Perhaps, SignedIn, Visitor
 from services.gateway.live import Ended, State
 from services.gateway.page import CasePage
 from services.gateway.reading import SUBMIT
@@ -29,7 +29,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
-async def guide(parts: Parts, session: Visitor, t: Language) -> Response:
+async def guide(parts: Parts, session: Perhaps, t: Language) -> Response:
     kept = session is not None and await parts.favourites.kept(session.student_id)
     return _page(parts, t, "guide.html", session, "/", kept=kept)
 

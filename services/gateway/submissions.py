@@ -85,6 +85,7 @@ class Commands:
             )
             if row is not None:
                 event = _event(_command(row), student_id)
+                await connection.execute("SELECT pg_notify('lixiao_command', '')")
                 await post(connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now)
                 return _command(row)
             # The one in the way is asked, or an accepted submission; the newest is either.

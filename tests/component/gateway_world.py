@@ -1,0 +1,244 @@
+"""A gateway on a real port with real databases, a read model to fill, and an identity provider to sign in at."""
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from deploy.local.identity.app import Provider, create_app
+from deploy.local.identity.pages import Pages
+from deploy.local.identity.people import Person
+from deploy.local.identity.settings import Client
+from schemas.events import Reason, StatusChanged
+from services.gateway.app import gateway_app
+from services.gateway.sessions import COOKIE
+from services.gateway.settings import GatewaySettings
+from tests.component.live_server import live_server
+from tests.unit import gateway_samples as samples
+
+Headers = Mapping[str, str] | None
+SECRET = "a secret of the test"
+NO_BROKER = "127.0.0.1:9"
+"""Nothing listens there: what is asked waits in the outbox, where a test can look at it."""
+
+
+def new_student() -> str:
+    return f"TS{secrets.token_hex(5).upper()}"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A running gateway. `provider` is where people sign in."""
+
+    address: str
+    database: str
+    read_model: str
+    people: tuple[Person, ...]
+
+
+@contextmanager
+def running_gateway(database: str, read_model: str, people: tuple[Person, ...], **changes: Any) -> Iterator[Gate]:
+    """A gateway and its identity provider, both on ports of their own."""
+    # Each must know the other's address, so the provider moves into its server once the gateway has one.
+    provider = FastAPI(openapi_url=None)
+    with live_server(lambda _: provider) as issuer:
+
+        def app(address: str) -> FastAPI:
+            client = Client(
+                client_id="gateway",
+                client_secret=SecretStr(SECRET),
+                redirect_uris=(f"{address}/sign-in/callback",),
+                post_logout_redirect_uris=(f"{address}/signed-out",),
+            )
+            provider.mount("/", create_app(Provider(issuer, people, (client,), Pages("示例大学", "Example"))))
+            given: dict[str, Any] = {
+                "kafka": NO_BROKER,
+                "database": database,
+                "read_model": read_model,
+                "public_url": address,
+                "openid_issuer": issuer,
+                "openid_client_id": "gateway",
+                "openid_client_secret": SECRET,
+                **changes,
+            }
+            return gateway_app(GatewaySettings(**given))
+
+        with live_server(app) as address:
+            yield Gate(address, database, read_model, people)
+
+
+class Browser:
+    """An HTTP client that keeps cookies as a browser does on this machine: httpx drops Secure ones over plain http."""
+
+    def __init__(self, gate: Gate, language: str = "zh-CN") -> None:
+        self.gate = gate
+        self.cookies: dict[str, str] = {}
+        self.set_cookies: list[str] = []
+        self._http = httpx.AsyncClient(base_url=gate.address, timeout=20)
+        self._headers = {"accept-language": language, "sec-fetch-site": "same-origin"}
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    def headers(self, more: Headers = None) -> dict[str, str]:
+        cookies = "; ".join(f"{name}={value}" for name, value in self.cookies.items())
+        return {**self._headers, "cookie": cookies, **(more or {})}
+
+    async def get(self, address: str, headers: Headers = None) -> httpx.Response:
+        return self._kept(await self._http.get(address, headers=self.headers(headers)))
+
+    async def post(self, address: str, data: Headers = None, headers: Headers = None) -> httpx.Response:
+        return self._kept(await self._http.post(address, data=data or {}, headers=self.headers(headers)))
+
+    async def put(self, address: str, body: Any, headers: Headers = None) -> httpx.Response:
+        return self._kept(await self._http.put(address, json=body, headers=self.headers(headers)))
+
+    def stream(self, address: str) -> Any:
+        return self._http.stream("GET", address, headers=self.headers({"accept": "text/event-stream"}))
+
+    async def csrf(self) -> str:
+        token: str = (await self.get("/api/v1/me")).json()["csrf"]
+        return token
+
+    async def sign_in(self, person: Person, place: str = "case") -> httpx.Response:
+        """The whole way: the gateway, the provider's page, its button, the callback."""
+        start = await self.get(f"/sign-in?next={place}")
+        assert start.status_code == 303, start.text
+        url = start.headers["location"]
+        async with httpx.AsyncClient() as there:
+            page = await there.get(url)
+            fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
+            origin = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"
+            chosen = await there.post(f"{origin}/sign-in", data={**fields, "sub": person.sub})
+        query = parse_qs(urlsplit(chosen.headers["location"]).query)
+        return await self.get(f"/sign-in/callback?code={query['code'][0]}&state={query['state'][0]}")
+
+    def _kept(self, response: httpx.Response) -> httpx.Response:
+        for line in response.headers.get_list("set-cookie"):
+            self.set_cookies.append(line)
+            name, _, value = line.split(";")[0].partition("=")
+            value = value.strip('"')
+            if value and "Max-Age=0" not in line:
+                self.cookies[name] = value
+            else:
+                self.cookies.pop(name, None)
+        return response
+
+    @property
+    def session_id(self) -> str | None:
+        return self.cookies.get(COOKIE)
+
+
+class Clearance:
+    """What the clearance would have written: cases, words of departments, marks."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    async def open(
+        self, student_id: str, *, state: str = "open", name: str = "欧阳𠮷㛃", category: str = "毕业离校"
+    ) -> None:
+        await self._run(
+            """
+            INSERT INTO student_case (student_id, version, state, name, gender, college, major, grade, enrolled_on,
+                                      leave_category, cohort, opened_on, changed_at)
+            VALUES ($1, 1, $2, $3, '女', '信息与控制工程学院', '控制科学与工程', '2023', $4, $5, '2026', $6, now())
+            """,
+            student_id,
+            state,
+            name,
+            date(2023, 9, 1),
+            category,
+            date(2026, 6, 1),
+        )
+
+    async def say(self, student_id: str, department: str, checks: list[dict[str, Any]], version: int = 1) -> None:
+        """A department's word, and a mark of this moment."""
+        now = datetime.now(UTC)
+        status = StatusChanged.model_validate(
+            {
+                "student_id": student_id,
+                "department": department,
+                "version": version,
+                "occurred_at": now.isoformat(),
+                "cause": Reason(code="record-replaced").model_dump(),
+                "checks": checks,
+            }
+        )
+        await self._run(
+            """
+            INSERT INTO status (student_id, department, version, occurred_at, heard_at, source_partition,
+                                source_offset, status)
+            VALUES ($1, $2, $3::int, $4, $4, 0, $3::int, $5)
+            ON CONFLICT (student_id, department) DO UPDATE
+            SET version = excluded.version, occurred_at = excluded.occurred_at, heard_at = excluded.heard_at,
+                source_offset = excluded.source_offset, status = excluded.status
+            """,
+            student_id,
+            department,
+            version,
+            now,
+            status.model_dump_json(),
+        )
+        await self.alive(department)
+
+    async def alive(self, department: str, at: datetime | None = None) -> None:
+        await self._run(
+            """
+            INSERT INTO source (department, partition, alive_as_of, heard_at) VALUES ($1, 0, $2, $2)
+            ON CONFLICT (department, partition) DO UPDATE SET alive_as_of = excluded.alive_as_of
+            """,
+            department,
+            at or datetime.now(UTC),
+        )
+
+    async def all_clear(self, student_id: str) -> None:
+        """Every department's word on the student is a pass."""
+        for department, heard in samples.clear().heard.items():
+            await self.say(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
+
+    async def all_clear_library(self, student_id: str, version: int) -> None:
+        """The library's next word is a pass."""
+        checks = json.loads(samples.library().status.model_dump_json())["checks"]
+        await self.say(student_id, "library", checks, version)
+
+    async def notify(self) -> None:
+        await self._run("SELECT pg_notify('lixiao_view', '')")
+
+    async def _run(self, statement: str, *values: Any) -> None:
+        connection = await asyncpg.connect(self._dsn)
+        try:
+            await connection.execute(statement, *values)
+        finally:
+            await connection.close()
+
+
+class Events:
+    """A stream of Server-Sent Events read one at a time."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        self._lines = response.aiter_lines()
+
+    async def next(self, timeout_s: float = 20) -> tuple[str, Any]:
+        """The next event's name and data."""
+        async with asyncio.timeout(timeout_s):
+            name, data = "message", ""
+            async for line in self._lines:
+                if line.startswith("event:"):
+                    name = line[6:].strip()
+                elif line.startswith("data:"):
+                    data += line[5:].strip()
+                elif not line and data:
+                    return name, json.loads(data)
+        raise EOFError("the stream ended")

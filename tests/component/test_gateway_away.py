@@ -1,0 +1,113 @@
+"""What a student sees while a database is away: what is known and since when, never green, never an error of ours."""
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+import services.clearance
+from deploy.local.identity.people import Person
+from deploy.local.postgres import Postgres
+from services.kit.database import migrate
+from tests.component.gateway_world import Browser, Clearance, Events, Gate, new_student, running_gateway
+from tests.conftest import DatabaseMaker
+from tests.waiting import eventually
+
+STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student())
+CLEARANCE = Path(services.clearance.__file__).parent / "migrations"
+
+
+@pytest.fixture
+async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+    """A gateway whose read model is on a server that can be stopped."""
+    async for gate in _gate(await make_database("gateway"), await own_postgres.create_database("clearance_split")):
+        yield gate
+
+
+@pytest.fixture
+async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+    """A gateway whose own database is on a server that can be stopped, and its read model is not."""
+    async for gate in _gate(await own_postgres.create_database("gateway_own"), await make_database("clearance")):
+        yield gate
+
+
+async def _gate(database: str, read_model: str) -> AsyncIterator[Gate]:
+    await migrate(read_model, (CLEARANCE,))
+    clearance = Clearance(read_model)
+    assert STUDENT.student_id is not None
+    await clearance.open(STUDENT.student_id)
+    await clearance.all_clear(STUDENT.student_id)
+    with running_gateway(database, read_model, (STUDENT,), freshness_bound_s=3600) as gate:
+        yield gate
+
+
+def restart(server: Postgres) -> None:
+    server.launch()
+    server.wait()
+
+
+def verdicts(page: httpx.Response) -> set[str]:
+    return set(re.findall(r'data-state="([a-z]+)"', page.text))
+
+
+async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
+    split: Gate, own_postgres: Postgres
+) -> None:
+    browser = Browser(split)
+    await browser.sign_in(STUDENT)
+    assert verdicts(await browser.get("/case")) == {"clear"}
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        assert (await events.next())[0] == "state"
+        own_postgres.kill()
+        try:
+            name, data = await events.next()
+            page = await browser.get("/case")
+            twin = await browser.get("/api/v1/case")
+            refused = await browser.post("/submit", {"csrf": await browser.csrf()})
+            ready = await browser.get("/health/ready")
+            live = await browser.get("/health/live")
+        finally:
+            restart(own_postgres)
+        assert (name, set(data)) == ("unread", {"since"})
+        assert page.status_code == 503
+        assert verdicts(page) == {"waiting"}
+        assert "现在读不到离校数据" in page.text
+        assert "tel:051683590233" in page.text
+        assert (twin.status_code, twin.json()["type"]) == (503, "urn:lixiao:problem:unreadable")
+        assert refused.status_code == 503
+        assert ready.json()["checks"]["read model"]["ok"] is False
+        assert live.status_code == 200
+        assert (await events.next(60))[0] == "state"
+    await eventually(lambda: _shows(browser, 200), what="the page to come back")
+    assert verdicts(await browser.get("/case")) == {"clear"}
+    await browser.close()
+
+
+async def test_without_its_own_database_the_gateway_says_so_calmly_and_the_guide_stays_open(
+    together: Gate, own_postgres: Postgres
+) -> None:
+    browser = Browser(together)
+    await browser.sign_in(STUDENT)
+    own_postgres.kill()
+    try:
+        page = await browser.get("/case")
+        guide = await browser.get("/")
+        twin = await browser.get("/api/v1/case")
+        write = await browser.post("/submit", {"csrf": "x"})
+    finally:
+        restart(own_postgres)
+    assert page.status_code == 503
+    assert "服务暂时不可用" in page.text
+    assert guide.status_code == 200
+    assert "常见问题" in guide.text
+    assert (twin.status_code, twin.headers["content-type"]) == (503, "application/problem+json")
+    assert write.status_code == 503
+    await eventually(lambda: _shows(browser, 200), what="the page to come back")
+    await browser.close()
+
+
+async def _shows(browser: Browser, status: int) -> bool:
+    return (await browser.get("/case")).status_code == status
