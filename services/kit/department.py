@@ -2,22 +2,27 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 from fastapi import FastAPI
 
-from schemas.events import CaseChanged
-from services.kit import auth, telemetry
+from schemas.events import CaseChanged, Message
+from schemas.topics import Topics
+from services.kit import auth, instruments, telemetry
+from services.kit.attestation import Attestations, oldest_hold_s
+from services.kit.audit_chain import Sealer
+from services.kit.commands import Commands
 from services.kit.consumer import Inbox
+from services.kit.crash import Passed
 from services.kit.database import Connection, answers, migrate, open_pool
 from services.kit.departments import Department, discover
 from services.kit.desk import Desk
 from services.kit.desk_api import desk_router
 from services.kit.handlers import Handler, each
-from services.kit.health import Health
+from services.kit.health import Health, Probe
 from services.kit.operations import DepartmentRules
 from services.kit.outbox import Bell
 from services.kit.relay import AliveMarks, Relay
@@ -27,7 +32,10 @@ from services.kit.vitals import watch_inbox, watch_relay
 from services.kit.web import create_app, serve
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-FOLDERS: Final = tuple(MIGRATIONS / name for name in ("outbox", "inbox", "desk"))
+FOLDERS: Final = tuple(MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk"))
+
+HOLD_OLD_AFTER_S: Final = 900.0
+"""Longer than any attempt lives."""
 
 
 def run_department(rules: DepartmentRules[Any]) -> None:
@@ -80,27 +88,54 @@ async def _start(
         bell=desk.bell,
         alive=AliveMarks(name, topics.status(name), settings.alive_every_s),
     )
+    passed = Passed()
+
+    def after_commit() -> None:
+        passed.committed()
+        desk.bell.ring()
+
     inbox = Inbox(
         pool=pool,
         kafka=settings.kafka,
         group=topics.group(name),
-        topics=[topics.case],
-        apply=each(listens(desk)),
-        committed=desk.bell.ring,
+        topics=[topics.case, topics.submission, topics.command],
+        apply=each(listens(desk, topics, passed)),
+        committed=after_commit,
     )
     watch_relay(health, relay, name)
     watch_inbox(health, inbox, name)
+    health.add("holds", _no_hold_is_old(pool, name))
     await running.enter_async_context(background("relay", relay.run, health))
     await running.enter_async_context(background("inbox", inbox.run, health))
+    await running.enter_async_context(background("audit sealer", Sealer(pool).run, health))
 
 
-def listens(desk: Desk[Any]) -> dict[type[Any], Handler]:
+def listens(desk: Desk[Any], topics: Topics, passed: Passed) -> dict[type[Message], Handler]:
     """What a department hears, and what it does about it."""
 
     async def case_changed(connection: Connection, case: CaseChanged) -> None:
         await desk.open(connection, case, now=datetime.now(UTC))
 
-    return {CaseChanged: case_changed}
+    return {
+        CaseChanged: case_changed,
+        **Attestations(desk, topics, passed).handlers(),
+        **Commands(desk, topics, passed).handlers(),
+    }
+
+
+def _no_hold_is_old(pool: "asyncpg.Pool[Any]", name: str) -> Probe:
+    """A hold whose attempt's end was never heard keeps its student's record from changing: somebody must look."""
+
+    async def probe() -> str | None:
+        async with pool.acquire() as connection:
+            age_s = await oldest_hold_s(connection)
+        oldest = None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s)
+        instruments.HOLD_AGE.tell(oldest, department=name)
+        if age_s is None or age_s < HOLD_OLD_AFTER_S:
+            return None
+        return f"the oldest hold is {age_s:.0f} s old: the end of its attempt was not heard"
+
+    return probe
 
 
 def _describe(department: Department) -> str:

@@ -1,7 +1,7 @@
 """The only way a department's record changes: lock, one pure call, number what follows, store, in one transaction."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
@@ -9,10 +9,10 @@ import asyncpg
 
 from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
 from schemas.topics import Topics
-from services.kit import outbox
+from services.kit import audit, outbox
 from services.kit.crash import crashpoint
 from services.kit.database import Connection
-from services.kit.operations import DepartmentRules, Record
+from services.kit.operations import DepartmentRules, Record, Refused
 from services.kit.outbox import Bell
 from services.kit.requests import RequestKey, answered, remember
 from services.kit.verdicts import Assessment, next_status
@@ -27,6 +27,17 @@ SPEAKS_OF: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
 
 class Held(Exception):
     """A submission of this student is being decided; a change that takes the pass away has to wait for its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Who changes a record and what they call it, for the audit."""
+
+    actor: str
+    name: str
+
+
+UNNAMED: Final = Act("system", "change")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,22 +73,49 @@ class Desk(Generic[R]):
         self.rules = rules
         self.pool = pool
         self.bell = bell
+        self.source = f"/lixiao/{rules.name}"
         self._topic = topics.status(rules.name)
-        self._source = f"/lixiao/{rules.name}"
 
     async def change(
-        self, student_id: str, operate: Operate[R], *, now: datetime, request: RequestKey | None = None
+        self,
+        student_id: str,
+        operate: Operate[R],
+        *,
+        now: datetime,
+        request: RequestKey | None = None,
+        act: Act = UNNAMED,
     ) -> Changed[R]:
-        """Apply `operate` to the student's record, once for a request key.
+        """Apply `operate` to the student's record, once for a request key; the audit tells of it as `act`.
 
         Raises what `operate` raises (`Refused`), `Held` while a submission is being decided and the change would take
         the pass away, `KeyReused` when the key came before with another body. Then nothing was changed.
         """
+        try:
+            return await self._change(student_id, operate, now, request, act)
+        except (Refused, Held) as error:
+            outcome, why = ("held", {}) if isinstance(error, Held) else ("refused", {"reason": error.reason.code})
+            async with self.pool.acquire() as connection, connection.transaction():
+                await audit.record(
+                    connection, actor=act.actor, act=act.name, outcome=outcome, student_id=student_id, details=why
+                )
+            raise
+
+    async def _change(
+        self, student_id: str, operate: Operate[R], now: datetime, request: RequestKey | None, act: Act
+    ) -> Changed[R]:
         async with self.pool.acquire() as connection:
             async with connection.transaction():
                 if request is not None and (earlier := await answered(connection, request)) is not None:
                     return self._repeated(earlier)
                 changed = await self.change_in(connection, student_id, operate, now=now)
+                await audit.record(
+                    connection,
+                    actor=act.actor,
+                    act=act.name,
+                    outcome="changed" if changed.applied else "unchanged",
+                    student_id=student_id,
+                    details={"version": changed.status_version, "clear": changed.assessment.clear},
+                )
                 if request is not None:
                     await remember(connection, request, _answer(changed))
                 crashpoint("desk.before_commit")
@@ -112,6 +150,21 @@ class Desk(Generic[R]):
         )
         opened = Locked(case.student_id, locked.record, case.state, case.version, locked.previous)
         await self._save(connection, opened, locked.record, self.rules.assess(locked.record), CASE_OPENED, now)
+
+    async def speak(
+        self, connection: Connection, locked: Locked[R], *, now: datetime
+    ) -> tuple[Assessment, StatusChanged]:
+        """The rules over the locked record as it is now, and the status that says so: the newest, or a new one.
+
+        A student is spoken of here even if the word on the case is still on its way: the clearance asked.
+        """
+        assessment = self.rules.assess(locked.record)
+        if locked.previous is not None and locked.previous.checks == assessment.checks:
+            return assessment, locked.previous
+        asked = replace(locked, case_state=CaseState.OPEN)
+        status = await self._save(connection, asked, locked.record, assessment, CASE_OPENED, now)
+        assert status is not None
+        return assessment, status
 
     async def look(self, student_id: str) -> Changed[R]:
         """The student's record as it is now, or the department's "nothing on record"."""
@@ -173,7 +226,7 @@ class Desk(Generic[R]):
         )
         if status is not None:
             await outbox.post(
-                connection, topic=self._topic, key=status.student_id, event=status, source=self._source, now=now
+                connection, topic=self._topic, key=status.student_id, event=status, source=self.source, now=now
             )
         return status
 

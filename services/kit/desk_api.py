@@ -14,7 +14,7 @@ from schemas.events import CheckStatus, Reason, StudentId
 from services.kit import auth
 from services.kit.auth import Principal
 from services.kit.departments import Department
-from services.kit.desk import Changed, Desk, Held
+from services.kit.desk import Act, Changed, Desk, Held
 from services.kit.operations import Operation, OperationBody, Record, Refused
 from services.kit.problems import Problem
 from services.kit.requests import KeyReused, RequestKey, request_key
@@ -88,7 +88,8 @@ def _operation_route(
     ) -> DeskAnswer:
         request = request_key(principal.name, key, f"{operation.name} {body.model_dump_json()}")  # type: ignore[attr-defined]
         student_id = body.student_id  # type: ignore[attr-defined]
-        return await _changed(desk, department, student_id, lambda record: operation.apply(record, body), request)
+        act = Act(principal.name, f"desk.{operation.name}")
+        return await _changed(desk, department, student_id, lambda record: operation.apply(record, body), request, act)
 
     return route
 
@@ -107,7 +108,8 @@ def _replace_route(desk: Desk[Any], department: Department, staff: Staff) -> Cal
     ) -> DeskAnswer:
         record: Record = body.record  # type: ignore[attr-defined]
         student_id = body.student_id
-        return await _changed(desk, department, student_id, lambda _: (record, REPLACED), None)
+        act = Act(principal.name, "desk.replace-record")
+        return await _changed(desk, department, student_id, lambda _: (record, REPLACED), None, act)
 
     return route
 
@@ -120,10 +122,15 @@ def _look_route(desk: Desk[Any], staff: Staff) -> Callable[..., Any]:
 
 
 async def _changed(
-    desk: Desk[Any], department: Department, student_id: str, operate: Callable[[Any], Any], request: RequestKey | None
+    desk: Desk[Any],
+    department: Department,
+    student_id: str,
+    operate: Callable[[Any], Any],
+    request: RequestKey | None,
+    act: Act,
 ) -> DeskAnswer:
     try:
-        changed = await desk.change(student_id, operate, now=datetime.now(UTC), request=request)
+        changed = await desk.change(student_id, operate, now=datetime.now(UTC), request=request, act=act)
     except Refused as refused:
         raise refusal(department, refused) from None
     except Held:

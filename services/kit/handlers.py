@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import structlog
 from aiokafka import ConsumerRecord
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
@@ -15,21 +16,25 @@ from services.kit.dead_letters import Parked
 from services.kit.telemetry import remote_context
 
 Handler = Callable[[Connection, Any], Awaitable[None]]
+_log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("lixiao.consumer")
 
 
-def each(handlers: Mapping[type[Message], Handler]) -> Apply:
+def each(handlers: Mapping[type[Message], Handler], *, speakers: Mapping[str, str] | None = None) -> Apply:
     """An `apply` that decodes every record and hands it to the handler of its type.
 
-    What cannot be decoded is parked. An event of the contract that this service has no handler for is passed over:
-    a topic may carry several types.
+    What cannot be decoded is parked, and so is what a handler refuses with `Unreadable`, which it does before it
+    writes anything. An event of the contract that this service has no handler for is passed over: a topic may carry
+    several types. `speakers` maps a topic to the department that alone may speak on it.
     """
+    speakers = speakers or {}
 
     async def apply(connection: Connection, records: Records, parked: list[Parked]) -> None:
         for record in records:
             try:
                 event = read(record.value, record.headers)
                 _belongs(record, event)
+                _is_its_own_word(event, speakers.get(record.topic))
             except Unreadable as error:
                 parked.append(Parked(record, str(error)))
                 continue
@@ -45,7 +50,11 @@ def each(handlers: Mapping[type[Message], Handler]) -> Apply:
                         "messaging.destination.name": record.topic,
                     },
                 ):
-                    await handler(connection, event)
+                    try:
+                        await handler(connection, event)
+                    except Unreadable as error:
+                        _log.error("record refused", topic=record.topic, reason=str(error))
+                        parked.append(Parked(record, str(error)))
 
     return apply
 
@@ -59,6 +68,11 @@ def header(record: ConsumerRecord, name: str) -> str | None:
             except UnicodeDecodeError:
                 return None
     return None
+
+
+def _is_its_own_word(event: Message, speaker: str | None) -> None:
+    if speaker is not None and getattr(event, "department", speaker) != speaker:
+        raise Unreadable("department: the topic is another department's")
 
 
 def _belongs(record: ConsumerRecord, event: Message) -> None:

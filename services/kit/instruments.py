@@ -61,6 +61,16 @@ COMMIT_TO_VIEW: Final = _meter.create_histogram(
     description="From a department's commit of a status to its row in the view, by department.",
     explicit_bucket_boundaries_advisory=[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 )
+HOLD_AGE: Final = Age("lixiao.hold.age", "Age of the department's oldest hold; absent when it has none.")
+ATTEMPTS: Final = _meter.create_counter(
+    "lixiao.attempts", unit="{attempt}", description="Attempts at a submission that ended, by outcome and cause."
+)
+ATTEMPT_DURATION: Final = _meter.create_histogram(
+    "lixiao.attempt.duration",
+    unit="s",
+    description="From an attempt's opening to its end, by outcome.",
+    explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
+)
 TASK_FAILURES: Final = _meter.create_counter(
     "lixiao.task.failures", unit="{failure}", description="Failures of a background task, by task."
 )
