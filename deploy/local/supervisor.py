@@ -65,15 +65,24 @@ class Supervisor:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def add(self, part: Supervisable, *, ready: Callable[[], bool] | None = None, started: bool = False) -> None:
+    def add(
+        self,
+        part: Supervisable,
+        *,
+        ready: Callable[[], bool] | None = None,
+        started: bool = False,
+        wait: bool = True,
+    ) -> None:
         """Start a part (unless `started` already), wait until it is ready, and watch it from now on.
 
+        Without `wait` the caller waits for several that start side by side; `ready` then counts after a restart only.
         Raises StartFailed. It is stopped with the others in any case.
         """
         self._watched.append(Watched(part, ready))
         if not started:
             part.start()
-        self._wait(self._watched[-1])
+        if wait:
+            self._wait(self._watched[-1])
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
         """Until interrupted or `until()`: restart what dies. Raises GaveUp when one dies too often."""
