@@ -1,0 +1,60 @@
+"""Installations that tests share, so that their processes are started once, and their last words when a test fails."""
+
+from collections.abc import AsyncIterator, Generator
+
+import pytest
+
+from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.running import RunningKafka, RunningPostgres, RunningZipkin
+from tests.system.installation import Installation
+
+LINES = 25
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes wrote last beside the failure."""
+    report = yield
+    if report.failed:
+        for installation in Installation.living:
+            for name, log in installation.logs().items():
+                report.sections.append((f"{installation.namespace} {name}", "\n".join(log.splitlines()[-LINES:])))
+    return report
+
+
+@pytest.fixture(scope="session")
+async def campus(
+    postgres: RunningPostgres, kafka: RunningKafka, zipkin: RunningZipkin, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """Every service with traces. No test stops a process of it or touches its positions."""
+    installation = Installation(
+        tmp_path_factory.mktemp("campus"), postgres=postgres.dsn, kafka=kafka.address, zipkin=zipkin.address
+    )
+    await installation.provision()
+    try:
+        await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
+        yield installation
+    finally:
+        await installation.close()
+
+
+@pytest.fixture(scope="session")
+async def _pair(
+    postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    installation = Installation(tmp_path_factory.mktemp("pair"), postgres=postgres.dsn, kafka=kafka.address)
+    await installation.provision()
+    try:
+        yield installation
+    finally:
+        await installation.close()
+
+
+@pytest.fixture
+async def pair(_pair: Installation) -> Installation:
+    """One department, the library, and the clearance, both running: for tests that kill them and move positions."""
+    missing = [name for name in ("library", CLEARANCE) if name not in _pair.processes]
+    await _pair.start(*missing)
+    return _pair

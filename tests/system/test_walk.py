@@ -1,0 +1,127 @@
+"""The walk of one student through every service: roster, first words, a desk's change, the page, its twin, its lines."""
+
+from typing import Any
+
+from services.kit.verdicts import State
+from tests.component.gateway_world import Browser, Events
+from tests.system.installation import Installation
+from tests.waiting import eventually
+
+CLEAR = {
+    "library": {"card": "cancelled", "thesis": "approved"},
+    "archives": {"thesis": "approved"},
+    "finance": {"charges": []},
+    "dorm": {"residences": []},
+}
+"""A record of each department that speaks for the student."""
+
+
+async def checks(browser: Browser) -> dict[str, dict[str, Any]]:
+    """`department/check` → what the twin says of it."""
+    answer = await browser.get("/api/v1/checks")
+    assert answer.status_code == 200, answer.text
+    return {f"{check['department']}/{check['check']}": check for check in answer.json()}
+
+
+async def states(browser: Browser) -> set[str]:
+    return {check["state"] for check in (await checks(browser)).values()}
+
+
+async def test_a_student_on_the_roster_has_a_first_word_of_every_department(campus: Installation) -> None:
+    person = campus.person()
+    browser = await campus.browser(person)
+    assert (await browser.get("/api/v1/case")).status_code == 404
+    await campus.enrol(person.student_id or "", name="王暂名")
+
+    async def all_have_spoken() -> bool:
+        answer = await browser.get("/api/v1/checks")
+        return answer.status_code == 200 and State.WAITING not in {check["state"] for check in answer.json()}
+
+    await eventually(all_have_spoken, what="a first word of every department")
+    said = await checks(browser)
+    assert {name.split("/")[0] for name in said} == set(campus.departments)
+    assert {check["version"] for check in said.values()} == {1}
+    assert said["dorm/check-out"]["state"] == State.CLEAR, "whoever never lived on campus has nothing to hand back"
+    assert said["library/borrowing"]["state"] == State.BLOCKED
+    page = (await browser.get("/case")).text
+    assert "王暂名" in page
+    assert all(campus.departments[name].title.zh in page for name in campus.departments)
+    await browser.close()
+
+
+async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_open_page(campus: Installation) -> None:
+    person = campus.person()
+    student_id = person.student_id or ""
+    await campus.enrol(student_id)
+    await campus.opened("finance", [student_id])
+    await campus.in_step("finance")
+    browser = await campus.browser(person)
+    assert "1682.40" not in (await browser.get("/case")).text
+
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        await events.next()
+        charge = {"charge_id": "C-1", "year": "2025-2026", "name": "学费", "amount": "1682.40"}
+        await campus.act("finance", "charge", student_id=student_id, **charge)
+        await told(events, "1682.40")
+        check = (await checks(browser))["finance/arrears"]
+        assert (check["state"], check["version"]) == (State.BLOCKED, 2)
+        page = (await browser.get("/case")).text
+        assert "1682.40" in line_of(page, "finance-arrears")
+        assert "未通过" in line_of(page, "finance-arrears")
+
+        await campus.act("finance", "payment", student_id=student_id, charge_id="C-1", amount="1682.40")
+        html = await told(events, 'id="finance-arrears" class="line clear"')
+        assert "通过" in line_of(html, "finance-arrears")
+        assert (await checks(browser))["finance/arrears"]["version"] == 3
+    await browser.close()
+
+
+async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_submitted(campus: Installation) -> None:
+    person = campus.person()
+    student_id = person.student_id or ""
+    await campus.enrol(student_id)
+    for department, record in CLEAR.items():
+        await campus.put(department, student_id, record)
+    browser = await campus.browser(person)
+
+    async def all_clear() -> bool:
+        return await states(browser) == {State.CLEAR}
+
+    await eventually(all_clear, what="every line to pass")
+    assert (await browser.get("/api/v1/submission")).json()["state"] == "ready"
+    await campus.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
+
+    async def open_again() -> bool:
+        return (await checks(browser))["library/thesis"]["state"] == State.BLOCKED
+
+    await eventually(open_again, what="the line to turn back")
+    assert (await browser.get("/api/v1/submission")).json()["state"] == "open-items"
+    await browser.close()
+
+
+async def test_a_student_the_service_is_not_for_is_told_so_and_spoken_of_by_nobody(campus: Installation) -> None:
+    person = campus.person()
+    student_id = person.student_id or ""
+    await campus.enrol(student_id, leave_category="结业离校")
+    other = await campus.enrol()
+    await campus.opened("library", [other])
+    browser = await campus.browser(person)
+    assert (await browser.get("/api/v1/case")).json()["state"] == "not-served"
+    assert "结业的学生不使用本服务" in (await browser.get("/case")).text
+    assert student_id not in await campus.said("library")
+    await browser.close()
+
+
+async def told(events: Events, text: str) -> str:
+    """Read the stream until a state holds `text`; that state's HTML."""
+    while True:
+        name, data = await events.next()
+        html: str = data.get("html", "")
+        if name == "state" and text in html:
+            return html
+
+
+def line_of(html: str, anchor: str) -> str:
+    """The part of a page that is one check's line."""
+    return html.split(f'<article id="{anchor}"')[1].split("</article>")[0]
