@@ -44,6 +44,8 @@ class Showing:
     house: House
     texts: Texts
     now: datetime
+    away: bool = False
+    """Nothing can be read: what a department said is not missing, it is out of reach."""
 
     @property
     def language(self) -> Language:
@@ -150,6 +152,8 @@ def todo(
     if state.state is State.CLEAR:
         return ()
     title = texts.of(department.title)
+    if showing.away:
+        return (texts("doubt.away", department=title),)
     if state.doubt is Doubt.STALE:
         since = heard.alive_as_of or heard.heard_at if heard else showing.now
         return (texts("doubt.stale", department=title, since=showing.moment(since).words),)

@@ -4,6 +4,7 @@ The verdicts are `decide`'s; nothing here turns an unknown into a pass.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schemas.events import CaseState
@@ -43,7 +44,7 @@ def present(
     """The page of one student. `commands` are the newest of each name. `Unread` gives a page on which all is grey."""
     showing = Showing(house, texts, now)
     if isinstance(reading, Unread):
-        return _away(showing, reading)
+        return _away(replace(showing, away=True), reading)
     if reading.case is None or reading.case.state is CaseState.CLOSED:
         return _without_case(showing, "absent", reading.case)
     if reading.case.state is CaseState.NOT_SERVED:

@@ -141,7 +141,7 @@ def test_while_the_read_model_is_away_nothing_is_green_and_nothing_can_be_submit
     page = shown(Unread(NOW - timedelta(minutes=3)))
     assert {line.state for line in lines(page).values()} == {State.WAITING}
     assert page.summary.sentence == "现在读不到离校数据（10:32起）"
-    assert all(line.phones for line in lines(page).values())
+    assert all("现在读不到" in line.todo[0] and line.phones for line in lines(page).values())
     assert page.submit.state == "away"
 
 

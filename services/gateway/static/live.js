@@ -27,24 +27,24 @@
     live.classList.remove("is-old");
   }
 
+  // A line is spoken of when its verdict or its facts changed; a newer time alone is replaced in silence.
   function turn(part, fresh) {
-    var spoken = "";
-    if (part.dataset.state) {
-      spoken = part.dataset.state !== fresh.dataset.state ? fresh.dataset.turned : fresh.dataset.updated;
-      var note = document.createElement("p");
-      note.className = "just-now";
-      note.textContent = live.dataset.justNow + (spoken ? " · " + spoken : "");
-      var body = fresh.querySelector(".line-body");
-      if (body) { body.insertBefore(note, body.firstChild); }
-      fresh.classList.add("turned");
-    }
+    var turned = part.dataset.state !== fresh.dataset.state;
+    if (!part.dataset.state || (!turned && part.dataset.facts === fresh.dataset.facts)) { return ""; }
+    var spoken = turned ? fresh.dataset.turned : fresh.dataset.updated;
+    var note = document.createElement("p");
+    note.className = "just-now";
+    note.textContent = live.dataset.justNow + (fresh.dataset.cause ? " · " + fresh.dataset.cause : "");
+    var body = fresh.querySelector(".line-body");
+    if (body) { body.insertBefore(note, body.firstChild); }
+    fresh.classList.add("turned");
     return spoken;
   }
 
-  function focusKey(part) {
-    var active = document.activeElement;
-    if (!active || !part.contains(active)) { return -1; }
-    return Array.prototype.indexOf.call(part.querySelectorAll("a, button, summary"), active);
+  function twin(active, fresh) {
+    var href = active.getAttribute("href");
+    return active.tagName === "SUMMARY" ? fresh.querySelector("summary")
+      : href ? fresh.querySelector('a[href="' + href + '"]') : null;
   }
 
   function show(html) {
@@ -61,12 +61,12 @@
       if (!part) { return; }
       if (part.dataset.mark === fresh.dataset.mark) { return; }
       var opened = part.querySelector("details[open]") !== null;
-      var focused = focusKey(part);
+      var active = part.contains(document.activeElement) ? document.activeElement : null;
       var words = turn(part, fresh);
       part.replaceWith(fresh);
       if (opened && fresh.querySelector("details")) { fresh.querySelector("details").open = true; }
-      if (focused >= 0) {
-        var again = fresh.querySelectorAll("a, button, summary")[focused] || fresh;
+      if (active) {
+        var again = twin(active, fresh) || fresh;
         if (again === fresh) { fresh.tabIndex = -1; }
         again.focus({ preventScroll: true });
       }
