@@ -2,7 +2,7 @@
 
 import typer
 
-from services.clearance import commands
+from services.clearance import commands, form_commands
 from services.clearance.app import clearance_app
 from services.clearance.settings import ClearanceSettings
 from services.kit.settings import load
@@ -10,6 +10,8 @@ from services.kit.web import serve
 
 cli = typer.Typer(help="The clearance service and its operators' commands.", pretty_exceptions_enable=False)
 cli.add_typer(commands.letters, name="dead-letters")
+cli.add_typer(form_commands.keys, name="keys")
+cli.command("verify")(form_commands.verify_form)
 cli.command("rebuild")(commands.rebuild_view)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import APIRouter, Depends
@@ -11,8 +11,10 @@ from pydantic import BaseModel, ConfigDict
 from schemas.events import CaseState
 from services.clearance import roster as cases_in_database
 from services.clearance.cases import HEADINGS, Case, Student
-from services.clearance.roster import Roster
-from services.kit.auth import ROSTER, require
+from services.clearance.roster import Changed, Roster
+from services.kit import audit
+from services.kit.auth import ROSTER, Principal, require
+from services.kit.database import Connection
 from services.kit.desk_api import WhichStudent
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.outbox import Bell
@@ -33,24 +35,29 @@ class CaseAnswer(BaseModel):
 
 def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Bell) -> APIRouter:
     """Cases, one at a time, for credentials with the role `roster`."""
+    staff = require(ROSTER)
+    Staff = Annotated[Principal, Depends(staff)]
     router = APIRouter(
         tags=["roster"],
-        dependencies=[Depends(require(ROSTER))],
+        dependencies=[Depends(staff)],
         responses=problem_responses(401, 403, 404, 422, 503),
     )
 
     @router.put("/cases", summary="Put a student on the roster, or correct their data", operation_id="put-case")
-    async def put(student: Student) -> CaseAnswer:
+    async def put(student: Student, principal: Staff) -> CaseAnswer:
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.put(connection, student, now=datetime.now(UTC))
+            await _record(connection, principal, "roster.put", changed)
         bell.ring()
         return _answer(changed.case, changed.outcome)
 
     @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
-    async def withdraw(body: WhichStudent) -> CaseAnswer:
+    async def withdraw(body: WhichStudent, principal: Staff) -> CaseAnswer:
         """The case is closed and stays readable. A completed case stays completed. Put again, it is opened again."""
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.withdraw(connection, body.student_id, now=datetime.now(UTC))
+            if changed is not None:
+                await _record(connection, principal, "roster.withdraw", changed)
         if changed is None:
             raise _unknown()
         bell.ring()
@@ -65,6 +72,19 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Bell) -> APIR
         return _answer(case, "unchanged")
 
     return router
+
+
+async def _record(connection: Connection, principal: Principal, act: str, changed: Changed) -> None:
+    student = changed.case.student
+    details = {"version": changed.case.version, "state": changed.case.state.value}
+    await audit.record(
+        connection,
+        actor=principal.name,
+        act=act,
+        outcome=changed.outcome,
+        student_id=student.student_id,
+        details=details,
+    )
 
 
 def roster_import(roster: Roster, *, after_commit: Callable[[], None]) -> ImportSpec[Student]:

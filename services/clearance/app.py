@@ -16,8 +16,10 @@ from services.clearance.operators import operators_router
 from services.clearance.projector import NAME as PROJECTOR
 from services.clearance.projector import Projector
 from services.clearance.roster import Roster
+from services.clearance.rounds import rounds
 from services.clearance.settings import ClearanceSettings
 from services.kit import auth, telemetry
+from services.kit.audit_chain import Sealer
 from services.kit.database import answers, migrate, open_pool
 from services.kit.departments import discover
 from services.kit.health import Health
@@ -101,7 +103,9 @@ async def _start(
     for name, run in (
         ("relay", relay.run),
         ("projector", projector.run),
+        ("audit sealer", Sealer(pool).run),
         ("imports", ImportWorker(rows, pool, wake).run),
         ("freshness", partial(freshness.watch, pool, projector.inbox, consumer=PROJECTOR)),
     ):
         await running.enter_async_context(background(name, run, health))
+    await running.enter_async_context(rounds(pool, settings, roster, bell, health))

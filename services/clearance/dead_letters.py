@@ -15,6 +15,7 @@ from asyncpg import Record
 
 from services.clearance import store
 from services.clearance.view import mark
+from services.kit import audit
 from services.kit.consumer import Apply
 from services.kit.database import Connection
 from services.kit.dead_letters import Parked
@@ -182,6 +183,7 @@ async def _end(connection: Connection, letter_id: int, how: str, by: str, why: s
         by,
         why,
     )
+    await audit.record(connection, actor=by, act="dead-letter.end", outcome=how, details={"id": letter_id, "why": why})
 
 
 def _letter(row: Record) -> Letter:

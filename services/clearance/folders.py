@@ -6,4 +6,5 @@ from typing import Final
 from services.kit import database
 
 _KIT: Final = Path(database.__file__).parent / "migrations"
-FOLDERS: Final = (*(_KIT / name for name in ("outbox", "inbox", "imports")), Path(__file__).parent / "migrations")
+_SHARED: Final = ("outbox", "inbox", "audit", "imports")
+FOLDERS: Final = (*(_KIT / name for name in _SHARED), Path(__file__).parent / "migrations")

@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 
 from schemas.codec import Unreadable
 from schemas.topics import Topics
-from services.clearance import store
+from services.clearance import exceptions, store
 from services.clearance.spans import BatchSpans, begin
 from services.clearance.view import Batch, Row, newest, status_row
 from services.kit import instruments
@@ -75,6 +75,7 @@ class Projector:
         try:
             batch = await self._fold(connection, records)
             applied = await store.apply_rows(connection, batch.rows, now=now)
+            await exceptions.fold(connection, [row.key for row in batch.rows if row.version])
             moved = await store.apply_alive(connection, batch.alive, now=now)
             parked += [Parked(bad.record, bad.reason) for bad in batch.bad]
             parked += self._disputed(records, batch.rows, applied.disputed)

@@ -1,5 +1,6 @@
 """What the clearance is configured with beside the settings of every service."""
 
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,6 +19,11 @@ class ClearanceSettings(Settings):
     """Batches written to the view at once, each on a connection of its own."""
     projector_batch: Annotated[int, Field(ge=1, le=10_000)] = 2000
     """Records in a batch, at most."""
+
+    keys: Path = Path(".lixiao/keys")
+    """Folder of the private keys forms are signed with. Made, and a first key in it, when there is none."""
+    attempt_life_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0
+    """How long the departments have to answer an attempt at a submission."""
 
     @field_validator("time_zone")
     @classmethod

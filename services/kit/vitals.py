@@ -26,8 +26,11 @@ def watch_relay(health: Health, relay: Relay, name: str) -> None:
     health.add("relay loop", turns, live=True)
 
 
-def watch_inbox(health: Health, inbox: Inbox, name: str) -> None:
-    """Live while the consumer polls or waits out a failing store; ready while what it reads can be stored."""
+def watch_inbox(health: Health, inbox: Inbox, name: str, *, prefix: str = "") -> None:
+    """Live while the consumer polls or waits out a failing store; ready while what it reads can be stored.
+
+    `prefix` sets the probes of a service's second consumer apart.
+    """
 
     async def polls() -> str | None:
         state = inbox.state
@@ -37,8 +40,8 @@ def watch_inbox(health: Health, inbox: Inbox, name: str) -> None:
     async def stores() -> str | None:
         return f"cannot store what it reads: {inbox.state.failing}" if inbox.state.failing else None
 
-    health.add("inbox loop", polls, live=True)
-    health.add("inbox store", stores)
+    health.add(f"{prefix}inbox loop", polls, live=True)
+    health.add(f"{prefix}inbox store", stores)
 
 
 def _silent(turned_at: float) -> str | None:

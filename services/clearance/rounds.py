@@ -1,0 +1,121 @@
+"""The confirmation rounds as running tasks: what hears commands and attestations, and what ends attempts too old."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from schemas.topics import Topics
+from services.clearance import attempts, exceptions
+from services.clearance.keys import Keyring
+from services.clearance.roster import Roster
+from services.clearance.settings import ClearanceSettings
+from services.clearance.store import notify
+from services.clearance.submissions import Submissions
+from services.kit.consumer import Apply, Inbox, Records
+from services.kit.crash import Passed
+from services.kit.database import Connection
+from services.kit.dead_letters import Parked
+from services.kit.departments import discover, required_checks
+from services.kit.handlers import each
+from services.kit.health import Health
+from services.kit.outbox import Bell
+from services.kit.service import background
+from services.kit.vitals import watch_inbox
+
+NAME: Final = "clearance.submissions"
+SWEEP_EVERY_S: Final = 1.0
+SWEEP_AT_MOST: Final = 100
+
+
+def hears(submissions: Submissions, topics: Topics, departments: Mapping[str, Any]) -> Apply:
+    """The `apply` of the inbox: an attestation counts only on its department's own topic."""
+    inner = each(submissions.handlers(), speakers={topics.attestation(name): name for name in departments})
+
+    async def apply(connection: Connection, records: Records, parked: list[Parked]) -> None:
+        await inner(connection, records, parked)
+        # Once a batch: the page shows who has answered.
+        await notify(connection)
+
+    return apply
+
+
+class Sweeper:
+    """Ends attempts whose life is over, in every instance: the row's lock says who does it.
+
+    It also looks at the newest submissions again, for an exception that their acceptance could not see yet.
+    """
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", submissions: Submissions, passed: Passed, bell: Bell) -> None:
+        self._pool, self._submissions, self._passed, self._bell = pool, submissions, passed, bell
+
+    async def run(self) -> None:
+        """Sweep until cancelled. Raises what the database raised: its keeper starts it again."""
+        while True:
+            with suppress_instrumentation():
+                await self.sweep()
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def sweep(self) -> int:
+        """End what is due; how many attempts were ended."""
+        async with self._pool.acquire() as connection:
+            due = await attempts.due(connection, SWEEP_AT_MOST)
+            ended = 0
+            for attempt_id, student_id in due:
+                async with connection.transaction():
+                    if await self._submissions.expire(connection, attempt_id, student_id):
+                        await notify(connection)
+                        ended += 1
+                self._passed.committed()
+            async with connection.transaction():
+                if await exceptions.fold_recent(connection):
+                    await notify(connection)
+        if ended:
+            self._bell.ring()
+        return ended
+
+
+@asynccontextmanager
+async def rounds(
+    pool: "asyncpg.Pool[Any]", settings: ClearanceSettings, roster: Roster, bell: Bell, health: Health
+) -> AsyncIterator[None]:
+    """Run the clearance's side of the confirmation rounds while the block lasts. Makes a first signing key."""
+    keyring = Keyring(settings.keys)
+    async with pool.acquire() as connection, connection.transaction():
+        await keyring.ensure(connection)
+    topics, departments, passed, swept = settings.topics, discover(settings.services_folder), Passed(), Passed()
+
+    def submissions(passing: Passed) -> Submissions:
+        return Submissions(
+            topics=topics,
+            required=required_checks(departments),
+            roster=roster,
+            keyring=keyring,
+            zone=settings.zone,
+            passed=passing,
+            life_s=settings.attempt_life_s,
+        )
+
+    def after_commit() -> None:
+        passed.committed()
+        bell.ring()
+
+    inbox = Inbox(
+        pool=pool,
+        kafka=settings.kafka,
+        group=topics.group(NAME),
+        topics=[topics.command, *(topics.attestation(name) for name in departments)],
+        apply=hears(submissions(passed), topics, departments),
+        lanes=2,
+        committed=after_commit,
+    )
+    sweeper = Sweeper(pool, submissions(swept), swept, bell)
+    watch_inbox(health, inbox, NAME, prefix="submissions ")
+    async with (
+        background("submissions inbox", inbox.run, health),
+        background("attempt sweeper", sweeper.run, health),
+    ):
+        yield
