@@ -10,6 +10,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 import asyncpg
@@ -31,6 +32,7 @@ Apply = Callable[[Connection, Records, list[Parked]], Awaitable[None]]
 WAIT_S: Final = (0.1, 10.0)
 STUCK_AFTER_S: Final = 60.0
 _HINT_EVERY_S: Final = 1.0
+_POLL_MS: Final = 1000
 _log = structlog.get_logger(__name__)
 
 
@@ -80,6 +82,7 @@ class Inbox:
         self._lanes = lanes
         self._committed = committed
         self._queues: list[asyncio.Queue[Records]] = []
+        self._placed: set[TopicPartition] = set()
         self.state = InboxState()
 
     async def run(self) -> None:
@@ -93,14 +96,15 @@ class Inbox:
             apply_types=False,
             allow_auto_create_topics=False,
             graceful_timeout=0.5,
+            metadata_max_age_ms=30_000,
         )
-        positions = _Positions(self._pool, self._group, lambda: subscriber.consumer)
+        self._placed = set()
+        positions = _Positions(self._pool, self._group, lambda: subscriber.consumer, self._placed)
         subscriber = broker.subscriber(
             *self._topics,
             group_id=self._group,
             batch=True,
             max_records=self._max_records * self._lanes,
-            batch_timeout_ms=200,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
@@ -114,6 +118,8 @@ class Inbox:
             decoder=_records,
         )
         subscriber(self._take)
+        # FastStream's own sleeps after an empty poll, and what arrives meanwhile waits for nothing.
+        subscriber.get_msg = self._poll  # type: ignore[method-assign]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for queue in self._queues:
@@ -126,8 +132,12 @@ class Inbox:
         finally:
             await broker.stop()
 
-    async def _take(self, records: Records) -> None:
+    async def _poll(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records * self._lanes)
         self.state.polled_at = time.monotonic()
+        return tuple(chain.from_iterable(some for part, some in polled.items() if part in self._placed))
+
+    async def _take(self, records: Records) -> None:
         if self._lanes == 1:
             await self._queues[0].put(records)
             return
@@ -160,7 +170,9 @@ class Inbox:
         following = _following(records)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                await self._apply(connection, records, parked)
+                unseen = await _unseen(connection, self._group, records)
+                if unseen:
+                    await self._apply(connection, unseen, parked)
                 if parked:
                     await park(connection, self._group, parked)
                 await _save(connection, self._group, following)
@@ -182,15 +194,13 @@ class Inbox:
             ends = {part: consumer.highwater(part) for part in assigned}
             behind = {part: (end or 0) - self.state.parts.get(part, end or 0) for part, end in ends.items()}
             self.state.lag = sum(max(0, lag) for lag in behind.values())
-            if self.state.lag == 0 or self.state.failing:
+            if self.state.failing:
                 # A failing store is waited out by the lane, loudly; a new consumer would not mend it.
                 self.state.moved_at = time.monotonic()
             if time.monotonic() - self.state.moved_at > STUCK_AFTER_S:
-                raise Stuck(f"{self._group}: {self.state.lag} records behind and no progress for {STUCK_AFTER_S:.0f} s")
-            if time.monotonic() - self.state.polled_at > STUCK_AFTER_S and await _is_behind(
-                self._pool, self._group, consumer, self._topics
-            ):
-                raise Stuck(f"{self._group}: nothing was polled for {STUCK_AFTER_S:.0f} s though there are records")
+                if await _is_behind(self._pool, self._group, consumer, self._topics):
+                    raise Stuck(f"{self._group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
+                self.state.moved_at = time.monotonic()
             hint = {part: at for part, at in self.state.parts.items() if part in assigned and hinted.get(part) != at}
             if hint:
                 try:
@@ -212,20 +222,38 @@ class _Positions(ConsumerRebalanceListener):  # type: ignore[misc]
     A position beyond the end of its partition means that the topic was made anew: it is read from its start.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", group: str, consumer: Callable[[], AIOKafkaConsumer | None]) -> None:
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        group: str,
+        consumer: Callable[[], AIOKafkaConsumer | None],
+        placed: set[TopicPartition],
+    ) -> None:
         self._pool, self._group, self._consumer = pool, group, consumer
+        self._placed = placed
+        """Partitions that stand where the database says. aiokafka may fetch from its own idea of a position before."""
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         crashpoint("inbox.in_revoke")
+        self._placed.clear()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        wait_s = WAIT_S[0]
+        while assigned:
+            try:
+                await self._place(assigned)
+            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+                _log.warning("positions wait", group=self._group, error=type(error).__name__, wait_s=wait_s)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, WAIT_S[1])
+            else:
+                return
+
+    async def _place(self, assigned: set[TopicPartition]) -> None:
         consumer = self._consumer()
-        if not assigned or consumer is None:
+        if consumer is None:
             return
-        rows = await self._pool.fetch(
-            "SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", self._group
-        )
-        stored = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+        stored = await _stored(self._pool, self._group)
         ends = await consumer.end_offsets(assigned)
         for part in assigned:
             position = stored.get(part, 0)
@@ -239,6 +267,7 @@ class _Positions(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
                 position = 0
             consumer.seek(part, position)
+            self._placed.add(part)
 
 
 async def _raw(message: tuple[ConsumerRecord, ...]) -> KafkaMessage:
@@ -285,12 +314,37 @@ async def _save(connection: Connection, group: str, following: dict[TopicPartiti
     )
 
 
+async def _unseen(connection: Connection, group: str, records: Records) -> Records:
+    """Those records that no transaction has stepped over yet, with their positions locked until this one ends.
+
+    Another member may have applied what this one fetched before it lost the partition.
+    """
+    parts = sorted({(record.topic, record.partition) for record in records})
+    rows = await connection.fetch(
+        """
+        SELECT topic, partition, next_offset FROM consumer_offset
+        WHERE consumer = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::int[]))
+        ORDER BY topic, partition FOR UPDATE
+        """,
+        group,
+        [topic for topic, _ in parts],
+        [partition for _, partition in parts],
+    )
+    stored = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    if all(record.offset >= stored.get((record.topic, record.partition), 0) for record in records):
+        return records
+    return [record for record in records if record.offset >= stored.get((record.topic, record.partition), 0)]
+
+
+async def _stored(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, int]:
+    rows = await pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", group)
+    return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
 async def _is_behind(pool: "asyncpg.Pool[Any]", group: str, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> bool:
     """Whether the whole group has something to read, by the database and the broker, whoever is assigned what."""
     parts = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
     if not parts:
         return True
-    ends = await consumer.end_offsets(parts)
-    rows = await pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", group)
-    stored = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    ends, stored = await consumer.end_offsets(parts), await _stored(pool, group)
     return any(ends[part] > stored.get(part, 0) for part in parts)

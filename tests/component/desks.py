@@ -1,0 +1,55 @@
+"""A department's desk over a real database, without its HTTP side: what tests of the kit start from."""
+
+import importlib
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.events import CaseChanged, CaseState, StatusChanged
+from schemas.topics import Topics
+from services.kit.database import migrate, open_pool
+from services.kit.department import FOLDERS
+from services.kit.departments import discover
+from services.kit.desk import Desk
+from services.kit.operations import DepartmentRules
+from services.kit.outbox import Bell
+
+DEPARTMENTS = tuple(discover())
+
+
+def rules_of(department: str) -> DepartmentRules[Any]:
+    rules: DepartmentRules[Any] = importlib.import_module(f"services.{department}.operations").RULES
+    return rules
+
+
+def some_student() -> str:
+    """A student id nobody else has."""
+    return f"TS{secrets.randbelow(10**10):010d}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+@asynccontextmanager
+async def desk_over(database: str, department: str, namespace: str = "test") -> AsyncIterator[Desk[Any]]:
+    await migrate(database, FOLDERS)
+    pool = await open_pool(database, name=f"test-{department}")
+    try:
+        yield Desk(rules_of(department), pool, Topics(namespace), Bell())
+    finally:
+        await pool.close()
+
+
+async def open_case(desk: Desk[Any], student_id: str, version: int = 1, state: CaseState = CaseState.OPEN) -> None:
+    case = CaseChanged(student_id=student_id, version=version, state=state, occurred_at=now())
+    async with desk.pool.acquire() as connection, connection.transaction():
+        await desk.open(connection, case, now=now())
+
+
+async def said(desk: Desk[Any]) -> list[StatusChanged]:
+    """Every status in the outbox, in the order of the relay."""
+    rows = await desk.pool.fetch("SELECT convert_from(value, 'UTF8')::json -> 'data' AS data FROM outbox ORDER BY id")
+    return [StatusChanged.model_validate_json(row["data"]) for row in rows]
