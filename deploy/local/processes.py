@@ -64,6 +64,7 @@ class Process:
         self.user = user
         self.stop_signal = stop_signal
         self._child: subprocess.Popen[bytes] | None = None
+        self._asked = False  # a second request means "at once" to some programs
 
     @property
     def pid(self) -> int | None:
@@ -97,19 +98,27 @@ class Process:
                 )
             except OSError as error:
                 raise StartFailed(f"{self.name}: {self.command[0]} cannot be executed ({error}).") from error
+        self._asked = False
         write_note(self.note, self._child.pid, self.stop_signal)
 
     def poll(self) -> int | None:
         """Exit code, or None while it runs (or before it was started)."""
         return self._child.poll() if self._child is not None else None
 
+    def ask_to_stop(self) -> None:
+        """Ask it to end, without waiting: several that are asked end side by side. `stop` then waits."""
+        if self._child is not None and self.poll() is None:
+            self._signal(signal.SIGCONT)
+            self._signal(self.stop_signal, group=False)
+            self._asked = True
+
     def stop(self, timeout_s: float = 20) -> None:
         """Ask it to end, wait, and kill the group if it has not ended by then. Stopping twice does nothing."""
         if self._child is None:
             return
+        if not self._asked:
+            self.ask_to_stop()
         if self.poll() is None:
-            self._signal(signal.SIGCONT)
-            self._signal(self.stop_signal, group=False)
             with suppress(subprocess.TimeoutExpired):
                 self._child.wait(timeout_s)
         self.kill()

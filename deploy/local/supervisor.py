@@ -93,11 +93,17 @@ class Supervisor:
             time.sleep(LOOK_EVERY_S)
 
     def stop_all(self) -> None:
-        """Stop everything, the last started first. A second Ctrl-C kills what is left."""
+        """Stop everything, the last started first. A second Ctrl-C kills what is left.
+
+        Plain processes are asked all at once and stop side by side, before the servers that they stand on.
+        """
         if self._stopping:
             return
         self._stopping = True
         try:
+            for watched in reversed(self._watched):
+                if isinstance(watched.part, Process):
+                    watched.part.ask_to_stop()
             for watched in reversed(self._watched):
                 watched.part.stop()
         except KeyboardInterrupt:
