@@ -1,0 +1,135 @@
+"""The clearance over a real broker and a real database: what its component tests stand on."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from schemas.codec import CONTENT_TYPE, encode
+from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.topics import ALIVE_KEY, Topics
+from services.clearance.folders import FOLDERS
+from services.clearance.projector import NAME, Projector
+from services.kit.broker import Outgoing, Publisher
+from services.kit.database import migrate, open_pool
+from services.kit.departments import discover
+from services.kit.topic_provision import create_topics
+
+DEPARTMENTS: Final = tuple(discover())
+
+
+@dataclass
+class World:
+    """One installation of the clearance, alone in its namespace and its database."""
+
+    dsn: str
+    kafka: str
+    topics: Topics
+    pool: "asyncpg.Pool[Any]"
+    publisher: Publisher
+
+    @property
+    def group(self) -> str:
+        return self.topics.group(NAME)
+
+    def projector(self, **options: Any) -> Projector:
+        return Projector(pool=self.pool, kafka=self.kafka, topics=self.topics, departments=DEPARTMENTS, **options)
+
+    async def say(self, *events: StatusChanged) -> None:
+        """Publish statuses as a relay would, in this order."""
+        await self.publisher.send([self.record(event) for event in events])
+
+    async def say_alive(self, department: str, as_of: datetime) -> None:
+        mark = written(SourceAlive(department=department, as_of=as_of))
+        topic = self.topics.status(department)
+        parts = await self.publisher.partitions(topic)
+        await self.publisher.send([Outgoing(topic, ALIVE_KEY, mark, HEADERS, part) for part in range(parts)])
+
+    async def poison(self, student_id: str, value: bytes | None, *, department: str = "library") -> None:
+        """A record that no reader can read, under this student's key."""
+        record: Any = Outgoing(self.topics.status(department), student_id.encode(), value, HEADERS)  # type: ignore[arg-type]
+        await self.publisher.send([record])
+
+    def record(self, event: StatusChanged, *headers: tuple[str, bytes]) -> Outgoing:
+        topic = self.topics.status(event.department)
+        return Outgoing(topic, event.student_id.encode(), written(event), (*HEADERS, *headers))
+
+    async def end(self) -> int:
+        """How many records the status topics hold."""
+        reader = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=None)
+        await reader.start()
+        try:
+            count = await self.publisher.partitions(self.topics.case)
+            topics = [self.topics.status(name) for name in DEPARTMENTS]
+            parts = [TopicPartition(topic, number) for topic in topics for number in range(count)]
+            return int(sum((await reader.end_offsets(parts)).values()))
+        finally:
+            await reader.stop()
+
+    async def read_all(self, topic: str) -> list[ConsumerRecord]:
+        """Every record of a topic, partition by partition."""
+        reader = AIOKafkaConsumer(topic, bootstrap_servers=self.kafka, group_id=None, auto_offset_reset="earliest")
+        await reader.start()
+        found: list[ConsumerRecord] = []
+        try:
+            ends = await reader.end_offsets(list(reader.assignment()))
+            await reader.seek_to_beginning()
+            while any([await reader.position(part) < end for part, end in ends.items()]):
+                for records in (await reader.getmany(timeout_ms=200)).values():
+                    found += records
+            return found
+        finally:
+            await reader.stop()
+
+    async def row(self, student_id: str, department: str = "library") -> asyncpg.Record | None:
+        """What the gateway reads of one student and department."""
+        return await self.pool.fetchrow(
+            "SELECT * FROM published.status_v1 WHERE student_id = $1 AND department = $2", student_id, department
+        )
+
+    async def version(self, student_id: str, department: str = "library") -> int | None:
+        row = await self.row(student_id, department)
+        return row and row["version"]
+
+    async def letters(self) -> Sequence[asyncpg.Record]:
+        return await self.pool.fetch("SELECT * FROM dead_letter ORDER BY id")
+
+
+HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
+
+
+@asynccontextmanager
+async def clearance_world(dsn: str, kafka: str, namespace: str) -> AsyncIterator[World]:
+    topics = Topics(namespace)
+    await migrate(dsn, FOLDERS)
+    await create_topics(kafka, topics, DEPARTMENTS)
+    pool = await open_pool(dsn, name="test")
+    publisher = Publisher(kafka, client_id="test")
+    try:
+        yield World(dsn, kafka, topics, pool, publisher)
+    finally:
+        await publisher.close()
+        await pool.close()
+
+
+def written(event: Message) -> bytes:
+    return encode(event, event_id=uuid4(), source="/lixiao/test", time=datetime.now(UTC))
+
+
+def status(
+    student_id: str, version: int, *, department: str = "library", verdict: Verdict = Verdict.CLEAR
+) -> StatusChanged:
+    """A department's word on a student."""
+    return StatusChanged(
+        student_id=student_id,
+        department=department,
+        version=version,
+        occurred_at=datetime.now(UTC),
+        cause=Reason(code="book-returned"),
+        checks=(CheckStatus(check="borrowing", verdict=verdict, facts={"number": version}),),
+    )

@@ -1,0 +1,114 @@
+"""Who is leaving: the next state of a case, over every state it can be in."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.events import CaseState
+from services.clearance.cases import HEADINGS, Case, Student, announcement, listed, moved, withdrawn
+
+SERVED = frozenset({"毕业离校"})
+MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
+NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
+
+
+def student(**other: Any) -> Student:
+    fields = {
+        "student_id": "TS-CASE-1",
+        "name": "林知远",
+        "gender": "男",
+        "college": "信息与控制工程学院",
+        "major": "控制科学与工程",
+        "grade": "2023级",
+        "enrolled_on": "2023-09-01",
+        "leave_category": "毕业离校",
+    }
+    return Student.model_validate({**fields, **other})
+
+
+LEAVING, STAYING = student(), student(leave_category="结业")
+
+
+@pytest.mark.parametrize(
+    ("previous", "said", "state", "version", "opened_on"),
+    [
+        (None, LEAVING, CaseState.OPEN, 1, JUNE),
+        (None, STAYING, CaseState.NOT_SERVED, 1, JUNE),
+        (CaseState.OPEN, LEAVING, CaseState.OPEN, 7, MAY),
+        (CaseState.OPEN, STAYING, CaseState.NOT_SERVED, 8, MAY),
+        (CaseState.NOT_SERVED, LEAVING, CaseState.OPEN, 8, JUNE),
+        (CaseState.NOT_SERVED, STAYING, CaseState.NOT_SERVED, 7, MAY),
+        (CaseState.CLOSED, LEAVING, CaseState.OPEN, 8, JUNE),
+        (CaseState.CLOSED, STAYING, CaseState.NOT_SERVED, 8, MAY),
+        (CaseState.COMPLETED, LEAVING, CaseState.COMPLETED, 7, MAY),
+        (CaseState.COMPLETED, STAYING, CaseState.COMPLETED, 7, MAY),
+    ],
+)
+def test_a_student_on_the_roster_is_open_or_not_served_and_a_completed_case_stays(
+    previous: CaseState | None, said: Student, state: CaseState, version: int, opened_on: date
+) -> None:
+    before = None if previous is None else Case(LEAVING, 7, previous, MAY)
+    case = listed(before, said, served=SERVED, today=JUNE)
+    assert case == Case(said, version, state, opened_on)
+
+
+@pytest.mark.parametrize(
+    ("previous", "state", "version"),
+    [
+        (CaseState.OPEN, CaseState.CLOSED, 8),
+        (CaseState.NOT_SERVED, CaseState.CLOSED, 8),
+        (CaseState.CLOSED, CaseState.CLOSED, 7),
+        (CaseState.COMPLETED, CaseState.COMPLETED, 7),
+    ],
+)
+def test_a_student_taken_off_is_closed_unless_completed(previous: CaseState, state: CaseState, version: int) -> None:
+    assert withdrawn(Case(LEAVING, 7, previous, MAY)) == Case(LEAVING, version, state, MAY)
+
+
+def test_only_a_new_state_is_announced() -> None:
+    before = Case(LEAVING, 7, CaseState.OPEN, MAY)
+    renamed = listed(before, student(name="林远"), served=SERVED, today=JUNE)
+    assert renamed.student.name == "林远"
+    assert announcement(before, renamed, now=NOW) is None
+    said = announcement(before, moved(before, CaseState.COMPLETED), now=NOW)
+    assert said is not None
+    assert (said.version, said.state) == (8, CaseState.COMPLETED)
+    first = announcement(None, before, now=NOW)
+    assert first is not None
+    assert first.state is CaseState.OPEN
+
+
+def test_an_announcement_carries_no_name() -> None:
+    said = announcement(None, Case(LEAVING, 1, CaseState.OPEN, MAY), now=NOW)
+    assert said is not None
+    assert LEAVING.name not in said.model_dump_json()
+
+
+def test_which_categories_use_the_service_is_configuration() -> None:
+    case = listed(None, STAYING, served={"毕业离校", "结业"}, today=JUNE)
+    assert case.state is CaseState.OPEN
+
+
+def test_the_chinese_headings_of_the_page_name_every_field() -> None:
+    assert set(HEADINGS.values()) == set(Student.model_fields)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"student_id": "a b"},
+        {"name": ""},
+        {"name": "x" * 61},
+        {"name": "a\x00b"},
+        {"enrolled_on": "20230901"},
+        {"enrolled_on": "2023-13-01"},
+        {"leave_category": None},
+        {"surname": "林"},
+    ],
+)
+def test_a_wrong_line_of_the_roster_is_refused_without_repeating_it(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError) as refused:
+        student(**wrong)
+    assert "林知远" not in str(refused.value)
