@@ -397,6 +397,29 @@ async def test_a_worker_cancelled_at_any_await_leaves_no_row_twice_or_by_half(co
     await assert_each_exactly_once(counted, students)
 
 
+@pytest.mark.parametrize("written_down", [False, True])
+async def test_a_worker_that_ends_while_it_writes_results_down_has_no_effect(
+    counted: Service, monkeypatch: pytest.MonkeyPatch, written_down: bool
+) -> None:
+    students = [student() for _ in range(10)]
+    location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
+    settle = store.settle
+
+    async def ended(*given: Any) -> None:
+        if written_down:
+            await settle(*given)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "settle", ended)
+        with pytest.raises(asyncio.CancelledError):
+            await counted.worker().work()
+    assert (await counted.get(location))["rows_done"] == 0
+    await assert_each_exactly_once(counted, [])
+    assert await counted.worker().work()
+    await assert_each_exactly_once(counted, students)
+
+
 async def test_a_process_killed_in_the_middle_is_followed_by_one_that_goes_on(counted: Service) -> None:
     students = [student() for _ in range(3000)]
     location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]

@@ -1,7 +1,7 @@
 """The first sheet of an XLSX workbook as rows. A workbook is a zip of XML from outside: bounded before it is parsed.
 
-openpyxl parses, with defusedxml below it. Its sheet parser is used directly: its iterator over rows trusts the size
-the file claims, drops what lies beyond it and fills any gap with empty rows, however large.
+openpyxl parses, with defusedxml below it. Of a sheet only its parser of single rows is used: its iterator over a sheet
+trusts the size the file claims, drops what lies beyond, fills any gap with empty rows and holds a row of any width.
 """
 
 import io
@@ -10,11 +10,12 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from datetime import date, datetime, time
-from typing import Any, Final
+from typing import IO, Any, Final
+from xml.etree.ElementTree import Element, TreeBuilder, XMLParser
 
 import openpyxl
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet._reader import WorkSheetParser
+from openpyxl.worksheet._reader import DATA_TAG, ROW_TAG, WorkSheetParser
 
 from services.kit.imports.columns import PASSED_OVER, Cell, Columns, ReadRow, RowProblem, Unimportable, cells_of, row_of
 
@@ -24,6 +25,9 @@ MAX_RATIO: Final = 100
 _SMALL_BYTES: Final = 1024 * 1024
 """Below this an entry may be packed as tightly as it likes."""
 MAX_TAGS: Final = 10_000_000
+MAX_ROW_ELEMENTS: Final = 20_000
+_ROW_DEPTH: Final = 3
+"""worksheet, sheetData, row."""
 _LAST_ROW: Final = 1_048_576
 _PIECE_BYTES: Final = 256 * 1024
 _XML: Final = re.compile(r"\.(xml|rels|vml)$", re.IGNORECASE)
@@ -112,11 +116,64 @@ def _parsed(data: bytes) -> Iterator[tuple[int, list[dict[str, Any]]]]:
             date_formats=book._date_formats,
             timedelta_formats=book._timedelta_formats,
         )
-        for number, cells in parser.parse():
+        for element in _row_elements(source):
+            number, cells = parser.parse_row(element)
+            parser.row_dimensions.clear()
             if not last < number <= _LAST_ROW:
                 raise _unsound()
             last = number
             yield number, cells
+
+
+def _row_elements(source: IO[bytes]) -> Iterator[Any]:
+    """The sheet's rows, each built when it is met: neither a sheet nor what is around its rows is ever in memory."""
+    rows = _Rows()
+    parser = XMLParser(target=rows)
+    while not rows.ended:
+        piece = source.read(_PIECE_BYTES)
+        parser.feed(piece) if piece else parser.close()
+        yield from rows.built
+        rows.built.clear()
+
+
+class _Rows:
+    """What the XML parser of a sheet tells its findings to."""
+
+    def __init__(self) -> None:
+        self.built: list[Element] = []
+        self.ended = False
+        self._depth = 0
+        self._row: TreeBuilder | None = None
+        self._elements = 0
+
+    def doctype(self, name: str, public: str | None, system: str | None) -> None:
+        raise _unsafe("it declares a document type")
+
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
+        self._depth += 1
+        if tag == ROW_TAG and self._depth == _ROW_DEPTH:
+            self._row, self._elements = TreeBuilder(), 0
+        if self._row is not None:
+            self._elements += 1
+            if self._elements > MAX_ROW_ELEMENTS:
+                raise _unsafe("a row holds too many elements")
+            self._row.start(tag, attributes)
+
+    def end(self, tag: str) -> None:
+        if self._row is not None:
+            self._row.end(tag)
+            if self._depth == _ROW_DEPTH:
+                self.built.append(self._row.close())
+                self._row = None
+        self._depth -= 1
+        self.ended = self.ended or tag == DATA_TAG
+
+    def data(self, text: str) -> None:
+        if self._row is not None:
+            self._row.data(text)
+
+    def close(self) -> None:
+        self.ended = True
 
 
 def _headings(cells: list[dict[str, Any]]) -> list[str]:
