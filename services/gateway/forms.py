@@ -18,7 +18,8 @@ def form_view(showing: Showing, submission: Submission) -> FormView:
     return FormView(
         form_number=submission.form_number,
         accepted=showing.moment(submission.accepted_at),
-        receipt=submission.receipt,
+        code=submission.code,
+        qr_text=submission.qr_text,
         groups=groups,
         exceptions=submission.exception_count,
         issued=showing.moment(submission.issued_at) if submission.issued_at else None,

@@ -154,7 +154,8 @@ class FormView:
 
     form_number: str
     accepted: Moment
-    receipt: str
+    code: str
+    qr_text: str
     groups: tuple[Group, ...]
     exceptions: int
     issued: Moment | None

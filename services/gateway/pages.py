@@ -133,7 +133,7 @@ async def completed(parts: Parts, session: SignedIn, t: Language) -> Response:
     if page.form is None:
         return _message(parts, t, session, t("form.none"), [t("form.none_next")])
     return _page(
-        parts, t, "completed.html", session, "/completed", page=page, form=page.form, code=_code(page.form.receipt)
+        parts, t, "completed.html", session, "/completed", page=page, form=page.form, square=_square(page.form.qr_text)
     )
 
 
@@ -222,10 +222,12 @@ def _wish_refused(parts: Gateway, t: Texts, session: Session, wish: Wish) -> Res
     )
 
 
-def _code(receipt: str) -> Markup | str:
-    if not receipt:
+def _square(qr_text: str) -> Markup | str:
+    """The QR code as an image inside the page. Level L, unboosted: a form is long, and paper wants large modules."""
+    if not qr_text:
         return ""
-    return Markup(segno.make(receipt, error="m", micro=False).svg_inline(omitsize=True, border=2))
+    code = segno.make(qr_text, error="l", boost_error=False, micro=False)
+    return Markup(code.svg_inline(omitsize=True, border=4, svgclass=None, lineclass=None))
 
 
 def _clock(parts: Gateway, since: datetime) -> str:

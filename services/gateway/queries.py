@@ -27,7 +27,7 @@ SELECT DISTINCT ON (student_id) student_id, attempt_id, state, opened_at, ended_
 FROM published.attempt_v1 WHERE student_id = any($1::text[]) ORDER BY student_id, opened_at DESC
 """
 _SUBMISSIONS = """
-SELECT student_id, attempt_id, form_number, accepted_at, receipt, facts, issued_at, exception_count
+SELECT student_id, attempt_id, form_number, accepted_at, code, qr_text, facts, issued_at, exception_count
 FROM published.submission_v1 WHERE student_id = any($1::text[])
 """
 _PUBLISHED = (
@@ -163,7 +163,8 @@ def _submission(row: asyncpg.Record) -> Submission:
         attempt_id=row["attempt_id"],
         form_number=row["form_number"],
         accepted_at=row["accepted_at"],
-        receipt=row["receipt"] or "",
+        code=row["code"],
+        qr_text=row["qr_text"] or "",
         facts=facts,
         issued_at=row["issued_at"],
         exception_count=row["exception_count"] or 0,

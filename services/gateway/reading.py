@@ -58,12 +58,16 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The accepted submission. `receipt` is the signed code a desk can check; empty while it is being written."""
+    """The accepted submission. `code` is what a person reads to a desk, `qr_text` what its scanner reads.
+
+    `qr_text` is empty in the rare case that a form does not fit a QR code: the desk checks it by number and code.
+    """
 
     attempt_id: UUID
     form_number: str
     accepted_at: datetime
-    receipt: str = ""
+    code: str = ""
+    qr_text: str = ""
     facts: Mapping[str, Attested] = field(default_factory=dict)
     issued_at: datetime | None = None
     exception_count: int = 0

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -212,6 +213,47 @@ class Clearance:
         """The library's next word is a pass."""
         checks = json.loads(samples.library().status.model_dump_json())["checks"]
         await self.say(student_id, "library", checks, version)
+
+    async def accept(self, student_id: str, form_number: str, code: str, qr_text: str) -> None:
+        """The clearance accepted a submission on the newest words of all departments."""
+        attempt_id = uuid4()
+        facts = {
+            name: {
+                "version": heard.status.version,
+                "attested_at": "2026-06-08T02:00:00.000000Z",
+                "checks": [one.model_dump(mode="json") for one in heard.status.checks],
+            }
+            for name, heard in samples.clear().heard.items()
+        }
+        await self._run("UPDATE student_case SET state = 'completed', version = 2 WHERE student_id = $1", student_id)
+        await self._run(
+            """
+            INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at)
+            VALUES ($1, $2, 'accepted', $3, now(), now() + interval '10 min', now())
+            """,
+            attempt_id,
+            student_id,
+            sorted(facts),
+        )
+        kid = f"k-{attempt_id}"
+        await self._run(
+            "INSERT INTO signing_key (kid, public_jwk, retired_at) VALUES ($1, '{}', now())",
+            kid,
+        )
+        await self._run(
+            """
+            INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text,
+                                    kid)
+            VALUES ($1, $2, $3, $4, now(), $5, 'a.b.c', $6, $7)
+            """,
+            student_id,
+            attempt_id,
+            form_number,
+            code,
+            json.dumps(facts),
+            qr_text,
+            kid,
+        )
 
     async def notify(self) -> None:
         await self._run("SELECT pg_notify('lixiao_view', '')")

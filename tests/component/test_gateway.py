@@ -330,6 +330,25 @@ async def test_a_write_without_the_sessions_token_does_nothing(
     assert (await browser.get("/api/v1/favourite")).json() == {"kept": False}
 
 
+async def test_a_completed_case_is_found_viewed_and_carries_what_the_desk_needs(
+    browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await clearance.accept(id_of(person), f"LX-{id_of(person)}", "7KQ4-M2XD", "LXF1:" + "A1B2C3" * 300)
+    await clearance.say(id_of(person), "archives", [samples.check("thesis", {"thesis": "empty"})], version=9)
+    await browser.sign_in(person, place="completed")
+    assert f"LX-{id_of(person)}" in (await browser.get("/me")).text
+    form = (await browser.get("/completed")).text
+    for words in (f"LX-{id_of(person)}", "7KQ4-M2XD", "<svg", "已审核", "欧阳𠮷㛃", "凭本单领取毕业证、学位证"):
+        assert words in form
+    page = (await browser.get("/case")).text
+    assert "离校服务只能提交一次，已经提交。" in page
+    assert 'href="/submit"' not in page
+    twin = (await browser.get("/api/v1/submission")).json()
+    assert (twin["state"], twin["form_number"]) == ("done", f"LX-{id_of(person)}")
+
+
 async def test_a_favourite_is_remembered_and_found_again(browser: Browser, person: Person) -> None:
     await browser.sign_in(person)
     token = await browser.csrf()

@@ -151,5 +151,5 @@ def waiting() -> Reading:
 
 def completed() -> Reading:
     facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().heard.items()}
-    submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "LX1.SAMPLE", facts)
+    submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "7KQ4-M2XD", "LXF1:SAMPLE", facts)
     return Reading(case(CaseState.COMPLETED), clear().heard, submission=submission)
