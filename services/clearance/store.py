@@ -6,7 +6,9 @@ Rows come sorted by key: two writers with unsorted keys would deadlock.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+import asyncpg
 
 from services.clearance.view import Alive, Key, Position, Row
 from services.kit.database import Connection
@@ -156,7 +158,7 @@ async def discarded(connection: Connection, consumer: str, positions: Iterable[P
     return frozenset((row["topic"], row["partition"], row["offset"]) for row in rows)
 
 
-async def view_hash(connection: Connection, table: str = VIEW) -> str:
+async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = VIEW) -> str:
     """A digest of what `table` says of every student: equal views have equal hashes, whenever and however heard.
 
     Positions and times of hearing are left out; whether an item is readable is in.

@@ -94,7 +94,7 @@ class World:
 
     async def version(self, student_id: str, department: str = "library") -> int | None:
         row = await self.row(student_id, department)
-        return row and row["version"]
+        return None if row is None else row["version"]
 
     async def letters(self) -> Sequence[asyncpg.Record]:
         return await self.pool.fetch("SELECT * FROM dead_letter ORDER BY id")

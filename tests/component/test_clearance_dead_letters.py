@@ -76,7 +76,7 @@ async def discard(world: World, letter_id: int, readers: dict[str, Reader]) -> N
 
 async def readable(world: World, who: str) -> bool | None:
     row = await world.row(who)
-    return row and row["readable"]
+    return None if row is None else row["readable"]
 
 
 async def mended(world: World, letter_id: int, said: StatusChanged) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.clearance.folders import FOLDERS
 from services.clearance.store import VIEW, apply_alive, apply_rows, view_hash
-from services.clearance.view import Alive, Row, merge
+from services.clearance.view import NEVER, Alive, Row, merge
 from services.kit.database import migrate
 from tests.conftest import DatabaseMaker
 
@@ -45,19 +45,22 @@ def unreadable(offset: int, student_id: str = "TS-1") -> Row:
 
 async def stored(connection: "asyncpg.Connection[asyncpg.Record]", table: str = VIEW) -> list[Row]:
     found = await connection.fetch(f"SELECT * FROM {table} ORDER BY student_id, department")
-    return [
-        Row(
-            each["student_id"],
-            each["department"],
-            each["source_partition"],
-            each["version"],
-            each["source_offset"],
-            *(() if each["status"] is None else (each["occurred_at"], each["status"])),
-            disputed=each["disputed"],
-            unreadable_offset=-1 if each["unreadable_offset"] is None else each["unreadable_offset"],
-        )
-        for each in found
-    ]
+    return [_row(each) for each in found]
+
+
+def _row(each: asyncpg.Record) -> Row:
+    unreadable_offset = -1 if each["unreadable_offset"] is None else each["unreadable_offset"]
+    return Row(
+        each["student_id"],
+        each["department"],
+        each["source_partition"],
+        each["version"],
+        each["source_offset"],
+        each["occurred_at"] or NEVER,
+        each["status"],
+        each["disputed"],
+        unreadable_offset,
+    )
 
 
 async def test_a_stale_status_changes_nothing(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -80,9 +81,7 @@ async def test_duplicates_and_late_versions_end_at_the_newest(world: World) -> N
     async with running(world.projector(max_records=7)):
         for versions in ((3, 1), (2, 3), (5, 4), (1, 5)):
             await world.say(*[status(who, version) for who in people for version in versions if version != 3])
-        async with asyncio.timeout(20):
-            for who in people:
-                await eventually(lambda who=who: _is(world, who, 5), what="version 5")
+        await eventually(partial(_all, world, people, 5), what="version 5")
 
 
 async def test_poison_hides_its_own_student_only_and_is_kept(world: World) -> None:
@@ -93,8 +92,7 @@ async def test_poison_hides_its_own_student_only_and_is_kept(world: World) -> No
         for name, value in POISON.items():
             await world.poison(victims[name], value)
         await world.say(*[status(who, 1) for who in bystanders])
-        for who in bystanders:
-            await eventually(lambda who=who: _is(world, who, 1), what="the others' statuses")
+        await eventually(partial(_all, world, bystanders, 1), what="the others' statuses")
 
         async def all_parked() -> bool:
             return len(await world.letters()) == len(POISON)
@@ -152,11 +150,9 @@ async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_o
                 timeout_s=40,
             )
             await world.say(*[status(who, 1) for who in people])
-            for who in people:
-                await eventually(lambda who=who: _is(world, who, 1), what="version 1")
+            await eventually(partial(_all, world, people, 1), what="version 1")
         await world.say(*[status(who, 2) for who in people])
-        for who in people:
-            await eventually(lambda who=who: _is(world, who, 2), what="version 2 from the one left", timeout_s=40)
+        await eventually(partial(_all, world, people, 2), what="version 2 from the one left", timeout_s=40)
 
 
 async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: World) -> None:
@@ -226,6 +222,13 @@ def _own(span: Any, trace_id: str) -> bool:
 
 async def _is(world: World, who: str, version: int) -> bool:
     return await world.version(who) == version
+
+
+async def _all(world: World, people: list[str], version: int) -> bool:
+    reached = await world.pool.fetchval(
+        "SELECT count(*) FROM status WHERE student_id = ANY($1) AND version = $2", people, version
+    )
+    return bool(reached == len(people))
 
 
 async def _readable(world: World, who: str, readable: bool) -> bool:
