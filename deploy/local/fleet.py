@@ -6,6 +6,7 @@ Departments are found, never listed: a folder with a `department.toml` is one mo
 import json
 import os
 import sys
+import tomllib
 import urllib.request
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -78,13 +79,13 @@ class Fleet:
         """`http://host:port` of a service."""
         return f"http://{LOOPBACK}:{self.ports[name]}"
 
-    def services(self, servers: Servers, people: Path, university: Path = UNIVERSITY) -> list[Service]:
-        """Every service with its environment. `people` is the file of who can sign in."""
+    def services(self, servers: Servers, people: Path, university: Path) -> list[Service]:
+        """Every service with its environment. `people` is the file of who can sign in, `university` its folder."""
         common = _environment(servers)
         return [
             *(self._department(name, common, servers) for name in self.departments),
             self._clearance(common, servers, university),
-            self._identity(people),
+            self._identity(people, university),
             self._gateway(common, servers, university),
         ]
 
@@ -108,7 +109,8 @@ class Fleet:
         }
         return self._service(GATEWAY, common | self._own(GATEWAY, servers, accounts) | told)
 
-    def _identity(self, people: Path) -> Service:
+    def _identity(self, people: Path, university: Path) -> Service:
+        name = tomllib.loads((university / "university.toml").read_text("utf-8"))["name"]
         client = {
             "client_id": CLIENT_ID,
             "client_secret": self.accounts.client_secret(),
@@ -120,8 +122,8 @@ class Fleet:
             "LIXIAO_IDENTITY_ISSUER": self.address(IDENTITY),
             "LIXIAO_IDENTITY_PEOPLE": str(people),
             "LIXIAO_IDENTITY_CLIENTS": json.dumps([client]),
-            "LIXIAO_IDENTITY_UNIVERSITY_ZH": "中国矿业大学",
-            "LIXIAO_IDENTITY_UNIVERSITY_EN": "China University of Mining and Technology",
+            "LIXIAO_IDENTITY_UNIVERSITY_ZH": name["zh"],
+            "LIXIAO_IDENTITY_UNIVERSITY_EN": name["en"],
         }
         environment = _clean(os.environ) | told
         return Service(IDENTITY, "deploy.local.identity", self.ports[IDENTITY], environment, "/health/live")

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -15,11 +16,18 @@ from aiokafka.errors import KafkaError
 from deploy.local import jars
 from deploy.local.accounts import ROSTER, Accounts, write_private
 from deploy.local.cohort import Student, people
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, Fleet, Servers, Service, choose_ports
+from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, UNIVERSITY, Fleet, Servers, Service, choose_ports
 from deploy.local.loading import Ledger, Progress, import_roster, load_records
 from deploy.local.part import Part
 from deploy.local.processes import Process, StartFailed
-from deploy.local.running import RunningZipkin, obtain_kafka, obtain_postgres, obtain_zipkin
+from deploy.local.running import (
+    RunningKafka,
+    RunningPostgres,
+    RunningZipkin,
+    obtain_kafka,
+    obtain_postgres,
+    obtain_zipkin,
+)
 from deploy.local.steps import Steps
 from deploy.local.supervisor import Supervisor
 from schemas.topics import Topics
@@ -65,6 +73,7 @@ class Installation:
             self._watch(kafka.broker)
             postgres = obtain_postgres(self.folder)
             self._watch(postgres.server)
+            self._on_the_same_servers(kafka, postgres)
             databases = self._provision_databases(postgres.dsn)
             self.zipkin = obtain_zipkin(self.folder, self.cache, wait=False)
             self._watch(self.zipkin.server)
@@ -78,7 +87,8 @@ class Installation:
         """Every service, side by side, until each says that it is ready. Raises StartFailed with its last lines."""
         listed = self.folder / "people.json"
         write_private(listed, json.dumps(people(students), ensure_ascii=False, indent=1))
-        services = self.fleet.services(servers, listed)
+        university = Path(os.environ.get("LIXIAO_UNIVERSITY") or UNIVERSITY).absolute()
+        services = self.fleet.services(servers, listed, university)
         with self.steps.step(f"{len(services)} services") as waiting:
             late = [(service, service.process(self.folder / "logs")) for service in services]
             for service, process in late:
@@ -111,13 +121,32 @@ class Installation:
         return [one for one in self.ledger.missing(department, students) if department in one.records]
 
     async def _load_records(self, records: Mapping[str, Sequence[Student]], advance: Progress) -> None:
-        async with asyncio.TaskGroup() as loading:
-            for name, students in records.items():
-                loading.create_task(load_records(name, self.fleet.address(name), self.accounts, students, advance))
+        await asyncio.gather(
+            *(
+                load_records(name, self.fleet.address(name), self.accounts, students, advance)
+                for name, students in records.items()
+            )
+        )
 
     def _watch(self, part: Part | None) -> None:
         if part is not None:
             self.supervisor.add(part, started=True, wait=False)
+
+    def _on_the_same_servers(self, kafka: RunningKafka, postgres: RunningPostgres) -> None:
+        """What the databases hold of a broker (offsets) fits no other one: say so instead of standing still."""
+        note = self.folder / "servers.json"
+        now = {
+            "Kafka": "its own" if kafka.broker else kafka.address,
+            "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.dsn).netloc.rpartition("@")[2],
+        }
+        before = json.loads(note.read_text()) if note.exists() else now
+        for name, address in now.items():
+            if before[name] != address:
+                raise StartFailed(
+                    f"{self.folder} was begun with another {name} ({before[name]}; now {address}), and its state fits "
+                    f"no other. Name another folder: LIXIAO_STATE=/some/folder, or remove this one: make clean."
+                )
+        note.write_text(json.dumps(now))
 
     def _provision_databases(self, superuser: str) -> Provisioned:
         secrets = self.folder / "databases.json"

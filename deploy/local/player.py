@@ -20,7 +20,7 @@ from deploy.local.season import DESKS, Act, Moment, next_act
 TIMEOUT_S: Final = 5.0
 LOOKS: Final = 5
 """Records looked at for one act, at most: late in a season most are clear."""
-ACTS_IN_ONE_TURN: Final = 5
+ACTS_IN_ONE_TURN: Final = 20
 FASTEST: Final = 50.0
 
 
