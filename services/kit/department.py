@@ -23,6 +23,9 @@ from services.kit.desk import Desk
 from services.kit.desk_api import desk_router
 from services.kit.handlers import Handler, each
 from services.kit.health import Health, Probe
+from services.kit.imports.jobs import ImportWorker
+from services.kit.imports.routes import imports_router
+from services.kit.imports.spec import department_import, refusal_of
 from services.kit.operations import DepartmentRules
 from services.kit.outbox import Bell
 from services.kit.relay import AliveMarks, Relay
@@ -32,7 +35,7 @@ from services.kit.vitals import watch_inbox, watch_relay
 from services.kit.web import create_app, serve
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
-FOLDERS: Final = tuple(MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk"))
+FOLDERS: Final = tuple(MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
 
 HOLD_OLD_AFTER_S: Final = 900.0
 """Longer than any attempt lives."""
@@ -55,11 +58,15 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         pool = await open_pool(settings.database, name=rules.name)
         bell = Bell()
         desk = Desk(rules, pool, settings.topics, bell)
+        wake = Bell()
+        rows = department_import(desk, headings=department.headings, refusal=refusal_of(department))
         app.include_router(desk_router(desk, department))
+        app.include_router(imports_router(rows, pool, wake))
         health.add("database", answers(pool))
         async with AsyncExitStack() as running:
             running.push_async_callback(pool.close)
             await _start(running, desk, settings, health, pool)
+            await running.enter_async_context(background("imports", ImportWorker(rows, pool, wake).run, health))
             yield
 
     app = create_app(

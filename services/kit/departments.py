@@ -84,6 +84,8 @@ class Department(_Manifest):
     checks: Annotated[tuple[CheckManifest, ...], Field(min_length=1)]
     causes: dict[Name, Text] = {}
     """A short phrase for every cause: what happened, as the line says when it turns."""
+    headings: dict[str, str] = {}
+    """Other names of an import file's columns, for exports with Chinese headings: heading → field."""
     refusals: dict[Name, Text] = {}
     """A sentence for every reason a command or a held desk change is refused with."""
 
