@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import segno
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from markupsafe import Markup
@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from services.gateway.formats import moment
 from services.gateway.forms_in import CsrfForm, FavouriteForm, LanguageForm, check_csrf
 from services.gateway.gateway import LANGUAGE_COOKIE, Gateway, Language, Parts, Perhaps, SignedIn, Visitor
-from services.gateway.live import Ended, State
+from services.gateway.live import Ended, State, Stream
 from services.gateway.page import CasePage
 from services.gateway.reading import SUBMIT
 from services.gateway.sessions import Session
@@ -43,22 +43,29 @@ async def case(parts: Parts, session: SignedIn, t: Language) -> Response:
     return _page(parts, t, "case.html", session, "/case", 503 if headers else 200, headers, page=page)
 
 
-@router.get("/case/live", response_class=EventSourceResponse)
-async def live(parts: Parts, session: Visitor, t: Language) -> AsyncIterator[ServerSentEvent]:
-    """The whole state at once and whenever it changes; `unread` while it cannot be read; `ended` when signed out."""
+async def _stream(parts: Parts, session: Visitor, t: Language) -> AsyncIterator[Stream | None]:
+    # Before the answer starts: one stream too many must still be able to be refused.
     if session is None:
-        yield ServerSentEvent(event="ended", data={})
-        return
-    async with parts.hub.connect(session, t) as stream:
-        while True:
-            news = await stream.fresh.get()
-            if isinstance(news, Ended):
-                yield ServerSentEvent(event="ended", data={})
-                return
-            if isinstance(news, State):
-                yield ServerSentEvent(event="state", data={"html": parts.renderer.live(news.page, t)}, retry=2000)
-            else:
-                yield ServerSentEvent(event="unread", data={"since": _clock(parts, news.since)}, retry=2000)
+        yield None
+    else:
+        async with parts.hub.connect(session, t) as stream:
+            yield stream
+
+
+@router.get("/case/live", response_class=EventSourceResponse)
+async def live(
+    parts: Parts, stream: Annotated[Stream | None, Depends(_stream)], t: Language
+) -> AsyncIterator[ServerSentEvent]:
+    """The whole state at once and whenever it changes; `unread` while it cannot be read; `ended` when signed out."""
+    while stream is not None:
+        news = await stream.fresh.get()
+        if isinstance(news, Ended):
+            break
+        if isinstance(news, State):
+            yield ServerSentEvent(event="state", data={"html": parts.renderer.live(news.page, t)}, retry=2000)
+        else:
+            yield ServerSentEvent(event="unread", data={"since": _clock(parts, news.since)}, retry=2000)
+    yield ServerSentEvent(event="ended", data={})
 
 
 @router.get("/submit")

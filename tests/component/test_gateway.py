@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,12 +23,14 @@ from schemas.events import (
     SubmissionRefused,
     SubmitAsked,
 )
+from services.gateway.live import MOST_A_SESSION
 from services.gateway.submissions import ends
 from services.kit.database import migrate
 from tests.component.gateway_world import Browser, Clearance, Events, Gate, new_student, running_gateway
 from tests.conftest import DatabaseMaker
 from tests.unit import gateway_samples as samples
 from tests.unit.gateway_samples import NOW
+from tests.waiting import eventually
 
 PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student()) for number in range(40))
 STAFF = Person(sub="staff", name="方石", roles=("certificate-desk",))
@@ -423,6 +426,52 @@ async def test_signing_out_ends_the_open_stream(browser: Browser, clearance: Cle
 async def test_a_stream_of_nobody_ends_at_once(browser: Browser) -> None:
     async with browser.stream("/case/live") as response:
         assert await Events(response).next() == ("ended", {})
+
+
+async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await browser.sign_in(person)
+    async with AsyncExitStack() as opened:
+        for _ in range(MOST_A_SESSION):
+            response = await opened.enter_async_context(browser.stream("/case/live"))
+            assert (await Events(response).next())[0] == "state"
+        async with browser.stream("/case/live") as refused:
+            assert refused.status_code == 429
+            assert refused.headers["content-type"] == "application/problem+json"
+
+    async def room() -> bool:
+        async with browser.stream("/case/live") as response:
+            return bool(response.status_code == 200)
+
+    await eventually(room, what="a stream to be free again", poll_s=0.3)
+
+
+@pytest.mark.parametrize("change", ["seen_at = now() - interval '61 min'", "expires_at = now() - interval '1 s'"])
+async def test_a_session_ends_by_itself_unused_or_old(
+    gate: Gate, browser: Browser, person: Person, change: str
+) -> None:
+    await browser.sign_in(person)
+    assert (await browser.get("/api/v1/me")).status_code == 200
+    moved = f"UPDATE session SET started_at = started_at - interval '1 day', {change} WHERE student_id = $1"
+    await rows(gate.database, moved, id_of(person))
+    assert (await browser.get("/api/v1/me")).status_code == 401
+    late = await browser.post("/submit", {"csrf": "x"})
+    assert late.status_code == 401
+    assert "登录已结束，请重新登录。" in late.text
+
+
+async def test_an_open_page_of_an_ended_session_is_told_so(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        assert (await events.next())[0] == "state"
+        await rows(gate.database, "DELETE FROM session WHERE student_id = $1", id_of(person))
+        assert (await events.next(60))[0] == "ended"
 
 
 async def test_an_asked_command_shows_on_the_other_open_page(
