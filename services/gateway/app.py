@@ -95,7 +95,14 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
     bell = Bell()
     sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
     read_model, commands = ReadModel(readers), Commands(pool, settings.topics, bell)
-    hub = Hub(read_model, commands.newest_of, sessions.alive, house=renderer.house, most=settings.most_streams)
+    hub = Hub(
+        read_model,
+        commands.newest_of,
+        sessions.alive,
+        house=renderer.house,
+        most=settings.most_streams,
+        sessions_every_s=settings.streams_sessions_every_s,
+    )
     health.add("database", answers(pool))
     health.add("read model", read_model.answers)
     relay = Relay(settings.database, kafka=settings.kafka, name=NAME, bell=bell)

@@ -31,7 +31,6 @@ MOST_A_SESSION: Final = 4
 PASS_S: Final = 0.1
 LOOK_S: Final = 5.0
 """Without any notification the state is looked at this often: silence of a source is news too."""
-SESSIONS_S: Final = 15.0
 _ALIVE_S: Final = 30.0
 _log = structlog.get_logger(__name__)
 
@@ -80,7 +79,10 @@ class Stream:
 
 
 class Hub:
-    """The streams of this process. `run` reads for them, `connect` adds one."""
+    """The streams of this process. `run` reads for them, `connect` adds one.
+
+    `most` streams in all. A session that ended elsewhere ends its streams within about `sessions_every_s`.
+    """
 
     def __init__(
         self,
@@ -90,9 +92,11 @@ class Hub:
         *,
         house: House,
         most: int,
+        sessions_every_s: float,
     ) -> None:
         self._read_model, self._commands, self._alive = read_model, commands, alive
         self._house, self._most = house, most
+        self._sessions_every_s = sessions_every_s
         self._streams: set[Stream] = set()
         self._changed = asyncio.Event()
 
@@ -129,13 +133,13 @@ class Hub:
         checked = time.monotonic()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), LOOK_S)
+                await asyncio.wait_for(self._changed.wait(), min(LOOK_S, self._sessions_every_s))
             self._changed.clear()
             started = time.monotonic()
             if self._streams:
                 with suppress_instrumentation():
                     await self._pass()
-                    if started - checked > SESSIONS_S:
+                    if started - checked > self._sessions_every_s:
                         checked = started
                         await self._end_the_signed_out()
             # A pass that takes long is followed by a longer rest, so that streams never crowd out pages.

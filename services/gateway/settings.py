@@ -15,6 +15,8 @@ class GatewaySettings(Settings):
     session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
     session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
     most_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    streams_sessions_every_s: Annotated[float, Field(gt=0, le=50)] = 15.0
+    """How often open pages are asked whether their session still lives; they end within a minute of signing out."""
     openid_issuer: str
     openid_client_id: str
     openid_client_secret: Annotated[str | None, Field(repr=False)] = None
