@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import secrets
+import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
@@ -32,10 +33,13 @@ from tests.conftest import delete_topics
 from tests.waiting import eventually
 
 START_TIMEOUT_S: Final = 60
+COMMAND_TIMEOUT_S: Final = 60
 NOWHERE: Final = "http://127.0.0.1:9"
 BELOW_THE_KERNELS: Final = range(20_000, 32_000)
 """Ports the kernel gives to no outgoing connection, so that one stays free from its choice to its use."""
 PEOPLE: Final = 80
+AT_ONCE: Final = 60
+"""Students enrolled ahead: a department whose process was killed hears of new ones only when its session has ended."""
 
 
 class Installation:
@@ -70,6 +74,7 @@ class Installation:
         self._clients: dict[str, httpx.AsyncClient] = {}
         self._connections: dict[str, asyncpg.Connection[Any]] = {}
         self._handed_out = 0
+        self._enrolled: list[str] = []
 
     async def provision(self) -> None:
         """Make databases, roles and topics, and know how each service is started."""
@@ -135,6 +140,18 @@ class Installation:
         assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_words()}"
         self.kill(name)
 
+    def command(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a service's command line to its end, with the service's environment."""
+        service = self._service(name)
+        return subprocess.run(
+            [sys.executable, "-m", service.module, *arguments],
+            cwd=self.root,
+            env={**service.environment, "COLUMNS": "300"},
+            capture_output=True,
+            text=True,
+            timeout=COMMAND_TIMEOUT_S,
+        )
+
     async def health(self, name: str, kind: str) -> tuple[int, dict[str, Any]]:
         """Status and body of `/health/live` or `/health/ready`."""
         answer = await self.client(name).get(f"/health/{kind}")
@@ -184,6 +201,15 @@ class Installation:
         answer = await self.client(CLEARANCE).put("/cases", json=body)
         assert answer.status_code == 200, answer.text
         return student_id
+
+    async def students(self, count: int) -> list[str]:
+        """Students of the test's own, whose first word of the library is in the view."""
+        if len(self._enrolled) < count:
+            self._enrolled += [await self.enrol() for _ in range(AT_ONCE)]
+            await self.opened("library", self._enrolled)
+        await self.in_step("library")
+        given, self._enrolled = self._enrolled[:count], self._enrolled[count:]
+        return given
 
     def person(self) -> Person:
         """Somebody who can sign in and whom no other test was given."""
