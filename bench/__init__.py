@@ -1,1 +1,1 @@
-"""The measurements: `make bench`."""
+"""The measurements: `make bench`, or `python -m bench [name…] [--quick] [--rounds N]`."""

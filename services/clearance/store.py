@@ -19,7 +19,7 @@ NOTICE: Final = "lixiao_view"
 
 # The row comparison is `view.merge`'s: a newer version wins, and of one version the record said last. A version said
 # with two contents is kept and disputed. A marked row that has no status yet (version 0) loses to any status.
-_STATUSES: Final = """
+STATUSES: Final = """
 WITH changed AS (
     INSERT INTO {table} AS kept (student_id, department, version, occurred_at, heard_at, source_partition,
                                  source_offset, disputed, status)
@@ -85,7 +85,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
     applied = Applied(0)
     if statuses:
         answer = await connection.fetchrow(
-            _STATUSES.format(table=table),
+            STATUSES.format(table=table),
             [row.student_id for row in statuses],
             [row.department for row in statuses],
             [row.version for row in statuses],

@@ -1,0 +1,74 @@
+"""Words of a library as its own rules say them, of invented students."""
+
+import random
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from uuid import UUID
+
+from schemas.codec import encode
+from schemas.events import CheckStatus, Reason, StatusChanged
+from services.library.rules import Card, Fine, LibraryRecord, Loan, Thesis, assess
+
+DEPARTMENT: Final = "library"
+SOURCE: Final = f"/lixiao/{DEPARTMENT}"
+_START: Final = datetime(2026, 6, 1, tzinfo=UTC)
+_CAUSES: Final = ("book-lent", "book-returned", "fine-paid", "thesis-submitted", "record-replaced")
+
+
+def student(number: int) -> str:
+    return f"TS{number:010d}"
+
+
+def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged]:
+    """`count` changes of students drawn evenly; each student's versions count up from 2: 1 is in the view before."""
+    chance = random.Random(seed)
+    checks = list(_checks())
+    versions = [1] * students
+    for number in range(count):
+        who = chance.randrange(students)
+        versions[who] += 1
+        yield status(who, versions[who], checks[chance.randrange(len(checks))], _START + timedelta(milliseconds=number))
+
+
+def status(who: int, version: int, checks: tuple[CheckStatus, ...], at: datetime = _START) -> StatusChanged:
+    """One word of the library."""
+    return StatusChanged(
+        student_id=student(who),
+        department=DEPARTMENT,
+        version=version,
+        occurred_at=at,
+        cause=Reason(code=_CAUSES[version % len(_CAUSES)]),
+        checks=checks,
+    )
+
+
+def document(event: StatusChanged, number: int) -> bytes:
+    """The event as the outbox would hold it."""
+    return encode(event, event_id=UUID(int=number, version=4), source=SOURCE, time=event.occurred_at)
+
+
+def first_checks() -> tuple[CheckStatus, ...]:
+    """What the library says of somebody it has nothing on."""
+    return assess(LibraryRecord()).checks
+
+
+def _checks() -> Iterator[tuple[CheckStatus, ...]]:
+    for loans in range(3):
+        for fines in range(2):
+            for card in Card:
+                for thesis in Thesis:
+                    yield assess(_record(loans, fines, card, thesis)).checks
+
+
+def _record(loans: int, fines: int, card: Card, thesis: Thesis) -> LibraryRecord:
+    return LibraryRecord(
+        card=card,
+        thesis=thesis,
+        loans=tuple(
+            Loan(barcode=f"B{number:07d}", title="矿山压力与岩层控制", due_on=date(2026, 6, 20))
+            for number in range(loans)
+        ),
+        fines=tuple(Fine(fine_id=f"F-{number}", amount=Decimal("3.50")) for number in range(fines)),
+    )

@@ -1,0 +1,82 @@
+"""What a measurement stands on: databases and topics of its own on the real servers, gone at the end."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from deploy.local.jars import cache_folder
+from deploy.local.postgres import create_database, drop_database
+from deploy.local.running import obtain_kafka, obtain_postgres
+from deploy.local.state import claim_any
+from schemas.topics import Topics
+from services.kit.database import migrate
+from services.kit.topic_provision import create_topics
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """`postgres` is a superuser's DSN, `kafka` host:port."""
+
+    postgres: str
+    kafka: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One database and one namespace of topics."""
+
+    dsn: str
+    kafka: str
+    topics: Topics
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Those of LIXIAO_POSTGRES and LIXIAO_KAFKA, else ones started here and stopped at the end."""
+    with ExitStack() as running:
+        state = running.enter_context(claim_any(ROOT / ".lixiao" / "bench"))
+        postgres = obtain_postgres(state.folder)
+        if postgres.server:
+            running.callback(postgres.server.stop)
+        kafka = obtain_kafka(state.folder, cache_folder(ROOT / ".lixiao"))
+        if kafka.broker:
+            running.callback(kafka.broker.stop)
+        yield Servers(postgres.dsn, kafka.address)
+
+
+@contextmanager
+def ground(on: Servers, folders: Sequence[Path], departments: Sequence[str], partitions: int) -> Iterator[Ground]:
+    """A database with the migrations of `folders`, and topics of `partitions` for `departments`."""
+    name = f"bench_{secrets.token_hex(4)}"
+    topics = Topics(name.replace("_", "-"))
+    dsn = asyncio.run(create_database(on.postgres, name))
+    try:
+        asyncio.run(_prepare(dsn, on.kafka, topics, folders, departments, partitions))
+        yield Ground(dsn, on.kafka, topics)
+    finally:
+        asyncio.run(_remove(on, name, topics))
+
+
+async def _prepare(
+    dsn: str, kafka: str, topics: Topics, folders: Sequence[Path], departments: Sequence[str], partitions: int
+) -> None:
+    await migrate(dsn, folders)
+    await create_topics(kafka, topics, departments, partitions=partitions)
+
+
+async def _remove(on: Servers, database: str, topics: Topics) -> None:
+    await drop_database(on.postgres, database)
+    admin = AIOKafkaAdminClient(bootstrap_servers=on.kafka)
+    await admin.start()
+    try:
+        old = [topic for topic in await admin.list_topics() if topic.startswith(f"{topics.namespace}.")]
+        await admin.delete_topics(old, timeout_ms=10_000)
+    finally:
+        await admin.close()

@@ -1,0 +1,194 @@
+"""The projector beside its limit and beside what one would write with FastStream in an afternoon.
+
+One topic of 12 partitions is loaded once; each leg reads it from its start into the same table, put back before.
+A round is limit, ours, one by one, batch, ours, limit.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from bench import events, ground, projector_legs, projector_peers
+from bench.ground import Ground, Servers
+from bench.projector_legs import LANES, MAX_RECORDS, Said
+from bench.rounds import Leg, in_a_process, over
+from schemas.codec import CONTENT_TYPE
+from services.clearance.folders import FOLDERS
+from services.kit.broker import Outgoing, Publisher, partition_of
+
+PARTITIONS: Final = 12
+SAMPLED_EVERY: Final = 100
+"""One record in so many belongs to a trace that is recorded; each of those gets a span of its own."""
+_SEND: Final = 5000
+_TRACEPARENT: Final = "00-{:032x}-{:016x}-{}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`one_by_one` and `in_batches` are how many of `count` events the two peers are timed on: they are slow."""
+
+    count: int = 200_000
+    students: int = 100_000
+    one_by_one: int = 4_000
+    in_batches: int = 60_000
+
+
+QUICK: Final = Sizes(count=6_000, students=2_000, one_by_one=150, in_batches=3_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """The legs of one round; ours and the limit are two each, one on either side of the peers."""
+
+    limits: tuple[Leg, Leg]
+    ours: tuple[Leg, Leg]
+    one_by_one: Leg
+    in_batches: Leg
+
+    @property
+    def limit(self) -> float:
+        return sum(leg.rate for leg in self.limits) / 2
+
+    @property
+    def rate(self) -> float:
+        return sum(leg.rate for leg in self.ours) / 2
+
+    @property
+    def drift(self) -> float:
+        """How far the two legs of the limit lie apart: how unsteady the machine was meanwhile."""
+        return abs(self.limits[0].rate - self.limits[1].rate) / self.limit
+
+
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+    """The lines of the report."""
+    sizes = QUICK if quick else Sizes()
+    with ground.ground(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as where:
+        said = asyncio.run(_load(where, sizes))
+        asyncio.run(_fill(where, sizes.students))
+        batches = projector_legs.batches_of(said)
+        yield (
+            f"{sizes.count:,} events, {PARTITIONS} partitions, {sizes.students:,} students in the view, documents of "
+            f"{sum(len(each.status.encode()) for each in said[:1000]) // min(1000, len(said))} bytes, "
+            f"{LANES} connections, batches of up to {MAX_RECORDS}; every {SAMPLED_EVERY}th event sampled"
+        )
+        done: list[Round] = []
+        for number in range(1, rounds + 1):
+            done.append(_round(where, sizes, batches))
+            yield f"  round {number}: {_one(done[-1])}"
+        yield from _report(done, sizes)
+
+
+def _round(where: Ground, sizes: Sizes, batches: Sequence[Sequence[projector_legs.Columns]]) -> Round:
+    def leg(work: Callable[..., Any], *arguments: Any) -> Leg:
+        asyncio.run(_put_back(where))
+        return in_a_process(work, where, *arguments)
+
+    first_limit = leg(projector_legs.limit, batches)
+    first = leg(projector_legs.ours, sizes.count)
+    one_by_one = leg(projector_peers.one_by_one, sizes.one_by_one)
+    in_batches = leg(projector_peers.in_batches, min(sizes.in_batches, sizes.count))
+    second = leg(projector_legs.ours, sizes.count)
+    second_limit = leg(projector_legs.limit, batches)
+    return Round((first_limit, second_limit), (first, second), one_by_one, in_batches)
+
+
+def _one(done: Round) -> str:
+    return (
+        f"limit {done.limit:,.0f}/s, ours {done.rate:,.0f}/s, one by one {done.one_by_one.rate:,.0f}/s, "
+        f"batch {done.in_batches.rate:,.0f}/s; the two limits differ by {done.drift:.0%}"
+    )
+
+
+def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
+    legs: tuple[tuple[str, Callable[[Round], float], Callable[[Round], float]], ...] = (
+        ("raw SQL limit", lambda one: one.limit, lambda one: one.limits[0].cpu_us),
+        ("projector", lambda one: one.rate, lambda one: (one.ours[0].cpu_us + one.ours[1].cpu_us) / 2),
+        ("FastStream one by one", lambda one: one.one_by_one.rate, lambda one: one.one_by_one.cpu_us),
+        ("FastStream batch", lambda one: one.in_batches.rate, lambda one: one.in_batches.cpu_us),
+    )
+    for name, rate, cpu in legs:
+        yield f"{name:<22}{over(done, rate).text(' events/s', 0):<48} {over(done, cpu).text(' µs Python/event', 1)}"
+    yield (
+        f"The peers were timed on the first {sizes.one_by_one:,} and {min(sizes.in_batches, sizes.count):,} events "
+        "only; their rates are taken to hold for the rest."
+    )
+    yield f"projector / FastStream batch: {over(done, lambda one: one.rate / one.in_batches.rate).text(' x', 1)}"
+    yield f"projector / raw SQL limit: {over(done, lambda one: one.rate / one.limit).text()}"
+    yield f"projector / plain FastStream: {over(done, lambda one: one.rate / one.one_by_one.rate).text(' x', 1)}"
+
+
+async def _load(where: Ground, sizes: Sizes) -> list[Said]:
+    """Write the topic, and keep what it says by partition and offset."""
+    topic = where.topics.status(events.DEPARTMENT)
+    publisher = Publisher(where.kafka, client_id="bench.load")
+    said: list[Said] = []
+    offsets = [0] * PARTITIONS
+    waiting: list[Outgoing] = []
+    try:
+        for number, event in enumerate(events.statuses(sizes.count, sizes.students)):
+            key = event.student_id.encode()
+            part = partition_of(key, PARTITIONS)
+            traceparent = _TRACEPARENT.format(number + 1, number + 1, "00" if number % SAMPLED_EVERY else "01")
+            headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", traceparent.encode()))
+            waiting.append(Outgoing(topic, key, events.document(event, number), headers, part))
+            status = event.model_dump_json()
+            said.append(Said(event.student_id, event.version, event.occurred_at, part, offsets[part], status))
+            offsets[part] += 1
+            if len(waiting) == _SEND:
+                await publisher.send(waiting)
+                waiting.clear()
+        if waiting:
+            await publisher.send(waiting)
+    finally:
+        await publisher.close()
+    await _must_hold(where, offsets)
+    return said
+
+
+async def _must_hold(where: Ground, offsets: Sequence[int]) -> None:
+    reader = AIOKafkaConsumer(bootstrap_servers=where.kafka, group_id=None)
+    await reader.start()
+    try:
+        topic = where.topics.status(events.DEPARTMENT)
+        ends = await reader.end_offsets([TopicPartition(topic, part) for part in range(PARTITIONS)])
+    finally:
+        await reader.stop()
+    if any(ends[TopicPartition(topic, part)] != end for part, end in enumerate(offsets)):
+        raise RuntimeError("the topic does not hold what was sent to it, once each")
+
+
+async def _fill(where: Ground, students: int) -> None:
+    """`view_before`: a first word on every student, so that every event of the topic is an update."""
+    connection = await asyncpg.connect(where.dsn)
+    checks = events.first_checks()
+    try:
+        await connection.execute("CREATE TABLE view_before (LIKE status)")
+        for first in range(0, students, _SEND):
+            words = [events.status(who, 1, checks) for who in range(first, min(first + _SEND, students))]
+            await connection.copy_records_to_table(
+                "view_before",
+                columns=["student_id", "department", "version", "occurred_at", "heard_at", "source_partition",
+                         "source_offset", "disputed", "status"],
+                records=[
+                    (word.student_id, word.department, 1, word.occurred_at, word.occurred_at, 0, -1, False,
+                     word.model_dump_json())
+                    for word in words
+                ],
+            )  # fmt: skip
+    finally:
+        await connection.close()
+
+
+async def _put_back(where: Ground) -> None:
+    connection = await asyncpg.connect(where.dsn)
+    try:
+        await connection.execute("TRUNCATE status, consumer_offset, dead_letter")
+        await connection.execute("INSERT INTO status SELECT * FROM view_before")
+        await connection.execute("VACUUM ANALYZE status")
+        await connection.execute("CHECKPOINT")
+    finally:
+        await connection.close()

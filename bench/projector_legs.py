@@ -1,0 +1,124 @@
+"""Our projector with everything on, and its limit: the same statement on the same rows, from memory."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry import metrics, trace
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from bench import events
+from bench.ground import Ground
+from bench.rounds import Leg, timed
+from services.clearance import store
+from services.clearance.projector import Projector
+from services.kit import telemetry
+from services.kit.database import open_pool
+
+LANES: Final = 2
+MAX_RECORDS: Final = 2000
+Columns = tuple[list[Any], ...]
+"""The arguments of the view's statement, without the moment of hearing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event of the topic as the view would store it."""
+
+    student_id: str
+    version: int
+    occurred_at: datetime
+    partition: int
+    offset: int
+    status: str
+
+
+def batches_of(said: Sequence[Said]) -> list[list[Columns]]:
+    """For each connection the batches it writes: its partitions, newest of each student, sorted."""
+    lanes: list[list[Columns]] = []
+    for lane in range(LANES):
+        mine = [each for each in said if each.partition % LANES == lane]
+        lanes.append([_columns(mine[at : at + MAX_RECORDS]) for at in range(0, len(mine), MAX_RECORDS)])
+    return lanes
+
+
+def _columns(said: Sequence[Said]) -> Columns:
+    newest = {each.student_id: each for each in said}
+    rows = [newest[student_id] for student_id in sorted(newest)]
+    return (
+        [row.student_id for row in rows],
+        [events.DEPARTMENT for _ in rows],
+        [row.version for row in rows],
+        [row.occurred_at for row in rows],
+        [row.partition for row in rows],
+        [row.offset for row in rows],
+        [False for _ in rows],
+        [row.status for row in rows],
+    )
+
+
+async def limit(where: Ground, lanes: Sequence[Sequence[Columns]]) -> Leg:
+    """The statement alone, a transaction a batch, on as many connections; in events that the rows stand for."""
+    done = [0]
+    statement = store.STATUSES.format(table=store.VIEW)
+    connections = [await asyncpg.connect(where.dsn) for _ in lanes]
+
+    async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Columns]) -> None:
+        for columns in batches:
+            await connection.fetchrow(statement, *columns, datetime.now(UTC))
+            done[0] += len(columns[0])
+
+    total = sum(len(columns[0]) for batches in lanes for columns in batches)
+    writing = asyncio.gather(*(write(*each) for each in zip(connections, lanes, strict=True)))
+    leg = await timed(lambda: done[0], total)
+    await writing
+    for connection in connections:
+        await connection.close()
+    return leg
+
+
+async def ours(where: Ground, count: int) -> Leg:
+    """The clearance's projector as its service runs it, traces and metrics included; spans go to nobody."""
+    traced = telemetry.build("bench", exporters=[_Nobody()])
+    trace.set_tracer_provider(traced.tracer_provider)
+    metrics.set_meter_provider(traced.meter_provider)
+    AsyncPGInstrumentor(capture_parameters=False).instrument(tracer_provider=traced.tracer_provider)  # type: ignore[no-untyped-call]
+    pool = await open_pool(where.dsn, name="bench", max_size=LANES + 2)
+    projector = Projector(
+        pool=pool,
+        kafka=where.kafka,
+        topics=where.topics,
+        departments=[events.DEPARTMENT],
+        lanes=LANES,
+        max_records=MAX_RECORDS,
+    )
+    running = asyncio.create_task(projector.run())
+    try:
+        return await _while_running(running, lambda: sum(projector.inbox.state.parts.values()), count)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        if await pool.fetchval("SELECT count(*) FROM dead_letter"):
+            raise RuntimeError("the projector parked records that are good")
+        await pool.close()
+
+
+async def _while_running(running: "asyncio.Task[None]", progress: Any, total: int) -> Leg:
+    watching = asyncio.create_task(timed(progress, total))
+    await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
+    if not watching.done():
+        watching.cancel()
+        running.result()
+    return await watching
+
+
+class _Nobody(SpanExporter):
+    """Takes spans as an exporter does, and sends them nowhere: the collector's time is not the projector's."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return SpanExportResult.SUCCESS

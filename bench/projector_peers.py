@@ -1,0 +1,114 @@
+"""The same view by FastStream as its documentation shows it: a typed subscriber, one upsert a message or a list.
+
+Both keep the version guard and the same columns. What they leave out is ours to pay for: positions in the view's
+transaction, dead letters, the check of key and department, traces.
+"""
+
+import asyncio
+import json
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.kafka.message import KafkaMessage
+from pydantic import BaseModel
+
+from bench import events
+from bench.ground import Ground
+from bench.rounds import Leg, timed
+from schemas.events import StatusChanged
+
+UPSERT: Final = """
+INSERT INTO status AS kept (student_id, department, version, occurred_at, heard_at, source_partition, source_offset,
+                            status)
+VALUES ($1, $2, $3, $4, $5, 0, 0, $6)
+ON CONFLICT (student_id, department) DO UPDATE SET
+    version = excluded.version, occurred_at = excluded.occurred_at, heard_at = excluded.heard_at,
+    source_partition = excluded.source_partition, source_offset = excluded.source_offset, status = excluded.status
+WHERE excluded.version > kept.version
+"""
+
+
+class Document(BaseModel):
+    """The CloudEvents document as a FastStream user would type it."""
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    data: StatusChanged
+
+
+async def one_by_one(where: Ground, count: int) -> Leg:
+    """`@broker.subscriber(topic)`, a model, one `pool.execute`; FastStream's default acknowledgement."""
+    done = [0]
+    pool = await asyncpg.create_pool(where.dsn, min_size=2)
+    broker = KafkaBroker(where.kafka, logger=None)
+
+    @broker.subscriber(
+        where.topics.status(events.DEPARTMENT),
+        group_id=f"bench-{uuid4()}",
+        auto_offset_reset="earliest",
+        decoder=_one,
+    )
+    async def handle(document: Document) -> None:
+        await pool.execute(UPSERT, *_row(document))
+        done[0] += 1
+
+    return await _timed(broker, pool, done, count)
+
+
+async def in_batches(where: Ground, count: int) -> Leg:
+    """`batch=True`, a list of models, one `executemany` a batch, acknowledged after it."""
+    done = [0]
+    pool = await asyncpg.create_pool(where.dsn, min_size=2)
+    broker = KafkaBroker(where.kafka, logger=None)
+
+    @broker.subscriber(
+        where.topics.status(events.DEPARTMENT),
+        group_id=f"bench-{uuid4()}",
+        auto_offset_reset="earliest",
+        batch=True,
+        max_records=2000,
+        ack_policy=AckPolicy.ACK,
+        decoder=_many,
+    )
+    async def handle(documents: list[Document]) -> None:
+        await pool.executemany(UPSERT, [_row(document) for document in documents])
+        done[0] += len(documents)
+
+    return await _timed(broker, pool, done, count)
+
+
+async def _timed(broker: KafkaBroker, pool: "asyncpg.Pool[Any]", done: list[int], count: int) -> Leg:
+    starting = asyncio.create_task(broker.start())
+    try:
+        return await timed(lambda: done[0], count)
+    finally:
+        await starting
+        await broker.stop()
+        await pool.close()
+
+
+def _row(document: Document) -> tuple[Any, ...]:
+    said = document.data
+    return (
+        said.student_id,
+        said.department,
+        said.version,
+        said.occurred_at,
+        datetime.now(UTC),
+        said.model_dump_json(),
+    )
+
+
+async def _one(message: KafkaMessage) -> Any:
+    # FastStream decodes application/json by itself, and leaves CloudEvents' own content type to its user.
+    return json.loads(message.body)
+
+
+async def _many(message: KafkaMessage) -> Any:
+    return [json.loads(record.value) for record in message.raw_message]
