@@ -96,7 +96,7 @@ async def _seal(connection: Connection) -> int:
     return len(ids)
 
 
-async def verify(connection: "asyncpg.Connection[Any]", *, head: str | None = None) -> Report:
+async def verify(connection: Connection, *, head: str | None = None) -> Report:
     """Check every seal in order, and that no entry is without one. `head` is what an earlier report said.
 
     Raises `ValueError` for a head that is none.

@@ -174,14 +174,16 @@ class Parts:
         return record_of(topic, (key or student_id).encode(), value)
 
     async def attempt(self, attempt_id: UUID) -> asyncpg.Record:
-        row = await self.clearance.pool.fetchrow("SELECT * FROM published.attempt_v1 WHERE attempt_id = $1", attempt_id)
-        assert row is not None, "there is no such attempt"
+        rows = await self.clearance.pool.fetch("SELECT * FROM published.attempt_v1 WHERE attempt_id = $1", attempt_id)
+        (row,) = rows
+        assert isinstance(row, asyncpg.Record)
         return row
 
     async def submission(self, student_id: str) -> asyncpg.Record | None:
-        return await self.clearance.pool.fetchrow(
+        rows: list[asyncpg.Record] = await self.clearance.pool.fetch(
             "SELECT * FROM published.submission_v1 WHERE student_id = $1", student_id
         )
+        return rows[0] if rows else None
 
     async def holds(self, student_id: str) -> dict[str, list[UUID]]:
         """Department → the attempts that hold the student there."""

@@ -373,7 +373,7 @@ async def test_expiry_racing_the_last_answer_ends_the_attempt_exactly_once(parts
             if name != "finance":
                 await parts.clearance.hear(records)
         await overdue(parts, attempt_id)
-        racing = [parts.sweeper.sweep(), parts.clearance.hear(last), parts.sweeper.sweep()]  # type: ignore[arg-type]
+        racing = [parts.sweeper.sweep(), parts.clearance.hear(last), parts.sweeper.sweep()]
         await asyncio.gather(*(racing if turn % 2 else reversed(racing)))
         said = await parts.carry()
         assert len(of(said, SubmissionAccepted)) + len(of(said, SubmissionRefused)) == 1

@@ -26,9 +26,8 @@ from tests.conftest import DatabaseMaker
 
 NOW = datetime.now(UTC)
 OWING = CLEAR_LIBRARY.model_copy(update={"loans": (Loan(barcode="B1", title="矿山压力", due_on=date(2026, 6, 20)),)})
-STILL_CLEAR = CLEAR_LIBRARY.model_copy(
-    update={"violations": (Violation(violation_id="V1", text="涂写", settled=True),)}
-)
+SETTLED = Violation(violation_id="V1", text="涂写", settled=True)
+STILL_CLEAR = CLEAR_LIBRARY.model_copy(update={"violations": (SETTLED,)})
 
 
 @pytest.fixture(scope="module")
