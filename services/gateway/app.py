@@ -11,6 +11,7 @@ from typing import Any, Final
 import asyncpg
 import httpx
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from services.gateway import api, errors, pages, sign_in
@@ -63,12 +64,21 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
         lifespan=lifespan,
         routers=(renderer.assets.routes(), pages.router, sign_in.router, api.router),
         telemetry=telemetry.start(f"lixiao-{NAME}", settings=settings),
-        docs=settings.docs,
+        docs=False,
         metrics=settings.metrics,
     )
+    if settings.docs:
+        _describe(app)
     errors.install(app, renderer)
     _guard(app, settings.origin, renderer)
     return app
+
+
+def _describe(app: FastAPI) -> None:
+    # The document alone: the interactive page needs a script inside of it, which no page of the gateway may have.
+    @app.get("/openapi.json", include_in_schema=False)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
 
 
 def _guard(app: FastAPI, origin: str, renderer: Renderer) -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from services.kit.settings import Dsn, Settings
 
@@ -11,7 +11,7 @@ class GatewaySettings(Settings):
     """`public_url` is the address students use, without a path: redirects and origins are checked against it."""
 
     read_model: Dsn
-    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] = ""
+    public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] | None = None
     session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
     session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
     most_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
@@ -24,11 +24,6 @@ class GatewaySettings(Settings):
     openid_scope: str = "openid profile"
     openid_student_id_claim: str = "student_id"
     openid_roles_claim: str = "roles"
-
-    @field_validator("public_url")
-    @classmethod
-    def _without_path(cls, value: str) -> str:
-        return value.rstrip("/")
 
     @model_validator(mode="after")
     def _idle_within_life(self) -> "GatewaySettings":

@@ -491,6 +491,9 @@ async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_program
     page = await browser.get("/no-such-page")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "没有这个页面" in page.text
+    assert (await browser.get("/docs")).status_code == 404
+    paths = (await browser.get("/openapi.json")).json()["paths"]
+    assert {"/api/v1/me", "/api/v1/case", "/api/v1/submission"} <= set(paths)
     problem = await browser.get("/api/v1/no-such-thing")
     assert problem.headers["content-type"] == "application/problem+json"
 

@@ -1,10 +1,13 @@
 """What a student sees while a database is away: what is known and since when, never green, never an error of ours."""
 
 import re
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 import services.clearance
@@ -22,14 +25,18 @@ CLEARANCE = Path(services.clearance.__file__).parent / "migrations"
 @pytest.fixture
 async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
     """A gateway whose read model is on a server that can be stopped."""
-    async for gate in _gate(await make_database("gateway"), await own_postgres.create_database("clearance_split")):
+    async for gate in _gate(
+        await make_database("gateway"), await own_postgres.create_database(f"clearance_{secrets.token_hex(3)}")
+    ):
         yield gate
 
 
 @pytest.fixture
 async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
     """A gateway whose own database is on a server that can be stopped, and its read model is not."""
-    async for gate in _gate(await own_postgres.create_database("gateway_own"), await make_database("clearance")):
+    async for gate in _gate(
+        await own_postgres.create_database(f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
+    ):
         yield gate
 
 
@@ -46,6 +53,20 @@ async def _gate(database: str, read_model: str) -> AsyncIterator[Gate]:
 def restart(server: Postgres) -> None:
     server.launch()
     server.wait()
+
+
+@contextmanager
+def paused(server: Postgres) -> Iterator[None]:
+    """The server and its sessions stand still: what is sent is taken, and never answered."""
+    main = psutil.Process(server.pid)
+    everything = [main, *main.children(recursive=True)]
+    for process in everything:
+        process.suspend()
+    try:
+        yield
+    finally:
+        for process in everything:
+            process.resume()
 
 
 def verdicts(page: httpx.Response) -> set[str]:
@@ -83,6 +104,18 @@ async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
         assert (await events.next(60))[0] == "state"
     await eventually(lambda: _shows(browser, 200), what="the page to come back")
     assert verdicts(await browser.get("/case")) == {"clear"}
+    await browser.close()
+
+
+async def test_a_read_model_that_hangs_is_as_good_as_away(split: Gate, own_postgres: Postgres) -> None:
+    browser = Browser(split)
+    await browser.sign_in(STUDENT)
+    assert verdicts(await browser.get("/case")) == {"clear"}
+    with paused(own_postgres):
+        page = await browser.get("/case")
+    assert page.status_code == 503
+    assert verdicts(page) == {"waiting"}
+    await eventually(lambda: _shows(browser, 200), what="the page to come back")
     await browser.close()
 
 
