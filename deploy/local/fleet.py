@@ -95,8 +95,8 @@ class Fleet:
 
     def _clearance(self, common: dict[str, str], servers: Servers, university: Path) -> Service:
         accounts = {account: account for account in (ROSTER, OPERATOR, CERTIFICATE_DESK)}
-        environment = common | self._own(CLEARANCE, servers, accounts) | {"LIXIAO_UNIVERSITY": str(university)}
-        return self._service(CLEARANCE, environment)
+        told = {"LIXIAO_UNIVERSITY": str(university), "LIXIAO_KEYS": str(self.accounts.folder / "keys")}
+        return self._service(CLEARANCE, common | self._own(CLEARANCE, servers, accounts) | told)
 
     def _gateway(self, common: dict[str, str], servers: Servers, university: Path) -> Service:
         accounts = {account: account for account in (OPERATOR, CERTIFICATE_DESK)}
