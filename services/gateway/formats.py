@@ -47,7 +47,7 @@ def money_words(amount: object) -> str:
     """An exact decimal with two places, `682.4` → `682.40`. What is no decimal is shown as it came."""
     try:
         value = Decimal(str(amount))
-        return f"{value.quantize(CENT):,f}" if value.is_finite() else str(amount)
+        return f"{value.quantize(CENT):f}" if value.is_finite() else str(amount)
     except InvalidOperation:
         return str(amount)
 
