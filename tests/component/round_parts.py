@@ -67,6 +67,7 @@ class Place:
     name: str
     pool: "asyncpg.Pool[Any]"
     apply: Apply
+    passed: Passed
     parked: list[str] = field(default_factory=list)
 
     async def hear(self, records: Sequence[ConsumerRecord]) -> None:
@@ -211,28 +212,30 @@ async def parts_in(make_database: DatabaseMaker, folder: Path, *, life_s: float 
     for name, rules in RULES.items():
         pool = await pool_of(name, DEPARTMENT_FOLDERS)
         desks[name] = Desk(rules, pool, topics, bell)
-        departments[name] = Place(name, pool, each(listens(desks[name], topics, Passed())))
+        passed = Passed()
+        departments[name] = Place(name, pool, each(listens(desks[name], topics, passed)), passed)
     pool = await pool_of("clearance", CLEARANCE_FOLDERS)
     zone = ClearanceSettings.model_construct().zone
     keyring = Keyring(folder / "keys")
     async with pool.acquire() as connection, connection.transaction():
         await keyring.ensure(connection)
+    passed = Passed()
     submissions = Submissions(
         topics=topics,
         required=required_checks(discover()),
         roster=Roster(topic=topics.case, served=frozenset({"毕业离校"}), zone=zone),
         keyring=keyring,
         zone=zone,
-        passed=Passed(),
+        passed=passed,
         life_s=life_s,
     )
     yield Parts(
         topics,
-        Place("clearance", pool, hears(submissions, topics, discover())),
+        Place("clearance", pool, hears(submissions, topics, discover()), passed),
         departments,
         desks,
         submissions,
-        Sweeper(pool, submissions, Passed(), bell),
+        Sweeper(pool, submissions, passed, bell),
         Projector(pool=pool, kafka="127.0.0.1:9", topics=topics, departments=DEPARTMENTS),
     )
     for each_pool in pools:

@@ -81,7 +81,13 @@ async def service(
     ]
     credentials = tmp_path / "credentials.json"
     credentials.write_text(json.dumps(entries))
-    settings = ClearanceSettings(kafka=kafka.address, database=database, namespace=namespace, credentials=credentials)
+    settings = ClearanceSettings(
+        kafka=kafka.address,
+        database=database,
+        namespace=namespace,
+        credentials=credentials,
+        keys=tmp_path / "keys",
+    )
     async with clearance_world(database, kafka.address, namespace) as world:
         app = clearance_app(settings, traced=telemetry.build("test", exporters=[]))
         async with app.router.lifespan_context(app):
