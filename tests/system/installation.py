@@ -6,7 +6,7 @@ import random
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -40,6 +40,10 @@ BELOW_THE_KERNELS: Final = range(20_000, 32_000)
 PEOPLE: Final = 80
 AT_ONCE: Final = 60
 """Students enrolled ahead: a department whose process was killed hears of new ones only when its session has ended."""
+
+
+Said = dict[str, tuple[int, str]]
+"""Student → the version of a department's newest status, and that status."""
 
 
 class Installation:
@@ -234,27 +238,29 @@ class Installation:
         """A superuser's connection of the caller's own."""
         return await asyncpg.connect(dsn_of(self._postgres, self._database_name(service)), timeout=10)
 
-    async def said(self, department: str) -> dict[str, tuple[int, str]]:
-        """What a department's own database says it said last: student → (version, status)."""
+    async def said(self, department: str) -> Said:
+        """What a department's own database says it said last: of every student."""
         rows = await (await self.database(department)).fetch(
             "SELECT student_id, status_version, status FROM record WHERE status IS NOT NULL"
         )
         return {row["student_id"]: (row["status_version"], row["status"]) for row in rows}
 
-    async def seen(self, department: str) -> dict[str, tuple[int, str]]:
-        """What the view holds of a department: student → (version, status)."""
+    async def seen(self, department: str) -> Said:
+        """What the view holds of a department: of every student."""
         rows = await (await self.database(CLEARANCE)).fetch(
             "SELECT student_id, version, status FROM status WHERE department = $1 AND version > 0", department
         )
         return {row["student_id"]: (row["version"], row["status"]) for row in rows}
 
-    async def in_step(self, *departments: str, timeout_s: float = 30) -> None:
-        """Wait until the view says exactly what each department said last, of every student."""
+    async def in_step(
+        self, *departments: str, students: Collection[str] | None = None, timeout_s: float = 30
+    ) -> None:
+        """Wait until the view says exactly what each department said last, of every student or of these."""
         for department in departments or self.departments:
-            said = await self.said(department)
+            said = _of(await self.said(department), students)
 
-            async def equal(department: str = department, said: dict[str, tuple[int, str]] = said) -> bool:
-                return await self.seen(department) == said
+            async def equal(department: str = department, said: Said = said) -> bool:
+                return _of(await self.seen(department), students) == said
 
             await eventually(equal, what=f"the view to say what {department} said", timeout_s=timeout_s)
 
@@ -306,6 +312,10 @@ class Installation:
                 self._services[_kind(name)], name=name, port=free_port(*random.sample(BELOW_THE_KERNELS, 5))
             )
         return self._services[name]
+
+
+def _of(said: Said, students: Collection[str] | None) -> Said:
+    return said if students is None else {one: said[one] for one in students if one in said}
 
 
 def _kind(name: str) -> str:

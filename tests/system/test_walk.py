@@ -54,7 +54,7 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
     student_id = person.student_id or ""
     await campus.enrol(student_id)
     await campus.opened("finance", [student_id])
-    await campus.in_step("finance")
+    await campus.in_step("finance", students=[student_id])
     browser = await campus.browser(person)
     assert "1682.40" not in (await browser.get("/case")).text
 
