@@ -1,0 +1,171 @@
+"""One change as one trace across the services, and nothing in traces, logs, metrics or addresses that names anybody."""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from deploy.local.fleet import CLEARANCE, GATEWAY
+from tests.component.gateway_world import Events
+from tests.system.installation import Installation
+from tests.system.spans import Span, ancestors, raw, service_of, trace
+from tests.system.test_poison import JSON_HEADERS
+from tests.system.topics import Producer
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def collector(campus: Installation) -> str:
+    assert campus.zipkin is not None
+    return campus.zipkin
+
+
+async def spans_until(collector: str, trace_id: str, name: str) -> list[Span]:
+    """The spans of a trace, once the one of this name is among them: services send them every few seconds."""
+    found: list[Span] = []
+
+    async def there() -> bool:
+        found[:] = await trace(collector, trace_id)
+        return any(span["name"] == name for span in found)
+
+    await eventually(there, what=f"the span {name!r} at the collector", timeout_s=30, poll_s=0.5)
+    return found
+
+
+async def test_a_desks_request_is_one_trace_up_to_the_views_commit(campus: Installation, collector: str) -> None:
+    student_id = await campus.enrol()
+    await campus.opened("finance", [student_id])
+    trace_id = secrets.token_hex(16)
+    answer = await campus.client("finance").post(
+        "/operations/charge",
+        json={"student_id": student_id, "charge_id": "C-9", "year": "2025", "name": "学费", "amount": "1.00"},
+        headers={"Idempotency-Key": secrets.token_hex(8), "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"},
+    )
+    assert answer.status_code == 200, answer.text
+    topic = campus.topics.status("finance")
+    spans = await spans_until(collector, trace_id, f"process {topic}")
+
+    (processed,) = [span for span in spans if span["name"] == f"process {topic}"]
+    sent, requested, *_ = [span for span in ancestors(spans, processed) if span.get("kind") in ("PRODUCER", "SERVER")]
+    assert [service_of(span) for span in (requested, sent, processed)] == [
+        "lixiao-finance",
+        "lixiao-finance",
+        "lixiao-clearance",
+    ]
+    assert [span["kind"] for span in (requested, sent, processed)] == ["SERVER", "PRODUCER", "CONSUMER"]
+    assert requested["name"] == "post /operations/charge"
+    assert sent["name"] == f"send {topic}"
+    assert processed["parentId"] == sent["id"]
+    statements = [span for span in spans if "insert" in span["name"] and service_of(span) == "lixiao-finance"]
+    assert any(requested in ancestors(spans, span) for span in statements), "its statements are in it, the outbox's too"
+    ended = processed["timestamp"] + processed["duration"]
+    heard_at = await (await campus.database(CLEARANCE)).fetchval(
+        "SELECT extract(epoch FROM heard_at) FROM status WHERE student_id = $1 AND department = 'finance'", student_id
+    )
+    assert ended >= float(heard_at) * 1_000_000, "it ends with the commit, not before"
+    logged = [line for line in campus.logs()["finance"].splitlines() if trace_id in line]
+    assert all('"span_id"' in line for line in logged)
+
+
+async def test_the_roster_and_every_first_word_are_one_trace(campus: Installation, collector: str) -> None:
+    trace_id = secrets.token_hex(16)
+    client = campus.client(CLEARANCE)
+    client.headers["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-01"
+    try:
+        await campus.enrol()
+    finally:
+        del client.headers["traceparent"]
+    for department in campus.departments:
+        spans = await spans_until(collector, trace_id, f"process {campus.topics.status(department)}")
+    assert {f"lixiao-{name}" for name in (CLEARANCE, *campus.departments)} <= {service_of(span) for span in spans}
+
+
+@asynccontextmanager
+async def watched() -> AsyncIterator[list[str]]:
+    """The addresses that anything in this process asks for."""
+    addresses: list[str] = []
+    send = httpx.AsyncClient.send
+
+    async def noted(self: httpx.AsyncClient, request: httpx.Request, **options: Any) -> httpx.Response:
+        addresses.append(str(request.url))
+        return await send(self, request, **options)
+
+    httpx.AsyncClient.send = noted  # type: ignore[method-assign,assignment]
+    try:
+        yield addresses
+    finally:
+        httpx.AsyncClient.send = send  # type: ignore[method-assign]
+
+
+async def test_nothing_that_names_a_student_is_in_a_trace_a_log_a_metric_or_an_address(
+    campus: Installation, collector: str
+) -> None:
+    person = campus.person()
+    student_id, name, book = person.student_id or "", f"端木{secrets.choice('甲乙丙丁')}验", f"读物{secrets.token_hex(4)}"
+    async with watched() as addresses:
+        await walk(campus, person, name, book)
+    trace_id = secrets.token_hex(16)
+    last = await campus.client("library").post(
+        "/records/query",
+        json={"student_id": student_id},
+        headers={"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"},
+    )
+    assert last.status_code == 200
+    await spans_until(collector, trace_id, "post /records/query")
+
+    told = {"addresses": "\n".join(addresses)}
+    told |= {f"log of {service}": log for service, log in campus.logs().items()}
+    for service in (*campus.departments, CLEARANCE, GATEWAY):
+        told[f"traces of {service}"] = await raw(collector, f"lixiao-{service}")
+        told[f"metrics of {service}"] = (await campus.client(service).get("/metrics")).text
+        assert "lixiao" in told[f"metrics of {service}"]
+    assert all(len(told[f"traces of {service}"]) > 1000 for service in (*campus.departments, CLEARANCE))
+    for place, text in told.items():
+        for personal in (student_id, name, book, student_id.encode().hex(), quote(name), ascii(name)[1:-1]):
+            assert personal.lower() not in text.lower(), f"{personal} is in the {place}"
+        # Every student of these tests has a number of this shape, so no other's may be there either.
+        assert not re.search(r"TS\d{10}", text), f"a student number is in the {place}"
+
+
+async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
+    """Everything this student and the desks do, mistakes and unreadable records too."""
+    student_id = person.student_id or ""
+    await campus.enrol(student_id, name=name)
+    await campus.opened("library", [student_id])
+    loan = {"barcode": "B-1", "title": book, "due_on": "2026-06-20"}
+    await campus.act("library", "loan", student_id=student_id, **loan)
+    library = campus.client("library")
+    key = {"Idempotency-Key": secrets.token_hex(8)}
+    wrong = [
+        await library.post("/operations/loan", json={"student_id": student_id, **loan, "extra": name}, headers=key),
+        await library.post("/operations/loan", json={"student_id": f"{student_id}{name}", **loan}, headers=key),
+        await library.post("/operations/return", json={"student_id": student_id, "barcode": "B-none"}, headers=key),
+        await campus.client("library").put("/records", content=f'{{"{student_id}": "{name}"'.encode()),
+        await campus.client(CLEARANCE).put("/cases", json={"student_id": student_id, "name": name}),
+    ]
+    assert {answer.status_code for answer in wrong} <= {400, 404, 409, 422}
+    assert all(name not in answer.text and student_id not in answer.text for answer in wrong)
+    await campus.in_step("library", students=[student_id])
+    browser = await campus.browser(person)
+    async with browser.stream("/case/live") as response:
+        await Events(response).next()
+    assert name in (await browser.get("/case")).text
+    assert (await browser.get("/api/v1/me")).json()["student_id"] == student_id
+    file = f"student_id,thesis\n{student_id},approved\n{student_id}{name},x\n".encode()
+    sent = await library.post("/imports", content=file, headers={"Content-Type": "text/csv"})
+    assert sent.status_code == 202, sent.text
+    async with Producer(campus.kafka) as producer:
+        await producer.send(campus.topics.status("library"), student_id.encode(), name.encode(), JSON_HEADERS)
+        await producer.send(campus.topics.case, student_id.encode(), name.encode(), JSON_HEADERS)
+
+    async def unreadable() -> bool:
+        checks = (await browser.get("/api/v1/checks")).json()
+        return any(check["doubt"] == "unreadable" for check in checks)
+
+    await eventually(unreadable, what="the unreadable word to be known")
+    await browser.close()
