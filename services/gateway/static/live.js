@@ -10,6 +10,8 @@
   var lastState = new Date();
   var lostTimer = 0;
   var over = false;
+  // A page that never held any data has nothing that could be old.
+  var empty = live.hasAttribute("data-away");
 
   function clock(date) {
     var two = function (n) { return (n < 10 ? "0" : "") + n; };
@@ -81,13 +83,14 @@
       window.clearTimeout(lostTimer);
       lostTimer = 0;
       lastState = new Date();
+      empty = false;
       calm();
       show(JSON.parse(event.data).html);
     });
     source.addEventListener("unread", function (event) {
       window.clearTimeout(lostTimer);
       lostTimer = 0;
-      tell(live.dataset.unread, JSON.parse(event.data).since);
+      if (!empty) { tell(live.dataset.unread, JSON.parse(event.data).since); }
     });
     source.addEventListener("ended", function () {
       over = true;
