@@ -133,6 +133,30 @@ class CommandAnswered(Message):
     answered_at: Instant
 
 
+FormNumber = Annotated[str, Field(min_length=1, max_length=64)]
+PersonName = Annotated[str, Field(min_length=1, max_length=100)]
+
+
+class TakenBy(StrEnum):
+    SELF = "self"
+    PROXY = "proxy"
+
+
+class CertificateIssueAsked(Message):
+    """The certificate desk hands over the certificates of a submission, once. Key: `student_id`.
+
+    `asked_by` is the account the clerk signed in with. `proxy_name` is there exactly when a proxy takes them.
+    """
+
+    command_id: Id
+    student_id: StudentId
+    form_number: FormNumber
+    asked_by: Annotated[str, Field(min_length=1, max_length=255)]
+    taken_by: TakenBy
+    proxy_name: PersonName | None = None
+    asked_at: Instant
+
+
 class SubmissionRequested(Message):
     """An attempt was opened: each required department answers with one `AttestationGiven` for `attempt_id`."""
 
@@ -168,7 +192,7 @@ class SubmissionAccepted(Message):
 
     attempt_id: Id
     student_id: StudentId
-    form_number: Annotated[str, Field(min_length=1, max_length=64)]
+    form_number: FormNumber
     accepted_at: Instant
 
 
@@ -195,6 +219,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.submit-asked.v1": SubmitAsked,
     "lixiao.command-asked.v1": CommandAsked,
     "lixiao.command-answered.v1": CommandAnswered,
+    "lixiao.certificate-issue-asked.v1": CertificateIssueAsked,
     "lixiao.submission-requested.v1": SubmissionRequested,
     "lixiao.attestation-given.v1": AttestationGiven,
     "lixiao.submission-accepted.v1": SubmissionAccepted,

@@ -47,9 +47,9 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
         ),
         Flow(
             topics.command,
-            "What students asked for.",
+            "What students and the certificate desk asked for.",
             GATEWAY,
-            {events.SubmitAsked: clearance, events.CommandAsked: names},
+            {events.SubmitAsked: clearance, events.CommandAsked: names, events.CertificateIssueAsked: clearance},
         ),
     )
     return shared + tuple(flow for name in names for flow in _department(topics, name))

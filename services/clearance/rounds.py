@@ -9,7 +9,7 @@ import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from schemas.topics import Topics
-from services.clearance import attempts, exceptions
+from services.clearance import attempts, exceptions, issues
 from services.clearance.keys import Keyring
 from services.clearance.roster import Roster
 from services.clearance.settings import ClearanceSettings
@@ -33,7 +33,8 @@ SWEEP_AT_MOST: Final = 100
 
 def hears(submissions: Submissions, topics: Topics, departments: Mapping[str, Any]) -> Apply:
     """The `apply` of the inbox: an attestation counts only on its department's own topic."""
-    inner = each(submissions.handlers(), speakers={topics.attestation(name): name for name in departments})
+    handlers = {**submissions.handlers(), **issues.handlers()}
+    inner = each(handlers, speakers={topics.attestation(name): name for name in departments})
 
     async def apply(connection: Connection, records: Records, parked: list[Parked]) -> None:
         await inner(connection, records, parked)
