@@ -1,7 +1,8 @@
 """One role and one database for each service, and nothing more: what a service may read is what it was given.
 
 The gateway's role may also connect to the clearance's database, as a member of `lixiao_reader`, which has no login and
-is granted SELECT on the published read model by the clearance's own migrations.
+is granted SELECT on the published read model by the clearance's own migrations. Each database's audit belongs to
+`lixiao_audit`, so that a service can add to it and can neither change nor drop it.
 """
 
 import base64
@@ -22,8 +23,22 @@ import asyncpg
 READER: Final = "lixiao_reader"
 CLEARANCE: Final = "clearance"
 GATEWAY: Final = "gateway"
+AUDITOR: Final = "lixiao_audit"
+"""Owns every audit, and cannot log in."""
 DATABASE_VARIABLE: Final = "LIXIAO_DATABASE"
 READ_MODEL_VARIABLE: Final = "LIXIAO_READ_MODEL"
+_AUDIT_MIGRATIONS: Final = Path(__file__).parent / "migrations" / "audit"
+_AUDIT_OWNED: Final = """
+alter schema audit owner to "{owner}";
+alter table audit.entry owner to "{owner}";
+alter table audit.seal owner to "{owner}";
+alter table audit.unsealed owner to "{owner}";
+alter function audit.refuse() owner to "{owner}";
+revoke all on schema audit from public;
+grant usage on schema audit to "{service}";
+grant select, insert on audit.entry, audit.seal to "{service}";
+grant select, insert, delete on audit.unsealed to "{service}";
+"""
 _SCRAM_ROUNDS: Final = 4096
 _IDENTIFIER: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
@@ -59,9 +74,11 @@ async def create_databases(
         done = Provisioned({each: _variables(superuser, each, names, passwords) for each in services})
         _write(secrets, {**kept, **done.secrets})
         await _role(connection, READER, "nologin")
+        await _role(connection, AUDITOR, "nologin")
         for service in services:
             await _role(connection, names[service], f"login password '{scram_verifier(passwords[service])}'")
             made = await _database(connection, names[service])
+            await _audit(superuser, names[service])
             (done.created if made else done.unchanged).append(names[service])
         await connection.execute(f'grant "{READER}" to "{names[GATEWAY]}"')
         await connection.execute(f'grant connect on database "{names[CLEARANCE]}" to "{READER}"')
@@ -85,6 +102,22 @@ async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
     return not exists
 
 
+async def _audit(superuser: str, name: str) -> None:
+    """Make the audit of a database belong to nobody who can log in: its service may add to it and read it.
+
+    The service owns its database, and with it the right to drop what it made itself; this it did not make.
+    """
+    parts = urlsplit(superuser)
+    connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")), timeout=10, command_timeout=60)
+    try:
+        async with connection.transaction():
+            for file in sorted(_AUDIT_MIGRATIONS.glob("*.sql")):
+                await connection.execute(file.read_text("utf-8"))
+            await connection.execute(_AUDIT_OWNED.format(owner=AUDITOR, service=name))
+    finally:
+        await connection.close(timeout=5)
+
+
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
     """What PostgreSQL stores for SCRAM-SHA-256: with it the password appears in no statement and no server log."""
     salt = salt or random.token_bytes(16)
@@ -97,7 +130,7 @@ def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
 
 def _identifier(namespace: str, service: str) -> str:
     name = f"{namespace}_{service}".replace("-", "_")
-    if not _IDENTIFIER.match(name) or name == READER:
+    if not _IDENTIFIER.match(name) or name in (READER, AUDITOR):
         raise ValueError(f"{name!r} cannot be the name of a role and a database")
     return name
 

@@ -6,15 +6,18 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import asyncpg
 import pytest
 
+from deploy.local.running import RunningPostgres
 from services.kit import audit
 from services.kit.audit_chain import Sealer, verify
 from services.kit.database import migrate, open_pool
 from services.kit.department import MIGRATIONS
+from services.kit.role_provision import create_databases
 from tests.conftest import ROOT
 
 COLUMNS = {
@@ -189,3 +192,40 @@ async def test_the_command_ends_with_0_on_a_sound_chain_and_says_where_it_is_bro
     broken = command(database)
     assert (broken.returncode, broken.stderr) == (1, "seal 2: entry 2 or the seal was changed\n")
     assert command(database, "--head", "nonsense").returncode == 2
+
+
+FORBIDDEN = (
+    "UPDATE audit.entry SET actor = 'x'",
+    "DELETE FROM audit.seal",
+    "TRUNCATE audit.entry",
+    "ALTER TABLE audit.entry DISABLE TRIGGER ALL",
+    "DROP TRIGGER only_added_to ON audit.seal",
+    "DROP TABLE audit.entry CASCADE",
+    "DROP SCHEMA audit CASCADE",
+    "CREATE OR REPLACE FUNCTION audit.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'",
+    "SET ROLE lixiao_audit",
+)
+
+
+async def test_where_provisioned_the_service_can_add_and_seal_and_nothing_else(
+    postgres: RunningPostgres, tmp_path: Path
+) -> None:
+    namespace = f"t{token_hex(4)}"
+    made = await create_databases(postgres.dsn, ["library"], tmp_path / "secrets.json", namespace=namespace)
+    dsn = made.secrets["library"]["LIXIAO_DATABASE"]
+    try:
+        await migrate(dsn, [MIGRATIONS / "audit"])
+        await create_databases(postgres.dsn, ["library"], tmp_path / "secrets.json", namespace=namespace)
+        pool = await open_pool(dsn, name="audit")
+        await told(pool, 2)
+        for statement in FORBIDDEN:
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.execute(statement)
+        assert await found(pool) == ()
+        await pool.close()
+    finally:
+        connection = await asyncpg.connect(postgres.dsn)
+        for service in ("library", "clearance", "gateway"):
+            await connection.execute(f'DROP DATABASE IF EXISTS "{namespace}_{service}" WITH (FORCE)')
+            await connection.execute(f'DROP ROLE IF EXISTS "{namespace}_{service}"')
+        await connection.close()

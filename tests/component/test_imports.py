@@ -39,7 +39,7 @@ from services.library.operations import RULES
 from tests.component.import_process import COUNTED, EFFECTS, CountedRow
 
 KIT = Path(__file__).parents[2] / "services" / "kit" / "migrations"
-FOLDERS = [KIT / name for name in ("outbox", "inbox", "desk", "imports")]
+FOLDERS = [KIT / name for name in ("outbox", "inbox", "audit", "desk", "imports")]
 NOW = datetime(2026, 6, 5, 8, 0, tzinfo=UTC)
 DEADLINE_S = 60.0
 TOKENS = {"desk": ["desk:library", "desk:counted"], "other": ["desk:dorm"]}

@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from services.kit import audit
 from services.kit.database import Connection
 from services.kit.imports import store
 from services.kit.imports.columns import ReadRow, Unimportable
@@ -56,6 +57,13 @@ class Staging:
             new = await store.begin(connection, upload)
             if new:
                 await self._fill(connection, upload.job_id, read_rows(data, kind, self._spec.columns))
+                await audit.record(
+                    connection,
+                    actor=uploaded_by,
+                    act=f"import.{upload.kind}",
+                    outcome="taken",
+                    details={"job": upload.job_id, "sha256": sha256.hex()},
+                )
         # Another process was quicker with the same file: theirs is the job.
         job = await (
             store.find(connection, self._spec.kind, upload.job_id)

@@ -10,6 +10,7 @@ from uuid import UUID
 import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.kit import audit
 from services.kit.database import Connection
 from services.kit.imports.columns import ReadRow, RowProblem
 
@@ -216,7 +217,25 @@ async def start(connection: Connection, job_id: UUID, now: datetime) -> None:
 
 async def finish(connection: Connection, job_id: UUID, now: datetime) -> None:
     """Raises `CheckViolationError` when a row is not done: a mistake of ours, and never said to be finished."""
-    await connection.execute("UPDATE import_job SET state = 'done', finished_at = $2 WHERE job_id = $1", job_id, now)
+    async with connection.transaction():
+        job = await connection.fetchrow(
+            """
+            UPDATE import_job SET state = 'done', finished_at = $2 WHERE job_id = $1 AND state <> 'done'
+            RETURNING kind, uploaded_by, applied, unchanged, rejected
+            """,
+            job_id,
+            now,
+        )
+        if job is None:
+            return
+        counts = {name: job[name] for name in ("applied", "unchanged", "rejected")}
+        await audit.record(
+            connection,
+            actor=job["uploaded_by"],
+            act=f"import.{job['kind']}",
+            outcome="done",
+            details={"job": job_id, **counts},
+        )
 
 
 async def pending(connection: Connection, job_id: UUID, *, after: int, limit: int) -> list[Pending]:
