@@ -1,0 +1,35 @@
+"""One installation for all fault tests, on a broker of its own that may be stopped."""
+
+import secrets
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from deploy.local.fleet import IDENTITY
+from deploy.local.kafka import Kafka
+from deploy.local.running import RunningPostgres
+from deploy.local.state import State, clean
+from tests.conftest import must
+from tests.faults.campus import Campus
+
+
+@pytest.fixture(scope="session")
+def broker(state: State, cache: object) -> Iterator[Kafka]:
+    """A broker that no other test uses. Leave it running."""
+    kafka = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)  # type: ignore[arg-type]
+    yield must(kafka.start)
+    kafka.stop()
+    clean(kafka.folder.parent)
+
+
+@pytest.fixture(scope="session")
+async def campus(
+    postgres: RunningPostgres, broker: Kafka, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Campus]:
+    """Every service under observation. A test leaves everything running."""
+    campus = Campus(tmp_path_factory.mktemp("faults"), postgres=postgres.dsn, kafka=broker.address)
+    try:
+        await campus.begin(IDENTITY)
+        yield campus
+    finally:
+        await campus.close()

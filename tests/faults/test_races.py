@@ -1,0 +1,15 @@
+"""Students against desks, on real processes, a real broker and real databases."""
+
+from tests.faults.campus import Campus
+from tests.faults.workload import races
+
+RACES = 150
+
+
+async def test_races_of_submissions_against_debts_break_nothing(campus: Campus) -> None:
+    await races(campus, RACES, seed=1)
+    assert await campus.judged() == []
+    evidence = await campus.evidence(settled=True)
+    states = {attempt.state for attempt in evidence.clearance.attempts.values()}
+    assert states == {"accepted", "refused"}, "the races went both ways"
+    assert any(one.open for one in evidence.clearance.exceptions)

@@ -1,0 +1,47 @@
+"""A witness inside each database: triggers that write down every committed change, in the order of its row's lock.
+
+What the services themselves keep (versions, audit) could be wrong in the same way as what is judged by it; a trigger
+sees what was done, by whichever code. A change rolled back leaves no trace, as it should.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import asyncpg
+
+WATCHED: Final[Mapping[str, tuple[str, ...]]] = {
+    "department": ("record", "outbox", "hold", "attestation", "attempt_end", "command_done"),
+    "clearance": ("status", "attempt", "submission", "outbox"),
+    "gateway": ("command", "outbox"),
+}
+"""Kind of service → its tables that are watched."""
+
+_TABLE: Final = """
+CREATE SCHEMA witness;
+CREATE TABLE witness.seen (
+    seq   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tx    bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
+    what  text   NOT NULL,
+    how   text   NOT NULL,
+    said  jsonb  NOT NULL
+);
+CREATE FUNCTION witness.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $function$
+BEGIN
+    INSERT INTO witness.seen (what, how, said)
+    VALUES (TG_TABLE_NAME, TG_OP, CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END);
+    RETURN NULL;
+END
+$function$;
+"""
+
+
+async def watch(connection: "asyncpg.Connection[Any]", kind: str) -> None:
+    """Begin to watch a migrated database in which nothing has happened yet. `connection` is its owner's or better."""
+    async with connection.transaction():
+        await connection.execute(_TABLE)
+        for table in WATCHED[kind]:
+            # What leaves the outbox is the relay's business; what was ever put into it is what counts.
+            events = "INSERT" if table == "outbox" else "INSERT OR UPDATE OR DELETE"
+            await connection.execute(
+                f"CREATE TRIGGER witness AFTER {events} ON {table} FOR EACH ROW EXECUTE FUNCTION witness.see()"
+            )
