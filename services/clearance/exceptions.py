@@ -36,10 +36,16 @@ WHERE exception.student_id = said.student_id AND exception.department = said.dep
 RETURNING exception.student_id
 """
 _SUBMITTED: Final = "SELECT student_id FROM submission WHERE student_id = ANY($1::text[])"
-RECENT_S: Final = 600
+RECENT_S: Final = 90
+"""Longer than any transaction that could have been open beside the acceptance."""
 _RECENT: Final = """
 SELECT submission.student_id, status.department FROM submission JOIN status USING (student_id)
 WHERE accepted_at > clock_timestamp() - make_interval(secs => $1)
+  AND status.version >= (submission.facts -> status.department ->> 'version')::int
+  AND status.status::jsonb @? '$.checks[*] ? (@.verdict != "clear")'
+UNION
+SELECT student_id, department FROM exception
+WHERE closed_at IS NULL AND opened_at > clock_timestamp() - make_interval(secs => $1)
 """
 
 
@@ -68,7 +74,7 @@ async def fold_students(connection: Connection, student_ids: Iterable[str]) -> i
 
 
 async def fold_recent(connection: Connection) -> int:
-    """`fold` over the newest submissions: a status and an acceptance that were committed side by side saw neither.
+    """`fold` over the newest submissions: a status and an acceptance committed side by side did not see each other.
 
     `accepted_at` and the comparison are both this database's clock.
     """

@@ -1,6 +1,7 @@
 """The confirmation rounds as running tasks: what hears commands and attestations, and what ends attempts too old."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -29,6 +30,7 @@ from services.kit.vitals import watch_inbox
 NAME: Final = "clearance.submissions"
 SWEEP_EVERY_S: Final = 1.0
 SWEEP_AT_MOST: Final = 100
+LOOK_EVERY_S: Final = 5.0
 
 
 def hears(submissions: Submissions, topics: Topics, departments: Mapping[str, Any]) -> Apply:
@@ -52,6 +54,7 @@ class Sweeper:
 
     def __init__(self, pool: "asyncpg.Pool[Any]", submissions: Submissions, passed: Passed, bell: Bell) -> None:
         self._pool, self._submissions, self._passed, self._bell = pool, submissions, passed, bell
+        self._looked_at = -LOOK_EVERY_S
 
     async def run(self) -> None:
         """Sweep until cancelled. Raises what the database raised: its keeper starts it again."""
@@ -71,9 +74,11 @@ class Sweeper:
                         await notify(connection)
                         ended += 1
                 self._passed.committed()
-            async with connection.transaction():
-                if await exceptions.fold_recent(connection):
-                    await notify(connection)
+            if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+                async with connection.transaction():
+                    if await exceptions.fold_recent(connection):
+                        await notify(connection)
+                self._looked_at = time.monotonic()
         if ended:
             self._bell.ring()
         return ended

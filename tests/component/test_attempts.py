@@ -22,7 +22,7 @@ from schemas.events import (
     SubmissionRefused,
     SubmissionRequested,
 )
-from services.clearance import attempts
+from services.clearance import attempts, exceptions
 from services.clearance.keys import Keyring, jwk_set
 from services.finance.rules import Charge, FinanceRecord
 from services.kit.desk import Held
@@ -235,7 +235,9 @@ async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the
         await parts.clearance.hear([answer])
         await projecting.commit()
     assert await state(parts, attempt_id) == ("accepted", "")
-    await parts.sweeper.sweep()
+    async with parts.clearance.pool.acquire() as connection:
+        assert await exceptions.fold_recent(connection) == 1
+        assert await exceptions.fold_recent(connection) == 0
     submission = await parts.submission(student_id)
     assert submission is not None
     assert submission["exception_count"] == 1
