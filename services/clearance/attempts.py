@@ -130,22 +130,27 @@ async def is_over(connection: Connection, attempt_id: UUID) -> bool:
     return bool(await connection.fetchval(over, attempt_id))
 
 
-async def add_answer(connection: Connection, answer: AttestationGiven) -> bool:
-    """Keep a department's first answer; whether this was it."""
-    added = await connection.execute(
-        "INSERT INTO answer (attempt_id, department, outcome, said) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
+async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
+    """Keep a department's first answer: whether this was it, and what was answered so far, by department.
+
+    The caller holds the attempt locked, so that nobody answers between the two halves of the statement.
+    """
+    rows = await connection.fetch(
+        """
+        WITH added AS (
+            INSERT INTO answer (attempt_id, department, outcome, said) VALUES ($1, $2, $3, $4)
+            ON CONFLICT DO NOTHING RETURNING department, said
+        )
+        SELECT department, said, true AS new FROM added
+        UNION ALL SELECT department, said, false FROM answer WHERE attempt_id = $1
+        """,
         answer.attempt_id,
         answer.department,
         answer.outcome.value,
         answer.model_dump_json(),
     )
-    return bool(added.endswith(" 1"))
-
-
-async def answers(connection: Connection, attempt_id: UUID) -> dict[str, AttestationGiven]:
-    """What was answered so far, by department."""
-    rows = await connection.fetch("SELECT department, said FROM answer WHERE attempt_id = $1", attempt_id)
-    return {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
+    answered = {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
+    return any(row["new"] for row in rows), answered
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,14 @@ class Submission:
     facts: Mapping[str, Any]
     receipt: Receipt
     kid: str
+
+    def announced(self) -> SubmissionAccepted:
+        return SubmissionAccepted(
+            attempt_id=self.attempt_id,
+            student_id=self.student_id,
+            form_number=self.form_number,
+            accepted_at=self.accepted_at,
+        )
 
 
 async def add_submission(connection: Connection, submission: Submission) -> None:

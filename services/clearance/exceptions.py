@@ -3,7 +3,7 @@
 A status counts when it is not older than the attested one: a late word from before the attestation says nothing new.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from services.kit.database import Connection
@@ -38,11 +38,11 @@ RETURNING exception.student_id
 _SUBMITTED: Final = "SELECT student_id FROM submission WHERE student_id = ANY($1::text[])"
 RECENT_S: Final = 90
 """Longer than any transaction that could have been open beside the acceptance."""
-_RECENT: Final = """
-SELECT submission.student_id, status.department FROM submission JOIN status USING (student_id)
-WHERE accepted_at > clock_timestamp() - make_interval(secs => $1)
-  AND status.version >= (submission.facts -> status.department ->> 'version')::int
-  AND status.status::jsonb @? '$.checks[*] ? (@.verdict != "clear")'
+_AGAINST: Final = "SELECT submission.student_id, status.department FROM submission JOIN status USING (student_id)"
+_BLOCKED: Final = """status.version >= (submission.facts -> status.department ->> 'version')::int
+  AND status.status::jsonb @? '$.checks[*] ? (@.verdict != "clear")'"""
+_RECENT: Final = f"""
+{_AGAINST} WHERE accepted_at > clock_timestamp() - make_interval(secs => $1) AND {_BLOCKED}
 UNION
 SELECT student_id, department FROM exception
 WHERE closed_at IS NULL AND opened_at > clock_timestamp() - make_interval(secs => $1)
@@ -65,11 +65,9 @@ async def fold(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
     return len(opened) + len(closed)
 
 
-async def fold_students(connection: Connection, student_ids: Iterable[str]) -> int:
-    """`fold` over everything the view says of these students."""
-    rows = await connection.fetch(
-        "SELECT student_id, department FROM status WHERE student_id = ANY($1::text[])", list(student_ids)
-    )
+async def at_acceptance(connection: Connection, student_id: str) -> int:
+    """`fold` over what the view already says against a submission inserted in this transaction."""
+    rows = await connection.fetch(f"{_AGAINST} WHERE submission.student_id = $1 AND {_BLOCKED}", student_id)
     return await fold(connection, [(row["student_id"], row["department"]) for row in rows])
 
 

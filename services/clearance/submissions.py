@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -107,12 +107,12 @@ class Submissions:
         assert attempt is not None
         if attempt.state != OPEN:
             return
-        if not await attempts.add_answer(connection, event):
-            if (await attempts.answers(connection, attempt.attempt_id))[event.department] != event:
+        new, answers = await attempts.add_answer(connection, event)
+        if not new:
+            if answers[event.department] != event:
                 raise Unreadable("attempt_id: the department answered this attempt before, and otherwise")
             return
         crashpoint("settle.after_answer")
-        answers = await attempts.answers(connection, attempt.attempt_id)
         case_open = case is not None and case.state is CaseState.OPEN
         settlement = settle(attempt.required, answers, case_open=case_open)
         if settlement.outcome is Outcome.ACCEPTED:
@@ -157,10 +157,8 @@ class Submissions:
         crashpoint("settle.after_insert")
         completed = cases.moved(case, CaseState.COMPLETED)
         await self._roster.store(connection, case, completed, now=ended.ended_at)
-        await exceptions.fold_students(connection, [attempt.student_id])
-        announced = await attempts.accepted(connection, attempt.student_id)
-        assert announced is not None
-        await self._say(connection, [announced])
+        await exceptions.at_acceptance(connection, attempt.student_id)
+        await self._say(connection, [submission.announced()])
         await audit.record(
             connection,
             actor=SOURCE,
@@ -222,7 +220,7 @@ class Submissions:
 
     async def _say(self, connection: Connection, said: list[Message]) -> None:
         for event in said:
-            now = await connection.fetchval("SELECT clock_timestamp()")
+            now = datetime.now(UTC)
             student_id: str = event.student_id  # type: ignore[attr-defined]
             await outbox.post(connection, topic=self._topic, key=student_id, event=event, source=SOURCE, now=now)
 
