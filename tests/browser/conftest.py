@@ -1,0 +1,95 @@
+"""The browser, the stage with every page and state, and the town where every service really runs."""
+
+from collections.abc import AsyncIterator, Awaitable, Generator
+from typing import Any, Final, Protocol
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError
+
+from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.running import RunningKafka, RunningPostgres
+from tests.browser.browsers import Device, chromium, find_chromium, open_context
+from tests.browser.stage import Stage, opened_stage
+from tests.conftest import DatabaseMaker
+from tests.system.installation import Installation
+
+QUIET: Final = ("Failed to load resource",)
+"""What the console says of an answer that is no success: the page of it is looked at by the test."""
+
+
+class Open(Protocol):
+    """Opens a browser profile: `await open_profile(PHONE, address=…, cookies=…)`; it is closed after the test."""
+
+    def __call__(self, device: Device, *, address: str, **more: Any) -> Awaitable[BrowserContext]: ...
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes wrote last beside the failure."""
+    report = yield
+    if report.failed:
+        for installation in Installation.living:
+            for name, log in installation.logs().items():
+                report.sections.append((name, "\n".join(log.splitlines()[-10:])))
+    return report
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """The browser, started once."""
+    program = find_chromium()
+    if program is None:
+        pytest.skip("no Chromium: apt install chromium-headless-shell, or set LIXIAO_CHROMIUM")
+    async with chromium(program) as running:
+        yield running
+
+
+@pytest.fixture
+async def open_profile(browser: Browser) -> AsyncIterator[Open]:
+    """Browser profiles for one test. An error in a page's script, or one its policy stopped, fails the test."""
+    opened: list[BrowserContext] = []
+    wrong: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if message.type == "error" and not message.text.startswith(QUIET):
+            wrong.append(message.text)
+
+    def thrown(error: WebError) -> None:
+        wrong.append(str(error.error))
+
+    async def open_one(device: Device, *, address: str, **more: Any) -> BrowserContext:
+        context = await open_context(browser, device, address=address, **more)
+        context.on("console", heard)
+        context.on("weberror", thrown)
+        opened.append(context)
+        return context
+
+    yield open_one
+    for context in opened:
+        await context.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="session")
+async def stage(make_database: DatabaseMaker) -> AsyncIterator[Stage]:
+    """A gateway whose read model the test writes."""
+    async with opened_stage(make_database) as ready:
+        yield ready
+
+
+@pytest.fixture(scope="session")
+async def town(
+    postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """Every service. A test that stops one starts it again."""
+    installation = Installation(tmp_path_factory.mktemp("town"), postgres=postgres.dsn, kafka=kafka.address)
+    await installation.provision()
+    try:
+        await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
+        yield installation
+    finally:
+        await installation.close()
+
+

@@ -1,0 +1,166 @@
+"""The whole way of a student, on a phone and on a PC, with every service running and the desks at work meanwhile."""
+
+import io
+import re
+import unicodedata
+
+import pytest
+from pdfminer.high_level import extract_pages
+from pdfminer.layout import LTPage, LTTextContainer
+from playwright.async_api import Page, expect
+
+from deploy.local.fleet import GATEWAY
+from deploy.local.identity.people import Person
+from tests.browser import axe, life
+from tests.browser.browsers import PC, PHONE, Device, box
+from tests.browser.conftest import Open
+from tests.browser.stage import RARE
+from tests.system.installation import Installation
+from tests.waiting import eventually
+
+A4_POINTS = (595, 842)
+
+
+@pytest.mark.acceptance("S-004", "S-005", "S-010", "S-021", "S-041", "S-090", "S-092", "S-100", "S-102", "S-103")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_from_signing_in_to_the_printed_form(town: Installation, open_profile: Open, device: Device) -> None:
+    person = await life.student(town, life.OPEN)
+    context = await open_profile(device, address=town.address(GATEWAY))
+    page = await context.new_page()
+    await page.goto("/")
+    await page.get_by_role("link", name="我要办理").click()
+    await life.sign_in(page, person)
+    await expect(page).to_have_url(f"{town.address(GATEWAY)}/case")
+    await expect(page.locator(".at-name dd")).to_have_text(RARE)
+    await expect(page.locator("#summary-title")).to_contain_text("1 项已通过，还差 4 项")
+    await _desks_act(town, page, person)
+    await _cancel_the_card(page)
+    await _submit(town, page)
+    number = await life.is_done(page)
+    assert await life.attempts(town, person) == ["accepted"]
+    await _view_and_print(page, device, number)
+    await _return_directly(town, open_profile, device, person, number)
+    await _a_new_debt_leaves_the_form_as_it_is(town, page, person, number)
+
+
+async def _desks_act(town: Installation, page: Page, person: Person) -> None:
+    """Lines turn where they stand, and a screen reader is told."""
+    student_id = person.student_id or ""
+    said = page.locator("#said")
+    await expect(said).to_have_attribute("aria-live", "polite")
+    before = await box(page, "#archives-thesis")
+    await town.act("archives", "approved", student_id=student_id)
+    await life.shows(page, "archives-thesis", "通过")
+    await expect(said).to_contain_text("档案馆 已变为 通过")
+    await expect(page.locator("#archives-thesis .just-now")).to_contain_text("刚刚更新")
+    after = await box(page, "#archives-thesis")
+    assert after["y"] == before["y"], "a line that turns keeps its place"
+    await town.act("library", "return", student_id=student_id, barcode="B0042871")
+    await expect(said).to_contain_text("图书馆-图书借阅 有更新", timeout=life.LONG_MS)
+    await expect(said).to_contain_text("矿山压力")
+    for charge in life.CHARGES:
+        await town.act(
+            "finance", "payment", student_id=student_id, charge_id=charge["charge_id"], amount=charge["amount"]
+        )
+    await life.shows(page, "finance-arrears", "通过")
+    await town.act("dorm", "check-out", student_id=student_id, **life.OUT)
+    await life.shows(page, "dorm-check-out", "通过")
+    await expect(page.locator("#summary-title")).to_contain_text("4 项已通过，还差 1 项：图书馆-图书借阅")
+    assert await page.locator(".line h3").all_inner_texts() == [
+        "图书馆-图书借阅",
+        "图书馆-论文提交",
+        "档案馆",
+        "总务部公寓与物业中心",
+        "财务处收费管理办公室",
+    ], "the order stays"
+    assert await axe.violations(page) == []
+
+
+async def _cancel_the_card(page: Page) -> None:
+    await page.get_by_role("link", name="图书馆-图书借阅：注销").click()
+    await expect(page.locator("main")).to_contain_text("注销后不能自行恢复")
+    await page.get_by_role("button", name="确认注销").click()
+    await expect(page).to_have_url(re.compile("/case#library-borrowing$"))
+    await life.shows(page, "library-borrowing", "通过")
+    await expect(page.locator("#library-borrowing .facts")).to_contain_text("已注销")
+    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=life.LONG_MS)
+
+
+async def _submit(town: Installation, page: Page) -> None:
+    """The round is shown as it happens: one department is late, and named."""
+    await page.get_by_role("link", name="提交离校服务").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("确认提交离校服务")
+    late = town.processes["archives"]
+    late.pause()
+    try:
+        await page.get_by_role("button", name="确认提交").click()
+        await expect(page).to_have_url(re.compile("/case#submit$"))
+        round_of = page.locator(".round li")
+        await expect(round_of.nth(0)).to_have_text("图书馆已确认", timeout=life.LONG_MS)
+        await expect(round_of.nth(1)).to_have_text("等待档案馆确认…")
+        await expect(page.locator("#summary-title")).to_have_text("已提交，正在请各部门确认")
+        # Whoever closes the page now finds the same on coming back.
+        await page.goto("/me")
+        await page.goto("/case")
+        await expect(round_of.nth(1)).to_have_text("等待档案馆确认…")
+    finally:
+        late.resume()
+
+
+async def _view_and_print(page: Page, device: Device, number: str) -> None:
+    await page.get_by_role("link", name="个人中心").click()
+    title = "已完成" if device.touch else "已完成事项"
+    assert await page.locator("#completed-title").inner_text() == title
+    await page.locator("#completed").get_by_role("link", name="查看").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("离校流程单")
+    form = await page.locator("article.form").inner_text()
+    code = await page.locator(".code .form-number").inner_text()
+    for words in (number, code, RARE, "已注销", "审核通过", "已审核", "梅苑2号楼", "纪小满", "没有欠费", "毕业证、学位证"):
+        assert words in form
+    assert re.search(r"提交时间 \d{4}年\d{1,2}月\d{1,2}日 \d\d:\d\d:\d\d", form)
+    assert await page.locator("article.form .verdict").all_inner_texts() == ["通过"] * 5
+    assert (await box(page, ".code svg"))["width"] >= 200, "a phone held to a desk's scanner"
+    await expect(page.get_by_role("button", name="打印离校流程单")).to_be_visible()
+    sheets = list(extract_pages(io.BytesIO(await page.pdf(prefer_css_page_size=True))))
+    assert len(sheets) == 1, "one page of A4"
+    assert (round(sheets[0].width), round(sheets[0].height)) == A4_POINTS
+    printed = _words(sheets[0])
+    for words in (number, code, "中国矿业大学", "离校流程单"):
+        assert words in printed
+    for words in ("个人中心", "打印离校流程单", "English"):
+        assert words not in printed
+
+
+async def _return_directly(
+    town: Installation, open_profile: Open, device: Device, person: Person, number: str
+) -> None:
+    """Later, in another browser: the address of the form is enough."""
+    page = await (await open_profile(device, address=town.address(GATEWAY))).new_page()
+    await page.goto("/completed")
+    await life.sign_in(page, person)
+    await expect(page).to_have_url(f"{town.address(GATEWAY)}/completed")
+    await expect(page.locator(".form-head .form-number").first).to_have_text(number)
+
+
+async def _a_new_debt_leaves_the_form_as_it_is(
+    town: Installation, page: Page, person: Person, number: str
+) -> None:
+    charge = {"charge_id": "C-9", "year": "2026", "name": "水电费", "amount": "12.00"}
+    await life.when_free(town, "finance", "charge", student_id=person.student_id or "", **charge)
+    await town.in_step("finance")
+    lines = await page.locator("article.form .line").all_inner_texts()
+    told = page.get_by_text("提交之后有 1 项新情况，领取时由办事窗口核对。")
+
+    async def is_told() -> bool:
+        await page.reload()
+        return await told.is_visible()
+
+    await eventually(is_told, what="the form's page to tell of the new debt")
+    assert await page.locator("article.form .line").all_inner_texts() == lines
+    await expect(page.locator(".form-head .form-number").first).to_have_text(number)
+
+
+def _words(sheet: LTPage) -> str:
+    # Chromium writes 大 as the radical ⼤ that has the same shape.
+    words = "".join(one.get_text() for one in sheet if isinstance(one, LTTextContainer))
+    return unicodedata.normalize("NFKC", words)
