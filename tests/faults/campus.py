@@ -4,7 +4,6 @@ were told, and the evidence of it all."""
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,24 +21,19 @@ from services.kit.outbox import Bell
 from tests.component.desks import some_student
 from tests.faults import gather
 from tests.faults.checker import Anomaly, check
-from tests.faults.evidence import Evidence
-from tests.faults.history import History, Kind, Outcome
+from tests.faults.clients import CLEAR, Clients
+from tests.faults.evidence import Evidence, Record
+from tests.faults.history import Kind, Outcome
 from tests.faults.witness import watch
 from tests.system.installation import Installation
 from tests.system.topics import everything
 
 REST_TIMEOUT_S: Final = 60.0
 PREPARE_TIMEOUT_S: Final = 60.0
-CLEAR: Final[Mapping[str, Mapping[str, Any]]] = {
-    "library": {"card": "cancelled", "thesis": "approved"},
-    "archives": {"thesis": "approved"},
-}
-"""Records to set so that a student is clear everywhere; nothing on record is clear at the others."""
 _AWAY: Final = (httpx.TransportError, httpx.TimeoutException)
-_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
-class Campus:
+class Campus(Clients):
     """An installation, its clients and its judge. `begin` before anything, `close` at the end."""
 
     def __init__(
@@ -48,7 +42,7 @@ class Campus:
         settings = {"LIXIAO_ATTEMPT_LIFE_S": str(life_s), "LIXIAO_KEYS": str(folder / "keys")}
         more: dict[str, Any] = {"root": root} if root else {}
         self.installation = Installation(folder, postgres=postgres, kafka=kafka, settings=settings, **more)
-        self.history = History()
+        super().__init__()
         self.forged: list[bytes] = []
         self.faulty = False
         self._kafka = kafka
@@ -66,14 +60,13 @@ class Campus:
             kind = name if name in (CLEARANCE, GATEWAY) else "department"
             await watch(await self.installation.database(name), kind)
         dsn = self.installation._services[GATEWAY].environment["LIXIAO_DATABASE"]
-        self._pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
-        self.commands = Commands(self._pool, self.installation.topics, Bell())
-        self._readers = await asyncpg.create_pool(
-            self.installation._services[GATEWAY].environment["LIXIAO_READ_MODEL"], min_size=1, max_size=8
-        )
+        reader = self.installation._services[GATEWAY].environment["LIXIAO_READ_MODEL"]
+        self.pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
+        self.readers = await asyncpg.create_pool(reader, min_size=1, max_size=8)
+        self.commands = Commands(self.pool, self.installation.topics, Bell())
 
     async def close(self) -> None:
-        for pool in (self._pool, self._readers):
+        for pool in (self.pool, self.readers):
             pool.terminate()
         await self.installation.close()
 
@@ -130,50 +123,6 @@ class Campus:
         self.history.add(Kind.DESK, student_id, outcome, began_s=began_s, department=department, key=key, reply=reply)
         return outcome
 
-    async def charge(self, student_id: str, charge_id: str) -> Outcome:
-        """A debt that takes the pass away."""
-        charge = {"charge_id": charge_id, "year": "2025-2026", "name": "代收取暖费", "amount": "72.40"}
-        return await self.desk("finance", "charge", student_id, **charge)
-
-    async def waive(self, student_id: str, charge_id: str) -> Outcome:
-        """The debt is gone again."""
-        return await self.desk("finance", "waiver", student_id, charge_id=charge_id, amount="72.40")
-
-    async def ask(self, student_id: str, department: str = "", name: str = "submit") -> str:
-        """A student asks, by the gateway's own command path; the command's id, or nothing when no reply came."""
-        began_s = time.monotonic()
-        try:
-            command = await self.commands.ask(student_id, department, name)
-        except _LOST:
-            self.history.add(Kind.ASK, student_id, Outcome.UNKNOWN, began_s=began_s)
-            return ""
-        command_id = str(command.command_id)
-        self.history.add(Kind.ASK, student_id, Outcome.OK, began_s=began_s, reply={"command_id": command_id})
-        return command_id
-
-    async def end_of(self, command_id: str, timeout_s: float = 30.0) -> str:
-        """How a command ended by the gateway's word, or "asked" when it has not by then."""
-        deadline_s = time.monotonic() + timeout_s
-        state = "asked"
-        while time.monotonic() < deadline_s:
-            with suppress(*_LOST):
-                state = await self._pool.fetchval("SELECT state FROM command WHERE command_id = $1", command_id)
-            if state != "asked":
-                break
-            await asyncio.sleep(0.02)
-        return str(state)
-
-    async def look(self, student_id: str) -> None:
-        """What the student is shown of an accepted submission, if there is one."""
-        began_s = time.monotonic()
-        with suppress(*_LOST):
-            row = await self._readers.fetchrow(
-                "SELECT attempt_id, form_number FROM published.submission_v1 WHERE student_id = $1", student_id
-            )
-            if row is not None:
-                reply = {"attempt_id": str(row["attempt_id"]), "form_number": row["form_number"]}
-                self.history.add(Kind.DONE, student_id, Outcome.OK, began_s=began_s, reply=reply)
-
     async def rest(self, timeout_s: float = REST_TIMEOUT_S) -> bool:
         """Wait until nothing is on its way anywhere; whether that came in time."""
         deadline_s = time.monotonic() + timeout_s
@@ -194,7 +143,7 @@ class Campus:
         """Read everything: topics first, so that no consumer can stand before what was read."""
         installation = self.installation
         names = list(installation.departments)
-        records = []
+        records: list[Record] = []
         for spec in installation.topics.specs(names):
             records += gather.records_of(await everything(self._kafka, spec.name))
         ends: dict[tuple[str, int], int] = {}

@@ -18,7 +18,8 @@ def broker(state: State, cache: object) -> Iterator[Kafka]:
     """A broker that no other test uses. Leave it running."""
     kafka = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)  # type: ignore[arg-type]
     yield must(kafka.start)
-    kafka.stop()
+    if kafka.process:
+        kafka.process.kill()
     clean(kafka.folder.parent)
 
 

@@ -5,14 +5,13 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from tests.faults.campus import Campus
+from tests.faults.clients import Clients
 
 AT_ONCE: Final = 16
-WAIT_S: Final = 40.0
 
 
 async def races(
-    campus: Campus, count: int, seed: int, *, at_once: int = AT_ONCE, told: Callable[[], None] = lambda: None
+    campus: Clients, count: int, seed: int, *, at_once: int = AT_ONCE, told: Callable[[], None] = lambda: None
 ) -> None:
     """Run `count` races, `at_once` side by side; `told` is called after each."""
     limit = asyncio.Semaphore(at_once)
@@ -25,13 +24,13 @@ async def races(
     await asyncio.gather(*(one(number) for number in range(count)))
 
 
-async def race(campus: Campus, chance: random.Random) -> None:
+async def race(campus: Clients, chance: random.Random) -> None:
     """One student: asks, once or from two devices, while debts land and go; may ask again; may be charged after."""
     with_card = chance.random() < 0.25
     student_id = await campus.student(library={"card": "active", "thesis": "approved"} if with_card else None)
     if with_card:
         asked = await asyncio.gather(*(campus.ask(student_id, "library", "cancel-card") for _ in range(2)))
-        await campus.end_of(asked[0], WAIT_S)
+        await campus.end_of(asked[0])
     command_ids = await asyncio.gather(
         _asks(campus, student_id, chance.random() * 0.02),
         _asks(campus, student_id, chance.random() * 0.05),
@@ -39,11 +38,11 @@ async def race(campus: Campus, chance: random.Random) -> None:
     )
     state = "asked"
     for command_id in {one for one in command_ids if one}:
-        state = await campus.end_of(command_id, WAIT_S)
+        state = await campus.end_of(command_id)
     await campus.look(student_id)
     if state == "refused":
         await campus.waive(student_id, "C-1")
-        await campus.end_of(await campus.ask(student_id), WAIT_S)
+        await campus.end_of(await campus.ask(student_id))
     elif chance.random() < 0.3:
         await campus.charge(student_id, "C-9")
         if chance.random() < 0.3:
@@ -51,12 +50,12 @@ async def race(campus: Campus, chance: random.Random) -> None:
     await campus.look(student_id)
 
 
-async def _asks(campus: Campus, student_id: str, delay_s: float) -> str:
+async def _asks(campus: Clients, student_id: str, delay_s: float) -> str:
     await asyncio.sleep(delay_s)
     return await campus.ask(student_id)
 
 
-async def _debt(campus: Campus, student_id: str, chance: random.Random) -> str:
+async def _debt(campus: Clients, student_id: str, chance: random.Random) -> str:
     if chance.random() < 0.75:
         await asyncio.sleep(chance.random() * 0.15)
         await campus.charge(student_id, "C-1")

@@ -4,6 +4,7 @@ What each test breaks is one thing in it.
 """
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -258,7 +259,7 @@ def good() -> Evidence:
     return replace(evidence, records=arrived(*evidence.services.values()))
 
 
-def with_journal(evidence: Evidence, name: str, journal: list[Fact]) -> Evidence:
+def with_journal(evidence: Evidence, name: str, journal: Sequence[Fact]) -> Evidence:
     """The same with another journal of a department, the clearance or the gateway; what it posted arrives."""
     if name == "clearance":
         service = replace(evidence.clearance.service, journal=tuple(journal))

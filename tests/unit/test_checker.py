@@ -13,6 +13,7 @@ from tests.faults.evidence import (
     Command,
     Commanded,
     Evidence,
+    Fact,
     Heard,
     Letter,
     Posted,
@@ -20,6 +21,7 @@ from tests.faults.evidence import (
     Said,
     Submitted,
     Viewed,
+    Wrote,
 )
 from tests.faults.history import Kind, Operation, Outcome
 from tests.unit.checker_samples import (
@@ -49,14 +51,19 @@ def breaks(invariant: str) -> Callable[[Callable[[Evidence], Evidence]], Callabl
     return register
 
 
-def place(journal: list, kind: type) -> int:  # type: ignore[type-arg]
+def place(journal: list[Fact], kind: type) -> int:
     return next(at for at, fact in enumerate(journal) if isinstance(fact, kind))
+
+
+def _attested(fact: Fact) -> Attested:
+    assert isinstance(fact, Attested)
+    return fact
 
 
 @breaks("S1")
 def a_charge_between_the_attestation_and_the_acceptance(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
-    late = [journal.pop(), journal.pop()][::-1]
+    late: list[Fact] = [journal.pop(), journal.pop()][::-1]
     at = place(journal, Heard)
     return with_journal(evidence, "finance", journal[:at] + late + journal[at:])
 
@@ -64,7 +71,8 @@ def a_charge_between_the_attestation_and_the_acceptance(evidence: Evidence) -> E
 @breaks("S1")
 def an_attestation_that_says_clear_of_a_blocked_record(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
-    journal[0] = replace(journal[0], clear=False)  # type: ignore[call-arg]
+    assert isinstance(journal[0], Wrote)
+    journal[0] = replace(journal[0], clear=False)
     return with_journal(evidence, "finance", journal)
 
 
@@ -78,7 +86,7 @@ def an_acceptance_that_a_department_was_never_asked_for(evidence: Evidence) -> E
 def an_acceptance_on_an_older_attempts_attestation(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
     at = place(journal, Attested)
-    journal[at] = replace(journal[at], attempt_id=OTHER)  # type: ignore[call-arg]
+    journal[at] = replace(_attested(journal[at]), attempt_id=OTHER)
     return with_journal(evidence, "finance", journal)
 
 
@@ -209,7 +217,11 @@ def a_debt_after_the_acceptance_that_nobody_sees(evidence: Evidence) -> Evidence
 def a_hold_released_by_another_attempts_end(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
     at = place(journal, Heard)
-    others = [*attested(2, "finance", 1, attempt_id=OTHER), Heard(3, WHO, OTHER, "refused"), Released(3, WHO, ATTEMPT)]
+    others: list[Fact] = [
+        *attested(2, "finance", 1, attempt_id=OTHER),
+        Heard(3, WHO, OTHER, "refused"),
+        Released(3, WHO, ATTEMPT),
+    ]
     return with_journal(evidence, "finance", journal[:at] + others + journal[at:])
 
 

@@ -1,0 +1,133 @@
+"""Processes that end at every named place, several a round, while students submit, cancel cards and are charged."""
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Final
+
+from deploy.local.fleet import CLEARANCE
+from services.kit.crash import EXIT_CODE
+from tests.faults.campus import Campus
+
+STUDENTS: Final = 18
+CRASH_TIMEOUT_S: Final = 90.0
+SHORT_LIFE_S: Final = "3"
+SECOND, THIRD = f"{CLEARANCE}:2", f"{CLEARANCE}:3"
+
+ROUNDS: Final[Sequence[Mapping[str, str]]] = (
+    {
+        CLEARANCE: "submit.after_lock",
+        SECOND: "settle.after_lock",
+        THIRD: "settle.before_insert",
+        "library": "attest.after_lock",
+        "archives": "outcome.before_release",
+        "dorm": "relay.after_select",
+        "finance": "desk.before_commit",
+        "gateway": "relay.after_send",
+    },
+    {
+        CLEARANCE: "submit.after_open",
+        SECOND: "settle.after_answer",
+        THIRD: "settle.after_insert",
+        "library": "cancel.before_effect",
+        "archives": "attest.after_hold",
+        "dorm": "outcome.after_release",
+        "finance": "desk.after_commit",
+        "gateway": "relay.before_delete",
+    },
+    {
+        CLEARANCE: "submit.after_commit",
+        SECOND: "settle.before_commit",
+        THIRD: "settle.after_commit",
+        "library": "cancel.after_effect",
+        "archives": "attest.before_commit",
+        "dorm": "outcome.before_commit",
+        "finance": "inbox.before_commit",
+        "gateway": "relay.after_delete",
+    },
+    {
+        CLEARANCE: "expire.after_lock",
+        SECOND: "expire.before_commit",
+        THIRD: "expire.after_commit",
+        "library": "cancel.before_commit",
+        "archives": "attest.after_commit",
+        "dorm": "outcome.after_commit",
+        "gateway": "inbox.after_poll",
+    },
+    {
+        CLEARANCE: "inbox.after_poll",
+        SECOND: "inbox.in_revoke",
+        THIRD: "seal.before_commit",
+        "library": "cancel.after_commit",
+        "archives": "seal.after_commit",
+        "dorm": "inbox.after_commit",
+        "finance": "relay.after_select",
+        "gateway": "inbox.after_commit",
+    },
+)
+"""Process → where it ends. Every named place stands in some round."""
+
+
+async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
+    """Start each process with its place, work until each has ended there, and start each again at once."""
+    installation = campus.installation
+    students = [
+        await campus.student(library={"card": "active", "thesis": "approved"} if number % 2 else None)
+        for number in range(STUDENTS)
+    ]
+    expiring = any(point.startswith("expire.") for point in points.values())
+    for name in points:
+        if name in installation.processes:
+            installation.stop(name)
+    if expiring:
+        campus.faulty = True
+        installation.stop("finance")  # one that does not answer: every attempt is to expire
+        campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=SHORT_LIFE_S)
+        for name in (SECOND, THIRD):
+            installation._services.pop(name, None)
+    for name, point in points.items():
+        await installation.start(name, crashpoint=point, wait=False)
+    work = asyncio.create_task(_work(campus, students))
+    try:
+        await _all_crash(campus, points)
+    finally:
+        work.cancel()
+        with suppress(asyncio.CancelledError):
+            await work
+        if expiring:
+            campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
+        for name in (SECOND, THIRD):
+            installation._services.pop(name, None)
+            if name in installation.processes:
+                installation.stop(name)
+
+
+async def _all_crash(campus: Campus, points: Mapping[str, str]) -> None:
+    installation, waiting = campus.installation, dict(points)
+    deadline_s = time.monotonic() + CRASH_TIMEOUT_S
+    while waiting:
+        assert time.monotonic() < deadline_s, f"these never came to their place: {waiting}"
+        for name in list(waiting):
+            process = installation.processes[name]
+            if process.poll() is not None:
+                assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_words()}"
+                del waiting[name]
+                installation.kill(name)
+                await installation.start(name, wait=False)
+        await asyncio.sleep(0.1)
+
+
+async def _work(campus: Campus, students: Sequence[str]) -> None:
+    """Everything that passes the places, over and over; whoever is away is not waited for."""
+    turn = 0
+    while True:
+        turn += 1
+        for number, student_id in enumerate(students):
+            if number % 2:
+                await campus.ask(student_id, "library", "cancel-card")
+            await campus.ask(student_id)
+            if number % 3 == 0:
+                await campus.charge(student_id, f"C-{turn}")
+                await campus.waive(student_id, f"C-{turn}")
+        await asyncio.sleep(0.5)

@@ -1,0 +1,18 @@
+"""The process ended at every named place: after its restart each attempt ends, no hold leaks, nothing is done twice."""
+
+import pytest
+
+from services.kit.crash import POINTS
+from tests.faults.campus import Campus
+from tests.faults.crashes import ROUNDS, crash_round
+
+
+@pytest.mark.parametrize("number", range(len(ROUNDS)))
+async def test_processes_that_end_at_their_worst_moment_break_nothing(campus: Campus, number: int) -> None:
+    await crash_round(campus, ROUNDS[number])
+    assert await campus.judged() == []
+
+
+def test_every_named_place_stands_in_a_round() -> None:
+    walked = {point for points in ROUNDS for point in points.values()}
+    assert walked == set(POINTS)
