@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 from services.clearance import store
 from services.clearance.view import Position, newest
 from services.kit.database import Connection
+from services.kit.records import read_any_header_name
 
 REBUILT: Final = "status_rebuilt"
 BATCH: Final = 5000
@@ -218,6 +219,7 @@ async def _alone(dsn: str) -> AsyncIterator[Connection]:
 @asynccontextmanager
 async def _reading(kafka: str, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer of no group, at the start of every partition."""
+    read_any_header_name()
     consumer = AIOKafkaConsumer(
         *topics,
         bootstrap_servers=kafka,

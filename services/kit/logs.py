@@ -5,7 +5,8 @@ Libraries that use the standard library's logging come out the same way.
 
 import logging
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final, TextIO
 
 import structlog
@@ -16,6 +17,10 @@ from services.kit.redaction import describe_exception, drop_personal
 
 _QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
 """Libraries whose word is heard from a warning on: below, some log whole addresses, and those can hold a ticket."""
+_REPEATING: Final = "aiokafka"
+"""While its broker is away it says the same things ten times a second, in every process."""
+_REPEATED_EVERY_S: Final = 10.0
+_MOST_REMEMBERED: Final = 1000
 
 
 def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
@@ -48,11 +53,33 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
             ],
         )
     )
+    handler.addFilter(Seldom())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class Seldom(logging.Filter):
+    """Lets what a repeating library says pass once in ten seconds; another text is another saying."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        if not record.name.startswith(_REPEATING):
+            return True
+        said, now = record.getMessage(), self._clock()
+        if now - self._said_at.get(said, -_REPEATED_EVERY_S) < _REPEATED_EVERY_S:
+            return False
+        if len(self._said_at) >= _MOST_REMEMBERED:
+            self._said_at.clear()
+        self._said_at[said] = now
+        return True
 
 
 def _of(service: str) -> Processor:

@@ -236,7 +236,11 @@ class Installation:
 
     async def connect(self, service: str) -> "asyncpg.Connection[Any]":
         """A superuser's connection of the caller's own."""
-        return await asyncpg.connect(dsn_of(self._postgres, self._database_name(service)), timeout=10)
+        return await asyncpg.connect(self.database_dsn(service), timeout=10)
+
+    def database_dsn(self, service: str) -> str:
+        """The superuser's DSN of a service's database."""
+        return dsn_of(self._postgres, self._database_name(service))
 
     async def said(self, department: str) -> Said:
         """What a department's own database says it said last: of every student."""
@@ -252,9 +256,7 @@ class Installation:
         )
         return {row["student_id"]: (row["version"], row["status"]) for row in rows}
 
-    async def in_step(
-        self, *departments: str, students: Collection[str] | None = None, timeout_s: float = 30
-    ) -> None:
+    async def in_step(self, *departments: str, students: Collection[str] | None = None, timeout_s: float = 30) -> None:
         """Wait until the view says exactly what each department said last, of every student or of these."""
         for department in departments or self.departments:
             said = _of(await self.said(department), students)

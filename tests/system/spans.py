@@ -19,7 +19,7 @@ async def trace(zipkin: str, trace_id: str) -> list[Span]:
 async def raw(zipkin: str, service: str, most: int = 1000) -> str:
     """Every newer trace of a service as the collector hands it out."""
     async with httpx.AsyncClient(trust_env=False) as client:
-        asked = {"serviceName": service, "limit": most, "lookback": LOOKBACK_MS}
+        asked: dict[str, str | int] = {"serviceName": service, "limit": most, "lookback": LOOKBACK_MS}
         answer = await client.get(f"{zipkin}/api/v2/traces", params=asked, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.text

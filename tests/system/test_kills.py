@@ -11,6 +11,10 @@ from tests.system.topics import each_once, everything, nothing_lost, versions
 from tests.waiting import eventually
 
 FINES = 3
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
+"""Sessions of the clearance's database that stand before somebody's lock."""
 
 
 async def fine(pair: Installation, students: list[str], fines: int = FINES) -> None:
@@ -54,8 +58,7 @@ async def test_a_projector_killed_while_it_writes_a_batch_leaves_nothing_half_wr
     await fine(pair, students, 1)
 
     async def stands_in_its_batch() -> bool:
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        return bool(await blocker.fetchval(waiting))
+        return bool(await blocker.fetchval(WAITING))
 
     await eventually(stands_in_its_batch, what="the projector to stand inside a batch")
     pair.kill(CLEARANCE)
@@ -118,15 +121,15 @@ async def test_a_desk_whose_process_dies_has_said_and_done_both_or_neither(
     (student_id,) = await pair.students(1)
     pair.kill("library")
     await pair.start("library", crashpoint=crashpoint)
-    request = {"json": {"student_id": student_id, "fine_id": "F-1", "amount": "2.00"}}
+    body = {"student_id": student_id, "fine_id": "F-1", "amount": "2.00"}
     headers = {"Idempotency-Key": f"once-{student_id}"}
     with pytest.raises(httpx.TransportError):
-        await pair.client("library").post("/operations/fine", **request, headers=headers)
+        await pair.client("library").post("/operations/fine", json=body, headers=headers)
     await pair.crashed("library")
     await pair.start("library")
     await pair.in_step("library")
     assert (await pair.said("library"))[student_id][0] == (2 if kept else 1)
-    again = (await pair.client("library").post("/operations/fine", **request, headers=headers)).json()
+    again = (await pair.client("library").post("/operations/fine", json=body, headers=headers)).json()
     assert (again["status_version"], again["repeated"]) == (2, kept), "asked again, it is done once"
     await pair.in_step("library")
 

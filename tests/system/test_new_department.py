@@ -37,9 +37,7 @@ async def grown(
     tree: Path, postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """The new department, the clearance and the gateway, provisioned by the commands and run from the tree."""
-    installation = Installation(
-        tmp_path_factory.mktemp("grown"), postgres=postgres.dsn, kafka=kafka.address, root=tree
-    )
+    installation = Installation(tmp_path_factory.mktemp("grown"), postgres=postgres.dsn, kafka=kafka.address, root=tree)
     secrets = installation.folder / "databases.json"
     Installation.living.append(installation)
     try:
@@ -89,7 +87,7 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation
     browser = await grown.browser(person)
 
     async def has_spoken() -> bool:
-        return (await checks(browser))[f"{NEW}/check-out"]["state"] == "clear"
+        return bool((await checks(browser))[f"{NEW}/check-out"]["state"] == "clear")
 
     await eventually(has_spoken, what="its first word")
     assert TITLE in (await browser.get("/case")).text

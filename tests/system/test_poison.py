@@ -177,6 +177,16 @@ async def test_a_header_that_is_null_or_no_text_takes_nothing_from_a_good_word(
     assert await readable(campus, neighbours.poisoned)
 
 
+async def test_a_header_whose_name_is_no_text_stops_nobody(campus: Installation, neighbours: Neighbours) -> None:
+    student = neighbours.poisoned
+    async with Producer(campus.kafka) as producer:
+        topic = campus.topics.status("library")
+        await producer.send_with_header_named(b"\xff\xfe\xfd", topic, student.encode(), encoded(student))
+    await flows_on(campus, neighbours.other)
+    assert (await campus.seen("library"))[student][0] == 2
+    assert await readable(campus, student)
+
+
 async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(campus: Installation) -> None:
     first, second = campus.person(), campus.person()
     for person in (first, second):

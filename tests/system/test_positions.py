@@ -147,7 +147,7 @@ async def test_an_import_whose_department_is_killed_is_finished_by_the_next_one(
 
     async def stands_in_the_middle() -> bool:
         now = (await pair.client("library").get(f"/imports/{job['job_id']}")).json()
-        return 0 < now["applied"] < len(students)
+        return bool(0 < now["applied"] < len(students))
 
     await eventually(stands_in_the_middle, what="the first rows to be applied")
     pair.kill("library")
@@ -178,7 +178,7 @@ async def finished(pair: Installation, job: Mapping[str, Any]) -> dict[str, Any]
 
     async def done() -> bool:
         now.update((await pair.client("library").get(f"/imports/{job['job_id']}")).json())
-        return now["state"] == "done"
+        return bool(now["state"] == "done")
 
     await eventually(done, what="the import to be finished", timeout_s=40)
     return now

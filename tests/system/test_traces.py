@@ -80,6 +80,7 @@ async def test_the_roster_and_every_first_word_are_one_trace(campus: Installatio
         await campus.enrol()
     finally:
         del client.headers["traceparent"]
+    spans: list[Span] = []
     for department in campus.departments:
         spans = await spans_until(collector, trace_id, f"process {campus.topics.status(department)}")
     assert {f"lixiao-{name}" for name in (CLEARANCE, *campus.departments)} <= {service_of(span) for span in spans}
@@ -95,7 +96,7 @@ async def watched() -> AsyncIterator[list[str]]:
         addresses.append(str(request.url))
         return await send(self, request, **options)
 
-    httpx.AsyncClient.send = noted  # type: ignore[method-assign,assignment]
+    httpx.AsyncClient.send = noted  # type: ignore[method-assign]
     try:
         yield addresses
     finally:
@@ -106,7 +107,8 @@ async def test_nothing_that_names_a_student_is_in_a_trace_a_log_a_metric_or_an_a
     campus: Installation, collector: str
 ) -> None:
     person = campus.person()
-    student_id, name, book = person.student_id or "", f"端木{secrets.choice('甲乙丙丁')}验", f"读物{secrets.token_hex(4)}"
+    student_id, name = person.student_id or "", f"端木{secrets.choice('甲乙丙丁')}验"
+    book = f"读物{secrets.token_hex(4)}"
     async with watched() as addresses:
         await walk(campus, person, name, book)
     trace_id = secrets.token_hex(16)

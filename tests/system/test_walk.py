@@ -1,4 +1,4 @@
-"""The walk of one student through every service: roster, first words, a desk's change, the page, its twin, its lines."""
+"""The walk of one student through every service: roster, first words, a desk's change, the page, its twin."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.component.gateway_world import Browser, Events
 from tests.system.installation import Installation
 from tests.waiting import eventually
 
-CLEAR = {
+CLEAR: dict[str, dict[str, Any]] = {
     "library": {"card": "cancelled", "thesis": "approved"},
     "archives": {"thesis": "approved"},
     "finance": {"charges": []},
@@ -93,7 +93,7 @@ async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_
     await campus.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
 
     async def open_again() -> bool:
-        return (await checks(browser))["library/thesis"]["state"] == State.BLOCKED
+        return bool((await checks(browser))["library/thesis"]["state"] == State.BLOCKED)
 
     await eventually(open_again, what="the line to turn back")
     assert (await browser.get("/api/v1/submission")).json()["state"] == "open-items"
