@@ -19,6 +19,8 @@ UNKNOWN: Final = Reason(code="command-unknown")
 NOT_LEAVING: Final = Reason(code="case-not-open")
 BEING_DECIDED: Final = Reason(code="submission-being-decided")
 """Waiting for the attempt's end would hold up the very event that tells of it."""
+REFUSALS: Final = (UNKNOWN, NOT_LEAVING, BEING_DECIDED)
+"""What the kit itself refuses a command with, beside the department's own rules."""
 
 
 class Commands(Generic[R]):
