@@ -24,6 +24,7 @@ from faststream.kafka.message import KafkaMessage
 from services.kit.crash import crashpoint
 from services.kit.database import Connection
 from services.kit.dead_letters import Parked, park
+from services.kit.records import read_any_header_name
 
 Records = Sequence[ConsumerRecord]
 Apply = Callable[[Connection, Records, list[Parked]], Awaitable[None]]
@@ -87,6 +88,7 @@ class Inbox:
 
     async def run(self) -> None:
         """Read until cancelled. Raises `Stuck` or what the broker raised at start: its keeper starts it again."""
+        read_any_header_name()
         self._queues = [asyncio.Queue(maxsize=1) for _ in range(self._lanes)]
         self.state = InboxState(polled_at=time.monotonic(), moved_at=time.monotonic())
         broker = KafkaBroker(
