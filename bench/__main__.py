@@ -1,12 +1,13 @@
 """`python -m bench [name…] [--quick] [--rounds N]`: the measurements named, or all of them."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from typing import Annotated, Final, Protocol
 
 import typer
 
-from bench import environment, ground, projector
+from bench import environment, gateway, ground, latency, projector, relay
 from bench.ground import Servers
 
 DEFAULT_ROUNDS: Final = 5
@@ -17,19 +18,30 @@ class Measurement(Protocol):
 
 
 MEASUREMENTS: Final[dict[str, Measurement]] = {
+    "latency": latency.run,
+    "relay": relay.run,
+    "gateway": gateway.run,
     "projector": projector.run,
 }
 
 
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(MEASUREMENTS)}.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Tiny sizes: shows that it runs, its figures say nothing.")] = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Tiny sizes: shows that it runs, its figures say nothing.")
+    ] = False,
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of each measurement.")] = DEFAULT_ROUNDS,
 ) -> None:
     """Measure, and print."""
     wanted = names or list(MEASUREMENTS)
     if unknown := [name for name in wanted if name not in MEASUREMENTS]:
         raise typer.BadParameter(f"{', '.join(unknown)}: the measurements are {', '.join(MEASUREMENTS)}.")
+    # A new topic has no leader for a moment, and aiokafka says so for each partition while it tries again.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with ground.servers() as on:
         measure(on, wanted, rounds=1 if quick else rounds, quick=quick, say=lambda line: print(line, flush=True))
 
@@ -46,4 +58,4 @@ def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, say: Cal
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -47,4 +47,3 @@ async def _commit_us(connection: "asyncpg.Connection[asyncpg.Record]", times: in
 def foreign_cores(over_s: float = 1.0) -> float:
     """How many cores are busy now, while this process waits."""
     return psutil.cpu_percent(over_s) / 100 * (os.cpu_count() or 1)
-

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -35,6 +36,10 @@ class Ground:
     dsn: str
     kafka: str
     topics: Topics
+
+    @property
+    def database(self) -> str:
+        return urlsplit(self.dsn).path[1:]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bench import events, ground, projector_legs, projector_peers
 from bench.ground import Ground, Servers
 from bench.projector_legs import LANES, MAX_RECORDS, Said
-from bench.rounds import Leg, in_a_process, over
+from bench.rounds import COLUMNS, Leg, in_a_process, over, row
 from schemas.codec import CONTENT_TYPE
 from services.clearance.folders import FOLDERS
 from services.kit.broker import Outgoing, Publisher, partition_of
@@ -85,7 +85,8 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
 def _round(where: Ground, sizes: Sizes, batches: Sequence[Sequence[projector_legs.Columns]]) -> Round:
     def leg(work: Callable[..., Any], *arguments: Any) -> Leg:
         asyncio.run(_put_back(where))
-        return in_a_process(work, where, *arguments)
+        measured: Leg = in_a_process(work, where, *arguments)
+        return measured
 
     first_limit = leg(projector_legs.limit, batches)
     first = leg(projector_legs.ours, sizes.count)
@@ -104,14 +105,11 @@ def _one(done: Round) -> str:
 
 
 def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
-    legs: tuple[tuple[str, Callable[[Round], float], Callable[[Round], float]], ...] = (
-        ("raw SQL limit", lambda one: one.limit, lambda one: one.limits[0].cpu_us),
-        ("projector", lambda one: one.rate, lambda one: (one.ours[0].cpu_us + one.ours[1].cpu_us) / 2),
-        ("FastStream one by one", lambda one: one.one_by_one.rate, lambda one: one.one_by_one.cpu_us),
-        ("FastStream batch", lambda one: one.in_batches.rate, lambda one: one.in_batches.cpu_us),
-    )
-    for name, rate, cpu in legs:
-        yield f"{name:<22}{over(done, rate).text(' events/s', 0):<48} {over(done, cpu).text(' µs Python/event', 1)}"
+    yield COLUMNS
+    yield row("raw SQL limit", done, lambda one: one.limits)
+    yield row("projector", done, lambda one: one.ours)
+    yield row("FastStream batch", done, lambda one: [one.in_batches])
+    yield row("FastStream one by one", done, lambda one: [one.one_by_one])
     yield (
         f"The peers were timed on the first {sizes.one_by_one:,} and {min(sizes.in_batches, sizes.count):,} events "
         "only; their rates are taken to hold for the rest."

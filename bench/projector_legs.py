@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from bench import events
 from bench.ground import Ground
-from bench.rounds import Leg, timed
+from bench.rounds import Leg, timed, while_running
 from services.clearance import store
 from services.clearance.projector import Projector
 from services.kit import telemetry
@@ -75,7 +75,7 @@ async def limit(where: Ground, lanes: Sequence[Sequence[Columns]]) -> Leg:
 
     total = sum(len(columns[0]) for batches in lanes for columns in batches)
     writing = asyncio.gather(*(write(*each) for each in zip(connections, lanes, strict=True)))
-    leg = await timed(lambda: done[0], total)
+    leg = await timed(lambda: done[0], total, where.database)
     await writing
     for connection in connections:
         await connection.close()
@@ -99,22 +99,14 @@ async def ours(where: Ground, count: int) -> Leg:
     )
     running = asyncio.create_task(projector.run())
     try:
-        return await _while_running(running, lambda: sum(projector.inbox.state.parts.values()), count)
+        reached = timed(lambda: sum(projector.inbox.state.parts.values()), count, where.database)
+        return await while_running(running, reached)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         if await pool.fetchval("SELECT count(*) FROM dead_letter"):
             raise RuntimeError("the projector parked records that are good")
         await pool.close()
-
-
-async def _while_running(running: "asyncio.Task[None]", progress: Any, total: int) -> Leg:
-    watching = asyncio.create_task(timed(progress, total))
-    await asyncio.wait({running, watching}, return_when=asyncio.FIRST_COMPLETED)
-    if not watching.done():
-        watching.cancel()
-        running.result()
-    return await watching
 
 
 class _Nobody(SpanExporter):

@@ -58,7 +58,7 @@ async def one_by_one(where: Ground, count: int) -> Leg:
         await pool.execute(UPSERT, *_row(document))
         done[0] += 1
 
-    return await _timed(broker, pool, done, count)
+    return await _timed(broker, pool, done, count, where.database)
 
 
 async def in_batches(where: Ground, count: int) -> Leg:
@@ -80,13 +80,13 @@ async def in_batches(where: Ground, count: int) -> Leg:
         await pool.executemany(UPSERT, [_row(document) for document in documents])
         done[0] += len(documents)
 
-    return await _timed(broker, pool, done, count)
+    return await _timed(broker, pool, done, count, where.database)
 
 
-async def _timed(broker: KafkaBroker, pool: "asyncpg.Pool[Any]", done: list[int], count: int) -> Leg:
+async def _timed(broker: KafkaBroker, pool: "asyncpg.Pool[Any]", done: list[int], count: int, database: str) -> Leg:
     starting = asyncio.create_task(broker.start())
     try:
-        return await timed(lambda: done[0], count)
+        return await timed(lambda: done[0], count, database)
     finally:
         await starting
         await broker.stop()

@@ -6,6 +6,7 @@ of one round a good deal.
 
 import asyncio
 import gc
+import logging
 import multiprocessing
 import resource
 import statistics
@@ -13,8 +14,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, TypeVar
 
+import psutil
+import structlog
 import uvloop
 
 T = TypeVar("T")
@@ -25,11 +28,15 @@ _fork: Final = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What one leg did: events, in how many seconds, with how much of this process's processor time."""
+    """What one leg did: events, in how many seconds, with how much processor time of this process and of PostgreSQL.
+
+    `database_s` is that of the sessions of the leg's database; 0 where the server is on another machine.
+    """
 
     events: int
     took_s: float
     cpu_s: float
+    database_s: float
 
     @property
     def rate(self) -> float:
@@ -40,6 +47,11 @@ class Leg:
     def cpu_us(self) -> float:
         """Microseconds of processor time of the Python process an event."""
         return self.cpu_s * 1e6 / self.events
+
+    @property
+    def database_us(self) -> float:
+        """Microseconds of processor time of PostgreSQL an event."""
+        return self.database_s * 1e6 / self.events
 
 
 def in_a_process(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
@@ -71,39 +83,63 @@ def in_a_process(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -
 
 
 def _leg(sender: Connection, work: Callable[..., Coroutine[Any, Any, Any]], arguments: tuple[Any, ...]) -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         sender.send((True, uvloop.run(work(*arguments))))
     except Exception as error:
         sender.send((False, f"{type(error).__name__}: {error}"))
 
 
-async def timed(progress: Callable[[], int | Awaitable[int]], total: int) -> Leg:
+async def timed(progress: Callable[[], int | Awaitable[int]], total: int, database: str = "") -> Leg:
     """Watch `progress` up to `total`, from its first step: start-up and the first batch are not counted.
 
-    Raises TimeoutError when `total` is not reached in time.
+    `database` names the database whose sessions work for it. Raises TimeoutError when `total` is not reached in time.
     """
     async with asyncio.timeout(LEG_LIMIT_S):
-        while (first := await _now(progress)) == 0:
-            await asyncio.sleep(_POLL_S)
-        started_s, cpu_s = time.perf_counter(), own_cpu_s()
-        while (last := await _now(progress)) < total:
-            await asyncio.sleep(_POLL_S)
-        return Leg(last - first, time.perf_counter() - started_s, own_cpu_s() - cpu_s)
+        first = await _reached(progress, 1)
+        started_s, cpu_s, database_s = time.perf_counter(), _own_cpu_s(), _database_cpu_s(database)
+        last = await _reached(progress, total)
+        took_s = time.perf_counter() - started_s
+        return Leg(last - first, took_s, _own_cpu_s() - cpu_s, _database_cpu_s(database) - database_s)
 
 
-async def _now(progress: Callable[[], int | Awaitable[int]]) -> int:
-    count = progress()
-    return count if isinstance(count, int) else await count
+async def _reached(progress: Callable[[], int | Awaitable[int]], count: int) -> int:
+    while True:
+        now = progress()
+        reached = now if isinstance(now, int) else await now
+        if reached >= count:
+            return reached
+        await asyncio.sleep(_POLL_S)
 
 
-def own_cpu_s() -> float:
-    """Processor time of this process so far, all threads."""
+async def while_running(running: "asyncio.Task[Any]", watching: Coroutine[Any, Any, T]) -> T:
+    """What `watching` returns; what ends `running` before that is raised."""
+    watch = asyncio.create_task(watching)
+    await asyncio.wait({running, watch}, return_when=asyncio.FIRST_COMPLETED)
+    if not watch.done():
+        watch.cancel()
+        running.result()
+        raise RuntimeError("what is measured ended by itself")
+    return await watch
+
+
+def _own_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
+def _database_cpu_s(database: str) -> float:
+    """Processor time of the sessions of a database on this machine: their processes carry its name."""
+    spent_s = 0.0
+    for process in psutil.process_iter(["cmdline", "cpu_times"]) if database else ():
+        title = " ".join(process.info["cmdline"] or ())
+        if title.startswith("postgres:") and f" {database} " in title:
+            spent_s += process.info["cpu_times"].user + process.info["cpu_times"].system
+    return spent_s
+
+
 @dataclass(frozen=True, slots=True)
-class Spread(Generic[T]):
+class Spread:
     """A figure over the rounds."""
 
     values: tuple[float, ...]
@@ -118,9 +154,20 @@ class Spread(Generic[T]):
         return f"{self.median:,.{digits}f}{unit} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
-def over(rounds: Sequence[T], figure: Callable[[T], float]) -> Spread[T]:
+def over(rounds: Sequence[T], figure: Callable[[T], float]) -> Spread:
     """One figure of every round."""
     return Spread(tuple(figure(each) for each in rounds))
+
+
+COLUMNS: Final = f"{'':<24}{'a second':<32}{'µs each: Python':<26}PostgreSQL"
+
+
+def row(name: str, rounds: Sequence[T], legs: Callable[[T], Sequence[Leg]]) -> str:
+    """A line under `COLUMNS`; the legs of one kind in one round count as their mean."""
+    rate = over(rounds, lambda one: statistics.fmean(leg.rate for leg in legs(one)))
+    python = over(rounds, lambda one: statistics.fmean(leg.cpu_us for leg in legs(one)))
+    database = over(rounds, lambda one: statistics.fmean(leg.database_us for leg in legs(one)))
+    return f"{name:<24}{rate.text(digits=0):<32}{python.text(digits=1):<26}{database.text(digits=1)}"
 
 
 def percentile(values: Sequence[float], share: float) -> float:

@@ -1,0 +1,156 @@
+"""The information page and its JSON twin, beside a FastAPI application that answers a constant.
+
+A real gateway process with its databases and a signed-in session a request; the constant is served by the same
+uvicorn settings and costs what HTTP and FastAPI cost before any work is done.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import uvicorn
+from fastapi import FastAPI
+
+from bench.ground import Servers
+from bench.http_load import Load, load
+from bench.rounds import in_a_process, over
+from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.ports import LOOPBACK, free_port
+from services.gateway.sessions import COOKIE, Sessions
+from tests.component.desks import some_student
+from tests.component.gateway_world import Clearance
+from tests.system.installation import Installation
+
+PAGE: Final = "/case"
+TWIN: Final = "/api/v1/case"
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    requests: int = 3_000
+    connections: int = 32
+    sessions: int = 400
+    students: int = 80
+
+
+QUICK: Final = Sizes(requests=60, connections=4, sessions=6, students=3)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    constant: Load
+    page: Load
+    twin: Load
+
+
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+    """The lines of the report."""
+    sizes = QUICK if quick else Sizes()
+    with tempfile.TemporaryDirectory() as folder, constant_server() as constant:
+        installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
+        with asyncio.Runner() as runner:
+            try:
+                cookies = runner.run(_start(installation, sizes))
+                yield (
+                    f"{sizes.connections} connections, {sizes.requests:,} requests a leg, {sizes.sessions} sessions of "
+                    f"{sizes.students} students with every department's word"
+                )
+                done: list[Round] = []
+                for _ in range(rounds):
+                    done.append(_round(constant, installation.address(GATEWAY), cookies, sizes))
+                yield from _report(done)
+            finally:
+                runner.run(installation.close())
+
+
+async def _start(installation: Installation, sizes: Sizes) -> list[str]:
+    await installation.provision()
+    await installation.start(CLEARANCE, IDENTITY, GATEWAY)
+    students = [some_student() for _ in range(sizes.students)]
+    clearance = Clearance(installation.database_dsn(CLEARANCE))
+    for student_id in students:
+        await clearance.open(student_id)
+        await clearance.all_clear(student_id)
+    async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
+        sessions = Sessions(pool, idle_s=3600, life_s=3600)
+        return [
+            f"{COOKIE}={await _session(sessions, students[number % len(students)])}" for number in range(sizes.sessions)
+        ]
+
+
+async def _session(sessions: Sessions, student_id: str) -> str:
+    return await sessions.start(
+        student_id=student_id, issuer="bench", subject=str(uuid4()), authenticated_at=datetime.now(UTC), old=None
+    )
+
+
+def _round(constant: str, gateway: str, cookies: list[str], sizes: Sizes) -> Round:
+    def leg(address: str, path: str) -> Load:
+        return in_a_process(_load, address, path, cookies, sizes)
+
+    return Round(leg(constant, "/"), leg(gateway, PAGE), leg(gateway, TWIN))
+
+
+async def _load(address: str, path: str, cookies: list[str], sizes: Sizes) -> Load:
+    return await load(address, path, cookies, requests=sizes.requests, connections=sizes.connections)
+
+
+def _report(done: list[Round]) -> Iterator[str]:
+    yield f"{'':<24}{'requests/s':<30}{'p50 ms':<28}p99 ms"
+    yield _row("constant FastAPI", done, lambda one: one.constant)
+    yield _row(f"page {PAGE}", done, lambda one: one.page)
+    yield _row(f"twin {TWIN}", done, lambda one: one.twin)
+    yield f"page / constant FastAPI: {over(done, lambda one: one.page.rate / one.constant.rate).text()}"
+    yield f"twin / constant FastAPI: {over(done, lambda one: one.twin.rate / one.constant.rate).text()}"
+
+
+def _row(name: str, done: Sequence[Round], of: Callable[[Round], Load]) -> str:
+    rate = over(done, lambda one: of(one).rate).text(digits=0)
+    p50 = over(done, lambda one: of(one).p50_ms).text(digits=1)
+    p99 = over(done, lambda one: of(one).p99_ms).text(digits=1)
+    return f"{name:<24}{rate:<30}{p50:<28}{p99}"
+
+
+@contextmanager
+def constant_server() -> Iterator[str]:
+    """The address of a FastAPI application that answers one constant, in a process of its own."""
+    port = free_port()
+    receiver, sender = get_context("fork").Pipe(duplex=False)
+    process = get_context("fork").Process(target=_serve_constant, args=(port, sender), daemon=True)
+    process.start()
+    try:
+        if not receiver.poll(30):
+            raise RuntimeError("the constant server did not start")
+        yield f"http://{LOOPBACK}:{port}"
+    finally:
+        process.terminate()
+        process.join(5)
+        process.kill()
+        process.join()
+
+
+def _serve_constant(port: int, ready: Connection) -> None:
+    app = FastAPI()
+
+    @app.get("/")
+    async def constant() -> dict[str, Any]:
+        return {"state": "open", "checks": []}
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: Any = None) -> None:
+            await super().startup(sockets)
+            ready.send(True)
+
+    config = uvicorn.Config(
+        app, host=LOOPBACK, port=port, http="httptools", ws="none", log_level="error", access_log=False
+    )
+    Server(config).run()

@@ -1,0 +1,183 @@
+"""From the commit at a department's desk to the row in the view, at a fixed rate, through real processes.
+
+The library's process (HTTP, transaction, relay), the broker and the clearance's process (projector), with one clock:
+everything runs on this machine. Changes are sent when they are due, not when the last one was answered, so that a
+stall is paid for by every change it held up. Three moments begin the way and one ends it:
+
+- due: the moment the change was to be sent
+- commit: `audit.entry.at`, PostgreSQL's clock in the last write but one of the desk's transaction, so a little before
+  its commit: what is measured is a little more than commit to view
+- answered: the desk's HTTP answer has arrived, so a little after the commit
+- seen: a reader, woken by the projector's NOTIFY (or 20 ms later at most), has read a row of this version or newer
+  from the view's table: the projector has committed, and the reader's own round trip is counted too
+"""
+
+import asyncio
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+
+from bench.ground import Servers
+from bench.rounds import over, percentile
+from deploy.local.fleet import CLEARANCE
+from services.clearance.store import NOTICE
+from tests.system.installation import Installation
+
+DEPARTMENT: Final = "library"
+_LOOK_AT_LEAST_S: Final = 0.02
+_ALL_SEEN_WITHIN_S: Final = 60.0
+Change = tuple[str, int]
+"""(student id, version)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """`changes` a round, `per_s` of them a second, to `students` in turn."""
+
+    changes: int = 1_500
+    per_s: float = 100.0
+    students: int = 180
+
+
+QUICK: Final = Sizes(changes=20, per_s=20.0, students=20)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """Seconds of each change."""
+
+    commit_to_seen: list[float]
+    answered_to_seen: list[float]
+    due_to_seen: list[float]
+    due_to_answered: list[float]
+    per_s: float
+
+
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+    """The lines of the report."""
+    sizes = QUICK if quick else Sizes()
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
+        try:
+            students = runner.run(_start(installation, sizes.students))
+            yield (
+                f"{sizes.changes:,} changes a round at {sizes.per_s:g} a second to {sizes.students} students: library "
+                "by HTTP, relay, Kafka, projector; two processes, traces off"
+            )
+            done = [runner.run(_round(installation, students, sizes)) for _ in range(rounds)]
+        finally:
+            runner.run(installation.close())
+    yield f"{'ms':<36}{'p50':<32}p99"
+    yield _row("commit at the desk -> seen in view", done, lambda one: one.commit_to_seen)
+    yield _row("desk's HTTP answer -> seen in view", done, lambda one: one.answered_to_seen)
+    yield _row("due -> desk's HTTP answer", done, lambda one: one.due_to_answered)
+    yield _row("due -> seen in view", done, lambda one: one.due_to_seen)
+    yield f"answered: {over(done, lambda one: one.per_s).text(' changes/s', 1)} of {sizes.per_s:g} asked for"
+
+
+def _row(name: str, done: Sequence[Round], of: Callable[[Round], list[float]]) -> str:
+    p50 = over(done, lambda one: percentile(of(one), 0.5) * 1e3).text(digits=1)
+    p99 = over(done, lambda one: percentile(of(one), 0.99) * 1e3).text(digits=1)
+    return f"{name:<36}{p50:<32}{p99}"
+
+
+async def _start(installation: Installation, count: int) -> list[str]:
+    await installation.provision()
+    await installation.start(DEPARTMENT, CLEARANCE)
+    students = [await installation.enrol() for _ in range(count)]
+    await installation.opened(DEPARTMENT, students)
+    await installation.in_step(DEPARTMENT)
+    return students
+
+
+async def _round(installation: Installation, students: Sequence[str], sizes: Sizes) -> Round:
+    seen: dict[Change, float] = {}
+    due: dict[Change, float] = {}
+    answered: dict[Change, float] = {}
+    watching = asyncio.create_task(_watch(installation, seen))
+    sending = [
+        asyncio.create_task(_change(installation, students[number % len(students)], at, due, answered))
+        for number, at in enumerate(_schedule(sizes))
+    ]
+    try:
+        await asyncio.gather(*sending)
+        async with asyncio.timeout(_ALL_SEEN_WITHIN_S):
+            while not answered.keys() <= seen.keys():
+                await asyncio.wait({watching}, timeout=_LOOK_AT_LEAST_S)
+                if watching.done():
+                    watching.result()
+    finally:
+        for task in (watching, *sending):
+            task.cancel()
+        await asyncio.gather(watching, *sending, return_exceptions=True)
+    committed = await _committed(installation)
+    took_s = max(answered.values()) - min(due.values())
+    return Round(
+        [seen[change] - committed[change] for change in answered],
+        [seen[change] - at for change, at in answered.items()],
+        [seen[change] - due[change] for change in answered],
+        [at - due[change] for change, at in answered.items()],
+        len(answered) / took_s,
+    )
+
+
+def _schedule(sizes: Sizes) -> list[float]:
+    start = time.time() + 0.5
+    return [start + number / sizes.per_s for number in range(sizes.changes)]
+
+
+async def _change(
+    installation: Installation, student_id: str, at: float, due: dict[Change, float], answered: dict[Change, float]
+) -> None:
+    await asyncio.sleep(at - time.time())
+    answer = await installation.act(
+        DEPARTMENT, "violation", student_id=student_id, violation_id=f"V-{uuid4().hex[:12]}", text="在书上涂写"
+    )
+    change = student_id, int(answer["status_version"])
+    due[change], answered[change] = at, time.time()
+
+
+async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
+    """Write down when each version was first seen; a version that a newer one overtook was seen with it."""
+    connection = await installation.connect(CLEARANCE)
+    woken = asyncio.Event()
+
+    def wake(*_: Any) -> None:
+        woken.set()
+
+    await connection.add_listener(NOTICE, wake)
+    known: dict[str, int] = {}
+    try:
+        while True:
+            rows = await _view(connection)
+            now = time.time()
+            for row in rows:
+                student_id, version = row["student_id"], row["version"]
+                for newer in range(known.get(student_id, version - 1) + 1, version + 1):
+                    seen[student_id, newer] = now
+                known[student_id] = version
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), _LOOK_AT_LEAST_S)
+            woken.clear()
+    finally:
+        connection.terminate()
+
+
+async def _view(connection: "asyncpg.Connection[Any]") -> list[asyncpg.Record]:
+    return await connection.fetch("SELECT student_id, version FROM status WHERE department = $1", DEPARTMENT)
+
+
+async def _committed(installation: Installation) -> dict[Change, float]:
+    connection = await installation.database(DEPARTMENT)
+    rows = await connection.fetch(
+        "SELECT student_id, at, details FROM audit.entry WHERE act = 'desk.violation' AND outcome = 'changed'"
+    )
+    return {(row["student_id"], json.loads(row["details"])["version"]): row["at"].timestamp() for row in rows}

@@ -1,0 +1,48 @@
+"""The measurements run: tiny sizes, and nothing is said about how fast."""
+
+import re
+
+import pytest
+from typer.testing import CliRunner
+
+from bench import __main__ as bench
+from bench.ground import Servers
+from bench.rounds import in_a_process, percentile
+from deploy.local.running import RunningKafka, RunningPostgres
+
+
+@pytest.mark.parametrize(
+    ("name", "ends_with"),
+    [
+        ("projector", r"projector / plain FastStream: [\d.,]+ x .*"),
+        ("relay", r"relay / naive relay: [\d.,]+ x .*"),
+        ("latency", r"answered: [\d.,]+ changes/s .*"),
+        ("gateway", r"twin / constant FastAPI: [\d.,]+ .*"),
+    ],
+)
+def test_a_measurement_ends_with_its_figure(
+    postgres: RunningPostgres, kafka: RunningKafka, name: str, ends_with: str
+) -> None:
+    said: list[str] = []
+    bench.measure(Servers(postgres.dsn, kafka.address), [name], rounds=1, quick=True, say=said.append)
+    assert re.fullmatch(ends_with, said[-1])
+    assert said[0].endswith("GiB")
+
+
+def test_every_measurement_is_run_by_its_name_alone() -> None:
+    answer = CliRunner().invoke(bench.app, ["nothing-like-it"])
+    assert answer.exit_code == 2
+    assert all(name in answer.output for name in bench.MEASUREMENTS)
+
+
+def test_a_leg_that_fails_says_why() -> None:
+    async def broken() -> None:
+        raise ValueError("the reason")
+
+    with pytest.raises(RuntimeError, match="ValueError: the reason"):
+        in_a_process(broken)
+
+
+def test_a_percentile_is_a_value_that_was_measured() -> None:
+    assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
+    assert percentile([float(number) for number in range(100)], 0.99) == 99.0
