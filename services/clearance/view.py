@@ -147,8 +147,9 @@ def newest(records: Sequence[R], departments: Mapping[str, str], *, passed_over:
             if marked is None:
                 continue
             row = marked
-        held = rows.get(row.key)
-        rows[row.key] = row if held is None else merge(held, row)
+        key = row.student_id, department
+        held = rows.get(key)
+        rows[key] = row if held is None else merge(held, row)
     return Batch(
         [rows[key] for key in sorted(rows)],
         [Alive(*source, alive[source]) for source in sorted(alive)],

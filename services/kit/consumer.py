@@ -293,11 +293,9 @@ _NOTHING: Final = _Nothing()
 
 
 def _following(records: Records) -> dict[TopicPartition, int]:
-    following: dict[TopicPartition, int] = {}
-    for record in records:
-        part = TopicPartition(record.topic, record.partition)
-        following[part] = max(following.get(part, 0), record.offset + 1)
-    return following
+    """Where each partition stands behind `records`, whose offsets ascend within a partition."""
+    last = {(record.topic, record.partition): record.offset for record in records}
+    return {TopicPartition(*part): offset + 1 for part, offset in last.items()}
 
 
 async def _save(connection: Connection, group: str, following: dict[TopicPartition, int]) -> None:
@@ -321,7 +319,8 @@ async def _unseen(connection: Connection, group: str, records: Records) -> Recor
 
     Another member may have applied what this one fetched before it lost the partition.
     """
-    parts = sorted({(record.topic, record.partition) for record in records})
+    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
+    parts = sorted(first)
     rows = await connection.fetch(
         """
         SELECT topic, partition, next_offset FROM consumer_offset
@@ -333,7 +332,7 @@ async def _unseen(connection: Connection, group: str, records: Records) -> Recor
         [partition for _, partition in parts],
     )
     stored = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-    if all(record.offset >= stored.get((record.topic, record.partition), 0) for record in records):
+    if all(offset >= stored.get(part, 0) for part, offset in first.items()):
         return records
     return [record for record in records if record.offset >= stored.get((record.topic, record.partition), 0)]
 
