@@ -9,6 +9,7 @@ import os
 import secrets
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ from deploy.local.running import (
     obtain_zipkin,
 )
 from deploy.local.state import State, claim_any, clean
+from tests.containers import NoEngine, kafka_container, postgres_container
 
 TESTS = Path(__file__).parent
 ROOT = TESTS.parent
@@ -42,6 +44,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """`--level unit --level contract` runs these folders only; `--ci` makes a missing part a failure."""
     group = parser.getgroup("lixiao")
     group.addoption("--level", action="append", choices=LEVELS, help="run tests of this folder only; may be repeated")
+    group.addoption("--containers", action="store_true", help="PostgreSQL and Kafka as containers of a Docker engine")
     group.addoption("--ci", action="store_true", default=CI, help="a skipped test fails (as with CI=true)")
 
 
@@ -100,6 +103,16 @@ def must(start: Callable[[], T]) -> T:
         pytest.skip(str(error))
 
 
+@contextmanager
+def contained(container: AbstractContextManager[T]) -> Iterator[T]:
+    """The container, or the end of the session with the reason."""
+    try:
+        with container as running:
+            yield running
+    except NoEngine as error:
+        pytest.exit(str(error), returncode=4)
+
+
 @pytest.fixture(scope="session")
 def state() -> Iterator[State]:
     """The folder of this session's servers; another session at the same time has its own."""
@@ -115,8 +128,12 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(state: State) -> Iterator[RunningPostgres]:
+def postgres(state: State, pytestconfig: pytest.Config) -> Iterator[RunningPostgres]:
     """A PostgreSQL for the session. It does not wait for the disk: a test that kills it takes `own_postgres`."""
+    if pytestconfig.getoption("--containers"):
+        with contained(postgres_container()) as container:
+            yield container
+        return
     running = must(lambda: obtain_postgres(state.folder, durable=False))
     yield running
     if running.server:
@@ -124,8 +141,12 @@ def postgres(state: State) -> Iterator[RunningPostgres]:
 
 
 @pytest.fixture(scope="session")
-def kafka(state: State, cache: Path) -> Iterator[RunningKafka]:
+def kafka(state: State, cache: Path, pytestconfig: pytest.Config) -> Iterator[RunningKafka]:
     """A Kafka broker for the session. Others use it at the same time: a test that stops it takes `own_kafka`."""
+    if pytestconfig.getoption("--containers"):
+        with contained(kafka_container()) as container:
+            yield container
+        return
     running = must(lambda: obtain_kafka(state.folder, cache))
     yield running
     if running.broker:

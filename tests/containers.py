@@ -1,0 +1,49 @@
+"""With a Docker engine: the servers of a test session as containers (`pytest --containers`), by testcontainers.
+
+The local servers are the default: they need nothing but Python. Containers are for who wants to test against an image
+that is deployed. A session that asks for them and finds no engine ends at once and says so.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import docker
+from docker.errors import DockerException
+from testcontainers.community.kafka import KafkaContainer
+from testcontainers.community.postgres import PostgresContainer
+
+from deploy.local.running import RunningKafka, RunningPostgres
+
+POSTGRES_IMAGE: Final = "postgres:18-alpine"
+KAFKA_IMAGE: Final = "confluentinc/cp-kafka:8.1.1"
+
+
+class NoEngine(Exception):
+    """There is no Docker engine to run containers on."""
+
+
+def must_have_an_engine() -> None:
+    """Raises `NoEngine` with the remedy, before any image is pulled."""
+    try:
+        client = docker.from_env(timeout=5)
+        client.ping()
+        client.close()
+    except DockerException as error:
+        raise NoEngine("no Docker engine answers: start one, or leave out --containers") from error
+
+
+@contextmanager
+def postgres_container() -> Iterator[RunningPostgres]:
+    """A PostgreSQL in a container, with the rights of a superuser."""
+    must_have_an_engine()
+    with PostgresContainer(POSTGRES_IMAGE, username="lixiao", dbname="postgres", driver=None) as container:
+        yield RunningPostgres(container.get_connection_url(), None)
+
+
+@contextmanager
+def kafka_container() -> Iterator[RunningKafka]:
+    """A Kafka broker in a container, in KRaft mode."""
+    must_have_an_engine()
+    with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
+        yield RunningKafka(container.get_bootstrap_server(), None)
