@@ -2,21 +2,25 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from struct import unpack
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.partitioner import murmur2
 
 SEND_TIMEOUT_S: Final = 30.0
 """With a known leader aiokafka retries a batch for ever; after this long its outcome is called unknown."""
 
 _BATCH_BYTES: Final = 512 * 1024
+_SEED: Final = 0x9747B28C
+_MIX: Final = 0x5BD1E995
+_32_BITS: Final = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """One record to send. `partition` is chosen from the key, as Java's default partitioner does, unless given."""
+class Outgoing(NamedTuple):
+    """One record to send. `partition` is chosen from the key, as Java's default partitioner does, unless given.
+
+    A tuple because a relay makes one a row: a frozen dataclass takes four times as long to make.
+    """
 
     topic: str
     key: bytes
@@ -27,7 +31,21 @@ class Outgoing:
 
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition every Kafka client's default partitioner gives this key."""
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def murmur2(key: bytes) -> int:
+    """The hash of Java's client, 32 bits. aiokafka's own builds each word from its bytes: half of a relay's time."""
+    size = len(key)
+    tail = size & 3
+    mixed = _SEED ^ size
+    for word in unpack(f"<{size >> 2}I", key[: size - tail]):
+        word = word * _MIX & _32_BITS
+        mixed = (mixed * _MIX & _32_BITS) ^ ((word ^ word >> 24) * _MIX & _32_BITS)
+    if tail:
+        mixed = (mixed ^ int.from_bytes(key[size - tail :], "little")) * _MIX & _32_BITS
+    mixed = (mixed ^ mixed >> 13) * _MIX & _32_BITS
+    return mixed ^ mixed >> 15
 
 
 class Publisher:
