@@ -16,7 +16,7 @@ from services.clearance.operators import operators_router
 from services.clearance.projector import NAME as PROJECTOR
 from services.clearance.projector import Projector
 from services.clearance.roster import Roster
-from services.clearance.rounds import rounds
+from services.clearance.rounds import reader_of, rounds
 from services.clearance.settings import ClearanceSettings
 from services.kit import auth, telemetry
 from services.kit.audit_chain import Sealer
@@ -78,24 +78,30 @@ def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Proj
     )
 
 
-def readers_of(projector: Projector) -> dict[str, Reader]:
+def roster_of(settings: ClearanceSettings) -> Roster:
+    """The roster with this installation's rules."""
+    return Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
+
+
+def readers_of(settings: ClearanceSettings, projector: Projector) -> dict[str, Reader]:
     """How each consumer's dead letters are read again."""
     ended = clearing_marks(projector.group, projector.topics)
-    return {projector.group: Reader(projector.apply, ended, projector.committed)}
+    submissions, reader = reader_of(settings, roster_of(settings))
+    return {projector.group: Reader(projector.apply, ended, projector.committed), submissions: reader}
 
 
 async def _start(
     running: AsyncExitStack, app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]"
 ) -> None:
     bell, wake = Bell(), Bell()
-    roster = Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
+    roster = roster_of(settings)
     rows = roster_import(roster, after_commit=bell.ring)
     projector = projector_of(settings, pool)
     relay = Relay(settings.database, kafka=settings.kafka, name="clearance", bell=bell)
     for router in (
         roster_router(roster, pool, bell),
         imports_router(rows, pool, wake),
-        operators_router(pool, readers_of(projector)),
+        operators_router(pool, readers_of(settings, projector)),
     ):
         app.include_router(router)
     watch_relay(health, relay, "clearance")

@@ -146,7 +146,7 @@ def _with_readers(work: Callable[["asyncpg.Pool[Any]", dict[str, Reader]], Await
     async def run() -> None:
         pool = await open_pool(settings.database, name="clearance.command", max_size=2)
         try:
-            await work(pool, readers_of(projector_of(settings, pool)))
+            await work(pool, readers_of(settings, projector_of(settings, pool)))
         finally:
             await pool.close()
 

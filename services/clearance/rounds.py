@@ -11,6 +11,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from schemas.topics import Topics
 from services.clearance import attempts, exceptions, issues
+from services.clearance.dead_letters import Reader
 from services.clearance.keys import Keyring
 from services.clearance.roster import Roster
 from services.clearance.settings import ClearanceSettings
@@ -84,26 +85,33 @@ class Sweeper:
         return ended
 
 
+def submissions_of(settings: ClearanceSettings, roster: Roster, passed: Passed) -> Submissions:
+    """The decision as this installation is set: every department that is there has to attest all its checks."""
+    return Submissions(
+        topics=settings.topics,
+        required=required_checks(discover(settings.services_folder)),
+        roster=roster,
+        keyring=Keyring(settings.keys),
+        zone=settings.zone,
+        passed=passed,
+        life_s=settings.attempt_life_s,
+    )
+
+
+def reader_of(settings: ClearanceSettings, roster: Roster) -> tuple[str, Reader]:
+    """The inbox's group, and how its dead letters are read again."""
+    topics, departments = settings.topics, discover(settings.services_folder)
+    return topics.group(NAME), Reader(hears(submissions_of(settings, roster, Passed()), topics, departments))
+
+
 @asynccontextmanager
 async def rounds(
     pool: "asyncpg.Pool[Any]", settings: ClearanceSettings, roster: Roster, bell: Bell, health: Health
 ) -> AsyncIterator[None]:
     """Run the clearance's side of the confirmation rounds while the block lasts. Makes a first signing key."""
-    keyring = Keyring(settings.keys)
     async with pool.acquire() as connection, connection.transaction():
-        await keyring.ensure(connection)
+        await Keyring(settings.keys).ensure(connection)
     topics, departments, passed, swept = settings.topics, discover(settings.services_folder), Passed(), Passed()
-
-    def submissions(passing: Passed) -> Submissions:
-        return Submissions(
-            topics=topics,
-            required=required_checks(departments),
-            roster=roster,
-            keyring=keyring,
-            zone=settings.zone,
-            passed=passing,
-            life_s=settings.attempt_life_s,
-        )
 
     def after_commit() -> None:
         passed.committed()
@@ -114,11 +122,11 @@ async def rounds(
         kafka=settings.kafka,
         group=topics.group(NAME),
         topics=[topics.command, *(topics.attestation(name) for name in departments)],
-        apply=hears(submissions(passed), topics, departments),
+        apply=hears(submissions_of(settings, roster, passed), topics, departments),
         lanes=2,
         committed=after_commit,
     )
-    sweeper = Sweeper(pool, submissions(swept), swept, bell)
+    sweeper = Sweeper(pool, submissions_of(settings, roster, swept), swept, bell)
     watch_inbox(health, inbox, NAME, prefix="submissions ")
     async with (
         background("submissions inbox", inbox.run, health),

@@ -9,6 +9,8 @@ from services.gateway.page import Line, RoundLine, SubmitView
 from services.gateway.reading import Attempt, AttemptState, Command, CommandState, Reading
 from services.kit.verdicts import State
 
+_CAUSES = ("expired", "case-not-open", "another-attempt-open", "already-submitted")
+"""The ends of an attempt that no department's reason explains, as the clearance names them."""
 _ANSWERED = {AttestationOutcome.CLEAR: "confirmed", AttestationOutcome.OBJECTED: "objected"}
 
 
@@ -63,7 +65,7 @@ def _refusal(showing: Showing, command: Command | None, attempt: Attempt | None)
         ends.append((attempt.ended_at or attempt.opened_at, attempt.cause, attempt.objections))
     if not ends:
         return "", ()
-    at, _, objections = max(ends, key=lambda end: end[0])
+    at, cause, objections = max(ends, key=lambda end: end[0])
     texts, departments = showing.texts, showing.house.departments
     reasons = tuple(
         texts("submit.objection", department=texts.of(departments[name].title), why=why)
@@ -71,5 +73,5 @@ def _refusal(showing: Showing, command: Command | None, attempt: Attempt | None)
         if name in departments
         for why in [" ".join(reason_words(texts, departments[name], reason) for reason in given)]
     )
-    key = "submit.refused" if reasons else "submit.expired"
-    return texts(key, at=showing.moment(at).words), reasons
+    sentence = "submit.refused" if reasons else f"submit.ended_{cause if cause in _CAUSES else 'otherwise'}"
+    return texts(sentence, at=showing.moment(at).words), reasons

@@ -16,6 +16,7 @@ from tests.unit.gateway_samples import NOW
 GATEWAY = Path(services.gateway.__file__).parent
 COMPUTED = {
     "verdict.": ("clear", "blocked", "waiting"),
+    "submit.ended_": ("expired", "case-not-open", "another-attempt-open", "already-submitted", "otherwise"),
     "round.": ("waiting", "confirmed", "objected"),
     "basics.": ("name", "student_id", "gender", "grade", "college", "major", "enrolled_on", "leave_category"),
     "error.": tuple(
