@@ -5,8 +5,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-import asyncpg
-
 from schemas.codec import Unreadable, open_envelope, read
 from schemas.events import Message
 from schemas.topics import Topics
@@ -14,6 +12,7 @@ from services.clearance.projector import NAME as PROJECTOR
 from services.clearance.rounds import NAME as ROUNDS
 from services.gateway.app import NAME as GATEWAY
 from services.kit.audit_chain import verify
+from services.kit.database import Connection
 from services.kit.operations import DepartmentRules
 from tests.faults.evidence import (
     Attempt,
@@ -45,7 +44,7 @@ from tests.faults.evidence import (
 HEX: Final = "\\x"
 
 
-async def department_of(connection: "asyncpg.Connection[Any]", name: str) -> Department:
+async def department_of(connection: Connection, name: str) -> Department:
     """A department's tables and journal."""
     rules: DepartmentRules[Any] = importlib.import_module(f"services.{name}.operations").RULES
 
@@ -70,7 +69,7 @@ async def department_of(connection: "asyncpg.Connection[Any]", name: str) -> Dep
     )
 
 
-async def clearance_of(connection: "asyncpg.Connection[Any]") -> Clearance:
+async def clearance_of(connection: Connection) -> Clearance:
     """The clearance's tables and journal."""
     view = await connection.fetch("SELECT * FROM published.status_v1")
     attempts = await connection.fetch("SELECT * FROM attempt")
@@ -122,7 +121,7 @@ async def clearance_of(connection: "asyncpg.Connection[Any]") -> Clearance:
     )
 
 
-async def gateway_of(connection: "asyncpg.Connection[Any]") -> Gateway:
+async def gateway_of(connection: Connection) -> Gateway:
     """The gateway's commands and journal."""
     commands = await connection.fetch("SELECT command_id, student_id, department, name, state FROM command")
     return Gateway(
@@ -161,7 +160,7 @@ def record_of(topic: str, partition: int, offset: int, key: bytes | None, value:
     return Record(topic, partition, offset, (key or b"").decode("utf-8", "replace"), value or b"", event_id, event)
 
 
-async def _service(connection: "asyncpg.Connection[Any]", fact: Any, *, audited: bool = True) -> Service:
+async def _service(connection: Connection, fact: Any, *, audited: bool = True) -> Service:
     journal: list[Fact] = []
     for row in await connection.fetch("SELECT tx, what, how, said FROM witness.seen ORDER BY seq"):
         said = json.loads(row["said"])
@@ -181,7 +180,7 @@ async def _service(connection: "asyncpg.Connection[Any]", fact: Any, *, audited:
     )
 
 
-async def _audit(connection: "asyncpg.Connection[Any]") -> tuple[Audited, ...]:
+async def _audit(connection: Connection) -> tuple[Audited, ...]:
     rows = await connection.fetch("SELECT act, outcome, student_id, details FROM audit.entry")
     return tuple(
         Audited(row["act"], row["outcome"], row["student_id"] or "", json.loads(row["details"])) for row in rows

@@ -12,6 +12,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -45,7 +46,7 @@ from services.kit.department import listens
 from services.kit.departments import discover, required_checks
 from services.kit.desk import Act, Desk, Held
 from services.kit.handlers import each
-from services.kit.operations import Refused
+from services.kit.operations import Record, Refused
 from services.kit.outbox import Bell
 from services.kit.relay import Relay
 from services.kit.requests import request_key
@@ -169,7 +170,7 @@ class Stage(Clients):
         for name, record in {**CLEAR, **({"library": library} if library is not None else {})}.items():
             rules = self.desks[name].rules
             body = rules.record.model_validate(record)
-            await self.desks[name].change(student_id, lambda _, b=body: (b, _REPLACED), now=datetime.now(UTC))
+            await self.desks[name].change(student_id, partial(_replaced, body), now=datetime.now(UTC))
         async with self.pools[CLEARANCE].acquire() as connection, connection.transaction():
             await self._roster.put(connection, _person(student_id), now=datetime.now(UTC))
         return student_id
@@ -368,3 +369,7 @@ def _person(student_id: str) -> Student:
         enrolled_on=date(2023, 9, 1),
         leave_category="毕业离校",
     )
+
+
+def _replaced(body: Record, _: Record) -> tuple[Record, Reason]:
+    return body, _REPLACED

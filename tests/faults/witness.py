@@ -5,9 +5,9 @@ sees what was done, by whichever code. A change rolled back leaves no trace, as 
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
+from services.kit.database import Connection
 
 WATCHED: Final[Mapping[str, tuple[str, ...]]] = {
     "department": ("record", "outbox", "hold", "attestation", "attempt_end", "command_done"),
@@ -35,7 +35,7 @@ $function$;
 """
 
 
-async def watch(connection: "asyncpg.Connection[Any]", kind: str) -> None:
+async def watch(connection: Connection, kind: str) -> None:
     """Begin to watch a migrated database in which nothing has happened yet. `connection` is its owner's or better."""
     async with connection.transaction():
         await connection.execute(_TABLE)
