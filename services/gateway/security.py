@@ -87,7 +87,9 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                headers.setdefault("Cache-Control", "no-store")
+                # A stream says `no-cache` of itself, which would let it be kept.
+                if "immutable" not in headers.get("Cache-Control", ""):
+                    headers["Cache-Control"] = "no-store"
                 if self._origin.startswith("https://"):
                     headers["Strict-Transport-Security"] = _HSTS
             await send(message)
