@@ -5,7 +5,7 @@ are in `test_journey.py`; here it matters what is shown.
 """
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from deploy.local.identity.people import Person
 from schemas.events import CommandAnswered, CommandOutcome, Reason
 from services.gateway.submissions import ends
 from services.kit.database import migrate
+from services.kit.verdicts import Heard
 from tests.component.gateway_world import Browser, Clearance, Gate, new_student, running_gateway
 from tests.unit import gateway_samples as samples
 
@@ -120,7 +121,7 @@ async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 
 
 @asynccontextmanager
-async def opened_stage(make_database: DatabaseMaker, people: int = 80) -> AsyncIterator[Stage]:
+async def opened_stage(make_database: DatabaseMaker, people: int = 240) -> AsyncIterator[Stage]:
     """A stage for the length of a `with`."""
     database, other, read_model = [await make_database(name) for name in ("gateway", "gateway", "clearance")]
     await migrate(read_model, (CLEARANCE,))
@@ -150,18 +151,18 @@ async def waiting(stage: Stage, actor: Actor) -> None:
 async def blocked(stage: Stage, actor: Actor) -> None:
     """Something to do at every department but one that has not spoken."""
     await stage.clearance.open(actor.student_id, name=RARE)
-    await _say(stage, actor, {name: one for name, one in samples.blocked().heard.items() if name != "archives"})
+    await say(stage, actor, {name: one for name, one in samples.blocked().heard.items() if name != "archives"})
 
 
 async def nearly(stage: Stage, actor: Actor) -> None:
     await stage.clearance.open(actor.student_id)
-    await _say(stage, actor, samples.nearly().heard)
+    await say(stage, actor, samples.nearly().heard)
 
 
 async def card_open(stage: Stage, actor: Actor) -> None:
     """Only the library card is in the way."""
     await stage.clearance.open(actor.student_id)
-    await _say(stage, actor, samples.card_open().heard)
+    await say(stage, actor, samples.card_open().heard)
 
 
 async def card_asked(stage: Stage, actor: Actor) -> None:
@@ -200,7 +201,7 @@ async def objected(stage: Stage, actor: Actor) -> None:
     await blocked(stage, actor)
     await stage.clearance.all_clear(actor.student_id)
     await stage.ask(actor, "/submit")
-    await _say(stage, actor, {"finance": samples.blocked().heard["finance"]}, version=5)
+    await say(stage, actor, {"finance": samples.blocked().heard["finance"]}, version=5)
     reason = Reason(code="arrears", parameters={"count": 3, "total": "682.40"})
     await _attempt(stage, actor, "refused", objections={"finance": [reason.model_dump(mode="json")]})
 
@@ -215,7 +216,8 @@ async def not_served(stage: Stage, actor: Actor) -> None:
     await stage.clearance.open(actor.student_id, state="not-served", category="结业")
 
 
-async def _say(stage: Stage, actor: Actor, heard: Any, version: int = 3) -> None:
+async def say(stage: Stage, actor: Actor, heard: Mapping[str, Heard], version: int = 3) -> None:
+    """Departments' words on the person, as the samples have them."""
     for department, one in heard.items():
         checks = json.loads(one.status.model_dump_json())["checks"]
         await stage.clearance.say(actor.student_id, department, checks, version)

@@ -1,0 +1,157 @@
+"""What goes wrong while a student is at it: two tabs, a double click, the back button, an ended session, bad networks."""
+
+import asyncio
+import re
+
+import pytest
+from playwright.async_api import Page, expect
+
+from deploy.local.fleet import GATEWAY
+from tests.browser import life
+from tests.browser.browsers import PC, PHONE, Device
+from tests.browser.conftest import Open
+from tests.browser.stage import BY_NAME, Stage
+from tests.system.installation import Installation
+
+SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadThroughput": 16_000}
+"""A crowded campus cell: 400 ms away and 256 kbit/s."""
+
+
+@pytest.mark.acceptance("S-092")
+async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_submission(
+    town: Installation, open_profile: Open
+) -> None:
+    person = await life.student(town, life.CLEAR)
+    address = town.address(GATEWAY)
+    at_home = await open_profile(PC, address=address, cookies=await life.cookies(town, person))
+    on_the_way = await open_profile(PHONE, address=address, cookies=await life.cookies(town, person))
+    pages = [await at_home.new_page(), await at_home.new_page(), await on_the_way.new_page()]
+    for page in pages:
+        await page.goto("/case")
+        await page.get_by_role("link", name="提交离校服务").click()
+    await asyncio.gather(*(page.get_by_role("button", name="确认提交").dblclick() for page in pages))
+    for page in pages:
+        await expect(page).to_have_url(re.compile("/case#submit$"))
+    numbers = [await life.is_done(page) for page in pages]
+    assert len(set(numbers)) == 1
+    await pages[0].go_back()
+    await pages[0].reload()
+    await expect(pages[0].get_by_role("heading", level=1)).to_contain_text(numbers[0])
+    await expect(pages[0].get_by_role("button", name="确认提交")).to_have_count(0)
+    assert await life.attempts(town, person) == ["accepted"]
+    commands = await (await town.database(GATEWAY)).fetchval(
+        "SELECT count(*) FROM command WHERE student_id = $1", person.student_id
+    )
+    assert commands == 1
+
+
+async def test_a_session_that_ends_in_the_middle_is_said_and_nothing_is_done(
+    town: Installation, open_profile: Open
+) -> None:
+    person = await life.student(town, life.CLEAR)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    page = await context.new_page()
+    await page.goto("/submit")
+    await (await town.database(GATEWAY)).execute("DELETE FROM session WHERE student_id = $1", person.student_id)
+    await page.get_by_role("button", name="确认提交").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("请先登录")
+    await expect(page.locator("main")).to_contain_text("登录已结束")
+    assert await life.attempts(town, person) == []
+    await page.get_by_role("link", name="统一身份认证登录").click()
+    await life.sign_in(page, person)
+    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
+
+
+async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Installation, open_profile: Open) -> None:
+    person = await life.student(town, life.CLEAR)
+    context = await open_profile(PC, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    page, other = await context.new_page(), await context.new_page()
+    await page.goto("/case")
+    await other.goto("/case")
+    await other.get_by_role("button", name="退出").click()
+    await expect(other.get_by_role("heading", level=1)).to_have_text("已退出")
+    await expect(page.locator("#notice")).to_have_text("登录已结束，请重新登录。")
+    await page.reload()
+    await expect(page).to_have_title(re.compile("统一身份认证"))
+
+
+async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
+    town: Installation, open_profile: Open
+) -> None:
+    person = await life.student(town, life.OPEN)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    page = await context.new_page()
+    await page.goto("/case")
+    top = await page.locator("#archives-thesis").evaluate("one => one.offsetTop")
+    town.kill(GATEWAY)
+    notice = page.locator("#notice")
+    await expect(notice).to_contain_text("连接中断，正在重新连接。以下为")
+    banner = await notice.bounding_box()
+    assert banner is not None
+    assert banner["height"] < 100
+    await expect(page.locator("#archives-thesis .verdict")).to_have_text("未通过")
+    await town.act("archives", "approved", student_id=person.student_id or "")
+    await town.start(GATEWAY)
+    await expect(notice).to_be_hidden(timeout=life.LONG_MS)
+    await life.shows(page, "archives-thesis", "通过")
+    assert await page.locator("#archives-thesis").evaluate("one => one.offsetTop") == top
+    assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
+async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
+    town: Installation, open_profile: Open
+) -> None:
+    person = await life.student(town, life.OPEN)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    page = await context.new_page()
+    debugger = await context.new_cdp_session(page)
+    await debugger.send("Network.enable")
+    await debugger.send("Network.emulateNetworkConditions", SLOW)
+    await page.goto("/case")
+    await expect(page.locator(".line")).to_have_count(5)
+    await expect(page.locator("#notice")).to_be_hidden()
+    await town.act("archives", "approved", student_id=person.student_id or "")
+    await life.shows(page, "archives-thesis", "通过")
+
+
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_while_nothing_can_be_read_the_page_is_grey_calm_and_says_whom_to_call(
+    stage: Stage, open_profile: Open, device: Device
+) -> None:
+    scene = BY_NAME["case-away"]
+    actor = await stage.play(scene)
+    assert actor is not None
+    page = await (await open_profile(device, address=stage.address(scene), cookies=actor.cookies)).new_page()
+    await page.goto("/case")
+    await expect(page.locator("#summary-title")).to_contain_text("现在读不到离校数据")
+    await expect(page.locator(".line .verdict")).to_have_text(["待同步"] * 5)
+    await expect(page.locator("#notice")).to_be_hidden()
+    assert await page.locator(".line a.tel").count() == 7
+    await page.goto("/me")
+    await expect(page.locator("#completed")).to_contain_text("现在读不到离校数据")
+    await page.goto("/submit")
+    await expect(page.locator("main")).to_contain_text("已经办好的事项不会丢失")
+
+
+async def test_errors_speak_of_the_thing_and_the_remedy(stage: Stage, open_profile: Open) -> None:
+    actor = await stage.play(BY_NAME["case-card"])
+    assert actor is not None
+    page = await (await open_profile(PHONE, address=stage.gate.address, cookies=actor.cookies)).new_page()
+    await page.goto("/no-such-page")
+    await _is_kind(page, "没有这个页面")
+    await page.goto("/case/library/cancel-card")
+    await page.evaluate("document.querySelector('main [name=csrf]').value = 'old'")
+    await page.get_by_role("button", name="确认注销").click()
+    await _is_kind(page, "操作没有执行")
+    await page.goto("/sign-in/callback?code=1&state=2")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("登录没有完成")
+    await expect(page.get_by_role("link", name="统一身份认证登录")).to_be_visible()
+
+
+async def _is_kind(page: Page, heading: str) -> None:
+    await expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    main = await page.locator("main").inner_text()
+    assert not re.search(r"error|exception|traceback|urn:|\b[45]\d\d\b", main, re.IGNORECASE)
+    assert "313963892" in main
+    await page.get_by_role("link", name="回到服务指南").click()
+    await expect(page.get_by_role("link", name="我要办理")).to_be_visible()
