@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from services.kit.imports.spec import department_import, refusal_of
 from services.kit.operations import DepartmentRules
 from services.kit.outbox import Bell
 from services.kit.relay import AliveMarks, Relay
+from services.kit.requests import keep_forgetting
 from services.kit.service import background
 from services.kit.settings import Settings, load
 from services.kit.vitals import watch_inbox, watch_relay
@@ -115,6 +117,7 @@ async def _start(
     await running.enter_async_context(background("relay", relay.run, health))
     await running.enter_async_context(background("inbox", inbox.run, health))
     await running.enter_async_context(background("audit sealer", Sealer(pool).run, health))
+    await running.enter_async_context(background("old requests", partial(keep_forgetting, pool), health))
 
 
 def listens(desk: Desk[Any], topics: Topics, passed: Passed) -> dict[type[Message], Handler]:

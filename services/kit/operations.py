@@ -31,7 +31,7 @@ R = TypeVar("R", bound=Record)
 B = TypeVar("B", bound=OperationBody)
 
 
-class Refused(Exception):  # noqa: N818 - it names the outcome, as a desk would
+class Refused(Exception):
     """A rule of the department says no to an operation or a command. Nothing was changed."""
 
     def __init__(self, reason: Reason, *, field: str | None = None, remedy: str = "") -> None:

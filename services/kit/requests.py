@@ -1,9 +1,14 @@
 """Idempotency keys: the same key from the same principal is one request, however often it is sent."""
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.database import Connection
 
@@ -55,3 +60,23 @@ async def remember(connection: Connection, request: RequestKey, answer: dict[str
         request.fingerprint,
         json.dumps(answer),
     )
+
+
+KEPT: Final = timedelta(days=30)
+"""A key is good for this long; a sender that repeats a request gives up sooner."""
+_FORGET_EVERY_S: Final = 3600
+
+
+async def forget(connection: Connection, before: datetime) -> int:
+    """Delete what was answered before that instant; how many there were."""
+    done = await connection.execute("DELETE FROM desk_request WHERE answered_at < $1", before)
+    return int(done.rpartition(" ")[2])
+
+
+async def keep_forgetting(pool: "asyncpg.Pool[Any]") -> None:
+    """Forget answers older than `KEPT`, every hour until cancelled."""
+    with suppress_instrumentation():
+        while True:
+            async with pool.acquire() as connection:
+                await forget(connection, datetime.now(UTC) - KEPT)
+            await asyncio.sleep(_FORGET_EVERY_S)

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.events import CaseState, StatusChanged
 from services.kit.desk import Held
-from services.kit.requests import KeyReused, request_key
+from services.kit.requests import KEPT, KeyReused, forget, request_key
 from tests.component.desks import DEPARTMENTS, desk_over, now, open_case, said, some_student
 
 
@@ -108,6 +108,20 @@ async def test_the_same_request_twice_is_answered_the_same_and_done_once(databas
             await desk.change(
                 student_id, import_first_row(desk, student_id), now=now(), request=request_key("desk", "key-0001", "x")
             )
+
+
+async def test_old_answers_are_forgotten_and_newer_ones_kept(database: str) -> None:
+    async with desk_over(database, "library") as desk:
+        for key in ("key-0001", "key-0002"):
+            student_id = some_student()
+            request = request_key("desk", key, student_id)
+            await desk.change(student_id, import_first_row(desk, student_id), now=now(), request=request)
+        await desk.pool.execute(
+            "UPDATE desk_request SET answered_at = now() - interval '31 days' WHERE request_key = 'key-0001'"
+        )
+        async with desk.pool.acquire() as connection:
+            assert await forget(connection, now() - KEPT) == 1
+        assert await desk.pool.fetchval("SELECT array_agg(request_key) FROM desk_request") == ["key-0002"]
 
 
 async def test_a_held_pass_cannot_be_taken_away_and_everything_else_goes_through(database: str) -> None:
