@@ -14,7 +14,7 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from tests.component.gateway_world import Browser
 from tests.system.installation import Installation
-from tests.system.test_walk import CLEAR, checks, line_of
+from tests.system.test_walk import CLEAR, PAGE_POLL_S, checks, line_of
 from tests.waiting import eventually
 
 FRESHNESS_BOUND_S = 6
@@ -53,7 +53,7 @@ async def person(own: Installation) -> Person:
 @pytest.fixture
 async def browser(own: Installation, person: Person) -> AsyncIterator[Browser]:
     browser = await own.browser(person)
-    await eventually(lambda: is_clear(browser), what="the library's line to pass", timeout_s=60)
+    await eventually(lambda: is_clear(browser), what="the library's line to pass", timeout_s=60, poll_s=PAGE_POLL_S)
     yield browser
     await browser.close()
 
@@ -89,7 +89,9 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     async def is_waiting() -> bool:
         return await borrowing(browser) == "waiting"
 
-    await eventually(is_waiting, what="the silent department's line to wait", timeout_s=FRESHNESS_BOUND_S + 10)
+    await eventually(
+        is_waiting, what="the silent department's line to wait", timeout_s=FRESHNESS_BOUND_S + 10, poll_s=PAGE_POLL_S
+    )
     assert (await checks(browser))["library/borrowing"]["doubt"] == "stale"
     assert {check["state"] for check in (await checks(browser)).values()} == {"waiting"}, "silence is no pass"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
@@ -106,7 +108,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
         await asyncio.sleep(0.5)
     own_kafka.start()
     await own.in_step("library", timeout_s=60)
-    await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30)
+    await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30, poll_s=PAGE_POLL_S)
     await eventually(lambda: all_ready(own), what="every service to be ready again", timeout_s=60)
     said = await own.said("library")
     assert [said[student_id][0] for student_id in students] == [1 + CHANGES] * len(students)
@@ -139,7 +141,7 @@ async def test_a_database_away_is_said_by_the_page_and_by_health_and_nothing_is_
     assert answer.headers["retry-after"]
     own_postgres.start()
     await eventually(lambda: all_ready(own), what="every service to be ready again", timeout_s=60)
-    await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30)
+    await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30, poll_s=PAGE_POLL_S)
     assert pids == {name: process.pid for name, process in own.processes.items()}
 
 
@@ -168,8 +170,10 @@ async def test_a_read_model_away_alone_makes_every_line_wait_and_says_since_when
     finally:
         await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO lixiao_reader')
         await connection.close()
-    await eventually(lambda: is_readable(browser), what="the page to be readable again", timeout_s=30)
-    await eventually(lambda: is_clear(browser), what="the line to pass again")
+    await eventually(
+        lambda: is_readable(browser), what="the page to be readable again", timeout_s=30, poll_s=PAGE_POLL_S
+    )
+    await eventually(lambda: is_clear(browser), what="the line to pass again", poll_s=PAGE_POLL_S)
 
 
 async def is_readable(browser: Browser) -> bool:

@@ -29,6 +29,11 @@ async def dead_letters(pair: Installation, service: str) -> int:
     return count
 
 
+async def test_a_service_asked_to_end_ends_in_good_order(pair: Installation) -> None:
+    assert pair.stop("library") == 0
+    assert pair.stop(CLEARANCE) == 0
+
+
 @pytest.mark.parametrize("crashpoint", ["inbox.after_poll", "inbox.before_commit", "inbox.after_commit"])
 async def test_a_projector_that_dies_in_a_batch_goes_on_where_its_database_says(
     pair: Installation, crashpoint: str
@@ -132,8 +137,3 @@ async def test_a_desk_whose_process_dies_has_said_and_done_both_or_neither(
     again = (await pair.client("library").post("/operations/fine", json=body, headers=headers)).json()
     assert (again["status_version"], again["repeated"]) == (2, kept), "asked again, it is done once"
     await pair.in_step("library")
-
-
-async def test_a_service_asked_to_end_ends_in_good_order(pair: Installation) -> None:
-    assert pair.stop("library") == 0
-    assert pair.stop(CLEARANCE) == 0

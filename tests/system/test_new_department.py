@@ -15,7 +15,7 @@ from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, ROOT
 from deploy.local.running import RunningKafka, RunningPostgres
 from tests.component.gateway_world import Events
 from tests.system.installation import Installation
-from tests.system.test_walk import checks, line_of, told
+from tests.system.test_walk import PAGE_POLL_S, checks, line_of, told
 from tests.waiting import eventually
 from tests.written_department import NEW, TITLE, add_department
 
@@ -89,7 +89,7 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation
     async def has_spoken() -> bool:
         return bool((await checks(browser))[f"{NEW}/check-out"]["state"] == "clear")
 
-    await eventually(has_spoken, what="its first word")
+    await eventually(has_spoken, what="its first word", poll_s=PAGE_POLL_S)
     assert TITLE in (await browser.get("/case")).text
     async with browser.stream("/case/live") as response:
         events = Events(response)

@@ -13,7 +13,7 @@ from deploy.local.fleet import CLEARANCE
 from services.kit.broker import partition_of
 from tests.component.desks import some_student
 from tests.system.installation import Installation
-from tests.system.test_walk import checks, line_of
+from tests.system.test_walk import PAGE_POLL_S, checks, line_of
 from tests.system.topics import Producer, RawHeaders
 from tests.waiting import eventually
 
@@ -201,7 +201,7 @@ async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(c
             key = (person.student_id or "").encode()
             places.append(await producer.send(campus.topics.status("library"), key, b"{}", JSON_HEADERS))
     browser = await campus.browser(first)
-    await eventually(lambda: says(browser, "waiting"), what="the item to be unreadable")
+    await eventually(lambda: says(browser, "waiting"), what="the item to be unreadable", poll_s=PAGE_POLL_S)
     assert (await checks(browser))["library/borrowing"]["doubt"] == "unreadable"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
     assert "待同步" in line
@@ -219,13 +219,13 @@ async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(c
     assert await says(browser, "waiting")
     discarded = campus.command(CLEARANCE, "dead-letters", "discard", ids[0], "--why", "an exercise")
     assert discarded.returncode == 0, discarded.stdout + discarded.stderr
-    await eventually(lambda: says(browser, "clear"), what="the item to be what was known")
+    await eventually(lambda: says(browser, "clear"), what="the item to be what was known", poll_s=PAGE_POLL_S)
     await browser.close()
 
     browser = await campus.browser(second)
-    await eventually(lambda: says(browser, "waiting"), what="the other's item to be unreadable")
+    await eventually(lambda: says(browser, "waiting"), what="the other's item to be unreadable", poll_s=PAGE_POLL_S)
     await campus.put("library", second.student_id or "", {"card": "cancelled", "thesis": "returned"})
-    await eventually(lambda: says(browser, "clear"), what="a later readable word to end the doubt")
+    await eventually(lambda: says(browser, "clear"), what="a later readable word to end the doubt", poll_s=PAGE_POLL_S)
     await browser.close()
 
 

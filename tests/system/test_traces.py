@@ -15,6 +15,7 @@ from tests.component.gateway_world import Events
 from tests.system.installation import Installation
 from tests.system.spans import Span, ancestors, raw, service_of, trace
 from tests.system.test_poison import JSON_HEADERS
+from tests.system.test_walk import PAGE_POLL_S, checks
 from tests.system.topics import Producer
 from tests.waiting import eventually
 
@@ -166,8 +167,7 @@ async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
         await producer.send(campus.topics.case, student_id.encode(), name.encode(), JSON_HEADERS)
 
     async def unreadable() -> bool:
-        checks = (await browser.get("/api/v1/checks")).json()
-        return any(check["doubt"] == "unreadable" for check in checks)
+        return "unreadable" in {check["doubt"] for check in (await checks(browser)).values()}
 
-    await eventually(unreadable, what="the unreadable word to be known")
+    await eventually(unreadable, what="the unreadable word to be known", poll_s=PAGE_POLL_S)
     await browser.close()

@@ -7,6 +7,8 @@ from tests.component.gateway_world import Browser, Events
 from tests.system.installation import Installation
 from tests.waiting import eventually
 
+PAGE_POLL_S = 0.25
+"""The gateway slows down whoever asks faster for long."""
 CLEAR: dict[str, dict[str, Any]] = {
     "library": {"card": "cancelled", "thesis": "approved"},
     "archives": {"thesis": "approved"},
@@ -37,7 +39,7 @@ async def test_a_student_on_the_roster_has_a_first_word_of_every_department(camp
         answer = await browser.get("/api/v1/checks")
         return answer.status_code == 200 and State.WAITING not in {check["state"] for check in answer.json()}
 
-    await eventually(all_have_spoken, what="a first word of every department")
+    await eventually(all_have_spoken, what="a first word of every department", poll_s=PAGE_POLL_S)
     said = await checks(browser)
     assert {name.split("/")[0] for name in said} == set(campus.departments)
     assert {check["version"] for check in said.values()} == {1}
@@ -88,14 +90,14 @@ async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_
     async def all_clear() -> bool:
         return await states(browser) == {State.CLEAR}
 
-    await eventually(all_clear, what="every line to pass")
+    await eventually(all_clear, what="every line to pass", poll_s=PAGE_POLL_S)
     assert (await browser.get("/api/v1/submission")).json()["state"] == "ready"
     await campus.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
 
     async def open_again() -> bool:
         return bool((await checks(browser))["library/thesis"]["state"] == State.BLOCKED)
 
-    await eventually(open_again, what="the line to turn back")
+    await eventually(open_again, what="the line to turn back", poll_s=PAGE_POLL_S)
     assert (await browser.get("/api/v1/submission")).json()["state"] == "open-items"
     await browser.close()
 
