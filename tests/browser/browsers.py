@@ -94,7 +94,8 @@ async def box(page: Page, selector: str) -> dict[str, float]:
     """Where the first match stands in the window: x, y, width, height, right, bottom, in CSS pixels."""
     found = await page.locator(selector).first.bounding_box()
     assert found is not None, f"{selector} is not shown"
-    return {**found, "right": found["x"] + found["width"], "bottom": found["y"] + found["height"]}
+    x, y, width, height = found["x"], found["y"], found["width"], found["height"]
+    return {"x": x, "y": y, "width": width, "height": height, "right": x + width, "bottom": y + height}
 
 
 async def sideways(page: Page) -> float:

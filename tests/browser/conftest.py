@@ -91,5 +91,3 @@ async def town(
         yield installation
     finally:
         await installation.close()
-
-

@@ -69,9 +69,10 @@ async def take(browser: Browser, stage: Stage, shot: Shot) -> Page:
 
 
 async def picture(page: Page, kind: str) -> bytes:
-    """The whole page as `webp` or `png`."""
+    """The whole page as `webp` or `png`, in a window so tall that the bar at its foot lies where the page ends."""
     debugger = await page.context.new_cdp_session(page)
     size = (await debugger.send("Page.getLayoutMetrics"))["cssContentSize"]
+    await page.set_viewport_size({"width": size["width"], "height": size["height"]})
     clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
     options = {"format": kind, "clip": clip, "captureBeyondViewport": True}
     if kind == "webp":

@@ -61,9 +61,7 @@ async def ask(browser: Browser, method: str, address: str, **more: object) -> ht
 
 
 def is_guarded(response: httpx.Response) -> bool:
-    policy = dict(
-        part.strip().partition(" ")[::2] for part in response.headers["content-security-policy"].split(";")
-    )
+    policy = dict(part.strip().partition(" ")[::2] for part in response.headers["content-security-policy"].split(";"))
     assert "unsafe" not in response.headers["content-security-policy"]
     assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == ("'none'", "'self'", "'none'")
     assert (policy["base-uri"], policy["form-action"]) == ("'none'", "'self'")
@@ -90,10 +88,10 @@ async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(stag
             answer = await ask(browser, method, address)
             assert is_guarded(answer), f"{method} {address}"
             statuses.add(answer.status_code)
+            assert answer.status_code < 500 or address == "/health/ready", "there is no broker on this stage"
     too_large = await ask(actor.http, "POST", "/submit", content=b"x" * 3_000_000)
     assert is_guarded(too_large)
     assert {200, 303, 401, 403, 404, 405} <= statuses | {too_large.status_code}
-    assert not {status for status in statuses if status >= 500}
     await stranger.close()
 
 
@@ -190,7 +188,8 @@ async def test_a_script_or_style_put_into_a_page_does_not_run(stage: Stage, brow
             const script = document.createElement("script");
             script.textContent = "window.ran = true";
             document.body.append(script);
-            document.body.insertAdjacentHTML("beforeend", "<p id='probe' style='color: red' onclick='window.ran = true'>");
+            const probe = "<p id='probe' style='color: red' onclick='window.ran = true'>";
+            document.body.insertAdjacentHTML("beforeend", probe);
             document.getElementById("probe").click();
         }"""
     )

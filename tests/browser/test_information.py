@@ -166,7 +166,9 @@ async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warn
     await expect(page.get_by_role("heading", level=1)).to_have_text("确认注销")
     await expect(page.locator("main")).to_contain_text("注销后不能自行恢复")
     await page.get_by_role("link", name="返回").click()
-    await expect(page.locator("#library-borrowing")).to_contain_text("请点击“注销”注销借书证；如无法注销，请联系图书馆。")
+    await expect(page.locator("#library-borrowing")).to_contain_text(
+        "请点击“注销”注销借书证；如无法注销，请联系图书馆。"
+    )
     await expect(page.get_by_role("link", name=button)).to_be_visible()
 
 

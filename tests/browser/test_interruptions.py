@@ -1,4 +1,4 @@
-"""What goes wrong while a student is at it: two tabs, a double click, the back button, an ended session, bad networks."""
+"""What comes between: two tabs, a double click, the back button, an ended session, bad networks, kind errors."""
 
 import asyncio
 import re
@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from deploy.local.fleet import GATEWAY
+from deploy.local.fleet import CLEARANCE, GATEWAY
 from tests.browser import life
 from tests.browser.browsers import PC, PHONE, Device
 from tests.browser.conftest import Open
@@ -43,6 +43,37 @@ async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_sub
         "SELECT count(*) FROM command WHERE student_id = $1", person.student_id
     )
     assert commands == 1
+
+
+@pytest.mark.acceptance("S-091", "S-093")
+async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_its_reason(
+    town: Installation, open_profile: Open
+) -> None:
+    person = await life.student(town, life.CLEAR)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    page = await context.new_page()
+    view = town.processes[CLEARANCE]
+    view.pause()
+    try:
+        await town.act("finance", "charge", student_id=person.student_id or "", **life.CHARGES[0])
+        await page.goto("/case")
+        await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
+        await page.get_by_role("link", name="提交离校服务").click()
+        await page.get_by_role("button", name="确认提交").click()
+    finally:
+        view.resume()
+    refusal = page.locator(".refusal")
+    await expect(refusal).to_contain_text("的提交没有被接受", timeout=life.LONG_MS)
+    await expect(refusal).to_contain_text("财务处收费管理办公室：有 1 项欠费，共 60.00 元")
+    await life.shows(page, "finance-arrears", "未通过")
+    assert await life.attempts(town, person) == ["refused"]
+    await life.when_free(
+        town, "finance", "payment", student_id=person.student_id or "", charge_id="C-1", amount="60.00"
+    )
+    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=life.LONG_MS)
+    await page.get_by_role("link", name="提交离校服务").click()
+    await page.get_by_role("button", name="确认提交").click()
+    await life.is_done(page)
 
 
 async def test_a_session_that_ends_in_the_middle_is_said_and_nothing_is_done(

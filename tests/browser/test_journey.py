@@ -115,7 +115,18 @@ async def _view_and_print(page: Page, device: Device, number: str) -> None:
     await expect(page.get_by_role("heading", level=1)).to_have_text("离校流程单")
     form = await page.locator("article.form").inner_text()
     code = await page.locator(".code .form-number").inner_text()
-    for words in (number, code, RARE, "已注销", "审核通过", "已审核", "梅苑2号楼", "纪小满", "没有欠费", "毕业证、学位证"):
+    for words in (
+        number,
+        code,
+        RARE,
+        "已注销",
+        "审核通过",
+        "已审核",
+        "梅苑2号楼",
+        "纪小满",
+        "没有欠费",
+        "毕业证、学位证",
+    ):
         assert words in form
     assert re.search(r"提交时间 \d{4}年\d{1,2}月\d{1,2}日 \d\d:\d\d:\d\d", form)
     assert await page.locator("article.form .verdict").all_inner_texts() == ["通过"] * 5
@@ -131,9 +142,7 @@ async def _view_and_print(page: Page, device: Device, number: str) -> None:
         assert words not in printed
 
 
-async def _return_directly(
-    town: Installation, open_profile: Open, device: Device, person: Person, number: str
-) -> None:
+async def _return_directly(town: Installation, open_profile: Open, device: Device, person: Person, number: str) -> None:
     """Later, in another browser: the address of the form is enough."""
     page = await (await open_profile(device, address=town.address(GATEWAY))).new_page()
     await page.goto("/completed")
@@ -142,9 +151,7 @@ async def _return_directly(
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)
 
 
-async def _a_new_debt_leaves_the_form_as_it_is(
-    town: Installation, page: Page, person: Person, number: str
-) -> None:
+async def _a_new_debt_leaves_the_form_as_it_is(town: Installation, page: Page, person: Person, number: str) -> None:
     charge = {"charge_id": "C-9", "year": "2026", "name": "水电费", "amount": "12.00"}
     await life.when_free(town, "finance", "charge", student_id=person.student_id or "", **charge)
     await town.in_step("finance")

@@ -101,6 +101,7 @@ async def test_the_receipt_verifies_and_says_what_was_attested(parts: Parts) -> 
     assert form.payload["departments"]["library"]["checks"] == checks
 
 
+@pytest.mark.acceptance("S-093")
 async def test_a_debt_before_the_hold_is_objected_with_its_reasons(parts: Parts) -> None:
     student_id = await parts.student()
     await parts.set("library", student_id, OWING)

@@ -1,0 +1,40 @@
+"""A first visit on a phone is light, loads no font, and nothing jumps while it comes or while a line turns."""
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.browsers import PHONE, open_context
+from tests.browser.measure import WATCH, visit
+from tests.browser.stage import BY_NAME, Stage, blocked, say
+from tests.unit import gateway_samples as samples
+
+MOST_BYTES = 50_000
+
+
+@pytest.mark.parametrize("name", ["guide", "case-blocked", "case-clear", "completed", "me"])
+async def test_a_first_visit_is_light_loads_no_font_and_nothing_jumps(
+    stage: Stage, browser: Browser, name: str
+) -> None:
+    seen = await visit(browser, stage, BY_NAME[name], slower=1)
+    assert 0 < seen.wire_bytes < MOST_BYTES
+    assert seen.font_bytes == 0
+    assert seen.shift == 0
+
+
+async def test_nothing_above_or_in_place_moves_when_a_line_turns(stage: Stage, browser: Browser) -> None:
+    actor = await stage.actor()
+    await blocked(stage, actor)
+    context = await open_context(browser, PHONE, address=stage.gate.address, cookies=actor.cookies)
+    page = await context.new_page()
+    await page.add_init_script(WATCH)
+    await page.goto("/case")
+    line = page.locator("#finance-arrears")
+    await line.scroll_into_view_if_needed()
+    top = await line.evaluate("one => one.getBoundingClientRect().top")
+    await say(stage, actor, {"library": samples.library()}, version=4)
+    await stage.clearance.notify()
+    await expect(page.locator("#library-borrowing .verdict")).to_have_text("通过")
+    assert await line.evaluate("one => one.getBoundingClientRect().top") == pytest.approx(top, abs=1), (
+        "what one reads stays under the eye when a line above becomes shorter"
+    )
+    await context.close()
