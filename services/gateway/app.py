@@ -14,13 +14,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from services.gateway import api, errors, pages, sign_in
+from services.gateway import api, desk, errors, pages, print_form, public_check, sign_in
 from services.gateway.favourites import Favourites
 from services.gateway.gateway import Gateway
+from services.gateway.handing_over import HandingOver
 from services.gateway.identity import OpenIdClient, OpenIdSettings
+from services.gateway.limits import Limits
 from services.gateway.live import COMMAND_CHANNEL, VIEW_CHANNEL, Hub, listen
 from services.gateway.page import House
+from services.gateway.pdf import Printer
 from services.gateway.queries import ReadModel
+from services.gateway.register import Register
 from services.gateway.render import Renderer
 from services.gateway.security import Guard
 from services.gateway.sessions import Sessions
@@ -28,6 +32,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.submissions import Commands, ends
 from services.gateway.university import CONFIGURATIONS, departments, load
 from services.kit import telemetry
+from services.kit.audit_chain import Sealer
 from services.kit.consumer import Inbox
 from services.kit.database import answers, migrate, open_pool
 from services.kit.handlers import each
@@ -40,7 +45,7 @@ from services.kit.web import create_app
 
 NAME: Final = "gateway"
 KIT: Final = Path(__file__).parents[1] / "kit" / "migrations"
-FOLDERS: Final = (KIT / "outbox", KIT / "inbox", Path(__file__).parent / "migrations")
+FOLDERS: Final = (KIT / "outbox", KIT / "inbox", KIT / "audit", Path(__file__).parent / "migrations")
 _SWEEP_EVERY_S: Final = 300
 
 
@@ -62,7 +67,15 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
         description="What a leaving student reads and asks, as JSON. Sign in with a browser at /sign-in first.",
         health=health,
         lifespan=lifespan,
-        routers=(renderer.assets.routes(), pages.router, sign_in.router, api.router),
+        routers=(
+            renderer.assets.routes(),
+            pages.router,
+            print_form.router,
+            desk.router,
+            public_check.router,
+            sign_in.router,
+            api.router,
+        ),
         telemetry=telemetry.start(f"lixiao-{NAME}", settings=settings),
         docs=False,
         metrics=settings.metrics,
@@ -118,7 +131,8 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
     relay = Relay(settings.database, kafka=settings.kafka, name=NAME, bell=bell)
     inbox = _inbox(settings, renderer.house, pool)
     watch_relay(health, relay, NAME)
-    watch_inbox(health, inbox, NAME)
+    # Without the broker the pages still serve what is known: that is no reason to take the gateway out.
+    watch_inbox(health, inbox, NAME, needs_broker=False)
     kept: dict[str, Callable[[], Awaitable[None]]] = {
         "relay": relay.run,
         "inbox": inbox.run,
@@ -126,11 +140,27 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
         "listen to the view": partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify),
         "listen to commands": partial(listen, settings.database, COMMAND_CHANNEL, hub.notify),
         "live": hub.run,
+        "audit sealer": Sealer(pool).run,
     }
     for name, run in kept.items():
         await running.enter_async_context(background(name, run, health))
     openid = OpenIdClient(http, _openid(settings), lambda: datetime.now(UTC))
-    return Gateway(settings, renderer, sessions, read_model, commands, Favourites(pool), openid, hub)
+    register, printer = Register(readers), Printer()
+    running.callback(printer.close)
+    return Gateway(
+        settings,
+        renderer,
+        sessions,
+        read_model,
+        commands,
+        Favourites(pool),
+        openid,
+        hub,
+        register,
+        HandingOver(pool, settings.topics, bell, register),
+        Limits(),
+        printer,
+    )
 
 
 def _inbox(settings: GatewaySettings, house: House, pool: "asyncpg.Pool[Any]") -> Inbox:

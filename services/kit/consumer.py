@@ -34,6 +34,8 @@ WAIT_S: Final = (0.1, 10.0)
 STUCK_AFTER_S: Final = 60.0
 _HINT_EVERY_S: Final = 1.0
 _POLL_MS: Final = 1000
+_ASK_EVERY_S: Final = 5.0
+_ASK_S: Final = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -48,6 +50,8 @@ class InboxState:
     polled_at: float = 0.0
     turned_at: float = 0.0
     """When the watch over the consumer last turned."""
+    answered_at: float = 0.0
+    """When the broker last answered; 0 before the first time."""
     moved_at: float = 0.0
     lag: int = 0
     failing: str | None = None
@@ -90,7 +94,8 @@ class Inbox:
         """Read until cancelled. Raises `Stuck` or what the broker raised at start: its keeper starts it again."""
         read_any_header_name()
         self._queues = [asyncio.Queue(maxsize=1) for _ in range(self._lanes)]
-        self.state = InboxState(polled_at=time.monotonic(), moved_at=time.monotonic())
+        now = time.monotonic()
+        self.state = InboxState(polled_at=now, answered_at=self.state.answered_at, moved_at=now)
         broker = KafkaBroker(
             self._kafka,
             client_id=self._group,
@@ -130,6 +135,7 @@ class Inbox:
                 consumer = subscriber.consumer
                 if consumer is None:
                     raise Stuck("the consumer did not start")
+                self.state.answered_at = time.monotonic()
                 await self._watch(consumer)
         finally:
             await broker.stop()
@@ -199,6 +205,8 @@ class Inbox:
             if self.state.failing:
                 # A failing store is waited out by the lane, loudly; a new consumer would not mend it.
                 self.state.moved_at = time.monotonic()
+            if time.monotonic() - self.state.answered_at > _ASK_EVERY_S and await _answers(consumer, self._topics):
+                self.state.answered_at = time.monotonic()
             if time.monotonic() - self.state.moved_at > STUCK_AFTER_S:
                 if await _is_behind(self._pool, self._group, consumer, self._topics):
                     raise Stuck(f"{self._group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
@@ -340,6 +348,17 @@ async def _unseen(connection: Connection, group: str, records: Records) -> Recor
 async def _stored(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, int]:
     rows = await pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", group)
     return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+
+
+async def _answers(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> bool:
+    """Whether the broker answers. aiokafka polls on in silence when it does not."""
+    parts = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
+    try:
+        async with asyncio.timeout(_ASK_S):
+            await consumer.end_offsets(parts[:1])
+    except (KafkaError, TimeoutError, OSError):
+        return False
+    return bool(parts)
 
 
 async def _is_behind(pool: "asyncpg.Pool[Any]", group: str, consumer: AIOKafkaConsumer, topics: Sequence[str]) -> bool:

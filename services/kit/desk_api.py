@@ -103,7 +103,7 @@ def _replace_route(desk: Desk[Any], department: Department, staff: Staff) -> Cal
     )
 
     async def route(
-        body: body_type, 
+        body: body_type,
         principal: Annotated[Principal, Depends(staff)],
     ) -> DeskAnswer:
         record: Record = body.record  # type: ignore[attr-defined]

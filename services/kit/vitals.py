@@ -9,6 +9,8 @@ from services.kit.consumer import Inbox
 from services.kit.health import Health
 from services.kit.relay import Relay
 
+AWAY_AFTER_S: Final = 15.0
+"""A broker that has not answered for this long is away: an election takes less."""
 SILENT_AFTER_S: Final = 60.0
 """A loop that has not turned for this long is dead, whatever else works: restarting heals it."""
 
@@ -26,10 +28,10 @@ def watch_relay(health: Health, relay: Relay, name: str) -> None:
     health.add("relay loop", turns, live=True)
 
 
-def watch_inbox(health: Health, inbox: Inbox, name: str, *, prefix: str = "") -> None:
-    """Live while the consumer polls or waits out a failing store; ready while what it reads can be stored.
+def watch_inbox(health: Health, inbox: Inbox, name: str, *, prefix: str = "", needs_broker: bool = True) -> None:
+    """Live while the consumer polls or waits out a failing store; ready while the broker answers and the store stores.
 
-    `prefix` sets the probes of a service's second consumer apart.
+    `needs_broker=False`: a service that is useful without. `prefix` sets the probes of a second consumer apart.
     """
 
     async def polls() -> str | None:
@@ -41,7 +43,14 @@ def watch_inbox(health: Health, inbox: Inbox, name: str, *, prefix: str = "") ->
         return f"cannot store what it reads: {inbox.state.failing}" if inbox.state.failing else None
 
     health.add(f"{prefix}inbox loop", polls, live=True)
+
+    async def broker() -> str | None:
+        since_s = time.monotonic() - inbox.state.answered_at
+        return f"the broker has not answered for {since_s:.0f} s" if since_s > AWAY_AFTER_S else None
+
     health.add(f"{prefix}inbox store", stores)
+    if needs_broker:
+        health.add(f"{prefix}inbox broker", broker)
 
 
 def _silent(turned_at: float) -> str | None:

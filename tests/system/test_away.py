@@ -99,9 +99,10 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     assert "以后没有收到" in line
 
     async def both_say_so() -> bool:
-        return await status_of(own, "library", "ready") == 503
+        return {await status_of(own, name, "ready") for name in ("library", CLEARANCE)} == {503}
 
-    await eventually(both_say_so, what="the library to say that it cannot send", timeout_s=30)
+    await eventually(both_say_so, what="the library and the clearance to say that they hear nothing", timeout_s=30)
+    assert await status_of(own, GATEWAY, "ready") == 200, "its pages still serve"
     assert await status_of(own, "library", "live") == 200, "a restart would not help"
     while not away.done():
         assert await is_waiting()
