@@ -60,10 +60,13 @@ from tests.faults.witness import watch
 _REPLACED: Final = Reason(code="record-replaced")
 NOWHERE: Final = "127.0.0.1:9"
 CLEARANCE: Final = "clearance"
-REPEATED, FAILED_SENDS, FAILED_BATCHES = 0.12, 0.03, 0.03
-LATE_S: Final = (0.02, 0.4)
+REPEATED, FAILED_SENDS, FAILED_BATCHES, SPELLS = 0.25, 0.03, 0.03, 0.006
+LATE_S: Final = (0.01, 0.6)
+SPELL_S: Final = (0.1, 0.5)
+"""A consumer that stands still for a while."""
 DELAY_S: Final = (0.0, 0.012)
-REST_TIMEOUT_S: Final = 12.0
+REST_TIMEOUT_S: Final = 20.0
+LIFE_S: Final = 4.0
 
 
 class Away(ConnectionError):
@@ -77,9 +80,12 @@ class Topicry:
         self.chance = chance
         self.parts: dict[tuple[str, int], list[ConsumerRecord]] = defaultdict(list)
         self.late: set[asyncio.Task[None]] = set()
+        self.readers: list[asyncio.Event] = []
 
     def append(self, topic: str, key: bytes, value: bytes, partition: int | None = None) -> None:
         number = partition_of(key, PARTITIONS) if partition is None else partition
+        for reader in self.readers:
+            reader.set()
         part = self.parts[topic, number]
         part.append(
             ConsumerRecord(
@@ -133,9 +139,9 @@ class Publisher:
 class Stage(Clients):
     """All services on one event loop. `begin` before anything, `close` at the end."""
 
-    end_timeout_s = 6.0
+    end_timeout_s = 12.0
 
-    def __init__(self, postgres: str, folder: Path, *, seed: int, life_s: float = 1.5) -> None:
+    def __init__(self, postgres: str, folder: Path, *, seed: int, life_s: float = LIFE_S) -> None:
         super().__init__()
         self._postgres, self._folder, self._life_s = postgres, folder, life_s
         self.chance = random.Random(seed)
@@ -326,14 +332,18 @@ class Stage(Clients):
 
     async def _feed(self, inbox: Inbox) -> None:
         at: dict[tuple[str, int], int] = defaultdict(int)
+        grown = asyncio.Event()
+        self.topicry.readers.append(grown)
         while True:
-            await asyncio.sleep(self.chance.uniform(*DELAY_S))
+            await asyncio.sleep(self.chance.uniform(*(SPELL_S if self.chance.random() < SPELLS else DELAY_S)))
             places = [
                 place
                 for place in list(self.topicry.parts)
                 if place[0] in inbox._topics and at[place] < len(self.topicry.parts[place])
             ]
             if not places:
+                grown.clear()
+                await grown.wait()
                 continue
             polled: list[ConsumerRecord] = []
             for place in self.chance.sample(places, self.chance.randint(1, len(places))):

@@ -17,7 +17,7 @@ from tests.faults.stage import Stage
 from tests.faults.workload import races
 
 
-async def staged(postgres: str, count: int, seed: int, *, at_once: int = 24) -> tuple[list[Anomaly], int]:
+async def staged(postgres: str, count: int, seed: int, *, at_once: int = 20) -> tuple[list[Anomaly], int]:
     """Anomalies after `count` races from `seed`, and how many operations the clients noted."""
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage(postgres, Path(folder), seed=seed)

@@ -50,10 +50,13 @@ def applied(root: Path, edits: Sequence[Edit]) -> None:
         path.write_text(text.replace(edit.old, edit.new), "utf-8")
 
 
-def copied(to: Path) -> None:
-    """A copy of the tree that can be broken."""
-    for name in COPIED:
+def copied(to: Path, files: Sequence[str] = ()) -> None:
+    """A copy of the tree that can be broken, or of these files of it."""
+    for name in COPIED if not files else ():
         shutil.copytree(ROOT / name, to / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in files:
+        (to / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, to / name)
 
 
 def run(mutant: Mutant, postgres: str, *, races: int = RACES, seeds: Sequence[int] = SEEDS) -> Verdict:

@@ -27,6 +27,11 @@ class Mutant:
     edits: tuple[Edit, ...]
     quick: bool = False
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The files it changes."""
+        return tuple({edit.file: None for edit in self.edits})
+
 
 _ACCEPT_BY_VIEW: Final = """
             from tests.mutants.by_view import attested_by_view

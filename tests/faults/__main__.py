@@ -1,0 +1,126 @@
+"""`make faults`: the fault runs in larger numbers, with progress; ends with `N runs, M operations, K anomalies`."""
+
+import asyncio
+import logging
+import random
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+import typer
+from rich.console import Console
+
+from deploy.local.jars import cache_folder
+from deploy.local.kafka import Kafka
+from deploy.local.postgres import Postgres
+from deploy.local.state import claim_any
+from tests.faults import scenarios
+from tests.faults.campus import Campus
+from tests.faults.checker import Anomaly
+from tests.faults.crashes import ROUNDS, crash_round
+from tests.faults.staged import staged
+from tests.faults.workload import races
+
+RACES_A_RUN: Final = 100
+STAGE_RACES: Final = 60
+RUNS_A_CAMPUS: Final = 12
+"""Then a new installation: the checker reads everything that ever happened in one."""
+console = Console(soft_wrap=True, highlight=False)
+Run = tuple[str, Callable[[Campus, Kafka], Awaitable[Any]]]
+
+
+def kinds(seed: int) -> Iterator[Run]:
+    """Runs, kind after kind, without end."""
+    chance = random.Random(seed)
+    while True:
+        for number, points in enumerate(ROUNDS):
+            yield f"crashes {number + 1}", lambda campus, _, points=points: crash_round(campus, points)  # type: ignore[misc]
+            start = chance.randrange(10**6)
+            yield "races", lambda campus, _, start=start: races(campus, RACES_A_RUN, start)  # type: ignore[misc]
+        yield "debt at each step", lambda campus, _: scenarios.debt_at_each_step(campus)
+        yield "department down", lambda campus, _: scenarios.department_down(campus, "finance")
+        yield "department slow", lambda campus, _: scenarios.department_slow(campus, "archives", 6)
+        yield "answers repeated", lambda campus, _: scenarios.repeated_answers(campus)
+        yield "answers forged", lambda campus, _: scenarios.forged_answers(campus)
+        yield "expiry", lambda campus, _: scenarios.expiry_against_the_last_answer(campus, 4)
+        yield "view lagging", lambda campus, _: scenarios.view_lagging(campus, 20)
+        yield "clearance comes and goes", lambda campus, _: scenarios.a_second_clearance_for(campus, 40, chance)
+        yield "broker away", lambda campus, broker: scenarios.broker_away(campus, broker, 20)
+
+
+def main(
+    runs: Annotated[int, typer.Option(help="on real processes")] = 40,
+    stages: Annotated[int, typer.Option(help=f"of {STAGE_RACES} races in one process, the test as the broker")] = 20,
+    seed: int = 1,
+    only: Annotated[str, typer.Option(help="a part of the kind's name")] = "",
+) -> None:
+    """Fault runs on real processes and on the stage; ends with 1 when the checker found anything."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    found: list[Anomaly] = []
+    with ExitStack() as stack:
+        state = claim_any(Path(__file__).parents[2] / ".lixiao" / "faults")
+        stack.callback(state.release)
+        postgres = Postgres(state.folder / "postgres", durable=False)
+        postgres.start()
+        stack.callback(postgres.stop)
+        broker = Kafka(state.folder / "kafka", cache_folder(Path(__file__).parents[2] / ".lixiao"))
+        broker.start()
+        stack.callback(broker.stop)
+        operations, made = asyncio.run(_stages(postgres.dsn, stages, seed, found))
+        more, by_kind = asyncio.run(_runs(postgres.dsn, broker, runs, seed, only, found))
+    by_kind += Counter({"stage": made})
+    console.print(", ".join(f"{kind} {count}" for kind, count in sorted(by_kind.items())))
+    console.print(f"{by_kind.total()} runs, {operations + more} operations, {len(found)} anomalies")
+    raise typer.Exit(bool(found))
+
+
+async def _stages(postgres: str, count: int, seed: int, found: list[Anomaly]) -> tuple[int, int]:
+    operations = 0
+    for number in range(count):
+        began_s = time.monotonic()
+        anomalies, noted = await staged(postgres, STAGE_RACES, seed + number)
+        operations += noted
+        _say(f"stage {number + 1}/{count} (seed {seed + number})", anomalies, began_s)
+        found += anomalies
+    return operations, count
+
+
+async def _runs(
+    postgres: str, broker: Kafka, runs: int, seed: int, only: str, found: list[Anomaly]
+) -> tuple[int, Counter[str]]:
+    endless = kinds(seed)
+    operations, by_kind, left = 0, Counter[str](), runs
+    while left:
+        with tempfile.TemporaryDirectory() as folder:
+            campus = Campus(Path(folder), postgres=postgres, kafka=broker.address)
+            try:
+                await campus.begin()
+                for _ in range(min(left, RUNS_A_CAMPUS)):
+                    kind, run = next(one for one in endless if only in one[0])
+                    began_s = time.monotonic()
+                    await run(campus, broker)
+                    anomalies = await campus.judged()
+                    left -= 1
+                    by_kind[kind.rstrip(" 0123456789")] += 1
+                    _say(f"{runs - left}/{runs} {kind}", anomalies, began_s)
+                    found += anomalies
+                    if anomalies:
+                        break  # what it left behind would be found again and again
+            finally:
+                operations += len(campus.history.operations)
+                await campus.close()
+    return operations, by_kind
+
+
+def _say(what: str, anomalies: list[Anomaly], began_s: float) -> None:
+    console.print(f"{what}: {'; '.join(map(str, anomalies)) or 'no anomaly'} ({time.monotonic() - began_s:.0f} s)")
+
+
+if __name__ == "__main__":
+    typer.run(main)

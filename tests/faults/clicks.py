@@ -1,0 +1,52 @@
+"""Clicks on the submit button, by HTTP: students signed in on as many devices as wanted, at any of several gateways."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from services.gateway.sessions import COOKIE, Sessions
+
+ANSWER_TIMEOUT_S: Final = 60.0
+
+
+class Device:
+    """One signed-in browser of a student. Each comes from an address of its own, as devices do."""
+
+    def __init__(self, student_id: str, session_id: str, csrf: str, number: int) -> None:
+        self.student_id = student_id
+        self._headers = {"cookie": f"{COOKIE}={session_id}", "x-csrf-token": csrf, "sec-fetch-site": "same-origin"}
+        transport = httpx.AsyncHTTPTransport(local_address=f"127.0.{1 + number // 250}.{1 + number % 250}")
+        self._http = httpx.AsyncClient(transport=transport, timeout=ANSWER_TIMEOUT_S)
+
+    async def submit(self, gateway: str) -> httpx.Response:
+        """POST the submission to the gateway at this address."""
+        return await self._http.post(f"{gateway}/api/v1/submission", headers=self._headers)
+
+    async def look(self, gateway: str) -> httpx.Response:
+        """How far the submission is."""
+        return await self._http.get(f"{gateway}/api/v1/submission", headers=self._headers)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+async def devices(pool: "asyncpg.Pool[Any]", students: Sequence[str]) -> list[Device]:
+    """A new device for each of `students` (one may be named often), signed in through the gateway's database `pool`."""
+    sessions = Sessions(pool, idle_s=3600, life_s=3600)
+    signed_in = []
+    for number, student_id in enumerate(students):
+        session_id = await sessions.start(
+            student_id=student_id,
+            issuer="https://sign-in.example",
+            subject=str(uuid4()),
+            authenticated_at=datetime.now(UTC),
+            old=None,
+        )
+        session = await sessions.find(session_id)
+        assert session is not None
+        signed_in.append(Device(student_id, session_id, session.csrf, number))
+    return signed_in

@@ -1,0 +1,43 @@
+"""One student, 200 clicks at once through two gateway processes: one submission, one receipt, named by every reply."""
+
+import asyncio
+import time
+
+from deploy.local.fleet import GATEWAY
+from tests.faults.campus import Campus
+from tests.faults.clicks import devices
+from tests.faults.history import Kind, Outcome
+
+CLICKS = 200
+DEVICES = 20
+SECOND = f"{GATEWAY}:2"
+
+
+async def test_two_hundred_clicks_through_two_gateways_are_one_submission(campus: Campus) -> None:
+    installation = campus.installation
+    await installation.start(SECOND)
+    gateways = [installation.address(GATEWAY), installation.address(SECOND)]
+    student_id = await campus.student()
+    await campus.rest()
+    clicking = await devices(campus.pool, [student_id] * DEVICES)
+    began_s = time.monotonic()
+    answers = await asyncio.gather(
+        *(clicking[number % DEVICES].submit(gateways[number // DEVICES % 2]) for number in range(CLICKS))
+    )
+    assert {answer.status_code for answer in answers} == {202}, "each reply is a success"
+    named = {answer.json()["command_id"] for answer in answers}
+    assert len(named) == 1, "and names the same submission"
+    for answer in answers:
+        reply = {"command_id": answer.json()["command_id"]}
+        campus.history.add(Kind.ASK, student_id, Outcome.OK, began_s=began_s, reply=reply)
+    assert await campus.end_of(named.pop()) == "done"
+    await campus.look(student_id)
+    shown = [(await device.look(gateway)).json() for device in clicking[:2] for gateway in gateways]
+    assert {one["state"] for one in shown} == {"done"}
+    assert len({one["form_number"] for one in shown}) == 1, "one receipt on every device"
+    again = await clicking[0].submit(gateways[0])
+    assert again.json()["command_id"] == answers[0].json()["command_id"], "asked once more, it is the same"
+    for device in clicking:
+        await device.close()
+    installation.stop(SECOND)
+    assert await campus.judged() == []
