@@ -7,12 +7,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from services.gateway.gateway import SignInNeeded, texts_of
+from services.gateway.gateway import NotForYou, SignInNeeded, texts_of
 from services.gateway.live import TooManyStreams
 from services.gateway.render import Renderer
 from services.kit.problems import Problem
 
-_MACHINES: Final = ("/api/", "/health/", "/metrics", "/openapi.json", "/docs")
+_MACHINES: Final = ("/api/", "/health/", "/metrics", "/openapi.json", "/docs", "/.well-known/")
 _KINDS: Final = {
     400: "invalid",
     403: "forbidden",
@@ -22,7 +22,7 @@ _KINDS: Final = {
     429: "busy",
     503: "away",
 }
-_NEXT: Final = {"/case": "case", "/me": "me", "/completed": "completed", "/submit": "case"}
+_NEXT: Final = {"/case": "case", "/me": "me", "/completed": "completed", "/submit": "case", "/desk": "desk"}
 
 
 def install(app: FastAPI, renderer: Renderer) -> None:
@@ -63,6 +63,10 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         )
         return HTMLResponse(body, 401)
 
+    async def not_for_you(request: Request, error: Exception) -> Response:
+        assert isinstance(error, NotForYou)
+        return _not_for_you(renderer, request, error)
+
     async def too_many(request: Request, error: Exception) -> Response:
         return Problem(
             429,
@@ -73,6 +77,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         ).response()
 
     app.add_exception_handler(SignInNeeded, needs_sign_in)
+    app.add_exception_handler(NotForYou, not_for_you)
     app.add_exception_handler(TooManyStreams, too_many)
 
 
@@ -100,3 +105,25 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
     )
     kept = {name: value for name, value in problem.headers.items() if name in ("retry-after", "allow")}
     return HTMLResponse(body, problem.status_code, headers=kept)
+
+
+def _not_for_you(renderer: Renderer, request: Request, error: NotForYou) -> Response:
+    """Says in words whom the page is for, and where this person's own page is."""
+    if request.url.path.startswith(_MACHINES):
+        return Problem(
+            403, "not-for-you", title="This is for students", detail="The account that is signed in has no student id."
+        ).response()
+    t = texts_of(request)
+    kind, own = ("desk", "/case") if error.desk else ("student", "/desk")
+    body = renderer.page(
+        "message.html",
+        t,
+        session=error.session,
+        back="/",
+        title=t(f"only.{kind}_title"),
+        paragraphs=[t(f"only.{kind}_text")],
+        open_lines=(),
+        contacts=(renderer.house.university.support,),
+        actions=[(own, t("only.own_page"), "second")],
+    )
+    return HTMLResponse(body, 403)

@@ -58,6 +58,11 @@ def date_words(day: date, language: Language) -> str:
     return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
 
 
+def local_day(at: datetime, offset_minutes: int) -> date:
+    """The day of `at` on campus."""
+    return at.astimezone(timezone(timedelta(minutes=offset_minutes))).date()
+
+
 def date_text_words(text: str, language: Language) -> str:
     """The words of an ISO date inside facts. What is no date is shown as it came."""
     try:

@@ -1,15 +1,19 @@
 """The accepted submission as the completed page and the print form show it: facts as attested, never as now. Pure."""
 
 from schemas.events import Reason, StatusChanged, Verdict
+from services.gateway.basics import basics
 from services.gateway.lines import Showing, group_view, line
 from services.gateway.page import FormView, Group
-from services.gateway.reading import Attested, Submission
+from services.gateway.reading import Attested, Case, Submission
 from services.kit.departments import Department
 from services.kit.verdicts import CheckState, Heard, State
 
 
-def form_view(showing: Showing, submission: Submission) -> FormView:
-    """The form of `submission`. A department that attested nothing is not on it."""
+def form_view(showing: Showing, submission: Submission, case: Case) -> FormView:
+    """The form of `submission`. A department that attested nothing is not on it.
+
+    The student is shown as the form was signed for; `case` is the roster's word of today.
+    """
     groups = tuple(
         _group(showing, department, submission, submission.facts[department.name])
         for department in showing.house.departments.values()
@@ -20,6 +24,7 @@ def form_view(showing: Showing, submission: Submission) -> FormView:
         accepted=showing.moment(submission.accepted_at),
         code=submission.code,
         qr_text=submission.qr_text,
+        basics=basics(showing, submission.student or case),
         groups=groups,
         exceptions=submission.exception_count,
         issued=showing.moment(submission.issued_at) if submission.issued_at else None,

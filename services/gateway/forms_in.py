@@ -15,11 +15,13 @@ class _Form(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class _Csrf(_Form):
+class CsrfFields(_Form):
+    """What every form of somebody signed in sends."""
+
     csrf: Annotated[str, Field(max_length=128)] = ""
 
 
-class _Favourite(_Csrf):
+class _Favourite(CsrfFields):
     kept: Literal["yes", "no"]
     back: Annotated[str, Field(max_length=64)] = "/"
 
@@ -29,7 +31,7 @@ class _Switch(_Form):
     back: Annotated[str, Field(max_length=64)] = "/"
 
 
-CsrfForm = Annotated[_Csrf, Form()]
+CsrfForm = Annotated[CsrfFields, Form()]
 FavouriteForm = Annotated[_Favourite, Form()]
 LanguageForm = Annotated[_Switch, Form()]
 

@@ -7,17 +7,22 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from services.gateway.favourites import Favourites
+from services.gateway.handing_over import HandingOver
 from services.gateway.identity import OpenIdClient
+from services.gateway.limits import Limits
 from services.gateway.live import Hub
 from services.gateway.page import CasePage
+from services.gateway.pdf import Printer
 from services.gateway.present import present
 from services.gateway.queries import ReadModel
 from services.gateway.reading import Reading, Unread
+from services.gateway.register import Register
 from services.gateway.render import Renderer
 from services.gateway.sessions import COOKIE, Session, Sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.submissions import Commands
 from services.gateway.texts import Texts, catalogue, chosen
+from services.kit.auth import CERTIFICATE_DESK
 from services.kit.database import transient
 
 LANGUAGE_COOKIE = "__Host-language"
@@ -25,6 +30,15 @@ LANGUAGE_COOKIE = "__Host-language"
 
 class SignInNeeded(Exception):
     """Nobody is signed in here, or no longer."""
+
+
+class NotForYou(Exception):
+    """Somebody is signed in whom this page is not for: `desk` says whether it is the certificate desk's."""
+
+    def __init__(self, session: Session, *, desk: bool) -> None:
+        super().__init__("not for this person")
+        self.session = session
+        self.desk = desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,10 @@ class Gateway:
     favourites: Favourites
     openid: OpenIdClient
     hub: Hub
+    register: Register
+    handing_over: HandingOver
+    checks: Limits
+    printer: Printer
 
     async def case_page(self, session: Session, texts: Texts) -> tuple[Reading | Unread, CasePage]:
         """The page of the person of `session`, and what it rests on."""
@@ -72,14 +90,26 @@ async def perhaps(request: Request) -> Session | None:
 
 
 async def signed_in(session: Annotated[Session | None, Depends(visitor)]) -> Session:
-    """Who is signed in. Raises `SignInNeeded`."""
+    """The student who is signed in. Raises `SignInNeeded`, and `NotForYou` for staff who are no students."""
     if session is None:
         raise SignInNeeded
+    if not session.student_id:
+        raise NotForYou(session, desk=False)
+    return session
+
+
+async def at_the_desk(session: Annotated[Session | None, Depends(visitor)]) -> Session:
+    """The clerk of the certificate desk who is signed in. Raises `SignInNeeded`, `NotForYou`."""
+    if session is None:
+        raise SignInNeeded
+    if CERTIFICATE_DESK not in session.roles:
+        raise NotForYou(session, desk=True)
     return session
 
 
 Visitor = Annotated[Session | None, Depends(visitor)]
 Perhaps = Annotated[Session | None, Depends(perhaps)]
 SignedIn = Annotated[Session, Depends(signed_in)]
+Clerk = Annotated[Session, Depends(at_the_desk)]
 Language = Annotated[Texts, Depends(texts_of)]
 Parts = Annotated[Gateway, Depends(gateway_of)]

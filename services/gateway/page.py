@@ -156,6 +156,7 @@ class FormView:
     accepted: Moment
     code: str
     qr_text: str
+    basics: tuple[Field, ...]
     groups: tuple[Group, ...]
     exceptions: int
     issued: Moment | None

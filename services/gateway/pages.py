@@ -23,14 +23,14 @@ from services.gateway.wishes import Wish, command_wish, submit_wish
 from services.kit.verdicts import State as CheckShown
 
 _YEAR_S: Final = 31_536_000
-_BACK: Final = frozenset({"/", "/case", "/me", "/completed"})
+_BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify"})
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/")
 async def guide(parts: Parts, session: Perhaps, t: Language) -> Response:
-    kept = session is not None and await parts.favourites.kept(session.student_id)
+    kept = session is not None and bool(session.student_id) and await parts.favourites.kept(session.student_id)
     return _page(parts, t, "guide.html", session, "/", kept=kept)
 
 
@@ -45,7 +45,7 @@ async def case(parts: Parts, session: SignedIn, t: Language) -> Response:
 
 async def _stream(parts: Parts, session: Visitor, t: Language) -> AsyncIterator[Stream | None]:
     # Before the answer starts: one stream too many must still be able to be refused.
-    if session is None:
+    if session is None or not session.student_id:
         yield None
     else:
         async with parts.hub.connect(session, t) as stream:

@@ -8,18 +8,16 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from schemas.events import CaseState
+from services.gateway.basics import basics
 from services.gateway.formats import date_words
 from services.gateway.forms import form_view
-from services.gateway.lines import NONE, Showing, group_view, line
-from services.gateway.page import CasePage, Field, FormView, Group, House, Line, SubmitView, Summary
+from services.gateway.lines import Showing, group_view, line
+from services.gateway.page import CasePage, FormView, Group, House, Line, SubmitView, Summary
 from services.gateway.reading import SUBMIT, Case, Command, Reading, Unread
 from services.gateway.rounds import round_open, submit_view
 from services.gateway.texts import Texts
 from services.kit.departments import required_checks
 from services.kit.verdicts import CheckState, Decision, Doubt, State, decide
-
-SLOTS = ("name", "student_id", "gender", "college", "major", "enrolled_on", "grade", "leave_category")
-"""The order on a phone. The style sheet places them in three columns on a PC by these names."""
 
 
 def decision_of(reading: Reading, house: House, now: datetime) -> Decision:
@@ -55,10 +53,10 @@ def present(
     decision = decision_of(reading, house, now)
     groups = _groups(showing, reading, decision, commands, commands_open=not done and not asked)
     lines = tuple(one for group in groups for one in group.lines)
-    form = form_view(showing, reading.submission) if reading.submission else None
+    form = form_view(showing, reading.submission, reading.case) if reading.submission else None
     return CasePage(
         standing="completed" if done else "open",
-        basics=_basics(showing, reading.case),
+        basics=basics(showing, reading.case),
         applied_on=date_words(reading.case.opened_on, showing.language) if reading.case.opened_on else "",
         summary=_summary(showing, lines, done=done, asked=asked, form=form),
         groups=groups,
@@ -66,21 +64,6 @@ def present(
         form=form,
         now=now,
     )
-
-
-def _basics(showing: Showing, case: Case) -> tuple[Field, ...]:
-    terms = showing.house.university.terms if showing.language == "en" else {}
-    values = {
-        "name": case.name,
-        "student_id": case.student_id,
-        "gender": terms.get(case.gender, case.gender),
-        "college": case.college,
-        "major": case.major,
-        "enrolled_on": date_words(case.enrolled_on, showing.language) if case.enrolled_on else "",
-        "grade": case.grade,
-        "leave_category": terms.get(case.leave_category, case.leave_category),
-    }
-    return tuple(Field(slot, showing.texts(f"basics.{slot}"), values[slot] or NONE) for slot in SLOTS)
 
 
 def _groups(
@@ -147,10 +130,10 @@ def _away(showing: Showing, unread: Unread) -> CasePage:
 
 
 def _without_case(showing: Showing, standing: str, case: Case | None) -> CasePage:
-    basics = _basics(showing, case) if case else ()
     key = standing.replace("-", "_")
     summary = Summary("waiting", showing.texts(f"{key}.sentence"), showing.texts(f"{key}.next"), ())
-    return CasePage(standing, basics, "", summary, (), SubmitView("away", ""), None, showing.now)
+    known = basics(showing, case) if case else ()
+    return CasePage(standing, known, "", summary, (), SubmitView("away", ""), None, showing.now)
 
 
 def _newest(commands: Sequence[Command], department: str, name: str) -> Command | None:

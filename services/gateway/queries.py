@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged
 from services.gateway.reading import Attempt, AttemptState, Attested, Case, Reading, Submission, Unread
 from services.gateway.sessions import bounded
+from services.gateway.signed import payload_of, student_of
 from services.kit.verdicts import Heard
 
 _CASES = """
@@ -27,7 +28,7 @@ SELECT DISTINCT ON (student_id) student_id, attempt_id, state, opened_at, ended_
 FROM published.attempt_v1 WHERE student_id = any($1::text[]) ORDER BY student_id, opened_at DESC
 """
 _SUBMISSIONS = """
-SELECT student_id, attempt_id, form_number, accepted_at, code, qr_text, facts, issued_at, exception_count
+SELECT student_id, attempt_id, form_number, accepted_at, code, qr_text, receipt, facts, issued_at, exception_count
 FROM published.submission_v1 WHERE student_id = any($1::text[])
 """
 _PUBLISHED = (
@@ -158,17 +159,22 @@ def _outcome(answer: Any) -> AttestationOutcome | None:
 
 
 def _submission(row: asyncpg.Record) -> Submission:
-    facts = {name: _attested(one) for name, one in _document(row["facts"]).items()}
     return Submission(
         attempt_id=row["attempt_id"],
         form_number=row["form_number"],
         accepted_at=row["accepted_at"],
         code=row["code"],
         qr_text=row["qr_text"] or "",
-        facts=facts,
+        facts=attested_facts(row["facts"]),
         issued_at=row["issued_at"],
         exception_count=row["exception_count"] or 0,
+        student=student_of(payload_of(row["receipt"])),
     )
+
+
+def attested_facts(value: Any) -> dict[str, Attested]:
+    """The column `facts` of `published.submission_v1`: department → what it attested."""
+    return {name: _attested(one) for name, one in _document(value).items()}
 
 
 def _attested(one: Mapping[str, Any]) -> Attested:

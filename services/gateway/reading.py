@@ -71,6 +71,8 @@ class Submission:
     facts: Mapping[str, Attested] = field(default_factory=dict)
     issued_at: datetime | None = None
     exception_count: int = 0
+    student: Case | None = None
+    """The student as the form was signed for; None when that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)

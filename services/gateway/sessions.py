@@ -23,13 +23,18 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in here. The student id of every page and command comes from this and from nothing else."""
+    """Who is signed in here. The student id of every page and command comes from this and from nothing else.
+
+    `student_id` is empty for staff who are no students; `account` is the provider's name of the person.
+    """
 
     id_hash: bytes = field(repr=False)
     student_id: str = field(repr=False)
     csrf: str = field(repr=False)
     authenticated_at: datetime
     expires_at: datetime
+    account: str = field(default="", repr=False)
+    roles: frozenset[str] = frozenset()
 
 
 async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
@@ -56,9 +61,19 @@ class Sessions:
         self._life = timedelta(seconds=life_s)
 
     async def start(
-        self, *, student_id: str, issuer: str, subject: str, authenticated_at: datetime, old: str | None
+        self,
+        *,
+        student_id: str | None,
+        issuer: str,
+        subject: str,
+        authenticated_at: datetime,
+        old: str | None,
+        roles: Collection[str] = (),
     ) -> str:
-        """A new session's id for the cookie. `old` is the id the browser came with: it ends here, never is reused."""
+        """A new session's id for the cookie. `old` is the id the browser came with: it ends here, never is reused.
+
+        Somebody has a student number, roles, or both.
+        """
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -67,17 +82,18 @@ class Sessions:
             await connection.execute(
                 """
                 DELETE FROM session WHERE id_hash IN (
-                    SELECT id_hash FROM session WHERE student_id = $1 ORDER BY started_at DESC OFFSET $2
+                    SELECT id_hash FROM session WHERE issuer = $1 AND subject = $2 ORDER BY started_at DESC OFFSET $3
                 )
                 """,
-                student_id,
+                issuer,
+                subject,
                 MOST_A_PERSON - 1,
             )
             await connection.execute(
                 """
                 INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at,
-                                     started_at, seen_at, expires_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8)
+                                     started_at, seen_at, expires_at, roles)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
                 """,
                 hashed(session_id),
                 student_id,
@@ -87,6 +103,7 @@ class Sessions:
                 authenticated_at,
                 now,
                 now + self._life,
+                sorted(roles),
             )
         return session_id
 
@@ -129,7 +146,7 @@ class Sessions:
         now = datetime.now(UTC)
         row = await self._pool.fetchrow(
             """
-            SELECT student_id, csrf, authenticated_at, expires_at, seen_at FROM session
+            SELECT student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at FROM session
             WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3
             """,
             id_hash,
@@ -140,7 +157,15 @@ class Sessions:
             return None
         if now - row["seen_at"] > timedelta(seconds=_TOUCH_S):
             await self._pool.execute("UPDATE session SET seen_at = $2 WHERE id_hash = $1", id_hash, now)
-        return Session(id_hash, row["student_id"], row["csrf"], row["authenticated_at"], row["expires_at"])
+        return Session(
+            id_hash,
+            row["student_id"] or "",
+            row["csrf"],
+            row["authenticated_at"],
+            row["expires_at"],
+            row["subject"],
+            frozenset(row["roles"]),
+        )
 
 
 def hashed(session_id: str) -> bytes:

@@ -14,11 +14,14 @@ from services.gateway.gateway import Gateway, Language, Parts, Visitor
 from services.gateway.identity import ProviderUnavailable, SignInRefused
 from services.gateway.sessions import COOKIE
 from services.gateway.texts import Texts
+from services.kit.auth import CERTIFICATE_DESK
 
 SIGN_IN_COOKIE: Final = "__Host-sign-in"
 _SIGN_IN_S: Final = 600
-_PLACES: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/"}
+_PLACES: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
 """Where one may go after signing in: a name of this table, never an address."""
+_ROLES: Final = frozenset({CERTIFICATE_DESK})
+"""What may be done here with a role and without a student number."""
 _student_ids: TypeAdapter[str] = TypeAdapter(StudentId)
 _log = structlog.get_logger(__name__)
 
@@ -53,15 +56,18 @@ async def callback(request: Request, parts: Parts, t: Language, code: str = "", 
         return _refused(parts, t, t("sign.failed_text"), 403)
     except ProviderUnavailable as error:
         return _provider_away(parts, t, error)
-    student_id = _student_id(identity.student_id)
-    if student_id is None:
+    student_id, roles = _student_id(identity.student_id), identity.roles & _ROLES
+    if student_id is None and not roles:
         return _refused(parts, t, t("sign.no_student"), 403)
+    if student_id is None:
+        place = "desk"
     session_id = await parts.sessions.start(
         student_id=student_id,
         issuer=identity.issuer,
         subject=identity.subject,
         authenticated_at=identity.authenticated_at,
         old=request.cookies.get(COOKIE),
+        roles=roles,
     )
     response = RedirectResponse(_PLACES.get(place, "/case"), 303)
     _set_cookie(response, COOKIE, session_id, parts.settings.session_life_s)

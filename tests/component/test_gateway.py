@@ -33,7 +33,7 @@ from tests.unit.gateway_samples import NOW
 from tests.waiting import eventually
 
 PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student()) for number in range(40))
-STAFF = Person(sub="staff", name="方石", roles=("certificate-desk",))
+STAFF = Person(sub="staff", name="方石", roles=("desk:library",))
 CLEARANCE = Path(services.clearance.__file__).parent / "migrations"
 _free = iter(PEOPLE)
 

@@ -9,7 +9,8 @@ import pytest
 
 from schemas.events import AttestationOutcome, CaseState, Reason
 from services.gateway.page import CasePage, Line
-from services.gateway.present import SLOTS, present
+from services.gateway.basics import SLOTS
+from services.gateway.present import present
 from services.gateway.reading import (
     SUBMIT,
     Attempt,

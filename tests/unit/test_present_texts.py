@@ -26,6 +26,15 @@ COMPUTED = {
     ),
     "absent.": ("title", "sentence", "next"),
     "not_served.": ("title", "sentence", "next"),
+    "only.": ("desk_title", "desk_text", "student_title", "student_text"),
+    "desk.": (
+        *(
+            f"{finding}{part}"
+            for finding in ("genuine", "by_number", "altered", "differs", "unknown", "unreadable")
+            for part in ("", "_text")
+        ),
+        *(f"error_{outcome}" for outcome in ("new_exception", "proxy_nameless", "unconfirmed")),
+    ),
 }
 """Keys put together at run time, by their beginning."""
 
