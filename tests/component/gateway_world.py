@@ -4,8 +4,8 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -22,6 +22,7 @@ from deploy.local.identity.app import Provider, create_app
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
+from schemas.codec import read
 from schemas.events import AttestationGiven, AttestationOutcome, CertificateIssueAsked, Reason, StatusChanged
 from services.clearance import issues, receipts
 from services.clearance.cases import Student
@@ -382,6 +383,30 @@ class Clearance:
             await connection.execute(statement, *values)
         finally:
             await connection.close()
+
+
+@asynccontextmanager
+async def carrying(gate: Gate, clearance: Clearance) -> AsyncIterator[None]:
+    """What desks ask reaches the clearance while the block lasts, as over the broker."""
+
+    async def carry() -> None:
+        connection = await asyncpg.connect(gate.database)
+        try:
+            while True:
+                rows = await connection.fetch("DELETE FROM outbox RETURNING value")
+                events = [read(row["value"]) for row in rows]
+                asked = [event for event in events if isinstance(event, CertificateIssueAsked)]
+                await asyncio.gather(*(clearance.hear_issue(event) for event in asked))
+                await asyncio.sleep(0.02)
+        finally:
+            await connection.close()
+
+    task = asyncio.create_task(carry())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 class Events:

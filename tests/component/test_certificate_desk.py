@@ -18,7 +18,7 @@ from services.gateway.limits import ADDRESS_BURST
 from services.kit.audit_chain import verify as verify_chain
 from services.kit.database import migrate
 from services.kit.receipts import public_keys, verify
-from tests.component.gateway_world import Browser, Clearance, Gate, Signed, new_student, running_gateway
+from tests.component.gateway_world import Browser, Clearance, Gate, Signed, carrying, new_student, running_gateway
 from tests.conftest import DatabaseMaker
 from tests.waiting import eventually
 
@@ -63,23 +63,8 @@ async def signed(clearance: Clearance) -> Signed:
 @pytest.fixture
 async def carried(gate: Gate, clearance: Clearance) -> AsyncIterator[None]:
     """What the desks ask reaches the clearance, as over the broker."""
-
-    async def carry() -> None:
-        connection = await asyncpg.connect(gate.database)
-        try:
-            while True:
-                rows = await connection.fetch("DELETE FROM outbox RETURNING value")
-                events = [read(row["value"]) for row in rows]
-                asked = [event for event in events if isinstance(event, CertificateIssueAsked)]
-                await asyncio.gather(*(clearance.hear_issue(event) for event in asked))
-                await asyncio.sleep(0.02)
-        finally:
-            await connection.close()
-
-    task = asyncio.create_task(carry())
-    yield
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with carrying(gate, clearance):
+        yield
 
 
 async def at_desk(browser: Browser, clerk: Person) -> str:

@@ -1,0 +1,79 @@
+"""The certificate desk with a scanner that types, on a phone and on a PC: what a clerk sees, and hands over once."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from playwright.async_api import Page
+
+from deploy.local.identity.people import Person
+from schemas.events import Reason
+from services.clearance.folders import FOLDERS
+from services.kit.database import migrate
+from tests.browser.axe import violations
+from tests.browser.browsers import PC, PHONE, Device, sideways
+from tests.browser.conftest import Open
+from tests.component.gateway_world import Browser, Clearance, Gate, carrying, new_student, running_gateway
+from tests.conftest import DatabaseMaker
+
+CLERK = Person(sub="clerk-1", name="钱映雪", roles=("certificate-desk",))
+DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
+
+
+@pytest.fixture(scope="module")
+async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+    database, read_model = await make_database("gateway"), await make_database("clearance")
+    await migrate(read_model, FOLDERS)
+    with running_gateway(database, read_model, (CLERK,)) as running:
+        async with carrying(running, Clearance(read_model)):
+            yield running
+
+
+async def opened(gate: Gate, open_profile: Open, device: Device) -> Page:
+    clerk = Browser(gate)
+    await clerk.sign_in(CLERK, place="desk")
+    await clerk.close()
+    context = await open_profile(device, address=gate.address, cookies=clerk.cookies)
+    page = await context.new_page()
+    await page.goto("/desk")
+    return page
+
+
+async def scan(page: Page, text: str, verdict: str) -> None:
+    """A scanner is a keyboard: it types into whatever has the focus, and presses Enter."""
+    await page.keyboard.insert_text(text)
+    await page.keyboard.press("Enter")
+    await page.locator(".checked-verdict", has_text=verdict).wait_for()
+    assert page.url.endswith(("/desk", "/desk/issue"))
+    assert await violations(page) == []
+    assert await sideways(page) == 0
+
+
+@pytest.mark.acceptance("S-102")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
+    gate: Gate, open_profile: Open, device: Device
+) -> None:
+    form = await Clearance(gate.read_model).accept_signed(new_student())
+    page = await opened(gate, open_profile, device)
+    await scan(page, form.qr_text, "真实有效")
+    await page.locator('input[value="self"]').focus()
+    await page.keyboard.press("Enter")
+    await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
+    assert form.form_number in await page.locator(".handed").inner_text()
+    await scan(page, form.qr_text, "此前已经领取")
+    assert "由 clerk-1 发放" in await page.locator(".checked-sentence").inner_text()
+
+
+@pytest.mark.acceptance("S-103")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_debt_after_the_submission_stands_in_red_above_the_form_as_it_was(
+    gate: Gate, open_profile: Open, device: Device
+) -> None:
+    clearance = Clearance(gate.read_model)
+    form = await clearance.accept_signed(new_student())
+    await clearance.take_away(form.student_id, "finance", DEBT)
+    page = await opened(gate, open_profile, device)
+    await scan(page, form.qr_text, "提交后有新情况")
+    assert "60.00" in await page.locator(".exception").inner_text()
+    assert await page.locator(".exception .tel").count() == 1
+    assert await page.locator(".submitted .verdict.clear").count() == 5
