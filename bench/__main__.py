@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import signal
+import sys
 from collections.abc import Callable, Iterator
 from typing import Annotated, Final, Protocol
 
@@ -25,7 +27,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
 }
 
 
-app = typer.Typer(add_completion=False)
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command()
@@ -42,6 +44,8 @@ def main(
         raise typer.BadParameter(f"{', '.join(unknown)}: the measurements are {', '.join(MEASUREMENTS)}.")
     # A new topic has no leader for a moment, and aiokafka says so for each partition while it tries again.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    # What was made on the servers is removed however this ends.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with ground.servers() as on:
         measure(on, wanted, rounds=1 if quick else rounds, quick=quick, say=lambda line: print(line, flush=True))
 

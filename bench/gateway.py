@@ -36,7 +36,7 @@ TWIN: Final = "/api/v1/case"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    requests: int = 3_000
+    requests: int = 1_500
     connections: int = 32
     sessions: int = 400
     students: int = 80

@@ -6,11 +6,15 @@ a loopback address of its own, as students do: the gateway limits what one addre
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from bench.rounds import percentile
+
+IDLE_FOR_S: Final = 2.0
+"""uvicorn closes a connection that was idle for five seconds, perhaps at the moment it is used again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,41 @@ async def load(address: str, path: str, cookies: Sequence[str], *, requests: int
     return Load(requests / took_s, percentile(waits_s, 0.5) * 1e3, percentile(waits_s, 0.99) * 1e3)
 
 
+class Connections:
+    """Kept-alive connections to one server: as many as there are requests open at once, up to `most`."""
+
+    def __init__(self, address: str, most: int = 256) -> None:
+        self._server = urlsplit(address)
+        self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._places = asyncio.Semaphore(most)
+
+    async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
+        """The body of a 200. Raises RuntimeError for any other answer, OSError when the server is away."""
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        request = (
+            f"POST {path} HTTP/1.1\r\nHost: {self._server.netloc}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\n{head}\r\n"
+        ).encode() + body
+        async with self._places:
+            reader, writer = await self._connected()
+            writer.write(request)
+            answer = await _answered(reader, path)
+            self._idle.append((time.monotonic(), reader, writer))
+            return answer
+
+    async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        while self._idle:
+            since_s, reader, writer = self._idle.pop()
+            if time.monotonic() - since_s < IDLE_FOR_S:
+                return reader, writer
+            writer.close()
+        return await asyncio.open_connection(self._server.hostname, self._server.port)
+
+    def close(self) -> None:
+        for _, _, writer in self._idle:
+            writer.close()
+
+
 def _request(host: str, path: str, cookie: str) -> bytes:
     return (
         f"GET {path} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nAccept-Language: zh-CN\r\n"
@@ -53,7 +92,7 @@ def _request(host: str, path: str, cookie: str) -> bytes:
     ).encode()
 
 
-async def _answered(reader: asyncio.StreamReader, path: str) -> None:
+async def _answered(reader: asyncio.StreamReader, path: str) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     if lines[0].split(" ")[1] != "200":
@@ -61,4 +100,4 @@ async def _answered(reader: asyncio.StreamReader, path: str) -> None:
     lengths = [int(line.partition(":")[2]) for line in lines if line.lower().startswith("content-length:")]
     if not lengths:
         raise RuntimeError(f"{path} answered without Content-Length")
-    await reader.readexactly(lengths[0])
+    return await reader.readexactly(lengths[0])

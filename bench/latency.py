@@ -24,8 +24,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
+import uvloop
 
 from bench.ground import Servers
+from bench.http_load import Connections
 from bench.rounds import over, percentile
 from deploy.local.fleet import CLEARANCE
 from services.clearance.store import NOTICE
@@ -64,7 +66,7 @@ class Round:
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     """The lines of the report."""
     sizes = QUICK if quick else Sizes()
-    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
         try:
             students = runner.run(_start(installation, sizes.students))
@@ -103,8 +105,9 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
     due: dict[Change, float] = {}
     answered: dict[Change, float] = {}
     watching = asyncio.create_task(_watch(installation, seen))
+    desk = _Desk(installation)
     sending = [
-        asyncio.create_task(_change(installation, students[number % len(students)], at, due, answered))
+        asyncio.create_task(_change(desk, students[number % len(students)], at, due, answered))
         for number, at in enumerate(_schedule(sizes))
     ]
     try:
@@ -118,6 +121,7 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
         for task in (watching, *sending):
             task.cancel()
         await asyncio.gather(watching, *sending, return_exceptions=True)
+        desk.connections.close()
     committed = await _committed(installation)
     took_s = max(answered.values()) - min(due.values())
     return Round(
@@ -134,14 +138,26 @@ def _schedule(sizes: Sizes) -> list[float]:
     return [start + number / sizes.per_s for number in range(sizes.changes)]
 
 
+class _Desk:
+    """The library's desk. httpx costs more than the desk at this rate, so the requests are written by hand."""
+
+    def __init__(self, installation: Installation) -> None:
+        self.connections = Connections(installation.address(DEPARTMENT))
+        self._authorization = installation.client(DEPARTMENT).headers["Authorization"]
+
+    async def note_violation(self, student_id: str) -> int:
+        """A change of the student's record; the number of the status that tells of it."""
+        body = {"student_id": student_id, "violation_id": f"V-{uuid4().hex[:12]}", "text": "在书上涂写"}
+        headers = {"Authorization": self._authorization, "Idempotency-Key": str(uuid4())}
+        answer = await self.connections.post("/operations/violation", headers, json.dumps(body).encode())
+        return int(json.loads(answer)["status_version"])
+
+
 async def _change(
-    installation: Installation, student_id: str, at: float, due: dict[Change, float], answered: dict[Change, float]
+    desk: _Desk, student_id: str, at: float, due: dict[Change, float], answered: dict[Change, float]
 ) -> None:
     await asyncio.sleep(at - time.time())
-    answer = await installation.act(
-        DEPARTMENT, "violation", student_id=student_id, violation_id=f"V-{uuid4().hex[:12]}", text="在书上涂写"
-    )
-    change = student_id, int(answer["status_version"])
+    change = student_id, await desk.note_violation(student_id)
     due[change], answered[change] = at, time.time()
 
 

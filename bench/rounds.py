@@ -9,6 +9,7 @@ import gc
 import logging
 import multiprocessing
 import resource
+import signal
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -83,6 +84,7 @@ def in_a_process(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -
 
 
 def _leg(sender: Connection, work: Callable[..., Coroutine[Any, Any, Any]], arguments: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
         sender.send((True, uvloop.run(work(*arguments))))
