@@ -82,7 +82,7 @@ async def hinted(kafka: RunningKafka, topic: str) -> bool:
         offsets = await admin.list_consumer_group_offsets(f"{topic.split('.')[0]}.{GROUP}")
     finally:
         await admin.close()
-    return sum(max(0, at.offset) for at in offsets.values()) == 3
+    return bool(sum(max(0, at.offset) for at in offsets.values()) == 3)
 
 
 async def test_every_record_is_applied_once_also_across_a_restart(

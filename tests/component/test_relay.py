@@ -103,17 +103,19 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
     await migrate(database, FOLDERS)
     early, late = await asyncpg.connect(database), await asyncpg.connect(database)
     slow, quick = some_student(), some_student()
-    async with reading(kafka.address, topics.case) as records:
-        async with running(Relay(database, kafka=kafka.address, name="test", bell=Bell())):
-            transaction = early.transaction()
-            await transaction.start()
-            await say(early, topics, slow, 1)
-            for version in range(1, 20):
-                await say(late, topics, quick, version)
-            await eventually(lambda: len(versions(records, quick)) == 19, what="the rows behind the open transaction")
-            assert versions(records, slow) == []
-            await transaction.commit()
-            await eventually(lambda: versions(records, slow) == [1], what="the row with the low id")
+    async with (
+        reading(kafka.address, topics.case) as records,
+        running(Relay(database, kafka=kafka.address, name="test", bell=Bell())),
+    ):
+        transaction = early.transaction()
+        await transaction.start()
+        await say(early, topics, slow, 1)
+        for version in range(1, 20):
+            await say(late, topics, quick, version)
+        await eventually(lambda: len(versions(records, quick)) == 19, what="the rows behind the open transaction")
+        assert versions(records, slow) == []
+        await transaction.commit()
+        await eventually(lambda: versions(records, slow) == [1], what="the row with the low id")
     await early.close()
     await late.close()
 
@@ -154,12 +156,14 @@ async def test_alive_marks_stand_behind_everything_that_was_said(
     await outbox.post(connection, topic=topic, key=student_id, event=event, source=f"/{uuid4()}", now=now())
     committed_at = now()
     marks = AliveMarks("library", topic, every_s=0.2)
-    async with reading(kafka.address, topic) as records:
-        async with running(Relay(database, kafka=kafka.address, name="test", bell=Bell(), alive=marks)):
-            await eventually(
-                lambda: len({record.partition for record in records if record.key == b":alive"}) == 6,
-                what="a mark in every partition",
-            )
+    async with (
+        reading(kafka.address, topic) as records,
+        running(Relay(database, kafka=kafka.address, name="test", bell=Bell(), alive=marks)),
+    ):
+        await eventually(
+            lambda: len({record.partition for record in records if record.key == b":alive"}) == 6,
+            what="a mark in every partition",
+        )
     same = [record for record in records if record.partition == partition_of(student_id.encode(), 6)]
     assert same[0].key == student_id.encode()
     first_mark = read(same[1].value, same[1].headers)
@@ -183,7 +187,9 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
     await asyncio.gather(task, return_exceptions=True)
     assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
     await create_topics(kafka.address, topics, [])
-    async with reading(kafka.address, topics.case) as records:
-        async with running(Relay(database, kafka=kafka.address, name="test", bell=Bell())):
-            await eventually(lambda: versions(records, student_id) == [1], what="the row, once its topic exists")
+    async with (
+        reading(kafka.address, topics.case) as records,
+        running(Relay(database, kafka=kafka.address, name="test", bell=Bell())),
+    ):
+        await eventually(lambda: versions(records, student_id) == [1], what="the row, once its topic exists")
     await connection.close()

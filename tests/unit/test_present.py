@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import AttestationOutcome, CaseState, Reason
-from services.gateway.page import CasePage, Line
 from services.gateway.basics import SLOTS
+from services.gateway.page import CasePage, Line
 from services.gateway.present import present
 from services.gateway.reading import (
     SUBMIT,

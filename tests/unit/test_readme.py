@@ -21,7 +21,8 @@ def test_every_make_target_it_names_exists() -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     targets = set(re.findall(r"^(\w+):.*?## ", makefile, re.MULTILINE))
     named = set(re.findall(r"`?make (\w+)", README))
-    assert named and named <= targets
+    assert named
+    assert named <= targets
 
 
 def test_every_link_leads_somewhere() -> None:
