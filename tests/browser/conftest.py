@@ -9,6 +9,7 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebErr
 from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.running import RunningKafka, RunningPostgres
 from tests.browser.browsers import Device, chromium, find_chromium, open_context
+from tests.browser.life import CLERK
 from tests.browser.stage import Stage, opened_stage
 from tests.conftest import DatabaseMaker
 from tests.system.installation import Installation
@@ -85,6 +86,7 @@ async def town(
 ) -> AsyncIterator[Installation]:
     """Every service. A test that stops one starts it again."""
     installation = Installation(tmp_path_factory.mktemp("town"), postgres=postgres.dsn, kafka=kafka.address)
+    installation.people.append(CLERK)
     await installation.provision()
     try:
         await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)

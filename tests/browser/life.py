@@ -36,6 +36,7 @@ CLEAR: Final[dict[str, dict[str, Any]]] = {
 }
 ONLY_THE_CARD: Final = {**CLEAR, "library": {"card": "active", "thesis": "approved"}}
 LONG_MS: Final = 30_000
+CLERK: Final = Person(sub="clerk", name="钱映雪", roles=("certificate-desk",))
 
 
 async def student(town: Installation, records: dict[str, dict[str, Any]], *, name: str = "欧阳䶮㛃𠮷𬭚") -> Person:

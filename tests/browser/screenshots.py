@@ -62,9 +62,7 @@ async def take(browser: Browser, stage: Stage, shot: Shot) -> Page:
         browser, device, address=stage.address(scene), cookies=cookies, scheme=scheme, language=language
     )
     page = await context.new_page()
-    answer = await page.goto(scene.address)
-    assert answer is not None
-    assert answer.status == scene.status, f"{scene}: {answer.status}"
+    await stage.show(scene, page)
     return page
 
 

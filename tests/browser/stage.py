@@ -9,30 +9,30 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
+from playwright.async_api import Page, Response
 
-import services.clearance
 from deploy.local.identity.people import Person
 from schemas.events import CommandAnswered, CommandOutcome, Reason
+from services.clearance.folders import FOLDERS
 from services.gateway.submissions import ends
 from services.kit.database import migrate
 from services.kit.verdicts import Heard
 from tests.component.gateway_world import Browser, Clearance, Gate, new_student, running_gateway
 from tests.unit import gateway_samples as samples
 
-CLEARANCE: Final = Path(services.clearance.__file__).parent / "migrations"
 NOWHERE: Final = "postgresql://nobody@127.0.0.1:9/none"
 RARE: Final = "欧阳䶮㛃𠮷𬭚"
 """A name whose characters lie outside of what old fonts and old databases hold."""
-SAMPLE_QR: Final = "LXF1:" + "0123456789ABCDEFGHIJKLMN$%*+-./:" * 22
-"""As long as the text of a real form."""
+CLERKS: Final = tuple(Person(sub=f"clerk-{n}", name="纪小满", roles=("certificate-desk",)) for n in range(20))
+ARREARS: Final = Reason(code="arrears", parameters={"count": 3, "total": "682.40"})
 
 DatabaseMaker = Callable[[str], Awaitable[str]]
 Preparation = Callable[["Stage", "Actor"], Awaitable[None]]
+Act = Callable[["Stage", Page], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -50,13 +50,18 @@ class Actor:
 
 @dataclass(frozen=True)
 class Scene:
-    """A page in one state. `away` shows it at the gateway that can read nothing."""
+    """A page in one state. `away` shows it at the gateway that can read nothing, `clerk` to a clerk of the desk.
+
+    `act` is what is done on the page before it is looked at.
+    """
 
     name: str
     address: str
     prepare: Preparation | None
     status: int = 200
     away: bool = False
+    clerk: bool = False
+    act: Act | None = None
 
     def __str__(self) -> str:
         return self.name
@@ -68,14 +73,16 @@ class Stage:
     def __init__(self, gate: Gate, away: Gate) -> None:
         self.gate, self.away = gate, away
         self.clearance = Clearance(gate.read_model)
-        self._free = {gate.address: iter(gate.people), away.address: iter(away.people)}
+        students = [person for person in gate.people if person.student_id]
+        self._free = {gate.address: iter(students), away.address: iter(away.people)}
+        self._clerks = iter(CLERKS)
         self._actors: dict[str, Actor | None] = {}
         self._extras: list[Actor] = []
 
-    async def actor(self, *, away: bool = False) -> Actor:
-        """Somebody new who has signed in and of whom nothing is known yet."""
+    async def actor(self, *, away: bool = False, clerk: bool = False) -> Actor:
+        """Somebody new who has signed in and of whom nothing is known yet: a student, or a clerk."""
         gate = self.away if away else self.gate
-        person = next(self._free[gate.address])
+        person = next(self._clerks if clerk else self._free[gate.address])
         http = Browser(gate)
         answer = await http.sign_in(person)
         assert answer.status_code == 303, answer.text
@@ -86,7 +93,7 @@ class Stage:
     async def play(self, scene: Scene) -> Actor | None:
         """The person of a scene, set up the first time it is asked for; None where nobody is signed in."""
         if scene.name not in self._actors:
-            actor = await self.actor(away=scene.away) if scene.prepare else None
+            actor = await self.actor(away=scene.away, clerk=scene.clerk) if scene.prepare else None
             if actor is not None and scene.prepare is not None:
                 await scene.prepare(self, actor)
             self._actors[scene.name] = actor
@@ -94,6 +101,14 @@ class Stage:
 
     def address(self, scene: Scene) -> str:
         return (self.away if scene.away else self.gate).address
+
+    async def show(self, scene: Scene, page: Page) -> None:
+        """Open the scene's page in a browser that has the scene's cookies, and do what it asks."""
+        answer: Response | None = await page.goto(scene.address)
+        assert answer is not None
+        assert answer.status == scene.status, f"{scene}: {answer.status}"
+        if scene.act is not None:
+            await scene.act(self, page)
 
     async def ask(self, actor: Actor, address: str, **fields: str) -> None:
         """Send a form as the person does."""
@@ -124,11 +139,11 @@ async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 async def opened_stage(make_database: DatabaseMaker, people: int = 240) -> AsyncIterator[Stage]:
     """A stage for the length of a `with`."""
     database, other, read_model = [await make_database(name) for name in ("gateway", "gateway", "clearance")]
-    await migrate(read_model, (CLEARANCE,))
+    await migrate(read_model, FOLDERS)
     cast = tuple(Person(sub=f"u-{n}", name=f"虚构{n}", student_id=new_student()) for n in range(people))
     calm = {"freshness_bound_s": 86_400}
     async with AsyncExitStack() as running:
-        gate = running.enter_context(running_gateway(database, read_model, cast, **calm))
+        gate = running.enter_context(running_gateway(database, read_model, (*cast, *CLERKS), **calm))
         away = running.enter_context(running_gateway(other, NOWHERE, cast[:20], **calm))
         stage = Stage(gate, away)
         running.push_async_callback(stage.close)
@@ -202,14 +217,13 @@ async def objected(stage: Stage, actor: Actor) -> None:
     await stage.clearance.all_clear(actor.student_id)
     await stage.ask(actor, "/submit")
     await say(stage, actor, {"finance": samples.blocked().heard["finance"]}, version=5)
-    reason = Reason(code="arrears", parameters={"count": 3, "total": "682.40"})
-    await _attempt(stage, actor, "refused", objections={"finance": [reason.model_dump(mode="json")]})
+    await _attempt(stage, actor, "refused", objections={"finance": [ARREARS.model_dump(mode="json")]})
 
 
 async def completed(stage: Stage, actor: Actor) -> None:
-    await stage.clearance.open(actor.student_id, name=RARE)
-    await stage.clearance.all_clear(actor.student_id)
-    await stage.clearance.accept(actor.student_id, f"LX2026-{actor.student_id[-6:]}", "7KQ4-M2XD", SAMPLE_QR)
+    """Accepted, signed, and every department's word as it was."""
+    await stage.clearance.accept_signed(actor.student_id, name=RARE)
+    await say(stage, actor, samples.clear().heard)
 
 
 async def not_served(stage: Stage, actor: Actor) -> None:
@@ -248,6 +262,45 @@ async def _attempt(
             )
 
 
+async def verified(stage: Stage, page: Page) -> None:
+    """Somebody asks whether a form is genuine."""
+    form = await stage.clearance.accept_signed(new_student())
+    await page.locator("#form_number").fill(form.form_number)
+    await page.locator("#code").fill(form.code)
+    await _enter(page)
+
+
+async def not_verified(stage: Stage, page: Page) -> None:
+    await page.locator("#form_number").fill("2026-00000-00000-0")
+    await page.locator("#code").fill("00000000")
+    await _enter(page)
+
+
+async def scanned(stage: Stage, page: Page) -> None:
+    """A clerk scans a form."""
+    form = await stage.clearance.accept_signed(new_student(), name=RARE)
+    await page.locator("#form").fill(form.qr_text)
+    await _enter(page)
+
+
+async def scanned_after_a_debt(stage: Stage, page: Page) -> None:
+    form = await stage.clearance.accept_signed(new_student(), name=RARE)
+    await stage.clearance.take_away(form.student_id, "finance", ARREARS)
+    await page.locator("#form").fill(form.qr_text)
+    await _enter(page)
+
+
+async def scanned_forgery(stage: Stage, page: Page) -> None:
+    form = await stage.clearance.accept_signed(new_student())
+    await page.locator("#form").fill(form.qr_text[:-1] + ("B" if form.qr_text.endswith("A") else "A"))
+    await _enter(page)
+
+
+async def _enter(page: Page) -> None:
+    await page.keyboard.press("Enter")
+    await page.locator(".checked-verdict").wait_for()
+
+
 SCENES: Final = (
     Scene("guide", "/", None),
     Scene("guide-kept", "/", favourite),
@@ -274,5 +327,12 @@ SCENES: Final = (
     Scene("not-on-roster", "/case", nothing),
     Scene("case-away", "/case", nothing, 503, away=True),
     Scene("no-such-page", "/no-such-page", None, 404),
+    Scene("verify", "/verify", None),
+    Scene("verify-genuine", "/verify", None, act=verified),
+    Scene("verify-not-genuine", "/verify", None, act=not_verified),
+    Scene("desk", "/desk", nothing, clerk=True),
+    Scene("desk-genuine", "/desk", nothing, clerk=True, act=scanned),
+    Scene("desk-new-debt", "/desk", nothing, clerk=True, act=scanned_after_a_debt),
+    Scene("desk-forgery", "/desk", nothing, clerk=True, act=scanned_forgery),
 )
 BY_NAME: Final = {scene.name: scene for scene in SCENES}

@@ -18,9 +18,7 @@ async def test_every_page_and_state_is_accessible_and_fits_its_window(
     for device in (PHONE, PC):
         context = await open_profile(device, address=stage.address(scene), cookies=cookies)
         page = await context.new_page()
-        answer = await page.goto(scene.address)
-        assert answer is not None
-        assert answer.status == scene.status
+        await stage.show(scene, page)
         for details in await page.locator("details > summary").all():
             await details.click()
         wrong += [f"{device} light: {one}" for one in await axe.violations(page)]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Page
+from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
 from schemas.events import Reason
@@ -40,6 +40,7 @@ async def opened(gate: Gate, open_profile: Open, device: Device) -> Page:
 
 async def scan(page: Page, text: str, verdict: str) -> None:
     """A scanner is a keyboard: it types into whatever has the focus, and presses Enter."""
+    await expect(page.locator("#form")).to_be_focused()
     await page.keyboard.insert_text(text)
     await page.keyboard.press("Enter")
     await page.locator(".checked-verdict", has_text=verdict).wait_for()

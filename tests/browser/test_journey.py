@@ -40,7 +40,9 @@ async def test_from_signing_in_to_the_printed_form(town: Installation, open_prof
     assert await life.attempts(town, person) == ["accepted"]
     await _view_and_print(page, device, number)
     await _return_directly(town, open_profile, device, person, number)
+    code = await page.locator(".code .form-number").inner_text()
     await _a_new_debt_leaves_the_form_as_it_is(town, page, person, number)
+    await _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(town, open_profile, number, code)
 
 
 async def _desks_act(town: Installation, page: Page, person: Person) -> None:
@@ -132,14 +134,18 @@ async def _view_and_print(page: Page, device: Device, number: str) -> None:
     assert await page.locator("article.form .verdict").all_inner_texts() == ["通过"] * 5
     assert (await box(page, ".code svg"))["width"] >= 200, "a phone held to a desk's scanner"
     await expect(page.get_by_role("button", name="打印离校流程单")).to_be_visible()
-    sheets = list(extract_pages(io.BytesIO(await page.pdf(prefer_css_page_size=True))))
-    assert len(sheets) == 1, "one page of A4"
-    assert (round(sheets[0].width), round(sheets[0].height)) == A4_POINTS
-    printed = _words(sheets[0])
-    for words in (number, code, "中国矿业大学", "离校流程单"):
-        assert words in printed
-    for words in ("个人中心", "打印离校流程单", "English"):
-        assert words not in printed
+    async with page.expect_download() as download:
+        await page.get_by_role("link", name="下载 PDF").click()
+    file = await (await download.value).path()
+    for paper in (await page.pdf(prefer_css_page_size=True), file.read_bytes()):
+        sheets = list(extract_pages(io.BytesIO(paper)))
+        assert len(sheets) == 1, "one page of A4"
+        assert (round(sheets[0].width), round(sheets[0].height)) == A4_POINTS
+        printed = _words(sheets[0])
+        for words in (number, code, "中国矿业大学", "离校流程单"):
+            assert words in printed
+        for words in ("个人中心", "打印离校流程单", "English"):
+            assert words not in printed
 
 
 async def _return_directly(town: Installation, open_profile: Open, device: Device, person: Person, number: str) -> None:
@@ -165,6 +171,39 @@ async def _a_new_debt_leaves_the_form_as_it_is(town: Installation, page: Page, p
     await eventually(is_told, what="the form's page to tell of the new debt")
     assert await page.locator("article.form .line").all_inner_texts() == lines
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)
+
+
+async def _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(
+    town: Installation, open_profile: Open, number: str, code: str
+) -> None:
+    page = await (await open_profile(PC, address=town.address(GATEWAY))).new_page()
+    await page.goto("/verify")
+    await page.get_by_label("表单编号").fill(number)
+    await page.get_by_label("核验码").fill(code)
+    await page.get_by_role("button", name="核验").click()
+    await expect(page.locator(".checked-verdict")).to_have_text("真实")
+    await page.goto("/desk")
+    await page.get_by_role("searchbox").fill(life.CLERK.name)
+    await page.get_by_role("button", name="查找").click()
+    await page.get_by_role("button", name=life.CLERK.name).click()
+    await page.get_by_label("扫描二维码，或输入表单编号").fill(number)
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".checked-verdict")).to_have_text("提交后有新情况")
+    await expect(page.locator(".exception")).to_contain_text("12.00")
+    await page.get_by_label("已向上述部门核实，仍然发放").check()
+    await page.get_by_role("button", name="已领取").click()
+    again = page.get_by_role("button", name="查看结果")
+    done = page.locator(".checked-verdict", has_text="已登记领取")
+    await expect(again.or_(done)).to_be_visible()
+
+    async def handed_over() -> bool:
+        if await again.is_visible():
+            await again.click()
+            await page.wait_for_load_state()
+        return await done.is_visible()
+
+    await eventually(handed_over, what="the hand-over to be written down")
+    await expect(page.locator(".handed")).to_contain_text(number)
 
 
 def _words(sheet: LTPage) -> str:
