@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench import events, ground, projector_legs, projector_peers
 from bench.ground import Ground, Servers
-from bench.projector_legs import LANES, MAX_RECORDS, Said
+from bench.projector_legs import LANES, MAX_RECORDS, Prepared, Said
 from bench.rounds import COLUMNS, Leg, in_a_process, over, row
 from schemas.codec import CONTENT_TYPE
 from services.clearance.folders import FOLDERS
@@ -82,7 +82,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
         yield from _report(done, sizes)
 
 
-def _round(where: Ground, sizes: Sizes, batches: Sequence[Sequence[projector_legs.Columns]]) -> Round:
+def _round(where: Ground, sizes: Sizes, batches: Sequence[Sequence[Prepared]]) -> Round:
     def leg(work: Callable[..., Any], *arguments: Any) -> Leg:
         asyncio.run(_put_back(where))
         measured: Leg = in_a_process(work, where, *arguments)

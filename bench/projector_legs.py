@@ -22,8 +22,14 @@ from services.kit.database import open_pool
 
 LANES: Final = 2
 MAX_RECORDS: Final = 2000
-Columns = tuple[list[Any], ...]
-"""The arguments of the view's statement, without the moment of hearing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch as the view's statement takes it, without the moment of hearing. `events` became these rows."""
+
+    events: int
+    columns: tuple[list[Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,19 +44,19 @@ class Said:
     status: str
 
 
-def batches_of(said: Sequence[Said]) -> list[list[Columns]]:
+def batches_of(said: Sequence[Said]) -> list[list[Prepared]]:
     """For each connection the batches it writes: its partitions, newest of each student, sorted."""
-    lanes: list[list[Columns]] = []
+    lanes: list[list[Prepared]] = []
     for lane in range(LANES):
         mine = [each for each in said if each.partition % LANES == lane]
-        lanes.append([_columns(mine[at : at + MAX_RECORDS]) for at in range(0, len(mine), MAX_RECORDS)])
+        lanes.append([_prepared(mine[at : at + MAX_RECORDS]) for at in range(0, len(mine), MAX_RECORDS)])
     return lanes
 
 
-def _columns(said: Sequence[Said]) -> Columns:
+def _prepared(said: Sequence[Said]) -> Prepared:
     newest = {each.student_id: each for each in said}
     rows = [newest[student_id] for student_id in sorted(newest)]
-    return (
+    columns: tuple[list[Any], ...] = (
         [row.student_id for row in rows],
         [events.DEPARTMENT for _ in rows],
         [row.version for row in rows],
@@ -60,20 +66,21 @@ def _columns(said: Sequence[Said]) -> Columns:
         [False for _ in rows],
         [row.status for row in rows],
     )
+    return Prepared(len(said), columns)
 
 
-async def limit(where: Ground, lanes: Sequence[Sequence[Columns]]) -> Leg:
+async def limit(where: Ground, lanes: Sequence[Sequence[Prepared]]) -> Leg:
     """The statement alone, a transaction a batch, on as many connections; in events that the rows stand for."""
     done = [0]
     statement = store.STATUSES.format(table=store.VIEW)
     connections = [await asyncpg.connect(where.dsn) for _ in lanes]
 
-    async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Columns]) -> None:
-        for columns in batches:
-            await connection.fetchrow(statement, *columns, datetime.now(UTC))
-            done[0] += len(columns[0])
+    async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Prepared]) -> None:
+        for batch in batches:
+            await connection.fetchrow(statement, *batch.columns, datetime.now(UTC))
+            done[0] += batch.events
 
-    total = sum(len(columns[0]) for batches in lanes for columns in batches)
+    total = sum(batch.events for batches in lanes for batch in batches)
     writing = asyncio.gather(*(write(*each) for each in zip(connections, lanes, strict=True)))
     leg = await timed(lambda: done[0], total, where.database)
     await writing
