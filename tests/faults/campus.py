@@ -91,6 +91,9 @@ class Campus(Clients):
             await self._until_done(partial(self.installation.put, name, student_id, record))
         return student_id
 
+    async def echo(self, student_id: str) -> None:
+        """Nothing: the broker is a real one."""
+
     async def _until_done(self, put: Callable[[], Awaitable[Any]]) -> None:
         """Putting is idempotent: say it until a service that is away is back and has heard it."""
         deadline_s = time.monotonic() + PREPARE_TIMEOUT_S

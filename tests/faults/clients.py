@@ -40,6 +40,10 @@ class Clients(ABC):
     async def desk(self, department: str, operation: str, student_id: str, **body: Any) -> Outcome:
         """One change at a desk, noted as it ended."""
 
+    @abstractmethod
+    async def echo(self, student_id: str) -> None:
+        """What was said and asked about the student comes again, where the broker is ours to play."""
+
     async def charge(self, student_id: str, charge_id: str) -> Outcome:
         """A debt that takes the pass away."""
         charge = {"charge_id": charge_id, "year": "2025-2026", "name": "代收取暖费", "amount": "72.40"}

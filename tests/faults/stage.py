@@ -65,6 +65,7 @@ LATE_S: Final = (0.01, 0.6)
 SPELL_S: Final = (0.1, 0.5)
 """A consumer that stands still for a while."""
 DELAY_S: Final = (0.0, 0.012)
+ECHOED: Final = 8
 REST_TIMEOUT_S: Final = 20.0
 LIFE_S: Final = 4.0
 
@@ -201,6 +202,12 @@ class Stage(Clients):
             outcome, reply = Outcome.OK, {"version": changed.status_version}
         self.history.add(Kind.DESK, student_id, outcome, began_s=began_s, department=department, key=key, reply=reply)
         return outcome
+
+    async def echo(self, student_id: str) -> None:
+        for topic in (self.topics.submission, self.topics.command):
+            part = self.topicry.parts[topic, partition_of(student_id.encode(), PARTITIONS)]
+            for record in [one for one in part if one.key == student_id.encode()][-ECHOED:]:
+                self.topicry.append(topic, record.key, record.value)
 
     async def rest(self) -> bool:
         """Wait until nothing is on its way anywhere; whether that came in time."""

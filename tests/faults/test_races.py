@@ -3,7 +3,7 @@
 from tests.faults.campus import Campus
 from tests.faults.workload import races
 
-RACES = 150
+RACES = 100
 
 
 async def test_races_of_submissions_against_debts_break_nothing(campus: Campus) -> None:

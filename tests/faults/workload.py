@@ -35,7 +35,8 @@ async def race(campus: Clients, chance: random.Random) -> None:
         if chance.random() < 0.5:
             # A new card, while the command that cancelled the old one may still come again.
             await campus.desk("library", "issue-card", student_id)
-            await asyncio.sleep(chance.random() * 0.5)
+            await campus.echo(student_id)
+            await asyncio.sleep(chance.random() * 0.2)
             await campus.end_of(await campus.ask(student_id, "library", "cancel-card"))
     command_ids = await asyncio.gather(
         _asks(campus, student_id, chance.random() * 0.02),
@@ -50,7 +51,10 @@ async def race(campus: Clients, chance: random.Random) -> None:
         # Right behind the refusal, whose repetitions may still be on their way; the first time perhaps still in debt.
         if turn or chance.random() < 0.6:
             await campus.waive(student_id, "C-1")
-        state = await campus.end_of(await campus.ask(student_id))
+        command_id = await campus.ask(student_id)
+        await asyncio.sleep(chance.random() * 0.15)
+        await campus.echo(student_id)
+        state = await campus.end_of(command_id)
         if state == "done":
             break
     if state == "done" and chance.random() < 0.3:

@@ -90,15 +90,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         ),
     ),
     Mutant(
-        "end of an attempt forgotten",
-        "a question that comes behind its attempt's end places a hold",
-        (
-            Edit(ATTEST, "            return\n        if known[", "            pass\n        elif known["),
-            Edit(ATTEST, _HOLD, _HOLD + _ONCE),
-            Edit(ATTEST, _KEEP, _KEEP + _ONCE),
-        ),
-    ),
-    Mutant(
         "answered anew",
         "the same question is answered on the record of that moment: the first answer does not count",
         (
@@ -152,6 +143,11 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 "services/clearance/settlement.py",
                 "    if required and counted.keys() == required:",
                 "    if required and counted:",
+            ),
+            Edit(
+                SUBMISSIONS,
+                "answers[name] for name in sorted(attempt.required)}",
+                "answers[name] for name in sorted(attempt.required) if name in answers}",
             ),
         ),
         quick=True,

@@ -1,0 +1,189 @@
+"""From the click on the submit button to the accepted submission, at fixed rates, and how long a held desk waits.
+
+Everything runs on this machine: the gateway's process (HTTP, command, relay), the broker, four departments, the
+clearance. Clicks are sent when they are due, not when the last one was answered, so that a stall is paid for by every
+click it held up. One click begins the way and two moments end it:
+
+- answered: the gateway's HTTP answer has arrived: the student's wish is kept
+- accepted: a reader, woken by the clearance's NOTIFY (or 10 ms later at most), has read the submission
+
+For the desk: from the first 423 on a charge to the first answer that is none, asking every 5 ms. Each student is
+charged at a moment drawn around the click; only those whose charge met a hold count.
+"""
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+
+from bench.ground import Servers
+from bench.rounds import percentile
+from deploy.local.fleet import CLEARANCE, GATEWAY
+from services.clearance.store import NOTICE
+from tests.faults.clicks import Device, devices
+from tests.system.installation import Installation
+
+LOOK_AT_LEAST_S: Final = 0.01
+ALL_ENDED_WITHIN_S: Final = 120.0
+ASK_EVERY_S: Final = 0.005
+RECORDS: Final = {"library": {"card": "cancelled", "thesis": "approved"}, "archives": {"thesis": "approved"}}
+LEGS: Final = ((1.0, 30), (20.0, 200), (200.0, 600))
+"""(clicks a second, clicks)."""
+HELD: Final = 60
+COLUMNS: Final = f"{'clicks/s':<18}{'clicks':<9}{'answered p50, p99 (ms)':<26}{'accepted p50, p99 (ms)':<26}reached"
+CHARGED_WITHIN_S: Final = 0.15
+
+
+@dataclass
+class Clicks:
+    """Moments by student, of one clock."""
+
+    due: dict[str, float] = field(default_factory=dict)
+    answered: dict[str, float] = field(default_factory=dict)
+    accepted: dict[str, float] = field(default_factory=dict)
+    refused: int = 0
+
+
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+    """The lines of the report. One round: each student submits once in a life."""
+    legs = ((20.0, 10),) if quick else LEGS
+    with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
+        installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
+        try:
+            runner.run(_start(installation))
+            yield "click by HTTP, gateway, relay, Kafka, four departments, clearance; seven processes, traces off"
+            yield COLUMNS
+            for per_s, count in legs:
+                yield _row(per_s, runner.run(_leg(installation, per_s, count)))
+            yield runner.run(_held(installation, 5 if quick else HELD))
+        finally:
+            runner.run(installation.close())
+
+
+def _row(per_s: float, clicks: Clicks) -> str:
+    answered = [at - clicks.due[who] for who, at in clicks.answered.items()]
+    accepted = [at - clicks.due[who] for who, at in clicks.accepted.items()]
+    took_s = max(clicks.accepted.values()) - min(clicks.due.values())
+    texts = [
+        f"{percentile(each, 0.5) * 1e3:,.0f}, {percentile(each, 0.99) * 1e3:,.0f}" for each in (answered, accepted)
+    ]
+    refused = f", {clicks.refused} clicks answered otherwise" if clicks.refused else ""
+    return (
+        f"{per_s:<18g}{len(clicks.due):<9}{texts[0]:<26}{texts[1]:<26}{len(accepted) / took_s:.1f} accepted/s{refused}"
+    )
+
+
+async def _start(installation: Installation) -> None:
+    await installation.provision()
+    await installation.start(*installation.departments, CLEARANCE, GATEWAY)
+
+
+async def _students(installation: Installation, count: int) -> list[Device]:
+    students = [await installation.enrol() for _ in range(count)]
+    for student_id in students:
+        for department, record in RECORDS.items():
+            await installation.put(department, student_id, record)
+    for department in installation.departments:
+        await installation.opened(department, students, timeout_s=120)
+    await installation.in_step(timeout_s=120)
+    async with asyncpg.create_pool(_dsn(installation), min_size=1, max_size=4) as pool:
+        return await devices(pool, students)
+
+
+def _dsn(installation: Installation) -> str:
+    return installation._services[GATEWAY].environment["LIXIAO_DATABASE"]
+
+
+async def _leg(installation: Installation, per_s: float, count: int) -> Clicks:
+    clicking, clicks = await _students(installation, count), Clicks()
+    watching = asyncio.create_task(_watch(installation, clicks))
+    start = time.time() + 0.5
+    sending = [
+        asyncio.create_task(_click(installation, device, start + number / per_s, clicks))
+        for number, device in enumerate(clicking)
+    ]
+    try:
+        await asyncio.gather(*sending)
+        async with asyncio.timeout(ALL_ENDED_WITHIN_S):
+            while not clicks.answered.keys() <= clicks.accepted.keys():
+                await asyncio.wait({watching}, timeout=LOOK_AT_LEAST_S)
+                if watching.done():
+                    watching.result()
+    finally:
+        for task in (watching, *sending):
+            task.cancel()
+        await asyncio.gather(watching, *sending, return_exceptions=True)
+        for device in clicking:
+            await device.close()
+    return clicks
+
+
+async def _click(installation: Installation, device: Device, at: float, clicks: Clicks) -> None:
+    await asyncio.sleep(at - time.time())
+    answer = await device.submit(installation.address(GATEWAY))
+    if answer.status_code != 202:
+        clicks.refused += 1
+        return
+    clicks.due[device.student_id], clicks.answered[device.student_id] = at, time.time()
+
+
+async def _watch(installation: Installation, clicks: Clicks) -> None:
+    connection = await installation.connect(CLEARANCE)
+    woken = asyncio.Event()
+
+    def wake(*_: Any) -> None:
+        woken.set()
+
+    await connection.add_listener(NOTICE, wake)
+    known = 0
+    try:
+        while True:
+            rows = await connection.fetch("SELECT student_id FROM submission ORDER BY accepted_at OFFSET $1", known)
+            now = time.time()
+            # Some of the newest are read again: one accepted earlier may have been committed later.
+            known = max(0, known + len(rows) - 50)
+            for row in rows:
+                clicks.accepted.setdefault(row["student_id"], now)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(woken.wait(), LOOK_AT_LEAST_S)
+            woken.clear()
+    finally:
+        connection.terminate()
+
+
+async def _held(installation: Installation, count: int) -> str:
+    clicking, chance = await _students(installation, count), random.Random(1)
+    waits_s = []
+    for device in clicking:
+        click = asyncio.create_task(device.submit(installation.address(GATEWAY)))
+        await asyncio.sleep(chance.random() * CHARGED_WITHIN_S)
+        waited_s = await _charge_through(installation, device.student_id)
+        await click
+        if waited_s:
+            waits_s.append(waited_s)
+        await device.close()
+    if not waits_s:
+        return f"423 to free: no charge of {count} met a hold"
+    p50, p99 = percentile(waits_s, 0.5) * 1e3, percentile(waits_s, 0.99) * 1e3
+    return f"423 to free: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms ({len(waits_s)} of {count} charges met a hold)"
+
+
+async def _charge_through(installation: Installation, student_id: str) -> float:
+    """Charge until it is done; how long the first 423 had to wait, 0 when there was none."""
+    body = {"student_id": student_id, "charge_id": "C-1", "year": "2025", "name": "代收取暖费", "amount": "1.00"}
+    client, first_s = installation.client("finance"), 0.0
+    while True:
+        answer = await client.post("/operations/charge", json=body, headers={"Idempotency-Key": str(uuid4())})
+        if answer.status_code != 423:
+            assert answer.status_code == 200, answer.text
+            return time.time() - first_s if first_s else 0.0
+        first_s = first_s or time.time()
+        await asyncio.sleep(ASK_EVERY_S)
