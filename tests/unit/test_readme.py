@@ -27,6 +27,7 @@ def test_every_make_target_it_names_exists() -> None:
 
 def test_every_link_leads_somewhere() -> None:
     for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
-        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8")):
+        text = page.read_text("utf-8")
+        for target in re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'<img src="([^"]+)"', text):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
