@@ -9,7 +9,7 @@ from typing import Annotated, Final, Protocol
 
 import typer
 
-from bench import environment, gateway, ground, latency, projector, relay
+from bench import environment, gateway, ground, latency, projector, relay, submit
 from bench.ground import Servers
 
 DEFAULT_ROUNDS: Final = 5
@@ -24,6 +24,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "relay": relay.run,
     "gateway": gateway.run,
     "projector": projector.run,
+    "submit": submit.run,
 }
 
 

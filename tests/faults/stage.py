@@ -369,7 +369,7 @@ class Stage(Clients):
             while True:
                 try:
                     await run()
-                except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                except Exception:  # as the services' keeper does: whatever it was, it is started again
                     await asyncio.sleep(0.05)
 
         self._tasks.append(asyncio.create_task(kept()))

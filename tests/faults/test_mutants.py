@@ -9,7 +9,7 @@ from tests.faults.staged import staged
 from tests.mutants.running import applied, copied, run
 from tests.mutants.variants import MUTANTS, Mutant
 
-RACES = 40
+RACES = 30
 QUICK = [mutant for mutant in MUTANTS if mutant.quick]
 
 

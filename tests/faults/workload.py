@@ -71,7 +71,7 @@ async def _asks(campus: Clients, student_id: str, delay_s: float) -> str:
 
 async def _debt(campus: Clients, student_id: str, chance: random.Random) -> str:
     if chance.random() < 0.75:
-        await asyncio.sleep(chance.random() * 0.15)
+        await asyncio.sleep(chance.random() * 0.3)
         await campus.charge(student_id, "C-1")
         if chance.random() < 0.4:
             await asyncio.sleep(chance.random() * 0.05)

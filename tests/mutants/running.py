@@ -15,8 +15,8 @@ from tests.mutants.variants import Edit, Mutant
 
 ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("schemas", "services", "deploy", "tests", "config")
-RACES: Final = 60
-SEEDS: Final = (1, 2, 3)
+RACES: Final = 40
+SEEDS: Final = (1, 2, 3, 4)
 TIMEOUT_S: Final = 150
 
 
@@ -67,16 +67,26 @@ def run(mutant: Mutant, postgres: str, *, races: int = RACES, seeds: Sequence[in
         copied(root)
         applied(root, mutant.edits)
         for seed in seeds:
-            answer = _staged(root, postgres, races, seed)
+            answer = _staged(root, postgres, races, seed, mutant.life_s)
             operations += answer["operations"]
             if answer["found"]:
                 return Verdict(mutant.name, {name: said[1] for name, said in answer["found"].items()}, operations)
     return Verdict(mutant.name, {}, operations)
 
 
-def _staged(root: Path, postgres: str, races: int, seed: int) -> Answer:
+def _staged(root: Path, postgres: str, races: int, seed: int, life_s: float) -> Answer:
     ended = subprocess.run(
-        [sys.executable, "-m", "tests.faults.staged", "--races", str(races), "--seed", str(seed)],
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.staged",
+            "--races",
+            str(races),
+            "--seed",
+            str(seed),
+            "--life",
+            str(life_s),
+        ],
         cwd=root,
         env={**os.environ, "LIXIAO_POSTGRES": postgres, "PYTHONPATH": str(root)},
         capture_output=True,

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from tests.faults.stage import LIFE_S
+
 ATTEST: Final = "services/kit/attestation.py"
 ATTEMPTS: Final = "services/clearance/attempts.py"
 SUBMISSIONS: Final = "services/clearance/submissions.py"
@@ -20,12 +22,13 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`what` is the mistake, as somebody would make it; `quick` ones are run by CI."""
+    """`what` is the mistake; `quick` ones are run by CI; `life_s` is how long attempts live."""
 
     name: str
     what: str
     edits: tuple[Edit, ...]
     quick: bool = False
+    life_s: float = LIFE_S
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -128,7 +131,6 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
                 "                await self._send(rows)\n",
             ),
         ),
-        quick=True,
     ),
     Mutant(
         "no version guard",
@@ -169,22 +171,26 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 SUBMISSIONS,
-                "        await roster.lock(connection, student_id)\n        attempt = await attempts.lock(",
+                "        await roster.lock(connection, student_id)\n"
+                "        attempt = await attempts.lock(connection, attempt_id)\n"
+                '        crashpoint("expire.after_lock")\n',
                 "        import asyncio\n"
                 '        row = await connection.fetchrow("SELECT * FROM attempt WHERE attempt_id = $1", attempt_id)\n'
-                "        attempt = attempts._attempt(row)\n        await asyncio.sleep(0.2)\n        str(",
+                "        attempt = attempts._attempt(row)\n"
+                "        await asyncio.sleep(0.5)\n",
             ),
             Edit(ATTEMPTS, "WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING"),
         ),
+        life_s=0.3,
     ),
     Mutant(
         "no lock on the record",
-        "a department reads the record without locking it",
+        "a department reads the record without locking it, and is slow",
         (
             Edit(
                 "services/kit/desk.py",
-                "FROM record WHERE student_id = $1 FOR UPDATE",
-                "FROM record WHERE student_id = $1",
+                " FROM record WHERE student_id = $1 FOR UPDATE",
+                ", pg_sleep(0.1) FROM record WHERE student_id = $1",
             ),
         ),
     ),
