@@ -7,6 +7,7 @@ clean   stop what runs from the state folder, then remove it
 
 import os
 import shlex
+import signal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -44,6 +45,7 @@ Every = ",".join(Name)
 def up(state: Folder = DEFAULT_STATE, only: Only = Every) -> None:
     """Start the parts and run until Ctrl-C; prints the lines that make other programs use them."""
     names = _names(only)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` would have us ignore it
     try:
         with State(state) as claimed, Supervisor(console) as supervisor:
             obtained = []
