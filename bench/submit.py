@@ -15,6 +15,7 @@ import asyncio
 import random
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -49,7 +50,8 @@ class Clicks:
     due: dict[str, float] = field(default_factory=dict)
     answered: dict[str, float] = field(default_factory=dict)
     accepted: dict[str, float] = field(default_factory=dict)
-    refused: int = 0
+    refused: Counter[int] = field(default_factory=Counter)
+    """HTTP status → clicks answered so."""
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
@@ -75,7 +77,7 @@ def _row(per_s: float, clicks: Clicks) -> str:
     texts = [
         f"{percentile(each, 0.5) * 1e3:,.0f}, {percentile(each, 0.99) * 1e3:,.0f}" for each in (answered, accepted)
     ]
-    refused = f", {clicks.refused} clicks answered otherwise" if clicks.refused else ""
+    refused = "".join(f", {count} clicks answered {status}" for status, count in clicks.refused.items())
     return (
         f"{per_s:<18g}{len(clicks.due):<9}{texts[0]:<26}{texts[1]:<26}{len(accepted) / took_s:.1f} accepted/s{refused}"
     )
@@ -130,7 +132,7 @@ async def _click(installation: Installation, device: Device, at: float, clicks: 
     await asyncio.sleep(at - time.time())
     answer = await device.submit(installation.address(GATEWAY))
     if answer.status_code != 202:
-        clicks.refused += 1
+        clicks.refused[answer.status_code] += 1
         return
     clicks.due[device.student_id], clicks.answered[device.student_id] = at, time.time()
 
