@@ -72,8 +72,8 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
 
 def _row(per_s: float, clicks: Clicks) -> str:
     answered = [at - clicks.due[who] for who, at in clicks.answered.items()]
-    accepted = [at - clicks.due[who] for who, at in clicks.accepted.items()]
-    took_s = max(clicks.accepted.values()) - min(clicks.due.values())
+    accepted = [clicks.accepted[who] - at for who, at in clicks.due.items()]
+    took_s = max(clicks.accepted[who] for who in clicks.due) - min(clicks.due.values())
     texts = [
         f"{percentile(each, 0.5) * 1e3:,.0f}, {percentile(each, 0.99) * 1e3:,.0f}" for each in (answered, accepted)
     ]
