@@ -33,7 +33,7 @@ SIGNS_OF_LEFTOVER = ("still in use", "postmaster.pid")
 READY_LINE = 7  # of postmaster.pid, counted from 0: "ready" once connections are taken
 
 SETTINGS = {
-    "max_connections": "200",
+    "max_connections": "400",
     "shared_buffers": "128MB",
     "listen_addresses": LOOPBACK,
     "password_encryption": "scram-sha-256",

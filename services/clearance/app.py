@@ -75,6 +75,7 @@ def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Proj
         departments=list(discover(settings.services_folder)),
         lanes=settings.projector_lanes,
         max_records=settings.projector_batch,
+        session_timeout_s=settings.session_timeout_s,
     )
 
 

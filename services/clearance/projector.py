@@ -19,6 +19,7 @@ from services.kit import instruments
 from services.kit.consumer import Inbox
 from services.kit.database import Connection
 from services.kit.dead_letters import Parked
+from services.kit.settings import SESSION_TIMEOUT_S
 
 NAME: Final = "clearance.projector"
 MEASURED_PER_BATCH: Final = 64
@@ -51,6 +52,7 @@ class Projector:
         departments: Sequence[str],
         lanes: int = 2,
         max_records: int = 2000,
+        session_timeout_s: float = SESSION_TIMEOUT_S,
     ) -> None:
         self.topics = status_topics(topics, departments)
         self.group = topics.group(NAME)
@@ -63,6 +65,7 @@ class Projector:
             apply=self.apply,
             lanes=lanes,
             max_records=max_records,
+            session_timeout_s=session_timeout_s,
             committed=self.committed,
         )
         self.run = self.inbox.run

@@ -124,6 +124,7 @@ async def rounds(
         topics=[topics.command, *(topics.attestation(name) for name in departments)],
         apply=hears(submissions_of(settings, roster, passed), topics, departments),
         lanes=2,
+        session_timeout_s=settings.session_timeout_s,
         committed=after_commit,
     )
     sweeper = Sweeper(pool, submissions_of(settings, roster, swept), swept, bell)

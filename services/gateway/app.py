@@ -40,6 +40,7 @@ from services.kit.health import Health
 from services.kit.outbox import Bell
 from services.kit.relay import Relay
 from services.kit.service import background
+from services.kit.telemetry import Telemetry
 from services.kit.vitals import watch_inbox, watch_relay
 from services.kit.web import create_app
 
@@ -49,7 +50,7 @@ FOLDERS: Final = (KIT / "outbox", KIT / "inbox", KIT / "audit", Path(__file__).p
 _SWEEP_EVERY_S: Final = 300
 
 
-def gateway_app(settings: GatewaySettings) -> FastAPI:
+def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
     """The application; its lifespan opens the databases and starts relay, inbox, hub and listeners."""
     folder = settings.university or CONFIGURATIONS / "cumt"
     house = House(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
@@ -76,7 +77,7 @@ def gateway_app(settings: GatewaySettings) -> FastAPI:
             sign_in.router,
             api.router,
         ),
-        telemetry=telemetry.start(f"lixiao-{NAME}", settings=settings),
+        telemetry=traced or telemetry.start(f"lixiao-{NAME}", settings=settings),
         docs=False,
         metrics=settings.metrics,
     )
@@ -166,7 +167,14 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
 def _inbox(settings: GatewaySettings, house: House, pool: "asyncpg.Pool[Any]") -> Inbox:
     topics = settings.topics
     heard = [topics.submission, *(topics.answer(department) for department in house.departments)]
-    return Inbox(pool=pool, kafka=settings.kafka, group=topics.group(NAME), topics=heard, apply=each(ends()))
+    return Inbox(
+        pool=pool,
+        kafka=settings.kafka,
+        group=topics.group(NAME),
+        topics=heard,
+        apply=each(ends()),
+        session_timeout_s=settings.session_timeout_s,
+    )
 
 
 def _openid(settings: GatewaySettings) -> OpenIdSettings:

@@ -25,6 +25,7 @@ from services.kit.crash import crashpoint
 from services.kit.database import Connection
 from services.kit.dead_letters import Parked, park
 from services.kit.records import read_any_header_name
+from services.kit.settings import SESSION_TIMEOUT_S
 
 Records = Sequence[ConsumerRecord]
 Apply = Callable[[Connection, Records, list[Parked]], Awaitable[None]]
@@ -79,12 +80,14 @@ class Inbox:
         apply: Apply,
         lanes: int = 1,
         max_records: int = 500,
+        session_timeout_s: float = SESSION_TIMEOUT_S,
         committed: Callable[[], None] = lambda: None,
     ) -> None:
         self._pool, self._kafka, self._group, self._apply = pool, kafka, group, apply
         self._topics = tuple(sorted(topics))
         self._max_records = max_records
         self._lanes = lanes
+        self._session_timeout_ms = round(session_timeout_s * 1000)
         self._committed = committed
         self._queues: list[asyncio.Queue[Records]] = []
         self._placed: set[TopicPartition] = set()
@@ -116,8 +119,8 @@ class Inbox:
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             fetch_max_wait_ms=20,
-            session_timeout_ms=12_000,
-            heartbeat_interval_ms=3_000,
+            session_timeout_ms=self._session_timeout_ms,
+            heartbeat_interval_ms=self._session_timeout_ms // 4,
             rebalance_timeout_ms=60_000,
             max_poll_interval_ms=300_000,
             listener=positions,

@@ -109,6 +109,7 @@ async def _start(
         group=topics.group(name),
         topics=[topics.case, topics.submission, topics.command],
         apply=each(listens(desk, topics, passed)),
+        session_timeout_s=settings.session_timeout_s,
         committed=after_commit,
     )
     watch_relay(health, relay, name)

@@ -7,7 +7,7 @@ container platforms mount them. OpenTelemetry keeps its own variables (OTEL_…)
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +17,8 @@ from services.kit.departments import SERVICES
 
 PREFIX = "LIXIAO_"
 SECRETS_FOLDER = "LIXIAO_SECRETS_FOLDER"
+
+SESSION_TIMEOUT_S: Final = 12.0
 
 _SERVER = r"[A-Za-z0-9._-]+:[0-9]{1,5}"
 Bootstrap = Annotated[str, Field(pattern=rf"^{_SERVER}(,{_SERVER}){{0,31}}$")]
@@ -47,6 +49,9 @@ class Settings(BaseSettings):
     services_folder: Path = SERVICES
     university: Path | None = None
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
+    session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
+    """How long Kafka waits for a killed member before it gives its partitions to another. The broker sets bounds:
+    group.min.session.timeout.ms, 6 s unless told otherwise."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True

@@ -12,6 +12,7 @@ from playwright.async_api import ConsoleMessage
 
 from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
+from services.kit import telemetry
 from tests.browser.browsers import PC, open_context
 from tests.browser.stage import BY_NAME, NOWHERE, Actor, Scene, Stage, card_open, clear, completed, waiting
 from tests.component.gateway_world import Browser
@@ -38,7 +39,7 @@ def routes() -> Iterator[tuple[str, str]]:
         openid_issuer="http://127.0.0.1:9",
         openid_client_id="gateway",
     )
-    for route in iter_route_contexts(gateway_app(settings).routes):
+    for route in iter_route_contexts(gateway_app(settings, traced=telemetry.build("test", exporters=[])).routes):
         for method in sorted(route.methods or ()):
             yield method, route.path or ""
 

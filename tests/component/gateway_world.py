@@ -30,6 +30,7 @@ from services.clearance.keys import public_jwk
 from services.gateway.app import gateway_app
 from services.gateway.sessions import COOKIE
 from services.gateway.settings import GatewaySettings
+from services.kit import telemetry
 from services.kit.form_numbers import CODES, NUMBERS, form_number, verification_code
 from services.kit.receipts import ALGORITHM
 from tests.component.live_server import live_server
@@ -80,7 +81,7 @@ def running_gateway(database: str, read_model: str, people: tuple[Person, ...], 
                 "openid_client_secret": SECRET,
                 **changes,
             }
-            return gateway_app(GatewaySettings(**given))
+            return gateway_app(GatewaySettings(**given), traced=telemetry.build("test", exporters=[]))
 
         with live_server(app) as address:
             yield Gate(address, database, read_model, people)

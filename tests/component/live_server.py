@@ -18,7 +18,7 @@ def live_server(make_app: Callable[[str], FastAPI]) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(make_app(address), log_level="error", access_log=False, timeout_graceful_shutdown=1)
+        config = uvicorn.Config(make_app(address), log_config=None, access_log=False, timeout_graceful_shutdown=1)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

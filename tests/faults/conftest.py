@@ -13,7 +13,7 @@ from tests.conftest import must
 from tests.faults.campus import Campus
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker(state: State, cache: object) -> Iterator[Kafka]:
     """A broker that no other test uses. Leave it running."""
     kafka = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)  # type: ignore[arg-type]
@@ -23,7 +23,7 @@ def broker(state: State, cache: object) -> Iterator[Kafka]:
     clean(kafka.folder.parent)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def campus(
     postgres: RunningPostgres, broker: Kafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Campus]:

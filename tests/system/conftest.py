@@ -24,7 +24,7 @@ def pytest_runtest_makereport(
     return report
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def campus(
     postgres: RunningPostgres, kafka: RunningKafka, zipkin: RunningZipkin, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
@@ -40,7 +40,7 @@ async def campus(
         await installation.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def _pair(
     postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:

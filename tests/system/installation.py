@@ -34,6 +34,8 @@ from tests.waiting import eventually
 
 START_TIMEOUT_S: Final = 60
 COMMAND_TIMEOUT_S: Final = 60
+SESSION_TIMEOUT_S: Final = "4"
+"""Tests kill many processes, and after each Kafka waits this long."""
 NOWHERE: Final = "http://127.0.0.1:9"
 BELOW_THE_KERNELS: Final = range(20_000, 32_000)
 """Ports the kernel gives to no outgoing connection, so that one stays free from its choice to its use."""
@@ -68,7 +70,11 @@ class Installation:
         self.departments = discover(root / "services")
         self.people = [Person(sub=secrets.token_hex(4), name="甲某", student_id=some_student()) for _ in range(PEOPLE)]
         self._postgres = postgres
-        self._settings = {"OTEL_TRACES_EXPORTER": "zipkin_json" if zipkin else "none", **(settings or {})}
+        self._settings = {
+            "OTEL_TRACES_EXPORTER": "zipkin_json" if zipkin else "none",
+            "LIXIAO_SESSION_TIMEOUT_S": SESSION_TIMEOUT_S,
+            **(settings or {}),
+        }
         self._accounts = Accounts(folder)
         names = (*self.departments, CLEARANCE, GATEWAY, IDENTITY)
         ports = {name: free_port(*random.sample(BELOW_THE_KERNELS, 5)) for name in names}

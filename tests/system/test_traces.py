@@ -26,15 +26,15 @@ def collector(campus: Installation) -> str:
     return campus.zipkin
 
 
-async def spans_until(collector: str, trace_id: str, name: str) -> list[Span]:
-    """The spans of a trace, once the one of this name is among them: services send them every few seconds."""
+async def spans_until(collector: str, trace_id: str, *names: str) -> list[Span]:
+    """The spans of a trace, once those of these names are among them: each service sends its own every few seconds."""
     found: list[Span] = []
 
     async def there() -> bool:
         found[:] = await trace(collector, trace_id)
-        return any(span["name"] == name for span in found)
+        return set(names) <= {span["name"] for span in found}
 
-    await eventually(there, what=f"the span {name!r} at the collector", timeout_s=30, poll_s=0.5)
+    await eventually(there, what=f"the spans {names} at the collector", timeout_s=30, poll_s=0.5)
     return found
 
 
@@ -49,7 +49,7 @@ async def test_a_desks_request_is_one_trace_up_to_the_views_commit(campus: Insta
     )
     assert answer.status_code == 200, answer.text
     topic = campus.topics.status("finance")
-    spans = await spans_until(collector, trace_id, f"process {topic}")
+    spans = await spans_until(collector, trace_id, f"process {topic}", f"send {topic}", "post /operations/charge")
 
     (processed,) = [span for span in spans if span["name"] == f"process {topic}"]
     sent, requested, *_ = [span for span in ancestors(spans, processed) if span.get("kind") in ("PRODUCER", "SERVER")]
