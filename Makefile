@@ -34,7 +34,8 @@ faults: $(STAMP) jars ## kill and pause processes, and show that nothing is lost
 mutants: $(STAMP) jars ## break the product on purpose, and show that a test notices
 	@$(BIN)/python -m tests.mutants
 
-screenshots: $(STAMP) jars browser ## pictures of the pages
+screenshots: $(STAMP) jars browser ## pictures of the pages, and those inside the manual
+	@$(BIN)/python -m tests.browser.manual_pictures
 	@$(BIN)/python -m tests.browser.screenshots
 
 setup: $(STAMP) jars browser ## install only

@@ -11,7 +11,7 @@ from services.gateway.assets import STATIC, Assets
 from services.gateway.formats import phone_parts
 from services.gateway.page import CasePage, House
 from services.gateway.texts import Texts
-from services.gateway.university import Contact
+from services.gateway.university import PICTURES, Contact
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -21,7 +21,7 @@ class Renderer:
 
     def __init__(self, house: House, folder: Path) -> None:
         self.house = house
-        self.assets = Assets(STATIC, folder)
+        self.assets = Assets(STATIC, folder, folder / PICTURES)
         university = house.university
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -33,6 +33,7 @@ class Renderer:
         self._environment.globals.update(
             university=university,
             asset=self.assets.address,
+            size=self.assets.size,
             logo=self.assets.address(university.logo) if university.logo else "",
             phone_parts=partial(phone_parts, area_code=university.area_code),
             contact_value=_contact_value,

@@ -7,10 +7,13 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.kit.departments import Department, Text, discover
+from services.gateway.pictures import NAME, size_of
+from services.kit.departments import Department, Link, Text, discover
 
+PICTURES = "pictures"
+"""The folder in a university's own that holds the pictures of its manual."""
 CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "universities"
 
 
@@ -36,11 +39,39 @@ class Contact(_Part):
     other: str = ""
 
 
+class FileNames(Text):
+    """A file for each language; both may name the same."""
+
+    zh: Annotated[str, Field(pattern=NAME)]
+    en: Annotated[str, Field(pattern=NAME)]
+
+
+class Words(Text):
+    """A text that may not be empty."""
+
+    zh: Annotated[str, Field(min_length=1)]
+    en: Annotated[str, Field(min_length=1)]
+
+
+class Picture(_Part):
+    """What a step of the manual looks like. `file` is in the folder's `pictures/`; `alt` says the same in words."""
+
+    file: FileNames
+    alt: Words
+
+
+class Step(Text):
+    """One paragraph of an answer. A link to a page may follow it, and a picture, by its name in `pictures`."""
+
+    link: Link | None = None
+    picture: str = ""
+
+
 class Question(_Part):
-    """An entry of 常见问题. Paragraphs starting with a digit and a dot become steps."""
+    """An entry of 常见问题."""
 
     question: Text
-    answer: Annotated[tuple[Text, ...], Field(min_length=1)]
+    answer: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
 class University(_Part):
@@ -69,16 +100,26 @@ class University(_Part):
     guide: Annotated[tuple[GuideRow, ...], Field(max_length=64)]
     note: tuple[Text, ...] = ()
     questions: Annotated[tuple[Question, ...], Field(max_length=64)] = ()
+    pictures: Annotated[dict[str, Picture], Field(max_length=64)] = {}
     terms: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _pictures_shown_are_described(self) -> "University":
+        shown = {step.picture for question in self.questions for step in question.answer if step.picture}
+        if missing := sorted(shown - set(self.pictures)):
+            raise ValueError(f"a step shows the picture {missing[0]!r}, and there is no [pictures.{missing[0]}]")
+        return self
 
 
 def load(folder: Path) -> University:
     """The configuration in `folder`. Raises `ValueError` naming the file and the field at fault."""
     path = folder / "university.toml"
     try:
-        return University.model_validate(tomllib.loads(path.read_text("utf-8")))
+        university = University.model_validate(tomllib.loads(path.read_text("utf-8")))
+        _look_at_pictures(university, folder / PICTURES)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
+    return university
 
 
 def departments(folder: Path, services: Path) -> dict[str, Department]:
@@ -86,3 +127,16 @@ def departments(folder: Path, services: Path) -> dict[str, Department]:
     path = folder / "departments.toml"
     overlay: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     return discover(services, overlay)
+
+
+def _look_at_pictures(university: University, folder: Path) -> None:
+    """Every picture named is there and can be shown: better said at the start than seen as a hole in the page."""
+    for title, picture in university.pictures.items():
+        for name in sorted({picture.file.zh, picture.file.en}):
+            where = f"pictures.{title}: {name}"
+            if not (folder / name).is_file():
+                raise ValueError(f"{where} is not in {folder}: put it there, or take the picture out")
+            try:
+                size_of((folder / name).read_bytes())
+            except ValueError as error:
+                raise ValueError(f"{where}: {error}") from error

@@ -15,6 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
+import structlog
 from playwright.async_api import Browser, Page
 
 from deploy.local.postgres import create_database, drop_database
@@ -73,9 +74,15 @@ async def picture(page: Page, kind: str) -> bytes:
     size = (await debugger.send("Page.getLayoutMetrics"))["cssContentSize"]
     await page.set_viewport_size({"width": size["width"], "height": size["height"]})
     clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+    return await captured(page, kind, clip)
+
+
+async def captured(page: Page, kind: str, clip: dict[str, float], quality: int = QUALITY) -> bytes:
+    """The `clip` of the page, in CSS pixels of the page, as `webp` of this quality or as `png`."""
+    debugger = await page.context.new_cdp_session(page)
     options = {"format": kind, "clip": clip, "captureBeyondViewport": True}
     if kind == "webp":
-        options["quality"] = QUALITY
+        options["quality"] = quality
     return base64.b64decode((await debugger.send("Page.captureScreenshot", options))["data"])
 
 
@@ -84,6 +91,7 @@ async def alone() -> AsyncIterator[Stage]:
     """A stage outside of the tests, on a PostgreSQL of its own or the one LIXIAO_POSTGRES names."""
     # These gateways have no broker, and would say so all the time.
     logging.disable(logging.CRITICAL)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     state = claim_any(ROOT / ".lixiao" / "screenshots-state")
     postgres = obtain_postgres(state.folder, durable=False)
     made: list[str] = []

@@ -5,8 +5,9 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.browsers import PC, PHONE, Device, box
+from tests.browser.browsers import PC, PHONE, Device, box, sideways
 from tests.browser.conftest import Open
+from tests.browser.measure import WATCH
 from tests.browser.stage import BY_NAME, Stage
 
 ROWS = (
@@ -63,6 +64,45 @@ async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_
     await page.get_by_text("图书馆借阅怎样才算通过？").click()
     await expect(page.get_by_text("注销后不能自行恢复。")).to_be_visible()
     await expect(page.locator("footer")).to_contain_text("QQ 群 313963892")
+
+
+@pytest.mark.acceptance("S-023")
+@pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
+async def test_the_manuals_pictures_come_when_its_entry_is_opened_and_not_before(
+    stage: Stage, open_profile: Open, language: str
+) -> None:
+    page = await (await open_profile(PHONE, address=stage.gate.address, language=language)).new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.resource_type == "image" else None)
+    await page.add_init_script(WATCH)
+    await page.goto("/", wait_until="networkidle")
+    assert [address for address in asked if ".webp" in address] == []
+    entries = page.locator("details.question")
+    opened = set()
+    for entry in [one for one in await entries.all() if await one.locator("img").count()]:
+        await entry.locator("summary").click()
+        for picture in await entry.locator("img").all():
+            assert len(await picture.get_attribute("alt") or "") > 20
+            await picture.scroll_into_view_if_needed()
+            await expect(picture).to_have_js_property("complete", True)
+            assert await picture.evaluate("one => one.naturalWidth") > 0
+            opened.add(await picture.get_attribute("src") or "")
+    assert len(opened) == 8
+    assert {address.removeprefix(stage.gate.address) for address in asked if ".webp" in address} == opened
+    assert all(language[:2] in address for address in opened)
+    assert await page.evaluate("shifts") == 0, "a picture has its place before it comes"
+    assert await sideways(page) == 0
+
+
+async def test_who_holds_a_form_finds_the_check_page_from_the_guide(stage: Stage, open_profile: Open) -> None:
+    page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
+    await page.goto("/")
+    await page.get_by_text("别人怎样核验离校流程单？").click()
+    await page.locator("#questions").get_by_role("link", name="打开核验页面").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("核验离校流程单")
+    await page.goto("/signed-out")
+    await page.locator("footer").get_by_role("link", name="核验离校流程单").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("核验离校流程单")
 
 
 @pytest.mark.acceptance("S-022")
