@@ -97,9 +97,9 @@ def _groups(
 def _summary(showing: Showing, lines: Sequence[Line], *, done: bool, asked: bool, form: FormView | None) -> Summary:
     texts = showing.texts
     if done:
-        number = form.form_number if form else ""
+        number, university = form.form_number if form else "", showing.house.university
         sentence = texts("summary.done", number=number) if number else texts("summary.done_no_form")
-        return Summary("done", sentence, texts("summary.done_next"), ())
+        return Summary("done", sentence, texts("summary.done_next", form=texts.of(university.form_title)), ())
     if asked:
         return Summary("waiting", texts("summary.asked"), texts("summary.asked_next"), ())
     open_lines = [one for one in lines if one.state is not State.CLEAR]
