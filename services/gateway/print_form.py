@@ -68,6 +68,6 @@ def _check(line: Line, t: Texts) -> dict[str, Any]:
         "columns": [column.label for column in table.columns] if table and table.rows else [],
         "numeric": [column.numeric for column in table.columns] if table and table.rows else [],
         "rows": [list(row) for row in table.rows] if table else [],
-        "total": list(table.total) if table and table.rows and table.total else [],
+        "total": list(table.total) if table and table.total else [],
         "empty": table.empty if table else "",
     }

@@ -132,10 +132,23 @@ async def test_arrears_are_listed_with_their_exact_total(stage: Stage, open_prof
     await expect(table.locator(".total")).to_have_text(re.compile(r"总计欠款\(元\)\s*682\.40"))
     notice, total = await box(page, "#finance-arrears .notice"), await box(page, "#finance-arrears .total")
     assert notice["y"] >= total["bottom"]
-    await expect(page.locator("#finance-arrears .notice")).to_have_text("2020届毕业生缴纳学费通知")
+    # The guide's figure is of the class of 2020; the year is configuration.
+    await expect(page.locator("#finance-arrears .notice")).to_have_text("2026届毕业生缴纳学费通知")
+    await expect(page.locator("#finance-arrears .notice a")).to_have_count(0)
     rooms = page.locator("#dorm-check-out table")
     assert await rooms.locator("thead th").all_text_contents() == ["校区", "楼宇", "房间号", "退宿日期", "退宿办理人"]
     await expect(page.locator("#dorm-check-out .todo")).to_contain_text("请在各宿舍公寓管理员处办理退宿")
+
+
+@pytest.mark.acceptance("S-082")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_who_owes_nothing_sees_the_total_of_zero(stage: Stage, open_profile: Open, device: Device) -> None:
+    page = await opened(stage, open_profile, device, "case-clear")
+    line = page.locator("#finance-arrears")
+    await expect(line.locator(".empty")).to_have_text("没有欠费")
+    await expect(line.locator("tbody tr")).to_have_count(1)
+    await expect(line.locator(".total")).to_have_text(re.compile(r"总计欠款\(元\)\s*0\.00"))
+    await expect(page.locator("#dorm-check-out tbody tr")).to_have_count(1)
 
 
 @pytest.mark.acceptance("S-084")
