@@ -1,6 +1,7 @@
 """Errors as a student meets them: a calm page in their language. The API and the health routes answer problems."""
 
 from typing import Final
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -22,7 +23,14 @@ _KINDS: Final = {
     429: "busy",
     503: "away",
 }
-_NEXT: Final = {"/case": "case", "/me": "me", "/completed": "completed", "/submit": "case", "/desk": "desk"}
+_NEXT: Final = {
+    "/": "guide",
+    "/case": "case",
+    "/me": "me",
+    "/completed": "completed",
+    "/submit": "case",
+    "/desk": "desk",
+}
 
 
 def install(app: FastAPI, renderer: Renderer) -> None:
@@ -50,7 +58,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
                 detail="Sign in at /sign-in with a browser; the session cookie comes with the requests after.",
             ).response()
         if request.method == "GET":
-            return RedirectResponse(f"/sign-in?next={_NEXT.get(request.url.path, 'case')}", 303)
+            return RedirectResponse(f"/sign-in?next={_place(request.url.path)}", 303)
         t = texts_of(request)
         body = renderer.page(
             "sign_in.html",
@@ -58,8 +66,9 @@ def install(app: FastAPI, renderer: Renderer) -> None:
             session=None,
             back="/",
             title=t("sign.needed_title"),
-            paragraphs=[t("live.ended"), t("sign.needed_text")],
+            paragraphs=[t("sign.not_done")],
             provider_out="",
+            place=_place(_sent_from(request)),
         )
         return HTMLResponse(body, 401)
 
@@ -79,6 +88,20 @@ def install(app: FastAPI, renderer: Renderer) -> None:
     app.add_exception_handler(SignInNeeded, needs_sign_in)
     app.add_exception_handler(NotForYou, not_for_you)
     app.add_exception_handler(TooManyStreams, too_many)
+
+
+def _place(path: str) -> str:
+    """Where one goes after signing in: the name of a page, never an address."""
+    return _NEXT.get(path, "desk" if path.startswith("/desk/") else "case")
+
+
+def _sent_from(request: Request) -> str:
+    """The path of the page whose form was sent."""
+    try:
+        path = urlsplit(request.headers.get("referer", "")).path
+    except ValueError:
+        path = ""
+    return path or request.url.path
 
 
 def shown(renderer: Renderer, request: Request, problem: Response) -> Response:

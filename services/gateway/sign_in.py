@@ -120,7 +120,7 @@ def _refused(parts: Gateway, t: Texts, text: str, status: int) -> Response:
 
 
 def _page(parts: Gateway, t: Texts, title: str, paragraphs: list[str], status: int, provider_out: str) -> Response:
-    values: dict[str, Any] = {"title": title, "paragraphs": paragraphs, "provider_out": provider_out}
+    values: dict[str, Any] = {"title": title, "paragraphs": paragraphs, "provider_out": provider_out, "place": "case"}
     return HTMLResponse(parts.renderer.page("sign_in.html", t, session=None, back="/", **values), status)
 
 

@@ -101,9 +101,14 @@ async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Ins
     await other.goto("/case")
     await other.get_by_role("button", name="退出").click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("已退出")
-    await expect(page.locator("#notice")).to_have_text("登录已结束，请重新登录。")
-    await page.reload()
-    await expect(page).to_have_title(re.compile("统一身份认证"))
+    notice = page.locator("#notice")
+    await expect(notice).to_contain_text("登录已结束，请重新登录。")
+    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    await expect(notice).to_be_in_viewport()
+    await notice.get_by_role("link", name="统一身份认证登录").click()
+    await life.sign_in(page, person)
+    await expect(page).to_have_url(re.compile("/case$"))
+    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 
 
 async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(

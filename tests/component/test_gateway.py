@@ -460,7 +460,30 @@ async def test_a_session_ends_by_itself_unused_or_old(
     assert (await browser.get("/api/v1/me")).status_code == 401
     late = await browser.post("/submit", {"csrf": "x"})
     assert late.status_code == 401
-    assert "登录已结束，请重新登录。" in late.text
+    assert "登录已结束，刚才的操作没有执行。" in late.text
+    assert 'href="/sign-in?next=case"' in late.text
+
+
+@pytest.mark.parametrize(
+    ("address", "sent_from", "place"),
+    [
+        ("/submit", "/submit", "case"),
+        ("/case/library/cancel-card", "/case/library/cancel-card", "case"),
+        ("/favourite", "/", "guide"),
+        ("/favourite", "/me", "me"),
+        ("/favourite", "", "case"),
+        ("/favourite", "//elsewhere.example/evil", "case"),
+        ("/favourite", "http://[", "case"),
+    ],
+)
+async def test_a_form_sent_after_the_session_ended_leads_to_signing_in_and_back(
+    gate: Gate, browser: Browser, address: str, sent_from: str, place: str
+) -> None:
+    referer = f"{gate.address}{sent_from}" if sent_from.startswith("/") else sent_from
+    answer = await browser.post(address, {"csrf": "x", "kept": "yes"}, {"referer": referer})
+    assert answer.status_code == 401
+    assert "登录已结束，刚才的操作没有执行。" in answer.text
+    assert f'href="/sign-in?next={place}"' in answer.text
 
 
 async def test_an_open_page_of_an_ended_session_is_told_so(

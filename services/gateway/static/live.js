@@ -96,6 +96,11 @@
       over = true;
       source.close();
       tell(live.dataset.ended, "");
+      var link = document.createElement("a");
+      link.href = "/sign-in?next=case";
+      link.textContent = live.dataset.signIn;
+      notice.appendChild(document.createTextNode(" "));
+      notice.appendChild(link);
     });
     source.addEventListener("error", function () {
       if (over) { return; }
