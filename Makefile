@@ -9,6 +9,7 @@ BIN := $(VENV)/bin
 STATE := $(if $(LIXIAO_STATE),$(LIXIAO_STATE),.lixiao)
 STAMP := $(VENV)/.installed
 PYTEST ?=
+SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
@@ -17,7 +18,7 @@ demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops i
 	@$(BIN)/python -m deploy.local.demo
 
 test: $(STAMP) jars browser check ## check, then every test on a real broker and database (PYTEST='-k …' for some)
-	$(BIN)/python -m pytest $(PYTEST)
+	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST)
 
 check: $(STAMP) ## format, lint, types, layers
 	$(BIN)/ruff format --check
