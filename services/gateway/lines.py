@@ -72,6 +72,9 @@ def line(
     title, verdict = texts.of(check.title), texts(f"verdict.{state.state}")
     cause = _cause(texts, department, heard)
     facts = said.facts if said else {}
+    asked = _command(showing, department, check, heard, command, commands_open=commands_open)
+    # While an asked command is under way, the next step is to wait, not to press what is no longer there.
+    steps = (asked.note,) if asked and asked.waiting else todo(showing, department, check, state, heard)
     return Line(
         anchor=f"{department.name}-{check.name}",
         department=department.name,
@@ -84,9 +87,9 @@ def line(
         facts=() if check.rows else facts_shown(check, facts, texts),
         table=table(check, facts, texts) if check.rows and said else None,
         link=LinkView(texts.of(check.link.label), check.link.address) if check.link else None,
-        todo=todo(showing, department, check, state, heard),
+        todo=steps,
         phones=_phones(showing, check),
-        command=_command(showing, department, check, heard, command, commands_open=commands_open),
+        command=asked,
         freshness=_freshness(showing, department, state, heard, cause),
         turned=texts("live.turned", title=title, verdict=verdict, cause=cause or verdict),
         updated=texts("live.updated", title=title, cause=cause or verdict),
@@ -230,7 +233,7 @@ def _command(
             why = " ".join(reason_words(texts, department, reason) for reason in last.reasons)
             note = texts("command.refused", label=label, department=title, why=why)
             refused = True
-    return CommandView(offer.name, label, texts.of(offer.confirm), fits and not waiting, note, refused)
+    return CommandView(offer.name, label, texts.of(offer.confirm), fits and not waiting, note, refused, waiting)
 
 
 def offered(check: CheckManifest, heard: Heard | None) -> bool:

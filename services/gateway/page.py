@@ -62,7 +62,7 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """A command of a line. `offered` shows the button; `note` says how the last one went."""
+    """A command of a line. `offered` shows the button; `note` says how the last one went, `waiting` that it is on."""
 
     name: str
     label: str
@@ -70,6 +70,7 @@ class CommandView:
     offered: bool
     note: str = ""
     refused: bool = False
+    waiting: bool = False
 
 
 @dataclass(frozen=True, slots=True)

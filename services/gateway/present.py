@@ -106,14 +106,16 @@ def _summary(showing: Showing, lines: Sequence[Line], *, done: bool, asked: bool
     if not open_lines:
         return Summary("clear", texts("summary.clear", count=len(lines)), texts("summary.clear_next"), ())
     blocked = [one for one in open_lines if one.state is State.BLOCKED]
-    first = (blocked or open_lines)[0]
+    # What the student has asked for already is no step of theirs.
+    to_do = [one for one in blocked if not (one.command and one.command.waiting)]
+    first = (to_do or blocked or open_lines)[0]
     passed = len(lines) - len(open_lines)
     key = "summary.open" if passed else "summary.none_passed"
     if not blocked:
         key = "summary.waiting" if passed else "summary.all_waiting"
     sentence = texts(key, passed=passed, open=len(open_lines))
     step = first.todo[0] if first.todo else ""
-    next_step = texts("summary.next" if blocked else "summary.next_waiting", step=step)
+    next_step = texts("summary.next" if to_do else "summary.next_waiting", step=step)
     tone = "blocked" if blocked else "waiting"
     return Summary(tone, sentence, next_step, tuple((one.anchor, one.title) for one in open_lines))
 

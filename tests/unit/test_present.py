@@ -194,11 +194,20 @@ def test_the_command_is_offered_exactly_when_the_facts_are_the_manifests() -> No
         assert command.offered is offered
 
 
-def test_an_asked_command_is_not_offered_again_and_says_that_it_waits() -> None:
-    command = lines(shown(samples.card_open(), asked("cancel-card", "library")))["library-borrowing"].command
-    assert command is not None
-    assert not command.offered
-    assert command.note == "已于 10:35 提出注销，等待图书馆处理。"
+def test_an_asked_command_is_not_offered_again_and_the_next_step_is_to_wait() -> None:
+    page = shown(samples.card_open(), asked("cancel-card", "library"))
+    line = lines(page)["library-borrowing"]
+    assert line.command is not None
+    assert not line.command.offered
+    assert line.command.note == "已于 10:35 提出注销，等待图书馆处理。"
+    assert line.todo == (line.command.note,)
+    assert page.summary.next_step == "已于 10:35 提出注销，等待图书馆处理。"
+
+
+def test_while_a_command_is_under_way_the_next_step_is_another_items() -> None:
+    heard = {**samples.card_open().heard, "archives": samples.archives("empty", Reason(code="thesis-empty"))}
+    page = shown(replace(samples.card_open(), heard=heard), asked("cancel-card", "library"))
+    assert page.summary.next_step == f"下一步：{lines(page)['archives-thesis'].todo[0]}"
 
 
 def test_a_refused_command_says_why_and_is_offered_again() -> None:
