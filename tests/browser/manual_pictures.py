@@ -41,12 +41,12 @@ class Part:
 PARTS: Final = (
     Part("start", "guide", ".top", ".page-head"),
     Part("summary", "case-nearly", "#summary", "#summary"),
-    Part("items", "case-nearly", "#items-title", "#library-thesis"),
+    Part("items", "case-nearly", "#items-title", "#library-thesis", sharp=1.4),
     Part("cancel-card", "case-card", "#library-borrowing", "#library-borrowing"),
     Part("submit", "case-clear", "#submit", "#submit"),
     Part("submit-confirm", "submit-confirm", ".message", ".message"),
     Part("completed", "me", "#completed", "#completed"),
-    Part("form", "completed", ".form-head", ".form-head", sharp=1),
+    Part("form", "completed", ".form-head", ".form-head", sharp=0.9),
 )
 
 
