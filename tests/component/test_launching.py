@@ -17,7 +17,7 @@ import pytest
 from rich.console import Console
 
 from deploy.local import jars
-from deploy.local.ports import LOOPBACK, remembered_port
+from deploy.local.ports import LOOPBACK, free_port, remembered_port
 from deploy.local.processes import Process, StartFailed, wait_until
 from deploy.local.running import obtain_kafka, obtain_postgres, obtain_zipkin
 from deploy.local.state import State, StateInUse, claim_any, clean
@@ -44,6 +44,24 @@ def test_a_port_is_kept_from_run_to_run_and_chosen_around_when_taken(tmp_path: P
     assert remembered_port(note, 0) == first
     with HTTPServer((LOOPBACK, first), BaseHTTPRequestHandler):
         assert remembered_port(note, first) != first
+
+
+def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path: Path) -> None:
+    asked = "import sys; from deploy.local.ports import free_port; print(free_port(int(sys.argv[1])), flush=True)"
+    hold = "; sys.stdin.read()"
+    mine = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-c", asked + hold, "0"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = int(other.stdout.readline())
+        assert remembered_port(tmp_path / "port", theirs) != theirs
+        assert free_port(theirs) != theirs
+    assert free_port(theirs) == theirs, "what was claimed ends with its process"
+    answer = subprocess.run(
+        [sys.executable, "-c", asked, str(mine)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(answer.stdout) != mine
 
 
 def test_a_program_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:

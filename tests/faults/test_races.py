@@ -11,5 +11,5 @@ async def test_races_of_submissions_against_debts_break_nothing(campus: Campus) 
     assert await campus.judged() == []
     evidence = await campus.evidence(settled=True)
     states = {attempt.state for attempt in evidence.clearance.attempts.values()}
-    assert states == {"accepted", "refused"}, "the races went both ways"
+    assert states >= {"accepted", "refused"}, "the races went both ways"
     assert any(one.open for one in evidence.clearance.exceptions)
