@@ -15,7 +15,6 @@ from itertools import product
 from pathlib import Path
 from typing import Final
 
-import structlog
 from playwright.async_api import Browser, Page
 
 from deploy.local.postgres import create_database, drop_database
@@ -91,7 +90,6 @@ async def alone() -> AsyncIterator[Stage]:
     """A stage outside of the tests, on a PostgreSQL of its own or the one LIXIAO_POSTGRES names."""
     # These gateways have no broker, and would say so all the time.
     logging.disable(logging.CRITICAL)
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     state = claim_any(ROOT / ".lixiao" / "screenshots-state")
     postgres = obtain_postgres(state.folder, durable=False)
     made: list[str] = []
