@@ -15,7 +15,6 @@ from typing import Final
 
 LOOPBACK = "127.0.0.1"
 CLAIMS: Final = Path(tempfile.gettempdir()) / f"lixiao-ports-{os.getuid()}"
-_claimed: Final[set[int]] = set()
 
 
 @cache
@@ -39,7 +38,7 @@ def port_is_free(port: int) -> bool:
 def free_port(*preferred: int) -> int:
     """The first preferred port that is free, else one the kernel chooses."""
     for port in preferred:
-        if port and port not in _claimed and _claim(port) and port_is_free(port):
+        if port and _claim(port) and port_is_free(port):
             return port
     while True:
         with socket.socket() as probe:
@@ -67,7 +66,6 @@ def _claim(port: int) -> bool:
         fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
     except OSError:
         return False
-    _claimed.add(port)
     return True
 
 

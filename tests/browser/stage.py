@@ -5,7 +5,6 @@ are in `test_journey.py`; here it matters what is shown.
 """
 
 import json
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,7 +13,6 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-import structlog
 from playwright.async_api import Page, Response
 
 from deploy.local.identity.people import Person
@@ -145,9 +143,6 @@ async def opened_stage(make_database: DatabaseMaker, people: int = 240) -> Async
     cast = tuple(Person(sub=f"u-{n}", name=f"虚构{n}", student_id=new_student()) for n in range(people))
     calm = {"freshness_bound_s": 86_400}
     async with AsyncExitStack() as running:
-        # These gateways have no broker and would say so all the time, each time for seconds of a busy machine.
-        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
-        running.callback(structlog.reset_defaults)
         gate = running.enter_context(running_gateway(database, read_model, (*cast, *CLERKS), **calm))
         away = running.enter_context(running_gateway(other, NOWHERE, cast[:20], **calm))
         stage = Stage(gate, away)

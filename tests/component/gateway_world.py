@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -14,6 +15,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import structlog
 from fastapi import FastAPI
 from joserfc.jwk import OKPKey
 from pydantic import SecretStr
@@ -58,7 +60,11 @@ class Gate:
 
 @contextmanager
 def running_gateway(database: str, read_model: str, people: tuple[Person, ...], **changes: Any) -> Iterator[Gate]:
-    """A gateway and its identity provider, both on ports of their own."""
+    """A gateway and its identity provider, both on ports of their own, that say nothing.
+
+    They have no broker, would say so all the time, and a traceback in structlog's own colours takes its loop seconds.
+    """
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     # Each must know the other's address, so the provider moves into its server once the gateway has one.
     provider = FastAPI(openapi_url=None)
     with live_server(lambda _: provider) as issuer:
@@ -83,8 +89,11 @@ def running_gateway(database: str, read_model: str, people: tuple[Person, ...], 
             }
             return gateway_app(GatewaySettings(**given), traced=telemetry.build("test", exporters=[]))
 
-        with live_server(app) as address:
-            yield Gate(address, database, read_model, people)
+        try:
+            with live_server(app) as address:
+                yield Gate(address, database, read_model, people)
+        finally:
+            structlog.reset_defaults()
 
 
 class Browser:

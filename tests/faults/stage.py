@@ -66,7 +66,7 @@ SPELL_S: Final = (0.1, 0.5)
 """A consumer that stands still for a while."""
 DELAY_S: Final = (0.0, 0.012)
 ECHOED: Final = 8
-REST_TIMEOUT_S: Final = 20.0
+REST_TIMEOUT_S: Final = 60.0
 LIFE_S: Final = 4.0
 
 
