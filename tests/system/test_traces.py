@@ -165,7 +165,7 @@ async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
     assert sent.status_code == 202, sent.text
 
     async def imported() -> bool:
-        return (await library.get(f"/imports/{sent.json()['job_id']}")).json()["state"] == "done"
+        return bool((await library.get(f"/imports/{sent.json()['job_id']}")).json()["state"] == "done")
 
     await eventually(imported, what="the import to be done")
     # A word that comes after the unreadable one would be read again.
