@@ -18,6 +18,7 @@ from bench.rounds import Leg, timed, while_running
 from services.clearance import store
 from services.clearance.projector import Projector
 from services.kit import telemetry
+from services.kit.collector import calm_collector
 from services.kit.database import open_pool
 
 LANES: Final = 2
@@ -91,6 +92,7 @@ async def limit(where: Ground, lanes: Sequence[Sequence[Prepared]]) -> Leg:
 
 async def ours(where: Ground, count: int) -> Leg:
     """The clearance's projector as its service runs it, traces and metrics included; spans go to nobody."""
+    calm_collector()
     traced = telemetry.build("bench", exporters=[_Nobody()])
     trace.set_tracer_provider(traced.tracer_provider)
     metrics.set_meter_provider(traced.meter_provider)

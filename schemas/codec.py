@@ -46,6 +46,7 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     datacontenttype: str = "application/json"
 
 
+_OURS: Final = frozenset({"content-type", "traceparent"})
 _BINARY_PREFIXES: Final = frozenset({"ce_", "Ce_", "cE_", "CE_"})
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
@@ -83,7 +84,7 @@ def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
     headers = tuple(headers)
     try:
         for name, _ in headers:
-            if name[:3] in _BINARY_PREFIXES:
+            if name not in _OURS and name[:3] in _BINARY_PREFIXES:
                 return _in_either_mode(value, headers)
         return _envelopes.decode(value)
     except (ValueError, RecursionError) as error:
@@ -136,7 +137,8 @@ def _is_own_head(envelope: Envelope, value: bytes, data: bytes) -> bool:
         envelope.time is not None
         and head.count(b'"') == 2 * 13
         and b'"datacontenttype":"' in head
-        and value.endswith(data + b"}")
+        and value.startswith(data, len(head))
+        and value.endswith(b"}")
     )
 
 

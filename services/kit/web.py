@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from services.kit import problems
+from services.kit.collector import calm_collector
 from services.kit.database import transient
 from services.kit.documentation import documentation_routes
 from services.kit.edge import Edge
@@ -102,6 +103,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
     server = uvicorn.Server(config)
+    calm_collector()
     # When all is ended uvicorn raises the signal once more, which would end the process before the telemetry is sent.
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, _exit)
