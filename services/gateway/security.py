@@ -87,8 +87,8 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                # A stream says `no-cache` of itself, which would let it be kept.
-                if "immutable" not in headers.get("Cache-Control", ""):
+                # A stream says `no-cache` of itself, which would let it be kept. Public are our own files and keys.
+                if not headers.get("Cache-Control", "").startswith("public"):
                     headers["Cache-Control"] = "no-store"
                 if self._origin.startswith("https://"):
                     headers["Strict-Transport-Security"] = _HSTS

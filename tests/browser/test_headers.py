@@ -11,6 +11,7 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import ConsoleMessage
 
 from services.gateway.app import gateway_app
+from services.gateway.public_check import KEYS_ADDRESS
 from services.gateway.settings import GatewaySettings
 from services.kit import telemetry
 from tests.browser.browsers import PC, open_context
@@ -69,8 +70,12 @@ def is_guarded(response: httpx.Response) -> bool:
     for name, value in HEADERS.items():
         assert response.headers[name] == value
     assert "camera=()" in response.headers["permissions-policy"]
-    is_static = response.request.url.path.startswith("/static/") and response.status_code == 200
-    assert ("immutable" if is_static else "no-store") in response.headers["cache-control"]
+    path, kept = response.request.url.path, "no-store"
+    if response.status_code == 200 and path.startswith("/static/"):
+        kept = "immutable"
+    elif response.status_code == 200 and path == KEYS_ADDRESS:
+        kept = "public"
+    assert kept in response.headers["cache-control"]
     return True
 
 

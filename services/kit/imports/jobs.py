@@ -18,7 +18,6 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Link
 from pydantic import ValidationError
 
-from services.kit.crash import crashpoint
 from services.kit.database import Connection, transient
 from services.kit.desk import Held
 from services.kit.imports import store
@@ -158,9 +157,7 @@ class ImportWorker:
                     students.add(outcome.student_id)
                     if outcome.tried:
                         held.append(row.number)
-                crashpoint("imports.between_rows")
             await store.settle(connection, job_id, settled, held)
-        crashpoint("imports.after_commit")
         if rows:
             walk.after = rows[-1].number
             walk.held_students |= students
