@@ -38,7 +38,7 @@ ASK_EVERY_S: Final = 0.005
 RECORDS: Final = {"library": {"card": "cancelled", "thesis": "approved"}, "archives": {"thesis": "approved"}}
 WARM_UP: Final = (10.0, 300)
 """Clicks that are not counted: until its Java is compiled the broker takes half as much processor time again."""
-LEGS: Final = ((1.0, 30), (20.0, 200), (200.0, 600))
+LEGS: Final = ((1.0, 30), (10.0, 200), (20.0, 200), (200.0, 600))
 """(clicks a second, clicks)."""
 HELD: Final = 60
 COLUMNS: Final = f"{'clicks/s':<18}{'clicks':<9}{'answered p50, p99 (ms)':<26}{'accepted p50, p99 (ms)':<26}reached"
