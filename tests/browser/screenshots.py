@@ -20,6 +20,7 @@ from playwright.async_api import Browser, Page
 from deploy.local.postgres import create_database, drop_database
 from deploy.local.running import obtain_postgres
 from deploy.local.state import claim_any
+from services.gateway import limits
 from tests.browser.browsers import PC, PHONE, TABLET, Device, Language, Scheme, chromium, find_chromium, open_context
 from tests.browser.stage import BY_NAME, SCENES, Scene, Stage, opened_stage
 from tests.conftest import DatabaseMaker
@@ -116,6 +117,8 @@ async def write(shots: list[Shot], folder: Path, kind: str) -> None:
         raise SystemExit("No Chromium: apt install chromium-headless-shell, or set LIXIAO_CHROMIUM.")
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
+    # One browser checks the forms of everybody here; a public address may check twenty and then waits.
+    limits.ADDRESS_BURST = limits.ALL_BURST = 10_000.0
     async with alone() as stage, chromium(program) as browser:
         for shot in shots:
             page = await take(browser, stage, shot)
