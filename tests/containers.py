@@ -45,5 +45,5 @@ def postgres_container() -> Iterator[RunningPostgres]:
 def kafka_container() -> Iterator[RunningKafka]:
     """A Kafka broker in a container, in KRaft mode."""
     must_have_an_engine()
-    with KafkaContainer(KAFKA_IMAGE).with_kraft().with_env("KAFKA_GROUP_MIN_SESSION_TIMEOUT_MS", "1000") as container:
+    with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
         yield RunningKafka(container.get_bootstrap_server(), None)

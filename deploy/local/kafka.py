@@ -46,7 +46,6 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
-group.min.session.timeout.ms=1000
 num.io.threads=2
 num.network.threads=2
 log.cleaner.dedupe.buffer.size=16777216

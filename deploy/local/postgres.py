@@ -21,7 +21,7 @@ import psutil
 from deploy.local.part import Part
 from deploy.local.ports import LOOPBACK, remembered_port
 from deploy.local.postgres_program import binaries_for, home_for, unprivileged_user
-from deploy.local.processes import Process, StartFailed, tail
+from deploy.local.processes import Process, StartFailed, tail, wait_until
 
 SUPERUSER = "lixiao"
 PREFERRED_PORT = 54320
@@ -170,12 +170,12 @@ class Postgres(Part):
         process = Process("initdb", command, log=log, cwd=self.data, env=_environment(self.home), user=self.user)
         process.start()
         try:
-            deadline = time.monotonic() + INITIALISE_TIMEOUT_S
-            while process.poll() is None and time.monotonic() < deadline:
-                time.sleep(0.03)
+            wait_until(lambda: process.poll() is not None, what="PostgreSQL's initdb", timeout_s=INITIALISE_TIMEOUT_S)
             if process.poll() != 0:
-                shutil.rmtree(self.data, ignore_errors=True)
                 raise StartFailed(f"PostgreSQL: initdb failed with code {process.poll()}.\n{tail(log)}")
+        except StartFailed:
+            shutil.rmtree(self.data, ignore_errors=True)
+            raise
         finally:
             process.kill()
             password_file.unlink(missing_ok=True)

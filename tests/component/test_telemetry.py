@@ -5,7 +5,7 @@ import json
 import logging
 import subprocess
 import sys
-import time
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -29,6 +29,7 @@ from services.kit.health import Health
 from services.kit.instruments import Age
 from services.kit.telemetry import Telemetry, TelemetryError, build, current_traceparent, remote_context
 from services.kit.web import create_app
+from tests.waiting import eventually
 
 SECRET = "WANG-XIAOMING-7"
 PARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -307,14 +308,17 @@ def test_an_exporter_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_collector_that_hangs_does_not_hold_up_the_end() -> None:
+    answered = threading.Event()
+
     class Hangs(SpanExporter):
         def export(self, spans: Any) -> SpanExportResult:
-            time.sleep(60)
+            answered.wait()
             return SpanExportResult.SUCCESS
 
     telemetry = build("library", exporters=[Hangs()])
     telemetry.tracer_provider.get_tracer("test").start_span("work").end()
     assert telemetry.stop(bound_s=0.2) is False
+    answered.set()
 
 
 PROCESS = """
@@ -335,7 +339,7 @@ print(text.decode())
 """
 
 
-def test_a_started_process_sends_its_spans_and_shows_its_instruments(zipkin: RunningZipkin) -> None:
+async def test_a_started_process_sends_its_spans_and_shows_its_instruments(zipkin: RunningZipkin) -> None:
     environment = {
         "LIXIAO_KAFKA": "127.0.0.1:9",
         "LIXIAO_DATABASE": "postgresql://nobody@127.0.0.1/none",
@@ -350,11 +354,10 @@ def test_a_started_process_sends_its_spans_and_shows_its_instruments(zipkin: Run
     assert "lixiao_outbox_depth 3.0" in [line.replace("{}", "") for line in metrics]
     assert 'lixiao_dead_letters_total{topic="t"} 2.0' in metrics
     trace_id = json.loads(log)["trace_id"]
-    deadline = time.monotonic() + 20
-    while True:
-        found = httpx.get(f"{zipkin.address}/api/v2/trace/{trace_id}")
-        if found.status_code == 200 or time.monotonic() > deadline:
-            break
-        time.sleep(0.2)
-    (span,) = found.json()
+
+    def found() -> httpx.Response:
+        return httpx.get(f"{zipkin.address}/api/v2/trace/{trace_id}")
+
+    await eventually(lambda: found().status_code == 200, what="the trace at the collector", poll_s=0.2)
+    (span,) = found().json()
     assert (span["name"], span["localEndpoint"]["serviceName"]) == ("work", "library")

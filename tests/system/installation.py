@@ -34,8 +34,8 @@ from tests.waiting import eventually
 
 START_TIMEOUT_S: Final = 60
 COMMAND_TIMEOUT_S: Final = 60
-SESSION_TIMEOUT_S: Final = "4"
-"""Tests kill many processes, and after each Kafka waits this long."""
+SESSION_TIMEOUT_S: Final = "6"
+"""Tests kill many processes, and after each Kafka waits this long: the least that a broker takes unless told."""
 NOWHERE: Final = "http://127.0.0.1:9"
 BELOW_THE_KERNELS: Final = range(20_000, 32_000)
 """Ports the kernel gives to no outgoing connection, so that one stays free from its choice to its use."""
