@@ -106,8 +106,8 @@ class Kafka(Part):
         return path
 
     def _format(self, class_path: str, configuration: Path) -> None:
-        cluster_id = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        arguments = ("format", "-t", cluster_id, "-c", configuration, "--ignore-formatted")
+        # One word: one id in 64 begins with a dash, and as a word of its own would be read as an option.
+        arguments = ("format", f"--cluster-id={new_cluster_id()}", "-c", configuration, "--ignore-formatted")
         process = self._java("kafka-format", class_path, "-Xmx128m", "kafka.tools.StorageTool", *arguments)
         process.start()
         try:
@@ -122,6 +122,11 @@ class Kafka(Part):
         logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
         command = [java_program(), *options, "-cp", class_path, logging, *arguments]
         return Process(name, command, log=self.folder / f"{name}.log", cwd=self.folder)
+
+
+def new_cluster_id() -> str:
+    """A random UUID as Kafka writes it: 22 characters of base64url."""
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def broker_count(address: str, timeout_s: float = 2) -> int:

@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import asyncpg
 import psutil
@@ -13,7 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local.kafka import Kafka, broker_count
+from deploy.local.kafka import Kafka, broker_count, new_cluster_id
 from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres, create_database
 from deploy.local.running import RunningZipkin
@@ -83,6 +84,20 @@ async def test_what_kafka_acknowledged_survives_its_kill(own_kafka: Kafka) -> No
     own_kafka.start()
     assert own_kafka.address == address
     assert await read_first(address, topic) == b"kept"
+
+
+def test_kafka_starts_whatever_its_cluster_id_begins_with(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins_with_a_dash = UUID(int=0xF8 << 120)
+    monkeypatch.setattr("deploy.local.kafka.uuid.uuid4", lambda: begins_with_a_dash)
+    assert new_cluster_id().startswith("-")
+    kafka = Kafka(tmp_path / "kafka", cache)
+    try:
+        assert broker_count(kafka.start().address) == 1
+    finally:
+        kafka.stop()
+        clean(tmp_path)
 
 
 async def test_a_paused_kafka_answers_nothing_and_a_resumed_one_goes_on(own_kafka: Kafka) -> None:
