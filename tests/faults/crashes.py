@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
@@ -11,6 +12,7 @@ from services.kit.crash import EXIT_CODE
 from tests.faults.campus import Campus
 
 STUDENTS: Final = 18
+ARRIVAL_S: Final = 1.0
 CRASH_TIMEOUT_S: Final = 90.0
 SHORT_LIFE_S: Final = "3"
 SECOND, THIRD = f"{CLEARANCE}:2", f"{CLEARANCE}:3"
@@ -72,10 +74,7 @@ ROUNDS: Final[Sequence[Mapping[str, str]]] = (
 async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
     """Start each process with its place, work until each has ended there, and start each again at once."""
     installation = campus.installation
-    students = [
-        await campus.student(library={"card": "active", "thesis": "approved"} if number % 2 else None)
-        for number in range(STUDENTS)
-    ]
+    students = deque([await _arrival(campus, with_card=number % 2 == 1) for number in range(STUDENTS)], STUDENTS)
     expiring = any(point.startswith("expire.") for point in points.values())
     for name in points:
         if name in installation.processes:
@@ -88,13 +87,16 @@ async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
             installation._services.pop(name, None)
     for name, point in points.items():
         await installation.start(name, crashpoint=point, wait=False)
-    work = asyncio.create_task(_work(campus, students))
+    tasks = [asyncio.create_task(_work(campus, students))]
+    if not expiring:
+        tasks.append(asyncio.create_task(_arrivals(campus, students)))
     try:
         await _all_crash(campus, points)
     finally:
-        work.cancel()
-        with suppress(asyncio.CancelledError):
-            await work
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
         if expiring:
             campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
         for name in (SECOND, THIRD):
@@ -118,12 +120,26 @@ async def _all_crash(campus: Campus, points: Mapping[str, str]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _work(campus: Campus, students: Sequence[str]) -> None:
+async def _arrival(campus: Campus, *, with_card: bool) -> str:
+    return await campus.student(library={"card": "active", "thesis": "approved"} if with_card else None)
+
+
+async def _arrivals(campus: Campus, students: deque[str]) -> None:
+    """Newcomers in the place of the longest known: who is accepted, or whose card is cancelled, passes no place again.
+
+    Two at a time, so that every second one has a card.
+    """
+    while True:
+        students.extend([await _arrival(campus, with_card=with_card) for with_card in (False, True)])
+        await asyncio.sleep(ARRIVAL_S)
+
+
+async def _work(campus: Campus, students: deque[str]) -> None:
     """Everything that passes the places, over and over; whoever is away is not waited for."""
     turn = 0
     while True:
         turn += 1
-        for number, student_id in enumerate(students):
+        for number, student_id in enumerate(tuple(students)):
             if number % 2:
                 await campus.ask(student_id, "library", "cancel-card")
             await campus.ask(student_id)
