@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+import hypothesis
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -35,6 +36,11 @@ TESTS = Path(__file__).parent
 ROOT = TESTS.parent
 LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser")
 CI = os.environ.get("CI", "").lower() in ("true", "1", "yes")
+
+hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+if not CI:
+    # With CI=true Hypothesis loads a profile of its own: the same examples at every run, and untimed as well.
+    hypothesis.settings.load_profile("untimed")
 
 T = TypeVar("T")
 DatabaseMaker = Callable[[str], Awaitable[str]]
