@@ -21,7 +21,8 @@ from services.clearance.folders import FOLDERS
 from services.gateway.submissions import ends
 from services.kit.database import migrate
 from services.kit.verdicts import Heard
-from tests.component.gateway_world import Browser, Clearance, Gate, new_student, running_gateway
+from tests.component.gateway.read_model import Clearance
+from tests.component.gateway.world import Browser, Gate, new_student, running_gateway
 from tests.unit import gateway_samples as samples
 
 NOWHERE: Final = "postgresql://nobody@127.0.0.1:9/none"

@@ -12,7 +12,8 @@ from services.kit.database import migrate
 from tests.browser.axe import violations
 from tests.browser.browsers import PC, PHONE, Device, sideways
 from tests.browser.conftest import Open
-from tests.component.gateway_world import Browser, Clearance, Gate, carrying, new_student, running_gateway
+from tests.component.gateway.read_model import Clearance, carrying
+from tests.component.gateway.world import Browser, Gate, new_student, running_gateway
 from tests.conftest import DatabaseMaker
 
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=("certificate-desk",))

@@ -16,7 +16,7 @@ from services.gateway.settings import GatewaySettings
 from services.kit import telemetry
 from tests.browser.browsers import PC, open_context
 from tests.browser.stage import BY_NAME, NOWHERE, Actor, Scene, Stage, card_open, clear, completed, waiting
-from tests.component.gateway_world import Browser
+from tests.component.gateway.world import Browser
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 WITHOUT_TOKEN: Final = frozenset({"/language", "/verify"})

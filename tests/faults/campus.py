@@ -18,7 +18,7 @@ from deploy.local.fleet import CLEARANCE, GATEWAY
 from services.gateway.submissions import Commands
 from services.kit.departments import required_checks
 from services.kit.outbox import Bell
-from tests.component.desks import some_student
+from tests.component.kit.desks import some_student
 from tests.faults import gather
 from tests.faults.checker import Anomaly, check
 from tests.faults.clients import CLEAR, Clients

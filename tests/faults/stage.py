@@ -50,7 +50,7 @@ from services.kit.operations import Record, Refused
 from services.kit.outbox import Bell
 from services.kit.relay import Relay
 from services.kit.requests import request_key
-from tests.component.desks import rules_of, some_student
+from tests.component.kit.desks import rules_of, some_student
 from tests.faults import gather
 from tests.faults.clients import CLEAR, Clients
 from tests.faults.evidence import Evidence

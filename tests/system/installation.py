@@ -27,8 +27,8 @@ from services.kit.crash import EXIT_CODE
 from services.kit.departments import discover
 from services.kit.role_provision import create_databases
 from services.kit.topic_provision import create_topics
-from tests.component.desks import some_student
-from tests.component.gateway_world import Browser, Gate
+from tests.component.gateway.world import Browser, Gate
+from tests.component.kit.desks import some_student
 from tests.conftest import delete_topics
 from tests.waiting import eventually
 

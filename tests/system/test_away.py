@@ -12,7 +12,7 @@ from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.identity.people import Person
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from tests.component.gateway_world import Browser
+from tests.component.gateway.world import Browser
 from tests.system.installation import Installation
 from tests.system.test_walk import CLEAR, PAGE_POLL_S, checks, line_of
 from tests.waiting import eventually

@@ -13,7 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, ROOT
 from deploy.local.running import RunningKafka, RunningPostgres
-from tests.component.gateway_world import Events
+from tests.component.gateway.world import Events
 from tests.system.installation import Installation
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of, told
 from tests.waiting import eventually

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.fleet import CLEARANCE
 from services.kit.broker import partition_of
-from tests.component.desks import some_student
+from tests.component.kit.desks import some_student
 from tests.system.installation import Installation
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of
 from tests.system.topics import Producer, RawHeaders

@@ -7,7 +7,7 @@ from typing import Any
 
 from deploy.local.fleet import CLEARANCE
 from services.kit.verdicts import State
-from tests.component.gateway_world import Browser
+from tests.component.gateway.world import Browser
 from tests.system.installation import Installation
 from tests.system.test_walk import CLEAR, states
 from tests.waiting import eventually

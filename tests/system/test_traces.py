@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy.local.fleet import CLEARANCE, GATEWAY
-from tests.component.gateway_world import Events
+from tests.component.gateway.world import Events
 from tests.system.installation import Installation
 from tests.system.spans import Span, ancestors, raw, service_of, trace
 from tests.system.test_poison import JSON_HEADERS

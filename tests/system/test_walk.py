@@ -3,7 +3,7 @@
 from typing import Any
 
 from services.kit.verdicts import State
-from tests.component.gateway_world import Browser, Events
+from tests.component.gateway.world import Browser, Events
 from tests.system.installation import Installation
 from tests.waiting import eventually
 

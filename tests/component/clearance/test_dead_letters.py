@@ -17,7 +17,7 @@ from services.clearance.dead_letters import NotOpen, Reader, StillUnreadable, cl
 from services.clearance.operators import discard_one, replay_one
 from services.clearance.projector import Projector
 from services.kit.dead_letters import Parked, park
-from tests.component.clearance_world import World, clearance_world, status, written
+from tests.component.clearance.world import World, clearance_world, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 FIXED = b"{ what older code could not read }"

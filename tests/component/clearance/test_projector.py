@@ -22,7 +22,7 @@ from schemas.events import Verdict
 from services.clearance import spans
 from services.clearance.projector import Projector
 from services.clearance.store import view_hash
-from tests.component.clearance_world import World, clearance_world, status
+from tests.component.clearance.world import World, clearance_world, status
 from tests.waiting import eventually
 
 POISON = {

@@ -12,7 +12,7 @@ from deploy.local.running import RunningKafka
 from services.clearance.__main__ import cli
 from services.clearance.rebuild import Comparison, RebuildFailed, rebuild
 from services.clearance.store import view_hash
-from tests.component.clearance_world import World, clearance_world, status
+from tests.component.clearance.world import World, clearance_world, status
 from tests.waiting import eventually
 
 

@@ -20,7 +20,7 @@ from services.clearance.app import clearance_app
 from services.clearance.settings import ClearanceSettings
 from services.kit import telemetry
 from services.kit.auth import token_sha256
-from tests.component.clearance_world import World, clearance_world, status
+from tests.component.clearance.world import World, clearance_world, status
 from tests.waiting import eventually
 
 ROLES = {"school": ["roster"], "operator": ["operator"], "library": ["desk:library"]}

@@ -4,22 +4,21 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
-import services.clearance
 from deploy.local.identity.people import Person
 from deploy.local.postgres import Postgres
+from services.clearance.folders import FOLDERS
 from services.kit.database import migrate
-from tests.component.gateway_world import Browser, Clearance, Events, Gate, new_student, running_gateway
+from tests.component.gateway.read_model import Clearance
+from tests.component.gateway.world import Browser, Events, Gate, new_student, running_gateway
 from tests.conftest import DatabaseMaker
 from tests.waiting import eventually
 
 STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student())
-CLEARANCE = Path(services.clearance.__file__).parent / "migrations"
 
 
 @pytest.fixture
@@ -41,7 +40,7 @@ async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> Asyn
 
 
 async def _gate(database: str, read_model: str) -> AsyncIterator[Gate]:
-    await migrate(read_model, (CLEARANCE,))
+    await migrate(read_model, FOLDERS)
     clearance = Clearance(read_model)
     assert STUDENT.student_id is not None
     await clearance.open(STUDENT.student_id)

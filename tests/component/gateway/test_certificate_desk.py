@@ -18,7 +18,8 @@ from services.gateway.limits import ADDRESS_BURST
 from services.kit.audit_chain import verify as verify_chain
 from services.kit.database import migrate
 from services.kit.receipts import public_keys, verify
-from tests.component.gateway_world import Browser, Clearance, Gate, Signed, carrying, new_student, running_gateway
+from tests.component.gateway.read_model import Clearance, Signed, carrying
+from tests.component.gateway.world import Browser, Gate, new_student, running_gateway
 from tests.conftest import DatabaseMaker
 from tests.waiting import eventually
 
@@ -38,20 +39,8 @@ async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
 
 
 @pytest.fixture
-def clearance(gate: Gate) -> Clearance:
-    return Clearance(gate.read_model)
-
-
-@pytest.fixture
 def clerk() -> Person:
     return next(_clerks)
-
-
-@pytest.fixture
-async def browser(gate: Gate) -> AsyncIterator[Browser]:
-    opened = Browser(gate)
-    yield opened
-    await opened.close()
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pdfminer.pdfpage import PDFPage
 from deploy.local.identity.people import Person
 from services.clearance.folders import FOLDERS
 from services.kit.database import migrate
-from tests.component.gateway_world import Browser, Clearance, Gate, new_student, running_gateway
+from tests.component.gateway.read_model import Clearance
+from tests.component.gateway.world import Browser, Gate, new_student, running_gateway
 from tests.conftest import DatabaseMaker
 
 RARE = "䶮㛃𠮷𬭚𰻝"
@@ -24,13 +25,6 @@ async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, PEOPLE) as running:
         yield running
-
-
-@pytest.fixture
-async def browser(gate: Gate) -> AsyncIterator[Browser]:
-    opened = Browser(gate)
-    yield opened
-    await opened.close()
 
 
 async def test_a_student_downloads_their_form_with_everything_the_desk_needs(gate: Gate, browser: Browser) -> None:

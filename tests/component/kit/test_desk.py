@@ -8,7 +8,7 @@ import pytest
 from schemas.events import CaseState, StatusChanged
 from services.kit.desk import Held
 from services.kit.requests import KEPT, KeyReused, forget, request_key
-from tests.component.desks import DEPARTMENTS, desk_over, now, open_case, said, some_student
+from tests.component.kit.desks import DEPARTMENTS, desk_over, now, open_case, said, some_student
 
 
 def first_row(desk: Any, student_id: str) -> Any:

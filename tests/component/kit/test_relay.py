@@ -20,7 +20,7 @@ from services.kit.department import FOLDERS
 from services.kit.outbox import Bell
 from services.kit.relay import AliveMarks, Relay
 from services.kit.topic_provision import create_topics
-from tests.component.desks import now, some_student
+from tests.component.kit.desks import now, some_student
 from tests.waiting import eventually
 
 

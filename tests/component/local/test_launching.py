@@ -23,7 +23,7 @@ from deploy.local.running import obtain_kafka, obtain_postgres, obtain_zipkin
 from deploy.local.state import State, StateInUse, claim_any, clean
 from deploy.local.supervisor import GaveUp, Supervisor
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FOR_EVER = [sys.executable, "-c", "import signal; signal.pause()"]
 
 

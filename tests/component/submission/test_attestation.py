@@ -1,9 +1,7 @@
 """A department in the confirmation round: it answers on its own newest record, holds what it attested, lets go once."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
@@ -21,19 +19,12 @@ from schemas.events import (
 from services.kit.attestation import oldest_hold_s
 from services.kit.desk import Held
 from services.library.rules import Loan, Violation
-from tests.component.round_parts import CLEAR_LIBRARY, DEPARTMENTS, Parts, parts_in
-from tests.conftest import DatabaseMaker
+from tests.component.submission.parts import CLEAR_LIBRARY, DEPARTMENTS, Parts
 
 NOW = datetime.now(UTC)
 OWING = CLEAR_LIBRARY.model_copy(update={"loans": (Loan(barcode="B1", title="矿山压力", due_on=date(2026, 6, 20)),)})
 SETTLED = Violation(violation_id="V1", text="涂写", settled=True)
 STILL_CLEAR = CLEAR_LIBRARY.model_copy(update={"violations": (SETTLED,)})
-
-
-@pytest.fixture(scope="module")
-async def parts(make_database: DatabaseMaker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with parts_in(make_database, Path(tmp_path_factory.mktemp("keys"))) as made:
-        yield made
 
 
 def requested(student_id: str, attempt_id: UUID, required: tuple[str, ...] = DEPARTMENTS) -> SubmissionRequested:

@@ -1,28 +1,17 @@
 """Cancelling the card: one effect and one answer for a command's id, refused with the reason, never stuck."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import date
-from pathlib import Path
 from uuid import UUID, uuid4
-
-import pytest
 
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, CommandAnswered, CommandOutcome, Message, StatusChanged
 from services.library.rules import Card, Loan
-from tests.component.round_parts import CLEAR_LIBRARY, Parts, parts_in
-from tests.component.test_attestation import requested
-from tests.conftest import DatabaseMaker
+from tests.component.submission.parts import CLEAR_LIBRARY, Parts
+from tests.component.submission.test_attestation import requested
 
 LIVE = CLEAR_LIBRARY.model_copy(update={"card": Card.ACTIVE})
 LENT = LIVE.model_copy(update={"loans": (Loan(barcode="B1", title="矿山压力", due_on=date(2026, 6, 20)),)})
-
-
-@pytest.fixture(scope="module")
-async def parts(make_database: DatabaseMaker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with parts_in(make_database, Path(tmp_path_factory.mktemp("keys"))) as made:
-        yield made
 
 
 async def cancel(parts: Parts, student_id: str, command_id: UUID, command: str = "cancel-card") -> list[Message]:

@@ -2,9 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,17 +10,10 @@ import asyncpg
 import pytest
 
 from schemas.events import CertificateIssueAsked, TakenBy
-from tests.component.round_parts import Parts, parts_in
-from tests.conftest import DatabaseMaker
+from tests.component.submission.parts import Parts
 
 DESKS = 200
 """Photocopies of one form shown at as many desks at once; F-41 asks for as many."""
-
-
-@pytest.fixture(scope="module")
-async def parts(make_database: DatabaseMaker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with parts_in(make_database, Path(tmp_path_factory.mktemp("keys"))) as made:
-        yield made
 
 
 async def submitted(parts: Parts) -> tuple[str, str]:

@@ -4,8 +4,7 @@ The cut is an exception where the process would end, so that the database rolls 
 is heard again, as Kafka would bring it. Processes that really end are in tests/faults.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from uuid import uuid4
 
 import pytest
@@ -15,8 +14,8 @@ from schemas.events import CommandAnswered, StatusChanged, SubmissionAccepted
 from services.clearance import submissions
 from services.kit import attestation, commands, crash
 from services.library.rules import Card
-from tests.component.round_parts import CLEAR_LIBRARY, Parts, Place, parts_in
-from tests.conftest import ROOT, DatabaseMaker
+from tests.component.submission.parts import CLEAR_LIBRARY, Parts, Place
+from tests.conftest import ROOT
 
 LIVE = CLEAR_LIBRARY.model_copy(update={"card": Card.ACTIVE})
 ROUND = [name for name in crash.POINTS if name.split(".")[0] in ("submit", "attest", "settle", "outcome")]
@@ -38,12 +37,6 @@ class Cutter:
         if name == self.at and self.cuts == 0:
             self.cuts += 1
             raise PowerCut
-
-
-@pytest.fixture(scope="module")
-async def parts(make_database: DatabaseMaker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with parts_in(make_database, Path(tmp_path_factory.mktemp("keys"))) as made:
-        yield made
 
 
 @pytest.fixture

@@ -1,83 +1,27 @@
-"""The demonstration provider and the gateway's client, over real HTTP, and what the provider refuses."""
+"""The demonstration's identity provider over real HTTP, with the gateway's own OpenID client."""
 
 import asyncio
 import json
-import os
-import re
 import secrets
-import signal
-import subprocess
-import sys
 from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from deploy.local.identity.app import Provider, create_app
-from deploy.local.identity.codes import CODE_LIFETIME_S, CODES_MAX, CodeBook, Grant
-from deploy.local.identity.pages import Pages
-from deploy.local.identity.people import FOUND_MAX, SHOWN_PER_GROUP_MAX, Person, grouped, load_people
-from deploy.local.identity.settings import Client
-from services.gateway.identity import OpenIdClient, OpenIdSettings, ProviderUnavailable, SignInRefused
-from tests.component.live_server import live_server
-
-CALLBACK = "https://lixiao.example.edu/sign-in/callback"
-AFTER_LOGOUT = "https://lixiao.example.edu/"
-SECRET = "a secret: with +colons & such%"
-CLIENT = Client(
-    client_id="lixiao gateway",
-    client_secret=SecretStr(SECRET),
-    redirect_uris=(CALLBACK,),
-    post_logout_redirect_uris=(AFTER_LOGOUT,),
+from services.gateway.identity import ProviderUnavailable, SignInRefused
+from tests.component.identity.signing_in import (
+    AFTER_LOGOUT,
+    CALLBACK,
+    CLIENT,
+    SECRET,
+    STAFF,
+    STUDENT,
+    VERIFIER,
+    choose,
+    client_of,
+    code_for,
 )
-OTHER = Client(
-    client_id="another", client_secret=SecretStr("other"), redirect_uris=(CALLBACK, "https://another.example/")
-)
-STUDENT = Person(sub="u-1", name="苏木槿", student_id="TS22010001", situation="nearly-clear")
-STAFF = Person(sub="u-2", name="方石", roles=("certificate-desk",), situation="certificate-desk")
-COHORT = tuple(Person(sub=f"c-{n}", name=f"虚构{n}号", student_id=f"TS2209{n:04}") for n in range(200))
-VERIFIER = secrets.token_urlsafe(48)
-
-
-@pytest.fixture(scope="module")
-def issuer() -> Iterator[str]:
-    pages = Pages("示例大学", "Example University")
-    people = (STUDENT, STAFF, *COHORT)
-    with live_server(lambda address: create_app(Provider(address, people, (CLIENT, OTHER), pages))) as address:
-        yield address
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
-        yield client
-
-
-def client_of(http: httpx.AsyncClient, issuer: str, **changes: Any) -> OpenIdClient:
-    given: dict[str, Any] = {"client_id": CLIENT.client_id, "client_secret": SECRET, **changes}
-    return OpenIdClient(http, OpenIdSettings(issuer=issuer, **given))
-
-
-async def choose(http: httpx.AsyncClient, url: str, person: Person) -> httpx.Response:
-    """Open the sign-in page, press the person's button with the page's own hidden fields."""
-    page = await http.get(url)
-    assert page.status_code == 200, page.text
-    assert f'value="{person.sub}"' in page.text
-    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
-    action = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}/sign-in"
-    return await http.post(action, data={**fields, "sub": person.sub})
-
-
-async def code_for(http: httpx.AsyncClient, client: OpenIdClient, person: Person = STUDENT) -> str:
-    response = await choose(http, await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK), person)
-    assert response.status_code == 303
-    return parse_qs(urlsplit(response.headers["location"]).query)["code"][0]
 
 
 @pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
@@ -297,122 +241,3 @@ async def test_sign_out_knows_the_client_by_its_own_token_only(http: httpx.Async
     assert (await http.get(f"{issuer}/logout", params=asked)).headers["location"] == f"{AFTER_LOGOUT}?state=s-2"
     forged = {**asked, "id_token_hint": token[:-8] + "AAAAAAAA"}
     assert (await http.get(f"{issuer}/logout", params=forged)).status_code == 200
-
-
-def a_grant() -> Grant:
-    return Grant(CLIENT.client_id, CALLBACK, "c" * 43, None, "u-1", 0)
-
-
-def test_a_code_lives_sixty_seconds() -> None:
-    now_s = [1000.0]
-    codes = CodeBook(lambda: now_s[0])
-    early, late = codes.issue(a_grant()), codes.issue(a_grant())
-    now_s[0] += CODE_LIFETIME_S - 0.001
-    assert codes.redeem(early) == a_grant()
-    now_s[0] += 0.001
-    assert codes.redeem(late) is None
-    assert CODE_LIFETIME_S == 60
-
-
-def test_open_codes_are_bounded_and_the_oldest_goes_first() -> None:
-    codes = CodeBook(lambda: 0.0)
-    first, second, *_ = [codes.issue(a_grant()) for _ in range(CODES_MAX + 1)]
-    assert codes.redeem(first) is None
-    assert codes.redeem(second) is not None
-
-
-def test_groups_come_in_their_order_and_show_a_few_until_searched() -> None:
-    groups = grouped((*COHORT, STAFF, STUDENT), "")
-    assert [group.situation.zh for group in groups] == ["只差一步", "证书领取处", "其他同学"]
-    assert (len(groups[2].shown), groups[2].more) == (SHOWN_PER_GROUP_MAX, 200 - SHOWN_PER_GROUP_MAX)
-    (found,) = grouped((*COHORT, STAFF, STUDENT), "虚构")
-    assert (len(found.shown), found.more) == (FOUND_MAX, 200 - FOUND_MAX)
-
-
-def test_a_people_file_that_names_a_subject_twice_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "people.json"
-    person: dict[str, object] = {
-        "sub": "u-1",
-        "name": "苏木槿",
-        "student_id": None,
-        "roles": [],
-        "situation": "all-clear",
-    }
-    path.write_text(json.dumps([person]))
-    assert load_people(path)[0].name == "苏木槿"
-    path.write_text(json.dumps([person, person]))
-    with pytest.raises(ValueError, match="subject"):
-        load_people(path)
-
-
-def environment(tmp_path: Path, port: int) -> dict[str, str]:
-    people = tmp_path / "people.json"
-    people.write_text(json.dumps([STUDENT.model_dump(mode="json")]))
-    clients = [{"client_id": "lixiao", "client_secret": "s", "redirect_uris": [CALLBACK]}]
-    return {
-        **os.environ,
-        "LIXIAO_IDENTITY_PORT": str(port),
-        "LIXIAO_IDENTITY_ISSUER": f"http://127.0.0.1:{port}",
-        "LIXIAO_IDENTITY_PEOPLE": str(people),
-        "LIXIAO_IDENTITY_CLIENTS": json.dumps(clients),
-    }
-
-
-@dataclass(frozen=True)
-class Running:
-    issuer: str
-    process: subprocess.Popen[bytes]
-
-
-@pytest.fixture
-def program(tmp_path: Path, unused_tcp_port: int) -> Iterator[Running]:
-    settings = environment(tmp_path, unused_tcp_port)
-    process = subprocess.Popen([sys.executable, "-m", "deploy.local.identity"], env=settings)
-    try:
-        yield Running(settings["LIXIAO_IDENTITY_ISSUER"], process)
-    finally:
-        process.kill()
-        process.wait(20)
-
-
-async def test_it_runs_as_a_program_that_signs_in_and_ends_when_told(http: httpx.AsyncClient, program: Running) -> None:
-    await _until_alive(http, program.issuer, program.process)
-    client = client_of(http, program.issuer, client_id="lixiao", client_secret="s")
-    identity = await client.exchange(await code_for(http, client), VERIFIER, "n-1", CALLBACK)
-    assert identity.student_id == "TS22010001"
-    program.process.send_signal(signal.SIGTERM)
-    await asyncio.to_thread(program.process.wait, 20)
-
-
-async def _until_alive(http: httpx.AsyncClient, issuer: str, process: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            assert process.poll() is None, "the provider ended by itself"
-            try:
-                if (await http.get(f"{issuer}/health/live")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "said"),
-    [
-        ("LIXIAO_IDENTITY_ISSUER", "http://127.0.0.1:1/path", "LIXIAO_IDENTITY_ISSUER"),
-        ("LIXIAO_IDENTITY_CLIENTS", "[]", "LIXIAO_IDENTITY_CLIENTS"),
-        ("LIXIAO_IDENTITY_PEOPLE", "/nowhere/people.json", "LIXIAO_IDENTITY_PEOPLE"),
-    ],
-)
-def test_a_wrong_setting_ends_the_start_and_is_named(tmp_path: Path, name: str, value: str, said: str) -> None:
-    settings = {**environment(tmp_path, 9), name: value}
-    ended = subprocess.run(
-        [sys.executable, "-m", "deploy.local.identity"],
-        env=settings,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 1
-    assert said in ended.stderr
-    assert "Traceback" not in ended.stderr

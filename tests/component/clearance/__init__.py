@@ -1,0 +1,1 @@
+"""The clearance: its projector, its store, its commands."""

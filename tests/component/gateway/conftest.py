@@ -1,0 +1,41 @@
+"""A running gateway for each file, and somebody new for each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.local.identity.people import Person
+from services.clearance.folders import FOLDERS
+from services.kit.database import migrate
+from tests.component.gateway.read_model import Clearance
+from tests.component.gateway.visits import PEOPLE, STAFF
+from tests.component.gateway.world import Browser, Gate, running_gateway
+from tests.conftest import DatabaseMaker
+
+_free = iter(PEOPLE)
+
+
+@pytest.fixture(scope="module")
+async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+    database, read_model = await make_database("gateway"), await make_database("clearance")
+    await migrate(read_model, FOLDERS)
+    with running_gateway(database, read_model, (*PEOPLE, STAFF), streams_sessions_every_s=1.0) as running:
+        yield running
+
+
+@pytest.fixture
+def clearance(gate: Gate) -> Clearance:
+    return Clearance(gate.read_model)
+
+
+@pytest.fixture
+async def browser(gate: Gate) -> AsyncIterator[Browser]:
+    opened = Browser(gate)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def person() -> Person:
+    """Somebody no other test uses."""
+    return next(_free)

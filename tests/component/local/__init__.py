@@ -1,0 +1,1 @@
+"""The parts that run natively on one machine, and what starts them."""
