@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from services.clearance import freshness
 from services.clearance.api import roster_import, roster_router
-from services.clearance.dead_letters import Reader, clearing_marks
+from services.clearance.dead_letters import clearing_marks
 from services.clearance.folders import FOLDERS
 from services.clearance.operators import operators_router
 from services.clearance.projector import NAME as PROJECTOR
@@ -26,6 +26,7 @@ from services.kit.health import Health
 from services.kit.imports.jobs import ImportWorker
 from services.kit.imports.routes import imports_router
 from services.kit.outbox import Bell
+from services.kit.parked import Reader
 from services.kit.relay import Relay
 from services.kit.service import background
 from services.kit.telemetry import Telemetry

@@ -1,18 +1,16 @@
 """The operator's routes: dead letters, page by page. Ids of dead letters are numbers and name nobody."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import asyncpg
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 
-from services.clearance import dead_letters
-from services.clearance.dead_letters import Letter, NotOpen, Reader, StillUnreadable
+from services.kit import parked
 from services.kit.auth import OPERATOR, Principal, require
-from services.kit.database import Connection
 from services.kit.fields import Line
+from services.kit.parked import Letter, NotOpen, Reader, StillUnreadable, discard_one, replay_one
 from services.kit.problems import Problem, problem_responses
 
 LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -54,16 +52,16 @@ def operators_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, Reader]) -
     async def listed(
         state: Literal["open", "ended"] = "open",
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
-        limit: Annotated[int, Query(ge=1, le=dead_letters.MOST_A_PAGE)] = 50,
+        limit: Annotated[int, Query(ge=1, le=parked.MOST_A_PAGE)] = 50,
     ) -> Letters:
         async with pool.acquire() as connection:
-            letters, following = await dead_letters.page(connection, ended=state == "ended", after=after, limit=limit)
+            letters, following = await parked.page(connection, ended=state == "ended", after=after, limit=limit)
         return Letters(letters=letters, next_after=following)
 
     @router.get("/{letter_id}", summary="One of them with what it held", dependencies=[Depends(operator)])
     async def shown(letter_id: LetterId) -> Opened:
         async with pool.acquire() as connection:
-            content = await dead_letters.show(connection, letter_id)
+            content = await parked.show(connection, letter_id)
         if content is None:
             raise _not_open(404)
         headers = {name: _text(value) for name, value in content.headers}
@@ -89,22 +87,6 @@ def operators_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, Reader]) -
             raise _not_open(409) from None
 
     return router
-
-
-async def replay_one(connection: Connection, letter_id: int, readers: Mapping[str, Reader], *, by: str) -> None:
-    """`dead_letters.replay` in a transaction of its own."""
-    async with connection.transaction():
-        await dead_letters.replay(connection, letter_id, readers=readers, by=by, now=datetime.now(UTC))
-    for reader in readers.values():
-        reader.committed()
-
-
-async def discard_one(
-    connection: Connection, letter_id: int, readers: Mapping[str, Reader], *, by: str, why: str
-) -> None:
-    """`dead_letters.discard` in a transaction of its own."""
-    async with connection.transaction():
-        await dead_letters.discard(connection, letter_id, readers=readers, by=by, why=why, now=datetime.now(UTC))
 
 
 def _text(value: bytes | None) -> str | None:

@@ -11,7 +11,6 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from schemas.topics import Topics
 from services.clearance import attempts, exceptions, issues
-from services.clearance.dead_letters import Reader
 from services.clearance.keys import Keyring
 from services.clearance.roster import Roster
 from services.clearance.settings import ClearanceSettings
@@ -25,6 +24,7 @@ from services.kit.departments import discover, required_checks
 from services.kit.handlers import each
 from services.kit.health import Health
 from services.kit.outbox import Bell
+from services.kit.parked import Reader
 from services.kit.service import background
 from services.kit.vitals import watch_inbox
 

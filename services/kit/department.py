@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
+import typer
 from fastapi import FastAPI
 
 from schemas.events import CaseChanged, Message
@@ -15,10 +16,12 @@ from schemas.topics import Topics
 from services.kit import auth, instruments, telemetry
 from services.kit.attestation import Attestations, oldest_hold_s
 from services.kit.audit_chain import Sealer
+from services.kit.command_line import command_line
 from services.kit.commands import Commands
 from services.kit.consumer import Inbox
 from services.kit.crash import Passed
 from services.kit.database import Connection, answers, migrate, open_pool
+from services.kit.dead_letter_commands import Letters
 from services.kit.departments import Department, discover
 from services.kit.desk import Desk
 from services.kit.desk_api import desk_router
@@ -29,6 +32,7 @@ from services.kit.imports.routes import imports_router
 from services.kit.imports.spec import department_import, refusal_of
 from services.kit.operations import DepartmentRules
 from services.kit.outbox import Bell
+from services.kit.parked import Reader
 from services.kit.relay import AliveMarks, Relay
 from services.kit.requests import keep_forgetting
 from services.kit.service import background
@@ -44,9 +48,31 @@ HOLD_OLD_AFTER_S: Final = 900.0
 
 
 def run_department(rules: DepartmentRules[Any]) -> None:
-    """Run the department until it is told to stop. Everything it needs to know comes from the environment."""
+    """Do what the command line says; without a command, run until told to stop."""
+    department_commands(rules)()
+
+
+def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
+    """The department's command line. Everything it needs to know comes from the environment."""
+
+    def run() -> None:
+        settings = load(Settings)
+        serve(department_app(rules, settings), settings)
+
+    return command_line(f"The {rules.name} service", serve=run, letters=partial(_letters, rules))
+
+
+@asynccontextmanager
+async def _letters(rules: DepartmentRules[Any]) -> AsyncIterator[Letters]:
     settings = load(Settings)
-    serve(department_app(rules, settings), settings)
+    pool = await open_pool(settings.database, name=f"{rules.name}.command", max_size=2)
+    try:
+        # The relay of the running service finds by itself what a replay puts into the outbox.
+        desk = Desk(rules, pool, settings.topics, Bell())
+        apply = each(listens(desk, settings.topics, Passed()))
+        yield Letters(pool, {settings.topics.group(rules.name): Reader(apply)})
+    finally:
+        await pool.close()
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:

@@ -11,12 +11,12 @@ from typer.testing import CliRunner
 
 from deploy.local.running import RunningKafka
 from schemas.events import StatusChanged
-from services.clearance import dead_letters
 from services.clearance.__main__ import cli
-from services.clearance.dead_letters import NotOpen, Reader, StillUnreadable, clearing_marks
-from services.clearance.operators import discard_one, replay_one
+from services.clearance.dead_letters import clearing_marks
 from services.clearance.projector import Projector
+from services.kit import parked
 from services.kit.dead_letters import Parked, park
+from services.kit.parked import NotOpen, Reader, StillUnreadable, discard_one, replay_one
 from tests.component.clearance.world import World, clearance_world, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -61,7 +61,7 @@ async def consume(world: World, projector: Projector, *records: ConsumerRecord) 
 
 async def letter_ids(world: World) -> list[int]:
     async with world.pool.acquire() as connection:
-        return [letter.id for letter in (await dead_letters.page(connection))[0]]
+        return [letter.id for letter in (await parked.page(connection))[0]]
 
 
 async def replay(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
@@ -134,7 +134,7 @@ async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
     await discard(world, older, readers)
     assert await readable(world, who) is True
     async with world.pool.acquire() as connection:
-        (first, second), following = await dead_letters.page(connection, ended=True)
+        (first, second), following = await parked.page(connection, ended=True)
     assert (first.ended_how, first.ended_by, first.ended_why) == ("discarded", "operator-1", "a test of the sender")
     assert second.id == newer
     assert following is None
@@ -181,9 +181,9 @@ async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
 async def test_pages_follow_each_other(world: World, projector: Projector) -> None:
     await consume(world, projector, *[record(world, student(), offset, FIXED) for offset in range(5)])
     async with world.pool.acquire() as connection:
-        first, following = await dead_letters.page(connection, limit=3)
+        first, following = await parked.page(connection, limit=3)
         assert following == first[-1].id
-        second, end = await dead_letters.page(connection, limit=3, after=following)
+        second, end = await parked.page(connection, limit=3, after=following)
     assert [letter.offset for letter in (*first, *second)] == [0, 1, 2, 3, 4]
     assert end is None
 
