@@ -1,14 +1,13 @@
 """The ground: what the local PostgreSQL, Kafka and Zipkin promise to everything that stands on them."""
 
-import json
 import secrets
 import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import UUID
 
 import asyncpg
+import httpx
 import psutil
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -19,7 +18,10 @@ from deploy.local.ports import LOOPBACK
 from deploy.local.postgres import Postgres, create_database
 from deploy.local.running import RunningZipkin
 from deploy.local.state import clean
+from deploy.local.zipkin import SPANS_KEPT, Zipkin
 from tests.waiting import eventually
+
+SPANS_A_REQUEST = 500
 
 
 @pytest.fixture
@@ -140,21 +142,55 @@ def test_nothing_listens_beyond_this_machine(own_postgres: Postgres, own_kafka: 
 
 
 async def test_zipkin_gives_back_the_spans_it_took(zipkin: RunningZipkin) -> None:
-    trace_id = secrets.token_hex(16)
-    span = {"traceId": trace_id, "id": secrets.token_hex(8), "name": "asked", "localEndpoint": {"serviceName": "test"}}
-    request = urllib.request.Request(
-        f"{zipkin.address}/api/v2/spans",
-        data=json.dumps([span | {"timestamp": int(time.time() * 1e6), "duration": 5}]).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        assert answer.status == 202
+    (trace_id,) = collect(zipkin.address, traces=1)
+    await eventually(lambda: is_kept(zipkin.address, trace_id), what="the span in Zipkin")
 
-    def found() -> bool:
-        with urllib.request.urlopen(f"{zipkin.address}/api/v2/traces?serviceName=test&limit=100", timeout=10) as page:
-            return trace_id in page.read().decode()
 
-    await eventually(found, what="the span in Zipkin")
+async def test_zipkin_lets_old_spans_go_before_its_memory_is_full(tmp_path: Path, cache: Path) -> None:
+    zipkin = Zipkin(tmp_path / "zipkin", cache).start()
+    try:
+        sent = [
+            trace_id
+            for _ in range(2 * SPANS_KEPT // SPANS_A_REQUEST)
+            for trace_id in collect(zipkin.address, traces=50, spans=SPANS_A_REQUEST // 50)
+        ]
+        await eventually(lambda: is_kept(zipkin.address, sent[-1]), what="the newest span in Zipkin")
+        assert not is_kept(zipkin.address, sent[0])
+    finally:
+        zipkin.stop()
+
+
+def collect(address: str, *, traces: int, spans: int = 1) -> list[str]:
+    """Send traces of as many `spans` each, as large as those of statements; their ids."""
+    ids = [secrets.token_hex(16) for _ in range(traces)]
+    sent = [
+        {
+            "traceId": trace_id,
+            "id": secrets.token_hex(8),
+            "name": f"UPDATE student_record {number}",
+            "kind": "CLIENT",
+            "timestamp": int(time.time() * 1e6),
+            "duration": 5,
+            "localEndpoint": {"serviceName": "test"},
+            "tags": {
+                "db.system": "postgresql",
+                "db.statement": "UPDATE student_record SET record = $2, version = $3 WHERE student_id = $1" * 2,
+                "db.user": "lixiao_library",
+                "otel.scope.name": "opentelemetry.instrumentation.asyncpg",
+                "otel.scope.version": "0.60b1",
+                "service.instance.id": secrets.token_hex(16),
+            },
+        }
+        for trace_id in ids
+        for number in range(spans)
+    ]
+    answer = httpx.post(f"{address}/api/v2/spans", json=sent, timeout=30)
+    assert answer.status_code == 202
+    return ids
+
+
+def is_kept(address: str, trace_id: str) -> bool:
+    return httpx.get(f"{address}/api/v2/trace/{trace_id}", timeout=30).status_code == 200
 
 
 async def new_topic(address: str) -> str:
