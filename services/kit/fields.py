@@ -8,7 +8,16 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from services.kit.operations import OperationBody
 
@@ -57,22 +66,34 @@ def _in_living_memory(value: date) -> date:
     return value
 
 
+def _money_schema(least: dict[str, int], text: str) -> WithJsonSchema:
+    """What a client may send, said in full: Pydantic's own schema of a `Decimal` takes any string and any number."""
+    number = {"type": "number", **least, "maximum": 9_999_999.99}
+    accepted = [number, {"type": "string", "pattern": text}]
+    return WithJsonSchema({"anyOf": accepted, "examples": ["72.40"]}, mode="validation")
+
+
 Money = Annotated[
     Decimal,
     Field(ge=0, max_digits=9, decimal_places=2, examples=["72.40"]),
     AfterValidator(_two_decimals),
+    _money_schema({"minimum": 0}, r"^\d{1,7}(\.\d{1,2})?$"),
 ]
 """Yuan, zero or more."""
 Amount = Annotated[
     Decimal,
     Field(gt=0, max_digits=9, decimal_places=2, examples=["72.40"]),
     AfterValidator(_two_decimals),
+    _money_schema({"exclusiveMinimum": 0}, r"^(?=.*[1-9])\d{1,7}(\.\d{1,2})?$"),
 ]
 """Yuan, more than zero: what is charged, paid or waived in one act."""
 MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]
 """Money in facts."""
 Day = Annotated[
-    date, BeforeValidator(_written_as_a_day), AfterValidator(_in_living_memory), Field(examples=["2026-06-05"])
+    date,
+    BeforeValidator(_written_as_a_day),
+    AfterValidator(_in_living_memory),
+    Field(examples=["2026-06-05"], json_schema_extra={"pattern": r"^(19[5-9]|20\d|21[0-4])\d-\d\d-\d\d$"}),
 ]
 # No control characters: PostgreSQL's jsonb refuses NUL, and a title with a line break would break a page's line.
 _LINE = r"^[^\x00-\x1f\x7f]+$"
