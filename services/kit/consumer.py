@@ -214,7 +214,11 @@ class Inbox:
                 if await _is_behind(self._pool, self._group, consumer, self._topics):
                     raise Stuck(f"{self._group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
                 self.state.moved_at = time.monotonic()
-            hint = {part: at for part, at in self.state.parts.items() if part in assigned and hinted.get(part) != at}
+            # Not while the group rebalances: a commit that is refused makes aiokafka forget the member that is just
+            # joining, which then joins again, and the whole group with it, for as long as we go on.
+            hint = {
+                part: at for part, at in self.state.parts.items() if part in self._placed and hinted.get(part) != at
+            }
             if hint:
                 try:
                     await consumer.commit(hint)

@@ -13,7 +13,7 @@ from tests.faults.campus import Campus
 
 STUDENTS: Final = 18
 ARRIVAL_S: Final = 1.0
-CRASH_TIMEOUT_S: Final = 90.0
+CRASH_TIMEOUT_S: Final = 150.0
 SHORT_LIFE_S: Final = "3"
 SECOND, THIRD = f"{CLEARANCE}:2", f"{CLEARANCE}:3"
 

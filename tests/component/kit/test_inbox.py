@@ -7,8 +7,9 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from deploy.local.running import RunningKafka
 from schemas.topics import Topics
@@ -214,3 +215,45 @@ async def test_a_consumer_that_moves_nothing_is_thrown_away(
             await inbox(pool, kafka, topic, hang).run()
     assert caught.group_contains(consumer.Stuck)
     assert reached.is_set()
+
+
+async def test_nothing_is_committed_while_the_group_rebalances(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebalancing: list[bool] = []
+    commit = GroupCoordinator.commit_offsets
+
+    async def noted(self: GroupCoordinator, *arguments: Any) -> None:
+        rebalancing.append(self._performed_join_prepare)
+        await commit(self, *arguments)
+
+    async def send_on() -> None:
+        while True:
+            await send(kafka, topic, [b"one", b"two", b"three", b"four"])
+
+    monkeypatch.setattr(GroupCoordinator, "commit_offsets", noted)
+    first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
+    # A static member that stops does not leave: the others wait for it until its session is over.
+    gone = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.address,
+        group_id=f"{topic.split('.')[0]}.{GROUP}",
+        group_instance_id="gone",
+        session_timeout_ms=6_000,
+    )
+    sending = asyncio.create_task(send_on())
+    try:
+        async with running(first):
+            await eventually(lambda: first.state.assigned == 4, what="the first member to have everything")
+            await gone.start()
+            await eventually(lambda: first.state.assigned == 2, what="another member to have its share")
+            await gone.stop()
+            async with running(second):
+                await eventually(
+                    lambda: (first.state.assigned, second.state.assigned) == (2, 2), what="the second in its place"
+                )
+    finally:
+        sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
+    assert rebalancing
+    assert not any(rebalancing)
