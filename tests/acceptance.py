@@ -52,10 +52,11 @@ def lines() -> tuple[Line, ...]:
 def shown(folder: Path = TESTS) -> tuple[Shown, ...]:
     """Every mark of every test below `folder`, found in the source: nothing is imported or run."""
     found = []
-    for file in sorted(folder.glob("*/test_*.py")):
+    for file in sorted(folder.rglob("test_*.py")):
+        level, *inside = file.relative_to(folder).parts
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_"):
-                found += [Shown(id, file.parent.name, file.name, node.name) for id in _marks(node)]
+                found += [Shown(id, level, "/".join(inside), node.name) for id in _marks(node)]
     return tuple(found)
 
 

@@ -18,12 +18,12 @@ def test_no_test_shows_a_line_that_is_not_on_the_list() -> None:
 
 
 def test_marks_are_read_from_the_source(tmp_path: Path) -> None:
-    file = tmp_path / "browser" / "test_some.py"
-    file.parent.mkdir()
+    file = tmp_path / "browser" / "pages" / "test_some.py"
+    file.parent.mkdir(parents=True)
     file.write_text('@pytest.mark.acceptance("S-1", "S-2")\nasync def test_a_b() -> None: ...\ndef helper(): ...\n')
-    assert [(one.id, one.level, one.test) for one in shown(tmp_path)] == [
-        ("S-1", "browser", "test_a_b"),
-        ("S-2", "browser", "test_a_b"),
+    assert [(one.id, one.level, one.file, one.test) for one in shown(tmp_path)] == [
+        ("S-1", "browser", "pages/test_some.py", "test_a_b"),
+        ("S-2", "browser", "pages/test_some.py", "test_a_b"),
     ]
 
 
