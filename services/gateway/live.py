@@ -7,7 +7,7 @@ is sent the whole state whenever it differs from what it has, so a lost notifica
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,9 +68,12 @@ class Stream:
     texts: Texts
     fresh: "asyncio.Queue[News]" = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     sent: News | None = None
+    seen_alive: bool = False
+    """Whether its session was found alive since it connected."""
 
     def offer(self, news: News) -> None:
-        if news == self.sent:
+        """Keep this instead of what was not yet read. The end is the last news: a state read meanwhile is not shown."""
+        if news == self.sent or isinstance(self.sent, Ended):
             return
         self.sent = news
         with suppress(asyncio.QueueEmpty):
@@ -81,7 +84,8 @@ class Stream:
 class Hub:
     """The streams of this process. `run` reads for them, `connect` adds one.
 
-    `most` streams in all. A session that ended elsewhere ends its streams within about `sessions_every_s`.
+    `most` streams in all. A session that ended elsewhere ends its streams within about `sessions_every_s`, and one that
+    ended while its stream connected at the next pass.
     """
 
     def __init__(
@@ -139,9 +143,9 @@ class Hub:
             if self._streams:
                 with suppress_instrumentation():
                     await self._pass()
-                    if started - checked > self._sessions_every_s:
-                        checked = started
-                        await self._end_the_signed_out()
+                    due = started - checked > self._sessions_every_s
+                    await self._end_the_signed_out([one for one in self._streams if due or not one.seen_alive])
+                    checked = started if due else checked
             # A pass that takes long is followed by a longer rest, so that streams never crowd out pages.
             await asyncio.sleep(max(PASS_S, 3 * (time.monotonic() - started)))
 
@@ -168,11 +172,13 @@ class Hub:
     def _present(self, reading: Reading, commands: tuple[Command, ...], texts: Texts, now: datetime) -> CasePage:
         return present(reading, commands, house=self._house, texts=texts, now=now)
 
-    async def _end_the_signed_out(self) -> None:
-        streams = list(self._streams)
+    async def _end_the_signed_out(self, streams: Sequence[Stream]) -> None:
+        if not streams:
+            return
         alive = await self._alive({stream.session.id_hash for stream in streams})
         for stream in streams:
-            if stream.session.id_hash not in alive:
+            stream.seen_alive = stream.session.id_hash in alive
+            if not stream.seen_alive:
                 stream.offer(Ended())
 
 
