@@ -221,6 +221,7 @@ async def test_nothing_is_committed_while_the_group_rebalances(
     pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rebalancing: list[bool] = []
+    enough = asyncio.Event()
     commit = GroupCoordinator.commit_offsets
 
     async def noted(self: GroupCoordinator, *arguments: Any) -> None:
@@ -228,8 +229,11 @@ async def test_nothing_is_committed_while_the_group_rebalances(
         await commit(self, *arguments)
 
     async def send_on() -> None:
-        while True:
-            await send(kafka, topic, [b"one", b"two", b"three", b"four"])
+        publisher = Publisher(kafka.address, client_id="test")
+        while not enough.is_set():
+            await publisher.send([Outgoing(topic, b"key-%d" % number, b"on") for number in range(4)])
+            await asyncio.sleep(0.05)
+        await publisher.close()
 
     monkeypatch.setattr(GroupCoordinator, "commit_offsets", noted)
     first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
@@ -253,7 +257,7 @@ async def test_nothing_is_committed_while_the_group_rebalances(
                     lambda: (first.state.assigned, second.state.assigned) == (2, 2), what="the second in its place"
                 )
     finally:
-        sending.cancel()
-        await asyncio.gather(sending, return_exceptions=True)
+        enough.set()
+        await sending
     assert rebalancing
     assert not any(rebalancing)
