@@ -236,6 +236,7 @@ async def test_nothing_is_committed_while_the_group_rebalances(
         await publisher.close()
 
     monkeypatch.setattr(GroupCoordinator, "commit_offsets", noted)
+    monkeypatch.setattr(consumer, "_HINT_EVERY_S", 0.1)  # so that there is always something to hint
     first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
     # A static member that stops does not leave: the others wait for it until its session is over.
     gone = AIOKafkaConsumer(
