@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
@@ -221,23 +221,20 @@ async def test_nothing_is_committed_while_the_group_rebalances(
     pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rebalancing: list[bool] = []
-    enough = asyncio.Event()
-    commit = GroupCoordinator.commit_offsets
+    first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
+    commit, revoked = GroupCoordinator.commit_offsets, consumer._Positions.on_partitions_revoked
 
     async def noted(self: GroupCoordinator, *arguments: Any) -> None:
         rebalancing.append(self._performed_join_prepare)
         await commit(self, *arguments)
 
-    async def send_on() -> None:
-        publisher = Publisher(kafka.address, client_id="test")
-        while not enough.is_set():
-            await publisher.send([Outgoing(topic, b"key-%d" % number, b"on") for number in range(4)])
-            await asyncio.sleep(0.05)
-        await publisher.close()
+    async def with_a_hint_due(self: consumer._Positions, parts: set[TopicPartition]) -> None:
+        await revoked(self, parts)
+        first.state.parts.update({part: at - 1 for part, at in first.state.parts.items()})
 
     monkeypatch.setattr(GroupCoordinator, "commit_offsets", noted)
-    monkeypatch.setattr(consumer, "_HINT_EVERY_S", 0.1)  # so that there is always something to hint
-    first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
+    monkeypatch.setattr(consumer._Positions, "on_partitions_revoked", with_a_hint_due)
+    monkeypatch.setattr(consumer, "_HINT_EVERY_S", 0.1)
     # A static member that stops does not leave: the others wait for it until its session is over.
     gone = AIOKafkaConsumer(
         topic,
@@ -246,19 +243,14 @@ async def test_nothing_is_committed_while_the_group_rebalances(
         group_instance_id="gone",
         session_timeout_ms=6_000,
     )
-    sending = asyncio.create_task(send_on())
-    try:
-        async with running(first):
-            await eventually(lambda: first.state.assigned == 4, what="the first member to have everything")
-            await gone.start()
-            await eventually(lambda: first.state.assigned == 2, what="another member to have its share")
-            await gone.stop()
-            async with running(second):
-                await eventually(
-                    lambda: (first.state.assigned, second.state.assigned) == (2, 2), what="the second in its place"
-                )
-    finally:
-        enough.set()
-        await sending
-    assert rebalancing
+    await send(kafka, topic, [b"%d" % number for number in range(40)])
+    async with running(first):
+        await eventually(lambda: bool(rebalancing), what="the first hint")
+        await gone.start()
+        await eventually(lambda: first.state.assigned == 2, what="another member to have its share")
+        await gone.stop()
+        async with running(second):
+            await eventually(
+                lambda: (first.state.assigned, second.state.assigned) == (2, 2), what="the second in its place"
+            )
     assert not any(rebalancing)
