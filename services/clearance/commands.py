@@ -1,8 +1,7 @@
 """The operator's command line of the clearance: what needs no running service."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 import typer
@@ -13,23 +12,17 @@ from services.clearance.app import projector_of, readers_of
 from services.clearance.projector import NAME, status_topics
 from services.clearance.rebuild import RebuildFailed, rebuild
 from services.clearance.settings import ClearanceSettings
-from services.kit.database import open_pool
-from services.kit.dead_letter_commands import Letters
+from services.kit.dead_letter_commands import Letters, letters_in
 from services.kit.departments import discover
 from services.kit.settings import load
 
 _out = Console(soft_wrap=True)
 
 
-@asynccontextmanager
-async def letters() -> AsyncIterator[Letters]:
+def letters() -> AbstractAsyncContextManager[Letters]:
     """The dead letters of both inboxes."""
     settings = load(ClearanceSettings)
-    pool = await open_pool(settings.database, name="clearance.command", max_size=2)
-    try:
-        yield Letters(pool, readers_of(settings, projector_of(settings, pool)))
-    finally:
-        await pool.close()
+    return letters_in(settings.database, "clearance", lambda pool: readers_of(settings, projector_of(settings, pool)))
 
 
 def rebuild_view(

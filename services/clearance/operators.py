@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from services.kit import parked
 from services.kit.auth import OPERATOR, Principal, require
 from services.kit.fields import Line
-from services.kit.parked import Letter, NotOpen, Reader, StillUnreadable, discard_one, replay_one
+from services.kit.parked import Letter, NotOpen, Reader, StillUnreadable
 from services.kit.problems import Problem, problem_responses
 
 LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -71,7 +71,7 @@ def operators_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, Reader]) -
     async def replay(letter_id: LetterId, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await replay_one(connection, letter_id, readers, by=principal.name)
+                await parked.replay(connection, letter_id, readers, by=principal.name)
         except NotOpen:
             raise _not_open(409) from None
         except StillUnreadable as still:
@@ -82,7 +82,7 @@ def operators_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, Reader]) -
     async def discard(letter_id: LetterId, body: Why, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await discard_one(connection, letter_id, readers, by=principal.name, why=body.why)
+                await parked.discard(connection, letter_id, readers, by=principal.name, why=body.why)
         except NotOpen:
             raise _not_open(409) from None
 

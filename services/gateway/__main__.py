@@ -1,14 +1,12 @@
 """The gateway: the only public service. Pages, the JSON twin, live lines, sign-in, and what students ask for."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 
 from services.gateway.app import NAME, gateway_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.submissions import ends
 from services.kit.command_line import command_line
-from services.kit.database import open_pool
-from services.kit.dead_letter_commands import Letters
+from services.kit.dead_letter_commands import Letters, letters_in
 from services.kit.handlers import each
 from services.kit.parked import Reader
 from services.kit.settings import load
@@ -20,15 +18,10 @@ def run() -> None:
     serve(gateway_app(settings), settings)
 
 
-@asynccontextmanager
-async def letters() -> AsyncIterator[Letters]:
+def letters() -> AbstractAsyncContextManager[Letters]:
     """What the gateway could not read of what became of its students' commands."""
     settings = load(GatewaySettings)
-    pool = await open_pool(settings.database, name=f"{NAME}.command", max_size=2)
-    try:
-        yield Letters(pool, {settings.topics.group(NAME): Reader(each(ends()))})
-    finally:
-        await pool.close()
+    return letters_in(settings.database, NAME, lambda _: {settings.topics.group(NAME): Reader(each(ends()))})
 
 
 cli = command_line("The gateway", serve=run, letters=letters)

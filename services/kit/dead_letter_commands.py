@@ -6,8 +6,8 @@ The command line it hangs in gives the opener of its letters as the context's ob
 import asyncio
 import getpass
 import os
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -17,7 +17,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from services.kit import parked
-from services.kit.parked import Letter, NotOpen, Reader, StillUnreadable, discard_one, replay_one
+from services.kit.database import open_pool
+from services.kit.parked import Letter, NotOpen, Reader, StillUnreadable
 
 commands = typer.Typer(help="Records that could not be read.", no_args_is_help=True)
 _out = Console(soft_wrap=True)
@@ -32,6 +33,18 @@ class Letters:
 
 
 OpenLetters = Callable[[], AbstractAsyncContextManager[Letters]]
+
+
+@asynccontextmanager
+async def letters_in(
+    database: str, name: str, readers: Callable[["asyncpg.Pool[Any]"], Mapping[str, Reader]]
+) -> AsyncIterator[Letters]:
+    """The dead letters of the service `name`, whose readers work on the pool they are given."""
+    pool = await open_pool(database, name=f"{name}.command", max_size=2)
+    try:
+        yield Letters(pool, readers(pool))
+    finally:
+        await pool.close()
 
 
 @commands.command("list")
@@ -86,7 +99,7 @@ def replay(
         for one in ids:
             try:
                 async with letters.pool.acquire() as connection:
-                    await replay_one(connection, one, letters.readers, by=_who())
+                    await parked.replay(connection, one, letters.readers, by=_who())
             except StillUnreadable as still:
                 left += 1
                 _out.print(f"{one}: still unreadable: {still}", markup=False)
@@ -107,7 +120,7 @@ def discard(
 
     async def away(letters: Letters) -> None:
         async with letters.pool.acquire() as connection:
-            await discard_one(connection, letter_id, letters.readers, by=_who(), why=why.strip()[:200])
+            await parked.discard(connection, letter_id, letters.readers, by=_who(), why=why.strip()[:200])
         _out.print("discarded")
 
     _with_letters(context, away)

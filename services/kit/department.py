@@ -1,7 +1,7 @@
 """A department as a running service: its desk over HTTP, its outbox to Kafka, and what it hears from the clearance."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from services.kit.commands import Commands
 from services.kit.consumer import Inbox
 from services.kit.crash import Passed
 from services.kit.database import Connection, answers, migrate, open_pool
-from services.kit.dead_letter_commands import Letters
+from services.kit.dead_letter_commands import Letters, letters_in
 from services.kit.departments import Department, discover
 from services.kit.desk import Desk
 from services.kit.desk_api import desk_router
@@ -62,17 +62,16 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
     return command_line(f"The {rules.name} service", serve=run, letters=partial(_letters, rules))
 
 
-@asynccontextmanager
-async def _letters(rules: DepartmentRules[Any]) -> AsyncIterator[Letters]:
+def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters]:
     settings = load(Settings)
-    pool = await open_pool(settings.database, name=f"{rules.name}.command", max_size=2)
-    try:
+    topics = settings.topics
+
+    def readers(pool: "asyncpg.Pool[Any]") -> dict[str, Reader]:
         # The relay of the running service finds by itself what a replay puts into the outbox.
-        desk = Desk(rules, pool, settings.topics, Bell())
-        apply = each(listens(desk, settings.topics, Passed()))
-        yield Letters(pool, {settings.topics.group(rules.name): Reader(apply)})
-    finally:
-        await pool.close()
+        desk = Desk(rules, pool, topics, Bell())
+        return {topics.group(rules.name): Reader(each(listens(desk, topics, Passed())))}
+
+    return letters_in(settings.database, rules.name, readers)
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:

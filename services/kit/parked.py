@@ -89,49 +89,29 @@ async def show(connection: Connection, letter_id: int) -> Content | None:
     return row and Content(_letter(row), row["key"], row["value"], _headers(row["headers"]))
 
 
-async def replay(
-    connection: Connection, letter_id: int, *, readers: Mapping[str, Reader], by: str, now: datetime
-) -> None:
-    """Read the record again at its own offset and apply it, in the transaction open on `connection`.
-
-    Raises `NotOpen`, or `StillUnreadable`: then the caller rolls back.
-    """
-    consumer, record = await _open(connection, letter_id)
-    reader = readers.get(consumer)
-    if reader is None:
-        raise StillUnreadable("no consumer of this service has this name any more")
-    parked: list[Parked] = []
-    await reader.apply(connection, [record], parked)
-    if parked:
-        raise StillUnreadable(parked[0].reason)
-    await _end(connection, letter_id, "replayed", by, None, now)
-    await reader.ended(connection, record)
+async def replay(connection: Connection, letter_id: int, readers: Mapping[str, Reader], *, by: str) -> None:
+    """Read the record again at its own offset and apply it, in one transaction. Raises `NotOpen`, `StillUnreadable`."""
+    async with connection.transaction():
+        consumer, record = await _open(connection, letter_id)
+        reader = readers.get(consumer)
+        if reader is None:
+            raise StillUnreadable("no consumer of this service has this name any more")
+        parked: list[Parked] = []
+        await reader.apply(connection, [record], parked)
+        if parked:
+            raise StillUnreadable(parked[0].reason)
+        await _end(connection, letter_id, "replayed", by, None)
+        await reader.ended(connection, record)
+    reader.committed()
 
 
-async def discard(
-    connection: Connection, letter_id: int, *, readers: Mapping[str, Reader], by: str, why: str, now: datetime
-) -> None:
+async def discard(connection: Connection, letter_id: int, readers: Mapping[str, Reader], *, by: str, why: str) -> None:
     """Put the record away for good: it hides nothing any more, and reading it again never will. Raises `NotOpen`."""
-    consumer, record = await _open(connection, letter_id)
-    await _end(connection, letter_id, "discarded", by, why, now)
-    if consumer in readers:
-        await readers[consumer].ended(connection, record)
-
-
-async def replay_one(connection: Connection, letter_id: int, readers: Mapping[str, Reader], *, by: str) -> None:
-    """`replay` in a transaction of its own."""
     async with connection.transaction():
-        await replay(connection, letter_id, readers=readers, by=by, now=datetime.now(UTC))
-    for reader in readers.values():
-        reader.committed()
-
-
-async def discard_one(
-    connection: Connection, letter_id: int, readers: Mapping[str, Reader], *, by: str, why: str
-) -> None:
-    """`discard` in a transaction of its own."""
-    async with connection.transaction():
-        await discard(connection, letter_id, readers=readers, by=by, why=why, now=datetime.now(UTC))
+        consumer, record = await _open(connection, letter_id)
+        await _end(connection, letter_id, "discarded", by, why)
+        if consumer in readers:
+            await readers[consumer].ended(connection, record)
 
 
 async def _open(connection: Connection, letter_id: int) -> tuple[str, ConsumerRecord]:
@@ -155,11 +135,11 @@ async def _open(connection: Connection, letter_id: int) -> tuple[str, ConsumerRe
     )
 
 
-async def _end(connection: Connection, letter_id: int, how: str, by: str, why: str | None, now: datetime) -> None:
+async def _end(connection: Connection, letter_id: int, how: str, by: str, why: str | None) -> None:
     await connection.execute(
         "UPDATE dead_letter SET ended_at = $2, ended_how = $3, ended_by = $4, ended_why = $5 WHERE id = $1",
         letter_id,
-        now,
+        datetime.now(UTC),
         how,
         by,
         why,

@@ -16,7 +16,7 @@ from services.clearance.dead_letters import clearing_marks
 from services.clearance.projector import Projector
 from services.kit import parked
 from services.kit.dead_letters import Parked, park
-from services.kit.parked import NotOpen, Reader, StillUnreadable, discard_one, replay_one
+from services.kit.parked import NotOpen, Reader, StillUnreadable
 from tests.component.clearance.world import World, clearance_world, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -66,12 +66,12 @@ async def letter_ids(world: World) -> list[int]:
 
 async def replay(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
     async with world.pool.acquire() as connection:
-        await replay_one(connection, letter_id, readers, by="operator-1")
+        await parked.replay(connection, letter_id, readers, by="operator-1")
 
 
 async def discard(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
     async with world.pool.acquire() as connection:
-        await discard_one(connection, letter_id, readers, by="operator-1", why="a test of the sender")
+        await parked.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
 
 
 async def readable(world: World, who: str) -> bool | None:
