@@ -36,8 +36,8 @@ mutants: $(STAMP) jars ## break the product on purpose, and show that a test not
 	@$(BIN)/python -m tests.mutants
 
 screenshots: $(STAMP) jars browser ## pictures of the pages, and those inside the manual
-	@$(BIN)/python -m tests.browser.manual_pictures
-	@$(BIN)/python -m tests.browser.screenshots
+	@$(BIN)/python -m tests.support.browser.manual_pictures
+	@$(BIN)/python -m tests.support.browser.screenshots
 
 setup: $(STAMP) jars browser ## install only
 	@echo "Set up. Next: make demo, make test."

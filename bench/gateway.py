@@ -26,9 +26,9 @@ from bench.rounds import in_a_process, over
 from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.ports import LOOPBACK, free_port
 from services.gateway.sessions import COOKIE, Sessions
-from tests.component.gateway.read_model import Clearance
-from tests.component.kit.desks import some_student
-from tests.system.installation import Installation
+from tests.support.desks import some_student
+from tests.support.gateway.read_model import Clearance
+from tests.support.installation import Installation
 
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"

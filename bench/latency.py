@@ -31,7 +31,7 @@ from bench.http_load import Connections
 from bench.rounds import over, percentile
 from deploy.local.fleet import CLEARANCE
 from services.clearance.store import NOTICE
-from tests.system.installation import Installation
+from tests.support.installation import Installation
 
 DEPARTMENT: Final = "library"
 _LOOK_AT_LEAST_S: Final = 0.02

@@ -29,8 +29,8 @@ from bench.ground import Servers
 from bench.rounds import percentile
 from deploy.local.fleet import CLEARANCE, GATEWAY
 from services.clearance.store import NOTICE
-from tests.faults.clicks import Device, devices
-from tests.system.installation import Installation
+from tests.support.clicks import Device, devices
+from tests.support.installation import Installation
 
 LOOK_AT_LEAST_S: Final = 0.01
 ALL_ENDED_WITHIN_S: Final = 120.0

@@ -8,11 +8,11 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebErr
 
 from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.running import RunningKafka, RunningPostgres
-from tests.browser.browsers import Device, chromium, find_chromium, open_context
-from tests.browser.life import CLERK
-from tests.browser.stage import Stage, opened_stage
-from tests.conftest import DatabaseMaker
-from tests.system.installation import Installation
+from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
+from tests.support.browser.journey_data import CLERK
+from tests.support.browser.scenes import Stage, opened_stage
+from tests.support.installation import Installation
+from tests.support.servers import DatabaseMaker
 
 QUIET: Final = ("Failed to load resource",)
 """What the console says of an answer that is no success: the page of it is looked at by the test."""

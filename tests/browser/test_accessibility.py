@@ -2,10 +2,10 @@
 
 import pytest
 
-from tests.browser import axe
-from tests.browser.browsers import PC, PHONE, TABLET, sideways
 from tests.browser.conftest import Open
-from tests.browser.stage import SCENES, Scene, Stage
+from tests.support.browser import axe
+from tests.support.browser.chromium import PC, PHONE, TABLET, sideways
+from tests.support.browser.scenes import SCENES, Scene, Stage
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)

@@ -9,12 +9,12 @@ from deploy.local.identity.people import Person
 from schemas.events import Reason
 from services.clearance.folders import FOLDERS
 from services.kit.database import migrate
-from tests.browser.axe import violations
-from tests.browser.browsers import PC, PHONE, Device, sideways
 from tests.browser.conftest import Open
-from tests.component.gateway.read_model import Clearance, carrying
-from tests.component.gateway.world import Browser, Gate, new_student, running_gateway
-from tests.conftest import DatabaseMaker
+from tests.support.browser.axe import violations
+from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.gateway.read_model import Clearance, carrying
+from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
+from tests.support.servers import DatabaseMaker
 
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=("certificate-desk",))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})

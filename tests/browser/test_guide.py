@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.async_api import expect
 
-from tests.browser.browsers import PC, PHONE, Device, box, sideways
 from tests.browser.conftest import Open
-from tests.browser.measure import WATCH
-from tests.browser.stage import BY_NAME, Stage
+from tests.support.browser.chromium import PC, PHONE, Device, box, sideways
+from tests.support.browser.measure import WATCH
+from tests.support.browser.scenes import BY_NAME, Stage
 
 ROWS = (
     ("事项名称", "研究生离校服务"),

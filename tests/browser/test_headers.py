@@ -14,9 +14,9 @@ from services.gateway.app import gateway_app
 from services.gateway.public_check import KEYS_ADDRESS
 from services.gateway.settings import GatewaySettings
 from services.kit import telemetry
-from tests.browser.browsers import PC, open_context
-from tests.browser.stage import BY_NAME, NOWHERE, Actor, Scene, Stage, card_open, clear, completed, waiting
-from tests.component.gateway.world import Browser
+from tests.support.browser.chromium import PC, open_context
+from tests.support.browser.scenes import BY_NAME, NOWHERE, Actor, Scene, Stage, card_open, clear, completed, waiting
+from tests.support.gateway.server import Browser
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 WITHOUT_TOKEN: Final = frozenset({"/language", "/verify"})

@@ -7,11 +7,11 @@ import pytest
 from playwright.async_api import Page, expect
 
 from deploy.local.fleet import CLEARANCE, GATEWAY
-from tests.browser import life
-from tests.browser.browsers import PC, PHONE, Device
 from tests.browser.conftest import Open
-from tests.browser.stage import BY_NAME, Stage
-from tests.system.installation import Installation
+from tests.support.browser import journey_data
+from tests.support.browser.chromium import PC, PHONE, Device
+from tests.support.browser.scenes import BY_NAME, Stage
+from tests.support.installation import Installation
 
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadThroughput": 16_000}
 """A crowded campus cell: 400 ms away and 256 kbit/s."""
@@ -21,10 +21,10 @@ SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadT
 async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_submission(
     town: Installation, open_profile: Open
 ) -> None:
-    person = await life.student(town, life.CLEAR)
+    person = await journey_data.student(town, journey_data.CLEAR)
     address = town.address(GATEWAY)
-    at_home = await open_profile(PC, address=address, cookies=await life.cookies(town, person))
-    on_the_way = await open_profile(PHONE, address=address, cookies=await life.cookies(town, person))
+    at_home = await open_profile(PC, address=address, cookies=await journey_data.cookies(town, person))
+    on_the_way = await open_profile(PHONE, address=address, cookies=await journey_data.cookies(town, person))
     pages = [await at_home.new_page(), await at_home.new_page(), await on_the_way.new_page()]
     for page in pages:
         await page.goto("/case")
@@ -32,13 +32,13 @@ async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_sub
     await asyncio.gather(*(page.get_by_role("button", name="确认提交").dblclick() for page in pages))
     for page in pages:
         await expect(page).to_have_url(re.compile("/case#submit$"))
-    numbers = [await life.is_done(page) for page in pages]
+    numbers = [await journey_data.is_done(page) for page in pages]
     assert len(set(numbers)) == 1
     await pages[0].go_back()
     await pages[0].reload()
     await expect(pages[0].get_by_role("heading", level=1)).to_contain_text(numbers[0])
     await expect(pages[0].get_by_role("button", name="确认提交")).to_have_count(0)
-    assert await life.attempts(town, person) == ["accepted"]
+    assert await journey_data.attempts(town, person) == ["accepted"]
     commands = await (await town.database(GATEWAY)).fetchval(
         "SELECT count(*) FROM command WHERE student_id = $1", person.student_id
     )
@@ -49,13 +49,13 @@ async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_sub
 async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_its_reason(
     town: Installation, open_profile: Open
 ) -> None:
-    person = await life.student(town, life.CLEAR)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    person = await journey_data.student(town, journey_data.CLEAR)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
     page = await context.new_page()
     view = town.processes[CLEARANCE]
     view.pause()
     try:
-        await town.act("finance", "charge", student_id=person.student_id or "", **life.CHARGES[0])
+        await town.act("finance", "charge", student_id=person.student_id or "", **journey_data.CHARGES[0])
         await page.goto("/case")
         await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
         await page.get_by_role("link", name="提交离校服务").click()
@@ -63,39 +63,39 @@ async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_
     finally:
         view.resume()
     refusal = page.locator(".refusal")
-    await expect(refusal).to_contain_text("的提交没有被接受", timeout=life.LONG_MS)
+    await expect(refusal).to_contain_text("的提交没有被接受", timeout=journey_data.LONG_MS)
     await expect(refusal).to_contain_text("财务处收费管理办公室：有 1 项欠费，共 60.00 元")
-    await life.shows(page, "finance-arrears", "未通过")
-    assert await life.attempts(town, person) == ["refused"]
-    await life.when_free(
+    await journey_data.shows(page, "finance-arrears", "未通过")
+    assert await journey_data.attempts(town, person) == ["refused"]
+    await journey_data.when_free(
         town, "finance", "payment", student_id=person.student_id or "", charge_id="C-1", amount="60.00"
     )
-    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=life.LONG_MS)
+    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=journey_data.LONG_MS)
     await page.get_by_role("link", name="提交离校服务").click()
     await page.get_by_role("button", name="确认提交").click()
-    await life.is_done(page)
+    await journey_data.is_done(page)
 
 
 async def test_a_session_that_ends_in_the_middle_is_said_and_nothing_is_done(
     town: Installation, open_profile: Open
 ) -> None:
-    person = await life.student(town, life.CLEAR)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    person = await journey_data.student(town, journey_data.CLEAR)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
     page = await context.new_page()
     await page.goto("/submit")
     await (await town.database(GATEWAY)).execute("DELETE FROM session WHERE student_id = $1", person.student_id)
     await page.get_by_role("button", name="确认提交").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("请先登录")
     await expect(page.locator("main")).to_contain_text("登录已结束")
-    assert await life.attempts(town, person) == []
+    assert await journey_data.attempts(town, person) == []
     await page.get_by_role("link", name="统一身份认证登录").click()
-    await life.sign_in(page, person)
+    await journey_data.sign_in(page, person)
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 
 
 async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Installation, open_profile: Open) -> None:
-    person = await life.student(town, life.CLEAR)
-    context = await open_profile(PC, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    person = await journey_data.student(town, journey_data.CLEAR)
+    context = await open_profile(PC, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
     page, other = await context.new_page(), await context.new_page()
     await page.goto("/case")
     await other.goto("/case")
@@ -106,7 +106,7 @@ async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Ins
     await page.evaluate("scrollTo(0, document.body.scrollHeight)")
     await expect(notice).to_be_in_viewport()
     await notice.get_by_role("link", name="统一身份认证登录").click()
-    await life.sign_in(page, person)
+    await journey_data.sign_in(page, person)
     await expect(page).to_have_url(re.compile("/case$"))
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 
@@ -114,8 +114,8 @@ async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Ins
 async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
     town: Installation, open_profile: Open
 ) -> None:
-    person = await life.student(town, life.OPEN)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    person = await journey_data.student(town, journey_data.OPEN)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
     page = await context.new_page()
     await page.goto("/case")
     top = await page.locator("#archives-thesis").evaluate("one => one.offsetTop")
@@ -128,8 +128,8 @@ async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
     await expect(page.locator("#archives-thesis .verdict")).to_have_text("未通过")
     await town.act("archives", "approved", student_id=person.student_id or "")
     await town.start(GATEWAY)
-    await expect(notice).to_be_hidden(timeout=life.LONG_MS)
-    await life.shows(page, "archives-thesis", "通过")
+    await expect(notice).to_be_hidden(timeout=journey_data.LONG_MS)
+    await journey_data.shows(page, "archives-thesis", "通过")
     assert await page.locator("#archives-thesis").evaluate("one => one.offsetTop") == top
     assert await page.evaluate("performance.getEntriesByType('navigation').length") == 1
 
@@ -137,8 +137,8 @@ async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
 async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
     town: Installation, open_profile: Open
 ) -> None:
-    person = await life.student(town, life.OPEN)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await life.cookies(town, person))
+    person = await journey_data.student(town, journey_data.OPEN)
+    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
     page = await context.new_page()
     debugger = await context.new_cdp_session(page)
     await debugger.send("Network.enable")
@@ -147,7 +147,7 @@ async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
     await expect(page.locator(".line")).to_have_count(5)
     await expect(page.locator("#notice")).to_be_hidden()
     await town.act("archives", "approved", student_id=person.student_id or "")
-    await life.shows(page, "archives-thesis", "通过")
+    await journey_data.shows(page, "archives-thesis", "通过")
 
 
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)

@@ -11,12 +11,12 @@ from playwright.async_api import Page, expect
 
 from deploy.local.fleet import GATEWAY
 from deploy.local.identity.people import Person
-from tests.browser import axe, life
-from tests.browser.browsers import PC, PHONE, Device, box
 from tests.browser.conftest import Open
-from tests.browser.stage import RARE
-from tests.system.installation import Installation
-from tests.waiting import eventually
+from tests.support.browser import axe, journey_data
+from tests.support.browser.chromium import PC, PHONE, Device, box
+from tests.support.browser.scenes import RARE
+from tests.support.installation import Installation
+from tests.support.waiting import eventually
 
 A4_POINTS = (595, 842)
 
@@ -24,20 +24,20 @@ A4_POINTS = (595, 842)
 @pytest.mark.acceptance("S-004", "S-005", "S-010", "S-021", "S-041", "S-090", "S-092", "S-100", "S-102", "S-103")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_from_signing_in_to_the_printed_form(town: Installation, open_profile: Open, device: Device) -> None:
-    person = await life.student(town, life.OPEN)
+    person = await journey_data.student(town, journey_data.OPEN)
     context = await open_profile(device, address=town.address(GATEWAY))
     page = await context.new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要办理").click()
-    await life.sign_in(page, person)
+    await journey_data.sign_in(page, person)
     await expect(page).to_have_url(f"{town.address(GATEWAY)}/case")
     await expect(page.locator(".at-name dd")).to_have_text(RARE)
     await expect(page.locator("#summary-title")).to_contain_text("1 项已通过，还差 4 项")
     await _desks_act(town, page, person)
     await _cancel_the_card(page)
     await _submit(town, page)
-    number = await life.is_done(page)
-    assert await life.attempts(town, person) == ["accepted"]
+    number = await journey_data.is_done(page)
+    assert await journey_data.attempts(town, person) == ["accepted"]
     await _view_and_print(page, device, number)
     await _return_directly(town, open_profile, device, person, number)
     code = await page.locator(".code .form-number").inner_text()
@@ -52,21 +52,21 @@ async def _desks_act(town: Installation, page: Page, person: Person) -> None:
     await expect(said).to_have_attribute("aria-live", "polite")
     before = await box(page, "#archives-thesis")
     await town.act("archives", "approved", student_id=student_id)
-    await life.shows(page, "archives-thesis", "通过")
+    await journey_data.shows(page, "archives-thesis", "通过")
     await expect(said).to_contain_text("档案馆 已变为 通过")
     await expect(page.locator("#archives-thesis .just-now")).to_contain_text("刚刚更新")
     after = await box(page, "#archives-thesis")
     assert after["y"] == before["y"], "a line that turns keeps its place"
     await town.act("library", "return", student_id=student_id, barcode="B0042871")
-    await expect(said).to_contain_text("图书馆-图书借阅 有更新", timeout=life.LONG_MS)
+    await expect(said).to_contain_text("图书馆-图书借阅 有更新", timeout=journey_data.LONG_MS)
     await expect(said).to_contain_text("矿山压力")
-    for charge in life.CHARGES:
+    for charge in journey_data.CHARGES:
         await town.act(
             "finance", "payment", student_id=student_id, charge_id=charge["charge_id"], amount=charge["amount"]
         )
-    await life.shows(page, "finance-arrears", "通过")
-    await town.act("dorm", "check-out", student_id=student_id, **life.OUT)
-    await life.shows(page, "dorm-check-out", "通过")
+    await journey_data.shows(page, "finance-arrears", "通过")
+    await town.act("dorm", "check-out", student_id=student_id, **journey_data.OUT)
+    await journey_data.shows(page, "dorm-check-out", "通过")
     await expect(page.locator("#summary-title")).to_contain_text("4 项已通过，还差 1 项：图书馆-图书借阅")
     assert await page.locator(".line h3").all_inner_texts() == [
         "图书馆-图书借阅",
@@ -83,9 +83,9 @@ async def _cancel_the_card(page: Page) -> None:
     await expect(page.locator("main")).to_contain_text("注销后不能自行恢复")
     await page.get_by_role("button", name="确认注销").click()
     await expect(page).to_have_url(re.compile("/case#library-borrowing$"))
-    await life.shows(page, "library-borrowing", "通过")
+    await journey_data.shows(page, "library-borrowing", "通过")
     await expect(page.locator("#library-borrowing .facts")).to_contain_text("已注销")
-    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=life.LONG_MS)
+    await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=journey_data.LONG_MS)
 
 
 async def _submit(town: Installation, page: Page) -> None:
@@ -98,7 +98,7 @@ async def _submit(town: Installation, page: Page) -> None:
         await page.get_by_role("button", name="确认提交").click()
         await expect(page).to_have_url(re.compile("/case#submit$"))
         round_of = page.locator(".round li")
-        await expect(round_of.nth(0)).to_have_text("图书馆已确认", timeout=life.LONG_MS)
+        await expect(round_of.nth(0)).to_have_text("图书馆已确认", timeout=journey_data.LONG_MS)
         await expect(round_of.nth(1)).to_have_text("等待档案馆确认…")
         await expect(page.locator("#summary-title")).to_have_text("已提交，正在请各部门确认")
         # Whoever closes the page now finds the same on coming back.
@@ -152,14 +152,14 @@ async def _return_directly(town: Installation, open_profile: Open, device: Devic
     """Later, in another browser: the address of the form is enough."""
     page = await (await open_profile(device, address=town.address(GATEWAY))).new_page()
     await page.goto("/completed")
-    await life.sign_in(page, person)
+    await journey_data.sign_in(page, person)
     await expect(page).to_have_url(f"{town.address(GATEWAY)}/completed")
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)
 
 
 async def _a_new_debt_leaves_the_form_as_it_is(town: Installation, page: Page, person: Person, number: str) -> None:
     charge = {"charge_id": "C-9", "year": "2026", "name": "水电费", "amount": "12.00"}
-    await life.when_free(town, "finance", "charge", student_id=person.student_id or "", **charge)
+    await journey_data.when_free(town, "finance", "charge", student_id=person.student_id or "", **charge)
     await town.in_step("finance")
     lines = await page.locator("article.form .line").all_inner_texts()
     told = page.get_by_text("提交之后有 1 项新情况，领取时由办事窗口核对。")
@@ -183,9 +183,9 @@ async def _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(
     await page.get_by_role("button", name="核验").click()
     await expect(page.locator(".checked-verdict")).to_have_text("真实")
     await page.goto("/desk")
-    await page.get_by_role("searchbox").fill(life.CLERK.name)
+    await page.get_by_role("searchbox").fill(journey_data.CLERK.name)
     await page.get_by_role("button", name="查找").click()
-    await page.get_by_role("button", name=life.CLERK.name).click()
+    await page.get_by_role("button", name=journey_data.CLERK.name).click()
     await page.get_by_label("扫描二维码，或输入表单编号").fill(number)
     await page.keyboard.press("Enter")
     await expect(page.locator(".checked-verdict")).to_have_text("提交后有新情况")

@@ -3,10 +3,10 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.browsers import PHONE, open_context
-from tests.browser.measure import WATCH, visit
-from tests.browser.stage import BY_NAME, Stage, blocked, say
-from tests.unit import gateway_samples as samples
+from tests.support.browser.chromium import PHONE, open_context
+from tests.support.browser.measure import WATCH, visit
+from tests.support.browser.scenes import BY_NAME, Stage, blocked, say
+from tests.support.samples import case_samples
 
 MOST_BYTES = 50_000
 
@@ -31,7 +31,7 @@ async def test_nothing_above_or_in_place_moves_when_a_line_turns(stage: Stage, b
     line = page.locator("#finance-arrears")
     await line.scroll_into_view_if_needed()
     top = await line.evaluate("one => one.getBoundingClientRect().top")
-    await say(stage, actor, {"library": samples.library()}, version=4)
+    await say(stage, actor, {"library": case_samples.library()}, version=4)
     await stage.clearance.notify()
     await expect(page.locator("#library-borrowing .verdict")).to_have_text("通过")
     assert await line.evaluate("one => one.getBoundingClientRect().top") == pytest.approx(top, abs=1), (

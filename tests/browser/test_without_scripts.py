@@ -4,21 +4,21 @@ import pytest
 from playwright.async_api import Page, expect
 
 from deploy.local.fleet import GATEWAY
-from tests.browser import life
-from tests.browser.browsers import PC, PHONE, Device
 from tests.browser.conftest import Open
-from tests.system.installation import Installation
-from tests.waiting import eventually
+from tests.support.browser import journey_data
+from tests.support.browser.chromium import PC, PHONE, Device
+from tests.support.installation import Installation
+from tests.support.waiting import eventually
 
 
 @pytest.mark.acceptance("S-004", "S-041", "S-090", "S-100")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_everything_is_done_without_scripts(town: Installation, open_profile: Open, device: Device) -> None:
-    person = await life.student(town, life.ONLY_THE_CARD)
+    person = await journey_data.student(town, journey_data.ONLY_THE_CARD)
     page = await (await open_profile(device, address=town.address(GATEWAY), scripts=False)).new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要办理").click()
-    await life.sign_in(page, person)
+    await journey_data.sign_in(page, person)
     await page.get_by_role("button", name="English").click()
     await page.get_by_role("button", name="切换为中文").click()
     await page.get_by_role("link", name="图书馆-图书借阅：注销").click()
@@ -27,7 +27,7 @@ async def test_everything_is_done_without_scripts(town: Installation, open_profi
     await page.get_by_role("link", name="提交离校服务").click()
     await page.get_by_role("button", name="确认提交").click()
     await _refreshed(page, "离校服务已提交，表单编号")
-    number = await life.is_done(page)
+    number = await journey_data.is_done(page)
     await page.get_by_role("link", name="个人中心").click()
     await page.locator("#completed").get_by_role("link", name="查看").click()
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)

@@ -11,7 +11,7 @@ from schemas.events import EVENT_TYPES, TYPE_OF
 from schemas.flows import flows
 from schemas.topics import Topics
 from services.kit.departments import discover
-from tests.contract.documents import EXAMPLES, SCHEMAS
+from tests.support.samples.documents import EXAMPLES, SCHEMAS
 
 pytestmark = pytest.mark.contract
 

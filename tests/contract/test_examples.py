@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from schemas import codec
 from schemas.events import EVENT_TYPES, TYPE_OF, CaseChanged, CaseState, StatusChanged, Verdict
-from tests.contract.documents import EXAMPLES, SCHEMAS, STATUS_EXAMPLES, example_id
+from tests.support.samples.documents import EXAMPLES, SCHEMAS, STATUS_EXAMPLES, example_id
 
 pytestmark = pytest.mark.contract
 

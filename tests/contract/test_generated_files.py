@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from schemas.events import EVENT_TYPES
 from services.kit import contract, contract_gate
 from services.kit.departments import SERVICES, discover
-from tests.contract.documents import SCHEMAS
+from tests.support.samples.documents import SCHEMAS
 
 pytestmark = pytest.mark.contract
 

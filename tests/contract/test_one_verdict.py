@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 from schemas import codec
 from schemas.codec import StatusData, Unreadable
 from schemas.events import CheckStatus, Message, Reason, StatusChanged, Verdict, json_schema
-from tests.contract.documents import EXAMPLES, STATUS_EXAMPLES, mutated
+from tests.support.samples.documents import EXAMPLES, STATUS_EXAMPLES, mutated
 
 pytestmark = pytest.mark.contract
 

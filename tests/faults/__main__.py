@@ -20,11 +20,12 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.state import claim_any
 from tests.faults import scenarios
-from tests.faults.campus import Campus
-from tests.faults.checker import Anomaly
 from tests.faults.crashes import ROUNDS, crash_round
 from tests.faults.staged import staged
-from tests.faults.workload import races
+from tests.support.checker.checker import Anomaly
+from tests.support.checker.observed_installation import Campus
+from tests.support.checker.workload import races
+from tests.support.paths import ROOT
 
 RACES_A_RUN: Final = 100
 STAGE_RACES: Final = 60
@@ -64,12 +65,12 @@ def main(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     found: list[Anomaly] = []
     with ExitStack() as stack:
-        state = claim_any(Path(__file__).parents[2] / ".lixiao" / "faults")
+        state = claim_any(ROOT / ".lixiao" / "faults")
         stack.callback(state.release)
         postgres = Postgres(state.folder / "postgres", durable=False)
         postgres.start()
         stack.callback(postgres.stop)
-        broker = Kafka(state.folder / "kafka", cache_folder(Path(__file__).parents[2] / ".lixiao"))
+        broker = Kafka(state.folder / "kafka", cache_folder(ROOT / ".lixiao"))
         broker.start()
         stack.callback(broker.stop)
         operations, made = asyncio.run(_stages(postgres.dsn, stages, seed, found))

@@ -9,8 +9,8 @@ from deploy.local.fleet import IDENTITY
 from deploy.local.kafka import Kafka
 from deploy.local.running import RunningPostgres
 from deploy.local.state import State, clean
-from tests.conftest import must
-from tests.faults.campus import Campus
+from tests.support.checker.observed_installation import Campus
+from tests.support.servers import must
 
 
 @pytest.fixture(scope="package")

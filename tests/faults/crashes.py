@@ -9,7 +9,7 @@ from typing import Final
 
 from deploy.local.fleet import CLEARANCE
 from services.kit.crash import EXIT_CODE
-from tests.faults.campus import Campus
+from tests.support.checker.observed_installation import Campus
 
 STUDENTS: Final = 18
 ARRIVAL_S: Final = 1.0

@@ -11,11 +11,11 @@ from deploy.local.fleet import CLEARANCE
 from deploy.local.kafka import Kafka
 from schemas.codec import encode, read
 from schemas.events import AttestationGiven, AttestationOutcome
-from tests.faults.campus import Campus
-from tests.faults.history import Outcome
-from tests.faults.workload import races
-from tests.system.topics import Producer, everything
-from tests.waiting import eventually
+from tests.support.checker.history import Outcome
+from tests.support.checker.observed_installation import Campus
+from tests.support.checker.workload import races
+from tests.support.kafka.topics import Producer, everything
+from tests.support.waiting import eventually
 
 
 async def asked(campus: Campus, count: int) -> dict[str, str]:

@@ -12,9 +12,9 @@ from typing import Annotated
 import structlog
 import typer
 
-from tests.faults.checker import Anomaly, check
-from tests.faults.stage import LIFE_S, Stage
-from tests.faults.workload import races
+from tests.support.checker.checker import Anomaly, check
+from tests.support.checker.simulation import LIFE_S, Stage
+from tests.support.checker.workload import races
 
 
 async def staged(

@@ -3,8 +3,8 @@
 import pytest
 
 from services.kit.crash import POINTS
-from tests.faults.campus import Campus
 from tests.faults.crashes import ROUNDS, crash_round
+from tests.support.checker.observed_installation import Campus
 
 
 @pytest.mark.parametrize("number", range(len(ROUNDS)))

@@ -2,8 +2,8 @@
 
 from deploy.local.kafka import Kafka
 from tests.faults import scenarios
-from tests.faults.campus import Campus
-from tests.faults.history import Outcome
+from tests.support.checker.history import Outcome
+from tests.support.checker.observed_installation import Campus
 
 
 async def test_a_debt_at_each_step_is_refused_held_off_or_seen_as_an_exception(campus: Campus) -> None:

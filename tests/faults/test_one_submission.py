@@ -6,9 +6,9 @@ import time
 import httpx
 
 from deploy.local.fleet import GATEWAY
-from tests.faults.campus import Campus
-from tests.faults.clicks import Device, devices
-from tests.faults.history import Kind, Outcome
+from tests.support.checker.history import Kind, Outcome
+from tests.support.checker.observed_installation import Campus
+from tests.support.clicks import Device, devices
 
 CLICKS = 200
 DEVICES = 20

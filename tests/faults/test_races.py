@@ -1,7 +1,7 @@
 """Students against desks, on real processes, a real broker and real databases."""
 
-from tests.faults.campus import Campus
-from tests.faults.workload import races
+from tests.support.checker.observed_installation import Campus
+from tests.support.checker.workload import races
 
 RACES = 100
 

@@ -2,7 +2,6 @@
 
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from deploy.local.running import obtain_postgres
 from deploy.local.state import claim_any
 from tests.mutants.running import RACES, run
 from tests.mutants.variants import MUTANTS, Mutant
+from tests.support.paths import ROOT
 
 SOUND = Mutant("no mutant", "the code as it is", ())
 
@@ -45,7 +45,7 @@ def main(
 
 
 def _postgres(stack: ExitStack) -> str:
-    state = claim_any(Path(__file__).parents[2] / ".lixiao" / "test")
+    state = claim_any(ROOT / ".lixiao" / "test")
     stack.callback(state.release)
     running = obtain_postgres(state.folder, durable=False)
     if running.server:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Final, TypedDict
 
 from tests.mutants.variants import Edit, Mutant
+from tests.support.paths import ROOT
 
-ROOT: Final = Path(__file__).parents[2]
 COPIED: Final = ("schemas", "services", "deploy", "tests", "config")
 RACES: Final = 40
 SEEDS: Final = (1, 2, 3, 4)

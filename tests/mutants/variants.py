@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tests.faults.stage import LIFE_S
+from tests.support.checker.simulation import LIFE_S
 
 ATTEST: Final = "services/kit/attestation.py"
 ATTEMPTS: Final = "services/clearance/attempts.py"

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.running import RunningKafka, RunningPostgres, RunningZipkin
-from tests.system.installation import Installation
+from tests.support.installation import Installation
 
 LINES = 25
 

@@ -12,10 +12,10 @@ from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.identity.people import Person
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from tests.component.gateway.world import Browser
-from tests.system.installation import Installation
+from tests.support.gateway.server import Browser
+from tests.support.installation import Installation
+from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, PAGE_POLL_S, checks, line_of
-from tests.waiting import eventually
 
 FRESHNESS_BOUND_S = 6
 BROKER_AWAY_S = 20

@@ -21,9 +21,9 @@ import pytest
 from deploy.local.accounts import Accounts
 from deploy.local.cohort import Student, cohort, left_to_the_player
 from deploy.local.state import clean
-from tests.waiting import eventually
+from tests.support.paths import ROOT
+from tests.support.waiting import eventually
 
-ROOT = Path(__file__).parents[2]
 STUDENTS = 14
 READY_S = 240
 STOPPED_S = 90

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.fleet import CLEARANCE, GATEWAY
 from services.kit.departments import discover
-from tests.system.installation import Installation
+from tests.support.installation import Installation
 
 CHECKS: Final = (
     "not_a_server_error",

@@ -6,9 +6,9 @@ import httpx
 import pytest
 
 from deploy.local.fleet import CLEARANCE
-from tests.system.installation import Installation
-from tests.system.topics import each_once, everything, nothing_lost, versions
-from tests.waiting import eventually
+from tests.support.installation import Installation
+from tests.support.kafka.topics import each_once, everything, nothing_lost, versions
+from tests.support.waiting import eventually
 
 FINES = 3
 WAITING = """

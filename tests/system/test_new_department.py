@@ -13,11 +13,11 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, ROOT
 from deploy.local.running import RunningKafka, RunningPostgres
-from tests.component.gateway.world import Events
-from tests.system.installation import Installation
+from tests.support.gateway.server import Events
+from tests.support.installation import Installation
+from tests.support.samples.sample_department import NEW, TITLE, add_department
+from tests.support.waiting import eventually
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of, told
-from tests.waiting import eventually
-from tests.written_department import NEW, TITLE, add_department
 
 PARTS = ("schemas", "services", "config", "deploy")
 

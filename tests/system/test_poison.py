@@ -11,11 +11,11 @@ import pytest
 
 from deploy.local.fleet import CLEARANCE
 from services.kit.broker import partition_of
-from tests.component.kit.desks import some_student
-from tests.system.installation import Installation
+from tests.support.desks import some_student
+from tests.support.installation import Installation
+from tests.support.kafka.topics import Producer, RawHeaders
+from tests.support.waiting import eventually
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of
-from tests.system.topics import Producer, RawHeaders
-from tests.waiting import eventually
 
 PARTITIONS = 6
 JSON_HEADERS: RawHeaders = (("content-type", b"application/cloudevents+json"),)

@@ -6,10 +6,10 @@ from typing import Any
 
 from deploy.local.fleet import CLEARANCE
 from services.clearance.store import view_hash
-from tests.system import groups
-from tests.system.installation import Installation
-from tests.system.topics import Producer, each_once, everything, versions
-from tests.waiting import eventually
+from tests.support.installation import Installation
+from tests.support.kafka import groups
+from tests.support.kafka.topics import Producer, each_once, everything, versions
+from tests.support.waiting import eventually
 
 SECOND = f"{CLEARANCE}:2"
 

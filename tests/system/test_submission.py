@@ -7,10 +7,10 @@ from typing import Any
 
 from deploy.local.fleet import CLEARANCE
 from services.kit.verdicts import State
-from tests.component.gateway.world import Browser
-from tests.system.installation import Installation
+from tests.support.gateway.server import Browser
+from tests.support.installation import Installation
+from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, states
-from tests.waiting import eventually
 
 
 async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, Browser]:

@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from deploy.local.fleet import CLEARANCE, GATEWAY
-from tests.component.gateway.world import Events
-from tests.system.installation import Installation
-from tests.system.spans import Span, ancestors, raw, service_of, trace
+from tests.support.gateway.server import Events
+from tests.support.installation import Installation
+from tests.support.kafka.topics import Producer
+from tests.support.spans import Span, ancestors, raw, service_of, trace
+from tests.support.waiting import eventually
 from tests.system.test_poison import JSON_HEADERS
 from tests.system.test_walk import PAGE_POLL_S, checks
-from tests.system.topics import Producer
-from tests.waiting import eventually
 
 
 @pytest.fixture

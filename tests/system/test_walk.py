@@ -3,9 +3,9 @@
 from typing import Any
 
 from services.kit.verdicts import State
-from tests.component.gateway.world import Browser, Events
-from tests.system.installation import Installation
-from tests.waiting import eventually
+from tests.support.gateway.server import Browser, Events
+from tests.support.installation import Installation
+from tests.support.waiting import eventually
 
 PAGE_POLL_S = 0.25
 """The gateway slows down whoever asks faster for long."""

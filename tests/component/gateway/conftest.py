@@ -7,10 +7,10 @@ import pytest
 from deploy.local.identity.people import Person
 from services.clearance.folders import FOLDERS
 from services.kit.database import migrate
-from tests.component.gateway.read_model import Clearance
-from tests.component.gateway.visits import PEOPLE, STAFF
-from tests.component.gateway.world import Browser, Gate, running_gateway
-from tests.conftest import DatabaseMaker
+from tests.support.gateway.read_model import Clearance
+from tests.support.gateway.server import Browser, Gate, running_gateway
+from tests.support.gateway.visits import PEOPLE, STAFF
+from tests.support.servers import DatabaseMaker
 
 _free = iter(PEOPLE)
 

@@ -1,0 +1,121 @@
+"""A power cut at every named place of a submission and a command: nothing half done, nothing twice, always an end.
+
+The cut is an exception where the process would end, so that the database rolls back as it would; then the same record
+is heard again, as Kafka would bring it. Processes that really end are in tests/faults.
+"""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from schemas.events import CommandAnswered, StatusChanged, SubmissionAccepted
+from services.clearance import submissions
+from services.kit import attestation, commands, crash
+from services.library.rules import Card
+from tests.support.paths import ROOT
+from tests.support.submission.harness import CLEAR_LIBRARY, Parts, Place
+
+LIVE = CLEAR_LIBRARY.model_copy(update={"card": Card.ACTIVE})
+ROUND = [name for name in crash.POINTS if name.split(".")[0] in ("submit", "attest", "settle", "outcome")]
+EXPIRY = [name for name in crash.POINTS if name.startswith("expire.")]
+COMMAND = [name for name in crash.POINTS if name.startswith("cancel.")]
+
+
+class PowerCut(Exception):
+    """The process ended here."""
+
+
+class Cutter:
+    """Cuts the power the first time a place is passed, and counts."""
+
+    def __init__(self, at: str) -> None:
+        self.at, self.cuts = at, 0
+
+    def __call__(self, name: str) -> None:
+        if name == self.at and self.cuts == 0:
+            self.cuts += 1
+            raise PowerCut
+
+
+@pytest.fixture
+def cut(monkeypatch: pytest.MonkeyPatch, parts: Parts, request: pytest.FixtureRequest) -> Cutter:
+    """The cutter at the test's place; whoever is cut hears the same record again once the power is back."""
+    cutter = Cutter(request.param)
+    for module in (submissions, attestation, commands, crash):
+        monkeypatch.setattr(module, "crashpoint", cutter)
+    hear = Place.hear
+
+    async def hear_to_the_end(place: Place, records: Sequence[ConsumerRecord]) -> None:
+        try:
+            await hear(place, records)
+            place.passed.committed()
+        except PowerCut:
+            await hear_to_the_end(place, records)
+
+    monkeypatch.setattr(Place, "hear", hear_to_the_end)
+    return cutter
+
+
+@pytest.mark.parametrize("cut", ROUND, indirect=True)
+async def test_a_submission_comes_to_its_one_end_through_a_power_cut(parts: Parts, cut: Cutter) -> None:
+    student_id = await parts.student()
+    attempt_id = await parts.ask(student_id)
+    said = await parts.carry()
+    assert cut.cuts == 1, "the place was never passed"
+    accepted = {event.form_number for event in said if isinstance(event, SubmissionAccepted)}
+    submission = await parts.submission(student_id)
+    assert submission is not None
+    assert accepted == {submission["form_number"]}
+    assert (await parts.attempt(attempt_id))["state"] == "accepted"
+    assert await parts.holds(student_id) == {}
+    pool = parts.clearance.pool
+    told = "SELECT count(*) FROM audit.entry WHERE student_id = $1 AND act = 'submission.accept'"
+    assert await pool.fetchval(told, student_id) == 1
+
+
+@pytest.mark.parametrize("cut", EXPIRY, indirect=True)
+async def test_an_expiry_comes_to_its_one_end_through_a_power_cut(parts: Parts, cut: Cutter) -> None:
+    student_id = await parts.student()
+    attempt_id = await parts.ask(student_id)
+    (question,) = await parts.clearance.said()
+    await parts.departments["library"].hear([question])
+    await parts.clearance.pool.execute(
+        "UPDATE attempt SET opened_at = opened_at - interval '1 hour', expires_at = expires_at - interval '1 hour'"
+        " WHERE attempt_id = $1",
+        attempt_id,
+    )
+    with pytest.raises(PowerCut):
+        await parts.sweeper.sweep()
+    await parts.sweeper.sweep()
+    await parts.carry()
+    assert cut.cuts == 1
+    assert (await parts.attempt(attempt_id))["state"] == "expired"
+    assert await parts.holds(student_id) == {}
+
+
+@pytest.mark.parametrize("cut", COMMAND, indirect=True)
+async def test_a_cancelled_card_is_cancelled_once_through_a_power_cut(parts: Parts, cut: Cutter) -> None:
+    student_id = await parts.student(library=LIVE)
+    await parts.command(student_id, "cancel-card", uuid4())
+    said = await parts.carry()
+    assert cut.cuts == 1
+    assert len([event for event in said if isinstance(event, StatusChanged)]) == 1
+    assert len({event.model_dump_json() for event in said if isinstance(event, CommandAnswered)}) == 1
+    assert (await parts.desks["library"].look(student_id)).record.card is Card.CANCELLED
+
+
+def test_every_named_place_is_in_the_code_and_every_one_in_the_code_is_named() -> None:
+    sources = [path.read_text("utf-8") for path in (ROOT / "services").rglob("*.py")]
+    for name in crash.POINTS:
+        passed, _, kind = name.partition(".")
+        by_batch = kind in ("before_commit", "after_commit") and any(f'.add("{passed}")' in text for text in sources)
+        assert by_batch or any(f'crashpoint("{name}")' in text for text in sources), name
+
+
+def test_a_place_that_does_not_exist_stops_the_process_at_its_start() -> None:
+    with pytest.raises(ValueError, match="settle"):
+        crash._parsed("settle.before_comit")
+    assert crash._parsed("settle.before_commit:3") == ("settle.before_commit", 3)
+    assert crash._parsed("") == ("", 1)

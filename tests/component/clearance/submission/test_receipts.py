@@ -1,0 +1,108 @@
+"""What an acceptance leaves behind: the receipt, its key, the unchangeable rows, the audit."""
+
+import json
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.clearance.keys import Keyring, jwk_set
+from services.kit.receipts import Forged, public_keys, verify
+from tests.support.submission.harness import DEPARTMENTS, Parts
+from tests.support.submission.rounds import asked_and_carried, state
+
+
+async def test_the_receipt_verifies_and_says_what_was_attested(parts: Parts) -> None:
+    student_id = await parts.student()
+    attempt_id = await parts.ask(student_id)
+    await parts.carry()
+    submission = await parts.submission(student_id)
+    assert submission is not None
+    async with parts.clearance.pool.acquire() as connection:
+        keys = public_keys((await jwk_set(connection))["keys"])
+    form = verify(submission["receipt"], keys)
+    assert verify(submission["qr_text"], keys).payload == form.payload
+    assert (form.payload["form"], form.payload["attempt"]) == (submission["form_number"], str(attempt_id))
+    assert form.payload["student"]["student_id"] == student_id
+    facts = json.loads(submission["facts"])
+    assert {name: one["version"] for name, one in facts.items()} == {
+        name: one["version"] for name, one in form.payload["departments"].items()
+    }
+    checks = {check["check"]: check["facts"] for check in facts["library"]["checks"]}
+    assert form.payload["departments"]["library"]["checks"] == checks
+
+
+async def test_a_submission_and_its_answers_are_never_changed_and_never_second(parts: Parts) -> None:
+    student_id = await parts.student()
+    attempt_id = await asked_and_carried(parts, student_id)
+    pool = parts.clearance.pool
+    for statement in (
+        "UPDATE submission SET form_number = 'x' WHERE student_id = $1",
+        "DELETE FROM submission WHERE student_id = $1",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pool.execute(statement, student_id)
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await pool.execute("DELETE FROM answer WHERE attempt_id = $1", attempt_id)
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await pool.execute(
+            "INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at)"
+            " SELECT gen_random_uuid(), student_id, state, required, opened_at, expires_at, ended_at"
+            " FROM attempt WHERE attempt_id = $1",
+            attempt_id,
+        )
+
+
+async def test_after_a_rotation_old_forms_verify_and_new_ones_carry_the_new_key(parts: Parts) -> None:
+    pool, keyring = parts.clearance.pool, parts.submissions._keyring
+    before, after = await parts.student(), await parts.student()
+    await asked_and_carried(parts, before)
+    async with pool.acquire() as connection, connection.transaction():
+        old = await connection.fetchval("SELECT kid FROM signing_key WHERE retired_at IS NULL")
+        new = await keyring.rotate(connection, actor="test")
+    await asked_and_carried(parts, after)
+    receipts = {name: await parts.submission(name) for name in (before, after)}
+    async with pool.acquire() as connection, connection.transaction():
+        keys = public_keys((await jwk_set(connection))["keys"])
+        kids = [verify(row["receipt"], keys).kid for row in receipts.values() if row]
+        assert kids == [old, new]
+        assert await keyring.revoke(connection, old, actor="test")
+        keys = public_keys((await jwk_set(connection))["keys"])
+        assert not await keyring.revoke(connection, new, actor="test")
+    row = receipts[before]
+    assert row is not None
+    with pytest.raises(Forged):
+        verify(row["receipt"], keys)
+
+
+async def test_without_the_private_key_nothing_is_accepted_until_it_is_back(parts: Parts, tmp_path: Path) -> None:
+    student_id = await parts.student()
+    attempt_id = await parts.ask(student_id)
+    keyring, parts.submissions._keyring = parts.submissions._keyring, Keyring(tmp_path)
+    (question,) = await parts.clearance.said()
+    records = []
+    for place in parts.departments.values():
+        await place.hear([question])
+        records += await place.said()
+    with pytest.raises(RuntimeError, match="folder of keys"):
+        await parts.clearance.hear(records)
+    assert await state(parts, attempt_id) == ("open", "")
+    parts.submissions._keyring = keyring
+    await parts.clearance.hear(records)
+    assert await state(parts, attempt_id) == ("accepted", "")
+    await parts.carry()
+
+
+async def test_each_decision_is_in_the_audit_with_the_versions_it_rests_on(parts: Parts) -> None:
+    student_id = await parts.student()
+    attempt_id = await asked_and_carried(parts, student_id)
+    rows = await parts.clearance.pool.fetch(
+        "SELECT actor, act, outcome, details FROM audit.entry WHERE student_id = $1 ORDER BY entry_id", student_id
+    )
+    assert [(row["actor"], row["act"], row["outcome"]) for row in rows] == [
+        ("student", "submission.ask", "opened"),
+        ("/lixiao/clearance", "submission.accept", "accepted"),
+    ]
+    details = json.loads(rows[-1]["details"])
+    assert details["attempt"] == str(attempt_id)
+    assert set(details["versions"]) == set(DEPARTMENTS)

@@ -1,0 +1,262 @@
+"""The clearance as it runs: the graduate school's desk, roster files, operators, health; on the real parts."""
+
+import asyncio
+import io
+import json
+import secrets
+from collections.abc import AsyncIterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openpyxl
+import pytest
+
+from deploy.local.running import RunningKafka
+from schemas.codec import read
+from schemas.events import CaseChanged, CaseState
+from services.clearance.app import clearance_app
+from services.clearance.settings import ClearanceSettings
+from services.kit import telemetry
+from services.kit.auth import token_sha256
+from tests.support.clearance import World, clearance_world, status
+from tests.support.waiting import eventually
+
+ROLES = {"school": ["roster"], "operator": ["operator"], "library": ["desk:library"]}
+CHINESE = {
+    "student_id": "学号",
+    "name": "姓名",
+    "gender": "性别",
+    "college": "学院",
+    "major": "专业",
+    "grade": "现在年级",
+    "enrolled_on": "入学日期",
+    "leave_category": "离校类别",
+}
+
+
+class Service:
+    """The running service, and the world around it."""
+
+    def __init__(self, world: World, http: httpx.AsyncClient) -> None:
+        self.world, self.http = world, http
+
+    async def ask(self, method: str, path: str, *, who: str = "school", **options: Any) -> httpx.Response:
+        return await self.http.request(method, path, headers={"Authorization": f"Bearer token-of-{who}"}, **options)
+
+    async def put(self, person: dict[str, str]) -> dict[str, Any]:
+        answer = await self.ask("PUT", "/cases", json=person)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async def announced(self, student_id: str) -> list[tuple[int, CaseState]]:
+        """What the relay has put on the case topic about a student, in order."""
+        found = await self.world.read_all(self.world.topics.case)
+        events = [read(record.value, record.headers) for record in found if record.key == student_id.encode()]
+        return [(event.version, event.state) for event in events if isinstance(event, CaseChanged)]
+
+    async def imported(self, name: str, content: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """Send a file, wait for its end: the job, and the results of its rows."""
+        answer = await self.ask("POST", "/imports", files={"file": (name, content)})
+        assert answer.status_code == 202, answer.text
+        job = answer.json()["job_id"]
+
+        async def ended() -> bool:
+            state = (await self.ask("GET", f"/imports/{job}")).json()["state"]
+            return state in ("finished", "done", "completed")
+
+        await eventually(ended, what="the end of the import")
+        rows = (await self.ask("GET", f"/imports/{job}/rows")).json()["rows"]
+        return (await self.ask("GET", f"/imports/{job}")).json(), rows
+
+
+@pytest.fixture
+async def service(
+    database: str, kafka: RunningKafka, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Service]:
+    entries = [
+        {"name": name, "token_sha256": token_sha256(f"token-of-{name}"), "roles": roles}
+        for name, roles in ROLES.items()
+    ]
+    credentials = tmp_path / "credentials.json"
+    credentials.write_text(json.dumps(entries))
+    settings = ClearanceSettings(
+        kafka=kafka.address,
+        database=database,
+        namespace=namespace,
+        credentials=credentials,
+        keys=tmp_path / "keys",
+    )
+    async with clearance_world(database, kafka.address, namespace) as world:
+        app = clearance_app(settings, traced=telemetry.build("test", exporters=[]))
+        async with app.router.lifespan_context(app):
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://clearance") as http:
+                yield Service(world, http)
+
+
+def person(**other: str) -> dict[str, str]:
+    return {
+        "student_id": f"TS{secrets.token_hex(6)}",
+        "name": "林知远",
+        "gender": "男",
+        "college": "信息与控制工程学院",
+        "major": "控制科学与工程",
+        "grade": "2023级",
+        "enrolled_on": "2023-09-01",
+        "leave_category": "毕业离校",
+        **other,
+    }
+
+
+async def test_a_case_is_opened_once_closed_and_opened_again_with_new_numbers(service: Service) -> None:
+    who = person()
+    same = {"student_id": who["student_id"]}
+    first, again = await service.put(who), await service.put(who)
+    assert (first["state"], first["version"], first["outcome"]) == ("open", 1, "applied")
+    assert again == {**first, "outcome": "unchanged"}
+    renamed = await service.put({**who, "name": "林远"})
+    assert (renamed["version"], renamed["outcome"], renamed["student"]["name"]) == (1, "applied", "林远")
+    closed = (await service.ask("POST", "/cases/withdraw", json=same)).json()
+    assert (closed["state"], closed["version"]) == ("closed", 2)
+    assert (await service.ask("POST", "/cases/withdraw", json=same)).json()["outcome"] == "unchanged"
+    assert (await service.put(who))["version"] == 3
+    expected = [(1, CaseState.OPEN), (2, CaseState.CLOSED), (3, CaseState.OPEN)]
+
+    async def told() -> bool:
+        return await service.announced(who["student_id"]) == expected
+
+    await eventually(told, what="three announcements")
+    seen = await service.world.pool.fetch(
+        "SELECT name, state, enrolled_on FROM published.case_v1 WHERE student_id = $1", who["student_id"]
+    )
+    assert [tuple(row) for row in seen] == [("林知远", "open", date(2023, 9, 1))]
+
+
+async def test_a_student_of_another_leave_category_is_not_served(service: Service) -> None:
+    who = person(leave_category="结业")
+    assert (await service.put(who))["state"] == "not-served"
+    assert (await service.put({**who, "leave_category": "毕业离校"}))["state"] == "open"
+
+
+async def test_putting_one_student_from_many_places_at_once_opens_one_case(service: Service) -> None:
+    who = person()
+    answers = await asyncio.gather(*(service.put(who) for _ in range(20)))
+    assert sorted(answer["outcome"] for answer in answers) == ["applied"] + ["unchanged"] * 19
+    posted = await service.world.pool.fetchval(
+        "SELECT version FROM student_case WHERE student_id = $1", who["student_id"]
+    )
+    assert posted == 1
+
+
+@pytest.mark.parametrize("kind", ["csv", "xlsx", "jsonl"])
+async def test_a_roster_file_opens_cases_names_its_bad_rows_and_is_harmless_twice(service: Service, kind: str) -> None:
+    people = [person() for _ in range(3)] + [person(leave_category="结业"), person(enrolled_on="soon")]
+    content = _file(kind, people)
+    _, rows = await service.imported(f"名单.{kind}", content)
+    assert [row["state"] for row in rows] == ["applied"] * 4 + ["rejected"]
+    assert "enrolled_on" in json.dumps(rows[4])
+    assert [await _state(service, who) for who in people] == ["open"] * 3 + ["not-served", None]
+    _, rows = await service.imported(f"名单.{kind}", content)
+    assert [row["state"] for row in rows] == ["unchanged"] * 4 + ["rejected"]
+    assert await service.world.pool.fetchval("SELECT count(*) FROM student_case") == 4
+
+
+async def test_only_the_roster_role_writes_cases_and_only_operators_see_dead_letters(service: Service) -> None:
+    for who, method, path in (
+        ("library", "PUT", "/cases"),
+        ("operator", "POST", "/cases/query"),
+        ("library", "POST", "/imports"),
+        ("school", "GET", "/dead-letters"),
+        ("school", "POST", "/dead-letters/1/replay"),
+    ):
+        assert (await service.ask(method, path, who=who, json=person())).status_code == 403, path
+    assert (await service.http.put("/cases", json=person())).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status_code", "named"),
+    [
+        ("/cases/query", {"student_id": "TS-NOBODY"}, 404, "/student_id"),
+        ("/cases/withdraw", {"student_id": "TS-NOBODY"}, 404, "/student_id"),
+        ("/cases/query", {"student_id": "' OR 1=1"}, 422, "/student_id"),
+        ("/cases/query", {}, 422, "/student_id"),
+    ],
+)
+async def test_a_wrong_request_is_told_the_field_and_the_remedy(
+    service: Service, path: str, body: dict[str, str], status_code: int, named: str
+) -> None:
+    answer = await service.ask("POST", path, json=body)
+    assert answer.status_code == status_code
+    assert answer.headers["content-type"] == "application/problem+json"
+    (error,) = answer.json()["errors"]
+    assert error["field"] == named
+    assert error["remedy"]
+    assert "OR 1=1" not in answer.text
+
+
+async def test_an_operator_sees_a_dead_letter_and_puts_it_away(service: Service) -> None:
+    who = person()["student_id"]
+    await service.world.say(status(who, 1))
+    await service.world.poison(who, b"{")
+
+    async def hidden() -> bool:
+        row = await service.world.row(who)
+        return row is not None and not row["readable"]
+
+    await eventually(hidden, what="the mark")
+    listed = await service.ask("GET", "/dead-letters", who="operator")
+    (letter,) = listed.json()["letters"]
+    assert who not in listed.text
+    assert (letter["topic"], letter["bytes"]) == (service.world.topics.status("library"), 1)
+    shown = (await service.ask("GET", f"/dead-letters/{letter['id']}", who="operator")).json()
+    assert (shown["key"], shown["value"]) == (who, "{")
+    again = await service.ask("POST", f"/dead-letters/{letter['id']}/replay", who="operator")
+    assert (again.status_code, again.json()["type"]) == (409, "urn:lixiao:problem:still-unreadable")
+    path = f"/dead-letters/{letter['id']}/discard"
+    assert (await service.ask("POST", path, who="operator", json={"why": ""})).status_code == 422
+    assert (await service.ask("POST", path, who="operator", json={"why": "a broken sender"})).status_code == 204
+    assert (await service.ask("POST", path, who="operator", json={"why": "again"})).status_code == 409
+    row = await service.world.row(who)
+    assert row is not None
+    assert row["readable"]
+    (ended,) = (await service.ask("GET", "/dead-letters?state=ended", who="operator")).json()["letters"]
+    assert (ended["ended_by"], ended["ended_why"]) == ("operator", "a broken sender")
+
+
+async def test_health_is_told_by_name_and_metrics_by_department(service: Service) -> None:
+    async def ready() -> bool:
+        return (await service.http.get("/health/ready")).status_code == 200
+
+    await eventually(ready, what="readiness")
+    checks = (await service.http.get("/health/ready")).json()["checks"]
+    assert {"database", "relay", "projector", "imports", "freshness"} <= checks.keys()
+    assert (await service.http.get("/health/live")).status_code == 200
+
+
+async def test_no_route_takes_a_student_in_its_address(service: Service) -> None:
+    paths = (await service.http.get("/openapi.json")).json()["paths"]
+    assert "/cases" in paths
+    assert not any("student" in path for path in paths)
+
+
+async def _state(service: Service, who: dict[str, str]) -> str | None:
+    answer = await service.ask("POST", "/cases/query", json={"student_id": who["student_id"]})
+    return str(answer.json()["state"]) if answer.status_code == 200 else None
+
+
+def _file(kind: str, people: list[dict[str, str]]) -> bytes:
+    if kind == "jsonl":
+        return "\n".join(json.dumps(who, ensure_ascii=False) for who in people).encode()
+    table = [list(CHINESE.values()), *([who[name] for name in CHINESE] for who in people)]
+    if kind == "csv":
+        return "\ufeff".encode() + "\r\n".join(",".join(row) for row in table).encode()
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for row in table:
+        sheet.append([date.fromisoformat(cell) if cell == "2023-09-01" else cell for cell in row])
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()

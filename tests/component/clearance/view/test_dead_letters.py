@@ -1,0 +1,221 @@
+"""Dead letters: looked at, read again, put away; and what each does to the student's item."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+from aiokafka import ConsumerRecord
+from typer.testing import CliRunner
+
+from deploy.local.running import RunningKafka
+from schemas.events import StatusChanged
+from services.clearance.__main__ import cli
+from services.clearance.dead_letters import clearing_marks
+from services.clearance.projector import Projector
+from services.kit import parked
+from services.kit.dead_letters import Parked, park
+from services.kit.parked import NotOpen, Reader, StillUnreadable
+from tests.support.clearance import World, clearance_world, status, written
+
+NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
+FIXED = b"{ what older code could not read }"
+
+
+@pytest.fixture
+async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[World]:
+    async with clearance_world(database, kafka.address, namespace) as made:
+        yield made
+
+
+@pytest.fixture
+def projector(world: World) -> Projector:
+    return world.projector()
+
+
+@pytest.fixture
+def readers(projector: Projector) -> dict[str, Reader]:
+    ended = clearing_marks(projector.group, projector.topics)
+    return {projector.group: Reader(projector.apply, ended, projector.committed)}
+
+
+def student() -> str:
+    return f"TS{secrets.token_hex(6)}"
+
+
+def record(world: World, who: str, offset: int, said: StatusChanged | bytes | None) -> ConsumerRecord:
+    value = written(said) if isinstance(said, StatusChanged) else said
+    topic = world.topics.status("library")
+    sizes = (len(who), len(value or b""))
+    return ConsumerRecord(topic, 0, offset, 0, 0, who.encode(), value, None, *sizes, (("h", None), ("t", b"\xff")))
+
+
+async def consume(world: World, projector: Projector, *records: ConsumerRecord) -> None:
+    """What the inbox does with a batch."""
+    async with world.pool.acquire() as connection, connection.transaction():
+        parked: list[Parked] = []
+        await projector.apply(connection, records, parked)
+        await park(connection, projector.group, parked)
+
+
+async def letter_ids(world: World) -> list[int]:
+    async with world.pool.acquire() as connection:
+        return [letter.id for letter in (await parked.page(connection))[0]]
+
+
+async def replay(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
+    async with world.pool.acquire() as connection:
+        await parked.replay(connection, letter_id, readers, by="operator-1")
+
+
+async def discard(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
+    async with world.pool.acquire() as connection:
+        await parked.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
+
+
+async def readable(world: World, who: str) -> bool | None:
+    row = await world.row(who)
+    return None if row is None else row["readable"]
+
+
+async def mended(world: World, letter_id: int, said: StatusChanged) -> None:
+    """As if the code of today could read it: the same record, in a form that it can."""
+    await world.pool.execute("UPDATE dead_letter SET value = $2 WHERE id = $1", letter_id, written(said))
+
+
+async def test_what_is_still_unreadable_stays_open_and_hides_its_item(
+    world: World, projector: Projector, readers: dict[str, Reader]
+) -> None:
+    who = student()
+    await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
+    (letter,) = await letter_ids(world)
+    with pytest.raises(StillUnreadable):
+        await replay(world, letter, readers)
+    assert await letter_ids(world) == [letter]
+    assert await readable(world, who) is False
+
+
+async def test_a_replayed_record_is_applied_at_its_own_offset(
+    world: World, projector: Projector, readers: dict[str, Reader]
+) -> None:
+    who = student()
+    await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
+    (letter,) = await letter_ids(world)
+    await mended(world, letter, status(who, 2))
+    await replay(world, letter, readers)
+    row = await world.pool.fetchrow("SELECT version, source_offset, unreadable_offset FROM status")
+    assert row is not None
+    assert tuple(row) == (2, 2, None)
+    assert await readable(world, who) is True
+    assert await letter_ids(world) == []
+
+
+async def test_a_replayed_record_never_takes_a_newer_status_back(
+    world: World, projector: Projector, readers: dict[str, Reader]
+) -> None:
+    who = student()
+    await consume(world, projector, record(world, who, 2, FIXED), record(world, who, 3, status(who, 3)))
+    (letter,) = await letter_ids(world)
+    await mended(world, letter, status(who, 2))
+    await replay(world, letter, readers)
+    assert await world.version(who) == 3
+
+
+async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
+    world: World, projector: Projector, readers: dict[str, Reader]
+) -> None:
+    who = student()
+    said = record(world, who, 1, status(who, 1))
+    await consume(world, projector, said, record(world, who, 2, None), record(world, who, 3, FIXED))
+    older, newer = await letter_ids(world)
+    await discard(world, newer, readers)
+    assert await readable(world, who) is False
+    await discard(world, older, readers)
+    assert await readable(world, who) is True
+    async with world.pool.acquire() as connection:
+        (first, second), following = await parked.page(connection, ended=True)
+    assert (first.ended_how, first.ended_by, first.ended_why) == ("discarded", "operator-1", "a test of the sender")
+    assert second.id == newer
+    assert following is None
+
+
+async def test_discarding_all_that_was_said_of_a_student_leaves_nothing_said(
+    world: World, projector: Projector, readers: dict[str, Reader]
+) -> None:
+    who = student()
+    await consume(world, projector, record(world, who, 2, FIXED))
+    assert await readable(world, who) is False
+    (letter,) = await letter_ids(world)
+    await discard(world, letter, readers)
+    assert await world.row(who) is None
+
+
+async def test_a_letter_is_ended_once(world: World, projector: Projector, readers: dict[str, Reader]) -> None:
+    who = student()
+    await consume(world, projector, record(world, who, 2, FIXED))
+    (letter,) = await letter_ids(world)
+    answers = await asyncio.gather(*(discard(world, letter, readers) for _ in range(5)), return_exceptions=True)
+    assert [type(answer) for answer in answers if answer] == [NotOpen] * 4
+    with pytest.raises(NotOpen):
+        await replay(world, letter, readers)
+
+
+async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
+    world: World, projector: Projector, readers: dict[str, Reader]
+) -> None:
+    who = student()
+    await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
+    (letter,) = await letter_ids(world)
+    async with world.pool.acquire() as connection, connection.transaction():
+        parked: list[Parked] = []
+        await projector.apply(connection, [record(world, who, 3, b"[]")], parked)
+        await park(connection, projector.group, parked)
+        discarding = asyncio.create_task(discard(world, letter, readers))
+        await asyncio.sleep(0.2)
+        assert not discarding.done()
+    await discarding
+    assert await readable(world, who) is False
+
+
+async def test_pages_follow_each_other(world: World, projector: Projector) -> None:
+    await consume(world, projector, *[record(world, student(), offset, FIXED) for offset in range(5)])
+    async with world.pool.acquire() as connection:
+        first, following = await parked.page(connection, limit=3)
+        assert following == first[-1].id
+        second, end = await parked.page(connection, limit=3, after=following)
+    assert [letter.offset for letter in (*first, *second)] == [0, 1, 2, 3, 4]
+    assert end is None
+
+
+async def test_the_command_line_lists_without_personal_data_shows_replays_and_discards(
+    world: World, projector: Projector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("DATABASE", world.dsn), ("KAFKA", world.kafka), ("NAMESPACE", world.topics.namespace)):
+        monkeypatch.setenv(f"LIXIAO_{name}", value)
+    who = student()
+    await consume(
+        world, projector, record(world, who, 1, status(who, 1)), *[record(world, who, at, FIXED) for at in (2, 3)]
+    )
+
+    async def command(*arguments: str) -> tuple[int, str]:
+        result = await asyncio.to_thread(CliRunner().invoke, cli, ["dead-letters", *arguments])
+        return result.exit_code, result.output
+
+    first, second = await letter_ids(world)
+    code, listed = await command("list")
+    assert code == 0
+    assert str(first) in listed
+    assert who not in listed
+    code, shown = await command("show", str(first))
+    assert who in shown
+    assert FIXED.decode() in shown
+    code, again = await command("replay", "--all")
+    assert (code, "0 replayed, 2 still unreadable" in again) == (1, True)
+    assert (await command("discard", str(second), "--why", " "))[0] != 0
+    assert (await command("discard", str(second), "--why", "broken sender"))[0] == 0
+    await mended(world, first, status(who, 2))
+    assert await command("replay", str(first)) == (0, "1 replayed, 0 still unreadable\n")
+    code, gone = await command("replay", str(first))
+    assert (code, "no such open" in gone) == (1, True)
+    assert await readable(world, who) is True

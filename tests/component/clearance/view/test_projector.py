@@ -1,0 +1,242 @@
+"""From the topics to the view, on the real broker and database."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncpg
+import pytest
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
+
+from deploy.local.running import RunningKafka
+from schemas.events import Verdict
+from services.clearance import spans
+from services.clearance.projector import Projector
+from services.clearance.store import view_hash
+from tests.support.clearance import World, clearance_world, status
+from tests.support.waiting import eventually
+
+POISON = {
+    "bad JSON": b'{"specversion":"1.0",',
+    "not an event": b'{"hello":"world"}',
+    "bad UTF-8": b"\xff\xfe\xfd",
+    "deep nesting": b"[" * 50_000,
+    "a tombstone": None,
+    "a repeated key": b'{"specversion":"1.0","specversion":"1.0","id":"1","source":"/x","type":"y","data":{}}',
+    "NaN": b'{"specversion":"1.0","id":"1","source":"/x","type":"lixiao.status-changed.v1","data":NaN}',
+    "half a megabyte": b'"' + b"x" * 500_000 + b'"',
+}
+
+
+@pytest.fixture
+async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[World]:
+    async with clearance_world(database, kafka.address, namespace) as made:
+        yield made
+
+
+@asynccontextmanager
+async def running(projector: Projector) -> AsyncIterator[Projector]:
+    task = asyncio.create_task(projector.run())
+    try:
+        yield projector
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def student() -> str:
+    return f"TS{secrets.token_hex(6)}"
+
+
+async def test_what_a_department_says_is_in_the_view_with_its_freshness(world: World) -> None:
+    who, as_of = student(), datetime.now(UTC).replace(microsecond=0)
+    async with running(world.projector()):
+        said = status(who, 1, verdict=Verdict.BLOCKED)
+        await world.say(said)
+        await world.say_alive("library", as_of)
+
+        async def fresh() -> bool:
+            row = await world.row(who)
+            return row is not None and row["alive_as_of"] == as_of
+
+        await eventually(fresh, what="the status and its mark")
+    row = await world.row(who)
+    assert row is not None
+    assert row["readable"]
+    assert json.loads(row["status"]) == said.model_dump(mode="json")
+    assert row["occurred_at"] == said.occurred_at
+
+
+async def test_duplicates_and_late_versions_end_at_the_newest(world: World) -> None:
+    people = [student() for _ in range(50)]
+    async with running(world.projector(max_records=7)):
+        for versions in ((3, 1), (2, 3), (5, 4), (1, 5)):
+            await world.say(*[status(who, version) for who in people for version in versions if version != 3])
+        await eventually(partial(_all, world, people, 5), what="version 5")
+
+
+async def test_poison_hides_its_own_student_only_and_is_kept(world: World) -> None:
+    victims = {name: student() for name in POISON}
+    bystanders = [student() for _ in range(30)]
+    async with running(world.projector()):
+        await world.say(*[status(who, 1) for who in victims.values()])
+        for name, value in POISON.items():
+            await world.poison(victims[name], value)
+        await world.say(*[status(who, 1) for who in bystanders])
+        await eventually(partial(_all, world, bystanders, 1), what="the others' statuses")
+
+        async def all_parked() -> bool:
+            return len(await world.letters()) == len(POISON)
+
+        await eventually(all_parked, what="every poisoned record parked")
+    for who in victims.values():
+        row = await world.row(who)
+        assert row is not None
+        assert row["version"] == 1
+        assert not row["readable"]
+    letters = await world.letters()
+    assert {letter["key"].decode() for letter in letters} == set(victims.values())
+    assert not any(who in letter["reason"] for letter in letters for who in victims.values())
+    assert await _consumed(world) == len(victims) + len(POISON) + len(bystanders)
+
+
+async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_one(world: World) -> None:
+    who = student()
+    async with running(world.projector()):
+        await world.say(status(who, 4))
+        await eventually(lambda: _is(world, who, 4), what="version 4")
+        await world.say(status(who, 4, verdict=Verdict.BLOCKED))
+        await eventually(lambda: _readable(world, who, False), what="the dispute")
+        (letter,) = await world.letters()
+        assert "said before" in letter["reason"]
+        await world.say(status(who, 5))
+        await eventually(lambda: _readable(world, who, True), what="the newer version")
+
+
+async def test_replay_from_zero_in_place_gives_an_equal_view(world: World) -> None:
+    people = [student() for _ in range(40)]
+    async with running(world.projector()):
+        for version in (1, 2, 3):
+            await world.say(*[status(who, version, department=name) for who in people for name in ("library", "dorm")])
+        await world.poison(people[0], b"{")
+        await world.say(status("TS-LAST", 1))
+        await eventually(lambda: _settled(world), what="everything applied")
+    before = await view_hash(world.pool)
+    await world.pool.execute("DELETE FROM consumer_offset")
+    await world.pool.execute("DELETE FROM status WHERE student_id = ANY($1)", people[:20])
+    async with running(world.projector(max_records=11)):
+        await eventually(lambda: _settled(world), what="everything applied again")
+    assert await view_hash(world.pool) == before
+    assert len(await world.letters()) == 1
+
+
+async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(world: World) -> None:
+    people = [student() for _ in range(60)]
+    first, second = world.projector(), world.projector()
+    async with running(second):
+        async with running(first):
+            await eventually(
+                lambda: first.inbox.state.assigned > 0 and second.inbox.state.assigned > 0,
+                what="both to have partitions",
+                timeout_s=40,
+            )
+            await world.say(*[status(who, 1) for who in people])
+            await eventually(partial(_all, world, people, 1), what="version 1")
+        await world.say(*[status(who, 2) for who in people])
+        await eventually(partial(_all, world, people, 2), what="version 2 from the one left", timeout_s=40)
+
+
+async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: World) -> None:
+    who = student()
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(world.dsn)
+    await listener.add_listener("lixiao_view", lambda *notice: heard.put_nowait(str(notice[-1])))
+    async with running(world.projector()):
+        await world.say(status(who, 1))
+        async with asyncio.timeout(20):
+            assert await heard.get() == ""
+    assert await world.version(who) == 1
+    await listener.close()
+
+
+async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the_batch(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(spans, "_tracer", provider.get_tracer("test"))
+    who, trace_id, parent = student(), secrets.token_hex(16), secrets.token_hex(8)
+    sampled = world.record(status(who, 1), ("traceparent", f"00-{trace_id}-{parent}-01".encode()))
+    unsampled = world.record(status(student(), 1), ("traceparent", f"00-{secrets.token_hex(16)}-{parent}-00".encode()))
+    async with running(world.projector(lanes=1)):
+        await world.publisher.send([unsampled, sampled])
+        await eventually(lambda: _is(world, who, 1), what="the status")
+        await eventually(lambda: any(_own(span, trace_id) for span in exporter.get_finished_spans()), what="its span")
+    finished = exporter.get_finished_spans()
+    (own,) = [span for span in finished if _own(span, trace_id)]
+    assert (own.kind, own.parent and trace.format_span_id(own.parent.span_id)) == (SpanKind.CONSUMER, parent)
+    links = {trace.format_trace_id(link.context.trace_id) for span in finished for link in span.links}
+    assert links == {trace_id}
+    assert not any(who in str(span.to_json()) for span in finished)
+
+
+async def test_a_discarded_record_hides_nothing_when_it_is_read_again(world: World) -> None:
+    who = student()
+    async with running(world.projector()):
+        await world.say(status(who, 1))
+        await world.poison(who, b"{")
+        await eventually(lambda: _readable(world, who, False), what="the mark")
+    await world.pool.execute("UPDATE dead_letter SET ended_at = now(), ended_how = 'discarded', ended_by = 'x'")
+    await world.pool.execute("DELETE FROM consumer_offset")
+    await world.pool.execute("TRUNCATE status")
+    async with running(world.projector()):
+        await eventually(lambda: _readable(world, who, True), what="the status without the mark")
+        await eventually(lambda: _settled(world), what="everything applied again")
+    assert await _readable(world, who, True)
+
+
+async def test_a_mark_from_the_future_does_not_keep_a_source_fresh(world: World) -> None:
+    async with running(world.projector()):
+        await world.say_alive("library", datetime.now(UTC) + timedelta(days=3650))
+        await eventually(lambda: _settled(world), what="the marks")
+    newest = await world.pool.fetchval("SELECT max(alive_as_of) FROM published.source_v1")
+    assert newest <= datetime.now(UTC)
+
+
+def _own(span: Any, trace_id: str) -> bool:
+    return trace.format_trace_id(span.context.trace_id) == trace_id
+
+
+async def _is(world: World, who: str, version: int) -> bool:
+    return await world.version(who) == version
+
+
+async def _all(world: World, people: list[str], version: int) -> bool:
+    reached = await world.pool.fetchval(
+        "SELECT count(*) FROM status WHERE student_id = ANY($1) AND version = $2", people, version
+    )
+    return bool(reached == len(people))
+
+
+async def _readable(world: World, who: str, readable: bool) -> bool:
+    row = await world.row(who)
+    return row is not None and row["readable"] is readable
+
+
+async def _consumed(world: World) -> int:
+    return int(await world.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset"))
+
+
+async def _settled(world: World) -> bool:
+    """Everything that is in the topics was applied, parked or stale."""
+    return await _consumed(world) == await world.end() > 0

@@ -1,0 +1,147 @@
+"""The view folded anew beside the live one: compared at one frontier, switched only when equal."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deploy.local.running import RunningKafka
+from services.clearance.__main__ import cli
+from services.clearance.rebuild import Comparison, RebuildFailed, rebuild
+from services.clearance.store import view_hash
+from tests.support.clearance import World, clearance_world, status
+from tests.support.waiting import eventually
+
+
+@pytest.fixture
+async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[World]:
+    async with clearance_world(database, kafka.address, namespace) as made:
+        yield made
+
+
+async def folded(world: World, **options: Any) -> Comparison:
+    projector = world.projector()
+    return await rebuild(world.dsn, kafka=world.kafka, group=world.group, topics=projector.topics, **options)
+
+
+async def filled(world: World, versions: int = 3) -> list[str]:
+    """A view of 40 students, one of them hidden, with the projector stopped."""
+    people = [f"TS{secrets.token_hex(6)}" for _ in range(40)]
+    task = asyncio.create_task(world.projector().run())
+    for version in range(1, versions + 1):
+        await world.say(*[status(who, version, department=name) for who in people for name in ("library", "dorm")])
+    await world.poison(people[0], b"{")
+
+    async def applied() -> bool:
+        done = await world.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset")
+        return bool(done == await world.end())
+
+    await eventually(applied, what="everything applied")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    return people
+
+
+async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(world: World) -> None:
+    people = await filled(world)
+    before = await world.pool.fetch("SELECT * FROM published.status_v1 ORDER BY 1, 2")
+    compared = await folded(world)
+    assert compared.equal
+    assert compared.switched
+    assert (compared.live_rows, compared.rebuilt_rows, compared.differing) == (80, 80, 0)
+    assert compared.records == await world.end()
+    assert await world.pool.fetch("SELECT * FROM published.status_v1 ORDER BY 1, 2") == before
+    assert await world.pool.fetchval("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'status\\_%'") == 0
+    # What is read and written by name is now the new table, for the projector and for the reader's views.
+    task = asyncio.create_task(world.projector().run())
+    await world.say(status(people[1], 9))
+
+    async def arrived() -> bool:
+        return await world.version(people[1]) == 9
+
+    await eventually(arrived, what="a status in the switched view")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert (await folded(world)).switched
+
+
+async def test_an_edited_view_is_found_and_not_replaced_unasked(world: World) -> None:
+    people = await filled(world)
+    await world.pool.execute("UPDATE status SET status = '{}' WHERE student_id = $1", people[3])
+    await world.pool.execute("DELETE FROM status WHERE student_id = $1 AND department = 'dorm'", people[4])
+    edited = await view_hash(world.pool)
+    compared = await folded(world)
+    assert (compared.differing, compared.equal, compared.switched) == (3, False, False)
+    assert await view_hash(world.pool) == edited
+    assert (await folded(world, accept_differences=True)).switched
+    assert (await folded(world, switch=False)).equal
+
+
+async def test_a_check_leaves_the_live_view_alone(world: World) -> None:
+    await filled(world)
+    table = await world.pool.fetchval("SELECT 'status'::regclass::oid")
+    compared = await folded(world, switch=False)
+    assert compared.equal
+    assert not compared.switched
+    assert await world.pool.fetchval("SELECT 'status'::regclass::oid") == table
+
+
+async def test_a_projector_that_lags_is_compared_where_it_stands(world: World) -> None:
+    people = await filled(world)
+    await world.say(*[status(who, 7) for who in people])
+    assert (await folded(world)).equal
+    assert await world.version(people[1]) == 3
+
+
+async def test_the_view_is_rebuilt_while_changes_go_on(world: World) -> None:
+    people = await filled(world)
+    projector = asyncio.create_task(world.projector().run())
+    done = asyncio.Event()
+
+    async def changes() -> int:
+        version = 3
+        while not done.is_set():
+            version += 1
+            await world.say(*[status(who, version) for who in people])
+        return version
+
+    saying = asyncio.create_task(changes())
+    try:
+        for _ in range(3):
+            compared = await folded(world)
+            assert compared.equal
+            assert compared.switched
+    finally:
+        done.set()
+    last = await saying
+
+    async def newest() -> bool:
+        return bool(
+            await world.pool.fetchval("SELECT bool_and(version = $1) FROM status WHERE department = 'library'", last)
+        )
+
+    await eventually(newest, what="the newest versions")
+    projector.cancel()
+    await asyncio.gather(projector, return_exceptions=True)
+    assert (await folded(world, switch=False)).equal
+
+
+async def test_a_topic_shorter_than_the_view_stops_the_rebuild(world: World) -> None:
+    await filled(world)
+    await world.pool.execute("UPDATE consumer_offset SET next_offset = next_offset + 1000")
+    with pytest.raises(RebuildFailed, match="made anew"):
+        await folded(world)
+    assert await world.pool.fetchval("SELECT count(*) FROM status") == 80
+
+
+async def test_the_command_line_says_what_it_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    await filled(world)
+    for name, value in (("DATABASE", world.dsn), ("KAFKA", world.kafka), ("NAMESPACE", world.topics.namespace)):
+        monkeypatch.setenv(f"LIXIAO_{name}", value)
+    result = await asyncio.to_thread(CliRunner().invoke, cli, ["rebuild", "--check"])
+    assert result.exit_code == 0, result.output
+    assert "80 live, 80 rebuilt, 0 differing" in result.output
+    assert "not switched" in result.output

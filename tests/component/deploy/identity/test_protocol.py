@@ -1,0 +1,243 @@
+"""The demonstration's identity provider over real HTTP, with the gateway's own OpenID client."""
+
+import asyncio
+import json
+import secrets
+from base64 import urlsafe_b64decode
+from urllib.parse import parse_qs, parse_qsl, urlsplit
+
+import httpx
+import pytest
+
+from services.gateway.identity import ProviderUnavailable, SignInRefused
+from tests.support.signing_in import (
+    AFTER_LOGOUT,
+    CALLBACK,
+    CLIENT,
+    SECRET,
+    STAFF,
+    STUDENT,
+    VERIFIER,
+    choose,
+    client_of,
+    code_for,
+)
+
+
+@pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
+async def test_a_student_signs_in_with_one_click(http: httpx.AsyncClient, issuer: str, authentication: str) -> None:
+    client = client_of(http, issuer, client_authentication=authentication)
+    response = await choose(http, await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK, 600), STUDENT)
+    address, _, query = response.headers["location"].partition("?")
+    answer = parse_qs(query)
+    assert (address, answer["state"]) == (CALLBACK, ["s-1"])
+    identity = await client.exchange(answer["code"][0], VERIFIER, "n-1", CALLBACK, max_age_s=600)
+    assert (identity.issuer, identity.subject, identity.student_id) == (issuer, "u-1", "TS22010001")
+    assert (identity.name, identity.roles) == ("苏木槿", frozenset())
+
+
+async def test_staff_have_roles_and_no_student_number(http: httpx.AsyncClient, issuer: str) -> None:
+    client = client_of(http, issuer)
+    identity = await client.exchange(await code_for(http, client, STAFF), VERIFIER, "n-1", CALLBACK)
+    assert (identity.student_id, identity.roles) == (None, frozenset({"certificate-desk"}))
+
+
+async def test_a_code_opens_once_even_when_asked_for_twice_at_once(http: httpx.AsyncClient, issuer: str) -> None:
+    client = client_of(http, issuer)
+    code = await code_for(http, client)
+    answers = await asyncio.gather(
+        *(client.exchange(code, VERIFIER, "n-1", CALLBACK) for _ in range(5)), return_exceptions=True
+    )
+    assert sorted(str(answer) for answer in answers if isinstance(answer, SignInRefused)) == ["code_refused"] * 4
+    with pytest.raises(SignInRefused, match="code_refused"):
+        await client.exchange(code, VERIFIER, "n-1", CALLBACK)
+
+
+async def test_a_wrong_verifier_is_refused_and_spends_the_code(http: httpx.AsyncClient, issuer: str) -> None:
+    client = client_of(http, issuer)
+    code = await code_for(http, client)
+    for verifier in (secrets.token_urlsafe(48), VERIFIER):
+        with pytest.raises(SignInRefused, match="code_refused"):
+            await client.exchange(code, verifier, "n-1", CALLBACK)
+
+
+async def test_a_code_is_refused_to_another_client_or_for_another_address(http: httpx.AsyncClient, issuer: str) -> None:
+    client = client_of(http, issuer)
+    another = client_of(http, issuer, client_id="another", client_secret="other")
+    with pytest.raises(SignInRefused, match="code_refused"):
+        await another.exchange(await code_for(http, client), VERIFIER, "n-1", CALLBACK)
+    with pytest.raises(SignInRefused, match="code_refused"):
+        await client.exchange(await code_for(http, client), VERIFIER, "n-1", CALLBACK + "/")
+
+
+async def test_a_wrong_client_secret_is_the_services_fault_not_the_students(
+    http: httpx.AsyncClient, issuer: str
+) -> None:
+    code = await code_for(http, client_of(http, issuer))
+    wrong = client_of(http, issuer, client_secret="wrong")
+    with pytest.raises(ProviderUnavailable, match="client_rejected"):
+        await wrong.exchange(code, VERIFIER, "n-1", CALLBACK)
+
+
+async def test_another_sign_ins_nonce_is_refused(http: httpx.AsyncClient, issuer: str) -> None:
+    client = client_of(http, issuer)
+    with pytest.raises(SignInRefused, match="wrong_nonce"):
+        await client.exchange(await code_for(http, client), VERIFIER, "n-2", CALLBACK)
+
+
+async def request_with(http: httpx.AsyncClient, issuer: str, **changes: str | None) -> httpx.Response:
+    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    given = {**dict(parse_qsl(urlsplit(url).query)), **changes}
+    return await http.get(
+        f"{issuer}/authorize", params={name: value for name, value in given.items() if value is not None}
+    )
+
+
+@pytest.mark.parametrize(
+    "redirect_uri",
+    [
+        None,
+        "",
+        CALLBACK + "/",
+        CALLBACK + "?a=b",
+        CALLBACK.replace("https", "http"),
+        CALLBACK.upper(),
+        "https://lixiao.example.edu.evil.example/sign-in/callback",
+        "https://another.example/",
+        "javascript:alert(1)",
+    ],
+)
+async def test_an_address_that_is_not_registered_gets_a_page_and_no_redirect(
+    http: httpx.AsyncClient, issuer: str, redirect_uri: str | None
+) -> None:
+    response = await request_with(http, issuer, redirect_uri=redirect_uri)
+    assert response.status_code == 400
+    assert "location" not in response.headers
+    assert "无法登录" in response.text
+
+
+async def test_an_unknown_client_and_a_doubled_parameter_get_a_page(http: httpx.AsyncClient, issuer: str) -> None:
+    assert (await request_with(http, issuer, client_id="nobody")).status_code == 400
+    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    assert (await http.get(url + "&nonce=n-2")).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("changes", "error"),
+    [
+        ({"code_challenge": None}, "invalid_request"),
+        ({"code_challenge": "short"}, "invalid_request"),
+        ({"code_challenge_method": "plain"}, "invalid_request"),
+        ({"code_challenge_method": None}, "invalid_request"),
+        ({"response_mode": "fragment"}, "invalid_request"),
+        ({"response_type": "token"}, "unsupported_response_type"),
+        ({"response_type": "code id_token"}, "unsupported_response_type"),
+        ({"response_type": None}, "unsupported_response_type"),
+        ({"scope": "profile"}, "invalid_scope"),
+        ({"prompt": "none"}, "login_required"),
+        ({"request": "e30.e30."}, "request_not_supported"),
+        ({"request_uri": "https://another.example/r"}, "request_uri_not_supported"),
+    ],
+)
+async def test_a_request_outside_the_code_flow_with_pkce_goes_back_with_its_error(
+    http: httpx.AsyncClient, issuer: str, changes: dict[str, str | None], error: str
+) -> None:
+    response = await request_with(http, issuer, **changes)
+    assert response.status_code == 303
+    assert response.headers["location"] == f"{CALLBACK}?error={error}&state=s-1"
+
+
+async def test_somebody_who_is_not_in_the_list_cannot_be_chosen(http: httpx.AsyncClient, issuer: str) -> None:
+    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    form = dict(parse_qsl(urlsplit(url).query))
+    assert (await http.post(f"{issuer}/sign-in", data={**form, "sub": "u-999"})).status_code == 400
+    assert (await http.post(f"{issuer}/sign-in", data=form)).status_code == 400
+
+
+async def test_the_search_works_without_javascript_and_without_names_in_the_url(
+    http: httpx.AsyncClient, issuer: str
+) -> None:
+    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    page = (await http.get(url)).text
+    assert "<script" not in page
+    assert '<form method="post" action="/authorize"' in page
+    assert "虚构199号" not in page
+    form = dict(parse_qsl(urlsplit(url).query))
+    for search in ("虚构199号", " ts22090199 "):
+        found = (await http.post(f"{issuer}/authorize", data={**form, "q": search})).text
+        assert "虚构199号" in found
+        assert "苏木槿" not in found
+    nothing = (await http.post(f"{issuer}/authorize", data={**form, "q": '"><b>nobody'})).text
+    assert "没有找到" in nothing
+    assert "<b>nobody" not in nothing
+
+
+async def test_pages_load_nothing_from_elsewhere_and_cannot_be_framed(http: httpx.AsyncClient, issuer: str) -> None:
+    page = await request_with(http, issuer)
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "form-action 'self' https://lixiao.example.edu;" in policy
+    assert (page.headers["cache-control"], page.headers["referrer-policy"]) == ("no-store", "no-referrer")
+    style = await http.get(f"{issuer}/style.css")
+    assert style.headers["content-type"].startswith("text/css")
+    assert "url(" not in style.text
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "error"),
+    [
+        ({"grant_type": "password"}, 400, "unsupported_grant_type"),
+        ({"grant_type": "authorization_code"}, 400, "invalid_grant"),
+        ({"grant_type": "authorization_code", "client_secret": "wrong"}, 401, "invalid_client"),
+        ({"grant_type": "x" * 20_000}, 400, "invalid_request"),
+    ],
+)
+async def test_the_token_endpoint_says_what_is_wrong_in_the_standards_words(
+    http: httpx.AsyncClient, issuer: str, form: dict[str, str], status: int, error: str
+) -> None:
+    sent = {"client_id": CLIENT.client_id, "client_secret": SECRET, **form}
+    response = await http.post(f"{issuer}/token", data=sent)
+    assert (response.status_code, response.json()) == (status, {"error": error})
+    assert response.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic YWJj", "Bearer YTpi", "Basic /w=="])
+async def test_a_broken_authorization_header_is_an_unknown_client(
+    http: httpx.AsyncClient, issuer: str, header: str
+) -> None:
+    response = await http.post(f"{issuer}/token", data={"code": "c"}, headers={"Authorization": header})
+    assert (response.status_code, response.json()) == (401, {"error": "invalid_client"})
+
+
+async def test_the_published_keys_have_no_private_part(http: httpx.AsyncClient, issuer: str) -> None:
+    keys = (await http.get(f"{issuer}/jwks")).json()["keys"]
+    assert [set(key) for key in keys] == [{"kty", "n", "e", "use", "alg", "kid"}]
+
+
+async def test_sign_out_leads_back_only_to_a_registered_address(http: httpx.AsyncClient, issuer: str) -> None:
+    client = client_of(http, issuer)
+    back = await http.get(await client.logout_url(AFTER_LOGOUT) or "")
+    assert (back.status_code, back.headers["location"]) == (303, AFTER_LOGOUT)
+    stays = await http.get(await client.logout_url("https://another.example/") or "")
+    assert stays.status_code == 200
+    assert "已退出登录" in stays.text
+
+
+async def test_sign_out_knows_the_client_by_its_own_token_only(http: httpx.AsyncClient, issuer: str) -> None:
+    code = await code_for(http, client_of(http, issuer))
+    form = {
+        "grant_type": "authorization_code",
+        "code": code,
+        "code_verifier": VERIFIER,
+        "redirect_uri": CALLBACK,
+        "client_id": CLIENT.client_id,
+        "client_secret": SECRET,
+    }
+    token = (await http.post(f"{issuer}/token", data=form)).json()["id_token"]
+    payload = json.loads(urlsafe_b64decode(token.split(".")[1] + "=="))
+    assert payload["exp"] - payload["iat"] <= 300
+    asked = {"id_token_hint": token, "post_logout_redirect_uri": AFTER_LOGOUT, "state": "s-2"}
+    assert (await http.get(f"{issuer}/logout", params=asked)).headers["location"] == f"{AFTER_LOGOUT}?state=s-2"
+    forged = {**asked, "id_token_hint": token[:-8] + "AAAAAAAA"}
+    assert (await http.get(f"{issuer}/logout", params=forged)).status_code == 200

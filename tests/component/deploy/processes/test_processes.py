@@ -1,0 +1,236 @@
+"""Starting, watching and ending processes on one machine, and fetching what they need."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from io import StringIO
+from pathlib import Path
+
+import psutil
+import pytest
+from rich.console import Console
+
+from deploy.local import jars
+from deploy.local.ports import LOOPBACK, free_port, remembered_port
+from deploy.local.processes import Process, StartFailed, wait_until
+from deploy.local.running import obtain_kafka, obtain_postgres, obtain_zipkin
+from deploy.local.state import State, StateInUse, claim_any, clean
+from deploy.local.supervisor import GaveUp, Supervisor
+from tests.support.paths import ROOT
+
+FOR_EVER = [sys.executable, "-c", "import signal; signal.pause()"]
+
+
+def program(folder: Path, name: str, source: str) -> Process:
+    """A process that runs some Python."""
+    return Process(name, [sys.executable, "-c", source], log=folder / f"{name}.log")
+
+
+def heard(console: Console) -> str:
+    """What a console that writes to memory was told."""
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue()
+
+
+def test_a_port_is_kept_from_run_to_run_and_chosen_around_when_taken(tmp_path: Path) -> None:
+    note = tmp_path / "port"
+    first = remembered_port(note, 0)
+    assert remembered_port(note, 0) == first
+    with HTTPServer((LOOPBACK, first), BaseHTTPRequestHandler):
+        assert remembered_port(note, first) != first
+
+
+def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path: Path) -> None:
+    asked = "import sys; from deploy.local.ports import free_port; print(free_port(int(sys.argv[1])), flush=True)"
+    hold = "; sys.stdin.read()"
+    mine = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-c", asked + hold, "0"], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        theirs = int(other.stdout.readline())
+        assert remembered_port(tmp_path / "port", theirs) != theirs
+        assert free_port(theirs) != theirs
+    assert free_port(theirs) == theirs, "what was claimed ends with its process"
+    answer = subprocess.run(
+        [sys.executable, "-c", asked, str(mine)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert int(answer.stdout) != mine
+
+
+def test_a_program_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
+    process = program(tmp_path, "hasty", "print('no room at the inn'); raise SystemExit(3)")
+    process.start()
+    with pytest.raises(StartFailed, match=r"(?s)hasty.*code 3.*no room at the inn"):
+        wait_until(lambda: False, what="hasty", timeout_s=20, process=process)
+
+
+def test_a_program_that_is_never_ready_is_reported_at_the_deadline(tmp_path: Path) -> None:
+    process = program(tmp_path, "slow", "import signal; signal.pause()")
+    process.start()
+    try:
+        with pytest.raises(StartFailed, match="slow: not ready after"):
+            wait_until(lambda: False, what="slow", timeout_s=0.2, process=process)
+    finally:
+        process.stop()
+    assert process.pid is None
+
+
+def test_a_program_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+    deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)"
+    source = f"{deaf}\nwhile True: signal.pause()"
+    process = program(tmp_path, "deaf", source)
+    process.start()
+    wait_until(lambda: "deaf" in process.tail(), what="deaf", timeout_s=20, process=process)
+    process.stop(timeout_s=0.2)
+    assert process.poll() == -signal.SIGKILL
+
+
+async def test_a_process_that_dies_is_named_with_its_last_words_and_started_again(tmp_path: Path) -> None:
+    console, deaths = Console(file=StringIO(), width=200), tmp_path / "deaths"
+    source = f"""
+import pathlib, signal
+deaths = pathlib.Path({str(deaths)!r})
+if not deaths.exists():
+    deaths.touch()
+    print("I faint", flush=True)
+    raise SystemExit(7)
+signal.pause()
+"""
+    process = program(tmp_path, "fainter", source)
+    with Supervisor(console) as supervisor:
+        supervisor.add(process)
+        supervisor.watch(until=lambda: "is back" in heard(console))
+        assert process.pid
+    assert re.search(r"(?s)fainter ended with code 7.*I faint.*1 of 5.*fainter is back", heard(console))
+    assert process.pid is None
+
+
+def test_a_process_that_dies_too_often_ends_everything(tmp_path: Path) -> None:
+    healthy = Process("healthy", FOR_EVER, log=tmp_path / "healthy.log")
+    hopeless = program(tmp_path, "hopeless", "raise SystemExit(1)")
+    with (
+        pytest.raises(GaveUp, match="hopeless ended 3 times"),
+        Supervisor(Console(file=StringIO()), restarts=2) as supervisor,
+    ):
+        supervisor.add(healthy)
+        supervisor.add(hopeless)
+        supervisor.watch()
+    assert healthy.pid is None
+    assert healthy.poll() is not None
+
+
+def test_a_second_launcher_on_one_folder_is_told_who_has_it(tmp_path: Path) -> None:
+    first = State(tmp_path / "state")
+    with pytest.raises(StateInUse, match=rf"in use by process {os.getpid()}.*LIXIAO_STATE"):
+        State(tmp_path / "state")
+    assert claim_any(tmp_path / "state").folder == tmp_path / "state-2"
+    first.release()
+    State(tmp_path / "state").release()
+
+
+async def test_clean_ends_what_an_earlier_launcher_left_and_removes_its_folder(tmp_path: Path) -> None:
+    left = Process("left", FOR_EVER, log=tmp_path / "state" / "left.log")
+    left.start()
+    assert clean(tmp_path / "state") == [left._child.pid if left._child else 0]
+    assert left.poll() is not None
+    assert not (tmp_path / "state").exists()
+
+
+def test_clean_leaves_a_process_alone_that_only_has_the_number(tmp_path: Path) -> None:
+    mine = Process("mine", FOR_EVER, log=tmp_path / "elsewhere" / "mine.log")
+    mine.start()
+    try:
+        (tmp_path / "state").mkdir()
+        (tmp_path / "state" / "old.pid").write_text(f"{mine.pid} {time.time() - 86_400} {int(signal.SIGTERM)}")
+        assert clean(tmp_path / "state") == []
+        assert mine.poll() is None
+    finally:
+        mine.stop()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "obtain"),
+    [
+        ("LIXIAO_POSTGRES", "postgresql://somebody:word@127.0.0.1:1/postgres", lambda folder: obtain_postgres(folder)),
+        ("LIXIAO_POSTGRES", "127.0.0.1:5432", lambda folder: obtain_postgres(folder)),
+        ("LIXIAO_KAFKA", "127.0.0.1:1", lambda folder: obtain_kafka(folder, folder)),
+        ("LIXIAO_KAFKA", "nonsense", lambda folder: obtain_kafka(folder, folder)),
+        ("LIXIAO_ZIPKIN", "http://127.0.0.1:1", lambda folder: obtain_zipkin(folder, folder)),
+    ],
+)
+def test_a_server_named_in_the_environment_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, obtain: Callable[[Path], object]
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(StartFailed, match=variable):
+        obtain(tmp_path)
+
+
+def test_the_lock_file_names_sums_and_no_place(tmp_path: Path) -> None:
+    everything = jars.locked("kafka") + jars.locked("zipkin")
+    assert len(jars.locked("zipkin")) == 1
+    assert all(re.fullmatch("[0-9a-f]{64}", one.sha256 or "") for one in everything)
+    assert not re.search(r"https?://|/home/|/root/|/tmp/", jars.LOCK_FILE.read_text())
+    assert len(jars.missing("kafka", tmp_path)) == len(jars.locked("kafka"))
+
+
+class WrongJars(BaseHTTPRequestHandler):
+    """A mirror that answers every request with the same wrong bytes."""
+
+    def do_GET(self) -> None:
+        """Answer 200 with something that is no jar of ours."""
+        self.send_response(200)
+        self.send_header("Content-Length", "5")
+        self.end_headers()
+        self.wfile.write(b"wrong")
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_jar_that_differs_from_the_lock_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = HTTPServer((LOOPBACK, 0), WrongJars)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("LIXIAO_MAVEN", f"http://{LOOPBACK}:{server.server_port}")
+    try:
+        with pytest.raises(jars.JarsMissing, match="zipkin-server.*differs"):
+            jars.ensure("zipkin", tmp_path)
+        assert not list(tmp_path.rglob("*.jar"))
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
+    if end == signal.SIGKILL and not sys.platform.startswith("linux"):
+        return  # only Linux can tell a child that its parent was killed; elsewhere `make clean` finds it
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
+    launcher = subprocess.Popen(
+        [sys.executable, "-m", "deploy.local.parts", "up", "--only", "postgres", "--state", tmp_path / "state"],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert launcher.stdout is not None
+    said = []
+    for line in launcher.stdout:
+        said.append(line)
+        if line.startswith("Ready"):
+            break
+    assert any(line.startswith("export LIXIAO_POSTGRES=") for line in said), said
+    children = psutil.Process(launcher.pid).children(recursive=True)
+    assert children
+    launcher.send_signal(end)
+    assert launcher.wait(30) == (0 if end != signal.SIGKILL else -signal.SIGKILL)
+    launcher.stdout.close()
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+    clean(tmp_path)

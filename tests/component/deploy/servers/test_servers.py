@@ -1,0 +1,226 @@
+"""The ground: what the local PostgreSQL, Kafka and Zipkin promise to everything that stands on them."""
+
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import UUID
+
+import asyncpg
+import httpx
+import psutil
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from deploy.local.kafka import Kafka, broker_count, new_cluster_id
+from deploy.local.ports import LOOPBACK
+from deploy.local.postgres import Postgres, create_database
+from deploy.local.running import RunningZipkin
+from deploy.local.state import clean
+from deploy.local.zipkin import SPANS_KEPT, Zipkin
+from tests.support.waiting import eventually
+
+SPANS_A_REQUEST = 500
+
+
+@pytest.fixture
+def ended_after(tmp_path: Path) -> Iterator[list[Postgres]]:
+    """Servers that a test started itself, ended whatever happened."""
+    servers: list[Postgres] = []
+    yield servers
+    for server in servers:
+        server.stop()
+    clean(tmp_path)
+
+
+async def test_what_was_committed_survives_a_killed_database(own_postgres: Postgres) -> None:
+    dsn = await create_database(own_postgres.dsn, f"kill_{secrets.token_hex(4)}")
+    before = await asyncpg.connect(dsn)
+    await before.execute("CREATE TABLE said (word text)")
+    await before.execute("INSERT INTO said VALUES ('kept')")
+    own_postgres.kill()
+    before.terminate()
+    own_postgres.start()
+    after = await asyncpg.connect(dsn)
+    try:
+        assert await after.fetchval("SELECT word FROM said") == "kept"
+    finally:
+        await after.close()
+
+
+async def test_a_database_server_asks_for_a_password(own_postgres: Postgres) -> None:
+    with pytest.raises(asyncpg.InvalidPasswordError):
+        await asyncpg.connect(own_postgres.dsn.replace("lixiao:", "lixiao:not-"))
+
+
+async def test_a_database_server_runs_in_a_folder_closed_to_others(tmp_path: Path, ended_after: list[Postgres]) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    ended_after.append(Postgres(closed / "postgres").start())
+    connection = await asyncpg.connect(ended_after[0].dsn)
+    try:
+        assert await connection.fetchval("SELECT 1") == 1
+        assert psutil.Process(ended_after[0].pid).uids().effective != 0
+    finally:
+        await connection.close()
+
+
+def test_a_database_server_that_was_left_running_is_replaced(tmp_path: Path, ended_after: list[Postgres]) -> None:
+    left = Postgres(tmp_path / "postgres").start()
+    ended_after += [left, Postgres(tmp_path / "postgres")]
+    ended_after[1].start()
+    assert left.poll() is not None
+    assert ended_after[1].poll() is None
+
+
+def test_two_database_servers_choose_different_ports(tmp_path: Path, ended_after: list[Postgres]) -> None:
+    ended_after += [Postgres(tmp_path / "one").start(), Postgres(tmp_path / "two").start()]
+    assert ended_after[0].port != ended_after[1].port
+
+
+async def test_what_kafka_acknowledged_survives_its_kill(own_kafka: Kafka) -> None:
+    topic, address = await new_topic(own_kafka.address), own_kafka.address
+    await send(address, topic, b"kept")
+    own_kafka.kill()
+    own_kafka.start()
+    assert own_kafka.address == address
+    assert await read_first(address, topic) == b"kept"
+
+
+def test_kafka_starts_whatever_its_cluster_id_begins_with(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins_with_a_dash = UUID(int=0xF8 << 120)
+    monkeypatch.setattr("deploy.local.kafka.uuid.uuid4", lambda: begins_with_a_dash)
+    assert new_cluster_id().startswith("-")
+    kafka = Kafka(tmp_path / "kafka", cache)
+    try:
+        assert broker_count(kafka.start().address) == 1
+    finally:
+        kafka.stop()
+        clean(tmp_path)
+
+
+async def test_a_paused_kafka_answers_nothing_and_a_resumed_one_goes_on(own_kafka: Kafka) -> None:
+    topic = await new_topic(own_kafka.address)
+    own_kafka.pause()
+    try:
+        assert broker_count(own_kafka.address, timeout_s=0.5) == 0
+    finally:
+        own_kafka.resume()
+    await send(own_kafka.address, topic, b"after the pause")
+    assert await read_first(own_kafka.address, topic) == b"after the pause"
+
+
+async def test_kafka_makes_no_topic_that_nobody_provisioned(own_kafka: Kafka) -> None:
+    unknown = f"unknown-{secrets.token_hex(4)}"
+    producer = AIOKafkaProducer(bootstrap_servers=own_kafka.address, request_timeout_ms=1_000)
+    await producer.start()
+    try:
+        with pytest.raises(Exception, match="(?i)unknown|timeout|available"):
+            await producer.send_and_wait(unknown, b"lost")
+    finally:
+        await producer.stop()
+    admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.address)
+    await admin.start()
+    try:
+        assert unknown not in await admin.list_topics()
+    finally:
+        await admin.close()
+
+
+def test_nothing_listens_beyond_this_machine(own_postgres: Postgres, own_kafka: Kafka) -> None:
+    listening = [
+        connection.laddr.ip
+        for part in (own_postgres, own_kafka)
+        for connection in psutil.Process(part.pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= 3
+    assert {address.removeprefix("::ffff:") for address in listening} == {LOOPBACK}
+
+
+async def test_zipkin_gives_back_the_spans_it_took(zipkin: RunningZipkin) -> None:
+    (trace_id,) = collect(zipkin.address, traces=1)
+    await eventually(lambda: is_kept(zipkin.address, trace_id), what="the span in Zipkin")
+
+
+async def test_zipkin_lets_old_spans_go_before_its_memory_is_full(tmp_path: Path, cache: Path) -> None:
+    zipkin = Zipkin(tmp_path / "zipkin", cache).start()
+    try:
+        sent = [
+            trace_id
+            for _ in range(2 * SPANS_KEPT // SPANS_A_REQUEST)
+            for trace_id in collect(zipkin.address, traces=50, spans=SPANS_A_REQUEST // 50)
+        ]
+        await eventually(lambda: is_kept(zipkin.address, sent[-1]), what="the newest span in Zipkin")
+        assert not is_kept(zipkin.address, sent[0])
+    finally:
+        zipkin.stop()
+
+
+def collect(address: str, *, traces: int, spans: int = 1) -> list[str]:
+    """Send traces of as many `spans` each, as large as those of statements; their ids."""
+    ids = [secrets.token_hex(16) for _ in range(traces)]
+    sent = [
+        {
+            "traceId": trace_id,
+            "id": secrets.token_hex(8),
+            "name": f"UPDATE student_record {number}",
+            "kind": "CLIENT",
+            "timestamp": int(time.time() * 1e6),
+            "duration": 5,
+            "localEndpoint": {"serviceName": "test"},
+            "tags": {
+                "db.system": "postgresql",
+                "db.statement": "UPDATE student_record SET record = $2, version = $3 WHERE student_id = $1" * 2,
+                "db.user": "lixiao_library",
+                "otel.scope.name": "opentelemetry.instrumentation.asyncpg",
+                "otel.scope.version": "0.60b1",
+                "service.instance.id": secrets.token_hex(16),
+            },
+        }
+        for trace_id in ids
+        for number in range(spans)
+    ]
+    answer = httpx.post(f"{address}/api/v2/spans", json=sent, timeout=30)
+    assert answer.status_code == 202
+    return ids
+
+
+def is_kept(address: str, trace_id: str) -> bool:
+    return httpx.get(f"{address}/api/v2/trace/{trace_id}", timeout=30).status_code == 200
+
+
+async def new_topic(address: str) -> str:
+    """A topic of one partition; returns its name."""
+    name = f"parts-{secrets.token_hex(4)}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    await admin.start()
+    try:
+        await admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
+    finally:
+        await admin.close()
+    return name
+
+
+async def send(address: str, topic: str, value: bytes) -> None:
+    """Send one record and wait for its acknowledgement."""
+    producer = AIOKafkaProducer(bootstrap_servers=address, acks="all")
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, value)
+    finally:
+        await producer.stop()
+
+
+async def read_first(address: str, topic: str) -> bytes:
+    """The first record of a topic."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(topic, 0)])
+        return bytes((await consumer.getone()).value)
+    finally:
+        await consumer.stop()

@@ -1,0 +1,87 @@
+"""Pages that change while one looks: streams of Server-Sent Events, their beginning, number and end."""
+
+from contextlib import AsyncExitStack
+
+from deploy.local.identity.people import Person
+from services.gateway.live import MOST_A_SESSION
+from tests.support.gateway.read_model import Clearance
+from tests.support.gateway.server import Browser, Events, Gate
+from tests.support.gateway.visits import card_open, id_of, rows
+from tests.support.waiting import eventually
+
+
+async def test_a_line_turns_while_one_looks(browser: Browser, clearance: Clearance, person: Person) -> None:
+    await card_open(clearance, person)
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        events = Events(response)
+        name, data = await events.next()
+        assert name == "state"
+        assert "4 项已通过，还差 1 项" in data["html"]
+        await clearance.all_clear_library(id_of(person), version=3)
+        await clearance.notify()
+        name, data = await events.next()
+        assert name == "state"
+        assert "5 项全部通过" in data["html"]
+        assert "图书馆-图书借阅 已变为 通过：图书馆更新了记录" in data["html"]
+
+
+async def test_signing_out_ends_the_open_stream(browser: Browser, clearance: Clearance, person: Person) -> None:
+    await clearance.open(id_of(person))
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        assert (await events.next())[0] == "state"
+        await browser.post("/sign-out", {"csrf": await browser.csrf()})
+        assert (await events.next())[0] == "ended"
+
+
+async def test_a_stream_of_nobody_ends_at_once(browser: Browser) -> None:
+    async with browser.stream("/case/live") as response:
+        assert await Events(response).next() == ("ended", {})
+
+
+async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await browser.sign_in(person)
+    async with AsyncExitStack() as opened:
+        streams = [
+            Events(await opened.enter_async_context(browser.stream("/case/live"))) for _ in range(MOST_A_SESSION)
+        ]
+        assert [(await events.next())[0] for events in streams] == ["state"] * MOST_A_SESSION
+        async with browser.stream("/case/live") as refused:
+            assert refused.status_code == 429
+            assert refused.headers["content-type"] == "application/problem+json"
+
+    async def room() -> bool:
+        async with browser.stream("/case/live") as response:
+            return bool(response.status_code == 200)
+
+    await eventually(room, what="a stream to be free again", poll_s=0.3)
+
+
+async def test_an_open_page_of_an_ended_session_is_told_so(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        assert (await events.next())[0] == "state"
+        await rows(gate.database, "DELETE FROM session WHERE student_id = $1", id_of(person))
+        assert (await events.next(60))[0] == "ended"
+
+
+async def test_an_asked_command_shows_on_the_other_open_page(
+    browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await card_open(clearance, person)
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        await events.next()
+        await browser.post("/case/library/cancel-card", {"csrf": await browser.csrf()})
+        assert "等待图书馆处理" in (await events.next())[1]["html"]

@@ -1,0 +1,355 @@
+"""A provider that misbehaves in one way at a time, over real HTTP: nobody is signed in by any of them."""
+
+import asyncio
+import hmac
+import json
+import time
+from base64 import urlsafe_b64encode
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from joserfc import jwt
+from joserfc.jwk import RSAKey
+
+from services.gateway.identity import OpenIdClient, OpenIdSettings, ProviderUnavailable, SignInRefused
+from services.gateway.provider_http import CACHE_LIFETIME_S, REFRESH_PAUSE_S, RESPONSE_BYTES_MAX
+from tests.support.live_server import live_server
+
+KEY = RSAKey.generate_key(2048, {"kid": "k-1", "use": "sig"})
+NEXT_KEY = RSAKey.generate_key(2048, {"kid": "k-2", "use": "sig"})
+FOREIGN_KEY = RSAKey.generate_key(2048, {"kid": "k-1"})
+CALLBACK = "https://lixiao.example.edu/sign-in/callback"
+VERIFIER = "v" * 43
+Claims = dict[str, Any]
+Answer = Callable[[], Response]
+
+
+@dataclass
+class Hostile:
+    """What the provider does, changed by each test; `asked` counts the requests by path."""
+
+    issuer: str = ""
+    metadata: Answer | None = None
+    keys: Answer | None = None
+    token: Answer | None = None
+    delay_s: float = 0.0
+    asked: Counter[str] = field(default_factory=Counter)
+
+    def claims(self, **changes: Any) -> Claims:
+        """Right claims with `changes`; None takes a claim away."""
+        now_s = int(time.time())
+        right = {"iss": self.issuer, "sub": "u-1", "aud": "lixiao", "iat": now_s, "exp": now_s + 300, "nonce": "n-1"}
+        return {name: value for name, value in {**right, **changes}.items() if value is not None}
+
+    def signed(self, key: RSAKey = KEY, **changes: Any) -> str:
+        return jwt.encode({"alg": "RS256", "kid": key.kid}, self.claims(**changes), key, ["RS256"])
+
+    def documents(self) -> Claims:
+        return {
+            "issuer": self.issuer,
+            "authorization_endpoint": f"{self.issuer}/authorize",
+            "token_endpoint": f"{self.issuer}/token",
+            "jwks_uri": f"{self.issuer}/jwks",
+        }
+
+
+def answer(token: str) -> Answer:
+    return lambda: JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": token})
+
+
+def public(*keys: RSAKey) -> Answer:
+    return lambda: JSONResponse({"keys": [key.as_dict(private=False) for key in keys]})
+
+
+def hostile_app(hostile: Hostile) -> FastAPI:
+    app = FastAPI()
+
+    async def respond(request: Request, chosen: Answer | None, usual: Answer) -> Response:
+        hostile.asked[request.url.path] += 1
+        await asyncio.sleep(hostile.delay_s)
+        return (chosen or usual)()
+
+    @app.get("/.well-known/openid-configuration", response_model=None)
+    async def metadata(request: Request) -> Response:
+        return await respond(request, hostile.metadata, lambda: JSONResponse(hostile.documents()))
+
+    @app.get("/jwks", response_model=None)
+    async def jwks(request: Request) -> Response:
+        return await respond(request, hostile.keys, public(KEY))
+
+    @app.api_route("/token", methods=["GET", "POST"], response_model=None)
+    async def token(request: Request) -> Response:
+        return await respond(request, hostile.token, answer(hostile.signed()))
+
+    @app.api_route("/elsewhere", methods=["GET", "POST"], response_model=None)
+    async def elsewhere(request: Request) -> Response:
+        return await respond(request, None, answer(hostile.signed()))
+
+    return app
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Hostile]:
+    hostile = Hostile()
+    with live_server(lambda _: hostile_app(hostile)) as address:
+        hostile.issuer = address
+        yield hostile
+
+
+@pytest.fixture
+def hostile(serving: Hostile) -> Hostile:
+    """The running provider, behaving well until the test says otherwise."""
+    serving.metadata = serving.keys = serving.token = None
+    serving.delay_s = 0.0
+    serving.asked.clear()
+    return serving
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[httpx.AsyncClient]:
+    # A client that would follow redirects and wait for long: the limits must be the relying party's own.
+    async with httpx.AsyncClient(follow_redirects=True, timeout=60) as client:
+        yield client
+
+
+@dataclass
+class Time:
+    """A monotonic clock that a test moves."""
+
+    now_s: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def client_of(
+    http: httpx.AsyncClient, hostile: Hostile, monotonic: Time | None = None, **settings: Any
+) -> OpenIdClient:
+    given = OpenIdSettings(issuer=hostile.issuer, client_id="lixiao", client_secret="s", **settings)
+    return OpenIdClient(http, given, monotonic=monotonic or Time())
+
+
+async def refused(client: OpenIdClient, max_age_s: int | None = None) -> str:
+    """The reason of the refusal; a sign-in that succeeds fails the test."""
+    try:
+        await client.exchange("c-1", VERIFIER, "n-1", CALLBACK, max_age_s)
+    except (SignInRefused, ProviderUnavailable) as refusal:
+        caught = refusal
+    else:
+        pytest.fail("somebody was signed in")
+    assert str(caught) == caught.reason_code.value
+    assert caught.__cause__ is None
+    return caught.reason_code.value
+
+
+async def test_the_same_provider_behaving_well_signs_in(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    identity = await client_of(http, hostile).exchange("c-1", VERIFIER, "n-1", CALLBACK)
+    assert (identity.issuer, identity.subject) == (hostile.issuer, "u-1")
+
+
+def unsigned(hostile: Hostile) -> str:
+    return _token({"alg": "none"}, hostile.claims())
+
+
+def _token(header: Claims, claims: Claims) -> str:
+    parts = (urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in (header, claims))
+    return ".".join(parts) + "."
+
+
+def signed_with_the_public_key_as_a_secret(hostile: Hostile) -> str:
+    # By hand: the library refuses to make such a token.
+    signed = _token({"alg": "HS256", "kid": "k-1"}, hostile.claims())
+    mac = hmac.digest(KEY.as_pem(private=False), signed[:-1].encode(), "sha256")
+    return signed + urlsafe_b64encode(mac).rstrip(b"=").decode()
+
+
+def bringing_its_own_key(hostile: Hostile) -> str:
+    header = {"alg": "RS256", "jwk": FOREIGN_KEY.as_dict(private=False), "jku": f"{hostile.issuer}/elsewhere"}
+    return jwt.encode(header, hostile.claims(), FOREIGN_KEY, ["RS256"])
+
+
+def an_access_token(hostile: Hostile) -> str:
+    return jwt.encode({"alg": "RS256", "kid": "k-1", "typ": "at+jwt"}, hostile.claims(), KEY, ["RS256"])
+
+
+def with_unsigned_claims_swapped_in(hostile: Hostile) -> str:
+    header, _, signature = hostile.signed().split(".")
+    return f"{header}.{hostile.signed(sub='u-2').split('.')[1]}.{signature}"
+
+
+@pytest.mark.parametrize(
+    ("make_token", "reason"),
+    [
+        (unsigned, "algorithm_not_allowed"),
+        (signed_with_the_public_key_as_a_secret, "algorithm_not_allowed"),
+        (bringing_its_own_key, "bad_signature"),
+        (an_access_token, "wrong_type"),
+        (with_unsigned_claims_swapped_in, "bad_signature"),
+        (lambda h: h.signed(FOREIGN_KEY), "bad_signature"),
+        (lambda h: h.signed(NEXT_KEY), "unknown_key"),
+        (lambda h: h.signed(iss="https://elsewhere.example.edu"), "wrong_issuer"),
+        (lambda h: h.signed(aud="another"), "wrong_audience"),
+        (lambda h: h.signed(aud=["lixiao", "another"]), "wrong_authorized_party"),
+        (lambda h: h.signed(azp="another"), "wrong_authorized_party"),
+        (lambda h: h.signed(exp=int(time.time()) - 120), "expired"),
+        (lambda h: h.signed(iat=int(time.time()) + 3600), "not_yet_valid"),
+        (lambda h: h.signed(nonce=None), "wrong_nonce"),
+        (lambda h: h.signed(nonce="n-2"), "wrong_nonce"),
+        (lambda h: h.signed(sub=None), "subject_missing"),
+        (lambda h: h.signed(student_id={"$ne": ""}), "claim_malformed"),
+        (lambda h: "", "token_malformed"),
+        (lambda h: "é.e30.", "token_missing"),
+        (lambda h: 7, "token_missing"),
+        (lambda h: "x" * 40_000, "token_malformed"),
+    ],
+)
+async def test_a_token_that_is_not_for_this_sign_in_is_refused(
+    http: httpx.AsyncClient, hostile: Hostile, make_token: Callable[[Hostile], Any], reason: str
+) -> None:
+    hostile.token = answer(make_token(hostile))
+    assert await refused(client_of(http, hostile)) == reason
+    assert hostile.asked["/elsewhere"] == 0
+
+
+@pytest.mark.parametrize("ago_s", [None, 3600])
+async def test_an_authentication_that_is_too_old_or_unstated_is_refused_when_a_fresh_one_is_asked(
+    http: httpx.AsyncClient, hostile: Hostile, ago_s: int | None
+) -> None:
+    auth_time = None if ago_s is None else int(time.time()) - ago_s
+    hostile.token = answer(hostile.signed(auth_time=auth_time))
+    assert await refused(client_of(http, hostile), max_age_s=600) == "authentication_too_old"
+
+
+async def test_an_acr_that_was_required_and_is_missing_is_refused(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    assert await refused(client_of(http, hostile, accepted_acrs=frozenset({"mfa"}))) == "acr_not_accepted"
+
+
+def huge() -> Response:
+    return Response(b'{"id_token": "' + b"x" * RESPONSE_BYTES_MAX + b'"}', media_type="application/json")
+
+
+ANSWERS: list[tuple[Answer, str]] = [
+    (lambda: RedirectResponse("/elsewhere", status_code=307), "redirected"),
+    (lambda: RedirectResponse("/elsewhere", status_code=302), "redirected"),
+    (huge, "too_large"),
+    (lambda: Response(b"<html>", media_type="text/html"), "not_json"),
+    (lambda: Response(b"[" * 100_000), "not_json"),
+    (lambda: Response(b"\xff\xfe"), "not_json"),
+    (lambda: Response(status_code=500), "bad_status"),
+    (lambda: Response(status_code=204), "bad_status"),
+]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        *ANSWERS,
+        (lambda: JSONResponse([]), "token_missing"),
+        (lambda: JSONResponse({"error": "invalid_grant"}, 400), "code_refused"),
+        (lambda: JSONResponse({"error": "invalid_client"}, 401), "client_rejected"),
+    ],
+)
+async def test_a_token_endpoint_that_answers_otherwise_signs_nobody_in(
+    http: httpx.AsyncClient, hostile: Hostile, bad: Answer, reason: str
+) -> None:
+    hostile.token = bad
+    assert await refused(client_of(http, hostile)) == reason
+    assert hostile.asked["/elsewhere"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [*ANSWERS, (lambda: JSONResponse({"issuer": "https://elsewhere.example.edu"}), "issuer_mismatch")],
+)
+async def test_metadata_that_cannot_be_trusted_sends_nobody_anywhere(
+    http: httpx.AsyncClient, hostile: Hostile, bad: Answer, reason: str
+) -> None:
+    hostile.metadata = bad
+    client = client_of(http, hostile)
+    with pytest.raises(ProviderUnavailable, match=reason):
+        await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    assert await refused(client) == reason
+    assert hostile.asked["/token"] == 0
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [*ANSWERS, (lambda: JSONResponse({"keys": [{"kty": "oct", "kid": "k-1", "k": "c2VjcmV0"}]}), "no_keys")],
+)
+async def test_a_key_set_that_cannot_be_read_signs_nobody_in(
+    http: httpx.AsyncClient, hostile: Hostile, bad: Answer, reason: str
+) -> None:
+    hostile.keys = bad
+    assert await refused(client_of(http, hostile)) == reason
+
+
+async def test_a_provider_that_answers_too_late_is_given_up(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    hostile.delay_s = 3600.0
+    assert await refused(client_of(http, hostile, timeout_s=0.2)) == "timed_out"
+
+
+async def test_a_provider_that_drips_its_answer_is_given_up(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.05)
+
+    server = await asyncio.start_server(drip, "127.0.0.1", 0)
+    try:
+        issuer = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = client_of(http, Hostile(issuer), timeout_s=0.4)
+        assert await refused(client) == "timed_out"
+    finally:
+        server.close()
+
+
+async def test_a_provider_that_is_away_is_unavailable(http: httpx.AsyncClient, unused_tcp_port: int) -> None:
+    assert await refused(client_of(http, Hostile(f"http://127.0.0.1:{unused_tcp_port}"))) == "unreachable"
+
+
+async def test_a_key_that_is_new_at_the_provider_is_fetched_once(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    clock = Time()
+    client = client_of(http, hostile, clock)
+    await client.exchange("c-1", VERIFIER, "n-1", CALLBACK)
+    hostile.keys, hostile.token = public(KEY, NEXT_KEY), answer(hostile.signed(NEXT_KEY))
+    clock.now_s += REFRESH_PAUSE_S
+    signed_in = await asyncio.gather(*(client.exchange(f"c-{n}", VERIFIER, "n-1", CALLBACK) for n in range(20)))
+    assert {identity.subject for identity in signed_in} == {"u-1"}
+    assert hostile.asked["/jwks"] == 2
+
+
+async def test_a_flood_of_unknown_keys_is_no_flood_of_requests(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    client = client_of(http, hostile)
+    hostile.token = answer(hostile.signed(NEXT_KEY))
+    assert {await refused(client) for _ in range(20)} == {"unknown_key"}
+    assert hostile.asked["/jwks"] == 1
+
+
+async def test_metadata_and_keys_are_kept_for_their_lifetime(http: httpx.AsyncClient, hostile: Hostile) -> None:
+    clock = Time()
+    client = client_of(http, hostile, clock)
+    for expected in (1, 1, 2):
+        await client.exchange("c-1", VERIFIER, "n-1", CALLBACK)
+        assert hostile.asked["/.well-known/openid-configuration"] == expected
+        assert hostile.asked["/jwks"] == expected
+        clock.now_s += CACHE_LIFETIME_S / 2 + 1
+
+
+async def test_many_who_come_while_the_provider_is_away_ask_it_once_and_it_is_found_again(
+    http: httpx.AsyncClient, hostile: Hostile
+) -> None:
+    clock = Time()
+    client = client_of(http, hostile, clock)
+    hostile.metadata = lambda: Response(status_code=503)
+    assert set(await asyncio.gather(*(refused(client) for _ in range(20)))) == {"bad_status"}
+    assert hostile.asked["/.well-known/openid-configuration"] == 1
+    hostile.metadata = None
+    clock.now_s += REFRESH_PAUSE_S
+    assert (await client.exchange("c-1", VERIFIER, "n-1", CALLBACK)).subject == "u-1"

@@ -1,0 +1,101 @@
+"""What is read: the guide, the information page, the completed case, and their twins for programs."""
+
+from deploy.local.identity.people import Person
+from tests.support.gateway.read_model import Clearance
+from tests.support.gateway.server import Browser
+from tests.support.gateway.visits import card_open, id_of
+from tests.support.samples import case_samples
+
+
+async def test_the_guide_is_open_to_everybody_with_every_row(browser: Browser) -> None:
+    page = await browser.get("/")
+    assert page.status_code == 200
+    assert all(
+        words in page.text for words in ("我要办理", "我要收藏", "23100011", "专题标签", "常见问题", "313963892")
+    )
+    assert 'href="tel:051683592019"' in page.text
+
+
+async def test_somebody_not_on_the_roster_is_told_whom_to_ask(browser: Browser, person: Person) -> None:
+    await browser.sign_in(person)
+    page = await browser.get("/case")
+    assert page.status_code == 200
+    assert "不在本次离校名单中" in page.text
+    assert "tel:051683590322" in page.text
+    assert (await browser.get("/api/v1/case")).status_code == 404
+
+
+async def test_a_student_the_service_is_not_for_is_told_whom_to_ask(
+    browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person), state="not-served", category="结业")
+    await browser.sign_in(person)
+    page = await browser.get("/case")
+    assert "结业的学生不使用本服务" in page.text
+    assert "tel:051683590322" in page.text
+    refused = await browser.post("/submit", {"csrf": await browser.csrf()})
+    assert refused.status_code == 409
+
+
+async def test_a_completed_case_is_found_viewed_and_carries_what_the_desk_needs(
+    browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await clearance.accept(id_of(person), f"LX-{id_of(person)}", "7KQ4-M2XD", "LXF1:" + "A1B2C3" * 300)
+    await clearance.say(id_of(person), "archives", [case_samples.check("thesis", {"thesis": "empty"})], version=9)
+    await browser.sign_in(person, place="completed")
+    assert f"LX-{id_of(person)}" in (await browser.get("/me")).text
+    form = (await browser.get("/completed")).text
+    for words in (f"LX-{id_of(person)}", "7KQ4-M2XD", "<svg", "已审核", "欧阳𠮷㛃", "凭本单领取毕业证、学位证"):
+        assert words in form
+    page = (await browser.get("/case")).text
+    assert "离校服务只能提交一次，已经提交。" in page
+    assert 'href="/submit"' not in page
+    twin = (await browser.get("/api/v1/submission")).json()
+    assert (twin["state"], twin["form_number"]) == ("done", f"LX-{id_of(person)}")
+
+
+async def test_a_favourite_is_remembered_and_found_again(browser: Browser, person: Person) -> None:
+    await browser.sign_in(person)
+    token = await browser.csrf()
+    await browser.post("/favourite", {"csrf": token, "kept": "yes", "back": "/"})
+    assert "已收藏" in (await browser.get("/")).text
+    assert "取消收藏" in (await browser.get("/me")).text
+    away = await browser.post("/favourite", {"csrf": token, "kept": "no", "back": "//evil.example"})
+    assert away.headers["location"] == "/"
+    assert "我要收藏" in (await browser.get("/")).text
+
+
+async def test_the_language_is_remembered(browser: Browser) -> None:
+    switched = await browser.post("/language", {"language": "en", "back": "/"})
+    assert switched.headers["location"] == "/"
+    assert "Frequently asked questions" in (await browser.get("/")).text
+    assert (await browser.post("/language", {"language": "xx"})).status_code == 422
+
+
+async def test_the_twin_says_the_same_in_codes(browser: Browser, clearance: Clearance, person: Person) -> None:
+    await card_open(clearance, person)
+    await browser.sign_in(person)
+    case = (await browser.get("/api/v1/case")).json()
+    assert case["student_id"] == id_of(person)
+    states = {(check["department"], check["check"]): check for check in case["checks"]}
+    borrowing = states["library", "borrowing"]
+    assert (borrowing["state"], borrowing["command"], borrowing["version"]) == ("blocked", "cancel-card", 2)
+    assert borrowing["reasons"] == [{"code": "card-not-cancelled", "parameters": {}}]
+    assert states["dorm", "check-out"]["state"] == "clear"
+    assert case["submission"]["state"] == "open-items"
+    refused = await browser.post("/api/v1/submission", headers={"X-CSRF-Token": await browser.csrf()})
+    assert refused.status_code == 409
+    assert refused.json()["open"][0]["check"] == "library-borrowing"
+
+
+async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_programs(browser: Browser) -> None:
+    page = await browser.get("/no-such-page")
+    assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "没有这个页面" in page.text
+    assert (await browser.get("/docs")).status_code == 404
+    paths = (await browser.get("/openapi.json")).json()["paths"]
+    assert {"/api/v1/me", "/api/v1/case", "/api/v1/submission"} <= set(paths)
+    problem = await browser.get("/api/v1/no-such-thing")
+    assert problem.headers["content-type"] == "application/problem+json"

@@ -1,0 +1,162 @@
+"""What is asked: the single submission and the commands to a department."""
+
+import asyncio
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from deploy.local.identity.people import Person
+from schemas.codec import read
+from schemas.events import (
+    CommandAnswered,
+    CommandAsked,
+    CommandOutcome,
+    Reason,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmitAsked,
+)
+from services.gateway.submissions import ends
+from tests.support.gateway.read_model import Clearance
+from tests.support.gateway.server import Browser, Gate
+from tests.support.gateway.visits import card_open, commands, id_of, rows
+from tests.support.samples.case_samples import NOW
+
+
+async def posted(gate: Gate, person: Person) -> list[Any]:
+    found = await rows(gate.database, "SELECT value FROM outbox WHERE key = $1", id_of(person).encode())
+    return [read(row["value"]) for row in found]
+
+
+async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await card_open(clearance, person)
+    await browser.sign_in(person)
+    for answer in (await browser.get("/submit"), await browser.post("/submit", {"csrf": await browser.csrf()})):
+        assert answer.status_code == 409
+        assert "图书馆-图书借阅" in answer.text
+        assert "请点击“注销”注销借书证" in answer.text
+        assert "tel:051683592019" in answer.text
+    assert await commands(gate, person) == []
+
+
+async def test_however_often_a_student_submits_it_is_one_submission(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await browser.sign_in(person)
+    token = await browser.csrf()
+    answers = await asyncio.gather(*(browser.post("/submit", {"csrf": token}) for _ in range(8)))
+    assert {answer.headers["location"] for answer in answers} == {"/case#submit"}
+    made = await commands(gate, person)
+    assert len(made) == 1
+    events = await posted(gate, person)
+    assert [(type(event), event.command_id) for event in events] == [(SubmitAsked, made[0]["command_id"])]
+    page = await browser.get("/case")
+    assert "等待图书馆确认…" in page.text
+    twin = (await browser.post("/api/v1/submission", headers={"X-CSRF-Token": token})).json()
+    assert twin["command_id"] == str(made[0]["command_id"])
+
+
+async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may_be(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await browser.sign_in(person)
+    token = await browser.csrf()
+    await browser.post("/submit", {"csrf": token})
+    first: UUID = (await commands(gate, person))[0]["command_id"]
+    objection = {"finance": (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),)}
+    await hear(
+        gate,
+        SubmissionRefused(
+            attempt_id=first, student_id=id_of(person), cause="objected", objections=objection, refused_at=NOW
+        ),
+    )
+    page = await browser.get("/case")
+    assert "财务处收费管理办公室：有 1 项欠费，共 60.00 元" in page.text
+    await browser.post("/submit", {"csrf": token})
+    second = next(row["command_id"] for row in await commands(gate, person) if row["state"] == "asked")
+    assert second != first
+    accepted = SubmissionAccepted(attempt_id=second, student_id=id_of(person), form_number="LX-1", accepted_at=NOW)
+    await hear(gate, accepted)
+    await hear(gate, accepted)
+    again = await browser.post("/submit", {"csrf": token})
+    assert again.status_code == 303
+    assert sorted(row["state"] for row in await commands(gate, person)) == ["done", "refused"]
+
+
+async def test_an_end_of_somebody_elses_command_ends_nothing(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await browser.sign_in(person)
+    await browser.post("/submit", {"csrf": await browser.csrf()})
+    command = (await commands(gate, person))[0]["command_id"]
+    await hear(gate, SubmissionAccepted(attempt_id=command, student_id="TSOTHER01", form_number="X", accepted_at=NOW))
+    await hear(gate, SubmissionAccepted(attempt_id=uuid4(), student_id=id_of(person), form_number="X", accepted_at=NOW))
+    assert [row["state"] for row in await commands(gate, person)] == ["asked"]
+
+
+async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await card_open(clearance, person)
+    await browser.sign_in(person)
+    assert 'href="/case/library/cancel-card"' in (await browser.get("/case")).text
+    confirm = await browser.get("/case/library/cancel-card")
+    assert "注销后不能自行恢复" in confirm.text
+    token = await browser.csrf()
+    for _ in range(2):
+        asked = await browser.post("/case/library/cancel-card", {"csrf": token})
+        assert asked.headers["location"] == "/case#library-borrowing"
+    [command] = await commands(gate, person)
+    [event] = await posted(gate, person)
+    assert isinstance(event, CommandAsked)
+    assert (event.department, event.command) == ("library", "cancel-card")
+    page = (await browser.get("/case")).text
+    assert "等待图书馆处理" in page
+    assert 'href="/case/library/cancel-card"' not in page
+    refusal = Reason(code="books-not-returned", parameters={"count": 1})
+    await hear(
+        gate,
+        CommandAnswered(
+            command_id=command["command_id"],
+            student_id=id_of(person),
+            department="library",
+            outcome=CommandOutcome.REFUSED,
+            reasons=(refusal,),
+            answered_at=NOW,
+        ),
+    )
+    page = (await browser.get("/case")).text
+    assert "注销没有成功：还有 1 册图书未还" in page
+    assert 'href="/case/library/cancel-card"' in page
+
+
+async def test_a_command_that_is_not_offered_cannot_be_asked(
+    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await browser.sign_in(person)
+    token = await browser.csrf()
+    assert (await browser.post("/case/library/cancel-card", {"csrf": token})).status_code == 409
+    assert (await browser.post("/case/library/burn-books", {"csrf": token})).status_code == 404
+    assert (await browser.post("/case/nobody/cancel-card", {"csrf": token})).status_code == 404
+    assert await commands(gate, person) == []
+
+
+async def hear(gate: Gate, event: Any) -> None:
+    """Apply an event as the inbox does."""
+    connection = await asyncpg.connect(gate.database)
+    try:
+        async with connection.transaction():
+            await ends()[type(event)](connection, event)
+    finally:
+        await connection.close()

@@ -1,1 +1,0 @@
-"""Signing in by OpenID Connect: the demonstration's provider, and one that misbehaves."""

@@ -1,1 +1,0 @@
-"""Files a department imports."""

@@ -1,0 +1,23 @@
+"""The library's imports, with a database of each test's own."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from schemas.topics import Topics
+from services.kit.desk import Desk
+from services.kit.imports.spec import ImportSpec, department_import
+from services.kit.outbox import Bell
+from services.library.operations import RULES
+from tests.support.imports.department import Service, service
+
+
+@pytest.fixture
+async def library(database: str) -> AsyncIterator[Service]:
+    def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
+        return department_import(Desk(RULES, pool, Topics("test"), Bell()), headings={"论文": "thesis", "证件": "card"})
+
+    async with service(database, spec) as running:
+        yield running

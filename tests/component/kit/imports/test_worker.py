@@ -1,0 +1,245 @@
+"""The worker: each row exactly once, whatever ends, waits or fails on the way."""
+
+import asyncio
+import random
+import secrets
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from structlog.testing import capture_logs
+
+from services.kit.auth import desk
+from services.kit.database import Connection
+from services.kit.imports import store
+from services.kit.imports.jobs import ImportWorker, Patience
+from services.kit.imports.spec import ImportSpec, Outcome
+from services.kit.outbox import Bell
+from tests.support.imports.department import NOW, Service, counts, service, student
+from tests.support.imports.killed_worker import COUNTED, EFFECTS, CountedRow
+
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+async def counted(database: str) -> AsyncIterator[Service]:
+    async with service(database, lambda pool: COUNTED) as running:
+        await running.pool.execute(EFFECTS)
+        yield running
+
+
+async def until(true: Callable[[], Awaitable[bool]], *, every_s: float = 0.01, deadline_s: float = DEADLINE_S) -> None:
+    async with asyncio.timeout(deadline_s):
+        while not await true():  # noqa: ASYNC110 - what is waited for happens in the database
+            await asyncio.sleep(every_s)
+
+
+async def test_progress_grows_and_a_large_file_is_applied_whole(library: Service) -> None:
+    size = 20_000
+    file = "学号,论文\n" + "".join(f"TS{secrets.token_hex(4)}{n},approved\n" for n in range(size))
+    location = (await library.send(file)).headers["Location"]
+    working = asyncio.create_task(library.worker().work())
+    seen = [0]
+
+    async def done() -> bool:
+        job = await library.get(location)
+        seen.append(job["rows_done"])
+        return bool(job["state"] == "done")
+
+    await until(done, every_s=0.2, deadline_s=300)
+    assert await working
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 10
+    assert counts(await library.get(location)) == (size, 0, 0)
+    assert await library.pool.fetchval("SELECT count(*) FROM record WHERE body->>'thesis' = 'approved'") == size
+
+
+async def assert_each_exactly_once(counted: Service, students: list[str]) -> None:
+    rows = await counted.pool.fetch("SELECT student_id, half FROM effect ORDER BY id")
+    assert [(row["student_id"], row["half"]) for row in rows] == [
+        (each, half) for each in students for half in ("first", "second")
+    ]
+
+
+async def test_a_worker_cancelled_at_any_await_leaves_no_row_twice_or_by_half(counted: Service) -> None:
+    students = [student() for _ in range(600)]
+    location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
+    chance, cancelled = random.Random(7), 0
+    while (await counted.get(location))["state"] != "done":
+        working = asyncio.create_task(counted.worker(rows_at_once=7).work())
+        await asyncio.wait({working}, timeout=chance.uniform(0, 0.08))
+        cancelled += working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    assert cancelled > 3
+    await assert_each_exactly_once(counted, students)
+
+
+@pytest.mark.parametrize("written_down", [False, True])
+async def test_a_worker_that_ends_while_it_writes_results_down_has_no_effect(
+    counted: Service, monkeypatch: pytest.MonkeyPatch, written_down: bool
+) -> None:
+    students = [student() for _ in range(10)]
+    location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
+    settle = store.settle
+
+    async def ended(*given: Any) -> None:
+        if written_down:
+            await settle(*given)
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "settle", ended)
+        with pytest.raises(asyncio.CancelledError):
+            await counted.worker().work()
+    assert (await counted.get(location))["rows_done"] == 0
+    await assert_each_exactly_once(counted, [])
+    assert await counted.worker().work()
+    await assert_each_exactly_once(counted, students)
+
+
+async def test_a_process_killed_in_the_middle_is_followed_by_one_that_goes_on(counted: Service) -> None:
+    students = [student() for _ in range(3000)]
+    location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
+
+    async def half_done() -> bool:
+        return bool((await counted.get(location))["rows_done"] >= 300)
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.support.imports.killed_worker", counted.dsn
+    )
+    try:
+        await until(half_done)
+    finally:
+        process.kill()
+        await process.wait()
+    assert (await counted.get(location))["state"] == "running"
+
+    async def taken_over() -> bool:
+        return await counted.worker().work()
+
+    await until(taken_over)
+    assert counts(await counted.get(location)) == (3000, 0, 0)
+    await assert_each_exactly_once(counted, students)
+
+
+async def test_two_workers_at_once_apply_each_row_once(counted: Service) -> None:
+    students = [student() for _ in range(500)]
+    await counted.send("student_id\n" + "\n".join(students))
+    worked = await asyncio.gather(*(counted.worker(rows_at_once=3).work() for _ in range(3)))
+    assert worked.count(True) == 1
+    await assert_each_exactly_once(counted, students)
+
+
+async def test_jobs_are_worked_off_in_the_order_they_came_by_a_running_worker(counted: Service) -> None:
+    students = [student() for _ in range(30)]
+    working = asyncio.create_task(counted.worker().run())
+    try:
+        for start in (0, 10, 20):
+            await counted.send("student_id\n" + "\n".join(students[start : start + 10]))
+
+        async def all_done() -> bool:
+            return all(job["state"] == "done" for job in (await counted.get("/imports"))["jobs"])
+
+        await until(all_done)
+    finally:
+        working.cancel()
+        await asyncio.gather(working, return_exceptions=True)
+    await assert_each_exactly_once(counted, students)
+
+
+async def _clear_and_held(library: Service, student_id: str) -> None:
+    await library.imported(f"student_id,thesis,card\n{student_id},approved,cancelled\n")
+    await library.pool.execute(
+        "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES ($1, $2, 1, $3)", uuid4(), student_id, NOW
+    )
+
+
+async def test_a_row_refused_by_a_hold_waits_for_its_end_and_later_rows_of_the_student_with_it(
+    library: Service,
+) -> None:
+    held, other = student(), student()
+    await _clear_and_held(library, held)
+    file = f"student_id,card\n{held},active\n{held},cancelled\n{other},cancelled\n"
+    location = (await library.send(file)).headers["Location"]
+    patience = Patience(tries=1000, first_delay_s=0.01, longest_delay_s=0.02)
+    working = asyncio.create_task(library.worker(patience=patience).work())
+
+    async def tried_twice() -> bool:
+        return bool(await library.pool.fetchval("SELECT max(held_tries) >= 2 FROM import_row"))
+
+    await until(tried_twice)
+    rows = (await library.get(f"{location}/rows"))["rows"]
+    assert [row["state"] for row in rows] == ["pending", "pending", "applied"]
+    await library.pool.execute("DELETE FROM hold")
+    assert await working
+    rows = (await library.get(f"{location}/rows"))["rows"]
+    assert [row["state"] for row in rows] == ["applied", "applied", "applied"]
+    assert await library.pool.fetchval("SELECT body->>'card' FROM record WHERE student_id = $1", held) == "cancelled"
+
+
+async def test_a_hold_that_does_not_end_rejects_the_row_with_the_reason(library: Service) -> None:
+    held = student()
+    await _clear_and_held(library, held)
+    job = await library.imported(f"student_id,card,thesis\n{held},active,\n{held},,approved\n")
+    assert counts(job) == (0, 1, 1)
+    assert "submission" in (await library.rejected(job))[2]["problem"]
+
+
+async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Service) -> None:
+    one, tries = student(), 0
+    await library.imported(f"student_id,thesis\n{one},submitted\n")
+    original = library.spec.apply
+
+    async def impatient(connection: Connection, row: Any, now: datetime) -> Outcome:
+        nonlocal tries
+        tries += 1
+        await connection.execute("SET LOCAL lock_timeout = '20ms'")
+        return await original(connection, row, now)
+
+    object.__setattr__(library.spec, "apply", impatient)
+    location = (await library.send(f"student_id,thesis\n{one},approved\n")).headers["Location"]
+    working = asyncio.create_task(library.worker().work())
+
+    async def tried_twice() -> bool:
+        return tries >= 2
+
+    async with library.pool.acquire() as connection, connection.transaction():
+        await connection.execute("SELECT FROM record WHERE student_id = $1 FOR UPDATE", one)
+        await until(tried_twice)
+    assert await working
+    assert counts(await library.get(location)) == (1, 0, 0)
+
+
+async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Service) -> None:
+    students = [student() for _ in range(5)]
+
+    async def failing(connection: Connection, row: CountedRow, now: datetime) -> Outcome:
+        await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, 'first')", row.student_id)
+        if row.student_id == students[1]:
+            raise KeyError(row.student_id)
+        if row.student_id == students[2]:
+            await connection.execute("SELECT 1 / 0")
+        await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, 'second')", row.student_id)
+        return "applied"
+
+    spec = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=failing, role=desk("counted"))
+    await counted.send("student_id\n" + "\n".join(students))
+    with capture_logs() as logs:
+        await ImportWorker(spec, counted.pool, Bell()).work()
+    assert "import.row_failed" in [line["event"] for line in logs]
+    assert not any(each in str(logs) for each in students)
+    (job,) = (await counted.get("/imports"))["jobs"]
+    assert counts(job) == (3, 0, 2)
+    assert sorted(await counted.rejected(job)) == [3, 4]
+    await assert_each_exactly_once(counted, [students[0], *students[3:]])
+
+
+async def test_a_finished_import_is_forgotten_after_its_time_and_an_unfinished_never(counted: Service) -> None:
+    done = await counted.imported(f"student_id\n{student()}\n")
+    later = datetime.now(UTC) + store.KEPT + timedelta(days=1)
+    await counted.worker(clock=lambda: later).work()
+    assert (await counted.get("/imports"))["jobs"] == []
+    assert await counted.pool.fetchval("SELECT count(*) FROM import_row WHERE job_id = $1", done["job_id"]) == 0

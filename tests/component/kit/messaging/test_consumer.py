@@ -1,0 +1,256 @@
+"""From the broker into a database, on the real ones: each record once, the bad parked, bad moments waited out."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer.group_coordinator import GroupCoordinator
+
+from deploy.local.running import RunningKafka
+from schemas.topics import Topics
+from services.kit import consumer
+from services.kit.broker import Outgoing, Publisher
+from services.kit.consumer import Inbox
+from services.kit.database import Connection, migrate, open_pool
+from services.kit.dead_letters import Parked
+from services.kit.department import FOLDERS
+from services.kit.topic_provision import create_topics
+from tests.support.waiting import eventually
+
+GROUP = "test.group"
+
+
+@pytest.fixture
+async def topic(kafka: RunningKafka, namespace: str) -> str:
+    topics = Topics(namespace)
+    await create_topics(kafka.address, topics, [], partitions=4)
+    return topics.command
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator["asyncpg.Pool[Any]"]:
+    await migrate(database, FOLDERS)
+    pool = await open_pool(database, name="test")
+    await pool.execute('CREATE TABLE heard (partition int, "offset" bigint, value bytea)')
+    yield pool
+    await pool.close()
+
+
+@asynccontextmanager
+async def running(*inboxes: Inbox) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(inbox.run()) for inbox in inboxes]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def send(kafka: RunningKafka, topic: str, values: Sequence[bytes]) -> None:
+    publisher = Publisher(kafka.address, client_id="test")
+    await publisher.send([Outgoing(topic, b"key-%d" % number, value) for number, value in enumerate(values)])
+    await publisher.close()
+
+
+async def hear(connection: Connection, records: Sequence[ConsumerRecord], parked: list[Parked]) -> None:
+    parked += [Parked(record, "it says so") for record in records if record.value == b"bad"]
+    await connection.executemany(
+        "INSERT INTO heard VALUES ($1, $2, $3)",
+        [(record.partition, record.offset, record.value) for record in records if record.value != b"bad"],
+    )
+
+
+def inbox(pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, apply: Any = hear, **options: Any) -> Inbox:
+    group = f"{topic.split('.')[0]}.{GROUP}"
+    return Inbox(pool=pool, kafka=kafka.address, group=group, topics=[topic], apply=apply, **options)
+
+
+async def heard(pool: "asyncpg.Pool[Any]") -> list[bytes]:
+    return [row["value"] for row in await pool.fetch('SELECT value FROM heard ORDER BY partition, "offset"')]
+
+
+async def hinted(kafka: RunningKafka, topic: str) -> bool:
+    """Whether the group's offsets in Kafka cover every record."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(f"{topic.split('.')[0]}.{GROUP}")
+    finally:
+        await admin.close()
+    return bool(sum(max(0, at.offset) for at in offsets.values()) == 3)
+
+
+async def test_every_record_is_applied_once_also_across_a_restart(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    values = [b"%d" % number for number in range(300)]
+    await send(kafka, topic, values[:150])
+    async with running(inbox(pool, kafka, topic, lanes=2, max_records=40)):
+
+        async def half() -> bool:
+            return len(await heard(pool)) == 150
+
+        await eventually(half, what="the first half")
+    await send(kafka, topic, values[150:])
+    async with running(inbox(pool, kafka, topic, lanes=2, max_records=40)):
+
+        async def all_of_it() -> bool:
+            return len(await heard(pool)) >= 300
+
+        await eventually(all_of_it, what="the rest")
+    assert sorted(await heard(pool)) == sorted(values)
+
+
+async def test_a_bad_record_is_parked_as_it_came_and_the_rest_goes_on(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    await send(kafka, topic, [b"one", b"bad", b"two", b"bad", b"three"])
+    async with running(inbox(pool, kafka, topic)):
+
+        async def parked() -> bool:
+            return bool(await pool.fetchval("SELECT count(*) = 2 FROM dead_letter")) and len(await heard(pool)) == 3
+
+        await eventually(parked, what="three applied and two parked")
+    rows = await pool.fetch("SELECT key, value, reason FROM dead_letter ORDER BY key")
+    assert [(row["key"], row["value"], row["reason"]) for row in rows] == [
+        (b"key-1", b"bad", "it says so"),
+        (b"key-3", b"bad", "it says so"),
+    ]
+
+
+async def test_a_bad_moment_is_waited_out_and_the_same_batch_taken_again(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    failures = 3
+
+    async def sometimes(connection: Connection, records: Sequence[ConsumerRecord], parked: list[Parked]) -> None:
+        nonlocal failures
+        await hear(connection, records, parked)
+        if failures:
+            failures -= 1
+            raise asyncpg.DeadlockDetectedError("not now")
+
+    await send(kafka, topic, [b"one", b"two"])
+    async with running(inbox(pool, kafka, topic, sometimes)):
+
+        async def applied() -> bool:
+            return sorted(await heard(pool)) == [b"one", b"two"]
+
+        await eventually(applied, what="both records, once")
+    assert failures == 0
+
+
+async def test_the_databases_position_counts_and_kafkas_does_not(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    await send(kafka, topic, [b"one", b"two", b"three"])
+    async with running(inbox(pool, kafka, topic)):
+
+        async def applied() -> bool:
+            return len(await heard(pool)) == 3
+
+        await eventually(applied, what="three records")
+        await eventually(lambda: hinted(kafka, topic), what="Kafka to be hinted")
+    await pool.execute("TRUNCATE heard; TRUNCATE consumer_offset")
+    async with running(inbox(pool, kafka, topic)):
+        await eventually(applied, what="all three again, from zero")
+
+
+async def test_two_members_share_the_partitions_and_one_takes_over_from_the_other(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    first, second = inbox(pool, kafka, topic), inbox(pool, kafka, topic)
+    async with running(first):
+        async with running(second):
+            await eventually(
+                lambda: first.state.assigned == 2 and second.state.assigned == 2, what="two partitions each"
+            )
+            await send(kafka, topic, [b"%d" % number for number in range(100)])
+        await eventually(lambda: first.state.assigned == 4, what="all partitions for the one that is left")
+        await send(kafka, topic, [b"%d" % number for number in range(100, 200)])
+
+        async def applied() -> bool:
+            return len(await heard(pool)) >= 200
+
+        await eventually(applied, what="200 records")
+    assert sorted(await heard(pool)) == sorted(b"%d" % number for number in range(200))
+
+
+async def test_a_position_beyond_the_end_means_the_topic_was_made_anew_and_it_is_read_from_its_start(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    await send(kafka, topic, [b"one", b"two"])
+    group = f"{topic.split('.')[0]}.{GROUP}"
+    await pool.executemany(
+        "INSERT INTO consumer_offset VALUES ($1, $2, $3, 1000)", [(group, topic, partition) for partition in range(4)]
+    )
+    async with running(inbox(pool, kafka, topic)):
+
+        async def applied() -> bool:
+            return sorted(await heard(pool)) == [b"one", b"two"]
+
+        await eventually(applied, what="both records")
+    assert await pool.fetchval("SELECT max(next_offset) FROM consumer_offset") <= 2
+
+
+async def test_a_consumer_that_moves_nothing_is_thrown_away(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "STUCK_AFTER_S", 1.0)
+    reached = asyncio.Event()
+
+    async def hang(connection: Connection, records: Sequence[ConsumerRecord], parked: list[Parked]) -> None:
+        reached.set()
+        await asyncio.Event().wait()
+
+    await send(kafka, topic, [b"one"])
+    with pytest.raises(BaseExceptionGroup) as caught:
+        async with asyncio.timeout(30):
+            await inbox(pool, kafka, topic, hang).run()
+    assert caught.group_contains(consumer.Stuck)
+    assert reached.is_set()
+
+
+async def test_nothing_is_committed_while_the_group_rebalances(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebalancing: list[bool] = []
+    first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
+    commit, revoked = GroupCoordinator.commit_offsets, consumer._Positions.on_partitions_revoked
+
+    async def noted(self: GroupCoordinator, *arguments: Any) -> None:
+        rebalancing.append(self._performed_join_prepare)
+        await commit(self, *arguments)
+
+    async def with_a_hint_due(self: consumer._Positions, parts: set[TopicPartition]) -> None:
+        await revoked(self, parts)
+        first.state.parts.update({part: at - 1 for part, at in first.state.parts.items()})
+
+    monkeypatch.setattr(GroupCoordinator, "commit_offsets", noted)
+    monkeypatch.setattr(consumer._Positions, "on_partitions_revoked", with_a_hint_due)
+    monkeypatch.setattr(consumer, "_HINT_EVERY_S", 0.1)
+    # A static member that stops does not leave: the others wait for it until its session is over.
+    gone = AIOKafkaConsumer(
+        topic,
+        bootstrap_servers=kafka.address,
+        group_id=f"{topic.split('.')[0]}.{GROUP}",
+        group_instance_id="gone",
+        session_timeout_ms=6_000,
+    )
+    await send(kafka, topic, [b"%d" % number for number in range(40)])
+    async with running(first):
+        await eventually(lambda: bool(rebalancing), what="the first hint")
+        await gone.start()
+        await eventually(lambda: first.state.assigned == 2, what="another member to have its share")
+        await gone.stop()
+        async with running(second):
+            await eventually(
+                lambda: (first.state.assigned, second.state.assigned) == (2, 2), what="the second in its place"
+            )
+    assert not any(rebalancing)

@@ -1,0 +1,195 @@
+"""From outbox to broker, on the real ones: nothing lost, nothing kept, whatever happens in between."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import uuid4
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+
+from deploy.local.running import RunningKafka
+from schemas.codec import read
+from schemas.events import CaseChanged, CaseState, SourceAlive
+from schemas.topics import Topics
+from services.kit import outbox
+from services.kit.broker import partition_of
+from services.kit.database import migrate
+from services.kit.department import FOLDERS
+from services.kit.outbox import Bell
+from services.kit.relay import AliveMarks, Relay
+from services.kit.topic_provision import create_topics
+from tests.support.desks import now, some_student
+from tests.support.waiting import eventually
+
+
+@asynccontextmanager
+async def reading(kafka: str, topic: str) -> AsyncIterator[list[ConsumerRecord]]:
+    """Everything that is and will be in the topic."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
+    await consumer.start()
+    records: list[ConsumerRecord] = []
+
+    async def read_on() -> None:
+        async for record in consumer:
+            records.append(record)
+
+    task = asyncio.create_task(read_on())
+    try:
+        yield records
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def running(relay: Relay) -> AsyncIterator[None]:
+    task = asyncio.create_task(relay.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def say(connection: "asyncpg.Connection[asyncpg.Record]", topics: Topics, student_id: str, version: int) -> None:
+    event = CaseChanged(student_id=student_id, version=version, state=CaseState.OPEN, occurred_at=now())
+    await outbox.post(connection, topic=topics.case, key=student_id, event=event, source="/lixiao/test", now=now())
+
+
+def versions(records: list[ConsumerRecord], student_id: str) -> list[int]:
+    return [event.version for record in records if (event := case_of(record)) and event.student_id == student_id]
+
+
+def case_of(record: ConsumerRecord) -> CaseChanged | None:
+    event = read(record.value, record.headers)
+    return event if isinstance(event, CaseChanged) else None
+
+
+async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outbox(
+    database: str, namespace: str, kafka: RunningKafka
+) -> None:
+    topics = Topics(namespace)
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, FOLDERS)
+    connection = await asyncpg.connect(database)
+    students = [some_student() for _ in range(40)]
+    bell = Bell()
+    async with reading(kafka.address, topics.case) as records:
+        async with running(Relay(database, kafka=kafka.address, name="test", bell=bell)):
+            for version in range(1, 51):
+                async with connection.transaction():
+                    for student_id in students:
+                        await say(connection, topics, student_id, version)
+                bell.ring()
+            await eventually(lambda: len(records) >= 2000, what="2,000 records")
+        for student_id in students:
+            assert versions(records, student_id) == list(range(1, 51))
+        assert {record.partition for record in records if record.key == students[0].encode()} == {
+            partition_of(students[0].encode(), 6)
+        }
+    assert await connection.fetchval("SELECT count(*) FROM outbox") == 0
+    await connection.close()
+
+
+async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
+    database: str, namespace: str, kafka: RunningKafka
+) -> None:
+    topics = Topics(namespace)
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, FOLDERS)
+    early, late = await asyncpg.connect(database), await asyncpg.connect(database)
+    slow, quick = some_student(), some_student()
+    async with (
+        reading(kafka.address, topics.case) as records,
+        running(Relay(database, kafka=kafka.address, name="test", bell=Bell())),
+    ):
+        transaction = early.transaction()
+        await transaction.start()
+        await say(early, topics, slow, 1)
+        for version in range(1, 20):
+            await say(late, topics, quick, version)
+        await eventually(lambda: len(versions(records, quick)) == 19, what="the rows behind the open transaction")
+        assert versions(records, slow) == []
+        await transaction.commit()
+        await eventually(lambda: versions(records, slow) == [1], what="the row with the low id")
+    await early.close()
+    await late.close()
+
+
+async def test_only_one_relay_leads_and_another_takes_over(database: str, namespace: str, kafka: RunningKafka) -> None:
+    topics = Topics(namespace)
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, FOLDERS)
+    connection = await asyncpg.connect(database)
+    first = Relay(database, kafka=kafka.address, name="first", bell=Bell())
+    second = Relay(database, kafka=kafka.address, name="second", bell=Bell())
+    student_id = some_student()
+    async with reading(kafka.address, topics.case) as records, running(second):
+        await eventually(lambda: second.state.leading, what="a leader")
+        async with running(first):
+            await eventually(lambda: first.state.polled_at > 0, what="the other to wait")
+            assert not first.state.leading
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'second.relay' AND datname = current_database()"
+            )
+            await eventually(lambda: first.state.leading, what="the other to lead")
+            await say(connection, topics, student_id, 1)
+            await eventually(lambda: versions(records, student_id) == [1], what="its row")
+    await connection.close()
+
+
+async def test_alive_marks_stand_behind_everything_that_was_said(
+    database: str, namespace: str, kafka: RunningKafka
+) -> None:
+    topics = Topics(namespace)
+    await create_topics(kafka.address, topics, ["library"])
+    await migrate(database, FOLDERS)
+    connection = await asyncpg.connect(database)
+    student_id = some_student()
+    topic = topics.status("library")
+    event = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=now())
+    await outbox.post(connection, topic=topic, key=student_id, event=event, source=f"/{uuid4()}", now=now())
+    committed_at = now()
+    marks = AliveMarks("library", topic, every_s=0.2)
+    async with (
+        reading(kafka.address, topic) as records,
+        running(Relay(database, kafka=kafka.address, name="test", bell=Bell(), alive=marks)),
+    ):
+        await eventually(
+            lambda: len({record.partition for record in records if record.key == b":alive"}) == 6,
+            what="a mark in every partition",
+        )
+    same = [record for record in records if record.partition == partition_of(student_id.encode(), 6)]
+    assert same[0].key == student_id.encode()
+    first_mark = read(same[1].value, same[1].headers)
+    assert isinstance(first_mark, SourceAlive)
+    assert first_mark.as_of >= committed_at
+    await connection.close()
+
+
+async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
+    database: str, namespace: str, kafka: RunningKafka
+) -> None:
+    topics = Topics(namespace)
+    await migrate(database, FOLDERS)
+    connection = await asyncpg.connect(database)
+    student_id = some_student()
+    await say(connection, topics, student_id, 1)
+    relay = Relay(database, kafka=kafka.address, name="test", bell=Bell())
+    task = asyncio.create_task(relay.run())
+    await eventually(lambda: relay.state.depth == 1, what="the relay to find the row")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
+    await create_topics(kafka.address, topics, [])
+    async with (
+        reading(kafka.address, topics.case) as records,
+        running(Relay(database, kafka=kafka.address, name="test", bell=Bell())),
+    ):
+        await eventually(lambda: versions(records, student_id) == [1], what="the row, once its topic exists")
+    await connection.close()

@@ -1,1 +1,0 @@
-"""The parts that run natively on one machine, and what starts them."""

@@ -1,1 +1,0 @@
-"""The single submission across the clearance and the departments: rounds, holds, commands, receipts."""

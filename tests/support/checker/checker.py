@@ -1,0 +1,67 @@
+"""The one checker: every invariant over one `Evidence`, each anomaly counted and shown by one example. Pure."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from tests.support.checker import flow_checks, round_checks
+from tests.support.checker.evidence import Evidence
+
+Check = Callable[[Evidence], Iterator[str]]
+"""Yields a sentence for each anomaly."""
+
+CHECKS: Final[dict[str, tuple[str, Check]]] = {
+    "S1": ("no wrong pass", round_checks.no_wrong_pass),
+    "S2": ("one submission", round_checks.one_submission),
+    "S3": ("no invented fact", flow_checks.no_invented_fact),
+    "S4": ("atomic outbox", flow_checks.atomic_outbox),
+    "S5": ("no lost event", flow_checks.no_lost_event),
+    "S6": ("monotone view", flow_checks.monotone_view),
+    "S8": ("convergence", flow_checks.convergence),
+    "S11": ("missing is not pass", round_checks.missing_is_not_pass),
+    "S12": ("one effect a command", flow_checks.one_effect_a_command),
+    "S13": ("no silent skip", flow_checks.no_silent_skip),
+    "S17": ("form binding", round_checks.form_binding),
+    "S18": ("late fail visible", round_checks.late_fail_visible),
+    "S20": ("hold owned", round_checks.hold_owned),
+    "S21": ("audit complete", flow_checks.audit_complete),
+    "S22": ("unknown is unknown", flow_checks.unknown_is_unknown),
+    "L3": ("submission live", round_checks.submission_live),
+    "L4": ("no leaked hold", round_checks.no_leaked_hold),
+}
+"""Invariant → its name and what looks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Anomaly:
+    """One invariant that does not hold: how often, and one example."""
+
+    invariant: str
+    count: int
+    example: str
+
+    def __str__(self) -> str:
+        name = CHECKS[self.invariant][0]
+        return f"{self.invariant} {name}: {self.count} × {self.example}"
+
+
+def check(evidence: Evidence) -> list[Anomaly]:
+    """Every invariant that does not hold."""
+    found = []
+    for invariant, (_, look) in CHECKS.items():
+        sentences = list(look(evidence))
+        if sentences:
+            found.append(Anomaly(invariant, len(sentences), sentences[0]))
+    return found
+
+
+def report(evidence: Evidence) -> str:
+    """What was looked at and what was found, as text."""
+    facts = sum(len(service.journal) for service in evidence.services.values())
+    lines = [
+        f"{len(evidence.operations)} operations, {facts} facts committed, {len(evidence.records)} records,"
+        f" {len(evidence.clearance.attempts)} attempts, {len(evidence.clearance.submissions)} submissions"
+    ]
+    anomalies = check(evidence)
+    lines += [str(anomaly) for anomaly in anomalies] or ["no anomaly"]
+    return "\n".join(lines)

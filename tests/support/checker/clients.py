@@ -1,0 +1,89 @@
+"""Students and desks as clients: each operation is noted as it ended. What carries it is a subclass's business."""
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any, Final
+
+import asyncpg
+
+from services.gateway.submissions import Commands
+from tests.support.checker.history import History, Kind, Outcome
+
+CLEAR: Final[Mapping[str, Mapping[str, Any]]] = {
+    "library": {"card": "cancelled", "thesis": "approved"},
+    "archives": {"thesis": "approved"},
+}
+"""Records to set so that a student is clear everywhere; nothing on record is clear at the others."""
+END_TIMEOUT_S: Final = 40.0
+_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+
+
+class Clients(ABC):
+    """A student's side goes by the gateway's own command path; `pool` is its database, `readers` the read model."""
+
+    pool: "asyncpg.Pool[Any]"
+    readers: "asyncpg.Pool[Any]"
+    commands: Commands
+    end_timeout_s: float = END_TIMEOUT_S
+
+    def __init__(self) -> None:
+        self.history = History()
+
+    @abstractmethod
+    async def student(self, *, library: Mapping[str, Any] | None = None) -> str:
+        """A student with an open case, whose records are clear unless `library` says otherwise."""
+
+    @abstractmethod
+    async def desk(self, department: str, operation: str, student_id: str, **body: Any) -> Outcome:
+        """One change at a desk, noted as it ended."""
+
+    @abstractmethod
+    async def echo(self, student_id: str) -> None:
+        """What was said and asked about the student comes again, where the broker is ours to play."""
+
+    async def charge(self, student_id: str, charge_id: str) -> Outcome:
+        """A debt that takes the pass away."""
+        charge = {"charge_id": charge_id, "year": "2025-2026", "name": "代收取暖费", "amount": "72.40"}
+        return await self.desk("finance", "charge", student_id, **charge)
+
+    async def waive(self, student_id: str, charge_id: str) -> Outcome:
+        """The debt is gone again."""
+        return await self.desk("finance", "waiver", student_id, charge_id=charge_id, amount="72.40")
+
+    async def ask(self, student_id: str, department: str = "", name: str = "submit") -> str:
+        """A student asks for something; the command's id, or nothing when no reply came."""
+        began_s = time.monotonic()
+        try:
+            command = await self.commands.ask(student_id, department, name)
+        except _LOST:
+            self.history.add(Kind.ASK, student_id, Outcome.UNKNOWN, began_s=began_s)
+            return ""
+        command_id = str(command.command_id)
+        self.history.add(Kind.ASK, student_id, Outcome.OK, began_s=began_s, reply={"command_id": command_id})
+        return command_id
+
+    async def end_of(self, command_id: str, timeout_s: float | None = None) -> str:
+        """How a command ended by the gateway's word, or "asked" when it has not by then."""
+        deadline_s = time.monotonic() + (self.end_timeout_s if timeout_s is None else timeout_s)
+        state = "asked"
+        while time.monotonic() < deadline_s:
+            with suppress(*_LOST):
+                state = await self.pool.fetchval("SELECT state FROM command WHERE command_id = $1", command_id)
+            if state != "asked":
+                break
+            await asyncio.sleep(0.02)
+        return str(state)
+
+    async def look(self, student_id: str) -> None:
+        """What the student is shown of an accepted submission, if there is one."""
+        began_s = time.monotonic()
+        with suppress(*_LOST):
+            row = await self.readers.fetchrow(
+                "SELECT attempt_id, form_number FROM published.submission_v1 WHERE student_id = $1", student_id
+            )
+            if row is not None:
+                reply = {"attempt_id": str(row["attempt_id"]), "form_number": row["form_number"]}
+                self.history.add(Kind.DONE, student_id, Outcome.OK, began_s=began_s, reply=reply)

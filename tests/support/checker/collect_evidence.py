@@ -1,0 +1,233 @@
+"""From databases and topics to an `Evidence`: reads everything, judges nothing."""
+
+import importlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from schemas.codec import Unreadable, open_envelope, read
+from schemas.events import Message
+from schemas.topics import Topics
+from services.clearance.projector import NAME as PROJECTOR
+from services.clearance.rounds import NAME as ROUNDS
+from services.gateway.app import NAME as GATEWAY
+from services.kit.audit_chain import verify
+from services.kit.database import Connection
+from services.kit.operations import DepartmentRules
+from tests.support.checker.evidence import (
+    Attempt,
+    Attested,
+    Audited,
+    Clearance,
+    Command,
+    Commanded,
+    Department,
+    Done,
+    ExceptionRow,
+    Fact,
+    Gateway,
+    Heard,
+    Held,
+    Letter,
+    Moved,
+    Posted,
+    Record,
+    Released,
+    Said,
+    Service,
+    Submission,
+    Submitted,
+    Viewed,
+    Wrote,
+)
+
+HEX: Final = "\\x"
+
+
+async def department_of(connection: Connection, name: str) -> Department:
+    """A department's tables and journal."""
+    rules: DepartmentRules[Any] = importlib.import_module(f"services.{name}.operations").RULES
+
+    def clear(body: str) -> bool:
+        return rules.assess(rules.record.model_validate_json(body)).clear
+
+    def fact(row: Any, said: dict[str, Any]) -> Fact | None:
+        return _department_fact(row, said, clear)
+
+    records = await connection.fetch("SELECT student_id, status_version, status, body FROM record")
+    holds = await connection.fetch("SELECT student_id, attempt_id FROM hold")
+    requests = await connection.fetch("SELECT request_key FROM desk_request")
+    return Department(
+        await _service(connection, fact),
+        {
+            row["student_id"]: Said(row["status_version"], row["status"], clear(row["body"]))
+            for row in records
+            if row["status"] is not None
+        },
+        tuple((row["student_id"], str(row["attempt_id"])) for row in holds),
+        frozenset(row["request_key"] for row in requests),
+    )
+
+
+async def clearance_of(connection: Connection) -> Clearance:
+    """The clearance's tables and journal."""
+    view = await connection.fetch("SELECT * FROM published.status_v1")
+    attempts = await connection.fetch("SELECT * FROM attempt")
+    answers = await connection.fetch("SELECT answer.*, student_id FROM answer JOIN attempt USING (attempt_id)")
+    submissions = await connection.fetch("SELECT * FROM submission")
+    exceptions = await connection.fetch("SELECT * FROM exception")
+    keys = await connection.fetch("SELECT kid, public_jwk FROM published.signing_key_v1")
+    return Clearance(
+        await _service(connection, _clearance_fact),
+        {
+            (row["student_id"], row["department"]): Said(row["version"], row["status"] or "", False, row["readable"])
+            for row in view
+        },
+        {
+            str(row["attempt_id"]): Attempt(
+                row["student_id"],
+                row["state"],
+                frozenset(row["required"]),
+                row["cause"],
+                frozenset(json.loads(row["objections"])),
+            )
+            for row in attempts
+        },
+        {
+            (str(row["attempt_id"]), row["department"]): Attested(
+                0,
+                row["student_id"],
+                str(row["attempt_id"]),
+                row["outcome"] == "clear",
+                json.loads(row["said"])["version"],
+            )
+            for row in answers
+        },
+        tuple(
+            Submission(
+                row["student_id"],
+                str(row["attempt_id"]),
+                row["form_number"],
+                json.loads(row["facts"]),
+                row["receipt"],
+            )
+            for row in submissions
+        ),
+        tuple(
+            ExceptionRow(row["student_id"], row["department"], row["version"], row["closed_at"] is None)
+            for row in exceptions
+        ),
+        tuple({**json.loads(row["public_jwk"]), "kid": row["kid"]} for row in keys),
+    )
+
+
+async def gateway_of(connection: Connection) -> Gateway:
+    """The gateway's commands and journal."""
+    commands = await connection.fetch("SELECT command_id, student_id, department, name, state FROM command")
+    return Gateway(
+        await _service(connection, _gateway_fact, audited=False),
+        {
+            str(row["command_id"]): Command(row["student_id"], row["department"], row["name"], row["state"])
+            for row in commands
+        },
+    )
+
+
+def heard_by(topics: Topics, departments: Iterable[str]) -> dict[str, frozenset[str]]:
+    """Which consumer has to read what."""
+    names = list(departments)
+    return {
+        **{topics.group(name): frozenset({topics.case, topics.submission, topics.command}) for name in names},
+        topics.group(PROJECTOR): frozenset(topics.status(name) for name in names),
+        topics.group(ROUNDS): frozenset({topics.command, *(topics.attestation(name) for name in names)}),
+        topics.group(GATEWAY): frozenset({topics.submission, *(topics.answer(name) for name in names)}),
+    }
+
+
+def records_of(found: Iterable[Any]) -> tuple[Record, ...]:
+    """Kafka's records as the checker takes them."""
+    return tuple(record_of(one.topic, one.partition, one.offset, one.key, one.value) for one in found)
+
+
+def record_of(topic: str, partition: int, offset: int, key: bytes | None, value: bytes | None) -> Record:
+    """One record; without an event when it cannot be read."""
+    event_id, event = "", None
+    try:
+        event_id = str(open_envelope(value).id)
+        event = read(value)
+    except Unreadable:
+        pass
+    return Record(topic, partition, offset, (key or b"").decode("utf-8", "replace"), value or b"", event_id, event)
+
+
+async def _service(connection: Connection, fact: Any, *, audited: bool = True) -> Service:
+    journal: list[Fact] = []
+    for row in await connection.fetch("SELECT tx, what, how, said FROM witness.seen ORDER BY seq"):
+        said = json.loads(row["said"])
+        one = _posted(row["tx"], said) if row["what"] == "outbox" else fact(row, said)
+        if one is not None:
+            journal.append(one)
+    letters = await connection.fetch("SELECT consumer, topic, value, reason FROM dead_letter WHERE ended_at IS NULL")
+    offsets = await connection.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset")
+    has_audit = audited or await connection.fetchval("SELECT to_regclass('audit.entry') IS NOT NULL")
+    return Service(
+        tuple(journal),
+        await connection.fetchval("SELECT count(*) FROM outbox"),
+        tuple(Letter(row["consumer"], row["topic"], row["value"] or b"", row["reason"]) for row in letters),
+        {(row["consumer"], row["topic"], row["partition"]): row["next_offset"] for row in offsets},
+        await _audit(connection) if has_audit else (),
+        (await verify(connection)).problems if has_audit else (),
+    )
+
+
+async def _audit(connection: Connection) -> tuple[Audited, ...]:
+    rows = await connection.fetch("SELECT act, outcome, student_id, details FROM audit.entry")
+    return tuple(
+        Audited(row["act"], row["outcome"], row["student_id"] or "", json.loads(row["details"])) for row in rows
+    )
+
+
+def _posted(tx: int, said: Mapping[str, Any]) -> Posted | None:
+    value = bytes.fromhex(said["value"].removeprefix(HEX))
+    event: Message = read(value)
+    return Posted(tx, said["topic"], str(open_envelope(value).id), event)
+
+
+def _department_fact(row: Any, said: dict[str, Any], clear: Any) -> Fact | None:
+    tx, how = row["tx"], row["how"]
+    match row["what"]:
+        case "record":
+            body = json.dumps(said["body"], sort_keys=True)
+            return Wrote(tx, said["student_id"], clear(body), said["status_version"], body)
+        case "hold":
+            kind = Released if how == "DELETE" else Held
+            return kind(tx, said["student_id"], said["attempt_id"])
+        case "attestation":
+            answer = json.loads(said["answer"])
+            return Attested(tx, said["student_id"], said["attempt_id"], said["outcome"] == "clear", answer["version"])
+        case "attempt_end" if how == "INSERT":
+            return Heard(tx, said["student_id"], said["attempt_id"], said["outcome"])
+        case "command_done":
+            return Done(tx, said["student_id"], said["command_id"], said["outcome"])
+    return None
+
+
+def _clearance_fact(row: Any, said: dict[str, Any]) -> Fact | None:
+    tx = row["tx"]
+    match row["what"]:
+        case "status" if row["how"] != "DELETE":
+            return Viewed(tx, said["student_id"], said["department"], said["version"])
+        case "attempt":
+            return Moved(tx, said["student_id"], said["attempt_id"], said["state"])
+        case "submission" if row["how"] == "INSERT":
+            return Submitted(tx, said["student_id"], said["attempt_id"], said["form_number"])
+    return None
+
+
+def _gateway_fact(row: Any, said: dict[str, Any]) -> Fact | None:
+    return Commanded(row["tx"], said["student_id"], said["command_id"], said["department"], said["name"], said["state"])
+
+
+def forged_ids(values: Sequence[bytes]) -> frozenset[str]:
+    """The ids of events that a test made itself."""
+    return frozenset(str(open_envelope(value).id) for value in values)

@@ -1,0 +1,274 @@
+"""What the checker judges: what every database committed, in its order; what stands in it now; what every topic holds;
+what the clients were told. Plain values, so that a history can be written by hand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from schemas.events import Message
+from tests.support.checker.history import Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Posted:
+    """A row was put into the outbox. `tx` is the transaction, here and everywhere."""
+
+    tx: int
+    topic: str
+    event_id: str
+    event: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Wrote:
+    """A department wrote a student's record. `clear` is what its own rules say of the body, not what it said itself."""
+
+    tx: int
+    student_id: str
+    clear: bool
+    version: int
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    tx: int
+    student_id: str
+    attempt_id: str
+    clear: bool
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    tx: int
+    student_id: str
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    tx: int
+    student_id: str
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A department heard how an attempt ended: `accepted` or `refused`."""
+
+    tx: int
+    student_id: str
+    attempt_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A department kept the end of a command."""
+
+    tx: int
+    student_id: str
+    command_id: str
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """The clearance wrote a row of the view."""
+
+    tx: int
+    student_id: str
+    department: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """An attempt came to this state."""
+
+    tx: int
+    student_id: str
+    attempt_id: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A row was put into the table of submissions."""
+
+    tx: int
+    student_id: str
+    attempt_id: str
+    form_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Commanded:
+    """The gateway wrote a command. `department` is empty for a submission."""
+
+    tx: int
+    student_id: str
+    command_id: str
+    department: str
+    name: str
+    state: str
+
+
+Fact: TypeAlias = Posted | Wrote | Attested | Held | Released | Heard | Done | Viewed | Moved | Submitted | Commanded
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """An entry of a service's audit."""
+
+    act: str
+    outcome: str
+    student_id: str
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter that nobody has ended. `value` is the record's, as it came."""
+
+    consumer: str
+    topic: str
+    value: bytes
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What every service has. `journal` is what was committed, one student's facts in the order of their lock.
+
+    `positions`: (consumer, topic, partition) → next offset. `outbox_left` rows wait to be sent.
+    """
+
+    journal: tuple[Fact, ...] = ()
+    outbox_left: int = 0
+    letters: tuple[Letter, ...] = ()
+    positions: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
+    audit: tuple[Audited, ...] = ()
+    chain_problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A department's newest word in its own record, or in the view."""
+
+    version: int
+    status: str
+    clear: bool
+    readable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Department:
+    """A department's tables. `requests` are the keys of desk changes that were done."""
+
+    service: Service = Service()
+    records: Mapping[str, Said] = field(default_factory=dict)
+    holds: tuple[tuple[str, str], ...] = ()
+    """(student, attempt)."""
+    requests: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    student_id: str
+    state: str
+    required: frozenset[str]
+    cause: str = ""
+    objections: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """`facts`: department → its attestation as it was accepted; `receipt` the signed form."""
+
+    student_id: str
+    attempt_id: str
+    form_number: str
+    facts: Mapping[str, Mapping[str, Any]]
+    receipt: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionRow:
+    student_id: str
+    department: str
+    version: int
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clearance:
+    """The clearance's tables. `view`: (student, department) → what it shows; `keys`: the listed public JWKs."""
+
+    service: Service = Service()
+    view: Mapping[tuple[str, str], Said] = field(default_factory=dict)
+    attempts: Mapping[str, Attempt] = field(default_factory=dict)
+    answers: Mapping[tuple[str, str], Attested] = field(default_factory=dict)
+    """(attempt, department) → its answer; `tx` is 0."""
+    submissions: tuple[Submission, ...] = ()
+    exceptions: tuple[ExceptionRow, ...] = ()
+    keys: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    student_id: str
+    department: str
+    name: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    service: Service = Service()
+    commands: Mapping[str, Command] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of a topic. `event` is None when it cannot be read."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+    event_id: str = ""
+    event: Message | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything there is to judge by.
+
+    `required`: department → its checks. `forged` are the ids of events that the test sent itself. `settled`: there is
+    no new work, faults are healed, and what had to come to rest did. `faulty`: a round may have expired.
+    """
+
+    required: Mapping[str, tuple[str, ...]]
+    departments: Mapping[str, Department]
+    clearance: Clearance
+    gateway: Gateway
+    records: tuple[Record, ...] = ()
+    ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    """(topic, partition) → the offset behind its last record."""
+    heard_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """Consumer → the topics it has to read."""
+    operations: tuple[Operation, ...] = ()
+    forged: frozenset[str] = frozenset()
+    settled: bool = True
+    faulty: bool = False
+
+    @property
+    def services(self) -> dict[str, Service]:
+        return {
+            **{name: department.service for name, department in self.departments.items()},
+            "clearance": self.clearance.service,
+            "gateway": self.gateway.service,
+        }

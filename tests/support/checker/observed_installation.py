@@ -1,0 +1,202 @@
+"""One whole installation under observation: real processes, a witness in each database, clients that note what they
+were told, and the evidence of it all."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from deploy.local.fleet import CLEARANCE, GATEWAY
+from services.gateway.submissions import Commands
+from services.kit.departments import required_checks
+from services.kit.outbox import Bell
+from tests.support.checker import collect_evidence
+from tests.support.checker.checker import Anomaly, check
+from tests.support.checker.clients import CLEAR, Clients
+from tests.support.checker.evidence import Evidence, Record
+from tests.support.checker.history import Kind, Outcome
+from tests.support.checker.trigger_log import watch
+from tests.support.desks import some_student
+from tests.support.installation import Installation
+from tests.support.kafka.topics import everything
+
+REST_TIMEOUT_S: Final = 60.0
+PREPARE_TIMEOUT_S: Final = 60.0
+_AWAY: Final = (httpx.TransportError, httpx.TimeoutException)
+
+
+class Campus(Clients):
+    """An installation, its clients and its judge. `begin` before anything, `close` at the end."""
+
+    def __init__(
+        self, folder: Path, *, postgres: str, kafka: str, life_s: float = 600.0, root: Path | None = None
+    ) -> None:
+        settings = {"LIXIAO_ATTEMPT_LIFE_S": str(life_s), "LIXIAO_KEYS": str(folder / "keys")}
+        more: dict[str, Any] = {"root": root} if root else {}
+        self.installation = Installation(folder, postgres=postgres, kafka=kafka, settings=settings, **more)
+        super().__init__()
+        self.forged: list[bytes] = []
+        self.faulty = False
+        self._kafka = kafka
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The processes that are running when all is well."""
+        return (*self.installation.departments, CLEARANCE, GATEWAY)
+
+    async def begin(self, *more: str) -> None:
+        """Provision, start everything, and put a witness into every database before anything happens."""
+        await self.installation.provision()
+        await self.installation.start(*self.names, *more)
+        for name in self.names:
+            kind = name if name in (CLEARANCE, GATEWAY) else "department"
+            await watch(await self.installation.database(name), kind)
+        dsn = self.installation._services[GATEWAY].environment["LIXIAO_DATABASE"]
+        reader = self.installation._services[GATEWAY].environment["LIXIAO_READ_MODEL"]
+        self.pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
+        self.readers = await asyncpg.create_pool(reader, min_size=1, max_size=8)
+        self.commands = Commands(self.pool, self.installation.topics, Bell())
+
+    async def close(self) -> None:
+        for pool in (self.pool, self.readers):
+            pool.terminate()
+        await self.installation.close()
+
+    def with_setting(self, name: str, **variables: str) -> None:
+        """Start `name` with these variables from its next start on."""
+        service = self.installation._services[name]
+        self.installation._services[name] = replace(service, environment={**service.environment, **variables})
+
+    async def mend(self) -> None:
+        """Start whatever is not running."""
+        for name, process in list(self.installation.processes.items()):
+            if process.poll() is not None:
+                self.installation.kill(name)
+        missing = [name for name in self.names if name not in self.installation.processes]
+        await self.installation.start(*missing)
+
+    async def student(self, *, library: Mapping[str, Any] | None = None) -> str:
+        """A student with an open case, whose records are clear unless `library` says otherwise."""
+        student_id = some_student()
+        await self._until_done(lambda: self.installation.enrol(student_id))
+        for name, record in {**CLEAR, **({"library": library} if library is not None else {})}.items():
+            await self._until_done(partial(self.installation.put, name, student_id, record))
+        return student_id
+
+    async def echo(self, student_id: str) -> None:
+        """Nothing: the broker is a real one."""
+
+    async def _until_done(self, put: Callable[[], Awaitable[Any]]) -> None:
+        """Putting is idempotent: say it until a service that is away is back and has heard it."""
+        deadline_s = time.monotonic() + PREPARE_TIMEOUT_S
+        while True:
+            try:
+                await put()
+                return
+            except _AWAY:
+                if time.monotonic() > deadline_s:
+                    raise
+                await asyncio.sleep(0.2)
+
+    async def desk(self, department: str, operation: str, student_id: str, **body: Any) -> Outcome:
+        """One change at a desk, noted as it ended. 409 and 423 say that nothing was done."""
+        key, began_s = f"k-{uuid4()}", time.monotonic()
+        reply: dict[str, Any] = {}
+        try:
+            answer = await self.installation.client(department).post(
+                f"/operations/{operation}", json={"student_id": student_id, **body}, headers={"Idempotency-Key": key}
+            )
+        except _AWAY:
+            outcome = Outcome.UNKNOWN
+        else:
+            if answer.status_code == 200:
+                outcome, reply = Outcome.OK, {"version": answer.json()["status_version"]}
+            elif answer.status_code in (409, 422, 423):
+                outcome, reply = Outcome.FAILED, {"status": answer.status_code}
+            else:
+                outcome = Outcome.UNKNOWN
+        self.history.add(Kind.DESK, student_id, outcome, began_s=began_s, department=department, key=key, reply=reply)
+        return outcome
+
+    async def rest(self, timeout_s: float = REST_TIMEOUT_S) -> bool:
+        """Wait until nothing is on its way anywhere; whether that came in time."""
+        deadline_s = time.monotonic() + timeout_s
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, group_id=None)
+        await consumer.start()
+        try:
+            parts = await self._parts(consumer)
+            while time.monotonic() < deadline_s:
+                ends = await consumer.end_offsets(parts)
+                if await self._at_rest(ends):
+                    return True
+                await asyncio.sleep(0.3)
+        finally:
+            await consumer.stop()
+        return False
+
+    async def evidence(self, *, settled: bool) -> Evidence:
+        """Read everything: topics first, so that no consumer can stand before what was read."""
+        installation = self.installation
+        names = list(installation.departments)
+        records: list[Record] = []
+        for spec in installation.topics.specs(names):
+            records += collect_evidence.records_of(await everything(self._kafka, spec.name))
+        ends: dict[tuple[str, int], int] = {}
+        for record in records:
+            place = record.topic, record.partition
+            ends[place] = max(ends.get(place, 0), record.offset + 1)
+        departments = {
+            name: await collect_evidence.department_of(await installation.database(name), name) for name in names
+        }
+        return Evidence(
+            required=required_checks(installation.departments),
+            departments=departments,
+            clearance=await collect_evidence.clearance_of(await installation.database(CLEARANCE)),
+            gateway=await collect_evidence.gateway_of(await installation.database(GATEWAY)),
+            records=tuple(records),
+            ends=ends,
+            heard_by=collect_evidence.heard_by(installation.topics, names),
+            operations=tuple(self.history.operations),
+            forged=collect_evidence.forged_ids(self.forged),
+            settled=settled,
+            faulty=self.faulty,
+        )
+
+    async def judged(self) -> list[Anomaly]:
+        """Heal, come to rest, and look at everything."""
+        await self.mend()
+        settled = await self.rest()
+        return check(await self.evidence(settled=settled))
+
+    async def _parts(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+        specs = self.installation.topics.specs(self.installation.departments)
+        return [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
+
+    async def _at_rest(self, ends: Mapping[TopicPartition, int]) -> bool:
+        installation = self.installation
+        positions: dict[tuple[str, str, int], int] = {}
+        for name in self.names:
+            connection = await installation.database(name)
+            if await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+                return False
+            for row in await connection.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset"):
+                positions[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]
+        asked = "SELECT EXISTS (SELECT FROM command WHERE state = 'asked')"
+        open_ = "SELECT EXISTS (SELECT FROM attempt WHERE state = 'open')"
+        if await (await installation.database(GATEWAY)).fetchval(asked):
+            return False
+        if await (await installation.database(CLEARANCE)).fetchval(open_):
+            return False
+        for consumer, topics in collect_evidence.heard_by(installation.topics, installation.departments).items():
+            for part, end in ends.items():
+                if part.topic in topics and positions.get((consumer, part.topic, part.partition), 0) < end:
+                    return False
+        return True

@@ -1,0 +1,212 @@
+"""Invariants of the confirmation round: who was accepted on what, who held whom, and how it all ended. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from schemas.events import SubmissionAccepted
+from services.kit.receipts import Forged, public_keys, verify
+from tests.support.checker.evidence import (
+    Attested,
+    Commanded,
+    Evidence,
+    Heard,
+    Held,
+    Moved,
+    Released,
+    Submission,
+    Submitted,
+    Wrote,
+)
+from tests.support.checker.history import Kind, Outcome
+
+SUBMIT = "submit"
+
+
+def no_wrong_pass(evidence: Evidence) -> Iterator[str]:
+    """S1: every accepted attempt rests on a department's own transaction, and nothing took the pass away until its end.
+
+    By the department's own order: its rules say clear of the record that was attested, and of every record it wrote
+    until it heard of the acceptance.
+    """
+    for submission in evidence.clearance.submissions:
+        for name in evidence.required:
+            yield from _wrong_pass(evidence, submission, name)
+
+
+def _wrong_pass(evidence: Evidence, submission: Submission, name: str) -> Iterator[str]:
+    who, attempt_id = submission.student_id, submission.attempt_id
+    attested = clear = False
+    for fact in evidence.departments[name].service.journal:
+        if fact.__class__ not in (Wrote, Attested, Heard) or getattr(fact, "student_id", None) != who:
+            continue
+        if isinstance(fact, Wrote):
+            clear = fact.clear
+            if attested and not clear:
+                yield f"{name} took the pass of attempt {attempt_id} away before it heard of the acceptance"
+        elif isinstance(fact, Attested) and fact.attempt_id == attempt_id:
+            attested = True
+            if not (fact.clear and clear):
+                yield f"{name} did not find the student clear when it answered attempt {attempt_id}, which was accepted"
+        elif isinstance(fact, Heard) and fact.attempt_id == attempt_id:
+            if not attested:
+                break
+            return
+    if not attested:
+        yield f"attempt {attempt_id} was accepted without {name}'s own word on it"
+
+
+def one_submission(evidence: Evidence) -> Iterator[str]:
+    """S2: one submission a student, one open command, and every reply names the same."""
+    submitted: dict[str, set[str]] = defaultdict(set)
+    accepted: dict[str, set[str]] = defaultdict(set)
+    for fact in evidence.clearance.service.journal:
+        if isinstance(fact, Submitted):
+            submitted[fact.student_id].add(f"{fact.attempt_id} {fact.form_number}")
+        elif isinstance(fact, Moved) and fact.state == "accepted":
+            accepted[fact.student_id].add(fact.attempt_id)
+    announced: dict[str, set[str]] = defaultdict(set)
+    for record in evidence.records:
+        if isinstance(record.event, SubmissionAccepted) and record.event_id not in evidence.forged:
+            announced[record.event.student_id].add(f"{record.event.attempt_id} {record.event.form_number}")
+    told: dict[str, set[str]] = defaultdict(set)
+    for operation in evidence.operations:
+        if operation.kind is Kind.DONE and operation.outcome is Outcome.OK:
+            told[operation.student_id].add(f"{operation.reply['attempt_id']} {operation.reply['form_number']}")
+    for what, by_student in (
+        ("submissions stored", submitted),
+        ("attempts accepted", accepted),
+        ("acceptances announced", announced),
+        ("submissions named in replies", told),
+    ):
+        for names in by_student.values():
+            if len(names) > 1:
+                yield f"{len(names)} {what} for one student: {sorted(names)}"
+    for student_id, names in told.items():
+        if names != submitted[student_id]:
+            yield f"a reply named {sorted(names)}, stored is {sorted(submitted[student_id])}"
+    yield from _two_open_commands(evidence)
+
+
+def _two_open_commands(evidence: Evidence) -> Iterator[str]:
+    states: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+    for fact in evidence.gateway.service.journal:
+        if not isinstance(fact, Commanded):
+            continue
+        others = states[fact.student_id, fact.department, fact.name]
+        if fact.command_id not in others:
+            for command_id, state in others.items():
+                if state == "asked" or (state == "done" and fact.name == SUBMIT and not fact.department):
+                    yield f"command {fact.command_id} was made while {command_id} was {state}"
+        others[fact.command_id] = fact.state
+
+
+def missing_is_not_pass(evidence: Evidence) -> Iterator[str]:
+    """S11: an accepted form has every check of every required department, and each says clear."""
+    for submission in evidence.clearance.submissions:
+        attempt = evidence.clearance.attempts.get(submission.attempt_id)
+        if attempt is None or not evidence.required.keys() <= attempt.required:
+            yield f"attempt {submission.attempt_id} did not ask every required department"
+        for name, checks in evidence.required.items():
+            said = submission.facts.get(name, {}).get("checks", [])
+            verdicts = {one["check"]: one["verdict"] for one in said}
+            for one in checks:
+                if verdicts.get(one) != "clear":
+                    yield f"accepted although {name}'s {one} is {verdicts.get(one, 'missing')}"
+
+
+def form_binding(evidence: Evidence) -> Iterator[str]:
+    """S17: the form is the submission as accepted, under a listed key, on the versions that were attested."""
+    keys = public_keys(evidence.clearance.keys)
+    for submission in evidence.clearance.submissions:
+        try:
+            payload = verify(submission.receipt, keys).payload
+        except Forged as error:
+            yield f"form {submission.form_number} does not verify: {error}"
+            continue
+        said = (payload["form"], payload["attempt"], payload["student"]["student_id"])
+        if said != (submission.form_number, submission.attempt_id, submission.student_id):
+            yield f"form {submission.form_number} is signed over another submission"
+        for name, fact in submission.facts.items():
+            signed = payload["departments"].get(name, {}).get("version")
+            answer = evidence.clearance.answers.get((submission.attempt_id, name))
+            if not signed == fact["version"] == (answer.version if answer else None):
+                yield f"form {submission.form_number} speaks of another version of {name} than was attested"
+
+
+def late_fail_visible(evidence: Evidence) -> Iterator[str]:
+    """S18: after an acceptance the newest word decides whether an exception is open."""
+    if not evidence.settled:
+        return
+    open_ = {(one.student_id, one.department) for one in evidence.clearance.exceptions if one.open}
+    for submission in evidence.clearance.submissions:
+        for name, department in evidence.departments.items():
+            said = department.records.get(submission.student_id)
+            blocked = said is not None and not said.clear
+            if blocked != ((submission.student_id, name) in open_):
+                yield (
+                    f"{name} took the pass away after attempt {submission.attempt_id} and no exception is open"
+                    if blocked
+                    else f"an exception on attempt {submission.attempt_id} is open though {name} says clear"
+                )
+
+
+def hold_owned(evidence: Evidence) -> Iterator[str]:
+    """S20: a hold goes only behind the end of its own attempt, and that end was decided by the clearance."""
+    for name, department in evidence.departments.items():
+        heard: set[str] = set()
+        for fact in department.service.journal:
+            if isinstance(fact, Heard):
+                heard.add(fact.attempt_id)
+            elif isinstance(fact, Released):
+                attempt = evidence.clearance.attempts.get(fact.attempt_id)
+                if fact.attempt_id not in heard:
+                    yield f"{name} released attempt {fact.attempt_id} without having heard its end"
+                elif attempt is None or attempt.state == "open":
+                    yield f"{name} released attempt {fact.attempt_id}, which has not ended"
+
+
+def submission_live(evidence: Evidence) -> Iterator[str]:
+    """L3: every ask comes to its end, and none is refused or left to expire without cause."""
+    attempts, commands = evidence.clearance.attempts, evidence.gateway.commands
+    if not evidence.settled:
+        yield "things did not come to rest in time"
+    for attempt_id, attempt in attempts.items():
+        if attempt.state == "open":
+            yield f"attempt {attempt_id} is still open"
+        elif attempt.state == "expired" and not evidence.faulty:
+            yield f"attempt {attempt_id} expired though nothing was broken"
+        for name in attempt.objections:
+            if _found_clear(evidence, name, attempt.student_id, attempt_id):
+                yield f"{name} objected to attempt {attempt_id} though its record was clear"
+    for command_id, command in commands.items():
+        if command.state == "asked":
+            yield f"command {command_id} ({command.name}) was never answered"
+        if command.name == SUBMIT and not command.department:
+            state = attempts[command_id].state if command_id in attempts else "unknown"
+            if (command.state == "done") != (state == "accepted"):
+                yield f"command {command_id} is {command.state} and its attempt {state}"
+
+
+def _found_clear(evidence: Evidence, name: str, student_id: str, attempt_id: str) -> bool:
+    clear = False
+    for fact in evidence.departments[name].service.journal:
+        if isinstance(fact, Wrote) and fact.student_id == student_id:
+            clear = fact.clear
+        elif isinstance(fact, Attested) and fact.attempt_id == attempt_id:
+            return clear
+    return False
+
+
+def no_leaked_hold(evidence: Evidence) -> Iterator[str]:
+    """L4: every hold ends with its attempt."""
+    if not evidence.settled:
+        return
+    for name, department in evidence.departments.items():
+        for _, attempt_id in department.holds:
+            attempt = evidence.clearance.attempts.get(attempt_id)
+            yield f"{name} holds for attempt {attempt_id}, which is {attempt.state if attempt else 'unknown'}"
+        holding = {fact.attempt_id for fact in department.service.journal if isinstance(fact, Held)}
+        released = {fact.attempt_id for fact in department.service.journal if isinstance(fact, Released)}
+        kept = {attempt_id for _, attempt_id in department.holds}
+        for attempt_id in sorted(holding - released - kept):
+            yield f"{name}'s hold of attempt {attempt_id} went without a trace"

@@ -1,0 +1,271 @@
+"""What the gateway reads, written as the clearance writes it: cases, words of departments, marks, submissions."""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+from joserfc.jwk import OKPKey
+
+from schemas.codec import read
+from schemas.events import AttestationGiven, AttestationOutcome, CertificateIssueAsked, Reason, StatusChanged
+from services.clearance import issues, receipts
+from services.clearance.cases import Student
+from services.clearance.keys import public_jwk
+from services.kit.form_numbers import CODES, NUMBERS, form_number, verification_code
+from services.kit.receipts import ALGORITHM
+from tests.support.gateway.server import Gate
+from tests.support.samples import case_samples
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A form as its student holds it."""
+
+    student_id: str
+    form_number: str
+    code: str
+    receipt: str
+    qr_text: str
+    kid: str
+
+
+class Clearance:
+    """What the clearance would have written: cases, words of departments, marks."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    async def open(
+        self, student_id: str, *, state: str = "open", name: str = "欧阳𠮷㛃", category: str = "毕业离校"
+    ) -> None:
+        await self._run(
+            """
+            INSERT INTO student_case (student_id, version, state, name, gender, college, major, grade, enrolled_on,
+                                      leave_category, cohort, opened_on, changed_at)
+            VALUES ($1, 1, $2, $3, '女', '信息与控制工程学院', '控制科学与工程', '2023', $4, $5, '2026', $6, now())
+            """,
+            student_id,
+            state,
+            name,
+            date(2023, 9, 1),
+            category,
+            date(2026, 6, 1),
+        )
+
+    async def say(self, student_id: str, department: str, checks: list[dict[str, Any]], version: int = 1) -> None:
+        """A department's word, and a mark of this moment."""
+        now = datetime.now(UTC)
+        status = StatusChanged.model_validate(
+            {
+                "student_id": student_id,
+                "department": department,
+                "version": version,
+                "occurred_at": now.isoformat(),
+                "cause": Reason(code="record-replaced").model_dump(),
+                "checks": checks,
+            }
+        )
+        await self._run(
+            """
+            INSERT INTO status (student_id, department, version, occurred_at, heard_at, source_partition,
+                                source_offset, status)
+            VALUES ($1, $2, $3::int, $4, $4, 0, $3::int, $5)
+            ON CONFLICT (student_id, department) DO UPDATE
+            SET version = excluded.version, occurred_at = excluded.occurred_at, heard_at = excluded.heard_at,
+                source_offset = excluded.source_offset, status = excluded.status
+            """,
+            student_id,
+            department,
+            version,
+            now,
+            status.model_dump_json(),
+        )
+        await self.alive(department)
+
+    async def alive(self, department: str, at: datetime | None = None) -> None:
+        await self._run(
+            """
+            INSERT INTO source (department, partition, alive_as_of, heard_at) VALUES ($1, 0, $2, $2)
+            ON CONFLICT (department, partition) DO UPDATE SET alive_as_of = excluded.alive_as_of
+            """,
+            department,
+            at or datetime.now(UTC),
+        )
+
+    async def all_clear(self, student_id: str) -> None:
+        """Every department's word on the student is a pass."""
+        for department, heard in case_samples.clear().heard.items():
+            await self.say(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
+
+    async def all_clear_library(self, student_id: str, version: int) -> None:
+        """The library's next word is a pass."""
+        checks = json.loads(case_samples.library().status.model_dump_json())["checks"]
+        await self.say(student_id, "library", checks, version)
+
+    async def accept(self, student_id: str, number: str, code: str, qr_text: str) -> None:
+        """The clearance accepted a submission on the newest words of all departments."""
+        facts = {
+            name: {
+                "version": heard.status.version,
+                "attested_at": "2026-06-08T02:00:00.000000Z",
+                "checks": [one.model_dump(mode="json") for one in heard.status.checks],
+            }
+            for name, heard in case_samples.clear().heard.items()
+        }
+        await self._run("UPDATE student_case SET state = 'completed', version = 2 WHERE student_id = $1", student_id)
+        form = Signed(student_id, number, code, "a.b.c", qr_text, f"k-{uuid4()}")
+        await self._write(form, uuid4(), facts, "{}", datetime.now(UTC))
+
+    async def accept_signed(self, student_id: str, *, name: str = "欧阳𠮷㛃") -> Signed:
+        """An accepted submission as the clearance writes it: signed with a listed key, on every department's word."""
+        now, attempt_id = datetime.now(UTC), uuid4()
+        key, kid = OKPKey.generate_key(ALGORITHM), f"k-{secrets.token_hex(6)}"
+        number = form_number(now.year, secrets.randbelow(NUMBERS))
+        code = verification_code(secrets.randbelow(CODES))
+        answers = _attested(attempt_id, student_id, now)
+        payload = receipts.form_payload(
+            form_number=number,
+            code=code,
+            attempt_id=attempt_id,
+            accepted_at=now,
+            student=_student(student_id, name),
+            answers=answers,
+        )
+        receipt = receipts.signed(payload, key, kid)
+        assert receipt.qr_text is not None
+        form = Signed(student_id, number, code, receipt.text, receipt.qr_text, kid)
+        await self.open(student_id, state="completed", name=name)
+        facts = receipts.submission_facts(answers)
+        await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
+        return form
+
+    async def _write(self, form: Signed, attempt_id: UUID, facts: dict[str, Any], jwk: str, now: datetime) -> None:
+        await self._run(
+            """
+            INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at)
+            VALUES ($1, $2, 'accepted', $3, now(), now() + interval '10 min', now())
+            """,
+            attempt_id,
+            form.student_id,
+            sorted(facts),
+        )
+        # Retired at once, so that each test has its own: a retired key still verifies.
+        await self._run("INSERT INTO signing_key (kid, public_jwk, retired_at) VALUES ($1, $2, now())", form.kid, jwk)
+        await self._run(
+            """
+            INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text,
+                                    kid)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+            """,
+            form.student_id,
+            attempt_id,
+            form.form_number,
+            form.code,
+            now,
+            json.dumps(facts),
+            form.receipt,
+            form.qr_text,
+            form.kid,
+        )
+
+    async def revoke(self, kid: str) -> None:
+        await self._run("UPDATE signing_key SET revoked_at = now() WHERE kid = $1", kid)
+
+    async def edit_facts(self, student_id: str) -> None:
+        """Somebody with every right on the database edits a record by hand, around its trigger."""
+        await self._run("ALTER TABLE submission DISABLE TRIGGER never_changed")
+        await self._run(
+            "UPDATE submission SET facts = jsonb_set(facts, '{library,version}', '99') WHERE student_id = $1",
+            student_id,
+        )
+        await self._run("ALTER TABLE submission ENABLE TRIGGER never_changed")
+
+    async def take_away(self, student_id: str, department: str, *reasons: Reason, version: int = 9) -> None:
+        """A pass taken away after the acceptance."""
+        document = json.dumps([reason.model_dump(mode="json") for reason in reasons])
+        await self._run(
+            "INSERT INTO exception (student_id, department, version, reasons) VALUES ($1, $2, $3, $4)",
+            student_id,
+            department,
+            version,
+            document,
+        )
+
+    async def hear_issue(self, event: CertificateIssueAsked) -> None:
+        """The clearance's own handler, in a transaction of its own as its inbox opens one."""
+        connection = await asyncpg.connect(self._dsn)
+        try:
+            async with connection.transaction():
+                await issues.asked(connection, event)
+        finally:
+            await connection.close()
+
+    async def notify(self) -> None:
+        await self._run("SELECT pg_notify('lixiao_view', '')")
+
+    async def _run(self, statement: str, *values: Any) -> None:
+        connection = await asyncpg.connect(self._dsn)
+        try:
+            await connection.execute(statement, *values)
+        finally:
+            await connection.close()
+
+
+def _student(student_id: str, name: str) -> Student:
+    return Student(
+        student_id=student_id,
+        name=name,
+        gender="女",
+        college="信息与控制工程学院",
+        major="控制科学与工程",
+        grade="2023",
+        enrolled_on=date(2023, 9, 1),
+        leave_category="毕业离校",
+    )
+
+
+def _attested(attempt_id: UUID, student_id: str, now: datetime) -> dict[str, AttestationGiven]:
+    """Every department's answer: clear."""
+    return {
+        department: AttestationGiven(
+            attempt_id=attempt_id,
+            student_id=student_id,
+            department=department,
+            outcome=AttestationOutcome.CLEAR,
+            version=heard.status.version,
+            checks=heard.status.checks,
+            attested_at=now,
+        )
+        for department, heard in case_samples.clear().heard.items()
+    }
+
+
+@asynccontextmanager
+async def carrying(gate: Gate, clearance: Clearance) -> AsyncIterator[None]:
+    """What desks ask reaches the clearance while the block lasts, as over the broker."""
+
+    async def carry() -> None:
+        connection = await asyncpg.connect(gate.database)
+        try:
+            while True:
+                rows = await connection.fetch("DELETE FROM outbox RETURNING value")
+                events = [read(row["value"]) for row in rows]
+                asked = [event for event in events if isinstance(event, CertificateIssueAsked)]
+                await asyncio.gather(*(clearance.hear_issue(event) for event in asked))
+                await asyncio.sleep(0.02)
+        finally:
+            await connection.close()
+
+    task = asyncio.create_task(carry())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

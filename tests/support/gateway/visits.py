@@ -1,0 +1,39 @@
+"""What the tests of the gateway look at and do between two requests."""
+
+from typing import Any
+
+import asyncpg
+
+from deploy.local.identity.people import Person
+from schemas.events import Reason
+from tests.support.gateway.read_model import Clearance
+from tests.support.gateway.server import Gate, new_student
+from tests.support.samples import case_samples
+
+PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student()) for number in range(40))
+STAFF = Person(sub="staff", name="方石", roles=("desk:library",))
+
+
+def id_of(person: Person) -> str:
+    assert person.student_id is not None
+    return person.student_id
+
+
+async def rows(dsn: str, statement: str, *values: Any) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        return list(await connection.fetch(statement, *values))
+    finally:
+        await connection.close()
+
+
+async def commands(gate: Gate, person: Person) -> list[asyncpg.Record]:
+    return await rows(gate.database, "SELECT * FROM command WHERE student_id = $1", id_of(person))
+
+
+async def card_open(clearance: Clearance, person: Person) -> None:
+    await clearance.open(id_of(person))
+    await clearance.all_clear(id_of(person))
+    borrowing = case_samples.check("borrowing", case_samples.CARD_ACTIVE, Reason(code="card-not-cancelled"))
+    thesis = case_samples.check("thesis", {"thesis": "approved"})
+    await clearance.say(id_of(person), "library", [borrowing, thesis], version=2)

@@ -1,0 +1,71 @@
+"""The end of a session reaches its open pages, whatever is being read for them at that moment."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, cast
+
+from services.gateway.live import Ended, Hub, State
+from services.gateway.queries import ReadModel
+from services.gateway.reading import Reading
+from services.gateway.sessions import Session
+from services.gateway.texts import catalogue
+from tests.support.samples import case_samples
+
+SESSION = Session(b"hash", "TS23170042P31", "csrf", case_samples.NOW, case_samples.NOW + timedelta(hours=1))
+TEXTS = catalogue("zh")
+PROMPTLY_S = 5.0
+"""Far below how often sessions are looked at in these tests."""
+
+
+class Reads:
+    """A read model whose answer waits until it is let go."""
+
+    def __init__(self) -> None:
+        self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+
+    async def many(self, students: Collection[str]) -> dict[str, Reading]:
+        self.asked.set()
+        await self.let_go.wait()
+        return {student_id: case_samples.clear() for student_id in students}
+
+
+async def no_commands(_: Collection[str]) -> dict[str, Any]:
+    return {}
+
+
+@asynccontextmanager
+async def hub_over(reads: Reads, *alive: bytes) -> AsyncIterator[Hub]:
+    async def alive_ones(_: Collection[bytes]) -> frozenset[bytes]:
+        return frozenset(alive)
+
+    house = case_samples.house()
+    hub = Hub(cast(ReadModel, reads), no_commands, alive_ones, house=house, most=10, sessions_every_s=3600)
+    running = asyncio.create_task(hub.run())
+    try:
+        yield hub
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_an_end_in_the_middle_of_a_reading_is_not_overtaken_by_what_was_read() -> None:
+    reads = Reads()
+    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as stream:
+        await reads.asked.wait()
+        hub.end(SESSION.id_hash)
+        reads.let_go.set()
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert isinstance(await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S), Ended)
+
+
+async def test_a_session_that_ended_while_its_stream_connected_is_told_at_once() -> None:
+    reads = Reads()
+    reads.let_go.set()
+    async with hub_over(reads) as hub, hub.connect(SESSION, TEXTS) as stream:
+        news = await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S)
+        if isinstance(news, State):
+            news = await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S)
+        assert isinstance(news, Ended)

@@ -1,0 +1,318 @@
+"""The information page as a model: what a student is told in every state, and that nothing unknown is a pass."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
+from uuid import uuid4
+
+import pytest
+
+from schemas.events import AttestationOutcome, CaseState, Reason
+from services.gateway.basics import SLOTS
+from services.gateway.page import CasePage, Line
+from services.gateway.present import present
+from services.gateway.reading import (
+    SUBMIT,
+    Attempt,
+    AttemptState,
+    Command,
+    CommandState,
+    Reading,
+    Unread,
+)
+from services.gateway.texts import catalogue
+from services.kit.verdicts import Heard, State
+from tests.support.samples import case_samples
+from tests.support.samples.case_samples import NOW, house
+
+
+def shown(reading: Reading | Unread, *commands: Command, language: str = "zh") -> CasePage:
+    return present(reading, commands, house=house(), texts=catalogue("en" if language == "en" else "zh"), now=NOW)
+
+
+def lines(page: CasePage) -> dict[str, Line]:
+    return {line.anchor: line for group in page.groups for line in group.lines}
+
+
+def asked(
+    name: str = SUBMIT, department: str = "", state: CommandState = CommandState.ASKED, **more: object
+) -> Command:
+    return replace(Command(case_samples.ATTEMPT, department, name, state, NOW), **more)  # type: ignore[arg-type]
+
+
+def test_all_passed_says_so_and_offers_the_submission() -> None:
+    page = shown(case_samples.clear())
+    assert page.summary.sentence == "5 项全部通过"
+    assert page.submit.state == "ready"
+    assert {line.state for line in lines(page).values()} == {State.CLEAR}
+
+
+def test_one_open_line_is_named_first_with_what_to_do() -> None:
+    page = shown(case_samples.nearly())
+    assert page.summary.sentence == "4 项已通过，还差 1 项"
+    assert page.summary.open == (("library-thesis", "图书馆-论文提交"),)
+    assert page.summary.next_step == "下一步：图书馆正在审核论文，请等待。"
+    assert page.submit.state == "open-items"
+
+
+def test_a_department_with_several_checks_passes_only_when_all_of_them_do() -> None:
+    group = shown(case_samples.nearly()).groups[0]
+    assert [line.state for line in group.lines] == [State.CLEAR, State.BLOCKED]
+    assert group.state is State.BLOCKED
+
+
+def test_every_open_reason_is_a_sentence_of_the_manifest() -> None:
+    page = lines(shown(case_samples.blocked()))
+    assert page["library-borrowing"].todo == (
+        "还有 2 册图书未还，请到图书馆归还。",
+        "还有 7.60 元欠款，请到图书馆缴清。",
+    )
+    assert page["archives-thesis"].todo == ("请线下去档案馆提交论文。",)
+    assert "682.40" in page["finance-arrears"].todo[0]
+
+
+def test_a_reason_no_manifest_knows_still_says_whom_to_ask() -> None:
+    odd = case_samples.archives("empty", Reason(code="never-heard-of"))
+    page = shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": odd}))
+    assert lines(page)["archives-thesis"].todo == ("未通过，请咨询档案馆。",)
+
+
+def test_a_department_that_never_spoke_is_grey_and_blocks() -> None:
+    page = shown(case_samples.waiting())
+    assert lines(page)["archives-thesis"].state is State.WAITING
+    assert "尚未收到" in lines(page)["archives-thesis"].todo[0]
+    assert page.submit.state == "open-items"
+
+
+def test_a_pass_older_than_the_bound_is_grey_and_says_since_when() -> None:
+    line = lines(shown(case_samples.waiting()))["dorm-check-out"]
+    assert line.state is State.WAITING
+    assert line.todo == ("10:20以后没有收到总务部公寓与物业中心的消息，暂不算通过；恢复后自动更新。",)
+
+
+def test_an_open_line_that_is_old_says_that_it_may_not_be_the_newest() -> None:
+    old = case_samples.archives("empty", Reason(code="thesis-empty"), alive_ago_s=600)
+    line = lines(shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": old})))[
+        "archives-thesis"
+    ]
+    assert line.state is State.BLOCKED
+    assert line.freshness is not None
+    assert "可能不是最新" in line.freshness.note
+
+
+@pytest.mark.parametrize("illegible", [True, False], ids=["no word at all", "a word before"])
+def test_what_cannot_be_read_is_grey(illegible: bool) -> None:
+    heard = dict(case_samples.clear().heard)
+    if illegible:
+        del heard["finance"]
+        reading = replace(case_samples.clear(), heard=heard, illegible=frozenset({"finance"}))
+    else:
+        heard["finance"] = replace(heard["finance"], readable=False)
+        reading = replace(case_samples.clear(), heard=heard)
+    line = lines(shown(reading))["finance-arrears"]
+    assert line.state is State.WAITING
+    assert line.todo == ("财务处收费管理办公室发来的数据无法读取，已通知技术人员处理，暂不算通过。",)
+
+
+def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
+    """Every combination of said, readable and fresh over two departments."""
+    kinds: dict[str, Heard | None] = {
+        "clear": case_samples.archives(),
+        "blocked": case_samples.archives("empty", Reason(code="thesis-empty")),
+        "unreadable": case_samples.archives(readable=False),
+        "stale": case_samples.archives(alive_ago_s=61),
+        "no mark": case_samples.archives(alive_ago_s=None),
+        "silent": None,
+    }
+    for kind, other in product(kinds, kinds):
+        heard = dict(case_samples.clear().heard)
+        del heard["archives"], heard["dorm"]
+        for department, each in (("archives", kinds[kind]), ("dorm", kinds[other])):
+            if each is not None:
+                checks = each.status.checks
+                if department == "dorm":
+                    checks = (checks[0].model_copy(update={"check": "check-out", "facts": {"residences": []}}),)
+                heard[department] = replace(each, status=each.status.model_copy(update={"checks": checks}))
+        page = shown(replace(case_samples.clear(), heard=heard))
+        green = {anchor for anchor, line in lines(page).items() if line.state is State.CLEAR}
+        assert ("archives-thesis" in green) == (kind == "clear")
+        assert ("dorm-check-out" in green) == (other == "clear")
+        assert (page.submit.state == "ready") == (kind == other == "clear")
+
+
+def test_while_the_read_model_is_away_nothing_is_green_and_nothing_can_be_submitted() -> None:
+    page = shown(Unread(NOW - timedelta(minutes=3)))
+    assert {line.state for line in lines(page).values()} == {State.WAITING}
+    assert page.summary.sentence == "现在读不到离校数据（10:32起）"
+    assert all("现在读不到" in line.todo[0] and line.phones for line in lines(page).values())
+    assert page.submit.state == "away"
+
+
+def test_basic_information_has_the_order_of_a_phone() -> None:
+    page = shown(case_samples.clear())
+    assert SLOTS == ("name", "student_id", "gender", "college", "major", "enrolled_on", "grade", "leave_category")
+    assert [field.label for field in page.basics] == [
+        "姓名",
+        "学号",
+        "性别",
+        "学院",
+        "专业",
+        "入学日期",
+        "现在年级",
+        "离校类别",
+    ]
+    assert page.applied_on == "2026年6月1日"
+
+
+def test_money_has_two_decimals_and_is_never_rounded_through_binary() -> None:
+    table = lines(shown(case_samples.blocked()))["finance-arrears"].table
+    assert table is not None
+    assert [row[-1] for row in table.rows] == ["60.00", "550.00", "72.40"]
+    assert table.total == ("总计欠款(元)", "682.40")
+
+
+def test_somebody_who_never_lived_on_campus_is_told_that_nothing_is_needed() -> None:
+    table = lines(
+        shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "dorm": case_samples.dorm([])}))
+    )["dorm-check-out"].table
+    assert table is not None
+    assert table.empty == "未在校住宿，无需办理"
+
+
+def test_the_command_is_offered_exactly_when_the_facts_are_the_manifests() -> None:
+    facts = case_samples.CARD_ACTIVE
+    for change, offered in (
+        ({}, True),
+        ({"unreturned_count": 1}, False),
+        ({"debt": "0.01"}, False),
+        ({"violation_count": 1}, False),
+        ({"card": "cancelled"}, False),
+        ({"card": "none"}, False),
+    ):
+        said = case_samples.check("borrowing", {**facts, **change}, Reason(code="card-not-cancelled"))
+        page = shown(
+            replace(case_samples.clear(), heard={**case_samples.clear().heard, "library": case_samples.library(said)})
+        )
+        command = lines(page)["library-borrowing"].command
+        assert command is not None
+        assert command.offered is offered
+
+
+def test_an_asked_command_is_not_offered_again_and_the_next_step_is_to_wait() -> None:
+    page = shown(case_samples.card_open(), asked("cancel-card", "library"))
+    line = lines(page)["library-borrowing"]
+    assert line.command is not None
+    assert not line.command.offered
+    assert line.command.note == "已于 10:35 提出注销，等待图书馆处理。"
+    assert line.todo == (line.command.note,)
+    assert page.summary.next_step == "已于 10:35 提出注销，等待图书馆处理。"
+
+
+def test_while_a_command_is_under_way_the_next_step_is_another_items() -> None:
+    heard = {**case_samples.card_open().heard, "archives": case_samples.archives("empty", Reason(code="thesis-empty"))}
+    page = shown(replace(case_samples.card_open(), heard=heard), asked("cancel-card", "library"))
+    assert page.summary.next_step == f"下一步：{lines(page)['archives-thesis'].todo[0]}"
+
+
+def test_a_refused_command_says_why_and_is_offered_again() -> None:
+    refused = asked(
+        "cancel-card",
+        "library",
+        CommandState.REFUSED,
+        ended_at=NOW,
+        reasons=(Reason(code="books-not-returned", parameters={"count": 1}),),
+    )
+    command = lines(shown(case_samples.card_open(), refused))["library-borrowing"].command
+    assert command is not None
+    assert command.offered
+    assert command.note == "注销没有成功：还有 1 册图书未还，请到图书馆归还。"
+
+
+def test_a_done_command_waits_for_the_status_that_says_so() -> None:
+    done = asked("cancel-card", "library", CommandState.DONE, ended_at=NOW)
+    command = lines(shown(case_samples.card_open(), done))["library-borrowing"].command
+    assert command is not None
+    assert not command.offered
+
+
+def test_the_round_shows_each_department_as_it_answers() -> None:
+    attempt = Attempt(
+        case_samples.ATTEMPT,
+        AttemptState.OPEN,
+        NOW,
+        answers={"library": AttestationOutcome.CLEAR, "dorm": AttestationOutcome.OBJECTED},
+    )
+    page = shown(replace(case_samples.clear(), attempt=attempt), asked())
+    assert page.submit.state == "asked"
+    assert [line.state for line in page.submit.round] == ["confirmed", "waiting", "objected", "waiting"]
+    assert page.submit.round[1].words == "等待档案馆确认…"
+
+
+def test_an_asked_submission_is_a_round_before_the_clearance_has_opened_it() -> None:
+    assert shown(case_samples.clear(), asked()).submit.state == "asked"
+
+
+def test_a_refused_submission_lists_the_objections_and_may_be_asked_again() -> None:
+    objections = {"finance": (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),)}
+    refused = asked(state=CommandState.REFUSED, ended_at=NOW, cause="objected", objections=objections)
+    page = shown(case_samples.clear(), refused)
+    assert page.submit.state == "ready"
+    assert page.submit.refusal_reasons == ("财务处收费管理办公室：有 1 项欠费，共 60.00 元，请到财务处办理交费业务。",)
+
+
+@pytest.mark.parametrize("state", [AttemptState.REFUSED, AttemptState.EXPIRED])
+def test_an_ended_attempt_ends_the_round_before_its_event_is_heard_here(state: AttemptState) -> None:
+    attempt = Attempt(case_samples.ATTEMPT, state, NOW, ended_at=NOW, cause="expired")
+    page = shown(replace(case_samples.clear(), attempt=attempt), asked())
+    assert page.submit.state == "ready"
+    assert page.submit.refusal
+
+
+def test_a_newer_ask_is_not_ended_by_an_older_attempt() -> None:
+    attempt = Attempt(uuid4(), AttemptState.REFUSED, NOW - timedelta(hours=1), ended_at=NOW - timedelta(minutes=50))
+    assert shown(replace(case_samples.clear(), attempt=attempt), asked()).submit.state == "asked"
+
+
+def test_a_completed_case_shows_its_form_with_the_facts_as_attested() -> None:
+    later = case_samples.archives("empty", Reason(code="thesis-empty"))
+    reading = case_samples.completed()
+    page = shown(replace(reading, heard={**reading.heard, "archives": later}))
+    assert page.standing == "completed"
+    assert page.submit.state == "done"
+    assert page.form is not None
+    assert page.form.form_number == "LX2026-004217"
+    assert {line.state for group in page.form.groups for line in group.lines} == {State.CLEAR}
+
+
+@pytest.mark.parametrize(
+    ("reading", "standing"),
+    [
+        (Reading(None), "absent"),
+        (Reading(case_samples.case(CaseState.CLOSED)), "absent"),
+        (Reading(case_samples.case(CaseState.NOT_SERVED, leave_category="结业")), "not-served"),
+    ],
+)
+def test_whom_the_service_is_not_for_sees_no_lines_and_cannot_submit(reading: Reading, standing: str) -> None:
+    page = shown(reading)
+    assert page.standing == standing
+    assert page.groups == ()
+    assert page.submit.state != "ready"
+
+
+def test_a_line_that_turns_says_what_caused_it() -> None:
+    said = case_samples.archives(cause=Reason(code="thesis-approved"))
+    page = shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": said}))
+    assert lines(page)["archives-thesis"].turned == "档案馆 已变为 通过：档案馆审核论文"
+
+
+def test_english_has_every_sentence_and_leaves_names_as_they_are() -> None:
+    page = shown(case_samples.blocked(), language="en")
+    assert page.basics[0].value == "欧阳𠮷㛃"
+    assert page.basics[2].value == "Female"
+    assert page.summary.next_step.startswith("Next: 2 book(s) not returned")
+
+
+def test_the_same_reading_a_moment_later_is_the_same_page() -> None:
+    texts = catalogue("zh")
+    later = present(case_samples.clear(), (), house=house(), texts=texts, now=NOW + timedelta(seconds=2))
+    assert later == shown(case_samples.clear())

@@ -1,0 +1,167 @@
+"""A form at the desk: genuine exactly when it is the submission as accepted, under a listed key (S17, F-41)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID
+
+import pytest
+from joserfc.jwk import OKPKey
+
+from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
+from services.clearance import receipts
+from services.clearance.cases import Student
+from services.gateway.queries import attested_facts
+from services.gateway.reading import Attested
+from services.gateway.scans import GOOD, Finding, Record, judge, read_scan
+from services.kit.form_numbers import form_number, verification_code
+from services.kit.receipts import ALGORITHM
+from tests.support.samples import case_samples
+
+KEY = OKPKey.generate_key(ALGORITHM)
+KEYS: Mapping[str, OKPKey] = {"k1": KEY}
+NUMBER, CODE = form_number(2026, 0), verification_code(12345)
+AT = datetime(2026, 6, 8, 2, 0, 0, 123456, tzinfo=UTC)
+STUDENT = Student(
+    student_id="TS23170042P31",
+    name="欧阳𠮷㛃",
+    gender="女",
+    college="信息与控制工程学院",
+    major="控制科学与工程",
+    grade="2023",
+    enrolled_on=date(2023, 9, 1),
+    leave_category="毕业离校",
+)
+
+
+def attestations(rooms: int = 1) -> dict[str, AttestationGiven]:
+    """Clear answers of every department; `rooms` are many where a form must be shortened to fit its code."""
+    heard = dict(case_samples.clear().heard)
+    many = [
+        {**case_samples.ROOM, "room": f"A{number}-{number * 7919 % 10007}", "handler": f"纪{number}"}
+        for number in range(rooms)
+    ]
+    heard["dorm"] = case_samples.dorm(many)
+    return {
+        name: AttestationGiven(
+            attempt_id=case_samples.ATTEMPT,
+            student_id=STUDENT.student_id,
+            department=name,
+            outcome=AttestationOutcome.CLEAR,
+            version=one.status.version,
+            checks=one.status.checks,
+            attested_at=AT,
+        )
+        for name, one in heard.items()
+    }
+
+
+def accepted(
+    rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.ATTEMPT
+) -> tuple[Record, receipts.Receipt]:
+    """A submission as it is published, and its form."""
+    answers = attestations(rooms)
+    payload = receipts.form_payload(
+        form_number=NUMBER, code=CODE, attempt_id=attempt, accepted_at=AT, student=STUDENT, answers=answers
+    )
+    form = receipts.signed(payload, KEY, kid)
+    facts = attested_facts(receipts.submission_facts(answers))
+    return Record(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
+
+
+RECORD, FORM = accepted()
+assert FORM.qr_text is not None
+
+
+def finding(text: str, record: Record | None = RECORD, keys: Mapping[str, OKPKey] = KEYS) -> Finding:
+    return judge(read_scan(text, keys), record, keys).finding
+
+
+@pytest.mark.parametrize("text", [FORM.qr_text, FORM.text, f"  {FORM.qr_text}\r\n"], ids=["qr", "jws", "scanner"])
+def test_the_form_itself_is_genuine_and_names_whom_it_was_signed_for(text: str) -> None:
+    judged = judge(read_scan(text, KEYS), RECORD, KEYS)
+    assert judged.finding is Finding.GENUINE
+    assert judged.student is not None
+    assert (judged.student.name, judged.student.enrolled_on) == (STUDENT.name, STUDENT.enrolled_on)
+
+
+@pytest.mark.parametrize("rooms", [30, 400], ids=["tables as digests", "hundreds of rows"])
+def test_a_form_shortened_to_fit_its_code_is_held_to_every_row(rooms: int) -> None:
+    record, form = accepted(rooms)
+    assert form.qr_text is not None
+    assert finding(form.qr_text, record) is Finding.GENUINE
+    dorm = record.facts["dorm"].checks[0]
+    residences = dorm.facts["residences"]
+    assert isinstance(residences, list)
+    changed = dorm.model_copy(update={"facts": {"residences": [*residences[:-1], {**case_samples.ROOM, "room": "B1"}]}})
+    facts = {**record.facts, "dorm": replace(record.facts["dorm"], checks=(changed,))}
+    assert finding(form.qr_text, replace(record, facts=facts)) is Finding.DIFFERS
+
+
+@pytest.mark.parametrize("text", [FORM.qr_text, FORM.text], ids=["qr", "jws"])
+def test_every_changed_bit_is_refused(text: str) -> None:
+    raw = text.encode("ascii")
+    passed = []
+    for bit in range(8 * len(raw)):
+        flipped = bytearray(raw)
+        flipped[bit // 8] ^= 1 << bit % 8
+        if finding(flipped.decode("latin-1")) in GOOD:
+            passed.append(bit)
+    assert passed == []
+
+
+def test_a_number_alone_is_said_to_be_a_number_alone() -> None:
+    scan = read_scan(NUMBER.lower().replace("-", " "), KEYS)
+    assert (scan.form_number, scan.receipt) == (NUMBER, None)
+    assert judge(scan, RECORD, KEYS).finding is Finding.BY_NUMBER
+
+
+def test_a_key_that_is_not_listed_is_refused_by_code_and_by_number() -> None:
+    assert finding(str(FORM.qr_text), RECORD, {}) is Finding.ALTERED
+    assert finding(NUMBER, RECORD, {}) is Finding.ALTERED
+
+
+def test_another_form_signed_for_the_same_number_is_refused() -> None:
+    _, other = accepted(attempt=UUID(int=7))
+    assert finding(str(other.qr_text)) is Finding.DIFFERS
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"student_id": "TSOTHER"},
+        {"code": "22222222"},
+        {"accepted_at": AT.replace(microsecond=0)},
+        {"facts": {}},
+        {"facts": {**RECORD.facts, "another": RECORD.facts["library"]}},
+        {"facts": {**RECORD.facts, "library": replace(RECORD.facts["library"], version=99)}},
+        {"facts": {**RECORD.facts, "library": replace(RECORD.facts["library"], attested_at=None)}},
+        {"facts": {**RECORD.facts, "finance": Attested(3, (), AT)}},
+        {
+            "facts": {
+                **RECORD.facts,
+                "archives": Attested(
+                    3, (CheckStatus(check="thesis", verdict=Verdict.BLOCKED, facts={"thesis": "approved"}),), AT
+                ),
+            }
+        },
+    ],
+    ids=lambda change: "+".join(change),
+)
+def test_a_record_that_is_not_what_was_signed_is_refused(change: dict[str, Any]) -> None:
+    assert finding(str(FORM.qr_text), replace(RECORD, **change)) is Finding.DIFFERS
+
+
+@pytest.mark.parametrize("text", ["", " ", "hello", "a.b.c.d", "LXF1", "1" * 70_000, "\x00", "2026"])
+def test_what_is_neither_a_form_nor_a_number_is_no_accusation(text: str) -> None:
+    assert finding(text) is Finding.UNREADABLE
+
+
+@pytest.mark.parametrize("text", ["a.b.c", "LXF1:", "LXF1:ABC", "..", "LXF1:" + "A" * 300_000])
+def test_what_looks_like_a_form_and_is_none_is_refused(text: str) -> None:
+    assert finding(text) is Finding.ALTERED
+
+
+def test_a_number_nothing_was_accepted_under_is_unknown() -> None:
+    assert finding(str(FORM.qr_text), None) is Finding.UNKNOWN

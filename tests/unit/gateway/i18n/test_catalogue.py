@@ -1,0 +1,131 @@
+"""Catalogues and configuration: the same keys in both languages, none missing or unused; how things are said."""
+
+import re
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+import services.gateway
+from services.gateway.formats import LANGUAGES, date_words, fill, moment, money_words, phone_parts
+from services.gateway.texts import catalogue, chosen
+from services.gateway.university import CONFIGURATIONS, load
+from services.kit.departments import discover
+from tests.support.samples.case_samples import NOW
+
+GATEWAY = Path(services.gateway.__file__).parent
+COMPUTED = {
+    "verdict.": ("clear", "blocked", "waiting"),
+    "submit.ended_": ("expired", "case-not-open", "another-attempt-open", "already-submitted", "otherwise"),
+    "round.": ("waiting", "confirmed", "objected"),
+    "basics.": ("name", "student_id", "gender", "grade", "college", "major", "enrolled_on", "leave_category"),
+    "error.": tuple(
+        f"{kind}_{part}"
+        for kind in ("invalid", "forbidden", "not_found", "busy", "away", "unexpected")
+        for part in ("title", "text")
+    ),
+    "absent.": ("title", "sentence", "next"),
+    "not_served.": ("title", "sentence", "next"),
+    "only.": ("desk_title", "desk_text", "student_title", "student_text"),
+    "desk.": (
+        *(
+            f"{finding}{part}"
+            for finding in ("genuine", "by_number", "altered", "differs", "unknown", "unreadable")
+            for part in ("", "_text")
+        ),
+        *(f"error_{outcome}" for outcome in ("new_exception", "proxy_nameless", "unconfirmed")),
+    ),
+}
+"""Keys put together at run time, by their beginning."""
+
+
+def written() -> str:
+    files = [*GATEWAY.glob("*.py"), *(GATEWAY / "templates").glob("*.html")]
+    return "\n".join(path.read_text("utf-8") for path in files)
+
+
+def test_both_languages_have_the_same_keys() -> None:
+    assert set(catalogue("zh").entries) == set(catalogue("en").entries)
+
+
+def test_every_key_is_used_and_every_key_used_exists() -> None:
+    known = set(catalogue("zh").entries)
+    source = written()
+    computed = {f"{start}{end}" for start, ends in COMPUTED.items() for end in ends}
+    used = {key for key in known if f"'{key}'" in source or f'"{key}"' in source}
+    assert known - used - computed == set()
+    assert computed <= known
+    named = set(re.findall(r"""\b(?:t|texts)\(\s*['"]([a-z_.]+)['"]""", source))
+    assert named <= known
+
+
+@pytest.mark.parametrize("key", sorted(catalogue("zh").entries))
+def test_both_languages_fill_the_same_places(key: str) -> None:
+    places = [set(re.findall(r"\{([a-z_]+)\}", catalogue(language).entries[key])) for language in LANGUAGES]
+    assert places[0] == places[1]
+
+
+def test_no_department_is_named_in_the_gateway() -> None:
+    titles = [words for one in discover().values() for words in (f'"{one.name}"', f"'{one.name}'", one.title.zh)]
+    source = written() + "".join(path.read_text("utf-8") for path in (GATEWAY / "locale").glob("*.toml"))
+    assert [title for title in titles if title in source] == []
+
+
+def test_the_guide_has_every_row_and_shows_empty_ones_empty() -> None:
+    rows = load(CONFIGURATIONS / "cumt").guide
+    labels = (
+        "事项名称 事项编号 主办部门 协办部门 服务对象 服务类别 事项类型 事项划分 "
+        "办理方式 办理时限 服务专题 专题标签 服务地点 服务时间 咨询电话"
+    )
+    assert [row.label.zh for row in rows] == labels.split()
+    assert [row.label.zh for row in rows if not row.value.zh] == ["服务专题", "专题标签", "服务地点"]
+
+
+def test_a_wrong_configuration_names_its_file(tmp_path: Path) -> None:
+    (tmp_path / "university.toml").write_text("name = 1", "utf-8")
+    with pytest.raises(ValueError, match="university.toml"):
+        load(tmp_path)
+
+
+def test_money_is_exact() -> None:
+    assert money_words("682.4") == "682.40"
+    assert money_words("0.1") == "0.10"
+    assert money_words("12345678901234567890.10") == "12345678901234567890.10"
+    assert money_words("not a number") == "not a number"
+    assert money_words("NaN") == "NaN"
+
+
+def test_a_sentence_takes_only_named_places() -> None:
+    assert fill("{count} 册 {missing}", {"count": 2}) == "2 册 …"
+    assert fill("{0} {a.b} {a[0]}", {"a": "x"}) == "{0} {a.b} {a[0]}"
+
+
+def test_an_instant_is_said_as_on_campus() -> None:
+    said = [
+        moment(NOW - ago, now=NOW, offset_minutes=480, language="zh").words
+        for ago in (timedelta(0), timedelta(days=1), timedelta(days=3), timedelta(days=400))
+    ]
+    assert said == ["10:35", "昨天 10:35", "6月5日 10:35", "2025年5月4日 10:35"]
+    assert date_words(date(2026, 6, 8), "en") == "8 June 2026"
+
+
+def test_numbers_in_a_text_become_telephones() -> None:
+    parts = phone_parts("借阅83592019、0516-83591210；财务", "0516")
+    assert [part.dial for part in parts] == ["", "051683592019", "", "051683591210", ""]
+    assert "".join(part.text for part in parts) == "借阅83592019、0516-83591210；财务"
+
+
+@pytest.mark.parametrize(
+    ("remembered", "accepted", "language"),
+    [
+        (None, None, "zh"),
+        ("en", "zh-CN", "en"),
+        (None, "en-GB,en;q=0.9", "en"),
+        (None, "en-US,en;q=0.9,zh;q=0.8", "zh"),
+        ("fr", "de", "zh"),
+    ],
+)
+def test_the_language_is_the_remembered_one_else_chinese_first(
+    remembered: str | None, accepted: str | None, language: str
+) -> None:
+    assert chosen(remembered, accepted) == language

@@ -1,0 +1,117 @@
+"""The PDF: one page whatever is on it, every character there and readable, and data that stays data."""
+
+import asyncio
+import io
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from pdfminer.high_level import extract_text
+from pdfminer.pdfpage import PDFPage
+
+from services.gateway.pdf import MOST_WAITING, TEMPLATES, Printer, square
+from services.gateway.present import present
+from services.gateway.print_form import form_document
+from services.gateway.reading import Attested, Reading
+from services.gateway.texts import catalogue
+from services.kit.problems import Problem
+from tests.support.samples import case_samples
+from tests.support.samples.case_samples import NOW
+
+RARE = "䶮㛃𠮷𬭚𰻝"
+IMAGE = square("LXF1:" + "A1B2C3" * 400)
+HOSTILE = '#read("/etc/passwd") *b* $x$ <l> @r [c] \\ `raw` #include "form.typ" https://a.example // c'
+
+
+def document(language: str = "zh", *, name: str = "欧阳𠮷㛃", rooms: int = 1) -> dict[str, Any]:
+    reading = case_samples.completed()
+    assert reading.submission is not None
+    many = case_samples.dorm([{**case_samples.ROOM, "room": f"A{number:04d}"} for number in range(rooms)])
+    facts = {**reading.submission.facts, "dorm": Attested(3, many.status.checks, NOW)}
+    submission = replace(reading.submission, facts=facts, student=case_samples.case(name=name))
+    texts = catalogue("en" if language == "en" else "zh")
+    page = present(
+        Reading(reading.case, reading.heard, submission=submission),
+        (),
+        house=case_samples.house(),
+        texts=texts,
+        now=NOW,
+    )
+    assert page.form is not None
+    return form_document(page.form, case_samples.house(), texts, verify_address="https://x.example/verify", image=IMAGE)
+
+
+async def made(given: dict[str, Any]) -> bytes:
+    printer = Printer()
+    try:
+        return await printer.pdf(given, NOW)
+    finally:
+        printer.close()
+
+
+def text_of(pdf: bytes) -> str:
+    return extract_text(io.BytesIO(pdf))
+
+
+def pages_of(pdf: bytes) -> int:
+    return len(list(PDFPage.get_pages(io.BytesIO(pdf))))
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_the_form_is_one_page_with_all_that_the_desk_needs(language: str) -> None:
+    pdf = await made(document(language, name=RARE))
+    text = text_of(pdf)
+    for words in (RARE, "TS23170042P31", "LX2026-004217", "7KQ4-M2XD", "南湖校区", "A0000", "https://x.example/verify"):
+        assert words in text, words
+    assert pages_of(pdf) == 1
+
+
+@pytest.mark.parametrize("rooms", [60, 500])
+async def test_a_long_form_is_still_one_page(rooms: int) -> None:
+    pdf = await made(document(rooms=rooms))
+    assert pages_of(pdf) == 1
+    assert f"A{rooms - 1:04d}" in text_of(pdf)
+
+
+async def test_a_name_with_markup_is_set_letter_by_letter() -> None:
+    text = "".join(text_of(await made(document(name=HOSTILE))).split())
+    assert "".join(HOSTILE.split()) in text
+    assert "root:" not in text
+
+
+async def test_the_same_form_is_the_same_file() -> None:
+    assert await made(document()) == await made(document())
+
+
+async def test_one_printer_makes_one_form_after_another_and_mixes_none() -> None:
+    printer = Printer()
+    names = [f"学生{number}号" for number in range(6)]
+    pdfs = await asyncio.gather(*(printer.pdf({**document(name=name), "image": ""}, NOW) for name in names))
+    printer.close()
+    for name, text in zip(names, map(text_of, pdfs), strict=True):
+        assert [other for other in names if other in text] == [name]
+
+
+async def test_what_takes_too_long_is_given_up_and_asked_to_come_back() -> None:
+    printer = Printer(timeout_s=0.0)
+    with pytest.raises(Problem) as refused:
+        await printer.pdf(document(), NOW)
+    assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "10"})
+    printer.close()
+
+
+async def test_too_many_who_wait_are_sent_away() -> None:
+    printer = Printer()
+    given = document()
+    answers = await asyncio.gather(*(printer.pdf(given, NOW) for _ in range(MOST_WAITING + 20)), return_exceptions=True)
+    printer.close()
+    refused = [answer for answer in answers if isinstance(answer, Problem)]
+    assert len(refused) == 20
+    assert all(isinstance(answer, bytes) for answer in answers if not isinstance(answer, Problem))
+
+
+def test_a_template_reads_nothing_but_its_data() -> None:
+    source = "\n".join(path.read_text("utf-8") for path in TEMPLATES.iterdir())
+    assert [path.name for path in TEMPLATES.iterdir()] == ["form.typ"]
+    for reading in ("#import", "#include", "read(", "@preview", "eval(", "plugin("):
+        assert reading not in source

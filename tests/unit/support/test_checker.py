@@ -1,0 +1,321 @@
+"""The checker itself: silent on a good history, and loud on each bad one, by the invariant that it breaks."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from schemas.events import CommandOutcome
+from tests.support.checker.checker import CHECKS, check, report
+from tests.support.checker.evidence import (
+    Attempt,
+    Attested,
+    Command,
+    Commanded,
+    Evidence,
+    Fact,
+    Heard,
+    Letter,
+    Posted,
+    Released,
+    Said,
+    Submitted,
+    Viewed,
+    Wrote,
+)
+from tests.support.checker.history import Kind, Operation, Outcome
+from tests.support.samples.histories import (
+    ATTEMPT,
+    CANCEL,
+    WHO,
+    answered,
+    attested,
+    good,
+    journal_of,
+    posted,
+    receipt,
+    with_department,
+    with_journal,
+    wrote,
+)
+
+OTHER = "00000000-0000-4000-8000-00000000000f"
+BAD: list[tuple[str, str, Callable[[Evidence], Evidence]]] = []
+
+
+def breaks(invariant: str) -> Callable[[Callable[[Evidence], Evidence]], Callable[[Evidence], Evidence]]:
+    def register(make: Callable[[Evidence], Evidence]) -> Callable[[Evidence], Evidence]:
+        BAD.append((invariant, make.__name__, make))
+        return make
+
+    return register
+
+
+def place(journal: list[Fact], kind: type) -> int:
+    return next(at for at, fact in enumerate(journal) if isinstance(fact, kind))
+
+
+def _attested(fact: Fact) -> Attested:
+    assert isinstance(fact, Attested)
+    return fact
+
+
+@breaks("S1")
+def a_charge_between_the_attestation_and_the_acceptance(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "finance")
+    late: list[Fact] = [journal.pop(), journal.pop()][::-1]
+    at = place(journal, Heard)
+    return with_journal(evidence, "finance", journal[:at] + late + journal[at:])
+
+
+@breaks("S1")
+def an_attestation_that_says_clear_of_a_blocked_record(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "finance")
+    assert isinstance(journal[0], Wrote)
+    journal[0] = replace(journal[0], clear=False)
+    return with_journal(evidence, "finance", journal)
+
+
+@breaks("S1")
+def an_acceptance_that_a_department_was_never_asked_for(evidence: Evidence) -> Evidence:
+    journal = [fact for fact in journal_of(evidence, "finance") if not isinstance(fact, Attested)]
+    return with_journal(evidence, "finance", journal)
+
+
+@breaks("S1")
+def an_acceptance_on_an_older_attempts_attestation(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "finance")
+    at = place(journal, Attested)
+    journal[at] = replace(_attested(journal[at]), attempt_id=OTHER)
+    return with_journal(evidence, "finance", journal)
+
+
+@breaks("S2")
+def two_submissions_of_one_student(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "clearance")
+    return with_journal(evidence, "clearance", [*journal, Submitted(9, WHO, OTHER, "2026-000002")])
+
+
+@breaks("S2")
+def a_second_command_while_the_first_is_open(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "gateway")
+    second = Commanded(3, WHO, OTHER, "", "submit", "asked")
+    return with_journal(evidence, "gateway", [*journal[:-1], second, journal[-1]])
+
+
+@breaks("S2")
+def a_reply_that_names_another_form(evidence: Evidence) -> Evidence:
+    reply = {"attempt_id": ATTEMPT, "form_number": "2026-999999"}
+    return replace(evidence, operations=(Operation(Kind.DONE, WHO, Outcome.OK, reply=reply),))
+
+
+@breaks("S3")
+def a_view_that_shows_what_nobody_said(evidence: Evidence) -> Evidence:
+    invented = Said(2, "{}", True)
+    view = {**evidence.clearance.view, (WHO, "library"): invented}
+    return replace(evidence, clearance=replace(evidence.clearance, view=view))
+
+
+@breaks("S4")
+def a_change_without_its_row(evidence: Evidence) -> Evidence:
+    return with_journal(evidence, "finance", journal_of(evidence, "finance")[:-1])
+
+
+@breaks("S4")
+def a_row_in_another_transaction(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "finance")
+    journal[-1] = replace(journal[-1], tx=5)
+    return with_journal(evidence, "finance", journal)
+
+
+@breaks("S4")
+def an_acceptance_nobody_is_told_of(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "clearance")
+    return with_journal(evidence, "clearance", [*journal[:6], journal[7]])
+
+
+@breaks("S5")
+def a_row_that_left_the_outbox_and_reached_no_topic(evidence: Evidence) -> Evidence:
+    return replace(evidence, records=evidence.records[:-1])
+
+
+@breaks("S5")
+def a_row_that_still_waits_at_rest(evidence: Evidence) -> Evidence:
+    service = replace(evidence.gateway.service, outbox_left=1)
+    return replace(evidence, gateway=replace(evidence.gateway, service=service))
+
+
+@breaks("S6")
+def a_view_that_goes_back(evidence: Evidence) -> Evidence:
+    return with_journal(evidence, "clearance", [*journal_of(evidence, "clearance"), Viewed(9, WHO, "finance", 1)])
+
+
+@breaks("S8")
+def a_view_that_stays_behind(evidence: Evidence) -> Evidence:
+    view = {key: said for key, said in evidence.clearance.view.items() if key[1] == "library"}
+    return replace(evidence, clearance=replace(evidence.clearance, view=view))
+
+
+@breaks("S11")
+def an_acceptance_without_a_required_department(evidence: Evidence) -> Evidence:
+    attempts = {ATTEMPT: Attempt(WHO, "accepted", frozenset({"library"}))}
+    return replace(evidence, clearance=replace(evidence.clearance, attempts=attempts))
+
+
+@breaks("S11")
+def an_acceptance_without_a_required_check(evidence: Evidence) -> Evidence:
+    return replace(evidence, required={**evidence.required, "finance": ("arrears", "deposit")})
+
+
+@breaks("S12")
+def a_command_done_twice(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "library")
+    again = [*wrote(9, "library", 3, clear=True), posted(9, "x.library.answer.v1", answered(CommandOutcome.DONE))]
+    return with_journal(evidence, "library", [*journal, *again])
+
+
+@breaks("S12")
+def a_command_answered_in_two_ways(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "library")
+    return with_journal(
+        evidence, "library", [*journal, posted(9, "x.library.answer.v1", answered(CommandOutcome.REFUSED))]
+    )
+
+
+@breaks("S13")
+def a_consumer_that_stands_before_the_end(evidence: Evidence) -> Evidence:
+    return replace(evidence, ends={("x.library.status.v1", 0): 3})
+
+
+@breaks("S13")
+def an_event_of_ours_among_the_dead_letters(evidence: Evidence) -> Evidence:
+    letter = Letter("x.clearance", "x.library.status.v1", evidence.records[0].value, "not a status")
+    service = replace(evidence.clearance.service, letters=(letter,))
+    return replace(evidence, clearance=replace(evidence.clearance, service=service))
+
+
+@breaks("S17")
+def a_form_with_one_letter_changed(evidence: Evidence) -> Evidence:
+    form = evidence.clearance.submissions[0]
+    text = form.receipt[:60] + ("A" if form.receipt[60] != "A" else "B") + form.receipt[61:]
+    return replace(evidence, clearance=replace(evidence.clearance, submissions=(replace(form, receipt=text),)))
+
+
+@breaks("S17")
+def a_form_of_another_submission(evidence: Evidence) -> Evidence:
+    form = evidence.clearance.submissions[0]
+    text = receipt(dict(form.facts), form="2026-777777")
+    return replace(evidence, clearance=replace(evidence.clearance, submissions=(replace(form, receipt=text),)))
+
+
+@breaks("S18")
+def a_debt_after_the_acceptance_that_nobody_sees(evidence: Evidence) -> Evidence:
+    return replace(evidence, clearance=replace(evidence.clearance, exceptions=()))
+
+
+@breaks("S20")
+def a_hold_released_by_another_attempts_end(evidence: Evidence) -> Evidence:
+    journal = journal_of(evidence, "finance")
+    at = place(journal, Heard)
+    others: list[Fact] = [
+        *attested(2, "finance", 1, attempt_id=OTHER),
+        Heard(3, WHO, OTHER, "refused"),
+        Released(3, WHO, ATTEMPT),
+    ]
+    return with_journal(evidence, "finance", journal[:at] + others + journal[at:])
+
+
+@breaks("S20")
+def a_hold_released_while_its_attempt_is_open(evidence: Evidence) -> Evidence:
+    attempts = {ATTEMPT: Attempt(WHO, "open", frozenset({"library", "finance"}))}
+    return replace(evidence, clearance=replace(evidence.clearance, attempts=attempts))
+
+
+@breaks("S21")
+def an_acceptance_without_an_entry(evidence: Evidence) -> Evidence:
+    service = replace(evidence.clearance.service, audit=())
+    return replace(evidence, clearance=replace(evidence.clearance, service=service))
+
+
+@breaks("S21")
+def a_chain_with_a_changed_byte(evidence: Evidence) -> Evidence:
+    service = replace(evidence.gateway.service, chain_problems=("seal 3: entry 3 or the seal was changed",))
+    return replace(evidence, gateway=replace(evidence.gateway, service=service))
+
+
+@breaks("S22")
+def a_refused_charge_that_is_there(evidence: Evidence) -> Evidence:
+    department = replace(evidence.departments["finance"], requests=frozenset({"late-charge", "charge-while-held"}))
+    return with_department(evidence, "finance", department)
+
+
+@breaks("S22")
+def a_charge_said_to_be_done_that_is_not_there(evidence: Evidence) -> Evidence:
+    return with_department(evidence, "finance", replace(evidence.departments["finance"], requests=frozenset()))
+
+
+@breaks("S22")
+def a_reply_that_names_a_command_nobody_wrote(evidence: Evidence) -> Evidence:
+    return replace(evidence, operations=(Operation(Kind.ASK, WHO, Outcome.OK, reply={"command_id": OTHER}),))
+
+
+@breaks("L3")
+def an_attempt_without_an_end(evidence: Evidence) -> Evidence:
+    attempts = {**evidence.clearance.attempts, OTHER: Attempt("TS0000000002", "open", frozenset({"library"}))}
+    return replace(evidence, clearance=replace(evidence.clearance, attempts=attempts))
+
+
+@breaks("L3")
+def a_refusal_by_a_department_that_found_the_student_clear(evidence: Evidence) -> Evidence:
+    refused = Attempt(WHO, "refused", frozenset({"library", "finance"}), "objected", frozenset({"finance"}))
+    return replace(evidence, clearance=replace(evidence.clearance, attempts={ATTEMPT: refused}))
+
+
+@breaks("L3")
+def a_command_nobody_answers(evidence: Evidence) -> Evidence:
+    commands = {**evidence.gateway.commands, CANCEL: Command(WHO, "library", "cancel-card", "asked")}
+    return replace(evidence, gateway=replace(evidence.gateway, commands=commands))
+
+
+@breaks("L3")
+def an_expiry_though_nothing_was_broken(evidence: Evidence) -> Evidence:
+    attempts = {**evidence.clearance.attempts, OTHER: Attempt("TS0000000002", "expired", frozenset({"library"}))}
+    return replace(evidence, clearance=replace(evidence.clearance, attempts=attempts))
+
+
+@breaks("L4")
+def a_hold_that_outlives_its_attempt(evidence: Evidence) -> Evidence:
+    journal = [fact for fact in journal_of(evidence, "finance") if not isinstance(fact, Released)]
+    changed = with_journal(evidence, "finance", journal)
+    return with_department(changed, "finance", replace(changed.departments["finance"], holds=((WHO, ATTEMPT),)))
+
+
+def test_a_good_history_has_no_anomaly() -> None:
+    assert check(good()) == []
+    assert report(good()).endswith("no anomaly")
+
+
+@pytest.mark.parametrize(("invariant", "make"), [(i, m) for i, _, m in BAD], ids=[f"{i}-{n}" for i, n, _ in BAD])
+def test_the_checker_sees(invariant: str, make: Callable[[Evidence], Evidence]) -> None:
+    found = check(make(good()))
+    assert invariant in [anomaly.invariant for anomaly in found], report(make(good()))
+    assert all(anomaly.count and anomaly.example for anomaly in found)
+
+
+def test_every_invariant_has_a_bad_history() -> None:
+    assert {invariant for invariant, _, _ in BAD} == CHECKS.keys()
+
+
+def test_what_the_test_forged_itself_may_be_parked() -> None:
+    evidence = good()
+    forged = next(fact for fact in evidence.clearance.service.journal if isinstance(fact, Posted))
+    letter = Letter("x.clearance", forged.topic, evidence.records[-1].value, "nobody asked")
+    service = replace(evidence.clearance.service, letters=(letter,))
+    parked = replace(evidence, clearance=replace(evidence.clearance, service=service))
+    assert [anomaly.invariant for anomaly in check(parked)] == ["S13"]
+    assert check(replace(parked, forged=frozenset({evidence.records[-1].event_id}))) == []
+
+
+def test_before_things_have_come_to_rest_only_what_holds_always_is_asked() -> None:
+    waiting = replace(a_row_that_still_waits_at_rest(good()), settled=False)
+    assert [anomaly.invariant for anomaly in check(waiting)] == ["L3"], "and that they did not is said"
