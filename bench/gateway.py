@@ -23,9 +23,9 @@ from fastapi import FastAPI
 from bench.ground import Servers
 from bench.http_load import Load, load
 from bench.rounds import in_a_process, over
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
-from deploy.local.ports import LOOPBACK, free_port
-from services.gateway.sessions import COOKIE, Sessions
+from deploy.local.processes.ports import LOOPBACK, free_port
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
+from services.gateway.tables.sessions import COOKIE, Sessions
 from tests.support.desks import some_student
 from tests.support.gateway.read_model import Clearance
 from tests.support.installation import Installation

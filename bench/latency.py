@@ -25,12 +25,12 @@ from uuid import uuid4
 
 import asyncpg
 import uvloop
+from services.clearance.notify import VIEW_CHANNEL
 
 from bench.ground import Servers
 from bench.http_load import Connections
 from bench.rounds import over, percentile
-from deploy.local.fleet import CLEARANCE
-from services.clearance.store import NOTICE
+from deploy.local.services import CLEARANCE
 from tests.support.installation import Installation
 
 DEPARTMENT: Final = "library"
@@ -169,7 +169,7 @@ async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
     def wake(*_: Any) -> None:
         woken.set()
 
-    await connection.add_listener(NOTICE, wake)
+    await connection.add_listener(VIEW_CHANNEL, wake)
     known: dict[str, int] = {}
     try:
         while True:

@@ -17,8 +17,8 @@ from bench.ground import Ground, Servers
 from bench.projector_legs import LANES, MAX_RECORDS, Prepared, Said
 from bench.rounds import COLUMNS, Leg, in_a_process, over, row
 from schemas.codec import CONTENT_TYPE
-from services.clearance.folders import FOLDERS
-from services.kit.broker import Outgoing, Publisher, partition_of
+from services.clearance.app import FOLDERS
+from services.kit.messaging.producer import BatchProducer, OutboundRecord, partition_of
 
 PARTITIONS: Final = 12
 SAMPLED_EVERY: Final = 100
@@ -122,17 +122,17 @@ def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
 async def _load(where: Ground, sizes: Sizes) -> list[Said]:
     """Write the topic, and keep what it says by partition and offset."""
     topic = where.topics.status(events.DEPARTMENT)
-    publisher = Publisher(where.kafka, client_id="bench.load")
+    publisher = BatchProducer(where.kafka, client_id="bench.load")
     said: list[Said] = []
     offsets = [0] * PARTITIONS
-    waiting: list[Outgoing] = []
+    waiting: list[OutboundRecord] = []
     try:
         for number, event in enumerate(events.statuses(sizes.count, sizes.students)):
             key = event.student_id.encode()
             part = partition_of(key, PARTITIONS)
             traceparent = _TRACEPARENT.format(number + 1, number + 1, "00" if number % SAMPLED_EVERY else "01")
             headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", traceparent.encode()))
-            waiting.append(Outgoing(topic, key, events.document(event, number), headers, part))
+            waiting.append(OutboundRecord(topic, key, events.document(event, number), headers, part))
             status = event.model_dump_json()
             said.append(Said(event.student_id, event.version, event.occurred_at, part, offsets[part], status))
             offsets[part] += 1

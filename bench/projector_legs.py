@@ -15,11 +15,11 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from bench import events
 from bench.ground import Ground
 from bench.rounds import Leg, timed, while_running
-from services.clearance import store
-from services.clearance.projector import Projector
-from services.kit import telemetry
-from services.kit.collector import calm_collector
-from services.kit.database import open_pool
+from services.clearance.view import view_store
+from services.clearance.view.projector import Projector
+from services.kit.observability import telemetry
+from services.kit.postgres.pool import open_pool
+from services.kit.runtime.gc_tuning import tune_gc
 
 LANES: Final = 2
 MAX_RECORDS: Final = 2000
@@ -73,7 +73,7 @@ def _prepared(said: Sequence[Said]) -> Prepared:
 async def limit(where: Ground, lanes: Sequence[Sequence[Prepared]]) -> Leg:
     """The statement alone, a transaction a batch, on as many connections; in events that the rows stand for."""
     done = [0]
-    statement = store.STATUSES.format(table=store.VIEW)
+    statement = view_store.STATUSES.format(table=view_store.VIEW)
     connections = [await asyncpg.connect(where.dsn) for _ in lanes]
 
     async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Prepared]) -> None:
@@ -92,7 +92,7 @@ async def limit(where: Ground, lanes: Sequence[Sequence[Prepared]]) -> Leg:
 
 async def ours(where: Ground, count: int) -> Leg:
     """The clearance's projector as its service runs it, traces and metrics included; spans go to nobody."""
-    calm_collector()
+    tune_gc()
     traced = telemetry.build("bench", exporters=[_Nobody()])
     trace.set_tracer_provider(traced.tracer_provider)
     metrics.set_meter_provider(traced.meter_provider)

@@ -14,9 +14,9 @@ from bench.ground import Ground, Servers
 from bench.rounds import COLUMNS, Leg, in_a_process, over, row, timed, while_running
 from schemas.codec import CONTENT_TYPE
 from schemas.topics import PARTITIONS
-from services.kit.department import FOLDERS
-from services.kit.outbox import Bell
-from services.kit.relay import Relay
+from services.kit.department.service import FOLDERS
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.relay import Relay
 
 NAIVE_BATCH: Final = 100
 _COPY: Final = 5000
@@ -72,7 +72,7 @@ def _round(where: Ground, sizes: Sizes) -> Round:
 
 async def ours(where: Ground, rows: int) -> Leg:
     """The kit's relay."""
-    relay = Relay(where.dsn, kafka=where.kafka, name="bench", bell=Bell())
+    relay = Relay(where.dsn, kafka=where.kafka, name="bench", bell=Wakeup())
     return await _watched(where, rows, relay.run)
 
 

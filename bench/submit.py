@@ -24,11 +24,11 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
+from services.clearance.notify import VIEW_CHANNEL
 
 from bench.ground import Servers
 from bench.rounds import percentile
-from deploy.local.fleet import CLEARANCE, GATEWAY
-from services.clearance.store import NOTICE
+from deploy.local.services import CLEARANCE, GATEWAY
 from tests.support.clicks import Device, devices
 from tests.support.installation import Installation
 
@@ -147,7 +147,7 @@ async def _watch(installation: Installation, clicks: Clicks) -> None:
     def wake(*_: Any) -> None:
         woken.set()
 
-    await connection.add_listener(NOTICE, wake)
+    await connection.add_listener(VIEW_CHANNEL, wake)
     known = 0
     try:
         while True:

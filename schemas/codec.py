@@ -18,8 +18,8 @@ import msgspec
 from pydantic import ValidationError
 
 from schemas.events import EVENT_TYPES, TYPE_OF, Message, StatusChanged
-from schemas.hot import StatusData as StatusData
-from schemas.hot import decode_status, is_own_spelling
+from schemas.status_fast import StatusData as StatusData
+from schemas.status_fast import decode_status, is_own_spelling
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_EVENT_BYTES: Final = 256 * 1024

@@ -10,12 +10,12 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from schemas.parts import MAX_CHECKS, MAX_DEPARTMENTS, MAX_REASONS, NAME_PATTERN, Facts, Id, Parameters
-from schemas.parts import MAX_VERSION as MAX_VERSION
-from schemas.parts import Instant as Instant
-from schemas.parts import Name as Name
-from schemas.parts import StudentId as StudentId
-from schemas.parts import Version as Version
+from schemas.types import MAX_CHECKS, MAX_DEPARTMENTS, MAX_REASONS, NAME_PATTERN, Facts, Id, Parameters
+from schemas.types import MAX_VERSION as MAX_VERSION
+from schemas.types import Instant as Instant
+from schemas.types import Name as Name
+from schemas.types import StudentId as StudentId
+from schemas.types import Version as Version
 
 
 class Message(BaseModel):

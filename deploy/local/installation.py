@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from deploy.local import jars
-from deploy.local.accounts import ROSTER, Accounts, write_private
-from deploy.local.cohort import Student, people
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, UNIVERSITY, Fleet, Servers, Service, choose_ports
-from deploy.local.loading import Ledger, Progress, import_roster, load_records
-from deploy.local.part import Part
-from deploy.local.processes import Process, StartFailed
-from deploy.local.running import (
+from deploy.demo.load import Ledger, Progress, import_roster, load_records
+from deploy.demo.progress import Steps
+from deploy.demo.students import Student, people
+from deploy.local.credentials import ROSTER, Accounts, write_private
+from deploy.local.processes.process import Process, StartFailed
+from deploy.local.processes.supervisor import Supervisor
+from deploy.local.servers import jars
+from deploy.local.servers.obtain import (
     RunningKafka,
     RunningPostgres,
     RunningZipkin,
@@ -28,11 +28,20 @@ from deploy.local.running import (
     obtain_postgres,
     obtain_zipkin,
 )
-from deploy.local.steps import Steps
-from deploy.local.supervisor import Supervisor
+from deploy.local.servers.server import LocalServer
+from deploy.local.services import (
+    CLEARANCE,
+    GATEWAY,
+    IDENTITY,
+    UNIVERSITY,
+    Servers,
+    Service,
+    ServiceProcesses,
+    choose_ports,
+)
 from schemas.topics import Topics
-from services.kit.departments import SERVICES, Department, discover
-from services.kit.provision import Provisioned, TopicsDiffer, create_databases, create_topics
+from services.kit.manifests import SERVICES, DepartmentManifest, discover
+from services.kit.provisioning.__main__ import Provisioned, TopicsDiffer, create_databases, create_topics
 
 READY_TIMEOUT_S: Final = 120
 POLL_S: Final = 0.15
@@ -51,12 +60,12 @@ class Installation:
 
     def __post_init__(self) -> None:
         found = Path(os.environ.get("LIXIAO_SERVICES_FOLDER") or SERVICES)
-        self.departments: Mapping[str, Department] = discover(found)
+        self.departments: Mapping[str, DepartmentManifest] = discover(found)
         self.accounts = Accounts(self.folder)
         self.ledger = Ledger(self.folder / "given.json")
         names = (GATEWAY, IDENTITY, CLEARANCE, *self.departments)
         self.ports = choose_ports(names, self.first_port, self.folder / "ports")
-        self.fleet = Fleet(self.departments, self.ports, self.accounts)
+        self.fleet = ServiceProcesses(self.departments, self.ports, self.accounts)
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -128,7 +137,7 @@ class Installation:
             )
         )
 
-    def _watch(self, part: Part | None) -> None:
+    def _watch(self, part: LocalServer | None) -> None:
         if part is not None:
             self.supervisor.add(part, started=True, wait=False)
 

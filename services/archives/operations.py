@@ -4,8 +4,9 @@ from pydantic import ConfigDict
 
 from schemas.events import Reason
 from services.archives.rules import ArchivesRecord, Thesis, assess
-from services.kit.fields import ImportRow
-from services.kit.operations import DepartmentRules, Operation, OperationBody, Refused
+from services.kit.department.fields import ImportRow
+from services.kit.department.rules import DepartmentRules, Operation
+from services.kit.operations import OperationBody, Refused
 
 
 class ThesisBody(OperationBody):

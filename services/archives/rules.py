@@ -6,9 +6,9 @@ from typing import Final, Literal
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason
-from services.kit.fields import Item
-from services.kit.operations import Record
-from services.kit.verdicts import Assessment, check_status
+from services.kit.department.assessment import Assessment, check_status
+from services.kit.department.fields import Item
+from services.kit.department.rules import Record
 
 
 class Thesis(StrEnum):

@@ -1,11 +1,12 @@
 """Run the clearance: `python -m services.clearance`, and what its operators do: `--help` lists it."""
 
-from services.clearance import commands, form_commands
+from services.clearance import cli
 from services.clearance.app import clearance_app
+from services.clearance.receipts import cli
 from services.clearance.settings import ClearanceSettings
-from services.kit.command_line import command_line
+from services.kit.cli import service_cli
+from services.kit.http.app import serve
 from services.kit.settings import load
-from services.kit.web import serve
 
 
 def run() -> None:
@@ -13,10 +14,10 @@ def run() -> None:
     serve(clearance_app(settings), settings)
 
 
-cli = command_line("The clearance service", serve=run, letters=commands.letters)
-cli.add_typer(form_commands.keys, name="keys")
-cli.command("verify")(form_commands.verify_form)
-cli.command("rebuild")(commands.rebuild_view)
+cli = service_cli("The clearance service", serve=run, letters=cli.letters)
+cli.add_typer(cli.keys, name="keys")
+cli.command("verify")(cli.verify_form)
+cli.command("rebuild")(cli.rebuild_view)
 
 if __name__ == "__main__":
     cli()

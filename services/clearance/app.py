@@ -8,30 +8,32 @@ from typing import Any
 import asyncpg
 from fastapi import FastAPI
 
-from services.clearance import freshness
-from services.clearance.api import roster_import, roster_router
-from services.clearance.dead_letters import clearing_marks
-from services.clearance.folders import FOLDERS
-from services.clearance.operators import operators_router
-from services.clearance.projector import NAME as PROJECTOR
-from services.clearance.projector import Projector
-from services.clearance.roster import Roster
-from services.clearance.rounds import reader_of, rounds
+from services.clearance.app import FOLDERS
+from services.clearance.dead_letter_api import operators_router
+from services.clearance.roster.api import roster_import, roster_router
+from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
-from services.kit import auth, telemetry
-from services.kit.audit_chain import Sealer
-from services.kit.database import answers, migrate, open_pool
-from services.kit.departments import discover
-from services.kit.health import Health
-from services.kit.imports.jobs import ImportWorker
-from services.kit.imports.routes import imports_router
-from services.kit.outbox import Bell
-from services.kit.parked import Reader
-from services.kit.relay import Relay
-from services.kit.service import background
-from services.kit.telemetry import Telemetry
-from services.kit.vitals import watch_inbox, watch_relay
-from services.kit.web import create_app
+from services.clearance.submission.wiring import reader_of, rounds
+from services.clearance.view import freshness
+from services.clearance.view.projector import NAME as PROJECTOR
+from services.clearance.view.projector import Projector
+from services.clearance.view.unreadable_marks import clearing_marks
+from services.kit.audit.chain import ChainSealer
+from services.kit.http import auth
+from services.kit.http.app import create_app
+from services.kit.imports.api import imports_router
+from services.kit.imports.worker import ImportWorker
+from services.kit.manifests import discover
+from services.kit.messaging.dead_letter_replay import ReplayHandler
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
+from services.kit.messaging.relay import Relay
+from services.kit.observability import telemetry
+from services.kit.observability.telemetry import Telemetry
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import database_probe, open_pool
+from services.kit.runtime.background import background
+from services.kit.runtime.health import Health
 
 DESCRIPTION = (
     "The roster opens cases; what every department says of each student becomes one view, which the gateway reads."
@@ -48,7 +50,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
         async with AsyncExitStack() as running:
             pool = await open_pool(settings.database, name="clearance", max_size=10 + settings.projector_lanes)
             running.push_async_callback(pool.close)
-            health.add("database", answers(pool))
+            health.add("database", database_probe(pool))
             await _start(running, app, settings, health, pool)
             yield
 
@@ -85,17 +87,17 @@ def roster_of(settings: ClearanceSettings) -> Roster:
     return Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
 
 
-def readers_of(settings: ClearanceSettings, projector: Projector) -> dict[str, Reader]:
+def readers_of(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
     """How each consumer's dead letters are read again."""
     ended = clearing_marks(projector.group, projector.topics)
     submissions, reader = reader_of(settings, roster_of(settings))
-    return {projector.group: Reader(projector.apply, ended, projector.committed), submissions: reader}
+    return {projector.group: ReplayHandler(projector.apply, ended, projector.committed), submissions: reader}
 
 
 async def _start(
     running: AsyncExitStack, app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]"
 ) -> None:
-    bell, wake = Bell(), Bell()
+    bell, wake = Wakeup(), Wakeup()
     roster = roster_of(settings)
     rows = roster_import(roster, after_commit=bell.ring)
     projector = projector_of(settings, pool)
@@ -106,12 +108,12 @@ async def _start(
         operators_router(pool, readers_of(settings, projector)),
     ):
         app.include_router(router)
-    watch_relay(health, relay, "clearance")
-    watch_inbox(health, projector.inbox, PROJECTOR)
+    add_relay_probe(health, relay, "clearance")
+    add_consumer_probe(health, projector.inbox, PROJECTOR)
     for name, run in (
         ("relay", relay.run),
         ("projector", projector.run),
-        ("audit sealer", Sealer(pool).run),
+        ("audit sealer", ChainSealer(pool).run),
         ("imports", ImportWorker(rows, pool, wake).run),
         ("freshness", partial(freshness.watch, pool, projector.inbox, consumer=PROJECTOR)),
     ):

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Final
 
-from services.kit import database
+from services.kit.postgres import pool
 
-_KIT: Final = Path(database.__file__).parent / "migrations"
+_KIT: Final = Path(pool.__file__).parent / "migrations"
 _SHARED: Final = ("outbox", "inbox", "audit", "imports")
 FOLDERS: Final = (*(_KIT / name for name in _SHARED), Path(__file__).parent / "migrations")

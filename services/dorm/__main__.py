@@ -1,7 +1,7 @@
 """Run the dorm service: `python -m services.dorm`."""
 
 from services.dorm.operations import RULES
-from services.kit.department import run_department
+from services.kit.department.service import run_department
 
 if __name__ == "__main__":
     run_department(RULES)

@@ -4,8 +4,9 @@ from pydantic import ConfigDict
 
 from schemas.events import Reason
 from services.dorm.rules import MAX_RESIDENCES, DormRecord, Residence, assess
-from services.kit.fields import Day, ImportRow, ShortLine
-from services.kit.operations import DepartmentRules, Operation, OperationBody, Refused
+from services.kit.department.fields import Day, ImportRow, ShortLine
+from services.kit.department.rules import DepartmentRules, Operation
+from services.kit.operations import OperationBody, Refused
 
 
 class AssignBody(OperationBody):

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events import Reason
-from services.kit.fields import Day, Item, ShortLine, distinct
-from services.kit.operations import Record
-from services.kit.verdicts import Assessment, check_status
+from services.kit.department.assessment import Assessment, check_status
+from services.kit.department.fields import Day, Item, ShortLine, distinct
+from services.kit.department.rules import Record
 
 MAX_RESIDENCES: Final = 20
 

@@ -1,7 +1,7 @@
 """Run the finance service: `python -m services.finance`."""
 
 from services.finance.operations import RULES
-from services.kit.department import run_department
+from services.kit.department.service import run_department
 
 if __name__ == "__main__":
     run_department(RULES)

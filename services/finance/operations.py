@@ -4,8 +4,9 @@ from pydantic import ConfigDict
 
 from schemas.events import Reason
 from services.finance.rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord, assess
-from services.kit.fields import ZERO, Amount, ImportRow, ItemId, Line, Money, yuan
-from services.kit.operations import DepartmentRules, Operation, OperationBody, Refused
+from services.kit.department.fields import ZERO, Amount, ImportRow, ItemId, Line, Money, yuan
+from services.kit.department.rules import DepartmentRules, Operation
+from services.kit.operations import OperationBody, Refused
 
 
 class ChargeBody(OperationBody):

@@ -4,13 +4,13 @@ from contextlib import AbstractAsyncContextManager
 
 from services.gateway.app import NAME, gateway_app
 from services.gateway.settings import GatewaySettings
-from services.gateway.submissions import ends
-from services.kit.command_line import command_line
-from services.kit.dead_letter_commands import Letters, letters_in
-from services.kit.handlers import each
-from services.kit.parked import Reader
+from services.gateway.tables.commands import ends
+from services.kit.cli import service_cli
+from services.kit.http.app import serve
+from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.messaging.dead_letter_replay import ReplayHandler
+from services.kit.messaging.handlers import dispatch
 from services.kit.settings import load
-from services.kit.web import serve
 
 
 def run() -> None:
@@ -21,10 +21,10 @@ def run() -> None:
 def letters() -> AbstractAsyncContextManager[Letters]:
     """What the gateway could not read of what became of its students' commands."""
     settings = load(GatewaySettings)
-    return letters_in(settings.database, NAME, lambda _: {settings.topics.group(NAME): Reader(each(ends()))})
+    return letters_in(settings.database, NAME, lambda _: {settings.topics.group(NAME): ReplayHandler(dispatch(ends()))})
 
 
-cli = command_line("The gateway", serve=run, letters=letters)
+cli = service_cli("The gateway", serve=run, letters=letters)
 
 if __name__ == "__main__":
     cli()

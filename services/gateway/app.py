@@ -14,35 +14,43 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from services.gateway import api, desk, errors, pages, print_form, public_check, sign_in
-from services.gateway.favourites import Favourites
-from services.gateway.gateway import Gateway
-from services.gateway.handing_over import HandingOver
+from services.gateway.case.live import COMMAND_CHANNEL, VIEW_CHANNEL, Hub, listen
+from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.identity import OpenIdClient, OpenIdSettings
-from services.gateway.limits import Limits
-from services.gateway.live import COMMAND_CHANNEL, VIEW_CHANNEL, Hub, listen
-from services.gateway.page import House
-from services.gateway.pdf import Printer
-from services.gateway.queries import ReadModel
-from services.gateway.register import Register
-from services.gateway.render import Renderer
-from services.gateway.security import Guard
-from services.gateway.sessions import Sessions
+from services.gateway.printing.typst import FormRenderer
+from services.gateway.read_model.students import ReadModel
+from services.gateway.read_model.submissions import SubmissionRecords
+from services.gateway.routes import (
+    certificate_desk,
+    error_pages,
+    form_pdf,
+    public_verification,
+    sign_in,
+    student_api,
+    student_pages,
+)
+from services.gateway.routes.dependencies import Gateway
 from services.gateway.settings import GatewaySettings
-from services.gateway.submissions import Commands, ends
-from services.gateway.university import CONFIGURATIONS, departments, load
-from services.kit import telemetry
-from services.kit.audit_chain import Sealer
-from services.kit.consumer import Inbox
-from services.kit.database import answers, migrate, open_pool
-from services.kit.handlers import each
-from services.kit.health import Health
-from services.kit.outbox import Bell
-from services.kit.relay import Relay
-from services.kit.service import background
-from services.kit.telemetry import Telemetry
-from services.kit.vitals import watch_inbox, watch_relay
-from services.kit.web import create_app
+from services.gateway.tables.commands import StudentCommandTable, ends
+from services.gateway.tables.favourites import Favourites
+from services.gateway.tables.sessions import Sessions
+from services.gateway.university import CONFIGURATIONS, Site, departments, load
+from services.gateway.web.guard import Guard
+from services.gateway.web.rate_limits import Limits
+from services.gateway.web.renderer import Renderer
+from services.kit.audit.chain import ChainSealer
+from services.kit.http.app import create_app
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
+from services.kit.messaging.relay import Relay
+from services.kit.observability import telemetry
+from services.kit.observability.telemetry import Telemetry
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import database_probe, open_pool
+from services.kit.runtime.background import background
+from services.kit.runtime.health import Health
 
 NAME: Final = "gateway"
 KIT: Final = Path(__file__).parents[1] / "kit" / "migrations"
@@ -53,7 +61,7 @@ _SWEEP_EVERY_S: Final = 300
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
     """The application; its lifespan opens the databases and starts relay, inbox, hub and listeners."""
     folder = settings.university or CONFIGURATIONS / "cumt"
-    house = House(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
+    house = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
     renderer, health = Renderer(house, folder), Health()
 
     @asynccontextmanager
@@ -70,12 +78,12 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
         lifespan=lifespan,
         routers=(
             renderer.assets.routes(),
-            pages.router,
-            print_form.router,
-            desk.router,
-            public_check.router,
+            student_pages.router,
+            form_pdf.router,
+            certificate_desk.router,
+            public_verification.router,
             sign_in.router,
-            api.router,
+            student_api.router,
         ),
         telemetry=traced or telemetry.start(f"lixiao-{NAME}", settings=settings),
         docs=False,
@@ -83,7 +91,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
     )
     if settings.docs:
         _describe(app)
-    errors.install(app, renderer)
+    error_pages.install(app, renderer)
     _guard(app, settings.origin, renderer)
     return app
 
@@ -100,7 +108,7 @@ def _guard(app: FastAPI, origin: str, renderer: Renderer) -> None:
     build = app.build_middleware_stack
 
     def refuse(request: Request, problem: Response) -> Response:
-        return errors.shown(renderer, request, problem)
+        return error_pages.shown(renderer, request, problem)
 
     def guarded() -> ASGIApp:
         return Guard(build(), origin=origin, refuse=refuse)
@@ -116,9 +124,9 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
     readers = await open_pool(settings.read_model, name=f"{NAME}.reader", min_size=0)
     running.push_async_callback(_close, readers)
     http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
-    bell = Bell()
+    bell = Wakeup()
     sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
-    read_model, commands = ReadModel(readers), Commands(pool, settings.topics, bell)
+    read_model, commands = ReadModel(readers), StudentCommandTable(pool, settings.topics, bell)
     hub = Hub(
         read_model,
         commands.newest_of,
@@ -127,13 +135,13 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
         most=settings.most_streams,
         sessions_every_s=settings.streams_sessions_every_s,
     )
-    health.add("database", answers(pool))
+    health.add("database", database_probe(pool))
     health.add("read model", read_model.answers)
     relay = Relay(settings.database, kafka=settings.kafka, name=NAME, bell=bell)
     inbox = _inbox(settings, renderer.house, pool)
-    watch_relay(health, relay, NAME)
+    add_relay_probe(health, relay, NAME)
     # Without the broker the pages still serve what is known: that is no reason to take the gateway out.
-    watch_inbox(health, inbox, NAME, needs_broker=False)
+    add_consumer_probe(health, inbox, NAME, needs_broker=False)
     kept: dict[str, Callable[[], Awaitable[None]]] = {
         "relay": relay.run,
         "inbox": inbox.run,
@@ -141,12 +149,12 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
         "listen to the view": partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify),
         "listen to commands": partial(listen, settings.database, COMMAND_CHANNEL, hub.notify),
         "live": hub.run,
-        "audit sealer": Sealer(pool).run,
+        "audit sealer": ChainSealer(pool).run,
     }
     for name, run in kept.items():
         await running.enter_async_context(background(name, run, health))
     openid = OpenIdClient(http, _openid(settings), lambda: datetime.now(UTC))
-    register, printer = Register(readers), Printer()
+    register, printer = SubmissionRecords(readers), FormRenderer()
     running.callback(printer.close)
     return Gateway(
         settings,
@@ -158,21 +166,21 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
         openid,
         hub,
         register,
-        HandingOver(pool, settings.topics, bell, register),
+        CertificateIssueRequests(pool, settings.topics, bell, register),
         Limits(),
         printer,
     )
 
 
-def _inbox(settings: GatewaySettings, house: House, pool: "asyncpg.Pool[Any]") -> Inbox:
+def _inbox(settings: GatewaySettings, house: Site, pool: "asyncpg.Pool[Any]") -> TransactionalConsumer:
     topics = settings.topics
     heard = [topics.submission, *(topics.answer(department) for department in house.departments)]
-    return Inbox(
+    return TransactionalConsumer(
         pool=pool,
         kafka=settings.kafka,
         group=topics.group(NAME),
         topics=heard,
-        apply=each(ends()),
+        apply=dispatch(ends()),
         session_timeout_s=settings.session_timeout_s,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, TypeGuard
 
-from .refusals import Refusal, SignInRefused
+from services.gateway.refusals import Refusal, SignInRefused
 
 LEEWAY_S: Final = 60
 _INSTANT_MAX_S: Final = 253_402_300_799  # the end of year 9999, the last that a datetime can hold

@@ -12,11 +12,18 @@ from urllib.parse import quote_plus
 
 import httpx
 
-from .id_token import Expected, Identity, identity_of
-from .provider_http import Cached, call
-from .provider_metadata import WELL_KNOWN, Metadata, code_challenge, is_acceptable_url, parse_metadata, with_query
-from .refusals import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from .token_signature import Header, Key, find_key, read_header, usable_keys, verified_claims
+from services.gateway.id_token import Expected, Identity, identity_of
+from services.gateway.provider_http import Cached, call
+from services.gateway.provider_metadata import (
+    WELL_KNOWN,
+    Metadata,
+    code_challenge,
+    is_acceptable_url,
+    parse_metadata,
+    with_query,
+)
+from services.gateway.refusals import ProviderUnavailable, Refusal, SignInRefused, Unavailability
+from services.gateway.token_signature import Header, Key, find_key, read_header, usable_keys, verified_claims
 
 __all__ = [
     "Identity",

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.gateway.security import Buckets
-from services.kit.problems import Problem
+from services.gateway.web.rate_limits import TokenBuckets
+from services.kit.http.problems import Problem
 
 # An office behind one address checks a pile of forms; all the world together cannot search the 2^39.6 codes.
 ADDRESS_RATE, ADDRESS_BURST = 0.2, 20.0
@@ -15,8 +15,8 @@ class Limits:
     """Checks by client address, and by everybody together. Bounded: the oldest addresses are forgotten first."""
 
     def __init__(self) -> None:
-        self._addresses = Buckets(ADDRESS_RATE, ADDRESS_BURST)
-        self._all = Buckets(ALL_RATE, ALL_BURST)
+        self._addresses = TokenBuckets(ADDRESS_RATE, ADDRESS_BURST)
+        self._all = TokenBuckets(ALL_RATE, ALL_BURST)
 
     def take(self, address: str, now_s: float) -> None:
         """Raises a 429 `Problem` for one check too many."""

@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 
 import httpx
 
-from .refusals import ProviderUnavailable, Unavailability
+from services.gateway.refusals import ProviderUnavailable, Unavailability
 
 RESPONSE_BYTES_MAX = 262_144
 CACHE_LIFETIME_S = 3600.0

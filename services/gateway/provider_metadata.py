@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from .refusals import ProviderUnavailable, Unavailability
+from services.gateway.refusals import ProviderUnavailable, Unavailability
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 _URL_CHARACTERS_MAX = 2048

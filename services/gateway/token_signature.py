@@ -11,7 +11,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import ECKey, JWKRegistry, OctKey, OKPKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
-from .refusals import Refusal, SignInRefused
+from services.gateway.refusals import Refusal, SignInRefused
 
 Key = RSAKey | ECKey | OKPKey
 

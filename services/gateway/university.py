@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.gateway.pictures import NAME, size_of
-from services.kit.departments import Department, Link, Text, discover
+from services.gateway.image_size import NAME, size_of
+from services.kit.manifests import DepartmentManifest, Link, Text, discover
 
 PICTURES = "pictures"
 """The folder in a university's own that holds the pictures of its manual."""
@@ -122,7 +122,7 @@ def load(folder: Path) -> University:
     return university
 
 
-def departments(folder: Path, services: Path) -> dict[str, Department]:
+def departments(folder: Path, services: Path) -> dict[str, DepartmentManifest]:
     """The departments found under `services`, with the university's `departments.toml` laid over their manifests."""
     path = folder / "departments.toml"
     overlay: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}

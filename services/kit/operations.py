@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason, StudentId
-from services.kit.verdicts import Assessment
+from services.kit.department.assessment import Assessment
 
 
 class Record(BaseModel):

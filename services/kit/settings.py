@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import Topics
-from services.kit.departments import SERVICES
+from services.kit.manifests import SERVICES
 
 PREFIX = "LIXIAO_"
 SECRETS_FOLDER = "LIXIAO_SECRETS_FOLDER"

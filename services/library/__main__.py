@@ -1,6 +1,6 @@
 """Run the library service: `python -m services.library`."""
 
-from services.kit.department import run_department
+from services.kit.department.service import run_department
 from services.library.operations import RULES
 
 if __name__ == "__main__":

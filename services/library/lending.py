@@ -5,8 +5,9 @@ from typing import TypeVar
 from pydantic import ConfigDict
 
 from schemas.events import Reason
-from services.kit.fields import Amount, Day, Item, ItemId, Line, yuan
-from services.kit.operations import Operation, OperationBody, Refused
+from services.kit.department.fields import Amount, Day, Item, ItemId, Line, yuan
+from services.kit.department.rules import Operation
+from services.kit.operations import OperationBody, Refused
 from services.library.rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Violation
 
 T = TypeVar("T", bound=Item)

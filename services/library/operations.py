@@ -5,8 +5,9 @@ from decimal import Decimal
 from pydantic import ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.events import Reason
-from services.kit.fields import Amount, Day, ImportRow, ItemId, Line, Money, yuan
-from services.kit.operations import DepartmentRules, Refused
+from services.kit.department.fields import Amount, Day, ImportRow, ItemId, Line, Money, yuan
+from services.kit.department.rules import DepartmentRules
+from services.kit.operations import Refused
 from services.library import lending, thesis
 from services.library.rules import Card, Fine, LibraryRecord, Loan, Thesis, assess
 

@@ -7,9 +7,9 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from schemas.events import Reason
-from services.kit.fields import ZERO, Amount, Day, Item, ItemId, Line, Money, MoneyText, distinct, yuan
-from services.kit.operations import Record
-from services.kit.verdicts import Assessment, check_status
+from services.kit.department.assessment import Assessment, check_status
+from services.kit.department.fields import ZERO, Amount, Day, Item, ItemId, Line, Money, MoneyText, distinct, yuan
+from services.kit.department.rules import Record
 
 MAX_ITEMS: Final = 200
 """Of each kind in one student's record."""

@@ -3,7 +3,8 @@
 from pydantic import ConfigDict
 
 from schemas.events import Reason
-from services.kit.operations import Operation, OperationBody, Refused
+from services.kit.department.rules import Operation
+from services.kit.operations import OperationBody, Refused
 from services.library.rules import LibraryRecord, Thesis
 
 

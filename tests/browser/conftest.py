@@ -6,8 +6,8 @@ from typing import Any, Final, Protocol
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError
 
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
-from deploy.local.running import RunningKafka, RunningPostgres
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
 from tests.support.browser.journey_data import CLERK
 from tests.support.browser.scenes import Stage, opened_stage

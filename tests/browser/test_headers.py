@@ -11,9 +11,9 @@ from playwright.async_api import Browser as Chromium
 from playwright.async_api import ConsoleMessage
 
 from services.gateway.app import gateway_app
-from services.gateway.public_check import KEYS_ADDRESS
+from services.gateway.routes.public_verification import KEYS_ADDRESS
 from services.gateway.settings import GatewaySettings
-from services.kit import telemetry
+from services.kit.observability import telemetry
 from tests.support.browser.chromium import PC, open_context
 from tests.support.browser.scenes import BY_NAME, NOWHERE, Actor, Scene, Stage, card_open, clear, completed, waiting
 from tests.support.gateway.server import Browser

@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
-from deploy.local.fleet import CLEARANCE, GATEWAY
+from deploy.local.services import CLEARANCE, GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device

@@ -9,8 +9,8 @@ from pdfminer.high_level import extract_pages
 from pdfminer.layout import LTPage, LTTextContainer
 from playwright.async_api import Page, expect
 
-from deploy.local.fleet import GATEWAY
 from deploy.local.identity.people import Person
+from deploy.local.services import GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import axe, journey_data
 from tests.support.browser.chromium import PC, PHONE, Device, box

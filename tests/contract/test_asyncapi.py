@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from schemas.events import EVENT_TYPES, TYPE_OF
 from schemas.flows import flows
 from schemas.topics import Topics
-from services.kit.departments import discover
+from services.kit.manifests import discover
 from tests.support.samples.documents import EXAMPLES, SCHEMAS
 
 pytestmark = pytest.mark.contract

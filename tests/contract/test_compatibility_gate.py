@@ -9,9 +9,9 @@ from typing import Any
 import jsoncompat
 import pytest
 
-from schemas.compatibility import OLD_EVENTS, OLD_READERS, breakages, without_additions
 from schemas.events import StatusChanged, SubmissionRefused, json_schema
-from services.kit import contract, contract_gate
+from tools.contract import __main__, gate
+from tools.contract.compatibility import OLD_EVENTS, OLD_READERS, breakages, without_additions
 
 pytestmark = pytest.mark.contract
 
@@ -231,7 +231,7 @@ def put(folder: Path, schemas: dict[str, Schema]) -> Path:
 def test_an_event_that_is_gone_breaks_everyone_who_reads_it(tmp_path: Path) -> None:
     released = put(tmp_path / "1.0.0", {"lixiao.status-changed.v1.json": STATUS})
 
-    found = contract_gate.broken(released, {})
+    found = gate.broken(released, {})
 
     assert [each.what for each in found["lixiao.status-changed.v1.json"]] == ["schema removed"]
 
@@ -240,15 +240,15 @@ def test_a_department_that_is_gone_takes_its_facts_with_it(tmp_path: Path) -> No
     facts = {"type": "object", "properties": {"count": {"type": "integer"}}}
     released = put(tmp_path / "1.0.0", {"facts.observatory.lens.json": facts})
 
-    assert contract_gate.broken(released, {}) == {}
+    assert gate.broken(released, {}) == {}
 
 
 def test_what_our_own_walk_would_miss_a_second_opinion_finds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     released = put(tmp_path / "1.0.0", {"lixiao.status-changed.v1.json": STATUS})
     _, current = after(BREAKING["enum value added"][0])
-    monkeypatch.setattr(contract_gate, "breakages", lambda old, new: ())
+    monkeypatch.setattr(gate, "breakages", lambda old, new: ())
 
-    found = contract_gate.broken(released, {"lixiao.status-changed.v1.json": current})
+    found = gate.broken(released, {"lixiao.status-changed.v1.json": current})
 
     assert [each.what for each in found["lixiao.status-changed.v1.json"]] == ["jsoncompat finds it incompatible"]
 
@@ -257,8 +257,8 @@ def test_the_explanation_says_what_broke_for_whom_and_what_to_do(tmp_path: Path)
     released = put(tmp_path / "1.0.0", {"lixiao.status-changed.v1.json": STATUS})
     _, current = after(BREAKING["enum value added"][0])
 
-    ((name, breaks),) = contract_gate.broken(released, {"lixiao.status-changed.v1.json": current}).items()
-    text = contract_gate.explanation(name, breaks)
+    ((name, breaks),) = gate.broken(released, {"lixiao.status-changed.v1.json": current}).items()
+    text = gate.explanation(name, breaks)
 
     assert "enum value added: 'waived'" in text
     assert "Readers: clearance." in text
@@ -271,7 +271,7 @@ def test_the_gate_command_fails_on_a_break_and_says_so(
     _, stricter = after(lambda s: s["required"].append("desk"))
     (tmp_path / "released").mkdir()
     put(tmp_path / "released" / "1.0.0", {"lixiao.status-changed.v1.json": stricter})
-    monkeypatch.setattr(contract, "SCHEMAS", tmp_path)
+    monkeypatch.setattr(__main__, "SCHEMAS", tmp_path)
 
-    assert contract.main(["gate"]) == 1
+    assert __main__.main(["gate"]) == 1
     assert "lixiao.status-changed.v1.json breaks its readers" in capsys.readouterr().out

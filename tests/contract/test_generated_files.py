@@ -8,9 +8,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas.events import EVENT_TYPES
-from services.kit import contract, contract_gate
-from services.kit.departments import SERVICES, discover
+from services.kit.manifests import SERVICES, discover
 from tests.support.samples.documents import SCHEMAS
+from tools.contract import __main__, gate
 
 pytestmark = pytest.mark.contract
 
@@ -21,7 +21,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_every_generated_file_is_what_the_models_say() -> None:
-    assert contract.differences() == [], "run: python -m services.kit.contract write"
+    assert __main__.differences() == [], "run: python -m tools.contract.__main__ write"
 
 
 def test_every_event_has_its_schema() -> None:
@@ -56,20 +56,20 @@ def test_check_names_a_file_that_was_edited_lost_or_left_over(copy: Path) -> Non
     (copy / "json" / "lixiao.forgotten.v1.json").write_text("{}", "utf-8")
     (copy / "asyncapi.yaml").write_text("asyncapi: 2.0.0\n", "utf-8")
 
-    assert contract.differences(copy) == [
+    assert __main__.differences(copy) == [
         "asyncapi.yaml",
         "json/lixiao.case-changed.v1.json",
         "json/lixiao.forgotten.v1.json",
         "json/lixiao.source-alive.v1.json",
     ]
 
-    contract.write(copy)
+    __main__.write(copy)
 
-    assert contract.differences(copy) == []
+    assert __main__.differences(copy) == []
 
 
 def test_a_published_example_is_never_changed_or_removed() -> None:
-    assert contract.example_faults() == []
+    assert __main__.example_faults() == []
 
 
 def test_a_changed_a_removed_and_a_new_example_are_each_named(copy: Path) -> None:
@@ -79,7 +79,7 @@ def test_a_changed_a_removed_and_a_new_example_are_each_named(copy: Path) -> Non
     (copy / "examples" / "lixiao.case-changed.v1" / "99-new.json").write_text("{}", "utf-8")
 
     names = [path.relative_to(copy / "examples").as_posix() for path in (changed, removed)]
-    assert sorted(contract.example_faults(copy)) == sorted(
+    assert sorted(__main__.example_faults(copy)) == sorted(
         [
             f"{names[0]}: changed after it was published",
             f"{names[1]}: published, and now gone",
@@ -89,32 +89,32 @@ def test_a_changed_a_removed_and_a_new_example_are_each_named(copy: Path) -> Non
 
 
 def test_publishing_adds_the_new_examples_and_touches_no_other_line(copy: Path) -> None:
-    index = copy / "examples" / contract.INDEX
+    index = copy / "examples" / __main__.INDEX
     before = index.read_text("utf-8")
     (copy / "examples" / "lixiao.case-changed.v1" / "99-new.json").write_text("{}", "utf-8")
 
-    assert contract.publish(copy) == ["lixiao.case-changed.v1/99-new.json"]
-    assert contract.publish(copy) == []
+    assert __main__.publish(copy) == ["lixiao.case-changed.v1/99-new.json"]
+    assert __main__.publish(copy) == []
     assert index.read_text("utf-8").startswith(before)
-    assert contract.example_faults(copy) == []
+    assert __main__.example_faults(copy) == []
 
 
 def test_a_release_keeps_the_schemas_and_is_never_changed(copy: Path) -> None:
-    folder = contract.release("99.0.0", copy)
+    folder = __main__.release("99.0.0", copy)
 
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
         path.name: path.read_bytes() for path in (copy / "json").iterdir()
     }
-    assert contract_gate.last_release(copy) == folder
+    assert gate.last_release(copy) == folder
     with pytest.raises(ValueError, match="never changed"):
-        contract.release("99.0.0", copy)
+        __main__.release("99.0.0", copy)
 
 
 def test_the_last_release_is_the_highest_version_not_the_last_name(tmp_path: Path) -> None:
     for version in ("0.9.0", "0.10.0", "0.2.0"):
         (tmp_path / "released" / version).mkdir(parents=True)
 
-    release = contract_gate.last_release(tmp_path)
+    release = gate.last_release(tmp_path)
 
     assert release is not None
     assert release.name == "0.10.0"
@@ -124,10 +124,10 @@ def test_the_last_release_is_the_highest_version_not_the_last_name(tmp_path: Pat
 def test_a_command_that_is_not_understood_prints_the_commands(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert contract.main(arguments) == 2
+    assert __main__.main(arguments) == 2
     assert "gate" in capsys.readouterr().out
 
 
 def test_check_and_gate_pass_on_the_repository(capsys: pytest.CaptureFixture[str]) -> None:
-    assert contract.main(["check"]) == 0, capsys.readouterr().out
-    assert contract.main(["gate"]) == 0, capsys.readouterr().out
+    assert __main__.main(["check"]) == 0, capsys.readouterr().out
+    assert __main__.main(["gate"]) == 0, capsys.readouterr().out

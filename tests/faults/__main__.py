@@ -15,10 +15,10 @@ import structlog
 import typer
 from rich.console import Console
 
-from deploy.local.jars import cache_folder
-from deploy.local.kafka import Kafka
-from deploy.local.postgres import Postgres
-from deploy.local.state import claim_any
+from deploy.local.processes.state_folder import claim_any
+from deploy.local.servers.jars import cache_folder
+from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.postgres import Postgres
 from tests.faults import scenarios
 from tests.faults.crashes import ROUNDS, crash_round
 from tests.faults.staged import staged

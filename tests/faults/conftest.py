@@ -5,16 +5,16 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from deploy.local.fleet import IDENTITY
-from deploy.local.kafka import Kafka
-from deploy.local.running import RunningPostgres
-from deploy.local.state import State, clean
+from deploy.local.processes.state_folder import StateFolder, clean
+from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.obtain import RunningPostgres
+from deploy.local.services import IDENTITY
 from tests.support.checker.observed_installation import Campus
 from tests.support.servers import must
 
 
 @pytest.fixture(scope="package")
-def broker(state: State, cache: object) -> Iterator[Kafka]:
+def broker(state: StateFolder, cache: object) -> Iterator[Kafka]:
     """A broker that no other test uses. Leave it running."""
     kafka = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)  # type: ignore[arg-type]
     yield must(kafka.start)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from deploy.local.fleet import CLEARANCE
-from services.kit.crash import EXIT_CODE
+from deploy.local.services import CLEARANCE
+from services.kit.runtime.failpoints import EXIT_CODE
 from tests.support.checker.observed_installation import Campus
 
 STUDENTS: Final = 18

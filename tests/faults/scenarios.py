@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from deploy.local.fleet import CLEARANCE
-from deploy.local.kafka import Kafka
+from deploy.local.servers.kafka import Kafka
+from deploy.local.services import CLEARANCE
 from schemas.codec import encode, read
 from schemas.events import AttestationGiven, AttestationOutcome
 from tests.support.checker.history import Outcome

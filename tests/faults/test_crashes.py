@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.kit.crash import POINTS
+from services.kit.runtime.failpoints import POINTS
 from tests.faults.crashes import ROUNDS, crash_round
 from tests.support.checker.observed_installation import Campus
 

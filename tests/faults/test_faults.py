@@ -1,6 +1,6 @@
 """Real faults on a running installation; after each the checker looks at everything."""
 
-from deploy.local.kafka import Kafka
+from deploy.local.servers.kafka import Kafka
 from tests.faults import scenarios
 from tests.support.checker.history import Outcome
 from tests.support.checker.observed_installation import Campus

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.running import RunningPostgres
+from deploy.local.servers.obtain import RunningPostgres
 from tests.faults.staged import staged
 from tests.mutants.running import applied, copied, run
 from tests.mutants.variants import MUTANTS, Mutant

@@ -5,7 +5,7 @@ import time
 
 import httpx
 
-from deploy.local.fleet import GATEWAY
+from deploy.local.services import GATEWAY
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.observed_installation import Campus
 from tests.support.clicks import Device, devices

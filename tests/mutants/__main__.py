@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from deploy.local.running import obtain_postgres
-from deploy.local.state import claim_any
+from deploy.local.processes.state_folder import claim_any
+from deploy.local.servers.obtain import obtain_postgres
 from tests.mutants.running import RACES, run
 from tests.mutants.variants import MUTANTS, Mutant
 from tests.support.paths import ROOT

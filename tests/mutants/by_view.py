@@ -3,7 +3,7 @@
 import json
 
 from schemas.events import AttestationGiven, AttestationOutcome, SubmitAsked
-from services.kit.database import Connection
+from services.kit.postgres.pool import Connection
 
 
 async def attested_by_view(connection: Connection, event: SubmitAsked) -> dict[str, AttestationGiven]:

@@ -5,11 +5,11 @@ from typing import Final
 
 from tests.support.checker.simulation import LIFE_S
 
-ATTEST: Final = "services/kit/attestation.py"
-ATTEMPTS: Final = "services/clearance/attempts.py"
-SUBMISSIONS: Final = "services/clearance/submissions.py"
-COMMANDS: Final = "services/kit/commands.py"
-GATEWAY: Final = "services/gateway/submissions.py"
+ATTEST: Final = "services/kit/department/attestation.py"
+ATTEMPTS: Final = "services/clearance/submission/attempt_store.py"
+SUBMISSIONS: Final = "services/clearance/submission/handlers.py"
+COMMANDS: Final = "services/kit/department/student_commands.py"
+GATEWAY: Final = "services/gateway/tables/commands.py"
 GATEWAY_TABLES: Final = "services/gateway/migrations/0001_gateway.sql"
 
 
@@ -125,7 +125,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "the relay deletes rows, then sends them",
         (
             Edit(
-                "services/kit/relay.py",
+                "services/kit/messaging/relay.py",
                 "                await self._send(rows)\n",
                 '                await _delete(deleter, [row["id"] for row in rows])\n'
                 "                await self._send(rows)\n",
@@ -135,14 +135,20 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "no version guard",
         "whatever word comes last is the view's",
-        (Edit("services/clearance/store.py", "    WHERE excluded.version > kept.version\n", "    WHERE true\n"),),
+        (
+            Edit(
+                "services/clearance/view/view_store.py",
+                "    WHERE excluded.version > kept.version\n",
+                "    WHERE true\n",
+            ),
+        ),
     ),
     Mutant(
         "missing department counted as pass",
         "those who answered are all clear, and that is enough",
         (
             Edit(
-                "services/clearance/settlement.py",
+                "services/clearance/submission/settlement.py",
                 "    if required and counted.keys() == required:",
                 "    if required and counted:",
             ),
@@ -159,7 +165,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a batch that failed is left behind",
         (
             Edit(
-                "services/kit/consumer.py",
+                "services/kit/messaging/consumer.py",
                 "                    wait_s = min(wait_s * 2, WAIT_S[1])\n                else:\n",
                 "                    break\n                else:\n",
             ),
@@ -188,7 +194,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "a department reads the record without locking it, and is slow",
         (
             Edit(
-                "services/kit/desk.py",
+                "services/kit/department/desk.py",
                 " FROM record WHERE student_id = $1 FOR UPDATE",
                 ", pg_sleep(0.1) FROM record WHERE student_id = $1",
             ),
@@ -199,14 +205,22 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         "an exception is opened only for a word several versions on",
         (
             Edit(
-                "services/clearance/exceptions.py", "WHERE version >= attested AND", "WHERE version > attested + 3 AND"
+                "services/clearance/submission/exceptions.py",
+                "WHERE version >= attested AND",
+                "WHERE version > attested + 3 AND",
             ),
         ),
     ),
     Mutant(
         "form over another attempt",
         "what is signed names another attempt",
-        (Edit("services/clearance/receipts.py", '"attempt": str(attempt_id),', '"attempt": str(attempt_id)[::-1],'),),
+        (
+            Edit(
+                "services/clearance/receipts/payload.py",
+                '"attempt": str(attempt_id),',
+                '"attempt": str(attempt_id)[::-1],',
+            ),
+        ),
     ),
     Mutant(
         "release without an entry",

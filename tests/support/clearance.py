@@ -9,16 +9,17 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from services.kit.postgres.migrations import migrate
 
 from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
 from schemas.topics import ALIVE_KEY, Topics
-from services.clearance.folders import FOLDERS
-from services.clearance.projector import NAME, Projector
-from services.kit.broker import Outgoing, Publisher
-from services.kit.database import migrate, open_pool
-from services.kit.departments import discover
-from services.kit.topic_provision import create_topics
+from services.clearance.app import FOLDERS
+from services.clearance.view.projector import NAME, Projector
+from services.kit.manifests import discover
+from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.postgres.pool import open_pool
+from services.kit.provisioning.topics import create_topics
 
 DEPARTMENTS: Final = tuple(discover())
 
@@ -31,7 +32,7 @@ class World:
     kafka: str
     topics: Topics
     pool: "asyncpg.Pool[Any]"
-    publisher: Publisher
+    publisher: BatchProducer
 
     @property
     def group(self) -> str:
@@ -48,16 +49,16 @@ class World:
         mark = written(SourceAlive(department=department, as_of=as_of))
         topic = self.topics.status(department)
         parts = await self.publisher.partitions(topic)
-        await self.publisher.send([Outgoing(topic, ALIVE_KEY, mark, HEADERS, part) for part in range(parts)])
+        await self.publisher.send([OutboundRecord(topic, ALIVE_KEY, mark, HEADERS, part) for part in range(parts)])
 
     async def poison(self, student_id: str, value: bytes | None, *, department: str = "library") -> None:
         """A record that no reader can read, under this student's key."""
-        record: Any = Outgoing(self.topics.status(department), student_id.encode(), value, HEADERS)  # type: ignore[arg-type]
+        record: Any = OutboundRecord(self.topics.status(department), student_id.encode(), value, HEADERS)  # type: ignore[arg-type]
         await self.publisher.send([record])
 
-    def record(self, event: StatusChanged, *headers: tuple[str, bytes]) -> Outgoing:
+    def record(self, event: StatusChanged, *headers: tuple[str, bytes]) -> OutboundRecord:
         topic = self.topics.status(event.department)
-        return Outgoing(topic, event.student_id.encode(), written(event), (*HEADERS, *headers))
+        return OutboundRecord(topic, event.student_id.encode(), written(event), (*HEADERS, *headers))
 
     async def end(self) -> int:
         """How many records the status topics hold."""
@@ -109,7 +110,7 @@ async def clearance_world(dsn: str, kafka: str, namespace: str) -> AsyncIterator
     await migrate(dsn, FOLDERS)
     await create_topics(kafka, topics, DEPARTMENTS)
     pool = await open_pool(dsn, name="test")
-    publisher = Publisher(kafka, client_id="test")
+    publisher = BatchProducer(kafka, client_id="test")
     try:
         yield World(dsn, kafka, topics, pool, publisher)
     finally:

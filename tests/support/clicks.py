@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from services.gateway.sessions import COOKIE, Sessions
+from services.gateway.tables.sessions import COOKIE, Sessions
 
 ANSWER_TIMEOUT_S: Final = 60.0
 

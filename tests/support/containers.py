@@ -13,7 +13,7 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
-from deploy.local.running import RunningKafka, RunningPostgres
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 
 POSTGRES_IMAGE: Final = "postgres:18-alpine"
 KAFKA_IMAGE: Final = "confluentinc/cp-kafka:8.1.1"

@@ -7,14 +7,16 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+from services.kit.department.rules import DepartmentRules
+from services.kit.postgres.migrations import migrate
+
 from schemas.events import CaseChanged, CaseState, StatusChanged
 from schemas.topics import Topics
-from services.kit.database import migrate, open_pool
-from services.kit.department import FOLDERS
-from services.kit.departments import discover
-from services.kit.desk import Desk
-from services.kit.operations import DepartmentRules
-from services.kit.outbox import Bell
+from services.kit.department.desk import Desk
+from services.kit.department.service import FOLDERS
+from services.kit.manifests import discover
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.pool import open_pool
 
 DEPARTMENTS = tuple(discover())
 
@@ -38,7 +40,7 @@ async def desk_over(database: str, department: str, namespace: str = "test") -> 
     await migrate(database, FOLDERS)
     pool = await open_pool(database, name=f"test-{department}")
     try:
-        yield Desk(rules_of(department), pool, Topics(namespace), Bell())
+        yield Desk(rules_of(department), pool, Topics(namespace), Wakeup())
     finally:
         await pool.close()
 

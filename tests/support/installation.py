@@ -15,18 +15,18 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from deploy.local.accounts import Accounts
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, ROOT, UNIVERSITY, Fleet, Servers, Service
+from deploy.local.credentials import Accounts
 from deploy.local.identity.people import Person
-from deploy.local.ports import free_port
-from deploy.local.postgres import dsn_of
-from deploy.local.processes import Process
+from deploy.local.processes.ports import free_port
+from deploy.local.processes.process import Process
+from deploy.local.servers.postgres import dsn_of
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY, ROOT, UNIVERSITY, Servers, Service, ServiceProcesses
 from schemas.topics import Topics
-from services.clearance.projector import NAME as PROJECTOR
-from services.kit.crash import EXIT_CODE
-from services.kit.departments import discover
-from services.kit.role_provision import create_databases
-from services.kit.topic_provision import create_topics
+from services.clearance.view.projector import NAME as PROJECTOR
+from services.kit.manifests import discover
+from services.kit.provisioning.databases import create_databases
+from services.kit.provisioning.topics import create_topics
+from services.kit.runtime.failpoints import EXIT_CODE
 from tests.support.desks import some_student
 from tests.support.gateway.server import Browser, Gate
 from tests.support.kafka.topics import delete_topics
@@ -78,7 +78,7 @@ class Installation:
         self._accounts = Accounts(folder)
         names = (*self.departments, CLEARANCE, GATEWAY, IDENTITY)
         ports = {name: free_port(*random.sample(BELOW_THE_KERNELS, 5)) for name in names}
-        self._fleet = Fleet(self.departments, ports, self._accounts)
+        self._fleet = ServiceProcesses(self.departments, ports, self._accounts)
         self._services: dict[str, Service] = {}
         self.processes: dict[str, Process] = {}
         self._clients: dict[str, httpx.AsyncClient] = {}

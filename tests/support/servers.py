@@ -12,11 +12,11 @@ from typing import TypeVar
 
 import pytest
 
-from deploy.local.jars import JarsMissing, cache_folder
-from deploy.local.kafka import Kafka
-from deploy.local.postgres import Postgres, create_database, drop_database
-from deploy.local.processes import StartFailed
-from deploy.local.running import (
+from deploy.local.processes.process import StartFailed
+from deploy.local.processes.state_folder import StateFolder, claim_any, clean
+from deploy.local.servers.jars import JarsMissing, cache_folder
+from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.obtain import (
     RunningKafka,
     RunningPostgres,
     RunningZipkin,
@@ -24,7 +24,7 @@ from deploy.local.running import (
     obtain_postgres,
     obtain_zipkin,
 )
-from deploy.local.state import State, claim_any, clean
+from deploy.local.servers.postgres import Postgres, create_database, drop_database
 from tests.support.containers import NoEngine, kafka_container, postgres_container
 from tests.support.kafka.topics import delete_topics
 from tests.support.paths import ROOT
@@ -52,7 +52,7 @@ def contained(container: AbstractContextManager[T]) -> Iterator[T]:
 
 
 @pytest.fixture(scope="session")
-def state() -> Iterator[State]:
+def state() -> Iterator[StateFolder]:
     """The folder of this session's servers; another session at the same time has its own."""
     claimed = claim_any(ROOT / ".lixiao" / "test")
     yield claimed
@@ -66,7 +66,7 @@ def cache() -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres(state: State, pytestconfig: pytest.Config) -> Iterator[RunningPostgres]:
+def postgres(state: StateFolder, pytestconfig: pytest.Config) -> Iterator[RunningPostgres]:
     """A PostgreSQL for the session. It does not wait for the disk: a test that kills it takes `own_postgres`."""
     if pytestconfig.getoption("--containers"):
         with contained(postgres_container()) as container:
@@ -79,7 +79,7 @@ def postgres(state: State, pytestconfig: pytest.Config) -> Iterator[RunningPostg
 
 
 @pytest.fixture(scope="session")
-def kafka(state: State, cache: Path, pytestconfig: pytest.Config) -> Iterator[RunningKafka]:
+def kafka(state: StateFolder, cache: Path, pytestconfig: pytest.Config) -> Iterator[RunningKafka]:
     """A Kafka broker for the session. Others use it at the same time: a test that stops it takes `own_kafka`."""
     if pytestconfig.getoption("--containers"):
         with contained(kafka_container()) as container:
@@ -92,7 +92,7 @@ def kafka(state: State, cache: Path, pytestconfig: pytest.Config) -> Iterator[Ru
 
 
 @pytest.fixture(scope="session")
-def zipkin(state: State, cache: Path) -> Iterator[RunningZipkin]:
+def zipkin(state: StateFolder, cache: Path) -> Iterator[RunningZipkin]:
     """A trace collector for the session."""
     running = must(lambda: obtain_zipkin(state.folder, cache))
     yield running
@@ -101,7 +101,7 @@ def zipkin(state: State, cache: Path) -> Iterator[RunningZipkin]:
 
 
 @pytest.fixture(scope="module")
-def own_postgres(state: State) -> Iterator[Postgres]:
+def own_postgres(state: StateFolder) -> Iterator[Postgres]:
     """A durable PostgreSQL of this module's own, to kill, pause and start again. Leave it running."""
     server = Postgres(state.folder / f"own-{secrets.token_hex(3)}" / "postgres")
     yield must(server.start)
@@ -110,7 +110,7 @@ def own_postgres(state: State) -> Iterator[Postgres]:
 
 
 @pytest.fixture(scope="module")
-def own_kafka(state: State, cache: Path) -> Iterator[Kafka]:
+def own_kafka(state: StateFolder, cache: Path) -> Iterator[Kafka]:
     """A broker of this module's own, to kill, pause and start again. Leave it running."""
     broker = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)
     yield must(broker.start)

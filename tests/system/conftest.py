@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Generator
 
 import pytest
 
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
-from deploy.local.running import RunningKafka, RunningPostgres, RunningZipkin
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres, RunningZipkin
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
 from tests.support.installation import Installation
 
 LINES = 25

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY
 from deploy.local.identity.people import Person
-from deploy.local.kafka import Kafka
-from deploy.local.postgres import Postgres
+from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.postgres import Postgres
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
 from tests.support.gateway.server import Browser
 from tests.support.installation import Installation
 from tests.support.waiting import eventually

@@ -18,9 +18,9 @@ import httpx
 import psutil
 import pytest
 
-from deploy.local.accounts import Accounts
-from deploy.local.cohort import Student, cohort, left_to_the_player
-from deploy.local.state import clean
+from deploy.demo.students import Student, cohort, left_to_the_player
+from deploy.local.credentials import Accounts
+from deploy.local.processes.state_folder import clean
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
 
@@ -39,7 +39,7 @@ class Demo:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
         with self.output.open("wb") as output:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "deploy.local.demo", "--students", str(STUDENTS), "--port", "0", *options],
+                [sys.executable, "-m", "deploy.demo.__main__", "--students", str(STUDENTS), "--port", "0", *options],
                 cwd=ROOT,
                 env={**kept, "LIXIAO_STATE": str(state), "LIXIAO_CACHE": str(cache)},
                 stdout=output,

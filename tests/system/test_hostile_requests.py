@@ -9,8 +9,8 @@ from typing import Final
 
 import pytest
 
-from deploy.local.fleet import CLEARANCE, GATEWAY
-from services.kit.departments import discover
+from deploy.local.services import CLEARANCE, GATEWAY
+from services.kit.manifests import discover
 from tests.support.installation import Installation
 
 CHECKS: Final = (

@@ -5,7 +5,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
-from deploy.local.fleet import CLEARANCE
+from deploy.local.services import CLEARANCE
 from tests.support.installation import Installation
 from tests.support.kafka.topics import each_once, everything, nothing_lost, versions
 from tests.support.waiting import eventually

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, ROOT
-from deploy.local.running import RunningKafka, RunningPostgres
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY, ROOT
 from tests.support.gateway.server import Events
 from tests.support.installation import Installation
 from tests.support.samples.sample_department import NEW, TITLE, add_department
@@ -58,7 +58,7 @@ def provision(installation: Installation, postgres: str, *arguments: str) -> Non
         "LIXIAO_NAMESPACE": installation.namespace,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "services.kit.provision", *arguments],
+        [sys.executable, "-m", "services.kit.provisioning.__main__", *arguments],
         cwd=installation.root,
         env=ours | told,
         capture_output=True,

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.fleet import CLEARANCE
-from services.kit.broker import partition_of
+from deploy.local.services import CLEARANCE
+from services.kit.messaging.producer import partition_of
 from tests.support.desks import some_student
 from tests.support.installation import Installation
 from tests.support.kafka.topics import Producer, RawHeaders

@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.local.fleet import CLEARANCE
-from services.clearance.store import view_hash
+from deploy.local.services import CLEARANCE
+from services.clearance.view.view_store import view_hash
 from tests.support.installation import Installation
 from tests.support.kafka import groups
 from tests.support.kafka.topics import Producer, each_once, everything, versions

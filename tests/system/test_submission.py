@@ -5,8 +5,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from deploy.local.fleet import CLEARANCE
-from services.kit.verdicts import State
+from services.gateway.case.decision import CheckState
+
+from deploy.local.services import CLEARANCE
 from tests.support.gateway.server import Browser
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
@@ -23,7 +24,7 @@ async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, Br
     browser = await campus.browser(person)
 
     async def all_clear() -> bool:
-        return await states(browser) == {State.CLEAR}
+        return await states(browser) == {CheckState.CLEAR}
 
     if not records:
         await eventually(all_clear, what="every line to pass")
@@ -101,7 +102,7 @@ async def test_a_student_cancels_the_card_and_the_line_passes(campus: Installati
     await eventually(offered, what="the cancel to be offered")
 
     async def all_clear() -> bool:
-        return await states(browser) == {State.CLEAR}
+        return await states(browser) == {CheckState.CLEAR}
 
     await eventually(all_clear, what="the line to pass")
     library = await campus.database("library")

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from deploy.local.fleet import CLEARANCE, GATEWAY
+from deploy.local.services import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events
 from tests.support.installation import Installation
 from tests.support.kafka.topics import Producer

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from services.kit.verdicts import State
+from services.gateway.case.decision import CheckState
+
 from tests.support.gateway.server import Browser, Events
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
@@ -37,14 +38,14 @@ async def test_a_student_on_the_roster_has_a_first_word_of_every_department(camp
 
     async def all_have_spoken() -> bool:
         answer = await browser.get("/api/v1/checks")
-        return answer.status_code == 200 and State.WAITING not in {check["state"] for check in answer.json()}
+        return answer.status_code == 200 and CheckState.WAITING not in {check["state"] for check in answer.json()}
 
     await eventually(all_have_spoken, what="a first word of every department", poll_s=PAGE_POLL_S)
     said = await checks(browser)
     assert {name.split("/")[0] for name in said} == set(campus.departments)
     assert {check["version"] for check in said.values()} == {1}
-    assert said["dorm/check-out"]["state"] == State.CLEAR, "whoever never lived on campus has nothing to hand back"
-    assert said["library/borrowing"]["state"] == State.BLOCKED
+    assert said["dorm/check-out"]["state"] == CheckState.CLEAR, "whoever never lived on campus has nothing to hand back"
+    assert said["library/borrowing"]["state"] == CheckState.BLOCKED
     page = (await browser.get("/case")).text
     assert "王暂名" in page
     assert all(campus.departments[name].title.zh in page for name in campus.departments)
@@ -67,7 +68,7 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
         await campus.act("finance", "charge", student_id=student_id, **charge)
         await told(events, "1682.40")
         check = (await checks(browser))["finance/arrears"]
-        assert (check["state"], check["version"]) == (State.BLOCKED, 2)
+        assert (check["state"], check["version"]) == (CheckState.BLOCKED, 2)
         page = (await browser.get("/case")).text
         assert "1682.40" in line_of(page, "finance-arrears")
         assert "未通过" in line_of(page, "finance-arrears")
@@ -88,14 +89,14 @@ async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_
     browser = await campus.browser(person)
 
     async def all_clear() -> bool:
-        return await states(browser) == {State.CLEAR}
+        return await states(browser) == {CheckState.CLEAR}
 
     await eventually(all_clear, what="every line to pass", poll_s=PAGE_POLL_S)
     assert (await browser.get("/api/v1/submission")).json()["state"] == "ready"
     await campus.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
 
     async def open_again() -> bool:
-        return bool((await checks(browser))["library/thesis"]["state"] == State.BLOCKED)
+        return bool((await checks(browser))["library/thesis"]["state"] == CheckState.BLOCKED)
 
     await eventually(open_again, what="the line to turn back", poll_s=PAGE_POLL_S)
     assert (await browser.get("/api/v1/submission")).json()["state"] == "open-items"

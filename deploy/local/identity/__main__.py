@@ -3,10 +3,10 @@
 import uvicorn
 from pydantic import ValidationError
 
-from .app import Provider, create_app
-from .pages import Pages
-from .people import load_people
-from .settings import HOST, Settings
+from deploy.local.identity.app import Provider, create_app
+from deploy.local.identity.pages import Pages
+from deploy.local.identity.people import load_people
+from deploy.local.identity.settings import HOST, Settings
 
 
 def main() -> None:

@@ -8,10 +8,10 @@ from urllib.parse import parse_qsl, unquote_plus
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from .codes import CodeBook, Grant
-from .pages import Pages
-from .people import Person
-from .protocol import (
+from deploy.local.identity.codes import CodeBook, Grant
+from deploy.local.identity.pages import Pages
+from deploy.local.identity.people import Person
+from deploy.local.identity.protocol import (
     AuthorizationRequest,
     RefusedOnPage,
     RefusedToClient,
@@ -21,8 +21,8 @@ from .protocol import (
     redirect_to,
     token_error,
 )
-from .settings import Client
-from .signing import SigningKey
+from deploy.local.identity.settings import Client
+from deploy.local.identity.signing import SigningKey
 
 BODY_BYTES_MAX = 16_384
 FIELDS_MAX = 40

@@ -8,8 +8,8 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from .people import Person, grouped
-from .protocol import AuthorizationRequest
+from deploy.local.identity.people import Person, grouped
+from deploy.local.identity.protocol import AuthorizationRequest
 
 _TEMPLATES = Path(__file__).parent / "templates"
 SEARCH_LENGTH_MAX = 64

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from .codes import Grant
-from .people import Person
-from .settings import Client
+from deploy.local.identity.codes import Grant
+from deploy.local.identity.people import Person
+from deploy.local.identity.settings import Client
 
 ID_TOKEN_LIFETIME_S = 300
 VALUE_LENGTH_MAX = 1024

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.kit.imports import store
+from services.kit.imports import job_store
 from services.kit.imports.columns import ADDED
 
 _ROWS_AT_ONCE: Final = 1_000
@@ -31,7 +31,7 @@ async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, fields: Sequence
     after = 0
     while True:
         async with pool.acquire() as connection:
-            rows = await store.rejected(connection, job_id, after=after, limit=_ROWS_AT_ONCE)
+            rows = await job_store.rejected(connection, job_id, after=after, limit=_ROWS_AT_ONCE)
         if not rows:
             return
         yield _lines(

@@ -9,12 +9,12 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from services.kit.auth import desk as desk_role
-from services.kit.database import Connection
-from services.kit.departments import Department
-from services.kit.desk import Desk
+from services.kit.department.desk import Desk
+from services.kit.http.auth import desk as desk_role
 from services.kit.imports.columns import Columns, RowProblem
+from services.kit.manifests import DepartmentManifest
 from services.kit.operations import OperationBody, Refused
+from services.kit.postgres.pool import Connection
 
 Outcome = Literal["applied", "unchanged"]
 T = TypeVar("T", bound=OperationBody)
@@ -28,7 +28,7 @@ def plain_refusal(refused: Refused) -> str:
     return f"{words} ({parameters})" if parameters else words
 
 
-def refusal_of(department: Department) -> Callable[[Refused], str]:
+def refusal_of(department: DepartmentManifest) -> Callable[[Refused], str]:
     """Refusals in the words of a department's manifest, Chinese first; those it has no words for by their code."""
 
     def words(refused: Refused) -> str:

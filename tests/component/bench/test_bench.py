@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 from bench import __main__ as bench
 from bench.ground import Servers
 from bench.rounds import in_a_process, percentile
-from deploy.local.running import RunningKafka, RunningPostgres
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 
 
 @pytest.mark.parametrize(

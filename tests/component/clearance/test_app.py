@@ -13,13 +13,13 @@ import httpx
 import openpyxl
 import pytest
 
-from deploy.local.running import RunningKafka
+from deploy.local.servers.obtain import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState
 from services.clearance.app import clearance_app
 from services.clearance.settings import ClearanceSettings
-from services.kit import telemetry
-from services.kit.auth import token_sha256
+from services.kit.http.auth import token_sha256
+from services.kit.observability import telemetry
 from tests.support.clearance import World, clearance_world, status
 from tests.support.waiting import eventually
 

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from playwright.async_api import Page, expect
 
-from deploy.local.fleet import CLEARANCE
 from deploy.local.identity.people import Person
+from deploy.local.services import CLEARANCE
 from tests.support.installation import Installation
 from tests.support.waiting import eventually
 

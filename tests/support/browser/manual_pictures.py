@@ -12,7 +12,7 @@ from typing import Final
 
 from playwright.async_api import Page
 
-from services.gateway.pictures import size_of
+from services.gateway.image_size import size_of
 from services.gateway.university import CONFIGURATIONS, PICTURES
 from tests.support.browser.chromium import PHONE, Language, chromium, find_chromium
 from tests.support.browser.scenes import BY_NAME

@@ -14,13 +14,13 @@ from uuid import UUID
 
 import asyncpg
 from playwright.async_api import Page, Response
+from services.kit.postgres.migrations import migrate
 
 from deploy.local.identity.people import Person
 from schemas.events import CommandAnswered, CommandOutcome, Reason
-from services.clearance.folders import FOLDERS
-from services.gateway.submissions import ends
-from services.kit.database import migrate
-from services.kit.verdicts import Heard
+from services.clearance.app import FOLDERS
+from services.gateway.read_model.types import ReceivedStatus
+from services.gateway.tables.commands import ends
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
 from tests.support.samples import case_samples
@@ -231,7 +231,7 @@ async def not_served(stage: Stage, actor: Actor) -> None:
     await stage.clearance.open(actor.student_id, state="not-served", category="结业")
 
 
-async def say(stage: Stage, actor: Actor, heard: Mapping[str, Heard], version: int = 3) -> None:
+async def say(stage: Stage, actor: Actor, heard: Mapping[str, ReceivedStatus], version: int = 3) -> None:
     """Departments' words on the person, as the samples have them."""
     for department, one in heard.items():
         text = one.status.model_dump_json().replace(one.status.student_id, actor.student_id)

@@ -17,9 +17,9 @@ from typing import Final
 
 from playwright.async_api import Browser, Page
 
-from deploy.local.postgres import create_database, drop_database
-from deploy.local.running import obtain_postgres
-from deploy.local.state import claim_any
+from deploy.local.processes.state_folder import claim_any
+from deploy.local.servers.obtain import obtain_postgres
+from deploy.local.servers.postgres import create_database, drop_database
 from services.gateway import limits
 from tests.support.browser.chromium import (
     PC,

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.submissions import Commands
+from services.gateway.tables.commands import StudentCommandTable
 from tests.support.checker.history import History, Kind, Outcome
 
 CLEAR: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -26,7 +26,7 @@ class Clients(ABC):
 
     pool: "asyncpg.Pool[Any]"
     readers: "asyncpg.Pool[Any]"
-    commands: Commands
+    commands: StudentCommandTable
     end_timeout_s: float = END_TIMEOUT_S
 
     def __init__(self) -> None:

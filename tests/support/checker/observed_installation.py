@@ -14,10 +14,10 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from deploy.local.fleet import CLEARANCE, GATEWAY
-from services.gateway.submissions import Commands
-from services.kit.departments import required_checks
-from services.kit.outbox import Bell
+from deploy.local.services import CLEARANCE, GATEWAY
+from services.gateway.tables.commands import StudentCommandTable
+from services.kit.manifests import required_checks
+from services.kit.messaging.outbox import Wakeup
 from tests.support.checker import collect_evidence
 from tests.support.checker.checker import Anomaly, check
 from tests.support.checker.clients import CLEAR, Clients
@@ -63,7 +63,7 @@ class Campus(Clients):
         reader = self.installation._services[GATEWAY].environment["LIXIAO_READ_MODEL"]
         self.pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
         self.readers = await asyncpg.create_pool(reader, min_size=1, max_size=8)
-        self.commands = Commands(self.pool, self.installation.topics, Bell())
+        self.commands = StudentCommandTable(self.pool, self.installation.topics, Wakeup())
 
     async def close(self) -> None:
         for pool in (self.pool, self.readers):

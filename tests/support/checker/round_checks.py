@@ -3,8 +3,10 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from services.kit.receipts.qr import verify_text
+
 from schemas.events import SubmissionAccepted
-from services.kit.receipts import Forged, public_keys, verify
+from services.kit.receipts.jws import InvalidSignature, public_keys
 from tests.support.checker.evidence import (
     Attested,
     Commanded,
@@ -119,8 +121,8 @@ def form_binding(evidence: Evidence) -> Iterator[str]:
     keys = public_keys(evidence.clearance.keys)
     for submission in evidence.clearance.submissions:
         try:
-            payload = verify(submission.receipt, keys).payload
-        except Forged as error:
+            payload = verify_text(submission.receipt, keys).payload
+        except InvalidSignature as error:
             yield f"form {submission.form_number} does not verify: {error}"
             continue
         said = (payload["form"], payload["attempt"], payload["student"]["student_id"])

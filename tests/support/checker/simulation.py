@@ -19,37 +19,40 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import ConsumerRecord
+from services.clearance.submission.sweeper import AttemptSweeper
+from services.kit.department.rules import Record
+from services.kit.messaging.offsets import Records
+from services.kit.postgres.migrations import migrate
 
-from deploy.local.postgres import create_database, drop_database
+from deploy.local.servers.postgres import create_database, drop_database
 from schemas.events import Reason
 from schemas.topics import PARTITIONS, Topics
-from services.clearance.cases import Student
-from services.clearance.folders import FOLDERS as CLEARANCE_FOLDERS
-from services.clearance.keys import Keyring
-from services.clearance.projector import Projector
-from services.clearance.roster import Roster
-from services.clearance.rounds import NAME as ROUNDS
-from services.clearance.rounds import Sweeper, hears
+from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
+from services.clearance.receipts.signing_keys import Keyring
+from services.clearance.roster.case_store import Roster
+from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submissions import Submissions
+from services.clearance.submission.handlers import NAME as ROUNDS
+from services.clearance.submission.handlers import Submissions, submission_batch_handler
+from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
 from services.gateway.app import NAME as GATEWAY
-from services.gateway.submissions import Commands, ends
-from services.kit.audit_chain import Sealer
-from services.kit.broker import Outgoing, partition_of
-from services.kit.consumer import Apply, Inbox, Records
-from services.kit.crash import Passed
-from services.kit.database import Connection, migrate, open_pool
-from services.kit.dead_letters import Parked
-from services.kit.department import FOLDERS as DEPARTMENT_FOLDERS
-from services.kit.department import listens
-from services.kit.departments import discover, required_checks
-from services.kit.desk import Act, Desk, Held
-from services.kit.handlers import each
-from services.kit.operations import Record, Refused
-from services.kit.outbox import Bell
-from services.kit.relay import Relay
-from services.kit.requests import request_key
+from services.gateway.tables.commands import StudentCommandTable, ends
+from services.kit.audit.chain import ChainSealer
+from services.kit.department.desk import AuditContext, Desk
+from services.kit.department.idempotency import request_key
+from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
+from services.kit.department.service import event_handlers
+from services.kit.manifests import discover, required_checks
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
+from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.producer import OutboundRecord, partition_of
+from services.kit.messaging.relay import Relay
+from services.kit.operations import Held, Refused
+from services.kit.postgres.pool import Connection, open_pool
+from services.kit.runtime.failpoints import Passed
 from tests.support.checker import collect_evidence
 from tests.support.checker.clients import CLEAR, Clients
 from tests.support.checker.evidence import Evidence
@@ -104,7 +107,7 @@ class Topicry:
             )
         )
 
-    async def again(self, one: Outgoing) -> None:
+    async def again(self, one: OutboundRecord) -> None:
         """A send of unknown outcome that lands after all, behind newer ones."""
         await asyncio.sleep(self.chance.uniform(*LATE_S))
         self.append(one.topic, one.key, one.value, one.partition)
@@ -116,7 +119,7 @@ class Publisher:
     def __init__(self, topicry: Topicry) -> None:
         self._topicry = topicry
 
-    async def send(self, records: Sequence[Outgoing]) -> None:
+    async def send(self, records: Sequence[OutboundRecord]) -> None:
         topicry = self._topicry
         if topicry.chance.random() < FAILED_SENDS:
             raise Away
@@ -194,7 +197,7 @@ class Stage(Clients):
                 lambda record: doing.apply(record, asked),
                 now=datetime.now(UTC),
                 request=request_key("desk", key, asked.model_dump_json()),
-                act=Act("desk", f"desk.{operation}"),
+                act=AuditContext("desk", f"desk.{operation}"),
             )
         except (Refused, Held):
             outcome = Outcome.FAILED
@@ -266,16 +269,16 @@ class Stage(Clients):
             await watch(connection, kind)
 
     def _department(self, name: str) -> None:
-        bell, pool, passed = Bell(), self.pools[name], Passed()
+        bell, pool, passed = Wakeup(), self.pools[name], Passed()
         desk = Desk(rules_of(name), pool, self.topics, bell)
         self.desks[name] = desk
         topics = [self.topics.case, self.topics.submission, self.topics.command]
-        self._listen(name, name, topics, each(listens(desk, self.topics, passed)), bell.ring)
-        self._run(Sealer(pool).run)
+        self._listen(name, name, topics, dispatch(event_handlers(desk, self.topics, passed)), bell.ring)
+        self._run(ChainSealer(pool).run)
         self._relay(name, bell)
 
     async def _clearance(self) -> None:
-        pool, bell, zone = self.pools[CLEARANCE], Bell(), ClearanceSettings.model_construct().zone
+        pool, bell, zone = self.pools[CLEARANCE], Wakeup(), ClearanceSettings.model_construct().zone
         self._roster = Roster(topic=self.topics.case, served=frozenset({"毕业离校"}), zone=zone)
         keyring = Keyring(self._folder / "keys")
         async with pool.acquire() as connection, connection.transaction():
@@ -291,19 +294,26 @@ class Stage(Clients):
         )
         names = list(self.departments)
         hears_on = [self.topics.command, *(self.topics.attestation(name) for name in names)]
-        self._listen(CLEARANCE, ROUNDS, hears_on, hears(submissions, self.topics, self.departments), bell.ring, lanes=2)
+        self._listen(
+            CLEARANCE,
+            ROUNDS,
+            hears_on,
+            submission_batch_handler(submissions, self.topics, self.departments),
+            bell.ring,
+            lanes=2,
+        )
         projector = Projector(pool=pool, kafka=NOWHERE, topics=self.topics, departments=names)
         self._listen(CLEARANCE, "clearance.projector", projector.topics, projector.apply, projector.committed, lanes=2)
-        self._run(Sweeper(pool, submissions, Passed(), bell).run)
-        self._run(Sealer(pool).run)
+        self._run(AttemptSweeper(pool, submissions, Passed(), bell).run)
+        self._run(ChainSealer(pool).run)
         self._relay(CLEARANCE, bell)
 
     def _gateway(self) -> None:
-        bell = Bell()
+        bell = Wakeup()
         self.pool, self.readers = self.pools[GATEWAY], self.pools[CLEARANCE]
-        self.commands = Commands(self.pool, self.topics, bell)
+        self.commands = StudentCommandTable(self.pool, self.topics, bell)
         heard = [self.topics.submission, *(self.topics.answer(name) for name in self.departments)]
-        self._listen(GATEWAY, GATEWAY, heard, each(ends()), bell.ring)
+        self._listen(GATEWAY, GATEWAY, heard, dispatch(ends()), bell.ring)
         self._relay(GATEWAY, bell)
 
     def _listen(
@@ -311,19 +321,19 @@ class Stage(Clients):
         service: str,
         name: str,
         topics: Iterable[str],
-        apply: Apply,
+        apply: ApplyBatch,
         committed: Callable[[], None],
         lanes: int = 1,
     ) -> None:
         """An inbox whose records come from the stage: everything but its poll is its own."""
         chance = self.chance
 
-        async def failing(connection: Connection, records: Records, parked: list[Parked]) -> None:
+        async def failing(connection: Connection, records: Records, parked: list[DeadLetter]) -> None:
             await apply(connection, records, parked)
             if chance.random() < FAILED_BATCHES:
                 raise Away
 
-        inbox = Inbox(
+        inbox = TransactionalConsumer(
             pool=self.pools[service],
             kafka=NOWHERE,
             group=self.topics.group(name),
@@ -337,7 +347,7 @@ class Stage(Clients):
             self._tasks.append(asyncio.create_task(inbox._work(queue)))
         self._run(lambda: self._feed(inbox))
 
-    async def _feed(self, inbox: Inbox) -> None:
+    async def _feed(self, inbox: TransactionalConsumer) -> None:
         at: dict[tuple[str, int], int] = defaultdict(int)
         grown = asyncio.Event()
         self.topicry.readers.append(grown)
@@ -359,7 +369,7 @@ class Stage(Clients):
                 polled += some
             await inbox._take(polled)
 
-    def _relay(self, name: str, bell: Bell) -> None:
+    def _relay(self, name: str, bell: Wakeup) -> None:
         relay = Relay(self.databases[name], kafka=NOWHERE, name=name, bell=bell)
         relay._publisher = Publisher(self.topicry)  # type: ignore[assignment]
         self._run(relay.run)

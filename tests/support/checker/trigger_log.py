@@ -7,7 +7,7 @@ sees what was done, by whichever code. A change rolled back leaves no trace, as 
 from collections.abc import Mapping
 from typing import Final
 
-from services.kit.database import Connection
+from services.kit.postgres.pool import Connection
 
 WATCHED: Final[Mapping[str, tuple[str, ...]]] = {
     "department": ("record", "outbox", "hold", "attestation", "attempt_end", "command_done"),

@@ -15,11 +15,12 @@ from joserfc.jwk import OKPKey
 
 from schemas.codec import read
 from schemas.events import AttestationGiven, AttestationOutcome, CertificateIssueAsked, Reason, StatusChanged
-from services.clearance import issues, receipts
-from services.clearance.cases import Student
-from services.clearance.keys import public_jwk
-from services.kit.form_numbers import CODES, NUMBERS, form_number, verification_code
-from services.kit.receipts import ALGORITHM
+from services.clearance.receipts import payload
+from services.clearance.receipts.signing_keys import public_jwk
+from services.clearance.roster.cases import Student
+from services.clearance.submission import certificate_issue
+from services.kit.receipts.jws import ALGORITHM
+from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
 from tests.support.gateway.server import Gate
 from tests.support.samples import case_samples
 
@@ -130,7 +131,7 @@ class Clearance:
         number = form_number(now.year, secrets.randbelow(NUMBERS))
         code = verification_code(secrets.randbelow(CODES))
         answers = _attested(attempt_id, student_id, now)
-        payload = receipts.form_payload(
+        payload = payload.form_payload(
             form_number=number,
             code=code,
             attempt_id=attempt_id,
@@ -138,11 +139,11 @@ class Clearance:
             student=_student(student_id, name),
             answers=answers,
         )
-        receipt = receipts.signed(payload, key, kid)
+        receipt = payload.signed(payload, key, kid)
         assert receipt.qr_text is not None
         form = Signed(student_id, number, code, receipt.text, receipt.qr_text, kid)
         await self.open(student_id, state="completed", name=name)
-        facts = receipts.submission_facts(answers)
+        facts = payload.submission_facts(answers)
         await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
         return form
 
@@ -203,7 +204,7 @@ class Clearance:
         connection = await asyncpg.connect(self._dsn)
         try:
             async with connection.transaction():
-                await issues.asked(connection, event)
+                await certificate_issue.asked(connection, event)
         finally:
             await connection.close()
 

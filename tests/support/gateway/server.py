@@ -21,9 +21,9 @@ from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
 from services.gateway.app import gateway_app
-from services.gateway.sessions import COOKIE
 from services.gateway.settings import GatewaySettings
-from services.kit import telemetry
+from services.gateway.tables.sessions import COOKIE
+from services.kit.observability import telemetry
 from tests.support.live_server import live_server
 
 Headers = Mapping[str, str] | None

@@ -11,16 +11,17 @@ from typing import Any
 
 import asyncpg
 import httpx
+from services.kit.postgres.migrations import migrate
 
-from services.kit.auth import Credentials, token_sha256
-from services.kit.database import migrate, open_pool
-from services.kit.health import Health
-from services.kit.imports.jobs import ImportWorker, Patience
-from services.kit.imports.routes import imports_router
+from services.kit.http.app import create_app
+from services.kit.http.auth import Credentials, token_sha256
+from services.kit.imports.api import imports_router
 from services.kit.imports.spec import ImportSpec
-from services.kit.imports.staging import Staging
-from services.kit.outbox import Bell
-from services.kit.web import create_app
+from services.kit.imports.upload import Staging
+from services.kit.imports.worker import ImportWorker, Patience
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.pool import open_pool
+from services.kit.runtime.health import Health
 from tests.support.paths import ROOT
 
 KIT = ROOT / "services" / "kit" / "migrations"
@@ -42,7 +43,7 @@ class Service:
             description="",
             health=Health(),
             lifespan=None,
-            routers=[imports_router(spec, pool, Bell())],
+            routers=[imports_router(spec, pool, Wakeup())],
             telemetry=None,
         )
         entries = [{"name": name, "token_sha256": token_sha256(name), "roles": roles} for name, roles in TOKENS.items()]
@@ -52,7 +53,7 @@ class Service:
         )
 
     def worker(self, **options: Any) -> ImportWorker:
-        return ImportWorker(self.spec, self.pool, Bell(), **{"patience": PATIENCE, **options})
+        return ImportWorker(self.spec, self.pool, Wakeup(), **{"patience": PATIENCE, **options})
 
     async def send(self, content: bytes | str, media_type: str = "text/csv", **headers: str) -> httpx.Response:
         data = content.encode() if isinstance(content, str) else content

@@ -4,11 +4,11 @@ import asyncio
 import sys
 from datetime import datetime
 
-from services.kit.database import Connection, open_pool
-from services.kit.imports.jobs import ImportWorker
 from services.kit.imports.spec import ImportSpec, Outcome
+from services.kit.imports.worker import ImportWorker
+from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import OperationBody
-from services.kit.outbox import Bell
+from services.kit.postgres.pool import Connection, open_pool
 
 EFFECTS = "CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY, student_id text NOT NULL, half text NOT NULL)"
 
@@ -28,7 +28,7 @@ COUNTED = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=count_in
 
 async def main(dsn: str) -> None:
     pool = await open_pool(dsn, name="import-process")
-    await ImportWorker(COUNTED, pool, Bell()).run()
+    await ImportWorker(COUNTED, pool, Wakeup()).run()
 
 
 if __name__ == "__main__":

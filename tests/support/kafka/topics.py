@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.util import calc_crc32c
 
 from schemas.events import StatusChanged
-from services.kit.broker import partition_of
+from services.kit.messaging.producer import partition_of
 
 READ_TIMEOUT_S = 20
 CRC_AT, CRC_OF = 17, 21

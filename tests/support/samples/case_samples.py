@@ -7,11 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from schemas.events import CaseState, Reason, StatusChanged
-from services.gateway.page import House
-from services.gateway.reading import Attested, Case, Reading, Submission
-from services.gateway.university import CONFIGURATIONS, departments, load
-from services.kit.departments import SERVICES
-from services.kit.verdicts import Heard
+from services.gateway.read_model.types import Attested, Case, ReceivedStatus, StudentSnapshot, Submission
+from services.gateway.university import CONFIGURATIONS, Site, departments, load
+from services.kit.manifests import SERVICES
 
 NOW = datetime(2026, 6, 8, 2, 35, tzinfo=UTC)
 FOLDER = CONFIGURATIONS / "cumt"
@@ -19,8 +17,8 @@ ATTEMPT = UUID("6f3f3a5e-2f10-4c29-9d4e-9d9a5b9f2a01")
 
 
 @cache
-def house(freshness_bound_s: int = 60) -> House:
-    return House(load(FOLDER), departments(FOLDER, SERVICES), freshness_bound_s)
+def house(freshness_bound_s: int = 60) -> Site:
+    return Site(load(FOLDER), departments(FOLDER, SERVICES), freshness_bound_s)
 
 
 def case(state: CaseState = CaseState.OPEN, **changes: Any) -> Case:
@@ -58,7 +56,7 @@ def heard(
     ago_s: float = 180,
     alive_ago_s: float | None = 3,
     readable: bool = True,
-) -> Heard:
+) -> ReceivedStatus:
     at = NOW - timedelta(seconds=ago_s)
     status = StatusChanged.model_validate(
         {
@@ -71,7 +69,7 @@ def heard(
         }
     )
     alive = None if alive_ago_s is None else NOW - timedelta(seconds=alive_ago_s)
-    return Heard(status, at + timedelta(milliseconds=40), readable, alive)
+    return ReceivedStatus(status, at + timedelta(milliseconds=40), readable, alive)
 
 
 BORROWING = {"unreturned_count": 0, "debt": "0.00", "violation_count": 0, "card": "cancelled"}
@@ -90,34 +88,36 @@ ROOM = {
 }
 
 
-def library(borrowing: dict[str, Any] | None = None, thesis: dict[str, Any] | None = None, **more: Any) -> Heard:
+def library(
+    borrowing: dict[str, Any] | None = None, thesis: dict[str, Any] | None = None, **more: Any
+) -> ReceivedStatus:
     checks = [borrowing or check("borrowing", BORROWING), thesis or check("thesis", {"thesis": "approved"})]
     return heard("library", checks, **more)
 
 
-def archives(state: str = "approved", *reasons: Reason, **more: Any) -> Heard:
+def archives(state: str = "approved", *reasons: Reason, **more: Any) -> ReceivedStatus:
     return heard("archives", [check("thesis", {"thesis": state}, *reasons)], **more)
 
 
-def dorm(rooms: list[dict[str, Any]], *reasons: Reason, **more: Any) -> Heard:
+def dorm(rooms: list[dict[str, Any]], *reasons: Reason, **more: Any) -> ReceivedStatus:
     return heard("dorm", [check("check-out", {"residences": rooms}, *reasons)], **more)
 
 
-def finance(rows: list[dict[str, Any]], total: str, *reasons: Reason, **more: Any) -> Heard:
+def finance(rows: list[dict[str, Any]], total: str, *reasons: Reason, **more: Any) -> ReceivedStatus:
     return heard("finance", [check("arrears", {"rows": rows, "total": total}, *reasons)], **more)
 
 
-def clear() -> Reading:
+def clear() -> StudentSnapshot:
     said = {"library": library(), "archives": archives(), "dorm": dorm([ROOM]), "finance": finance([], "0.00")}
-    return Reading(case(), said)
+    return StudentSnapshot(case(), said)
 
 
-def nearly() -> Reading:
+def nearly() -> StudentSnapshot:
     waiting = check("thesis", {"thesis": "in-review"}, Reason(code="thesis-in-review"))
-    return Reading(case(), {**clear().heard, "library": library(thesis=waiting)})
+    return StudentSnapshot(case(), {**clear().heard, "library": library(thesis=waiting)})
 
 
-def blocked() -> Reading:
+def blocked() -> StudentSnapshot:
     borrowing = check(
         "borrowing",
         {"unreturned_count": 2, "debt": "7.60", "violation_count": 0, "card": "active"},
@@ -126,7 +126,7 @@ def blocked() -> Reading:
     )
     thesis = check("thesis", {"thesis": "none"}, Reason(code="thesis-none"))
     room = {**ROOM, "checked_out_on": None, "handler": ""}
-    return Reading(
+    return StudentSnapshot(
         case(),
         {
             "library": library(borrowing, thesis),
@@ -137,19 +137,19 @@ def blocked() -> Reading:
     )
 
 
-def card_open() -> Reading:
+def card_open() -> StudentSnapshot:
     borrowing = check("borrowing", CARD_ACTIVE, Reason(code="card-not-cancelled"))
-    return Reading(case(), {**clear().heard, "library": library(borrowing)})
+    return StudentSnapshot(case(), {**clear().heard, "library": library(borrowing)})
 
 
-def waiting() -> Reading:
+def waiting() -> StudentSnapshot:
     """The archives never spoke, the dormitories fell silent, nobody lived on campus."""
     said = dict(clear().heard)
     del said["archives"]
-    return Reading(case(), {**said, "dorm": dorm([], ago_s=90_000, alive_ago_s=900)})
+    return StudentSnapshot(case(), {**said, "dorm": dorm([], ago_s=90_000, alive_ago_s=900)})
 
 
-def completed() -> Reading:
+def completed() -> StudentSnapshot:
     facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().heard.items()}
     submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "7KQ4-M2XD", "LXF1:SAMPLE", facts)
-    return Reading(case(CaseState.COMPLETED), clear().heard, submission=submission)
+    return StudentSnapshot(case(CaseState.COMPLETED), clear().heard, submission=submission)

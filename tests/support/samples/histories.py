@@ -28,7 +28,7 @@ from schemas.events import (
     SubmitAsked,
     Verdict,
 )
-from services.kit.receipts import sign
+from services.kit.receipts.jws import sign
 from tests.support.checker.evidence import (
     Attempt,
     Attested,

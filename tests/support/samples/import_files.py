@@ -5,9 +5,9 @@ from typing import Any
 
 import openpyxl
 
-from services.kit.fields import Day, ImportRow, Line, Money
+from services.kit.department.fields import Day, ImportRow, Line, Money
 from services.kit.imports.columns import Columns, ReadRow
-from services.kit.imports.reading import Format, read_rows
+from services.kit.imports.formats import Format, read_rows
 
 
 class Row(ImportRow):

@@ -16,6 +16,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from aiokafka import ConsumerRecord
+from services.clearance.submission.sweeper import AttemptSweeper
+from services.kit.department.rules import DepartmentRules
+from services.kit.postgres.migrations import migrate
 
 from schemas.codec import encode, read
 from schemas.events import CommandAsked, Message, Reason, SubmitAsked
@@ -23,32 +26,31 @@ from schemas.topics import Topics
 from services.archives.operations import RULES as ARCHIVES
 from services.archives.rules import ArchivesRecord
 from services.archives.rules import Thesis as ArchivesThesis
-from services.clearance.cases import Student
-from services.clearance.folders import FOLDERS as CLEARANCE_FOLDERS
-from services.clearance.keys import Keyring
-from services.clearance.projector import Projector
-from services.clearance.roster import Roster
-from services.clearance.rounds import Sweeper, hears
+from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
+from services.clearance.receipts.signing_keys import Keyring
+from services.clearance.roster.case_store import Roster
+from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submissions import Submissions
+from services.clearance.submission.handlers import Submissions, submission_batch_handler
+from services.clearance.view.projector import Projector
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
-from services.kit.consumer import Apply
-from services.kit.crash import Passed
-from services.kit.database import migrate, open_pool
-from services.kit.dead_letters import Parked, park
-from services.kit.department import FOLDERS as DEPARTMENT_FOLDERS
-from services.kit.department import listens
-from services.kit.departments import discover, required_checks
-from services.kit.desk import Changed, Desk
-from services.kit.handlers import each
-from services.kit.operations import DepartmentRules
-from services.kit.outbox import Bell
+from services.kit.department.desk import ChangeResult, Desk
+from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
+from services.kit.department.service import event_handlers
+from services.kit.manifests import discover, required_checks
+from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter, store_dead_letters
+from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.pool import open_pool
+from services.kit.runtime.failpoints import Passed
 from services.library.operations import RULES as LIBRARY
 from services.library.rules import Card, LibraryRecord, Thesis
 from tests.support.servers import DatabaseMaker
 
-RULES: Final[dict[str, DepartmentRules[Any]]] = {each.name: each for each in (LIBRARY, ARCHIVES, DORM, FINANCE)}
+RULES: Final[dict[str, DepartmentRules[Any]]] = {
+    dispatch.name: dispatch for dispatch in (LIBRARY, ARCHIVES, DORM, FINANCE)
+}
 DEPARTMENTS: Final = tuple(RULES)
 CLEAR_LIBRARY: Final = LibraryRecord(card=Card.CANCELLED, thesis=Thesis.APPROVED)
 CLEAR: Final[dict[str, Any]] = {
@@ -66,16 +68,16 @@ class Place:
 
     name: str
     pool: "asyncpg.Pool[Any]"
-    apply: Apply
+    apply: ApplyBatch
     passed: Passed
     parked: list[str] = field(default_factory=list)
 
     async def hear(self, records: Sequence[ConsumerRecord]) -> None:
         """As the Inbox does it: the whole batch in one transaction, dead letters in it."""
-        parked: list[Parked] = []
+        parked: list[DeadLetter] = []
         async with self.pool.acquire() as connection, connection.transaction():
             await self.apply(connection, records, parked)
-            await park(connection, self.name, parked)
+            await store_dead_letters(connection, self.name, parked)
         self.parked += [one.reason for one in parked]
 
     async def said(self) -> list[ConsumerRecord]:
@@ -95,7 +97,7 @@ class Parts:
     departments: dict[str, Place]
     desks: dict[str, Desk[Any]]
     submissions: Submissions
-    sweeper: Sweeper
+    sweeper: AttemptSweeper
     projector: Projector
     heard: list[Message] = field(default_factory=list)
 
@@ -109,7 +111,7 @@ class Parts:
         await self.carry()
         return student_id
 
-    async def set(self, department: str, student_id: str, record: Any) -> Changed[Any]:
+    async def set(self, department: str, student_id: str, record: Any) -> ChangeResult[Any]:
         """A desk act that sets the whole record. Raises `Held`."""
         desk = self.desks[department]
         return await desk.change(student_id, lambda _: (record, SET), now=datetime.now(UTC))
@@ -163,7 +165,7 @@ class Parts:
             await self.clearance.hear([record])
 
     async def project(self, records: Sequence[ConsumerRecord]) -> None:
-        parked: list[Parked] = []
+        parked: list[DeadLetter] = []
         async with self.clearance.pool.acquire() as connection, connection.transaction():
             await self.projector.apply(connection, records, parked)
         assert parked == []
@@ -199,7 +201,7 @@ class Parts:
 async def parts_in(make_database: DatabaseMaker, folder: Path, *, life_s: float = 600.0) -> AsyncIterator[Parts]:
     """Five databases with the services' own migrations."""
     topics = Topics(f"t{secrets.token_hex(3)}")
-    bell, pools = Bell(), []
+    bell, pools = Wakeup(), []
 
     async def pool_of(name: str, folders: Sequence[Path]) -> "asyncpg.Pool[Any]":
         dsn = await make_database(name)
@@ -213,7 +215,7 @@ async def parts_in(make_database: DatabaseMaker, folder: Path, *, life_s: float 
         pool = await pool_of(name, DEPARTMENT_FOLDERS)
         desks[name] = Desk(rules, pool, topics, bell)
         passed = Passed()
-        departments[name] = Place(name, pool, each(listens(desks[name], topics, passed)), passed)
+        departments[name] = Place(name, pool, dispatch(event_handlers(desks[name], topics, passed)), passed)
     pool = await pool_of("clearance", CLEARANCE_FOLDERS)
     zone = ClearanceSettings.model_construct().zone
     keyring = Keyring(folder / "keys")
@@ -231,11 +233,11 @@ async def parts_in(make_database: DatabaseMaker, folder: Path, *, life_s: float 
     )
     yield Parts(
         topics,
-        Place("clearance", pool, hears(submissions, topics, discover()), passed),
+        Place("clearance", pool, submission_batch_handler(submissions, topics, discover()), passed),
         departments,
         desks,
         submissions,
-        Sweeper(pool, submissions, passed, bell),
+        AttemptSweeper(pool, submissions, passed, bell),
         Projector(pool=pool, kafka="127.0.0.1:9", topics=topics, departments=DEPARTMENTS),
     )
     for each_pool in pools:

@@ -33,4 +33,4 @@ def test_the_walk_follows_the_dependencies_down_and_up_again() -> None:
     files = [file for _, file in STEPS]
     assert files[0].startswith("services/kit/")
     assert any(file.startswith("services/clearance/") for file in files)
-    assert files.index("services/clearance/view.py") < files.index("services/gateway/live.py")
+    assert files.index("services/clearance/view/fold.py") < files.index("services/gateway/case/live.py")

@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from deploy.local.closing import curl
-from deploy.local.cohort import cohort
+from deploy.demo.students import cohort
+from deploy.demo.welcome import curl
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")

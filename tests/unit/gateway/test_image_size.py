@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.gateway.pictures import size_of
+from services.gateway.image_size import size_of
 from services.gateway.university import CONFIGURATIONS, PICTURES
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big")

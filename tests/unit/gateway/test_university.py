@@ -9,17 +9,16 @@ from typing import Any
 
 import pytest
 
-from services.gateway.page import House
-from services.gateway.present import present
-from services.gateway.reading import Reading, Unread
-from services.gateway.render import Renderer
-from services.gateway.texts import catalogue
-from services.gateway.university import CONFIGURATIONS, departments, load
-from services.kit.departments import SERVICES
+from services.gateway.case.present import present
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.types import ReadModelUnavailable, StudentSnapshot
+from services.gateway.university import CONFIGURATIONS, Site, departments, load
+from services.gateway.web.renderer import Renderer
+from services.kit.manifests import SERVICES
 from tests.support.samples import case_samples
 
 FOLDER = CONFIGURATIONS / "lakeside"
-HOUSE = House(load(FOLDER), departments(FOLDER, SERVICES), 60)
+HOUSE = Site(load(FOLDER), departments(FOLDER, SERVICES), 60)
 RENDERER = Renderer(HOUSE, FOLDER)
 SESSION: Any = SimpleNamespace(csrf="a token")
 READINGS = {
@@ -27,11 +26,11 @@ READINGS = {
     "blocked": case_samples.blocked(),
     "waiting": case_samples.waiting(),
     "completed": case_samples.completed(),
-    "away": Unread(case_samples.NOW),
+    "away": ReadModelUnavailable(case_samples.NOW),
 }
 
 
-def rendered(reading: Reading | Unread, language: str) -> str:
+def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> str:
     texts = catalogue("en" if language == "en" else "zh")
     page = present(reading, (), house=HOUSE, texts=texts, now=case_samples.NOW)
     pages = [
@@ -46,7 +45,9 @@ def rendered(reading: Reading | Unread, language: str) -> str:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 @pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
-def test_an_invented_university_renders_every_page(reading: Reading | Unread, language: str) -> None:
+def test_an_invented_university_renders_every_page(
+    reading: StudentSnapshot | ReadModelUnavailable, language: str
+) -> None:
     html = rendered(reading, language)
     assert ("Lakeside University" if language == "en" else "镜湖大学") in html
     for foreign in ("矿", "CUMT", "313963892", "0516-83592019", "2026届"):
@@ -74,7 +75,7 @@ def test_a_university_may_have_no_pictures_at_all(tmp_path: Path) -> None:
     path = folder / "university.toml"
     plain = path.read_text("utf-8").replace(', picture = "lake"', "")
     path.write_text(plain[: plain.index("[pictures.lake]")], "utf-8")
-    house = House(load(folder), departments(folder, SERVICES), 60)
+    house = Site(load(folder), departments(folder, SERVICES), 60)
     html = Renderer(house, folder).page("guide.html", catalogue("zh"), session=None, back="/", kept=False)
     assert "<img" not in html[html.index('id="questions"') :]
 
@@ -113,7 +114,7 @@ def test_what_a_department_sends_is_text_and_never_markup() -> None:
     hostile = case_samples.dorm(
         [{**case_samples.ROOM, "room": "<script>alert(1)</script>", "handler": '"><img src=x>'}]
     )
-    reading = Reading(case_samples.case(name="<b>名"), {**case_samples.clear().heard, "dorm": hostile})
+    reading = StudentSnapshot(case_samples.case(name="<b>名"), {**case_samples.clear().heard, "dorm": hostile})
     html = rendered(reading, "zh")
     assert "<script>alert" not in html
     assert "<img src=x>" not in html

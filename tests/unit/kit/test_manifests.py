@@ -10,10 +10,11 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
+from services.kit.department.rules import DepartmentRules
 
-from services.kit.commands import REFUSALS
-from services.kit.departments import SERVICES, CheckManifest, Department, FieldOnPage, Text, discover
-from services.kit.operations import DepartmentRules, Refused
+from services.kit.department.student_commands import REFUSALS
+from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldOnPage, Text, discover
+from services.kit.operations import Refused
 
 pytestmark = pytest.mark.unit
 
@@ -31,13 +32,13 @@ class Code:
     in_rules: bool
 
 
-def rules_of(department: Department) -> DepartmentRules[Any]:
+def rules_of(department: DepartmentManifest) -> DepartmentRules[Any]:
     rules = import_module(f"services.{department.name}.operations").RULES
     assert isinstance(rules, DepartmentRules)
     return rules
 
 
-def facts_of(department: Department) -> dict[str, type[BaseModel]]:
+def facts_of(department: DepartmentManifest) -> dict[str, type[BaseModel]]:
     facts: dict[str, type[BaseModel]] = import_module(f"services.{department.name}.rules").FACTS
     return facts
 
@@ -83,7 +84,7 @@ def _reasons_of_refusals(tree: ast.AST) -> Iterator[ast.expr]:
                 yield node.value
 
 
-def codes_of(department: Department) -> list[Code]:
+def codes_of(department: DepartmentManifest) -> list[Code]:
     return [code for path in sorted((SERVICES / department.name).glob("*.py")) for code in codes_in(path)]
 
 
@@ -120,19 +121,19 @@ def by_code(codes: list[Code]) -> dict[str, set[str]]:
 
 
 @each_department
-def test_every_reason_of_the_rules_has_a_sentence_and_no_sentence_is_unused(department: Department) -> None:
+def test_every_reason_of_the_rules_has_a_sentence_and_no_sentence_is_unused(department: DepartmentManifest) -> None:
     said = {code: text for check in department.checks for code, text in check.reasons.items()}
     assert_words(said, by_code([code for code in codes_of(department) if code.in_rules]))
 
 
 @each_department
-def test_every_cause_has_a_phrase_and_no_phrase_is_unused(department: Department) -> None:
+def test_every_cause_has_a_phrase_and_no_phrase_is_unused(department: DepartmentManifest) -> None:
     codes = [code for code in codes_of(department) if not code.in_rules and not code.refusal]
     assert_words(department.causes, {**KIT_CAUSES, **by_code(codes)})
 
 
 @each_department
-def test_every_refusal_has_a_sentence_and_no_sentence_is_unused(department: Department) -> None:
+def test_every_refusal_has_a_sentence_and_no_sentence_is_unused(department: DepartmentManifest) -> None:
     codes = [code for code in codes_of(department) if not code.in_rules and code.refusal]
     takes_commands = any(check.command for check in department.checks)
     by_the_kit = {reason.code: set[str]() for reason in REFUSALS} if takes_commands else {}
@@ -140,14 +141,14 @@ def test_every_refusal_has_a_sentence_and_no_sentence_is_unused(department: Depa
 
 
 @each_department
-def test_every_text_is_there_in_both_languages(department: Department) -> None:
+def test_every_text_is_there_in_both_languages(department: DepartmentManifest) -> None:
     texts = list(texts_in(department))
     assert len(texts) > 10
     assert [text for text in texts if not (text.zh.strip() and text.en.strip())] == []
 
 
 @each_department
-def test_the_facts_have_exactly_the_checks_and_the_fields_on_the_page(department: Department) -> None:
+def test_the_facts_have_exactly_the_checks_and_the_fields_on_the_page(department: DepartmentManifest) -> None:
     facts = facts_of(department)
     assert set(facts) == set(department.check_names)
     for check in department.checks:
@@ -159,7 +160,7 @@ def test_the_facts_have_exactly_the_checks_and_the_fields_on_the_page(department
 
 
 @each_department
-def test_every_value_of_a_code_has_words(department: Department) -> None:
+def test_every_value_of_a_code_has_words(department: DepartmentManifest) -> None:
     for check in department.checks:
         for field in _with_codes(check).values():
             values = get_args(facts_of(department)[check.name].model_fields[field.name].annotation)
@@ -167,7 +168,7 @@ def test_every_value_of_a_code_has_words(department: Department) -> None:
 
 
 @each_department
-def test_a_record_with_nothing_on_it_is_assessed_in_every_check(department: Department) -> None:
+def test_a_record_with_nothing_on_it_is_assessed_in_every_check(department: DepartmentManifest) -> None:
     rules = rules_of(department)
     assessment = rules.assess(rules.record())
     assert rules.name == department.name
@@ -177,7 +178,7 @@ def test_a_record_with_nothing_on_it_is_assessed_in_every_check(department: Depa
 
 
 @each_department
-def test_the_commands_on_the_page_are_those_of_the_rules(department: Department) -> None:
+def test_the_commands_on_the_page_are_those_of_the_rules(department: DepartmentManifest) -> None:
     offered = {check.command.name for check in department.checks if check.command}
     assert offered == set(rules_of(department).commands)
     for check in department.checks:
@@ -186,12 +187,12 @@ def test_the_commands_on_the_page_are_those_of_the_rules(department: Department)
 
 
 @each_department
-def test_every_check_names_a_phone(department: Department) -> None:
+def test_every_check_names_a_phone(department: DepartmentManifest) -> None:
     assert all(check.phones for check in department.checks)
 
 
 @each_department
-def test_every_body_and_row_shows_examples_that_are_right(department: Department) -> None:
+def test_every_body_and_row_shows_examples_that_are_right(department: DepartmentManifest) -> None:
     rules = rules_of(department)
     for body in (*(operation.body for operation in rules.operations), rules.import_row):
         for example in examples(body):
@@ -201,7 +202,7 @@ def test_every_body_and_row_shows_examples_that_are_right(department: Department
 
 
 @each_department
-def test_the_record_shows_examples_that_survive_being_stored(department: Department) -> None:
+def test_the_record_shows_examples_that_survive_being_stored(department: DepartmentManifest) -> None:
     rules = rules_of(department)
     for example in examples(rules.record):
         record = rules.record.model_validate(example)
@@ -210,7 +211,7 @@ def test_the_record_shows_examples_that_survive_being_stored(department: Departm
 
 
 @each_department
-def test_every_example_row_can_be_applied_and_applied_again_changes_nothing(department: Department) -> None:
+def test_every_example_row_can_be_applied_and_applied_again_changes_nothing(department: DepartmentManifest) -> None:
     rules = rules_of(department)
     for example in examples(rules.import_row):
         row = rules.import_row.model_validate(example)
@@ -221,14 +222,14 @@ def test_every_example_row_can_be_applied_and_applied_again_changes_nothing(depa
 
 
 @each_department
-def test_operations_have_distinct_names_that_fit_in_a_path(department: Department) -> None:
+def test_operations_have_distinct_names_that_fit_in_a_path(department: DepartmentManifest) -> None:
     names = [operation.name for operation in rules_of(department).operations]
     assert len(set(names)) == len(names)
     assert all(name.replace("-", "").isalpha() and name.islower() for name in names)
 
 
 @each_department
-def test_each_refusal_can_be_raised_with_its_words(department: Department) -> None:
+def test_each_refusal_can_be_raised_with_its_words(department: DepartmentManifest) -> None:
     """A refusal is found by its code, so the words fill without an error."""
     for code in codes_of(department):
         if code.refusal:

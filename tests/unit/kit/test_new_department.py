@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from services.gateway.case.decision import WaitingReason, decide
 
 from schemas.topics import Topics
-from services.kit.departments import SERVICES, discover, required_checks
-from services.kit.verdicts import Doubt, decide
+from services.kit.manifests import SERVICES, discover, required_checks
 from tests.support.samples.sample_department import NEW, TITLE, add_department
 
 
@@ -36,7 +36,7 @@ def test_its_topics_are_among_those_provisioned(services: Path) -> None:
 def test_nobody_leaves_before_it_has_spoken(services: Path) -> None:
     decision = decide({}, required_checks(discover(services)), stale_before=datetime.now(UTC))
     (new,) = [check for check in decision.checks if check.department == NEW]
-    assert (new.check, new.doubt) == ("check-out", Doubt.UNREPORTED)
+    assert (new.check, new.doubt) == ("check-out", WaitingReason.UNREPORTED)
     assert not decision.clear
 
 

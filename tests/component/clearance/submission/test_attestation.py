@@ -16,8 +16,8 @@ from schemas.events import (
     SubmissionRefused,
     SubmissionRequested,
 )
-from services.kit.attestation import oldest_hold_s
-from services.kit.desk import Held
+from services.kit.department.attestation import oldest_hold_s
+from services.kit.operations import Held
 from services.library.rules import Loan, Violation
 from tests.support.submission.harness import CLEAR_LIBRARY, DEPARTMENTS, Parts
 

@@ -7,12 +7,12 @@ import pytest
 from aiokafka import ConsumerRecord
 from typer.testing import CliRunner
 
-from deploy.local.running import RunningPostgres
+from deploy.local.servers.obtain import RunningPostgres
 from schemas.codec import read
 from schemas.events import SubmissionRefused
-from services.kit.dead_letters import Parked, park
-from services.kit.department import department_commands
-from services.kit.desk import Held
+from services.kit.department.service import department_commands
+from services.kit.messaging.dead_letters import DeadLetter, store_dead_letters
+from services.kit.operations import Held
 from tests.support.submission.harness import DEPARTMENTS, RULES, Parts
 from tests.support.submission.rounds import OWING, overdue
 
@@ -56,7 +56,7 @@ async def test_an_end_that_was_unreadable_releases_its_hold_when_it_is_replayed(
         await parts.set("library", student_id, OWING)
 
     async with library.pool.acquire() as connection, connection.transaction():
-        await park(connection, parts.topics.group("library"), [Parked(end, "not JSON")])
+        await store_dead_letters(connection, parts.topics.group("library"), [DeadLetter(end, "not JSON")])
         await connection.execute("UPDATE dead_letter SET value = 'not JSON'")
     code, listed = await command("list")
     assert (code, "not JSON" in listed, student_id in listed) == (0, True, False)

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from services.clearance import exceptions
-from services.kit.desk import Held
+from services.clearance.submission import exceptions
+from services.kit.operations import Held
 from tests.support.submission.harness import CLEAR_LIBRARY, DEPARTMENTS, Parts
 from tests.support.submission.rounds import OWING, state
 

@@ -11,16 +11,17 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from schemas.events import CommandAnswered, StatusChanged, SubmissionAccepted
-from services.clearance import submissions
-from services.kit import attestation, commands, crash
+from services.clearance.submission import handlers
+from services.kit.department import attestation, student_commands
+from services.kit.runtime import failpoints
 from services.library.rules import Card
 from tests.support.paths import ROOT
 from tests.support.submission.harness import CLEAR_LIBRARY, Parts, Place
 
 LIVE = CLEAR_LIBRARY.model_copy(update={"card": Card.ACTIVE})
-ROUND = [name for name in crash.POINTS if name.split(".")[0] in ("submit", "attest", "settle", "outcome")]
-EXPIRY = [name for name in crash.POINTS if name.startswith("expire.")]
-COMMAND = [name for name in crash.POINTS if name.startswith("cancel.")]
+ROUND = [name for name in failpoints.POINTS if name.split(".")[0] in ("submit", "attest", "settle", "outcome")]
+EXPIRY = [name for name in failpoints.POINTS if name.startswith("expire.")]
+COMMAND = [name for name in failpoints.POINTS if name.startswith("cancel.")]
 
 
 class PowerCut(Exception):
@@ -43,7 +44,7 @@ class Cutter:
 def cut(monkeypatch: pytest.MonkeyPatch, parts: Parts, request: pytest.FixtureRequest) -> Cutter:
     """The cutter at the test's place; whoever is cut hears the same record again once the power is back."""
     cutter = Cutter(request.param)
-    for module in (submissions, attestation, commands, crash):
+    for module in (handlers, attestation, student_commands, failpoints):
         monkeypatch.setattr(module, "crashpoint", cutter)
     hear = Place.hear
 
@@ -108,7 +109,7 @@ async def test_a_cancelled_card_is_cancelled_once_through_a_power_cut(parts: Par
 
 def test_every_named_place_is_in_the_code_and_every_one_in_the_code_is_named() -> None:
     sources = [path.read_text("utf-8") for path in (ROOT / "services").rglob("*.py")]
-    for name in crash.POINTS:
+    for name in failpoints.POINTS:
         passed, _, kind = name.partition(".")
         by_batch = kind in ("before_commit", "after_commit") and any(f'.add("{passed}")' in text for text in sources)
         assert by_batch or any(f'crashpoint("{name}")' in text for text in sources), name
@@ -116,6 +117,6 @@ def test_every_named_place_is_in_the_code_and_every_one_in_the_code_is_named() -
 
 def test_a_place_that_does_not_exist_stops_the_process_at_its_start() -> None:
     with pytest.raises(ValueError, match="settle"):
-        crash._parsed("settle.before_comit")
-    assert crash._parsed("settle.before_commit:3") == ("settle.before_commit", 3)
-    assert crash._parsed("") == ("", 1)
+        failpoints._parsed("settle.before_comit")
+    assert failpoints._parsed("settle.before_commit:3") == ("settle.before_commit", 3)
+    assert failpoints._parsed("") == ("", 1)

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from services.kit.receipts.qr import verify_text
 
-from services.clearance.keys import Keyring, jwk_set
-from services.kit.receipts import Forged, public_keys, verify
+from services.clearance.receipts.signing_keys import Keyring, jwk_set
+from services.kit.receipts.jws import InvalidSignature, public_keys
 from tests.support.submission.harness import DEPARTMENTS, Parts
 from tests.support.submission.rounds import asked_and_carried, state
 
@@ -20,8 +21,8 @@ async def test_the_receipt_verifies_and_says_what_was_attested(parts: Parts) -> 
     assert submission is not None
     async with parts.clearance.pool.acquire() as connection:
         keys = public_keys((await jwk_set(connection))["keys"])
-    form = verify(submission["receipt"], keys)
-    assert verify(submission["qr_text"], keys).payload == form.payload
+    form = verify_text(submission["receipt"], keys)
+    assert verify_text(submission["qr_text"], keys).payload == form.payload
     assert (form.payload["form"], form.payload["attempt"]) == (submission["form_number"], str(attempt_id))
     assert form.payload["student"]["student_id"] == student_id
     facts = json.loads(submission["facts"])
@@ -64,15 +65,15 @@ async def test_after_a_rotation_old_forms_verify_and_new_ones_carry_the_new_key(
     receipts = {name: await parts.submission(name) for name in (before, after)}
     async with pool.acquire() as connection, connection.transaction():
         keys = public_keys((await jwk_set(connection))["keys"])
-        kids = [verify(row["receipt"], keys).kid for row in receipts.values() if row]
+        kids = [verify_text(row["receipt"], keys).kid for row in receipts.values() if row]
         assert kids == [old, new]
         assert await keyring.revoke(connection, old, actor="test")
         keys = public_keys((await jwk_set(connection))["keys"])
         assert not await keyring.revoke(connection, new, actor="test")
     row = receipts[before]
     assert row is not None
-    with pytest.raises(Forged):
-        verify(row["receipt"], keys)
+    with pytest.raises(InvalidSignature):
+        verify_text(row["receipt"], keys)
 
 
 async def test_without_the_private_key_nothing_is_accepted_until_it_is_back(parts: Parts, tmp_path: Path) -> None:

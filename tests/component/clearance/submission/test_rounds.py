@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import CaseChanged, CaseState, SubmissionAccepted, SubmissionRefused
-from services.kit.desk import Held
-from services.kit.form_numbers import read_form_number
+from services.kit.operations import Held
+from services.kit.receipts.numbers import read_form_number
 from tests.support.submission.harness import CLEAR_LIBRARY, DEPARTMENTS, Parts
 from tests.support.submission.rounds import OWED, OWING, asked_and_carried, of, state
 

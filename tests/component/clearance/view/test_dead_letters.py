@@ -9,14 +9,14 @@ import pytest
 from aiokafka import ConsumerRecord
 from typer.testing import CliRunner
 
-from deploy.local.running import RunningKafka
+from deploy.local.servers.obtain import RunningKafka
 from schemas.events import StatusChanged
 from services.clearance.__main__ import cli
-from services.clearance.dead_letters import clearing_marks
-from services.clearance.projector import Projector
-from services.kit import parked
-from services.kit.dead_letters import Parked, park
-from services.kit.parked import NotOpen, Reader, StillUnreadable
+from services.clearance.view.projector import Projector
+from services.clearance.view.unreadable_marks import clearing_marks
+from services.kit.messaging import dead_letter_replay
+from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable
+from services.kit.messaging.dead_letters import DeadLetter, store_dead_letters
 from tests.support.clearance import World, clearance_world, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -35,9 +35,9 @@ def projector(world: World) -> Projector:
 
 
 @pytest.fixture
-def readers(projector: Projector) -> dict[str, Reader]:
+def readers(projector: Projector) -> dict[str, ReplayHandler]:
     ended = clearing_marks(projector.group, projector.topics)
-    return {projector.group: Reader(projector.apply, ended, projector.committed)}
+    return {projector.group: ReplayHandler(projector.apply, ended, projector.committed)}
 
 
 def student() -> str:
@@ -54,24 +54,24 @@ def record(world: World, who: str, offset: int, said: StatusChanged | bytes | No
 async def consume(world: World, projector: Projector, *records: ConsumerRecord) -> None:
     """What the inbox does with a batch."""
     async with world.pool.acquire() as connection, connection.transaction():
-        parked: list[Parked] = []
+        parked: list[DeadLetter] = []
         await projector.apply(connection, records, parked)
-        await park(connection, projector.group, parked)
+        await store_dead_letters(connection, projector.group, parked)
 
 
 async def letter_ids(world: World) -> list[int]:
     async with world.pool.acquire() as connection:
-        return [letter.id for letter in (await parked.page(connection))[0]]
+        return [letter.id for letter in (await dead_letter_replay.page(connection))[0]]
 
 
-async def replay(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
+async def replay(world: World, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
     async with world.pool.acquire() as connection:
-        await parked.replay(connection, letter_id, readers, by="operator-1")
+        await dead_letter_replay.replay(connection, letter_id, readers, by="operator-1")
 
 
-async def discard(world: World, letter_id: int, readers: dict[str, Reader]) -> None:
+async def discard(world: World, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
     async with world.pool.acquire() as connection:
-        await parked.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
+        await dead_letter_replay.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
 
 
 async def readable(world: World, who: str) -> bool | None:
@@ -85,7 +85,7 @@ async def mended(world: World, letter_id: int, said: StatusChanged) -> None:
 
 
 async def test_what_is_still_unreadable_stays_open_and_hides_its_item(
-    world: World, projector: Projector, readers: dict[str, Reader]
+    world: World, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
@@ -97,7 +97,7 @@ async def test_what_is_still_unreadable_stays_open_and_hides_its_item(
 
 
 async def test_a_replayed_record_is_applied_at_its_own_offset(
-    world: World, projector: Projector, readers: dict[str, Reader]
+    world: World, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
@@ -112,7 +112,7 @@ async def test_a_replayed_record_is_applied_at_its_own_offset(
 
 
 async def test_a_replayed_record_never_takes_a_newer_status_back(
-    world: World, projector: Projector, readers: dict[str, Reader]
+    world: World, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 2, FIXED), record(world, who, 3, status(who, 3)))
@@ -123,7 +123,7 @@ async def test_a_replayed_record_never_takes_a_newer_status_back(
 
 
 async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
-    world: World, projector: Projector, readers: dict[str, Reader]
+    world: World, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     said = record(world, who, 1, status(who, 1))
@@ -134,14 +134,14 @@ async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
     await discard(world, older, readers)
     assert await readable(world, who) is True
     async with world.pool.acquire() as connection:
-        (first, second), following = await parked.page(connection, ended=True)
+        (first, second), following = await dead_letter_replay.page(connection, ended=True)
     assert (first.ended_how, first.ended_by, first.ended_why) == ("discarded", "operator-1", "a test of the sender")
     assert second.id == newer
     assert following is None
 
 
 async def test_discarding_all_that_was_said_of_a_student_leaves_nothing_said(
-    world: World, projector: Projector, readers: dict[str, Reader]
+    world: World, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 2, FIXED))
@@ -151,26 +151,26 @@ async def test_discarding_all_that_was_said_of_a_student_leaves_nothing_said(
     assert await world.row(who) is None
 
 
-async def test_a_letter_is_ended_once(world: World, projector: Projector, readers: dict[str, Reader]) -> None:
+async def test_a_letter_is_ended_once(world: World, projector: Projector, readers: dict[str, ReplayHandler]) -> None:
     who = student()
     await consume(world, projector, record(world, who, 2, FIXED))
     (letter,) = await letter_ids(world)
     answers = await asyncio.gather(*(discard(world, letter, readers) for _ in range(5)), return_exceptions=True)
-    assert [type(answer) for answer in answers if answer] == [NotOpen] * 4
-    with pytest.raises(NotOpen):
+    assert [type(answer) for answer in answers if answer] == [DeadLetterClosed] * 4
+    with pytest.raises(DeadLetterClosed):
         await replay(world, letter, readers)
 
 
 async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
-    world: World, projector: Projector, readers: dict[str, Reader]
+    world: World, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
     (letter,) = await letter_ids(world)
     async with world.pool.acquire() as connection, connection.transaction():
-        parked: list[Parked] = []
+        parked: list[DeadLetter] = []
         await projector.apply(connection, [record(world, who, 3, b"[]")], parked)
-        await park(connection, projector.group, parked)
+        await store_dead_letters(connection, projector.group, parked)
         discarding = asyncio.create_task(discard(world, letter, readers))
         await asyncio.sleep(0.2)
         assert not discarding.done()
@@ -181,9 +181,9 @@ async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
 async def test_pages_follow_each_other(world: World, projector: Projector) -> None:
     await consume(world, projector, *[record(world, student(), offset, FIXED) for offset in range(5)])
     async with world.pool.acquire() as connection:
-        first, following = await parked.page(connection, limit=3)
+        first, following = await dead_letter_replay.page(connection, limit=3)
         assert following == first[-1].id
-        second, end = await parked.page(connection, limit=3, after=following)
+        second, end = await dead_letter_replay.page(connection, limit=3, after=following)
     assert [letter.offset for letter in (*first, *second)] == [0, 1, 2, 3, 4]
     assert end is None
 

@@ -17,11 +17,11 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from deploy.local.running import RunningKafka
+from deploy.local.servers.obtain import RunningKafka
 from schemas.events import Verdict
-from services.clearance import spans
-from services.clearance.projector import Projector
-from services.clearance.store import view_hash
+from services.clearance.view import batch_spans
+from services.clearance.view.projector import Projector
+from services.clearance.view.view_store import view_hash
 from tests.support.clearance import World, clearance_world, status
 from tests.support.waiting import eventually
 
@@ -174,7 +174,7 @@ async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(spans, "_tracer", provider.get_tracer("test"))
+    monkeypatch.setattr(batch_spans, "_tracer", provider.get_tracer("test"))
     who, trace_id, parent = student(), secrets.token_hex(16), secrets.token_hex(8)
     sampled = world.record(status(who, 1), ("traceparent", f"00-{trace_id}-{parent}-01".encode()))
     unsampled = world.record(status(student(), 1), ("traceparent", f"00-{secrets.token_hex(16)}-{parent}-00".encode()))

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deploy.local.running import RunningKafka
+from deploy.local.servers.obtain import RunningKafka
 from services.clearance.__main__ import cli
-from services.clearance.rebuild import Comparison, RebuildFailed, rebuild
-from services.clearance.store import view_hash
+from services.clearance.view.rebuild import Comparison, RebuildFailed, rebuild
+from services.clearance.view.view_store import view_hash
 from tests.support.clearance import World, clearance_world, status
 from tests.support.waiting import eventually
 

@@ -16,12 +16,12 @@ import psutil
 import pytest
 from rich.console import Console
 
-from deploy.local import jars
-from deploy.local.ports import LOOPBACK, free_port, remembered_port
-from deploy.local.processes import Process, StartFailed, wait_until
-from deploy.local.running import obtain_kafka, obtain_postgres, obtain_zipkin
-from deploy.local.state import State, StateInUse, claim_any, clean
-from deploy.local.supervisor import GaveUp, Supervisor
+from deploy.local.processes.ports import LOOPBACK, free_port, remembered_port
+from deploy.local.processes.process import Process, StartFailed, wait_until
+from deploy.local.processes.state_folder import StateFolder, StateInUse, claim_any, clean
+from deploy.local.processes.supervisor import GaveUp, Supervisor
+from deploy.local.servers import jars
+from deploy.local.servers.obtain import obtain_kafka, obtain_postgres, obtain_zipkin
 from tests.support.paths import ROOT
 
 FOR_EVER = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -47,7 +47,9 @@ def test_a_port_is_kept_from_run_to_run_and_chosen_around_when_taken(tmp_path: P
 
 
 def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path: Path) -> None:
-    asked = "import sys; from deploy.local.ports import free_port; print(free_port(int(sys.argv[1])), flush=True)"
+    asked = (
+        "import sys; from deploy.local.processes.ports import free_port; print(free_port(int(sys.argv[1])), flush=True)"
+    )
     hold = "; sys.stdin.read()"
     mine = free_port()
     with subprocess.Popen(
@@ -127,12 +129,12 @@ def test_a_process_that_dies_too_often_ends_everything(tmp_path: Path) -> None:
 
 
 def test_a_second_launcher_on_one_folder_is_told_who_has_it(tmp_path: Path) -> None:
-    first = State(tmp_path / "state")
+    first = StateFolder(tmp_path / "state")
     with pytest.raises(StateInUse, match=rf"in use by process {os.getpid()}.*LIXIAO_STATE"):
-        State(tmp_path / "state")
+        StateFolder(tmp_path / "state")
     assert claim_any(tmp_path / "state").folder == tmp_path / "state-2"
     first.release()
-    State(tmp_path / "state").release()
+    StateFolder(tmp_path / "state").release()
 
 
 async def test_clean_ends_what_an_earlier_launcher_left_and_removes_its_folder(tmp_path: Path) -> None:
@@ -214,7 +216,16 @@ def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signa
         return  # only Linux can tell a child that its parent was killed; elsewhere `make clean` finds it
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
     launcher = subprocess.Popen(
-        [sys.executable, "-m", "deploy.local.parts", "up", "--only", "postgres", "--state", tmp_path / "state"],
+        [
+            sys.executable,
+            "-m",
+            "deploy.local.servers.__main__",
+            "up",
+            "--only",
+            "postgres",
+            "--state",
+            tmp_path / "state",
+        ],
         cwd=ROOT,
         env=environment,
         stdout=subprocess.PIPE,

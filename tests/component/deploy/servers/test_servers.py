@@ -13,12 +13,12 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.local.kafka import Kafka, broker_count, new_cluster_id
-from deploy.local.ports import LOOPBACK
-from deploy.local.postgres import Postgres, create_database
-from deploy.local.running import RunningZipkin
-from deploy.local.state import clean
-from deploy.local.zipkin import SPANS_KEPT, Zipkin
+from deploy.local.processes.ports import LOOPBACK
+from deploy.local.processes.state_folder import clean
+from deploy.local.servers.kafka import Kafka, broker_count, new_cluster_id
+from deploy.local.servers.obtain import RunningZipkin
+from deploy.local.servers.postgres import Postgres, create_database
+from deploy.local.servers.zipkin import SPANS_KEPT, Zipkin
 from tests.support.waiting import eventually
 
 SPANS_A_REQUEST = 500
@@ -92,7 +92,7 @@ def test_kafka_starts_whatever_its_cluster_id_begins_with(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begins_with_a_dash = UUID(int=0xF8 << 120)
-    monkeypatch.setattr("deploy.local.kafka.uuid.uuid4", lambda: begins_with_a_dash)
+    monkeypatch.setattr("deploy.local.servers.kafka.uuid.uuid4", lambda: begins_with_a_dash)
     assert new_cluster_id().startswith("-")
     kafka = Kafka(tmp_path / "kafka", cache)
     try:

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from deploy.local.identity.people import Person
-from services.gateway.live import MOST_A_SESSION
+from services.gateway.case.live import MOST_A_SESSION
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Events, Gate
 from tests.support.gateway.visits import card_open, id_of, rows

@@ -9,15 +9,16 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
+from services.kit.postgres.migrations import migrate
+from services.kit.receipts.qr import verify_text
 
 from deploy.local.identity.people import Person
 from schemas.codec import read
 from schemas.events import CertificateIssueAsked, Reason, TakenBy
-from services.clearance.folders import FOLDERS
+from services.clearance.app import FOLDERS
 from services.gateway.limits import ADDRESS_BURST
-from services.kit.audit_chain import verify as verify_chain
-from services.kit.database import migrate
-from services.kit.receipts import public_keys, verify
+from services.kit.audit.chain import verify as verify_chain
+from services.kit.receipts.jws import public_keys
 from tests.support.gateway.read_model import Clearance, Signed, carrying
 from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
 from tests.support.servers import DatabaseMaker
@@ -354,7 +355,7 @@ async def test_the_public_keys_are_listed_and_verify_a_form_without_the_service(
     keys = public_keys(listed)
     assert signed.kid in keys
     assert revoked.kid not in keys
-    assert verify(signed.qr_text, keys).payload["form"] == signed.form_number
+    assert verify_text(signed.qr_text, keys).payload["form"] == signed.form_number
 
 
 async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(

@@ -17,7 +17,7 @@ from schemas.events import (
     SubmissionRefused,
     SubmitAsked,
 )
-from services.gateway.submissions import ends
+from services.gateway.tables.commands import ends
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate
 from tests.support.gateway.visits import card_open, commands, id_of, rows

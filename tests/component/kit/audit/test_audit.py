@@ -11,13 +11,14 @@ from typing import Any
 
 import asyncpg
 import pytest
+from services.kit.postgres.migrations import migrate
 
-from deploy.local.running import RunningPostgres
-from services.kit import audit
-from services.kit.audit_chain import Sealer, verify
-from services.kit.database import migrate, open_pool
-from services.kit.department import MIGRATIONS
-from services.kit.role_provision import create_databases
+from deploy.local.servers.obtain import RunningPostgres
+from services.kit.audit import log
+from services.kit.audit.chain import ChainSealer, verify
+from services.kit.department.service import MIGRATIONS
+from services.kit.postgres.pool import open_pool
+from services.kit.provisioning.databases import create_databases
 from tests.support.paths import ROOT
 
 COLUMNS = {
@@ -40,7 +41,7 @@ async def pool(database: str) -> AsyncIterator["asyncpg.Pool[Any]"]:
 
 async def tell(pool: "asyncpg.Pool[Any]", number: int) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await audit.record(
+        await log.append_entry(
             connection,
             actor="王老师",
             act="desk.pay",
@@ -53,7 +54,7 @@ async def tell(pool: "asyncpg.Pool[Any]", number: int) -> None:
 async def told(pool: "asyncpg.Pool[Any]", count: int) -> None:
     for number in range(count):
         await tell(pool, number)
-    await Sealer(pool).seal()
+    await ChainSealer(pool).seal()
 
 
 async def found(pool: "asyncpg.Pool[Any]", head: str | None = None) -> tuple[str, ...]:
@@ -128,7 +129,7 @@ async def test_a_chain_made_anew_is_found_against_a_head_kept_elsewhere(
         database,
         "UPDATE audit.entry SET actor = 'nobody'; DELETE FROM audit.seal; INSERT INTO audit.unsealed VALUES (1), (2)",
     )
-    await Sealer(pool).seal()
+    await ChainSealer(pool).seal()
     assert await found(pool) == ()
     assert await found(pool, head) == ("seal 2 is not the one of the given head",)
 
@@ -146,14 +147,14 @@ async def test_an_act_that_did_not_happen_is_not_told_of(pool: "asyncpg.Pool[Any
     async with pool.acquire() as connection:
         acting = connection.transaction()
         await acting.start()
-        await audit.record(connection, actor="a", act="b", outcome="c")
+        await log.append_entry(connection, actor="a", act="b", outcome="c")
         await acting.rollback()
     assert await pool.fetchval("SELECT count(*) FROM audit.entry") == 0
-    assert await Sealer(pool).seal() == 0
+    assert await ChainSealer(pool).seal() == 0
 
 
 async def test_many_writers_and_several_sealers_make_one_chain(pool: "asyncpg.Pool[Any]") -> None:
-    sealers = [Sealer(pool) for _ in range(3)]
+    sealers = [ChainSealer(pool) for _ in range(3)]
 
     async def write() -> None:
         for number in range(20):
@@ -170,7 +171,7 @@ async def test_many_writers_and_several_sealers_make_one_chain(pool: "asyncpg.Po
 
 def command(dsn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "services.kit.audit", "verify", *arguments],
+        [sys.executable, "-m", "services.kit.audit.log", "verify", *arguments],
         cwd=Path(ROOT),
         env={**os.environ, "LIXIAO_DATABASE": dsn},
         capture_output=True,

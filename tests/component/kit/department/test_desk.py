@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.events import CaseState, StatusChanged
-from services.kit.desk import Held
-from services.kit.requests import KEPT, KeyReused, forget, request_key
+from services.kit.department.idempotency import KEPT, KeyReused, forget, request_key
+from services.kit.operations import Held
 from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, said, some_student
 
 

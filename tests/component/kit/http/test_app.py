@@ -18,11 +18,11 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from schemas.events import StudentId
-from services.kit import logs
-from services.kit.auth import Credentials, Principal, desk, require, token_sha256
-from services.kit.health import Health
-from services.kit.telemetry import build
-from services.kit.web import FieldProblem, Problem, create_app
+from services.kit.http.app import FieldProblem, Problem, create_app
+from services.kit.http.auth import Credentials, Principal, desk, require, token_sha256
+from services.kit.observability import logs
+from services.kit.observability.telemetry import build
+from services.kit.runtime.health import Health
 
 SECRET = "WANG-XIAOMING-7"
 TOKENS = {"library-desk": "t" * 40, "dorm-desk": "d" * 40}

@@ -5,11 +5,12 @@ from typing import Any
 
 import asyncpg
 import pytest
+from services.kit.department.imports import department_import
 
 from schemas.topics import Topics
-from services.kit.desk import Desk
-from services.kit.imports.spec import ImportSpec, department_import
-from services.kit.outbox import Bell
+from services.kit.department.desk import Desk
+from services.kit.imports.spec import ImportSpec
+from services.kit.messaging.outbox import Wakeup
 from services.library.operations import RULES
 from tests.support.imports.department import Service, service
 
@@ -17,7 +18,9 @@ from tests.support.imports.department import Service, service
 @pytest.fixture
 async def library(database: str) -> AsyncIterator[Service]:
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
-        return department_import(Desk(RULES, pool, Topics("test"), Bell()), headings={"论文": "thesis", "证件": "card"})
+        return department_import(
+            Desk(RULES, pool, Topics("test"), Wakeup()), headings={"论文": "thesis", "证件": "card"}
+        )
 
     async with service(database, spec) as running:
         yield running

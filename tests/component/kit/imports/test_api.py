@@ -11,11 +11,11 @@ import pytest
 
 from schemas.events import CaseChanged, CaseState
 from schemas.topics import Topics
-from services.kit.desk import Desk
-from services.kit.imports import store
-from services.kit.imports.reading import Format
-from services.kit.imports.staging import Staging
-from services.kit.outbox import Bell
+from services.kit.department.desk import Desk
+from services.kit.imports import job_store
+from services.kit.imports.formats import Format
+from services.kit.imports.upload import Staging
+from services.kit.messaging.outbox import Wakeup
 from services.library.operations import RULES
 from tests.support.imports.department import NOW, Service, counts, student
 
@@ -25,7 +25,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 async def open_case(running: Service, student_id: str) -> None:
     case = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=NOW)
     async with running.pool.acquire() as connection, connection.transaction():
-        await Desk(RULES, running.pool, Topics("test"), Bell()).open(connection, case, now=NOW)
+        await Desk(RULES, running.pool, Topics("test"), Wakeup()).open(connection, case, now=NOW)
 
 
 async def thesis_of(running: Service, student_id: str) -> str | None:
@@ -176,7 +176,7 @@ async def test_two_processes_sent_the_same_file_make_one_job(library: Service) -
 
 
 async def test_too_many_waiting_imports_are_refused(library: Service) -> None:
-    for _ in range(store.MAX_UNFINISHED):
+    for _ in range(job_store.MAX_UNFINISHED):
         assert (await library.send(f"student_id\n{student()}\n")).status_code == 202
     answer = await library.send(f"student_id\n{student()}\n")
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "30")

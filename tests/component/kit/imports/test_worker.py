@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from services.kit.auth import desk
-from services.kit.database import Connection
-from services.kit.imports import store
-from services.kit.imports.jobs import ImportWorker, Patience
+from services.kit.http.auth import desk
+from services.kit.imports import job_store
 from services.kit.imports.spec import ImportSpec, Outcome
-from services.kit.outbox import Bell
+from services.kit.imports.worker import ImportWorker, Patience
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.pool import Connection
 from tests.support.imports.department import NOW, Service, counts, service, student
 from tests.support.imports.killed_worker import COUNTED, EFFECTS, CountedRow
 
@@ -83,7 +83,7 @@ async def test_a_worker_that_ends_while_it_writes_results_down_has_no_effect(
 ) -> None:
     students = [student() for _ in range(10)]
     location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
-    settle = store.settle
+    settle = job_store.settle
 
     async def ended(*given: Any) -> None:
         if written_down:
@@ -91,7 +91,7 @@ async def test_a_worker_that_ends_while_it_writes_results_down_has_no_effect(
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(store, "settle", ended)
+        patched.setattr(job_store, "settle", ended)
         with pytest.raises(asyncio.CancelledError):
             await counted.worker().work()
     assert (await counted.get(location))["rows_done"] == 0
@@ -228,7 +228,7 @@ async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Ser
     spec = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=failing, role=desk("counted"))
     await counted.send("student_id\n" + "\n".join(students))
     with capture_logs() as logs:
-        await ImportWorker(spec, counted.pool, Bell()).work()
+        await ImportWorker(spec, counted.pool, Wakeup()).work()
     assert "import.row_failed" in [line["event"] for line in logs]
     assert not any(each in str(logs) for each in students)
     (job,) = (await counted.get("/imports"))["jobs"]
@@ -239,7 +239,7 @@ async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Ser
 
 async def test_a_finished_import_is_forgotten_after_its_time_and_an_unfinished_never(counted: Service) -> None:
     done = await counted.imported(f"student_id\n{student()}\n")
-    later = datetime.now(UTC) + store.KEPT + timedelta(days=1)
+    later = datetime.now(UTC) + job_store.KEPT + timedelta(days=1)
     await counted.worker(clock=lambda: later).work()
     assert (await counted.get("/imports"))["jobs"] == []
     assert await counted.pool.fetchval("SELECT count(*) FROM import_row WHERE job_id = $1", done["job_id"]) == 0

@@ -10,16 +10,17 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
+from services.kit.postgres.migrations import migrate
 
-from deploy.local.running import RunningKafka
+from deploy.local.servers.obtain import RunningKafka
 from schemas.topics import Topics
-from services.kit import consumer
-from services.kit.broker import Outgoing, Publisher
-from services.kit.consumer import Inbox
-from services.kit.database import Connection, migrate, open_pool
-from services.kit.dead_letters import Parked
-from services.kit.department import FOLDERS
-from services.kit.topic_provision import create_topics
+from services.kit.department.service import FOLDERS
+from services.kit.messaging import consumer
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.postgres.pool import Connection, open_pool
+from services.kit.provisioning.topics import create_topics
 from tests.support.waiting import eventually
 
 GROUP = "test.group"
@@ -42,7 +43,7 @@ async def pool(database: str) -> AsyncIterator["asyncpg.Pool[Any]"]:
 
 
 @asynccontextmanager
-async def running(*inboxes: Inbox) -> AsyncIterator[None]:
+async def running(*inboxes: TransactionalConsumer) -> AsyncIterator[None]:
     tasks = [asyncio.create_task(inbox.run()) for inbox in inboxes]
     try:
         yield
@@ -53,22 +54,24 @@ async def running(*inboxes: Inbox) -> AsyncIterator[None]:
 
 
 async def send(kafka: RunningKafka, topic: str, values: Sequence[bytes]) -> None:
-    publisher = Publisher(kafka.address, client_id="test")
-    await publisher.send([Outgoing(topic, b"key-%d" % number, value) for number, value in enumerate(values)])
+    publisher = BatchProducer(kafka.address, client_id="test")
+    await publisher.send([OutboundRecord(topic, b"key-%d" % number, value) for number, value in enumerate(values)])
     await publisher.close()
 
 
-async def hear(connection: Connection, records: Sequence[ConsumerRecord], parked: list[Parked]) -> None:
-    parked += [Parked(record, "it says so") for record in records if record.value == b"bad"]
+async def hear(connection: Connection, records: Sequence[ConsumerRecord], parked: list[DeadLetter]) -> None:
+    parked += [DeadLetter(record, "it says so") for record in records if record.value == b"bad"]
     await connection.executemany(
         "INSERT INTO heard VALUES ($1, $2, $3)",
         [(record.partition, record.offset, record.value) for record in records if record.value != b"bad"],
     )
 
 
-def inbox(pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, apply: Any = hear, **options: Any) -> Inbox:
+def inbox(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, apply: Any = hear, **options: Any
+) -> TransactionalConsumer:
     group = f"{topic.split('.')[0]}.{GROUP}"
-    return Inbox(pool=pool, kafka=kafka.address, group=group, topics=[topic], apply=apply, **options)
+    return TransactionalConsumer(pool=pool, kafka=kafka.address, group=group, topics=[topic], apply=apply, **options)
 
 
 async def heard(pool: "asyncpg.Pool[Any]") -> list[bytes]:
@@ -129,7 +132,7 @@ async def test_a_bad_moment_is_waited_out_and_the_same_batch_taken_again(
 ) -> None:
     failures = 3
 
-    async def sometimes(connection: Connection, records: Sequence[ConsumerRecord], parked: list[Parked]) -> None:
+    async def sometimes(connection: Connection, records: Sequence[ConsumerRecord], parked: list[DeadLetter]) -> None:
         nonlocal failures
         await hear(connection, records, parked)
         if failures:
@@ -205,7 +208,7 @@ async def test_a_consumer_that_moves_nothing_is_thrown_away(
     monkeypatch.setattr(consumer, "STUCK_AFTER_S", 1.0)
     reached = asyncio.Event()
 
-    async def hang(connection: Connection, records: Sequence[ConsumerRecord], parked: list[Parked]) -> None:
+    async def hang(connection: Connection, records: Sequence[ConsumerRecord], parked: list[DeadLetter]) -> None:
         reached.set()
         await asyncio.Event().wait()
 
@@ -213,7 +216,7 @@ async def test_a_consumer_that_moves_nothing_is_thrown_away(
     with pytest.raises(BaseExceptionGroup) as caught:
         async with asyncio.timeout(30):
             await inbox(pool, kafka, topic, hang).run()
-    assert caught.group_contains(consumer.Stuck)
+    assert caught.group_contains(consumer.ConsumerStuck)
     assert reached.is_set()
 
 

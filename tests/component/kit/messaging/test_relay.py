@@ -8,18 +8,18 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from services.kit.postgres.migrations import migrate
 
-from deploy.local.running import RunningKafka
+from deploy.local.servers.obtain import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SourceAlive
 from schemas.topics import Topics
-from services.kit import outbox
-from services.kit.broker import partition_of
-from services.kit.database import migrate
-from services.kit.department import FOLDERS
-from services.kit.outbox import Bell
-from services.kit.relay import AliveMarks, Relay
-from services.kit.topic_provision import create_topics
+from services.kit.department.service import FOLDERS
+from services.kit.messaging import outbox
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.producer import partition_of
+from services.kit.messaging.relay import AliveMarks, Relay
+from services.kit.provisioning.topics import create_topics
 from tests.support.desks import now, some_student
 from tests.support.waiting import eventually
 
@@ -57,7 +57,7 @@ async def running(relay: Relay) -> AsyncIterator[None]:
 
 async def say(connection: "asyncpg.Connection[asyncpg.Record]", topics: Topics, student_id: str, version: int) -> None:
     event = CaseChanged(student_id=student_id, version=version, state=CaseState.OPEN, occurred_at=now())
-    await outbox.post(connection, topic=topics.case, key=student_id, event=event, source="/lixiao/test", now=now())
+    await outbox.append(connection, topic=topics.case, key=student_id, event=event, source="/lixiao/test", now=now())
 
 
 def versions(records: list[ConsumerRecord], student_id: str) -> list[int]:
@@ -77,7 +77,7 @@ async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outb
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
     students = [some_student() for _ in range(40)]
-    bell = Bell()
+    bell = Wakeup()
     async with reading(kafka.address, topics.case) as records:
         async with running(Relay(database, kafka=kafka.address, name="test", bell=bell)):
             for version in range(1, 51):
@@ -105,7 +105,7 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
     slow, quick = some_student(), some_student()
     async with (
         reading(kafka.address, topics.case) as records,
-        running(Relay(database, kafka=kafka.address, name="test", bell=Bell())),
+        running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup())),
     ):
         transaction = early.transaction()
         await transaction.start()
@@ -125,8 +125,8 @@ async def test_only_one_relay_leads_and_another_takes_over(database: str, namesp
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
-    first = Relay(database, kafka=kafka.address, name="first", bell=Bell())
-    second = Relay(database, kafka=kafka.address, name="second", bell=Bell())
+    first = Relay(database, kafka=kafka.address, name="first", bell=Wakeup())
+    second = Relay(database, kafka=kafka.address, name="second", bell=Wakeup())
     student_id = some_student()
     async with reading(kafka.address, topics.case) as records, running(second):
         await eventually(lambda: second.state.leading, what="a leader")
@@ -153,12 +153,12 @@ async def test_alive_marks_stand_behind_everything_that_was_said(
     student_id = some_student()
     topic = topics.status("library")
     event = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=now())
-    await outbox.post(connection, topic=topic, key=student_id, event=event, source=f"/{uuid4()}", now=now())
+    await outbox.append(connection, topic=topic, key=student_id, event=event, source=f"/{uuid4()}", now=now())
     committed_at = now()
     marks = AliveMarks("library", topic, every_s=0.2)
     async with (
         reading(kafka.address, topic) as records,
-        running(Relay(database, kafka=kafka.address, name="test", bell=Bell(), alive=marks)),
+        running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup(), alive=marks)),
     ):
         await eventually(
             lambda: len({record.partition for record in records if record.key == b":alive"}) == 6,
@@ -180,7 +180,7 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
     connection = await asyncpg.connect(database)
     student_id = some_student()
     await say(connection, topics, student_id, 1)
-    relay = Relay(database, kafka=kafka.address, name="test", bell=Bell())
+    relay = Relay(database, kafka=kafka.address, name="test", bell=Wakeup())
     task = asyncio.create_task(relay.run())
     await eventually(lambda: relay.state.depth == 1, what="the relay to find the row")
     task.cancel()
@@ -189,7 +189,7 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
     await create_topics(kafka.address, topics, [])
     async with (
         reading(kafka.address, topics.case) as records,
-        running(Relay(database, kafka=kafka.address, name="test", bell=Bell())),
+        running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup())),
     ):
         await eventually(lambda: versions(records, student_id) == [1], what="the row, once its topic exists")
     await connection.close()

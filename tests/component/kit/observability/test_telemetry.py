@@ -22,13 +22,13 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import BaseModel
 
-from deploy.local.running import RunningZipkin
-from services.kit import logs
-from services.kit.database import answers, open_pool
-from services.kit.health import Health
-from services.kit.instruments import Age
-from services.kit.telemetry import Telemetry, TelemetryError, build, current_traceparent, remote_context
-from services.kit.web import create_app
+from deploy.local.servers.obtain import RunningZipkin
+from services.kit.http.app import create_app
+from services.kit.observability import logs
+from services.kit.observability.metrics import AgeGauge
+from services.kit.observability.telemetry import Telemetry, TelemetryError, build, current_traceparent, remote_context
+from services.kit.postgres.pool import database_probe, open_pool
+from services.kit.runtime.health import Health
 from tests.support.waiting import eventually
 
 SECRET = "WANG-XIAOMING-7"
@@ -184,7 +184,7 @@ async def test_probes_and_the_return_of_connections_make_no_spans(
     rig: Rig, traced: "asyncpg.Pool[asyncpg.Record]"
 ) -> None:
     health = Health()
-    health.add("database", answers(traced))
+    health.add("database", database_probe(traced))
     assert (await health.ready()).well
     assert rig.spans() == ()
 
@@ -291,7 +291,7 @@ def test_there_is_no_traceparent_outside_of_a_trace() -> None:
 def test_an_age_grows_by_itself_and_is_silent_about_what_was_never_told() -> None:
     now = datetime(2027, 6, 20, tzinfo=UTC)
     clock = [now.timestamp()]
-    age = Age("lixiao.test.age", "", clock=lambda: clock[0])
+    age = AgeGauge("lixiao.test.age", "", clock=lambda: clock[0])
     assert age.read() == {}
     age.tell(now - timedelta(seconds=5), department="library")
     age.tell(now + timedelta(seconds=5), department="dorm")

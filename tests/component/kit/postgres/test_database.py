@@ -7,8 +7,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
+from services.kit.postgres.migrations import MigrationError, migrate
 
-from services.kit.database import MigrationError, answers, migrate, open_pool, transient
+from services.kit.postgres.pool import database_probe, open_pool, transient
 
 ONE = "create table book (id bigint primary key);"
 TWO = "alter table book add column title text;\ninsert into book values (1, 'x');"
@@ -62,7 +63,7 @@ async def test_a_connection_goes_back_to_the_pool_without_what_was_set_on_it(dat
 
 async def test_the_probe_of_a_pool_is_well_while_the_database_answers(database: str) -> None:
     async with await open_pool(database, name="library") as pool:
-        assert await answers(pool)() is None
+        assert await database_probe(pool)() is None
 
 
 async def test_migrations_are_applied_once_and_in_order(database: str, tmp_path: Path) -> None:

@@ -19,10 +19,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from deploy.local.running import RunningKafka, RunningPostgres
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 from schemas.topics import Topics
-from services.kit.role_provision import READER, create_databases, scram_verifier
-from services.kit.topic_provision import TopicsDiffer, create_topics
+from services.kit.provisioning.databases import READER, create_databases, scram_verifier
+from services.kit.provisioning.topics import TopicsDiffer, create_topics
 
 DEPARTMENTS = ("library", "dorm-office")
 
@@ -102,7 +102,7 @@ async def test_another_number_of_partitions_is_refused_and_nothing_is_made(
 
 
 def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "services.kit.provision", *arguments]
+    command = [sys.executable, "-m", "services.kit.provisioning.__main__", *arguments]
     return subprocess.run(
         command,
         env={"PATH": os.environ["PATH"], **environment},

@@ -11,8 +11,8 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from services.kit.health import Health
-from services.kit.service import background
+from services.kit.runtime.background import background
+from services.kit.runtime.health import Health
 from tests.support.waiting import eventually
 
 QUICK = {"first_delay_s": 0.01, "longest_delay_s": 0.04, "settled_s": 0.05, "stop_bound_s": 0.2}

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.events import CaseState
-from services.clearance.cases import HEADINGS, Case, Student, announcement, listed, moved, withdrawn
+from services.clearance.roster.cases import HEADINGS, Case, Student, announcement, listed, moved, withdrawn
 
 SERVED = frozenset({"毕业离校"})
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)

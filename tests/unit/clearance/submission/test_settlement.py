@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
-from services.clearance.settlement import CASE_NOT_OPEN, OBJECTED, Outcome, contradiction, settle
+from services.clearance.submission.settlement import CASE_NOT_OPEN, OBJECTED, Outcome, contradiction, settle
 
 NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
 ATTEMPT = uuid4()

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.codec import encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
 from schemas.topics import ALIVE_KEY
-from services.clearance.view import Batch, Row, merge, newest
+from services.clearance.view.fold import Batch, Row, merge, newest
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 TOPIC = "t.library.status.v1"

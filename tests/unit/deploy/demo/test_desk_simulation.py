@@ -5,14 +5,14 @@ from random import Random
 from typing import Any
 
 import pytest
+from services.kit.department.rules import DepartmentRules
 
-from deploy.local import season
-from deploy.local.cohort import cohort, left_to_the_player
-from deploy.local.season import Act, Moment, next_act
+from deploy.demo import desk_simulation
+from deploy.demo.desk_simulation import Act, Moment, next_act
+from deploy.demo.students import cohort, left_to_the_player
 from services.archives.operations import RULES as ARCHIVES
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
-from services.kit.operations import DepartmentRules
 from services.library.operations import RULES as LIBRARY
 
 STUDENTS = left_to_the_player(cohort(60))
@@ -31,7 +31,7 @@ def done(rules: DepartmentRules[Any], record: Any, student_id: str, act: Act) ->
 def test_a_season_without_setbacks_ends_clear_for_everybody(
     rules: DepartmentRules[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(season, "SETBACK", 0.0)
+    monkeypatch.setattr(desk_simulation, "SETBACK", 0.0)
     random = Random(1)
     for one in STUDENTS:
         record = rules.record.model_validate(one.records[rules.name])
@@ -47,7 +47,7 @@ def test_a_season_without_setbacks_ends_clear_for_everybody(
 
 @pytest.mark.parametrize("rules", [LIBRARY, ARCHIVES, DORM, FINANCE], ids=lambda rules: rules.name)
 def test_every_setback_is_one_the_desk_takes(rules: DepartmentRules[Any], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(season, "SETBACK", 1.0)
+    monkeypatch.setattr(desk_simulation, "SETBACK", 1.0)
     for number, one in enumerate(STUDENTS):
         record = rules.record.model_validate(one.records[rules.name])
         act = next_act(rules.name, record.model_dump(mode="json"), Moment(TODAY, Random(number), f"x{number}"))
@@ -56,7 +56,7 @@ def test_every_setback_is_one_the_desk_takes(rules: DepartmentRules[Any], monkey
 
 
 def test_a_clear_record_is_left_alone_unless_something_new_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(season, "SETBACK", 0.0)
+    monkeypatch.setattr(desk_simulation, "SETBACK", 0.0)
     clear = FINANCE.record().model_dump(mode="json")
     moment = Moment(TODAY, Random(1), "x")
     assert next_act("finance", clear, moment) is None

@@ -6,21 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.accounts import Accounts
-from deploy.local.closing import curl
-from deploy.local.cohort import cohort
-from deploy.local.fleet import CLEARANCE, GATEWAY, IDENTITY, UNIVERSITY, Fleet, Servers, choose_ports
-from deploy.local.loading import Ledger
-from deploy.local.player import FASTEST, Player
-from deploy.local.ports import LOOPBACK
-from services.kit.auth import Credentials
+from deploy.demo.load import Ledger
+from deploy.demo.simulator import FASTEST, Player
+from deploy.demo.students import cohort
+from deploy.demo.welcome import curl
+from deploy.local.credentials import Accounts
+from deploy.local.processes.ports import LOOPBACK
+from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY, UNIVERSITY, Servers, ServiceProcesses, choose_ports
+from services.kit.http.auth import Credentials
 
 NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
 
 
-def fleet(folder: Path) -> Fleet:
+def fleet(folder: Path) -> ServiceProcesses:
     ports = {name: 7000 + place for place, name in enumerate(NAMES)}
-    return Fleet(("library", "sports"), ports, Accounts(folder))
+    return ServiceProcesses(("library", "sports"), ports, Accounts(folder))
 
 
 def servers() -> Servers:

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, cast
 
-from services.gateway.live import Ended, Hub, State
-from services.gateway.queries import ReadModel
-from services.gateway.reading import Reading
-from services.gateway.sessions import Session
-from services.gateway.texts import catalogue
+from services.gateway.case.live import Hub, StateUpdate, StreamEnded
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.students import ReadModel
+from services.gateway.read_model.types import StudentSnapshot
+from services.gateway.tables.sessions import Session
 from tests.support.samples import case_samples
 
 SESSION = Session(b"hash", "TS23170042P31", "csrf", case_samples.NOW, case_samples.NOW + timedelta(hours=1))
@@ -25,7 +25,7 @@ class Reads:
     def __init__(self) -> None:
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
 
-    async def many(self, students: Collection[str]) -> dict[str, Reading]:
+    async def many(self, students: Collection[str]) -> dict[str, StudentSnapshot]:
         self.asked.set()
         await self.let_go.wait()
         return {student_id: case_samples.clear() for student_id in students}
@@ -58,7 +58,7 @@ async def test_an_end_in_the_middle_of_a_reading_is_not_overtaken_by_what_was_re
         reads.let_go.set()
         for _ in range(10):
             await asyncio.sleep(0)
-        assert isinstance(await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S), Ended)
+        assert isinstance(await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S), StreamEnded)
 
 
 async def test_a_session_that_ended_while_its_stream_connected_is_told_at_once() -> None:
@@ -66,6 +66,6 @@ async def test_a_session_that_ended_while_its_stream_connected_is_told_at_once()
     reads.let_go.set()
     async with hub_over(reads) as hub, hub.connect(SESSION, TEXTS) as stream:
         news = await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S)
-        if isinstance(news, State):
+        if isinstance(news, StateUpdate):
             news = await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S)
-        assert isinstance(news, Ended)
+        assert isinstance(news, StreamEnded)

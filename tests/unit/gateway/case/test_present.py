@@ -6,31 +6,32 @@ from itertools import product
 from uuid import uuid4
 
 import pytest
+from services.gateway.case.decision import CheckState
 
 from schemas.events import AttestationOutcome, CaseState, Reason
-from services.gateway.basics import SLOTS
-from services.gateway.page import CasePage, Line
-from services.gateway.present import present
-from services.gateway.reading import (
+from services.gateway.case.present import present
+from services.gateway.case.student_info import SLOTS
+from services.gateway.case.view_model import CasePage, CheckView
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.types import (
     SUBMIT,
     Attempt,
     AttemptState,
     Command,
     CommandState,
-    Reading,
-    Unread,
+    ReadModelUnavailable,
+    ReceivedStatus,
+    StudentSnapshot,
 )
-from services.gateway.texts import catalogue
-from services.kit.verdicts import Heard, State
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW, house
 
 
-def shown(reading: Reading | Unread, *commands: Command, language: str = "zh") -> CasePage:
+def shown(reading: StudentSnapshot | ReadModelUnavailable, *commands: Command, language: str = "zh") -> CasePage:
     return present(reading, commands, house=house(), texts=catalogue("en" if language == "en" else "zh"), now=NOW)
 
 
-def lines(page: CasePage) -> dict[str, Line]:
+def lines(page: CasePage) -> dict[str, CheckView]:
     return {line.anchor: line for group in page.groups for line in group.lines}
 
 
@@ -44,7 +45,7 @@ def test_all_passed_says_so_and_offers_the_submission() -> None:
     page = shown(case_samples.clear())
     assert page.summary.sentence == "5 项全部通过"
     assert page.submit.state == "ready"
-    assert {line.state for line in lines(page).values()} == {State.CLEAR}
+    assert {line.state for line in lines(page).values()} == {CheckState.CLEAR}
 
 
 def test_one_open_line_is_named_first_with_what_to_do() -> None:
@@ -57,8 +58,8 @@ def test_one_open_line_is_named_first_with_what_to_do() -> None:
 
 def test_a_department_with_several_checks_passes_only_when_all_of_them_do() -> None:
     group = shown(case_samples.nearly()).groups[0]
-    assert [line.state for line in group.lines] == [State.CLEAR, State.BLOCKED]
-    assert group.state is State.BLOCKED
+    assert [line.state for line in group.lines] == [CheckState.CLEAR, CheckState.BLOCKED]
+    assert group.state is CheckState.BLOCKED
 
 
 def test_every_open_reason_is_a_sentence_of_the_manifest() -> None:
@@ -79,14 +80,14 @@ def test_a_reason_no_manifest_knows_still_says_whom_to_ask() -> None:
 
 def test_a_department_that_never_spoke_is_grey_and_blocks() -> None:
     page = shown(case_samples.waiting())
-    assert lines(page)["archives-thesis"].state is State.WAITING
+    assert lines(page)["archives-thesis"].state is CheckState.WAITING
     assert "尚未收到" in lines(page)["archives-thesis"].todo[0]
     assert page.submit.state == "open-items"
 
 
 def test_a_pass_older_than_the_bound_is_grey_and_says_since_when() -> None:
     line = lines(shown(case_samples.waiting()))["dorm-check-out"]
-    assert line.state is State.WAITING
+    assert line.state is CheckState.WAITING
     assert line.todo == ("10:20以后没有收到总务部公寓与物业中心的消息，暂不算通过；恢复后自动更新。",)
 
 
@@ -95,7 +96,7 @@ def test_an_open_line_that_is_old_says_that_it_may_not_be_the_newest() -> None:
     line = lines(shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": old})))[
         "archives-thesis"
     ]
-    assert line.state is State.BLOCKED
+    assert line.state is CheckState.BLOCKED
     assert line.freshness is not None
     assert "可能不是最新" in line.freshness.note
 
@@ -110,13 +111,13 @@ def test_what_cannot_be_read_is_grey(illegible: bool) -> None:
         heard["finance"] = replace(heard["finance"], readable=False)
         reading = replace(case_samples.clear(), heard=heard)
     line = lines(shown(reading))["finance-arrears"]
-    assert line.state is State.WAITING
+    assert line.state is CheckState.WAITING
     assert line.todo == ("财务处收费管理办公室发来的数据无法读取，已通知技术人员处理，暂不算通过。",)
 
 
 def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
     """Every combination of said, readable and fresh over two departments."""
-    kinds: dict[str, Heard | None] = {
+    kinds: dict[str, ReceivedStatus | None] = {
         "clear": case_samples.archives(),
         "blocked": case_samples.archives("empty", Reason(code="thesis-empty")),
         "unreadable": case_samples.archives(readable=False),
@@ -134,15 +135,15 @@ def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
                     checks = (checks[0].model_copy(update={"check": "check-out", "facts": {"residences": []}}),)
                 heard[department] = replace(each, status=each.status.model_copy(update={"checks": checks}))
         page = shown(replace(case_samples.clear(), heard=heard))
-        green = {anchor for anchor, line in lines(page).items() if line.state is State.CLEAR}
+        green = {anchor for anchor, line in lines(page).items() if line.state is CheckState.CLEAR}
         assert ("archives-thesis" in green) == (kind == "clear")
         assert ("dorm-check-out" in green) == (other == "clear")
         assert (page.submit.state == "ready") == (kind == other == "clear")
 
 
 def test_while_the_read_model_is_away_nothing_is_green_and_nothing_can_be_submitted() -> None:
-    page = shown(Unread(NOW - timedelta(minutes=3)))
-    assert {line.state for line in lines(page).values()} == {State.WAITING}
+    page = shown(ReadModelUnavailable(NOW - timedelta(minutes=3)))
+    assert {line.state for line in lines(page).values()} == {CheckState.WAITING}
     assert page.summary.sentence == "现在读不到离校数据（10:32起）"
     assert all("现在读不到" in line.todo[0] and line.phones for line in lines(page).values())
     assert page.submit.state == "away"
@@ -281,18 +282,18 @@ def test_a_completed_case_shows_its_form_with_the_facts_as_attested() -> None:
     assert page.submit.state == "done"
     assert page.form is not None
     assert page.form.form_number == "LX2026-004217"
-    assert {line.state for group in page.form.groups for line in group.lines} == {State.CLEAR}
+    assert {line.state for group in page.form.groups for line in group.lines} == {CheckState.CLEAR}
 
 
 @pytest.mark.parametrize(
     ("reading", "standing"),
     [
-        (Reading(None), "absent"),
-        (Reading(case_samples.case(CaseState.CLOSED)), "absent"),
-        (Reading(case_samples.case(CaseState.NOT_SERVED, leave_category="结业")), "not-served"),
+        (StudentSnapshot(None), "absent"),
+        (StudentSnapshot(case_samples.case(CaseState.CLOSED)), "absent"),
+        (StudentSnapshot(case_samples.case(CaseState.NOT_SERVED, leave_category="结业")), "not-served"),
     ],
 )
-def test_whom_the_service_is_not_for_sees_no_lines_and_cannot_submit(reading: Reading, standing: str) -> None:
+def test_whom_the_service_is_not_for_sees_no_lines_and_cannot_submit(reading: StudentSnapshot, standing: str) -> None:
     page = shown(reading)
     assert page.standing == standing
     assert page.groups == ()

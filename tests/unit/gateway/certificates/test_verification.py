@@ -10,13 +10,13 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
-from services.clearance import receipts
-from services.clearance.cases import Student
-from services.gateway.queries import attested_facts
-from services.gateway.reading import Attested
-from services.gateway.scans import GOOD, Finding, Record, judge, read_scan
-from services.kit.form_numbers import form_number, verification_code
-from services.kit.receipts import ALGORITHM
+from services.clearance.receipts import payload
+from services.clearance.roster.cases import Student
+from services.gateway.certificates.verification import GOOD, Finding, judge, read_scan
+from services.gateway.read_model.students import attested_facts
+from services.gateway.read_model.types import Attested, ScannedRecord
+from services.kit.receipts.jws import ALGORITHM
+from services.kit.receipts.numbers import form_number, verification_code
 from tests.support.samples import case_samples
 
 KEY = OKPKey.generate_key(ALGORITHM)
@@ -59,22 +59,22 @@ def attestations(rooms: int = 1) -> dict[str, AttestationGiven]:
 
 def accepted(
     rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.ATTEMPT
-) -> tuple[Record, receipts.Receipt]:
+) -> tuple[ScannedRecord, payload.Receipt]:
     """A submission as it is published, and its form."""
     answers = attestations(rooms)
-    payload = receipts.form_payload(
+    payload = payload.form_payload(
         form_number=NUMBER, code=CODE, attempt_id=attempt, accepted_at=AT, student=STUDENT, answers=answers
     )
-    form = receipts.signed(payload, KEY, kid)
-    facts = attested_facts(receipts.submission_facts(answers))
-    return Record(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
+    form = payload.signed(payload, KEY, kid)
+    facts = attested_facts(payload.submission_facts(answers))
+    return ScannedRecord(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
 
 
 RECORD, FORM = accepted()
 assert FORM.qr_text is not None
 
 
-def finding(text: str, record: Record | None = RECORD, keys: Mapping[str, OKPKey] = KEYS) -> Finding:
+def finding(text: str, record: ScannedRecord | None = RECORD, keys: Mapping[str, OKPKey] = KEYS) -> Finding:
     return judge(read_scan(text, keys), record, keys).finding
 
 

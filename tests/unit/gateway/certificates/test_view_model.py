@@ -7,50 +7,56 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from services.gateway.case.decision import CheckState
 
 from schemas.events import Reason, TakenBy
-from services.gateway.desk_page import DeskPage, Outcome, desk_page, handed_lines, seen
-from services.gateway.lines import Showing
-from services.gateway.register import Handed, Issue, OpenException, Registered
-from services.gateway.render import Renderer
-from services.gateway.scans import Finding, Judged, Record
-from services.gateway.texts import catalogue
-from services.kit.verdicts import State
+from services.gateway.case.checks import ViewContext
+from services.gateway.certificates.verification import Finding, Judged
+from services.gateway.certificates.view_model import DeskPage, Outcome, desk_page, handed_lines, seen
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.types import (
+    CertificateIssue,
+    IssuedCertificate,
+    OpenException,
+    ScannedRecord,
+    SubmissionRecord,
+)
+from services.gateway.web.renderer import Renderer
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 COMMAND = UUID(int=7)
 RENDERER = Renderer(case_samples.house(), case_samples.FOLDER)
 SESSION: Any = SimpleNamespace(csrf="a token", roles=frozenset({"certificate-desk"}), student_id="")
-ISSUE = Issue(NOW - timedelta(days=1), "clerk-1", TakenBy.PROXY, "司马䶮", UUID(int=1))
+ISSUE = CertificateIssue(NOW - timedelta(days=1), "clerk-1", TakenBy.PROXY, "司马䶮", UUID(int=1))
 TAKEN_AWAY = OpenException("finance", 4, (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),), NOW)
 
 
-def registered(**changes: Any) -> Registered:
+def registered(**changes: Any) -> SubmissionRecord:
     submission = case_samples.completed().submission
     assert submission is not None
-    record = Record("TS23170042P31", submission.form_number, "7KQ4-M2XD", NOW, "a.b.c", submission.facts)
-    return replace(Registered(record, submission, None, ()), **changes)
+    record = ScannedRecord("TS23170042P31", submission.form_number, "7KQ4-M2XD", NOW, "a.b.c", submission.facts)
+    return replace(SubmissionRecord(record, submission, None, ()), **changes)
 
 
 def page(
-    finding: Finding = Finding.GENUINE, one: Registered | None = None, language: str = "zh", **more: Any
+    finding: Finding = Finding.GENUINE, one: SubmissionRecord | None = None, language: str = "zh", **more: Any
 ) -> DeskPage:
     texts = catalogue("en" if language == "en" else "zh")
     student = case_samples.case() if finding in (Finding.GENUINE, Finding.BY_NUMBER) else None
-    showing = Showing(case_samples.house(), texts, NOW)
+    showing = ViewContext(case_samples.house(), texts, NOW)
     return desk_page(showing, Judged(finding, student), one or registered(), command_id=COMMAND, **more)
 
 
-def html(shown: DeskPage | None, language: str = "zh", handed: tuple[Handed, ...] = ()) -> str:
+def html(shown: DeskPage | None, language: str = "zh", handed: tuple[IssuedCertificate, ...] = ()) -> str:
     texts = catalogue("en" if language == "en" else "zh")
-    lines = handed_lines(Showing(case_samples.house(), texts, NOW), handed)
+    lines = handed_lines(ViewContext(case_samples.house(), texts, NOW), handed)
     return RENDERER.page("desk.html", texts, session=SESSION, back="/desk", page=shown, handed=lines)
 
 
 def test_a_genuine_form_is_green_and_offers_to_hand_over() -> None:
     shown = page()
-    assert (shown.state, shown.verdict, shown.offered) == (State.CLEAR, "真实有效", True)
+    assert (shown.state, shown.verdict, shown.offered) == (CheckState.CLEAR, "真实有效", True)
     text = html(shown)
     assert "欧阳𠮷㛃" in text
     assert "南湖校区" in text
@@ -60,26 +66,26 @@ def test_a_genuine_form_is_green_and_offers_to_hand_over() -> None:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_what_is_not_genuine_is_not_green_and_shows_nobody(finding: Finding, language: str) -> None:
     shown = page(finding, language=language)
-    assert shown.state is not State.CLEAR
+    assert shown.state is not CheckState.CLEAR
     assert (shown.form, shown.basics, shown.offered) == (None, (), False)
     assert "欧阳" not in html(shown, language)
 
 
 def test_what_was_collected_is_red_and_says_who_when_and_by_whom() -> None:
     shown = page(one=registered(issue=ISSUE))
-    assert (shown.state, shown.verdict, shown.offered) == (State.BLOCKED, "此前已经领取", False)
+    assert (shown.state, shown.verdict, shown.offered) == (CheckState.BLOCKED, "此前已经领取", False)
     for words in ("2026年6月7日", "clerk-1", "由 司马䶮 代领"):
         assert words in shown.sentence
 
 
 def test_ones_own_handing_over_is_green() -> None:
     shown = page(one=registered(issue=ISSUE), outcome=Outcome.ISSUED)
-    assert (shown.state, shown.verdict) == (State.CLEAR, "已登记领取")
+    assert (shown.state, shown.verdict) == (CheckState.CLEAR, "已登记领取")
 
 
 def test_an_open_exception_is_red_with_the_departments_reason_and_phone() -> None:
     shown = page(one=registered(exceptions=(TAKEN_AWAY,)))
-    assert (shown.state, shown.verdict) == (State.BLOCKED, "提交后有新情况")
+    assert (shown.state, shown.verdict) == (CheckState.BLOCKED, "提交后有新情况")
     assert "60.00" in shown.exceptions[0].reasons[0]
     assert any(part.dial for part in shown.exceptions[0].phones)
     assert "despite" in html(shown)
@@ -88,12 +94,12 @@ def test_an_open_exception_is_red_with_the_departments_reason_and_phone() -> Non
 
 def test_a_department_that_is_gone_still_shows_that_there_is_something() -> None:
     shown = page(one=registered(exceptions=(replace(TAKEN_AWAY, department="canteen"),)))
-    assert (shown.state, shown.exceptions[0].department) == (State.BLOCKED, "canteen")
+    assert (shown.state, shown.exceptions[0].department) == (CheckState.BLOCKED, "canteen")
 
 
 def test_an_outcome_not_known_yet_is_grey_and_offers_only_to_look_again() -> None:
     shown = page(outcome=Outcome.PENDING, taken_by=TakenBy.PROXY, proxy_name="<司马>")
-    assert (shown.state, shown.offered, shown.pending) == (State.WAITING, False, True)
+    assert (shown.state, shown.offered, shown.pending) == (CheckState.WAITING, False, True)
     text = html(shown)
     assert str(COMMAND) in text
     assert 'value="&lt;司马&gt;"' in text
@@ -111,8 +117,8 @@ def test_what_was_not_asked_for_says_why(outcome: Outcome, language: str) -> Non
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_days_list_names_who_took_what(language: str) -> None:
     handed = (
-        Handed("2026-22222-22222-A", "欧阳㛃", NOW, TakenBy.SELF, None),
-        Handed("2026-33333-33333-B", "<b>", NOW, TakenBy.PROXY, "司马䶮"),
+        IssuedCertificate("2026-22222-22222-A", "欧阳㛃", NOW, TakenBy.SELF, None),
+        IssuedCertificate("2026-33333-33333-B", "<b>", NOW, TakenBy.PROXY, "司马䶮"),
     )
     text = html(None, language, handed)
     for words in ("2026-22222-22222-A", "欧阳㛃", "司马䶮", "&lt;b&gt;", "10:35"):

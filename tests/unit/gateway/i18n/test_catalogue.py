@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import services.gateway
-from services.gateway.formats import LANGUAGES, date_words, fill, moment, money_words, phone_parts
-from services.gateway.texts import catalogue, chosen
+from services.gateway.i18n.catalogue import catalogue, chosen
+from services.gateway.i18n.formats import LANGUAGES, date_words, fill, local_time, money_words, phone_parts
 from services.gateway.university import CONFIGURATIONS, load
-from services.kit.departments import discover
+from services.kit.manifests import discover
 from tests.support.samples.case_samples import NOW
 
 GATEWAY = Path(services.gateway.__file__).parent
@@ -102,7 +102,7 @@ def test_a_sentence_takes_only_named_places() -> None:
 
 def test_an_instant_is_said_as_on_campus() -> None:
     said = [
-        moment(NOW - ago, now=NOW, offset_minutes=480, language="zh").words
+        local_time(NOW - ago, now=NOW, offset_minutes=480, language="zh").words
         for ago in (timedelta(0), timedelta(days=1), timedelta(days=3), timedelta(days=400))
     ]
     assert said == ["10:35", "昨天 10:35", "6月5日 10:35", "2025年5月4日 10:35"]

@@ -9,12 +9,12 @@ import pytest
 from pdfminer.high_level import extract_text
 from pdfminer.pdfpage import PDFPage
 
-from services.gateway.pdf import MOST_WAITING, TEMPLATES, Printer, square
-from services.gateway.present import present
-from services.gateway.print_form import form_document
-from services.gateway.reading import Attested, Reading
-from services.gateway.texts import catalogue
-from services.kit.problems import Problem
+from services.gateway.case.present import present
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.printing.typst import MOST_WAITING, TEMPLATES, FormRenderer, square
+from services.gateway.read_model.types import Attested, StudentSnapshot
+from services.gateway.routes.form_pdf import form_document
+from services.kit.http.problems import Problem
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
@@ -31,7 +31,7 @@ def document(language: str = "zh", *, name: str = "欧阳𠮷㛃", rooms: int = 
     submission = replace(reading.submission, facts=facts, student=case_samples.case(name=name))
     texts = catalogue("en" if language == "en" else "zh")
     page = present(
-        Reading(reading.case, reading.heard, submission=submission),
+        StudentSnapshot(reading.case, reading.heard, submission=submission),
         (),
         house=case_samples.house(),
         texts=texts,
@@ -42,7 +42,7 @@ def document(language: str = "zh", *, name: str = "欧阳𠮷㛃", rooms: int = 
 
 
 async def made(given: dict[str, Any]) -> bytes:
-    printer = Printer()
+    printer = FormRenderer()
     try:
         return await printer.pdf(given, NOW)
     finally:
@@ -84,7 +84,7 @@ async def test_the_same_form_is_the_same_file() -> None:
 
 
 async def test_one_printer_makes_one_form_after_another_and_mixes_none() -> None:
-    printer = Printer()
+    printer = FormRenderer()
     names = [f"学生{number}号" for number in range(6)]
     pdfs = await asyncio.gather(*(printer.pdf({**document(name=name), "image": ""}, NOW) for name in names))
     printer.close()
@@ -93,7 +93,7 @@ async def test_one_printer_makes_one_form_after_another_and_mixes_none() -> None
 
 
 async def test_what_takes_too_long_is_given_up_and_asked_to_come_back() -> None:
-    printer = Printer(timeout_s=0.0)
+    printer = FormRenderer(timeout_s=0.0)
     with pytest.raises(Problem) as refused:
         await printer.pdf(document(), NOW)
     assert (refused.value.status, refused.value.headers) == (503, {"Retry-After": "10"})
@@ -101,7 +101,7 @@ async def test_what_takes_too_long_is_given_up_and_asked_to_come_back() -> None:
 
 
 async def test_too_many_who_wait_are_sent_away() -> None:
-    printer = Printer()
+    printer = FormRenderer()
     given = document()
     answers = await asyncio.gather(*(printer.pdf(given, NOW) for _ in range(MOST_WAITING + 20)), return_exceptions=True)
     printer.close()

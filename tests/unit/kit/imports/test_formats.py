@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.kit.imports.columns import Columns, ReadRow, RowProblem, Unimportable
 from services.kit.imports.export import quoted
-from services.kit.imports.reading import MAX_ROWS, Format, encoding_of, format_of
+from services.kit.imports.formats import MAX_ROWS, Format, encoding_of, format_of
 from services.kit.imports.spec import as_day
 from tests.support.samples.import_files import Row, cells, read, workbook
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.kit.imports.columns import Unimportable
-from services.kit.imports.reading import Format
+from services.kit.imports.formats import Format
 from tests.support.samples.import_files import cells, read, workbook
 
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from services.kit.logs import Seldom
+from services.kit.observability.logs import RateLimitFilter
 
 
 def record(text: str, name: str = "aiokafka.client") -> logging.LogRecord:
@@ -11,7 +11,7 @@ def record(text: str, name: str = "aiokafka.client") -> logging.LogRecord:
 
 def test_what_the_kafka_client_repeats_is_written_once_in_ten_seconds() -> None:
     now = 0.0
-    seldom = Seldom(lambda: now)
+    seldom = RateLimitFilter(lambda: now)
     assert seldom.filter(record("no connection"))
     now = 9.9
     assert not seldom.filter(record("no connection"))
@@ -21,12 +21,12 @@ def test_what_the_kafka_client_repeats_is_written_once_in_ten_seconds() -> None:
 
 
 def test_what_we_say_ourselves_is_written_every_time() -> None:
-    seldom = Seldom(lambda: 0.0)
-    assert seldom.filter(record("relay leads", "services.kit.relay"))
-    assert seldom.filter(record("relay leads", "services.kit.relay"))
+    seldom = RateLimitFilter(lambda: 0.0)
+    assert seldom.filter(record("relay leads", "services.kit.messaging.relay"))
+    assert seldom.filter(record("relay leads", "services.kit.messaging.relay"))
 
 
 def test_what_it_remembers_is_bounded() -> None:
-    seldom = Seldom(lambda: 0.0)
+    seldom = RateLimitFilter(lambda: 0.0)
     assert all(seldom.filter(record(f"node {number} is away")) for number in range(3000))
     assert len(seldom._said_at) <= 1000

@@ -13,13 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
 from pydantic import JsonValue
+from services.kit.receipts.qr import MAX_QR_CHARS, pack, unpack, verify_text
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
-from services.clearance.cases import Student
-from services.clearance.form_commands import form_in
-from services.clearance.receipts import form_payload, signed
-from services.kit.form_numbers import ALPHABET, CODES, NUMBERS, form_number, read_form_number, verification_code
-from services.kit.receipts import MAX_QR_CHARS, Forged, canonical, pack, public_keys, sign, unpack, verify
+from services.clearance.receipts.cli import form_in
+from services.clearance.receipts.payload import form_payload, signed
+from services.clearance.roster.cases import Student
+from services.kit.receipts.jws import InvalidSignature, canonical, public_keys, sign
+from services.kit.receipts.numbers import ALPHABET, CODES, NUMBERS, form_number, read_form_number, verification_code
 
 KEY, KID = OKPKey.generate_key("Ed25519"), "key-of-2026"
 KEYS = public_keys([{**KEY.as_dict(private=False), "kid": KID}])
@@ -83,14 +84,14 @@ def flipped(text: str) -> list[str]:
 
 def refused(text: str) -> bool:
     try:
-        verify(text, KEYS)
-    except Forged:
+        verify_text(text, KEYS)
+    except InvalidSignature:
         return True
     return False
 
 
 def test_a_form_says_what_was_signed() -> None:
-    form = verify(RECEIPT.text, KEYS)
+    form = verify_text(RECEIPT.text, KEYS)
     assert (form.payload, form.kid) == (payload_of(), KID)
     assert form.payload["departments"]["dorm"]["checks"]["check-out"]["residences"] == [RESIDENCE, RESIDENCE]
 
@@ -143,10 +144,10 @@ def test_a_form_under_a_key_that_is_not_listed_is_refused() -> None:
 def test_old_forms_verify_beside_the_new_key_until_theirs_is_taken_off_the_list() -> None:
     newer = OKPKey.generate_key("Ed25519")
     both = KEYS | public_keys([{**newer.as_dict(private=False), "kid": "newer"}])
-    assert verify(sign(payload_of(), newer, "newer"), both).kid == "newer"
-    assert verify(RECEIPT.text, both).kid == KID
-    with pytest.raises(Forged):
-        verify(RECEIPT.text, {"newer": both["newer"]})
+    assert verify_text(sign(payload_of(), newer, "newer"), both).kid == "newer"
+    assert verify_text(RECEIPT.text, both).kid == KID
+    with pytest.raises(InvalidSignature):
+        verify_text(RECEIPT.text, {"newer": both["newer"]})
 
 
 def test_the_qr_text_is_the_receipt_and_fits_a_code_of_version_30() -> None:
@@ -162,7 +163,7 @@ def test_facts_too_long_for_a_code_are_signed_as_their_digest() -> None:
     receipt = signed(payload, KEY, KID)
     assert receipt.qr_text is not None
     assert len(receipt.qr_text) <= MAX_QR_CHARS
-    facts = verify(receipt.qr_text, KEYS).payload["departments"]["dorm"]["checks"]["check-out"]
+    facts = verify_text(receipt.qr_text, KEYS).payload["departments"]["dorm"]["checks"]["check-out"]
     assert facts["resident"] is True
     assert facts["residences"]["rows"] == 400
 
@@ -172,7 +173,7 @@ def test_a_form_is_found_in_a_file_that_holds_one_and_refused_in_one_that_holds_
     assert form_in(b"%PDF-1.7 (" + QR_TEXT.encode() + b")") == QR_TEXT
     other = sign({"v": 1}, KEY, KID)
     for content in (b"", b"nothing here", f"{RECEIPT.text} {other}".encode()):
-        with pytest.raises(Forged):
+        with pytest.raises(InvalidSignature):
             form_in(content)
 
 

@@ -1,0 +1,58 @@
+"""The operator's command line of the clearance: what needs no running service."""
+
+import asyncio
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
+
+from services.clearance.app import projector_of, readers_of
+from services.clearance.settings import ClearanceSettings
+from services.clearance.view.projector import NAME, status_topics
+from services.clearance.view.rebuild import RebuildFailed, rebuild
+from services.kit.manifests import discover
+from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.settings import load
+
+_out = Console(soft_wrap=True)
+
+
+def letters() -> AbstractAsyncContextManager[Letters]:
+    """The dead letters of both inboxes."""
+    settings = load(ClearanceSettings)
+    return letters_in(settings.database, "clearance", lambda pool: readers_of(settings, projector_of(settings, pool)))
+
+
+def rebuild_view(
+    check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False,
+    accept_differences: Annotated[
+        bool, typer.Option("--accept-differences", help="Switch to the rebuilt view though it differs.")
+    ] = False,
+) -> None:
+    """Fold the view from zero beside the live one, compare both at one frontier, and switch when they are equal."""
+    settings = load(ClearanceSettings)
+    with Progress("records", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_out) as bar:
+        task = bar.add_task("fold", total=None)
+        try:
+            compared = asyncio.run(
+                rebuild(
+                    settings.database,
+                    kafka=settings.kafka,
+                    group=settings.topics.group(NAME),
+                    topics=status_topics(settings.topics, list(discover(settings.services_folder))),
+                    switch=not check,
+                    accept_differences=accept_differences,
+                    progress=lambda done, of: bar.update(task, completed=done, total=of),
+                )
+            )
+        except RebuildFailed as failed:
+            _out.print(str(failed), markup=False)
+            raise typer.Exit(2) from None
+    _out.print(f"rows: {compared.live_rows} live, {compared.rebuilt_rows} rebuilt, {compared.differing} differing")
+    _out.print(f"hash: {compared.live_hash[:16]} live, {compared.rebuilt_hash[:16]} rebuilt")
+    _out.print(f"{compared.records} records in {compared.took_s:.1f} s")
+    _out.print("switched" if compared.switched else "not switched: the live view is as it was")
+    if not compared.equal and not compared.switched:
+        raise typer.Exit(1)

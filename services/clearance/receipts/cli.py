@@ -1,0 +1,145 @@
+"""The command line of the forms: their keys, and the check of a form without any service running."""
+
+import asyncio
+import getpass
+import json
+import os
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import asyncpg
+import typer
+from joserfc.jwk import OKPKey
+
+from services.clearance.receipts.signing_keys import Keyring, jwk_set
+from services.clearance.settings import ClearanceSettings
+from services.kit.receipts.jws import InvalidSignature, public_keys
+from services.kit.receipts.qr import verify_text
+from services.kit.settings import load
+
+MOST_BYTES: Final = 8 * 1024 * 1024
+_FORM: Final = re.compile(
+    rb"LXF1:[0-9A-Z $%*+\-./:]+(?<! )|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}(?![A-Za-z0-9_-])"
+)
+keys = typer.Typer(help="The keys forms are signed with.", no_args_is_help=True)
+
+
+@keys.command("list")
+def list_keys() -> None:
+    """Every key, oldest first: when it was made, whether it signs, and whether its private part is on this machine."""
+
+    async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
+        for one in await keyring.listed(connection):
+            state = "revoked" if one.revoked_at else "verifies" if one.retired_at else "signs"
+            file = "" if one.has_file else "  (no private file here)"
+            typer.echo(f"{one.kid}  {one.created_at:%Y-%m-%d %H:%M:%S}  {state}{file}")
+
+    _with_keyring(work)
+
+
+@keys.command("rotate")
+def rotate_key() -> None:
+    """Sign with a new key from now on. Forms signed before keep verifying."""
+
+    async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
+        typer.echo(f"{await keyring.rotate(connection, actor=_who())} signs from now on")
+
+    _with_keyring(work)
+
+
+@keys.command("revoke")
+def revoke_key(kid: str) -> None:
+    """Take a retired key off the list, because its private part leaked: no form it signed verifies any more."""
+
+    async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
+        if not await keyring.revoke(connection, kid, actor=_who()):
+            typer.echo("There is no such retired key: rotate first, then revoke the one before.", err=True)
+            raise typer.Exit(1)
+        typer.echo(f"{kid} is revoked")
+
+    _with_keyring(work)
+
+
+@keys.command("export")
+def export_keys() -> None:
+    """The public keys as a JWK set, for `verify --jwks` on a machine without the database."""
+
+    async def work(connection: "asyncpg.Connection[Any]", _: Keyring) -> None:
+        typer.echo(json.dumps(await jwk_set(connection), indent=2))
+
+    _with_keyring(work)
+
+
+def verify_form(
+    file: Annotated[Path | None, typer.Argument(help="A file that holds one form: its receipt or its QR text.")] = None,
+    text: Annotated[str | None, typer.Option(help="The receipt or the QR text itself.")] = None,
+    jwks: Annotated[Path | None, typer.Option(help="A JWK set; without it the database is asked.")] = None,
+) -> None:
+    """Say whether a form is genuine, and what was signed. Ends with 1 for a forged one."""
+    if (file is None) is (text is None):
+        raise typer.BadParameter("give a file, or --text")
+    try:
+        form = verify_text(text if text is not None else form_in(_bytes_of(file)), _public_keys(jwks))
+    except InvalidSignature as forged:
+        typer.echo(f"NOT GENUINE: {forged}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"genuine, signed with key {form.kid}")
+    typer.echo(json.dumps(form.payload, ensure_ascii=False, indent=2))
+
+
+def form_in(content: bytes) -> str:
+    """The one receipt or QR text in a file's bytes. Raises `Forged` when there is none, or more than one."""
+    found = set(_FORM.findall(content))
+    if len(found) != 1:
+        raise InvalidSignature(
+            "there is no form in this file" if not found else "there is more than one form in this file"
+        )
+    return str(found.pop(), "ascii")
+
+
+def _bytes_of(file: Path | None) -> bytes:
+    assert file is not None
+    try:
+        if file.stat().st_size > MOST_BYTES:
+            raise typer.BadParameter(f"the file has more than {MOST_BYTES} bytes")
+        return file.read_bytes()
+    except OSError as error:
+        raise typer.BadParameter(f"the file cannot be read: {error.strerror}") from None
+
+
+def _public_keys(jwks: Path | None) -> dict[str, OKPKey]:
+    if jwks is None:
+        listed: list[dict[str, Any]] = []
+
+        async def work(connection: "asyncpg.Connection[Any]", _: Keyring) -> None:
+            listed.extend((await jwk_set(connection))["keys"])
+
+        _with_keyring(work)
+        return public_keys(listed)
+    try:
+        return public_keys(json.loads(jwks.read_text("utf-8"))["keys"])
+    except (OSError, ValueError, KeyError, TypeError):
+        raise typer.BadParameter("not a file with a JWK set", param_hint="--jwks") from None
+
+
+def _with_keyring(work: Callable[["asyncpg.Connection[Any]", Keyring], Awaitable[None]]) -> None:
+    settings = load(ClearanceSettings)
+
+    async def run() -> None:
+        connection = await asyncpg.connect(settings.database, timeout=10)
+        try:
+            async with connection.transaction():
+                await work(connection, Keyring(settings.keys))
+        finally:
+            await connection.close(timeout=5)
+
+    asyncio.run(run())
+
+
+def _who() -> str:
+    try:
+        return f"command line: {getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"command line: uid {os.getuid()}"

@@ -1,0 +1,127 @@
+"""The keys forms are signed with: private parts as files of one folder, public parts in the database.
+
+Exactly one key signs. A retired one keeps verifying the forms it signed; a revoked one (its file leaked) verifies no
+more. The id of a key is the beginning of its RFC 7638 thumbprint.
+"""
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+from joserfc.jwk import OKPKey
+
+from services.kit.audit.log import append_entry
+from services.kit.postgres.pool import Connection
+from services.kit.receipts.jws import ALGORITHM
+
+KID_LETTERS: Final = 16
+_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lixiao.signing-key', 0))"
+_SIGNS: Final = "SELECT kid FROM signing_key WHERE retired_at IS NULL"
+
+
+class KeyMissing(RuntimeError):
+    """The private part of the key that signs is not in this machine's folder. The text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One key, without its private part."""
+
+    kid: str
+    created_at: datetime
+    retired_at: datetime | None
+    revoked_at: datetime | None
+    has_file: bool
+
+
+class Keyring:
+    """The folder of private keys, and the table of public ones. The methods take part in the caller's transaction."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._read: dict[str, OKPKey] = {}
+
+    async def signer(self, connection: Connection) -> tuple[str, OKPKey]:
+        """The key that signs and its id. Raises `KeyMissing`."""
+        kid = await connection.fetchval(_SIGNS)
+        if kid is None:
+            raise KeyMissing("there is no signing key: make one with `python -m services.clearance keys rotate`")
+        if kid not in self._read:
+            self._read[kid] = self._load(kid)
+        return kid, self._read[kid]
+
+    async def ensure(self, connection: Connection) -> str:
+        """The id of the key that signs, made now when there never was one."""
+        await connection.execute(_LOCK)
+        kid = await connection.fetchval(_SIGNS)
+        return kid or await self._add(connection, actor="/lixiao/clearance")
+
+    async def rotate(self, connection: Connection, *, actor: str) -> str:
+        """A new key signs from now on; its id. The one before keeps verifying."""
+        await connection.execute(_LOCK)
+        await connection.execute("UPDATE signing_key SET retired_at = clock_timestamp() WHERE retired_at IS NULL")
+        return await self._add(connection, actor=actor)
+
+    async def revoke(self, connection: Connection, kid: str, *, actor: str) -> bool:
+        """Take a retired key off the list: its forms verify no more. False when there is no such retired key."""
+        revoked = await connection.fetchval(
+            """
+            UPDATE signing_key SET revoked_at = clock_timestamp()
+            WHERE kid = $1 AND retired_at IS NOT NULL AND revoked_at IS NULL RETURNING true
+            """,
+            kid,
+        )
+        if revoked:
+            await append_entry(connection, actor=actor, act="key.revoke", outcome="revoked", details={"kid": kid})
+        return bool(revoked)
+
+    async def listed(self, connection: Connection) -> list[Listed]:
+        rows = await connection.fetch(
+            "SELECT kid, created_at, retired_at, revoked_at FROM signing_key ORDER BY created_at"
+        )
+        return [Listed(**dict(row), has_file=self._path(row["kid"]).exists()) for row in rows]
+
+    async def _add(self, connection: Connection, *, actor: str) -> str:
+        key = OKPKey.generate_key(ALGORITHM)
+        kid = key.thumbprint()[:KID_LETTERS]
+        # The file first: a key that is listed and cannot sign would stop every submission.
+        self._write(kid, key)
+        await connection.execute(
+            "INSERT INTO signing_key (kid, public_jwk) VALUES ($1, $2)", kid, json.dumps(public_jwk(kid, key))
+        )
+        await append_entry(connection, actor=actor, act="key.add", outcome="added", details={"kid": kid})
+        return kid
+
+    def _path(self, kid: str) -> Path:
+        return self._folder / f"{kid}.jwk"
+
+    def _load(self, kid: str) -> OKPKey:
+        try:
+            return OKPKey.import_key(json.loads(self._path(kid).read_text("utf-8")))
+        except FileNotFoundError:
+            raise KeyMissing(f"the folder of keys has no file {kid}.jwk: bring it here, or rotate the key") from None
+
+    def _write(self, kid: str, key: OKPKey) -> None:
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        partial = self._folder / f".{kid}.partial"
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump({**key.as_dict(private=True), "kid": kid}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(self._path(kid))
+
+
+def public_jwk(kid: str, key: OKPKey) -> dict[str, Any]:
+    """The public part as a JWK set publishes it (RFC 7517, RFC 8037)."""
+    return {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM}
+
+
+async def jwk_set(connection: Connection) -> dict[str, Sequence[Any]]:
+    """The public keys that verify, as a JWK set."""
+    rows = await connection.fetch("SELECT public_jwk FROM signing_key WHERE revoked_at IS NULL ORDER BY created_at")
+    return {"keys": [json.loads(row["public_jwk"]) for row in rows]}

@@ -1,0 +1,111 @@
+"""The graduate school's desk: who is leaving. A student id is always in the body: URLs end up in logs."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import asyncpg
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, ConfigDict
+
+from schemas.events import CaseState
+from services.clearance.roster import case_store as cases_in_database
+from services.clearance.roster.case_store import Changed, Roster
+from services.clearance.roster.cases import HEADINGS, Case, Student
+from services.kit.audit import log
+from services.kit.department.desk_api import WhichStudent
+from services.kit.http.auth import ROSTER, Principal, require
+from services.kit.http.problems import FieldProblem, Problem, problem_responses
+from services.kit.imports.spec import ImportSpec, Outcome
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.pool import Connection
+
+
+class CaseAnswer(BaseModel):
+    """A student's case as the clearance holds it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    state: CaseState
+    version: int
+    opened_on: date
+    outcome: Outcome
+    student: Student
+
+
+def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Wakeup) -> APIRouter:
+    """Cases, one at a time, for credentials with the role `roster`."""
+    staff = require(ROSTER)
+    Staff = Annotated[Principal, Depends(staff)]
+    router = APIRouter(
+        tags=["roster"],
+        dependencies=[Depends(staff)],
+        responses=problem_responses(401, 403, 404, 422, 503),
+    )
+
+    @router.put("/cases", summary="Put a student on the roster, or correct their data", operation_id="put-case")
+    async def put(student: Student, principal: Staff) -> CaseAnswer:
+        async with pool.acquire() as connection, connection.transaction():
+            changed = await roster.put(connection, student, now=datetime.now(UTC))
+            await _record(connection, principal, "roster.put", changed)
+        bell.ring()
+        return _answer(changed.case, changed.outcome)
+
+    @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
+    async def withdraw(body: WhichStudent, principal: Staff) -> CaseAnswer:
+        """The case is closed and stays readable. A completed case stays completed. Put again, it is opened again."""
+        async with pool.acquire() as connection, connection.transaction():
+            changed = await roster.withdraw(connection, body.student_id, now=datetime.now(UTC))
+            if changed is not None:
+                await _record(connection, principal, "roster.withdraw", changed)
+        if changed is None:
+            raise _unknown()
+        bell.ring()
+        return _answer(changed.case, changed.outcome)
+
+    @router.post("/cases/query", summary="Look at a student's case", operation_id="query-case")
+    async def query(body: WhichStudent) -> CaseAnswer:
+        async with pool.acquire() as connection:
+            case = await cases_in_database.find(connection, body.student_id)
+        if case is None:
+            raise _unknown()
+        return _answer(case, "unchanged")
+
+    return router
+
+
+async def _record(connection: Connection, principal: Principal, act: str, changed: Changed) -> None:
+    student = changed.case.student
+    details = {"version": changed.case.version, "state": changed.case.state.value}
+    await log.append_entry(
+        connection,
+        actor=principal.name,
+        act=act,
+        outcome=changed.outcome,
+        student_id=student.student_id,
+        details=details,
+    )
+
+
+def roster_import(roster: Roster, *, after_commit: Callable[[], None]) -> ImportSpec[Student]:
+    """The bulk import of a roster: each row is one `PUT /cases`."""
+    return ImportSpec(
+        kind="roster",
+        row=Student,
+        headings=HEADINGS,
+        apply=roster.apply_row,
+        role=ROSTER,
+        after_commit=after_commit,
+    )
+
+
+def _answer(case: Case, outcome: Outcome) -> CaseAnswer:
+    return CaseAnswer(
+        state=case.state, version=case.version, opened_on=case.opened_on, outcome=outcome, student=case.student
+    )
+
+
+def _unknown() -> Problem:
+    remedy = "Check the number, or put the student on the roster with PUT /cases."
+    error = FieldProblem(field="/student_id", problem="No case has this student number.", remedy=remedy)
+    return Problem(404, "unknown-student", title="There is no such case", detail=remedy, errors=[error])

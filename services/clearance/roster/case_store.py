@@ -1,0 +1,121 @@
+"""Cases in PostgreSQL: lock the student's row, one pure call, store and announce, in the caller's transaction."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from schemas.events import CaseState
+from services.clearance.notify import notify
+from services.clearance.roster import cases
+from services.clearance.roster.cases import Case, Student
+from services.kit.imports.spec import Outcome
+from services.kit.messaging import outbox
+from services.kit.postgres.pool import Connection
+
+SOURCE: Final = "/lixiao/clearance"
+_COLUMNS: Final = tuple(name for name in Student.model_fields if name != "student_id")
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The case as it is now, and whether this made it so."""
+
+    case: Case
+    outcome: Outcome
+
+
+class Roster:
+    """The roster's words become cases. Every method takes part in the transaction open on `connection`.
+
+    `topic` is where cases are announced, `served` the leave categories that use the service, `zone` decides what day
+    a case is opened on.
+    """
+
+    def __init__(self, *, topic: str, served: frozenset[str], zone: ZoneInfo) -> None:
+        self._topic = topic
+        self._served = served
+        self._zone = zone
+
+    async def put(self, connection: Connection, student: Student, *, now: datetime) -> Changed:
+        """The student is on the roster, with these data. Saying it again changes nothing."""
+        today = now.astimezone(self._zone).date()
+
+        def decide(previous: Case | None) -> Case:
+            return cases.listed(previous, student, served=self._served, today=today)
+
+        previous = await lock(connection, student.student_id)
+        fresh = decide(None)
+        if previous is None and await _insert(connection, fresh, now):
+            return await self._announced(connection, None, fresh, now)
+        # Somebody else inserted it between the two statements: then it is theirs that is changed.
+        previous = previous or await lock(connection, student.student_id)
+        assert previous is not None
+        return await self.store(connection, previous, decide(previous), now=now)
+
+    async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> Changed | None:
+        """The student was taken off the roster. None when there never was such a case."""
+        previous = await lock(connection, student_id)
+        if previous is None:
+            return None
+        return await self.store(connection, previous, cases.withdrawn(previous), now=now)
+
+    async def apply_row(self, connection: Connection, student: Student, now: datetime) -> Outcome:
+        """One row of a roster file, as the bulk import applies it."""
+        return (await self.put(connection, student, now=now)).outcome
+
+    async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> Changed:
+        """Store `case` over `previous`, which is locked, and announce a new state."""
+        if case == previous:
+            return Changed(case, "unchanged")
+        await connection.execute(_UPDATE, *_values(case, now))
+        return await self._announced(connection, previous, case, now)
+
+    async def _announced(self, connection: Connection, previous: Case | None, case: Case, now: datetime) -> Changed:
+        event = cases.announcement(previous, case, now=now)
+        if event is not None:
+            await outbox.append(
+                connection, topic=self._topic, key=event.student_id, event=event, source=SOURCE, now=now
+            )
+        # The page shows the student's data too, so a change of them is one of the view.
+        await notify(connection)
+        return Changed(case, "applied")
+
+
+async def find(connection: Connection, student_id: str) -> Case | None:
+    """The student's case as it is."""
+    return await _read(connection, student_id, "")
+
+
+async def lock(connection: Connection, student_id: str) -> Case | None:
+    """The student's case, locked for this transaction: whatever decides on a student takes this lock first."""
+    return await _read(connection, student_id, "FOR UPDATE")
+
+
+async def _read(connection: Connection, student_id: str, locking: str) -> Case | None:
+    row = await connection.fetchrow(
+        f"SELECT student_id, version, state, opened_on, {', '.join(_COLUMNS)} FROM student_case"
+        f" WHERE student_id = $1 {locking}",
+        student_id,
+    )
+    if row is None:
+        return None
+    fields = {name: row[name] for name in ("student_id", *_COLUMNS)}
+    # Built without validation: what is stored was validated by the rules of its day.
+    return Case(Student.model_construct(**fields), row["version"], CaseState(row["state"]), row["opened_on"])
+
+
+async def _insert(connection: Connection, case: Case, now: datetime) -> bool:
+    return str(await connection.execute(_INSERT, *_values(case, now))).endswith(" 1")
+
+
+def _values(case: Case, now: datetime) -> tuple[object, ...]:
+    student = case.student
+    head = (student.student_id, case.version, case.state.value, case.opened_on, now)
+    return head + tuple(getattr(student, name) for name in _COLUMNS)
+
+
+_ALL: Final = ("student_id", "version", "state", "opened_on", "changed_at", *_COLUMNS)
+_PLACES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
+_INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_PLACES)}) ON CONFLICT DO NOTHING"
+_UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_PLACES[1:])}) WHERE student_id = $1"

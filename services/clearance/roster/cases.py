@@ -1,0 +1,102 @@
+"""Who is leaving: one case a student, from what the roster says. Pure.
+
+A case has a number that counts its states, as every word in the system: a change of the student's name is not one.
+"""
+
+from collections.abc import Container
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import Final
+
+from pydantic import ConfigDict, Field
+
+from schemas.events import CaseChanged, CaseState, StudentId
+from services.kit.department.fields import Day, ShortLine
+from services.kit.operations import OperationBody
+
+HEADINGS: Final[dict[str, str]] = {
+    "学号": "student_id",
+    "姓名": "name",
+    "性别": "gender",
+    "学院": "college",
+    "专业": "major",
+    "现在年级": "grade",
+    "年级": "grade",
+    "入学日期": "enrolled_on",
+    "离校类别": "leave_category",
+    "届别": "cohort",
+}
+"""Chinese column headings of a roster and the fields they name."""
+
+
+class Student(OperationBody):
+    """One line of the roster, over HTTP or as a row of a file."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "student_id": "TS20260001",
+                    "name": "林知远",
+                    "gender": "男",
+                    "college": "信息与控制工程学院",
+                    "major": "控制科学与工程",
+                    "grade": "2023级",
+                    "enrolled_on": "2023-09-01",
+                    "leave_category": "毕业离校",
+                    "cohort": "2026",
+                }
+            ]
+        }
+    )
+
+    student_id: StudentId
+    name: ShortLine
+    gender: ShortLine
+    college: ShortLine
+    major: ShortLine
+    grade: ShortLine
+    enrolled_on: Day
+    leave_category: ShortLine = Field(description="毕业离校, 结业, … Which of them use the service is configuration.")
+    cohort: ShortLine | None = Field(None, description="The graduation season, for example 2026.")
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A student's case. `opened_on` is the day it was opened last, in the university's time zone."""
+
+    student: Student
+    version: int
+    state: CaseState
+    opened_on: date
+
+
+def listed(previous: Case | None, student: Student, *, served: Container[str], today: date) -> Case:
+    """The case of a student who is on the roster. `served` are the leave categories that use the service.
+
+    A completed case stays completed whatever the roster says later: the submission was accepted.
+    """
+    state = CaseState.OPEN if student.leave_category in served else CaseState.NOT_SERVED
+    if previous is None:
+        return Case(student, 1, state, today)
+    if previous.state is CaseState.COMPLETED:
+        return replace(previous, student=student)
+    opened = state is CaseState.OPEN and previous.state is not CaseState.OPEN
+    return replace(moved(previous, state), student=student, opened_on=today if opened else previous.opened_on)
+
+
+def withdrawn(previous: Case) -> Case:
+    """The case of a student who was taken off the roster: closed, and still there. A completed one stays."""
+    return previous if previous.state is CaseState.COMPLETED else moved(previous, CaseState.CLOSED)
+
+
+def moved(case: Case, state: CaseState) -> Case:
+    """The case in another state, with the next number; the same case when it is in that state."""
+    return case if case.state is state else replace(case, state=state, version=case.version + 1)
+
+
+def announcement(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
+    """What the departments are told, or None when only the student's data changed."""
+    if previous is not None and previous.version == case.version:
+        return None
+    return CaseChanged(student_id=case.student.student_id, version=case.version, state=case.state, occurred_at=now)

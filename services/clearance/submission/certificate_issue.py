@@ -1,0 +1,51 @@
+"""Certificates handed over: once a student, whoever asks, however many desks, however often."""
+
+from typing import Final
+
+from schemas.codec import Unreadable
+from schemas.events import CertificateIssueAsked, Message, TakenBy
+from services.kit.audit import log
+from services.kit.messaging.handlers import Handler
+from services.kit.postgres.pool import Connection
+
+ISSUED: Final = "issued"
+ALREADY_ISSUED: Final = "already-issued"
+# The key of the table refuses a second one; a second desk waits here until the first has committed.
+_ISSUE: Final = """
+INSERT INTO issue (student_id, issued_by, issued_to, proxy_name, command_id) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (student_id) DO NOTHING RETURNING true
+"""
+
+
+def handlers() -> dict[type[Message], Handler]:
+    return {CertificateIssueAsked: asked}
+
+
+async def asked(connection: Connection, event: CertificateIssueAsked) -> None:
+    """Mark the submission's certificates as collected, unless they are; takes part in the caller's transaction.
+
+    Raises `Unreadable` for a submission there is none of, and for an event that contradicts itself or an earlier one.
+    """
+    if (event.taken_by is TakenBy.PROXY) != (event.proxy_name is not None):
+        raise Unreadable("proxy_name: it is there exactly when a proxy takes the certificates")
+    number = await connection.fetchval("SELECT form_number FROM submission WHERE student_id = $1", event.student_id)
+    if number is None:
+        raise Unreadable("student_id: this student has submitted nothing")
+    if number != event.form_number:
+        raise Unreadable("form_number: it is not this student's")
+    before = await connection.fetchval("SELECT student_id FROM issue WHERE command_id = $1", event.command_id)
+    if before is not None:
+        if before != event.student_id:
+            raise Unreadable("command_id: it is another student's")
+        return
+    issued = await connection.fetchval(
+        _ISSUE, event.student_id, event.asked_by, event.taken_by.value, event.proxy_name, event.command_id
+    )
+    await log.append_entry(
+        connection,
+        actor=event.asked_by,
+        act="certificate.issue",
+        outcome=ISSUED if issued else ALREADY_ISSUED,
+        student_id=event.student_id,
+        details={"command": event.command_id, "form": number, "taken_by": event.taken_by.value},
+    )

@@ -1,0 +1,245 @@
+"""The clearance's side of the confirmation round: open an attempt, fold the answers, decide, say how it ended."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from schemas.codec import Unreadable
+from schemas.events import AttestationGiven, CaseState, Message, SubmitAsked
+from schemas.topics import Topics
+from services.clearance.receipts import payload
+from services.clearance.receipts.signing_keys import Keyring
+from services.clearance.roster import case_store, cases
+from services.clearance.roster.case_store import SOURCE, Roster
+from services.clearance.roster.cases import Case
+from services.clearance.submission import attempt_store, exceptions
+from services.clearance.submission.attempt_store import OPEN, Attempt, Submission
+from services.clearance.submission.settlement import (
+    ALREADY_SUBMITTED,
+    ANOTHER_OPEN,
+    CASE_NOT_OPEN,
+    EXPIRED,
+    Outcome,
+    contradiction,
+    settle,
+)
+from services.kit.audit import log
+from services.kit.messaging import outbox
+from services.kit.messaging.handlers import Handler
+from services.kit.observability import metrics
+from services.kit.postgres.pool import Connection
+from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
+from services.kit.runtime.failpoints import Passed, failpoint
+
+LIFE_S: Final = 600.0
+_log = structlog.get_logger(__name__)
+
+
+class Submissions:
+    """Attempts and their ends. Every method takes part in the transaction open on `connection`.
+
+    `required` maps each department that has to attest to the checks it has to answer for.
+    """
+
+    def __init__(
+        self,
+        *,
+        topics: Topics,
+        required: Mapping[str, tuple[str, ...]],
+        roster: Roster,
+        keyring: Keyring,
+        zone: ZoneInfo,
+        passed: Passed,
+        life_s: float = LIFE_S,
+    ) -> None:
+        self._topic = topics.submission
+        self._required = required
+        self._roster = roster
+        self._keyring = keyring
+        self._zone = zone
+        self._passed = passed
+        self._life_s = life_s
+
+    def handlers(self) -> dict[type[Message], Handler]:
+        return {SubmitAsked: self.asked, AttestationGiven: self.attested}
+
+    async def asked(self, connection: Connection, event: SubmitAsked) -> None:
+        """Open the attempt of the command's id, or say again what became of it."""
+        case = await case_store.lock(connection, event.student_id)
+        attempt = await attempt_store.lock(connection, event.command_id)
+        failpoint("submit.after_lock")
+        if attempt is not None and attempt.student_id != event.student_id:
+            raise Unreadable("command_id: it is another student's attempt")
+        await self._say(connection, await self._become(connection, event, case, attempt))
+        self._passed.add("submit")
+
+    async def _become(
+        self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
+    ) -> list[Message]:
+        """What there is to say about the attempt of this command, which is made if it is new."""
+        accepted = await attempt_store.accepted(connection, event.student_id)
+        if attempt is None and accepted is None and case is not None and case.state is CaseState.OPEN:
+            attempt = await attempt_store.open_attempt(
+                connection, event.command_id, event.student_id, self._required, life_s=self._life_s
+            )
+            await self._record(connection, attempt, event, "opened" if attempt else ANOTHER_OPEN)
+            failpoint("submit.after_open")
+            if attempt is None:
+                attempt = await attempt_store.never_opened(connection, event.command_id, event.student_id, ANOTHER_OPEN)
+        elif attempt is None:
+            cause = ALREADY_SUBMITTED if accepted else CASE_NOT_OPEN
+            attempt = await attempt_store.never_opened(connection, event.command_id, event.student_id, cause)
+            await self._record(connection, attempt, event, cause)
+        said: list[Message] = [accepted] if accepted else []
+        if attempt.state == OPEN:
+            said.append(attempt.requested())
+        elif attempt.state != "accepted":
+            said.append(attempt_store.refusal(attempt))
+        return said
+
+    async def attested(self, connection: Connection, event: AttestationGiven) -> None:
+        """Fold a department's answer into its attempt, and end the attempt if that decides it."""
+        case = await case_store.lock(connection, event.student_id)
+        attempt = await attempt_store.lock(connection, event.attempt_id)
+        failpoint("settle.after_lock")
+        self._believe(event, attempt)
+        assert attempt is not None
+        if attempt.state != OPEN:
+            return
+        new, answers = await attempt_store.add_answer(connection, event)
+        if not new:
+            if answers[event.department] != event:
+                raise Unreadable("attempt_id: the department answered this attempt before, and otherwise")
+            return
+        failpoint("settle.after_answer")
+        case_open = case is not None and case.state is CaseState.OPEN
+        settlement = settle(attempt.required, answers, case_open=case_open)
+        if settlement.outcome is Outcome.ACCEPTED:
+            assert case is not None
+            await self._accept(connection, case, attempt, answers)
+        elif settlement.outcome is Outcome.REFUSED:
+            await self._refuse(connection, attempt, "refused", settlement.cause, settlement.objections)
+        self._passed.add("settle")
+
+    def _believe(self, event: AttestationGiven, attempt: Attempt | None) -> None:
+        """Raises `Unreadable` for an answer nobody asked for, or that contradicts itself."""
+        if attempt is None:
+            raise Unreadable("attempt_id: there is no such attempt")
+        if attempt.student_id != event.student_id:
+            raise Unreadable("attempt_id: it is another student's attempt")
+        if event.department not in attempt.required:
+            raise Unreadable("department: this attempt did not ask it")
+        wrong = contradiction(event, set(self._required.get(event.department, ())))
+        if wrong is not None:
+            raise Unreadable(wrong)
+
+    async def expire(self, connection: Connection, attempt_id: UUID, student_id: str) -> bool:
+        """End an attempt whose life is over, unless its end came first."""
+        await case_store.lock(connection, student_id)
+        attempt = await attempt_store.lock(connection, attempt_id)
+        failpoint("expire.after_lock")
+        if attempt is None or attempt.state != OPEN or not await attempt_store.is_over(connection, attempt_id):
+            return False
+        await self._refuse(connection, attempt, "expired", EXPIRED, {})
+        self._passed.add("expire")
+        return True
+
+    async def _accept(
+        self, connection: Connection, case: Case, attempt: Attempt, answers: Mapping[str, AttestationGiven]
+    ) -> None:
+        counted = {name: answers[name] for name in sorted(attempt.required)}
+        ended = await attempt_store.end(connection, attempt.attempt_id, "accepted")
+        assert ended.ended_at is not None
+        submission = await self._signed(connection, case, ended.ended_at, attempt, counted)
+        failpoint("settle.before_insert")
+        await attempt_store.add_submission(connection, submission)
+        failpoint("settle.after_insert")
+        completed = cases.moved(case, CaseState.COMPLETED)
+        await self._roster.store(connection, case, completed, now=ended.ended_at)
+        await exceptions.at_acceptance(connection, attempt.student_id)
+        await self._say(connection, [submission.announced()])
+        await log.append_entry(
+            connection,
+            actor=SOURCE,
+            act="submission.accept",
+            outcome="accepted",
+            student_id=attempt.student_id,
+            details={
+                "attempt": attempt.attempt_id,
+                "form": submission.form_number,
+                "versions": {name: answer.version for name, answer in counted.items()},
+            },
+        )
+        _count(ended, "accepted")
+
+    async def _signed(
+        self,
+        connection: Connection,
+        case: Case,
+        accepted_at: datetime,
+        attempt: Attempt,
+        answers: Mapping[str, AttestationGiven],
+    ) -> Submission:
+        kid, key = await self._keyring.signer(connection)
+        number = form_number(accepted_at.astimezone(self._zone).year, secrets.randbelow(NUMBERS))
+        code = verification_code(secrets.randbelow(CODES))
+        payload = payload.form_payload(
+            form_number=number,
+            code=code,
+            attempt_id=attempt.attempt_id,
+            accepted_at=accepted_at,
+            student=case.student,
+            answers=answers,
+        )
+        return Submission(
+            student_id=attempt.student_id,
+            attempt_id=attempt.attempt_id,
+            form_number=number,
+            code=code,
+            accepted_at=accepted_at,
+            facts=payload.submission_facts(answers),
+            receipt=payload.signed(payload, key, kid),
+            kid=kid,
+        )
+
+    async def _refuse(
+        self, connection: Connection, attempt: Attempt, state: str, cause: str, objections: Mapping[str, Any]
+    ) -> None:
+        ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
+        await self._say(connection, [attempt_store.refusal(ended)])
+        await log.append_entry(
+            connection,
+            actor=SOURCE,
+            act="submission.refuse",
+            outcome=state,
+            student_id=attempt.student_id,
+            details={"attempt": attempt.attempt_id, "cause": cause, "objections": sorted(objections)},
+        )
+        _count(ended, cause)
+
+    async def _say(self, connection: Connection, said: list[Message]) -> None:
+        for event in said:
+            now = datetime.now(UTC)
+            student_id: str = event.student_id  # type: ignore[attr-defined]
+            await outbox.append(connection, topic=self._topic, key=student_id, event=event, source=SOURCE, now=now)
+
+    async def _record(self, connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:
+        await log.append_entry(
+            connection,
+            actor=log.STUDENT,
+            act="submission.ask",
+            outcome=outcome,
+            student_id=event.student_id,
+            details={"attempt": event.command_id, "required": sorted(attempt.required) if attempt else []},
+        )
+
+
+def _count(ended: Attempt, cause: str) -> None:
+    assert ended.ended_at is not None
+    metrics.ATTEMPTS.add(1, {"outcome": ended.state, "cause": cause})
+    metrics.ATTEMPT_DURATION.record((ended.ended_at - ended.opened_at).total_seconds(), {"outcome": ended.state})

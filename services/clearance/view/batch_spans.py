@@ -1,0 +1,82 @@
+"""The spans of a batch: one for the batch, and one in each sampled message's own trace, all ended at the commit.
+
+A batch has no one parent, so it links to the messages; and because few trace pages show links, the message's own
+trace gets a span of its own that ends when the view shows it.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import ConsumerRecord
+from opentelemetry import trace
+from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
+
+from services.kit.observability.telemetry import remote_context
+
+MOST_LINKS: Final = 32
+MOST_OWN: Final = 256
+"""Messages of one batch that get a span of their own: a backlog must not drown the collector."""
+_tracer = trace.get_tracer("lixiao.projector")
+
+
+@dataclass(frozen=True, slots=True)
+class BatchSpans:
+    batch: Span
+    own: tuple[Span, ...]
+
+    def count(self, **counts: int) -> None:
+        """Numbers of the batch, as attributes."""
+        for name, value in counts.items():
+            self.batch.set_attribute(f"lixiao.batch.{name}", value)
+
+    def fail(self, kind: str) -> None:
+        """The batch was not committed and will be taken again. Only the error's kind: its text may hold anything."""
+        for span in (*self.own, self.batch):
+            span.set_status(Status(StatusCode.ERROR, kind))
+        self.end()
+
+    def end(self) -> None:
+        for span in (*self.own, self.batch):
+            span.end()
+
+
+def begin(records: Sequence[ConsumerRecord]) -> BatchSpans:
+    """Start the spans of a batch, from the moment it is taken up."""
+    contexts = [
+        (record, context) for record, traceparent in _sampled(records) if (context := remote_context(traceparent))
+    ]
+    links = [Link(trace.get_current_span(context).get_span_context()) for _, context in contexts[:MOST_LINKS]]
+    batch = _tracer.start_span(
+        "project batch",
+        kind=SpanKind.CONSUMER,
+        links=links,
+        attributes={"messaging.system": "kafka", "messaging.batch.message_count": len(records)},
+    )
+    own = tuple(
+        _tracer.start_span(
+            f"process {record.topic}",
+            context=context,
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": record.topic,
+                "messaging.destination.partition.id": str(record.partition),
+            },
+        )
+        for record, context in contexts
+    )
+    return BatchSpans(batch, own)
+
+
+def _sampled(records: Sequence[ConsumerRecord]) -> Iterable[tuple[ConsumerRecord, str]]:
+    """Records whose trace is recorded, as the last two digits of their traceparent say; at most `MOST_OWN`."""
+    found = 0
+    for record in records:
+        for name, value in record.headers:
+            if name == "traceparent" and value is not None and value.endswith((b"-01", b"-03")):
+                yield record, value.decode("ascii", "replace")
+                found += 1
+        if found >= MOST_OWN:
+            return

@@ -1,0 +1,199 @@
+"""The view, purely: what a batch of records says about each student and department, and how two sayings merge.
+
+`merge` is a join: the order, grouping and repetition of records change nothing, so replay from zero ends at the same
+row as the live view. The table's statements in store.py do the same merge against what is stored.
+"""
+
+import re
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Generic, Protocol, TypeVar
+
+import msgspec
+
+from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
+from schemas.events import TYPE_OF, SourceAlive, StatusChanged
+from schemas.topics import ALIVE_KEY
+from schemas.types import STUDENT_ID_PATTERN
+
+_STATUS: Final = TYPE_OF[StatusChanged]
+_STUDENT_ID: Final = re.compile(STUDENT_ID_PATTERN[1:-1])
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""`occurred_at` of a row that holds no status yet."""
+
+
+class Incoming(Protocol):
+    """A record as Kafka's client hands it over."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Headers: ...
+
+
+R = TypeVar("R", bound=Incoming)
+Key = tuple[str, str]
+"""(student_id, department): the order rows are written in, so that two writers cannot deadlock."""
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What is known of one student and department. `version` 0 with no `status`: only unreadable records so far.
+
+    `offset` is where `status` was said last, `unreadable_offset` the newest record that could not be read (-1: none).
+    `disputed`: this version was said twice with different content, so nobody knows which is true.
+    """
+
+    student_id: str
+    department: str
+    partition: int
+    version: int = 0
+    offset: int = -1
+    occurred_at: datetime = NEVER
+    status: str | None = None
+    disputed: bool = False
+    unreadable_offset: int = -1
+
+    @property
+    def key(self) -> Key:
+        return self.student_id, self.department
+
+    @property
+    def readable(self) -> bool:
+        """An unreadable record hides the status until a readable one is heard behind it."""
+        return not self.disputed and self.unreadable_offset < self.offset
+
+
+def merge(a: Row, b: Row) -> Row:
+    """Both sayings about one student and department as one. Commutative, associative, idempotent."""
+    newer, older = (a, b) if _rank(a) >= _rank(b) else (b, a)
+    disputed = newer.disputed or (a.version == b.version and (older.disputed or a.status != b.status))
+    unreadable_offset = max(a.unreadable_offset, b.unreadable_offset)
+    if disputed == newer.disputed and unreadable_offset == newer.unreadable_offset:
+        return newer
+    return msgspec.structs.replace(newer, disputed=disputed, unreadable_offset=unreadable_offset)
+
+
+def _rank(row: Row) -> tuple[int, int, str, int]:
+    return row.version, row.offset, row.status or "", row.partition
+
+
+@dataclass(frozen=True, slots=True)
+class Alive:
+    """A department's newest mark on one partition: everything it said before `as_of` is in front of it."""
+
+    department: str
+    partition: int
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Bad(Generic[R]):
+    """A record that cannot be read, and why: `reason` names a field and a rule, never a value."""
+
+    record: R
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Generic[R]):
+    """A batch as the store takes it: one row a student and department, sorted; one mark a source; what was unreadable.
+
+    `read` counts the statuses that were readable, so that read + marks + bad is what was consumed.
+    """
+
+    rows: list[Row]
+    alive: list[Alive]
+    bad: list[Bad[R]]
+    read: int
+
+
+Position = tuple[str, int, int]
+"""(topic, partition, offset)."""
+
+
+def newest(records: Sequence[R], departments: Mapping[str, str], *, passed_over: Container[Position] = ()) -> Batch[R]:
+    """Fold a batch. `departments` maps each status topic to its department. Raises nothing for any record.
+
+    An unreadable record hides its student's item, unless its position is in `passed_over`: an operator discarded it.
+    """
+    rows: dict[Key, Row] = {}
+    alive: dict[tuple[str, int], datetime] = {}
+    bad: list[Bad[R]] = []
+    read_count = 0
+    for record in records:
+        department = departments[record.topic]
+        try:
+            if record.key == ALIVE_KEY:
+                source = department, record.partition
+                as_of = _alive(record, department)
+                alive[source] = max(as_of, alive.get(source, as_of))
+                continue
+            row = status_row(record, department)
+            read_count += 1
+        except Unreadable as error:
+            if (record.topic, record.partition, record.offset) in passed_over:
+                continue
+            bad.append(Bad(record, str(error)))
+            marked = mark(record, department)
+            if marked is None:
+                continue
+            row = marked
+        key = row.student_id, department
+        held = rows.get(key)
+        rows[key] = row if held is None else merge(held, row)
+    return Batch(
+        [rows[key] for key in sorted(rows)],
+        [Alive(*source, alive[source]) for source in sorted(alive)],
+        bad,
+        read_count,
+    )
+
+
+def status_row(record: Incoming, department: str) -> Row:
+    """The row a status record says. Raises `Unreadable`."""
+    envelope = open_envelope(record.value, record.headers)
+    if envelope.type != _STATUS:
+        raise Unreadable("type: only a status stands under a student's key on this topic")
+    status = read_status(record.value or b"", envelope)
+    if record.key != status.student_id.encode():
+        raise Unreadable("student_id: the record's key is another")
+    if status.department != department:
+        raise Unreadable("department: the topic is another department's")
+    return Row(
+        status.student_id,
+        department,
+        record.partition,
+        status.version,
+        record.offset,
+        status.occurred_at,
+        str(envelope.data, "utf-8"),
+    )
+
+
+def mark(record: Incoming, department: str) -> Row | None:
+    """What an unreadable record still tells: whose item it hides. None when its key names no student."""
+    try:
+        student_id = (record.key or b"").decode("ascii")
+    except UnicodeDecodeError:
+        return None
+    if not _STUDENT_ID.fullmatch(student_id):
+        return None
+    return Row(student_id, department, record.partition, unreadable_offset=record.offset)
+
+
+def _alive(record: Incoming, department: str) -> datetime:
+    event = read(record.value, record.headers)
+    if not isinstance(event, SourceAlive):
+        raise Unreadable("type: only an alive mark stands under the key of alive marks")
+    if event.department != department:
+        raise Unreadable("department: the topic is another department's")
+    return event.as_of

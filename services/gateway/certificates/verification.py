@@ -1,0 +1,109 @@
+"""What a clerk scanned or typed, judged: a genuine form, and the published one, or not. Pure.
+
+Genuine is a form whose signature fits a listed key and which is, letter by letter, the receipt of the published
+submission, whose record in turn says what was signed. A number alone finds the same record; then the paper is still
+to be compared with it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from joserfc.jwk import OKPKey
+
+from services.gateway.certificates.verification import agrees
+from services.gateway.read_model.signed_form import student_of
+from services.gateway.read_model.types import Attested, Case
+from services.kit.receipts.jws import InvalidSignature
+from services.kit.receipts.numbers import read_form_number
+from services.kit.receipts.qr import PREFIX, verify_text
+
+MOST_CHARACTERS: Final = 65_536
+
+
+class Finding(StrEnum):
+    """How a check of a form ended."""
+
+    GENUINE = "genuine"
+    """The signed form itself was read."""
+    BY_NUMBER = "by-number"
+    """The record of a typed number is genuine; nothing of the paper was read but its number."""
+    ALTERED = "altered"
+    """Something was changed, or the key it is signed with is not listed (any more)."""
+    DIFFERS = "differs"
+    """It is signed, and it is not what is published under its number."""
+    UNKNOWN = "unknown"
+    """No submission has this number."""
+    UNREADABLE = "unreadable"
+    """Neither a form nor a number: scan again."""
+
+
+GOOD: Final = frozenset({Finding.GENUINE, Finding.BY_NUMBER})
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What was read off. `receipt` is there when it was a signed form whose signature fits."""
+
+    form_number: str | None
+    receipt: str | None = None
+    wrong: Finding | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedRecord:
+    """A published submission, as far as a form is compared with it."""
+
+    student_id: str
+    form_number: str
+    code: str
+    accepted_at: datetime
+    receipt: str
+    facts: Mapping[str, Attested]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """`student` is who the form was signed for, when it is genuine."""
+
+    finding: Finding
+    student: Case | None = None
+
+
+def read_scan(text: str, keys: Mapping[str, OKPKey]) -> Scan:
+    """Read `text`: a QR text, a compact JWS, or a form's number as somebody types it."""
+    text = text.strip()
+    if text.startswith(PREFIX) or text.count(".") == 2:
+        try:
+            form = verify_text(text, keys)
+        except InvalidSignature:
+            return Scan(None, None, Finding.ALTERED)
+        number = form.payload.get("form")
+        return Scan(number if isinstance(number, str) else None, form.receipt)
+    number = read_form_number(text) if len(text) <= 64 else None
+    return Scan(number, None, None if number else Finding.UNREADABLE)
+
+
+def judge(scan: Scan, record: ScannedRecord | None, keys: Mapping[str, OKPKey]) -> Judged:
+    """Whether what was scanned is `record`, the submission published under its number (None when there is none)."""
+    if scan.wrong is not None:
+        return Judged(scan.wrong)
+    if record is None:
+        return Judged(Finding.UNKNOWN)
+    try:
+        payload = verify_text(record.receipt, keys).payload
+    except InvalidSignature:
+        return Judged(Finding.ALTERED)
+    same = agrees(
+        payload,
+        student_id=record.student_id,
+        form_number=record.form_number,
+        code=record.code,
+        accepted_at=record.accepted_at,
+        facts=record.facts,
+    )
+    if not same or scan.receipt not in (None, record.receipt):
+        return Judged(Finding.DIFFERS)
+    return Judged(Finding.GENUINE if scan.receipt else Finding.BY_NUMBER, student_of(payload))

@@ -1,0 +1,102 @@
+"""Typesetting: the template and the fonts are files of packages, the data is text, and nothing else can be read.
+
+A compiler is kept, because reading the fonts takes longer than a form; it works in one thread, one form at a time,
+in a bounded time.
+"""
+
+import asyncio
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import noto_cjk_sans_otc
+import segno
+import typst
+
+from services.kit.http.problems import Problem
+
+TEMPLATES: Final = Path(__file__).parent / "print"
+"""The root of the typesetter: it holds the templates and nothing else, and no path leads out of it."""
+MOST_WAITING: Final = 40
+TIMEOUT_S: Final = 10.0
+_NOWHERE: Final = TEMPLATES / "no-packages"
+"""Does not exist: no template can ask for a package, from this machine or from the network."""
+
+
+class FormRenderer:
+    """Makes PDFs of one template. Every method belongs to one event loop."""
+
+    def __init__(self, template: str = "form.typ", *, timeout_s: float = TIMEOUT_S) -> None:
+        self._template = template
+        self._timeout_s = timeout_s
+        self._waiting = 0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="typst")
+        self._compiler: typst.Compiler | None = None
+
+    async def pdf(self, document: dict[str, Any], at: datetime) -> bytes:
+        """The PDF of `document`, dated `at`, so that the same form is the same file.
+
+        Raises a 503 `Problem` when too many wait, or when it takes too long.
+        """
+        if self._waiting >= MOST_WAITING:
+            raise _busy()
+        self._waiting += 1
+        work = asyncio.get_running_loop().run_in_executor(self._thread, self._typeset, document, at)
+        # Counted until the thread is done with it, even when nobody waits any more.
+        work.add_done_callback(self._done)
+        try:
+            return await asyncio.wait_for(asyncio.shield(work), self._timeout_s)
+        except TimeoutError:
+            raise _busy() from None
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, work: "asyncio.Future[bytes]") -> None:
+        self._waiting -= 1
+        if not work.cancelled():
+            work.exception()
+
+    def _typeset(self, document: dict[str, Any], at: datetime) -> bytes:
+        if self._compiler is None:
+            self._compiler = _compiler(self._template)
+        data = json.dumps(document, ensure_ascii=False)
+        pdf = self._compiler.compile(format="pdf", sys_inputs={"data": data}, timestamp=int(at.timestamp()))
+        assert isinstance(pdf, bytes)
+        return pdf
+
+
+def square(qr_text: str) -> str:
+    """The QR code as an SVG document; empty for an empty text."""
+    if not qr_text:
+        return ""
+    drawn = io.BytesIO()
+    code = segno.make(qr_text, error="l", boost_error=False, micro=False)
+    code.save(drawn, kind="svg", border=4, light="white")
+    return drawn.getvalue().decode()
+
+
+def _compiler(template: str) -> typst.Compiler:
+    folder = str(Path(noto_cjk_sans_otc.__file__).parent)
+    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder])
+    return typst.Compiler(
+        input=str(TEMPLATES / template),
+        root=str(TEMPLATES),
+        font_paths=fonts,
+        ignore_system_fonts=True,
+        package_path=str(_NOWHERE),
+        package_cache_path=str(_NOWHERE),
+    )
+
+
+def _busy() -> Problem:
+    return Problem(
+        503,
+        "printer-busy",
+        title="The form cannot be made now",
+        detail="Ask again after Retry-After, or print the page itself.",
+        headers={"Retry-After": "10"},
+    )

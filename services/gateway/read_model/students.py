@@ -1,0 +1,200 @@
+"""Reading the published read model: a few rows of a few students by key, as the role that may only SELECT there."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any
+
+import asyncpg
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged
+from services.gateway.read_model.signed_form import payload_of, student_of
+from services.gateway.read_model.types import (
+    Attempt,
+    AttemptState,
+    Attested,
+    Case,
+    ReadModelUnavailable,
+    ReceivedStatus,
+    StudentSnapshot,
+    Submission,
+)
+from services.gateway.timeouts import bounded
+
+_CASES = """
+SELECT c.student_id, c.version AS case_version, c.state, c.name, c.gender, c.grade, c.college, c.major,
+       c.enrolled_on, c.leave_category, c.opened_on,
+       s.department, s.status, s.heard_at, s.readable, s.alive_as_of
+FROM published.case_v1 c LEFT JOIN published.status_v1 s USING (student_id)
+WHERE c.student_id = any($1::text[])
+"""
+_ATTEMPTS = """
+SELECT DISTINCT ON (student_id) student_id, attempt_id, state, opened_at, ended_at, cause, objections, answers
+FROM published.attempt_v1 WHERE student_id = any($1::text[]) ORDER BY student_id, opened_at DESC
+"""
+_SUBMISSIONS = """
+SELECT student_id, attempt_id, form_number, accepted_at, code, qr_text, receipt, facts, issued_at, exception_count
+FROM published.submission_v1 WHERE student_id = any($1::text[])
+"""
+_PUBLISHED = (
+    "SELECT to_regclass('published.attempt_v1') IS NOT NULL AND to_regclass('published.submission_v1') IS NOT NULL"
+)
+
+_reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
+_checks: TypeAdapter[tuple[CheckStatus, ...]] = TypeAdapter(tuple[CheckStatus, ...])
+_log = structlog.get_logger(__name__)
+
+
+class ReadModelError(Exception):
+    """The read model does not answer. `since` is the first failure after the last answer."""
+
+    def __init__(self, since: datetime) -> None:
+        super().__init__("the read model cannot be read")
+        self.since = since
+
+
+class ReadModel:
+    """The reader of the published views. It knows since when it cannot be read."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+        self._submissions_published = False
+        self.away_since: datetime | None = None
+
+    async def of(self, student_id: str) -> StudentSnapshot | ReadModelUnavailable:
+        """What is said about one student; `Unread` while the read model is away."""
+        try:
+            return (await self.many((student_id,)))[student_id]
+        except ReadModelError as away:
+            return ReadModelUnavailable(away.since)
+
+    async def many(self, student_ids: Collection[str]) -> dict[str, StudentSnapshot]:
+        """What is said about each of these students. Raises `ReadModelAway`."""
+        try:
+            readings = await bounded(self._many(list(student_ids)))
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            # Whatever the database says no with, a student must see a calm grey page and the operator the reason.
+            if self.away_since is None:
+                self.away_since = datetime.now(UTC)
+                _log.warning("read model away", error=type(error).__name__)
+            raise ReadModelError(self.away_since) from error
+        self.away_since = None
+        return readings
+
+    async def answers(self) -> str | None:
+        """A health probe: whether the views can be read."""
+        await self.many(())
+        return None
+
+    async def _many(self, student_ids: list[str]) -> dict[str, StudentSnapshot]:
+        async with self._pool.acquire(timeout=2) as connection:
+            self._submissions_published = self._submissions_published or await connection.fetchval(_PUBLISHED)
+            rows = await connection.fetch(_CASES, student_ids)
+            attempts: dict[str, Attempt] = {}
+            submissions: dict[str, Submission] = {}
+            if self._submissions_published:
+                found = await connection.fetch(_ATTEMPTS, student_ids)
+                attempts = {row["student_id"]: _attempt(row) for row in found}
+                found = await connection.fetch(_SUBMISSIONS, student_ids)
+                submissions = {row["student_id"]: _submission(row) for row in found}
+        by_student: dict[str, list[asyncpg.Record]] = {student_id: [] for student_id in student_ids}
+        for row in rows:
+            by_student[row["student_id"]].append(row)
+        return {
+            student_id: _reading(rows, attempts.get(student_id), submissions.get(student_id))
+            for student_id, rows in by_student.items()
+        }
+
+
+def _reading(rows: list[asyncpg.Record], attempt: Attempt | None, submission: Submission | None) -> StudentSnapshot:
+    heard: dict[str, ReceivedStatus] = {}
+    illegible: set[str] = set()
+    for row in rows:
+        if row["department"] is None:
+            continue
+        status = _status(row["status"]) if row["status"] is not None else None
+        if status is None:
+            illegible.add(row["department"])
+        else:
+            heard[row["department"]] = ReceivedStatus(status, row["heard_at"], row["readable"], row["alive_as_of"])
+    return StudentSnapshot(_case(rows[0]) if rows else None, heard, frozenset(illegible), attempt, submission)
+
+
+def _case(row: asyncpg.Record) -> Case:
+    return Case(
+        student_id=row["student_id"],
+        version=row["case_version"],
+        state=CaseState(row["state"]),
+        name=row["name"] or "",
+        gender=row["gender"] or "",
+        grade=row["grade"] or "",
+        college=row["college"] or "",
+        major=row["major"] or "",
+        enrolled_on=row["enrolled_on"],
+        leave_category=row["leave_category"] or "",
+        opened_on=row["opened_on"],
+    )
+
+
+@lru_cache(maxsize=20_000)
+def _status(text: str) -> StatusChanged | None:
+    """The status of a row, or None when it is none. Kept, because a live page reads the same rows again and again."""
+    try:
+        return StatusChanged.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _attempt(row: asyncpg.Record) -> Attempt:
+    answers = {name: _outcome(answer) for name, answer in _document(row["answers"]).items()}
+    return Attempt(
+        attempt_id=row["attempt_id"],
+        state=AttemptState(row["state"]),
+        opened_at=row["opened_at"],
+        ended_at=row["ended_at"],
+        cause=row["cause"] or "",
+        objections=_reasons.validate_python(_document(row["objections"])),
+        answers={name: outcome for name, outcome in answers.items() if outcome is not None},
+    )
+
+
+def _outcome(answer: Any) -> AttestationOutcome | None:
+    outcome = answer.get("outcome") if isinstance(answer, Mapping) else answer
+    return AttestationOutcome(outcome) if outcome in set(AttestationOutcome) else None
+
+
+def _submission(row: asyncpg.Record) -> Submission:
+    return Submission(
+        attempt_id=row["attempt_id"],
+        form_number=row["form_number"],
+        accepted_at=row["accepted_at"],
+        code=row["code"],
+        qr_text=row["qr_text"] or "",
+        facts=attested_facts(row["facts"]),
+        issued_at=row["issued_at"],
+        exception_count=row["exception_count"] or 0,
+        student=student_of(payload_of(row["receipt"])),
+    )
+
+
+def attested_facts(value: Any) -> dict[str, Attested]:
+    """The column `facts` of `published.submission_v1`: department → what it attested."""
+    return {name: _attested(one) for name, one in _document(value).items()}
+
+
+def _attested(one: Mapping[str, Any]) -> Attested:
+    at = one.get("attested_at")
+    return Attested(
+        version=int(one.get("version", 0)),
+        checks=_checks.validate_python(one.get("checks", ())),
+        attested_at=datetime.fromisoformat(at) if at else None,
+    )
+
+
+def _document(value: Any) -> dict[str, Any]:
+    """A json column, which asyncpg hands over as text."""
+    document = json.loads(value) if isinstance(value, str) else value
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,181 @@
+"""The accepted submissions as the certificate desk and the public check read them, from the published views."""
+
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+from uuid import UUID
+
+import asyncpg
+from joserfc.jwk import OKPKey
+from pydantic import TypeAdapter
+
+from schemas.events import Reason, TakenBy
+from services.gateway.read_model.students import attested_facts
+from services.gateway.read_model.types import ScannedRecord, Submission
+from services.gateway.timeouts import bounded
+from services.kit.http.problems import Problem
+from services.kit.postgres.pool import Connection
+from services.kit.receipts.jws import public_keys
+
+MOST_RECENT: Final = 50
+_SUBMISSION: Final = """
+SELECT student_id, attempt_id, form_number, accepted_at, code, receipt, facts FROM published.submission_v1
+WHERE form_number = $1
+"""
+_ISSUE: Final = "SELECT issued_at, issued_by, issued_to, proxy_name, command_id FROM published.issue_v1"
+_EXCEPTIONS: Final = """
+SELECT department, version, reasons, opened_at FROM published.exception_v1
+WHERE student_id = $1 AND closed_at IS NULL ORDER BY opened_at
+"""
+_RECENT: Final = """
+SELECT form_number, issued_at, issued_to, proxy_name, case_v1.name
+FROM published.issue_v1 JOIN published.case_v1 USING (student_id)
+WHERE issued_by = $1 AND issued_at >= $2 ORDER BY issued_at DESC LIMIT $3
+"""
+_KEYS: Final = "SELECT public_jwk FROM published.signing_key_v1 ORDER BY created_at"
+
+_reasons: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIssue:
+    """Certificates handed over. `issued_by` is the clerk's account."""
+
+    issued_at: datetime
+    issued_by: str
+    taken_by: TakenBy
+    proxy_name: str | None
+    command_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OpenException:
+    """What a department said against the student after the acceptance."""
+
+    department: str
+    version: int
+    reasons: tuple[Reason, ...]
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRecord:
+    """One submission with what came after it."""
+
+    record: ScannedRecord
+    submission: Submission
+    issue: CertificateIssue | None
+    exceptions: tuple[OpenException, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A line of what a clerk handed over."""
+
+    form_number: str
+    name: str
+    issued_at: datetime
+    taken_by: TakenBy
+    proxy_name: str | None
+
+
+class SubmissionRecords:
+    """Every method raises a 503 `Problem` while the read model cannot be read."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    async def jwks(self) -> list[dict[str, Any]]:
+        """The public keys that verify, retired ones too, as JWKs."""
+
+        async def work(connection: Connection) -> list[dict[str, Any]]:
+            return [json.loads(row["public_jwk"]) for row in await connection.fetch(_KEYS)]
+
+        return await self._read(work)
+
+    async def keys(self) -> dict[str, OKPKey]:
+        """The public keys that verify, by their id."""
+        return public_keys(await self.jwks())
+
+    async def by_number(self, form_number: str) -> SubmissionRecord | None:
+        """The submission of a form, as it is at one instant."""
+
+        async def work(connection: Connection) -> SubmissionRecord | None:
+            row = await connection.fetchrow(_SUBMISSION, form_number)
+            if row is None:
+                return None
+            issue = await connection.fetchrow(f"{_ISSUE} WHERE student_id = $1", row["student_id"])
+            exceptions = await connection.fetch(_EXCEPTIONS, row["student_id"])
+            return _registered(row, issue, exceptions)
+
+        return await self._read(work)
+
+    async def issue_of(self, student_id: str) -> CertificateIssue | None:
+        async def work(connection: Connection) -> CertificateIssue | None:
+            row = await connection.fetchrow(f"{_ISSUE} WHERE student_id = $1", student_id)
+            return _issue(row) if row else None
+
+        return await self._read(work)
+
+    async def handed_over_by(self, account: str, since: datetime) -> tuple[IssuedCertificate, ...]:
+        """What a clerk handed over, newest first, at most `MOST_RECENT`."""
+
+        async def work(connection: Connection) -> tuple[IssuedCertificate, ...]:
+            rows = await connection.fetch(_RECENT, account, since, MOST_RECENT)
+            return tuple(
+                IssuedCertificate(
+                    row["form_number"], row["name"], row["issued_at"], TakenBy(row["issued_to"]), row["proxy_name"]
+                )
+                for row in rows
+            )
+
+        return await self._read(work)
+
+    async def _read(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        async def inside() -> T:
+            async with (
+                self._pool.acquire(timeout=2) as connection,
+                connection.transaction(isolation="repeatable_read", readonly=True),
+            ):
+                return await work(connection)
+
+        try:
+            return await bounded(inside())
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise Problem(
+                503,
+                "unreadable",
+                title="Submissions cannot be read now",
+                detail="Nothing can be said of any form while this lasts. Ask again after Retry-After.",
+                headers={"Retry-After": "10"},
+            ) from error
+
+
+def _registered(
+    row: asyncpg.Record, issue: asyncpg.Record | None, exceptions: list[asyncpg.Record]
+) -> SubmissionRecord:
+    facts = attested_facts(row["facts"])
+    number, code, at = row["form_number"], row["code"], row["accepted_at"]
+    return SubmissionRecord(
+        record=ScannedRecord(row["student_id"], number, code, at, row["receipt"], facts),
+        submission=Submission(row["attempt_id"], number, at, code, "", facts),
+        issue=_issue(issue) if issue else None,
+        exceptions=tuple(
+            OpenException(
+                one["department"],
+                one["version"],
+                _reasons.validate_python(json.loads(one["reasons"])),
+                one["opened_at"],
+            )
+            for one in exceptions
+        ),
+    )
+
+
+def _issue(row: asyncpg.Record) -> CertificateIssue:
+    return CertificateIssue(
+        row["issued_at"], row["issued_by"], TakenBy(row["issued_to"]), row["proxy_name"], row["command_id"]
+    )

@@ -1,0 +1,119 @@
+"""What the gateway has read about one student, as plain values. Pure: the SQL is in `queries.py`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from uuid import UUID
+
+from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason
+from services.gateway.read_model.types import ReceivedStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One student's case, as the roster gave it. Empty text where the roster said nothing."""
+
+    student_id: str
+    version: int
+    state: CaseState
+    name: str = ""
+    gender: str = ""
+    grade: str = ""
+    college: str = ""
+    major: str = ""
+    enrolled_on: date | None = None
+    leave_category: str = ""
+    opened_on: date | None = None
+
+
+class AttemptState(StrEnum):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """The newest attempt: what each department answered so far, and how it ended."""
+
+    attempt_id: UUID
+    state: AttemptState
+    opened_at: datetime
+    ended_at: datetime | None = None
+    cause: str = ""
+    objections: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    answers: Mapping[str, AttestationOutcome] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Attested:
+    """The facts a department attested, as the form shows them for good."""
+
+    version: int
+    checks: tuple[CheckStatus, ...]
+    attested_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The accepted submission. `code` is what a person reads to a desk, `qr_text` what its scanner reads.
+
+    `qr_text` is empty in the rare case that a form does not fit a QR code: the desk checks it by number and code.
+    """
+
+    attempt_id: UUID
+    form_number: str
+    accepted_at: datetime
+    code: str = ""
+    qr_text: str = ""
+    facts: Mapping[str, Attested] = field(default_factory=dict)
+    issued_at: datetime | None = None
+    exception_count: int = 0
+    student: Case | None = None
+    """The student as the form was signed for; None when that cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StudentSnapshot:
+    """Everything the published read model says about one student. `case` is None for somebody not on the roster."""
+
+    case: Case | None
+    heard: Mapping[str, ReceivedStatus] = field(default_factory=dict)
+    illegible: frozenset[str] = frozenset()
+    """Departments whose word arrived and cannot be read at all: waiting, and for another reason than silence."""
+    attempt: Attempt | None = None
+    submission: Submission | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadModelUnavailable:
+    """The read model cannot be reached since this instant: nothing is known, and nothing is green."""
+
+    since: datetime
+
+
+class CommandState(StrEnum):
+    ASKED = "asked"
+    DONE = "done"
+    REFUSED = "refused"
+
+
+SUBMIT = "submit"
+"""Name of the one command that is the clearance's and no department's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """The newest command of its name a student has asked. `department` is empty for a submission."""
+
+    command_id: UUID
+    department: str
+    name: str
+    state: CommandState
+    asked_at: datetime
+    ended_at: datetime | None = None
+    reasons: tuple[Reason, ...] = ()
+    objections: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
+    cause: str = ""

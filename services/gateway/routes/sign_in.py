@@ -1,0 +1,132 @@
+"""Signing in at the university's identity provider, and out. The student id comes from the provider's claim alone."""
+
+import secrets
+from typing import Any, Final
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.events import StudentId
+from services.gateway.i18n.catalogue import Texts
+from services.gateway.identity import ProviderUnavailable, SignInRefused
+from services.gateway.routes.dependencies import Gateway, Language, Parts, Visitor
+from services.gateway.tables.sessions import COOKIE
+from services.gateway.web.csrf import CsrfForm, check_csrf
+from services.kit.http.auth import CERTIFICATE_DESK
+
+SIGN_IN_COOKIE: Final = "__Host-sign-in"
+_SIGN_IN_S: Final = 600
+_PLACES: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
+"""Where one may go after signing in: a name of this table, never an address."""
+_ROLES: Final = frozenset({CERTIFICATE_DESK})
+"""What may be done here with a role and without a student number."""
+_student_ids: TypeAdapter[str] = TypeAdapter(StudentId)
+_log = structlog.get_logger(__name__)
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/sign-in")
+async def sign_in(parts: Parts, t: Language, next: str = "case") -> Response:
+    """Send the browser to the provider. What the answer must match waits in a cookie of this browser."""
+    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    try:
+        address = await parts.openid.authorization_url(state, nonce, verifier, _callback(parts))
+    except ProviderUnavailable as error:
+        return _provider_away(parts, t, error)
+    response = RedirectResponse(address, 303)
+    place = next if next in _PLACES else "case"
+    _set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{place}", _SIGN_IN_S)
+    return response
+
+
+@router.get("/sign-in/callback")
+async def callback(request: Request, parts: Parts, t: Language, code: str = "", state: str = "") -> Response:
+    """The provider's answer: a new session under a new id, whatever id the browser had."""
+    pieces = request.cookies.get(SIGN_IN_COOKIE, "").split(".")
+    if len(pieces) != 4 or not code or not secrets.compare_digest(pieces[0].encode(), state.encode()):
+        return _refused(parts, t, t("sign.failed_text"), 400)
+    _, nonce, verifier, place = pieces
+    try:
+        identity = await parts.openid.exchange(code, verifier, nonce, _callback(parts))
+    except SignInRefused as error:
+        _log.info("sign-in refused", reason=error.reason_code.value)
+        return _refused(parts, t, t("sign.failed_text"), 403)
+    except ProviderUnavailable as error:
+        return _provider_away(parts, t, error)
+    student_id, roles = _student_id(identity.student_id), identity.roles & _ROLES
+    if student_id is None and not roles:
+        return _refused(parts, t, t("sign.no_student"), 403)
+    if student_id is None:
+        place = "desk"
+    session_id = await parts.sessions.start(
+        student_id=student_id,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        authenticated_at=identity.authenticated_at,
+        old=request.cookies.get(COOKIE),
+        roles=roles,
+    )
+    response = RedirectResponse(_PLACES.get(place, "/case"), 303)
+    _set_cookie(response, COOKIE, session_id, parts.settings.session_life_s)
+    _drop_cookie(response, SIGN_IN_COOKIE)
+    return response
+
+
+@router.post("/sign-out")
+async def sign_out(parts: Parts, session: Visitor, form: CsrfForm) -> Response:
+    """End the session and its live pages. Signing out twice is signing out."""
+    if session is not None:
+        check_csrf(session, form.csrf)
+        await parts.sessions.end(session.id_hash)
+        parts.hub.end(session.id_hash)
+    response = RedirectResponse("/signed-out", 303)
+    _drop_cookie(response, COOKIE)
+    return response
+
+
+@router.get("/signed-out")
+async def signed_out(parts: Parts, t: Language) -> Response:
+    """Says so, and links to where one signs out at the provider too."""
+    try:
+        provider = await parts.openid.logout_url(f"{parts.settings.origin}/signed-out")
+    except ProviderUnavailable:
+        provider = None
+    return _page(parts, t, t("sign.out_title"), [t("sign.out_text")], 200, provider or "")
+
+
+def _callback(parts: Gateway) -> str:
+    return f"{parts.settings.origin}/sign-in/callback"
+
+
+def _student_id(claimed: str | None) -> str | None:
+    try:
+        return _student_ids.validate_python(claimed)
+    except ValidationError:
+        return None
+
+
+def _provider_away(parts: Gateway, t: Texts, error: ProviderUnavailable) -> Response:
+    _log.warning("identity provider away", reason=error.reason_code.value)
+    return _page(parts, t, t("sign.failed_title"), [t("sign.away_text")], 503, "")
+
+
+def _refused(parts: Gateway, t: Texts, text: str, status: int) -> Response:
+    response = _page(parts, t, t("sign.failed_title"), [text], status, "")
+    _drop_cookie(response, SIGN_IN_COOKIE)
+    return response
+
+
+def _page(parts: Gateway, t: Texts, title: str, paragraphs: list[str], status: int, provider_out: str) -> Response:
+    values: dict[str, Any] = {"title": title, "paragraphs": paragraphs, "provider_out": provider_out, "place": "case"}
+    return HTMLResponse(parts.renderer.page("sign_in.html", t, session=None, back="/", **values), status)
+
+
+def _set_cookie(response: Response, name: str, value: str, max_age_s: int) -> None:
+    response.set_cookie(name, value, max_age=max_age_s, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def _drop_cookie(response: Response, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

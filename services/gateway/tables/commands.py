@@ -1,0 +1,177 @@
+"""What students ask for: a submission, or something of a department. Written once, sent through the outbox.
+
+The gateway accepts and the clearance or the department decides: the command's end comes back as an event.
+"""
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+
+from schemas.events import (
+    CommandAnswered,
+    CommandAsked,
+    CommandOutcome,
+    Message,
+    Reason,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmitAsked,
+)
+from schemas.topics import Topics
+from services.gateway.read_model.types import SUBMIT, Command, CommandState
+from services.gateway.timeouts import bounded
+from services.kit.messaging.handlers import Handler
+from services.kit.messaging.outbox import Wakeup, append
+from services.kit.postgres.pool import Connection
+
+SOURCE: Final = "/lixiao/gateway"
+_COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons"
+
+
+class StudentCommandTable:
+    """The table `command`, and its outbox."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, bell: Wakeup) -> None:
+        self._pool = pool
+        self._topics = topics
+        self._bell = bell
+
+    async def ask(self, student_id: str, department: str, name: str) -> Command:
+        """The student's open command of this name: a new one, or the one already asked, however often it is asked.
+
+        `department` is empty for a submission; an accepted submission is returned for ever after.
+        """
+        command = await bounded(self._ask(student_id, department, name), timeout_s=10)
+        self._bell.ring()
+        return command
+
+    async def newest(self, student_id: str) -> tuple[Command, ...]:
+        """The newest command of each name."""
+        return (await self.newest_of((student_id,))).get(student_id, ())
+
+    async def newest_of(self, student_ids: Collection[str]) -> dict[str, tuple[Command, ...]]:
+        """The newest command of each name, by student."""
+        rows = await bounded(
+            self._pool.fetch(
+                f"""
+                SELECT DISTINCT ON (student_id, department, name) {_COLUMNS} FROM command
+                WHERE student_id = any($1::text[]) ORDER BY student_id, department, name, asked_at DESC
+                """,
+                list(student_ids),
+            )
+        )
+        found: dict[str, list[Command]] = {}
+        for row in rows:
+            found.setdefault(row["student_id"], []).append(_command(row))
+        return {student_id: tuple(commands) for student_id, commands in found.items()}
+
+    async def _ask(self, student_id: str, department: str, name: str) -> Command:
+        now, command_id = datetime.now(UTC), uuid4()
+        async with self._pool.acquire() as connection, connection.transaction():
+            row = await connection.fetchrow(
+                f"""
+                INSERT INTO command (command_id, student_id, department, name, asked_at) VALUES ($1, $2, $3, $4, $5)
+                ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+                """,
+                command_id,
+                student_id,
+                department,
+                name,
+                now,
+            )
+            if row is not None:
+                event = _event(_command(row), student_id)
+                await connection.execute("SELECT pg_notify('lixiao_command', '')")
+                await append(
+                    connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now
+                )
+                return _command(row)
+            # The one in the way is asked, or an accepted submission; the newest is either.
+            row = await connection.fetchrow(
+                f"""
+                SELECT {_COLUMNS} FROM command WHERE student_id = $1 AND department = $2 AND name = $3
+                ORDER BY asked_at DESC LIMIT 1
+                """,
+                student_id,
+                department,
+                name,
+            )
+        if row is None:
+            raise LookupError("a command was in the way and is gone")
+        return _command(row)
+
+
+def ends() -> dict[type[Message], Handler]:
+    """What ends a command, by the event that says so. Each is applied once: an ended command stays as it ended."""
+
+    async def answered(connection: Connection, event: CommandAnswered) -> None:
+        done = event.outcome is CommandOutcome.DONE
+        state = CommandState.DONE if done else CommandState.REFUSED
+        await _end(connection, event, event.command_id, state, event.answered_at, "", {event.department: event.reasons})
+
+    async def accepted(connection: Connection, event: SubmissionAccepted) -> None:
+        await _end(connection, event, event.attempt_id, CommandState.DONE, event.accepted_at, "", {})
+
+    async def refused(connection: Connection, event: SubmissionRefused) -> None:
+        state = CommandState.REFUSED
+        await _end(connection, event, event.attempt_id, state, event.refused_at, event.cause, event.objections)
+
+    return {CommandAnswered: answered, SubmissionAccepted: accepted, SubmissionRefused: refused}
+
+
+async def _end(
+    connection: Connection,
+    event: CommandAnswered | SubmissionAccepted | SubmissionRefused,
+    command_id: Any,
+    state: CommandState,
+    at: datetime,
+    cause: str,
+    reasons: Mapping[str, Sequence[Reason]],
+) -> None:
+    document = {name: [reason.model_dump(mode="json") for reason in given] for name, given in reasons.items()}
+    ended = await connection.execute(
+        """
+        UPDATE command SET state = $3, ended_at = $4, cause = $5, reasons = $6
+        WHERE command_id = $1 AND student_id = $2 AND state = 'asked'
+        """,
+        command_id,
+        event.student_id,
+        str(state),
+        at,
+        cause,
+        json.dumps(document),
+    )
+    if ended != "UPDATE 0":
+        await connection.execute("SELECT pg_notify('lixiao_command', '')")
+
+
+def _event(command: Command, student_id: str) -> Message:
+    if not command.department and command.name == SUBMIT:
+        return SubmitAsked(command_id=command.command_id, student_id=student_id, asked_at=command.asked_at)
+    return CommandAsked(
+        command_id=command.command_id,
+        student_id=student_id,
+        department=command.department,
+        command=command.name,
+        asked_at=command.asked_at,
+    )
+
+
+def _command(row: asyncpg.Record) -> Command:
+    document = json.loads(row["reasons"])
+    reasons = {name: tuple(Reason.model_validate(one) for one in given) for name, given in document.items()}
+    return Command(
+        command_id=row["command_id"],
+        department=row["department"],
+        name=row["name"],
+        state=CommandState(row["state"]),
+        asked_at=row["asked_at"],
+        ended_at=row["ended_at"],
+        reasons=reasons.get(row["department"], ()),
+        objections=reasons,
+        cause=row["cause"],
+    )

@@ -1,0 +1,28 @@
+"""Whether a student keeps the service among their favourites."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from services.gateway.timeouts import bounded
+
+
+class Favourites:
+    """The table `favourite`: a row is a kept service."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    async def kept(self, student_id: str) -> bool:
+        return bool(
+            await bounded(self._pool.fetchval("SELECT count(*) FROM favourite WHERE student_id = $1", student_id))
+        )
+
+    async def keep(self, student_id: str, *, kept: bool) -> None:
+        """Set, not toggle: pressing twice on two devices ends where both said."""
+        if kept:
+            statement = "INSERT INTO favourite (student_id, kept_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
+            await bounded(self._pool.execute(statement, student_id, datetime.now(UTC)))
+        else:
+            await bounded(self._pool.execute("DELETE FROM favourite WHERE student_id = $1", student_id))

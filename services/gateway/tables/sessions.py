@@ -1,0 +1,178 @@
+"""Sessions, kept on the server: the browser holds a random id, the table its hash, and deleting the row ends it."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Awaitable, Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
+
+import asyncpg
+
+COOKIE: Final = "__Host-sid"
+MOST_A_PERSON: Final = 20
+"""Older ones end when a person signs in once more than this."""
+_ID_CHARACTERS: Final = range(32, 129)
+_TOUCH_S: Final = 60
+_BOUND_S: Final = 3.0
+_SWEEP_ROWS: Final = 5_000
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Who is signed in here. The student id of every page and command comes from this and from nothing else.
+
+    `student_id` is empty for staff who are no students; `account` is the provider's name of the person.
+    """
+
+    id_hash: bytes = field(repr=False)
+    student_id: str = field(repr=False)
+    csrf: str = field(repr=False)
+    authenticated_at: datetime
+    expires_at: datetime
+    account: str = field(default="", repr=False)
+    roles: frozenset[str] = frozenset()
+
+
+async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
+    """`work`, or TimeoutError after `timeout_s`. A driver that hangs while it is cancelled is not waited for."""
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        task.add_done_callback(_retrieved)
+        raise TimeoutError
+    return task.result()
+
+
+class Sessions:
+    """The table `session`. Every method may raise what `services.kit.postgres.pool.transient` calls the moment's fault."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, idle_s: int, life_s: int) -> None:
+        self._pool = pool
+        self._idle = timedelta(seconds=idle_s)
+        self._life = timedelta(seconds=life_s)
+
+    async def start(
+        self,
+        *,
+        student_id: str | None,
+        issuer: str,
+        subject: str,
+        authenticated_at: datetime,
+        old: str | None,
+        roles: Collection[str] = (),
+    ) -> str:
+        """A new session's id for the cookie. `old` is the id the browser came with: it ends here, never is reused.
+
+        Somebody has a student number, roles, or both.
+        """
+        session_id = secrets.token_urlsafe(32)
+        now = datetime.now(UTC)
+        async with self._pool.acquire() as connection, connection.transaction():
+            if old is not None:
+                await connection.execute("DELETE FROM session WHERE id_hash = $1", hashed(old))
+            await connection.execute(
+                """
+                DELETE FROM session WHERE id_hash IN (
+                    SELECT id_hash FROM session WHERE issuer = $1 AND subject = $2 ORDER BY started_at DESC OFFSET $3
+                )
+                """,
+                issuer,
+                subject,
+                MOST_A_PERSON - 1,
+            )
+            await connection.execute(
+                """
+                INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at,
+                                     started_at, seen_at, expires_at, roles)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
+                """,
+                hashed(session_id),
+                student_id,
+                secrets.token_urlsafe(32),
+                issuer,
+                subject,
+                authenticated_at,
+                now,
+                now + self._life,
+                sorted(roles),
+            )
+        return session_id
+
+    async def find(self, session_id: str | None) -> Session | None:
+        """The live session of a cookie, or None. Being asked for keeps it from idling out."""
+        if session_id is None or len(session_id) not in _ID_CHARACTERS:
+            return None
+        return await bounded(self._find(hashed(session_id)))
+
+    async def alive(self, id_hashes: Collection[bytes]) -> frozenset[bytes]:
+        """Which of these sessions still live. Asking is not use: an open page idles out like a closed one."""
+        rows = await bounded(
+            self._pool.fetch(
+                "SELECT id_hash FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3",
+                list(id_hashes),
+                now := datetime.now(UTC),
+                now - self._idle,
+            )
+        )
+        return frozenset(bytes(row["id_hash"]) for row in rows)
+
+    async def end(self, id_hash: bytes) -> None:
+        await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = $1", id_hash))
+
+    async def sweep(self) -> None:
+        """Delete what has expired, a bounded number of rows a time."""
+        now = datetime.now(UTC)
+        await self._pool.execute(
+            """
+            DELETE FROM session WHERE id_hash IN (
+                SELECT id_hash FROM session WHERE expires_at < $1 OR seen_at < $2 LIMIT $3
+            )
+            """,
+            now,
+            now - self._idle,
+            _SWEEP_ROWS,
+        )
+
+    async def _find(self, id_hash: bytes) -> Session | None:
+        now = datetime.now(UTC)
+        row = await self._pool.fetchrow(
+            """
+            SELECT student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at FROM session
+            WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3
+            """,
+            id_hash,
+            now,
+            now - self._idle,
+        )
+        if row is None:
+            return None
+        if now - row["seen_at"] > timedelta(seconds=_TOUCH_S):
+            await self._pool.execute("UPDATE session SET seen_at = $2 WHERE id_hash = $1", id_hash, now)
+        return Session(
+            id_hash,
+            row["student_id"] or "",
+            row["csrf"],
+            row["authenticated_at"],
+            row["expires_at"],
+            row["subject"],
+            frozenset(row["roles"]),
+        )
+
+
+def hashed(session_id: str) -> bytes:
+    """SHA-256 is enough: the id has 256 random bits, there is nothing to guess."""
+    return hashlib.sha256(session_id.encode()).digest()
+
+
+def _retrieved(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled():
+        task.exception()

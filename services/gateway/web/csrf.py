@@ -1,0 +1,47 @@
+"""What forms send to the gateway, and the token that shows a page of ours sent it."""
+
+import secrets
+from typing import Annotated, Literal
+
+from fastapi import Form
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.gateway.i18n.formats import Language
+from services.gateway.tables.sessions import Session
+from services.kit.http.problems import Problem
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class CsrfFields(_Form):
+    """What every form of somebody signed in sends."""
+
+    csrf: Annotated[str, Field(max_length=128)] = ""
+
+
+class _Favourite(CsrfFields):
+    kept: Literal["yes", "no"]
+    back: Annotated[str, Field(max_length=64)] = "/"
+
+
+class _Switch(_Form):
+    language: Language
+    back: Annotated[str, Field(max_length=64)] = "/"
+
+
+CsrfForm = Annotated[CsrfFields, Form()]
+FavouriteForm = Annotated[_Favourite, Form()]
+LanguageForm = Annotated[_Switch, Form()]
+
+
+def check_csrf(session: Session, token: str) -> None:
+    """Raises a 403 `Problem` unless `token` is the session's."""
+    if not secrets.compare_digest(session.csrf.encode(), token.encode()):
+        raise Problem(
+            403,
+            "csrf",
+            title="The page was too old",
+            detail="Load the page again and send it from there; nothing was done.",
+        )

@@ -1,0 +1,145 @@
+"""What holds for every answer of the gateway: headers, no cross-site writes, and a limit on requests."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from http.cookies import CookieError, SimpleCookie
+from typing import Final
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.gateway.tables.sessions import COOKIE, hashed
+from services.kit.http.problems import Problem
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+}
+_HSTS: Final = "max-age=31536000; includeSubDomains"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_UNLIMITED: Final = ("/static/", "/health/", "/metrics")
+_MOST_BUCKETS: Final = 20_000
+
+# A campus is behind few addresses, so an address may do much; a session is one person's browsers.
+ADDRESS_RATE, ADDRESS_BURST = 300.0, 1500.0
+SESSION_RATE, SESSION_BURST = 10.0, 60.0
+WRITE_COST: Final = 4.0
+
+
+class TokenBuckets:
+    """Token buckets by key: `rate` tokens a second up to `burst`. The least recently used are forgotten first."""
+
+    def __init__(self, rate: float, burst: float, most: int = _MOST_BUCKETS) -> None:
+        self._rate, self._burst, self._most = rate, burst, most
+        self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
+
+    def take(self, key: bytes, cost: float, now_s: float) -> float:
+        """0.0 when granted, else the seconds after which it would be."""
+        level, at = self._levels.pop(key, (self._burst, now_s))
+        level = min(self._burst, level + (now_s - at) * self._rate)
+        granted = level >= cost
+        self._levels[key] = (level - cost if granted else level, now_s)
+        if len(self._levels) > self._most:
+            self._levels.popitem(last=False)
+        return 0.0 if granted else (cost - level) / self._rate
+
+
+class Guard:
+    """The outermost layer of the gateway. `origin` is the address students use (`https://host`).
+
+    `refuse` makes of a problem what the one who asked can read.
+    """
+
+    def __init__(self, app: ASGIApp, *, origin: str, refuse: Callable[[Request, Response], Response]) -> None:
+        self._app = app
+        self._refuse = refuse
+        self._origin = origin
+        self._addresses = TokenBuckets(ADDRESS_RATE, ADDRESS_BURST)
+        self._sessions = TokenBuckets(SESSION_RATE, SESSION_BURST)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                # A stream says `no-cache` of itself, which would let it be kept. Public are our own files and keys.
+                if not headers.get("Cache-Control", "").startswith("public"):
+                    headers["Cache-Control"] = "no-store"
+                if self._origin.startswith("https://"):
+                    headers["Strict-Transport-Security"] = _HSTS
+            await send(message)
+
+        headers = Headers(scope=scope)
+        refused = self._refused(scope, headers)
+        if refused is None:
+            await self._app(scope, receive, send_guarded)
+        else:
+            await self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
+
+    def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
+        if scope["method"] not in _SAFE and not self._same_site(headers):
+            return Problem(
+                403,
+                "cross-site",
+                title="This request came from another site",
+                detail="Open the page of this service and send it from there; nothing was done.",
+            )
+        if scope["path"].startswith(_UNLIMITED):
+            return None
+        cost = 1.0 if scope["method"] in _SAFE else WRITE_COST
+        now_s = time.monotonic()
+        address = (scope.get("client") or ("", 0))[0].encode()
+        wait_s = self._addresses.take(address, cost, now_s)
+        session_id = _cookie(headers, COOKIE)
+        if session_id and not wait_s:
+            wait_s = self._sessions.take(hashed(session_id), cost, now_s)
+        if not wait_s:
+            return None
+        return Problem(
+            429,
+            "too-many-requests",
+            title="Too many requests",
+            detail="Send it again after the time in Retry-After; nothing was done.",
+            headers={"Retry-After": str(int(wait_s) + 1)},
+        )
+
+    def _same_site(self, headers: Headers) -> bool:
+        """Whether a write comes from a page of ours. The CSRF token is asked for beside this."""
+        fetch_site = headers.get("sec-fetch-site")
+        if fetch_site is not None:
+            return fetch_site == "same-origin"
+        origin = headers.get("origin")
+        return origin is None or origin == self._origin
+
+
+def _cookie(headers: Headers, name: str) -> str | None:
+    try:
+        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
+    except CookieError:
+        return None
+    return morsel.value if morsel else None

@@ -1,0 +1,151 @@
+"""The seals of the audit: a hash over each entry and the seal before it, appended in order by one sealer.
+
+Entries are added without a seal, so that no writer waits for another. A change of an entry, a removed entry and a
+removed seal are found by `verify`; the removal of the newest entries together with their seals only against a head
+kept elsewhere, which is why `verify` prints one.
+"""
+
+import asyncio
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import UTC
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from services.kit.postgres.pool import Connection
+from services.kit.runtime.failpoints import failpoint
+
+FIRST: Final = bytes(32)
+"""What stands before the first seal."""
+BATCH: Final = 1000
+EVERY_S: Final = 1.0
+MAX_PROBLEMS: Final = 100
+_LEADER_LOCK: Final = 7_316_004_002
+_ENTRY: Final = "entry.entry_id, entry.at, entry.actor, entry.act, entry.outcome, entry.student_id, entry.details"
+
+
+@dataclass(frozen=True, slots=True)
+class ChainReport:
+    """What `verify` found; `head` is `SEQ:HASH` of the newest seal, to be kept elsewhere."""
+
+    sealed: int
+    unsealed: int
+    head: str
+    problems: tuple[str, ...]
+
+
+def chain_hash(previous: bytes, entry: Any) -> bytes:
+    """The hash of an entry behind `previous`: SHA-256 over it and the JSON array of the entry's columns. Pure."""
+    columns = [
+        entry["entry_id"],
+        entry["at"].astimezone(UTC).isoformat(timespec="microseconds"),
+        *(entry[name] for name in ("actor", "act", "outcome", "student_id", "details")),
+    ]
+    canonical = json.dumps(columns, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(previous + canonical.encode("utf-8", "surrogatepass")).digest()
+
+
+class ChainSealer:
+    """Seals what waits, in every instance; whoever has the lock does it."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    async def run(self) -> None:
+        """Seal until cancelled. Raises what the database raised: its keeper starts it again."""
+        with suppress_instrumentation():
+            while True:
+                if await self.seal() < BATCH:
+                    await asyncio.sleep(EVERY_S)
+
+    async def seal(self) -> int:
+        """Seal the oldest waiting entries, `BATCH` at most; how many. 0 while another instance does it."""
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LEADER_LOCK):
+                    return 0
+                count = await _seal(connection)
+                failpoint("seal.before_commit")
+            failpoint("seal.after_commit")
+        return count
+
+
+async def _seal(connection: Connection) -> int:
+    rows = await connection.fetch(
+        f"SELECT {_ENTRY} FROM audit.unsealed JOIN audit.entry USING (entry_id) ORDER BY entry_id LIMIT $1", BATCH
+    )
+    if not rows:
+        return 0
+    last = await connection.fetchrow("SELECT seq, hash FROM audit.seal ORDER BY seq DESC LIMIT 1")
+    seq, previous = (last["seq"], last["hash"]) if last else (0, FIRST)
+    hashes = []
+    for row in rows:
+        previous = chain_hash(previous, row)
+        hashes.append(previous)
+    ids = [row["entry_id"] for row in rows]
+    await connection.execute(
+        "INSERT INTO audit.seal (seq, entry_id, hash) SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[])",
+        list(range(seq + 1, seq + 1 + len(ids))),
+        ids,
+        hashes,
+    )
+    await connection.execute("DELETE FROM audit.unsealed WHERE entry_id = ANY($1::bigint[])", ids)
+    return len(ids)
+
+
+async def verify(connection: Connection, *, head: str | None = None) -> ChainReport:
+    """Check every seal in order, and that no entry is without one. `head` is what an earlier report said.
+
+    Raises `ValueError` for a head that is none.
+    """
+    expected = _parsed(head)
+    problems: list[str] = []
+    async with connection.transaction(isolation="repeatable_read", readonly=True):
+        seq, previous, count = 0, FIRST, 0
+        async for row in connection.cursor(
+            f"SELECT seal.seq, seal.hash, seal.entry_id AS sealed_id, {_ENTRY}"
+            " FROM audit.seal LEFT JOIN audit.entry USING (entry_id) ORDER BY seal.seq"
+        ):
+            if row["seq"] != seq + 1:
+                problems.append(f"seal {seq + 1} is missing")
+            if row["entry_id"] is None:
+                problems.append(f"seal {row['seq']}: its entry {row['sealed_id']} was removed")
+            elif row["seq"] == seq + 1 and chain_hash(previous, row) != row["hash"]:
+                problems.append(f"seal {row['seq']}: entry {row['entry_id']} or the seal was changed")
+            seq, previous, count = row["seq"], row["hash"], count + 1
+            if expected and row["seq"] == expected[0] and row["hash"] != expected[1]:
+                problems.append(f"seal {row['seq']} is not the one of the given head")
+        if expected and seq < expected[0]:
+            problems.append(f"the chain ends at {seq}, before the given head {expected[0]}")
+        problems += await _unsealed_problems(connection)
+        unsealed = await connection.fetchval("SELECT count(*) FROM audit.unsealed")
+    return ChainReport(count, unsealed, f"{seq}:{previous.hex()}", tuple(problems[:MAX_PROBLEMS]))
+
+
+async def _unsealed_problems(connection: Connection) -> list[str]:
+    lost = await connection.fetch(
+        "SELECT entry_id FROM audit.unsealed LEFT JOIN audit.entry USING (entry_id) WHERE entry.at IS NULL LIMIT $1",
+        MAX_PROBLEMS,
+    )
+    bare = await connection.fetch(
+        """
+        SELECT entry_id FROM audit.entry WHERE NOT EXISTS (SELECT FROM audit.seal WHERE seal.entry_id = entry.entry_id)
+        AND NOT EXISTS (SELECT FROM audit.unsealed WHERE unsealed.entry_id = entry.entry_id) LIMIT $1
+        """,
+        MAX_PROBLEMS,
+    )
+    return [f"entry {row['entry_id']} was removed before it was sealed" for row in lost] + [
+        f"entry {row['entry_id']}: its seal was removed" for row in bare
+    ]
+
+
+def _parsed(head: str | None) -> tuple[int, bytes] | None:
+    if head is None:
+        return None
+    seq, _, digest = head.partition(":")
+    if not seq.isdecimal() or len(digest) != 64:
+        raise ValueError("a head is written SEQ:HASH, as printed by verify")
+    return int(seq), bytes.fromhex(digest)

@@ -1,0 +1,157 @@
+"""A department's side of the confirmation round: answer on the record as it is now, and hold what was attested.
+
+Question and end of an attempt both take the student's record first, so that whichever comes first decides: a hold is
+placed only for an attempt whose end was not heard, and is deleted by the end of its own attempt and by nothing else.
+"""
+
+from datetime import UTC, datetime
+from typing import Final, Generic, TypeVar
+
+from schemas.codec import Unreadable
+from schemas.events import (
+    AttestationGiven,
+    AttestationOutcome,
+    Message,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmissionRequested,
+)
+from schemas.topics import Topics
+from services.kit.audit import log
+from services.kit.department.desk import Desk
+from services.kit.department.rules import Record
+from services.kit.messaging import outbox
+from services.kit.messaging.handlers import Handler
+from services.kit.postgres.pool import Connection
+from services.kit.runtime.failpoints import Passed, failpoint
+
+R = TypeVar("R", bound=Record)
+
+_ANSWERED: Final = """
+SELECT EXISTS (SELECT FROM attempt_end WHERE attempt_id = $1) AS ended,
+       (SELECT answer FROM attestation WHERE attempt_id = $1) AS answer
+"""
+
+
+class Attestations(Generic[R]):
+    """Answers attempts at the desk of one department. Every method takes part in the caller's transaction."""
+
+    def __init__(self, desk: Desk[R], topics: Topics, passed: Passed) -> None:
+        self._desk = desk
+        self._name = desk.rules.name
+        self._topic = topics.attestation(desk.rules.name)
+        self._passed = passed
+
+    def handlers(self) -> dict[type[Message], Handler]:
+        return {
+            SubmissionRequested: self.requested,
+            SubmissionAccepted: self.accepted,
+            SubmissionRefused: self.refused,
+        }
+
+    async def requested(self, connection: Connection, event: SubmissionRequested) -> None:
+        """Answer an attempt: clear with a hold, or objected. The same attempt again gets the very same answer."""
+        if self._name not in event.required:
+            return
+        now = datetime.now(UTC)
+        locked = await self._desk.lock(connection, event.student_id)
+        failpoint("attest.after_lock")
+        known = await connection.fetchrow(_ANSWERED, event.attempt_id)
+        assert known is not None
+        if known["ended"]:
+            return
+        if known["answer"] is not None:
+            answer = AttestationGiven.model_validate_json(known["answer"])
+            if answer.student_id != event.student_id:
+                raise Unreadable("attempt_id: it is another student's attempt")
+        else:
+            assessment, status = await self._desk.speak(connection, locked, now=now)
+            answer = AttestationGiven(
+                attempt_id=event.attempt_id,
+                student_id=event.student_id,
+                department=self._name,
+                outcome=AttestationOutcome.CLEAR if assessment.clear else AttestationOutcome.OBJECTED,
+                version=status.version,
+                checks=assessment.checks,
+                attested_at=now,
+            )
+            await self._keep(connection, answer)
+        await outbox.append(
+            connection, topic=self._topic, key=answer.student_id, event=answer, source=self._desk.source, now=now
+        )
+        self._passed.add("attest")
+
+    async def _keep(self, connection: Connection, answer: AttestationGiven) -> None:
+        if answer.outcome is AttestationOutcome.CLEAR:
+            await connection.execute(
+                "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES ($1, $2, $3, clock_timestamp())",
+                answer.attempt_id,
+                answer.student_id,
+                answer.version,
+            )
+            failpoint("attest.after_hold")
+        await connection.execute(
+            "INSERT INTO attestation (attempt_id, student_id, outcome, answer) VALUES ($1, $2, $3, $4)",
+            answer.attempt_id,
+            answer.student_id,
+            answer.outcome.value,
+            answer.model_dump_json(),
+        )
+        await log.append_entry(
+            connection,
+            actor=self._desk.source,
+            act="attempt.attest",
+            outcome="held" if answer.outcome is AttestationOutcome.CLEAR else "objected",
+            student_id=answer.student_id,
+            details={"attempt": answer.attempt_id, "version": answer.version},
+        )
+
+    async def accepted(self, connection: Connection, event: SubmissionAccepted) -> None:
+        await self._ended(connection, event, "accepted", event.accepted_at)
+
+    async def refused(self, connection: Connection, event: SubmissionRefused) -> None:
+        await self._ended(connection, event, "refused", event.refused_at)
+
+    async def _ended(
+        self, connection: Connection, event: SubmissionAccepted | SubmissionRefused, outcome: str, at: datetime
+    ) -> None:
+        """Remember the attempt's end and delete its hold, if it has one here. Another attempt's stays."""
+        await self._desk.lock(connection, event.student_id)
+        failpoint("outcome.before_release")
+        ended = await connection.fetchrow(
+            """
+            INSERT INTO attempt_end AS known (attempt_id, student_id, outcome, ended_at) VALUES ($1, $2, $3, $4)
+            ON CONFLICT (attempt_id) DO UPDATE SET heard_at = known.heard_at RETURNING student_id, outcome
+            """,
+            event.attempt_id,
+            event.student_id,
+            outcome,
+            at,
+        )
+        assert ended is not None
+        if (ended["student_id"], ended["outcome"]) != (event.student_id, outcome):
+            raise Unreadable("attempt_id: this attempt has ended otherwise")
+        released = await connection.fetchval(
+            "DELETE FROM hold WHERE attempt_id = $1 AND student_id = $2 RETURNING version",
+            event.attempt_id,
+            event.student_id,
+        )
+        failpoint("outcome.after_release")
+        if released is not None:
+            await log.append_entry(
+                connection,
+                actor=self._desk.source,
+                act="attempt.release",
+                outcome=outcome,
+                student_id=event.student_id,
+                details={"attempt": event.attempt_id, "version": released},
+            )
+        self._passed.add("outcome")
+
+
+async def oldest_hold_s(connection: Connection) -> float | None:
+    """Age of the oldest hold by the database's clock, in seconds; None when there is none."""
+    age: float | None = await connection.fetchval(
+        "SELECT extract(epoch FROM clock_timestamp() - min(placed_at))::float8 FROM hold"
+    )
+    return age

@@ -1,0 +1,183 @@
+"""A department as a running service: its desk over HTTP, its outbox to Kafka, and what it hears from the clearance."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+import typer
+from fastapi import FastAPI
+
+from schemas.events import CaseChanged, Message
+from schemas.topics import Topics
+from services.kit.audit.chain import ChainSealer
+from services.kit.cli import service_cli
+from services.kit.department.attestation import Attestations, oldest_hold_s
+from services.kit.department.desk import Desk
+from services.kit.department.desk_api import desk_router
+from services.kit.department.idempotency import keep_forgetting
+from services.kit.department.imports import department_import, refusal_of
+from services.kit.department.rules import DepartmentRules
+from services.kit.department.student_commands import StudentCommands
+from services.kit.http import auth
+from services.kit.http.app import create_app, serve
+from services.kit.imports.api import imports_router
+from services.kit.imports.worker import ImportWorker
+from services.kit.manifests import DepartmentManifest, discover
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.messaging.dead_letter_replay import ReplayHandler
+from services.kit.messaging.handlers import Handler, dispatch
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
+from services.kit.messaging.relay import AliveMarks, Relay
+from services.kit.observability import metrics, telemetry
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import Connection, database_probe, open_pool
+from services.kit.runtime.background import background
+from services.kit.runtime.failpoints import Passed
+from services.kit.runtime.health import Health, Probe
+from services.kit.settings import Settings, load
+
+MIGRATIONS: Final = Path(__file__).parent / "migrations"
+FOLDERS: Final = tuple(MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
+
+HOLD_OLD_AFTER_S: Final = 900.0
+"""Longer than any attempt lives."""
+
+
+def run_department(rules: DepartmentRules[Any]) -> None:
+    """Do what the command line says; without a command, run until told to stop."""
+    department_commands(rules)()
+
+
+def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
+    """The department's command line. Everything it needs to know comes from the environment."""
+
+    def run() -> None:
+        settings = load(Settings)
+        serve(department_app(rules, settings), settings)
+
+    return service_cli(f"The {rules.name} service", serve=run, letters=partial(_letters, rules))
+
+
+def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters]:
+    settings = load(Settings)
+    topics = settings.topics
+
+    def readers(pool: "asyncpg.Pool[Any]") -> dict[str, ReplayHandler]:
+        # The relay of the running service finds by itself what a replay puts into the outbox.
+        desk = Desk(rules, pool, topics, Wakeup())
+        return {topics.group(rules.name): ReplayHandler(dispatch(event_handlers(desk, topics, Passed())))}
+
+    return letters_in(settings.database, rules.name, readers)
+
+
+def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
+    """The application of one department; its lifespan opens the database and starts the relay and the inbox."""
+    department = discover(settings.services_folder)[rules.name]
+    health = Health()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        await migrate(settings.database, FOLDERS)
+        pool = await open_pool(settings.database, name=rules.name)
+        bell = Wakeup()
+        desk = Desk(rules, pool, settings.topics, bell)
+        wake = Wakeup()
+        rows = department_import(desk, headings=department.headings, refusal=refusal_of(department))
+        app.include_router(desk_router(desk, department))
+        app.include_router(imports_router(rows, pool, wake))
+        health.add("database", database_probe(pool))
+        async with AsyncExitStack() as running:
+            running.push_async_callback(pool.close)
+            await _start(running, desk, settings, health, pool)
+            await running.enter_async_context(background("imports", ImportWorker(rows, pool, wake).run, health))
+            yield
+
+    app = create_app(
+        title=f"Lixiao: {department.title.en}",
+        version="1",
+        description=_describe(department),
+        health=health,
+        lifespan=lifespan,
+        routers=(),
+        telemetry=telemetry.start(f"lixiao-{rules.name}", settings=settings),
+        docs=settings.docs,
+        metrics=settings.metrics,
+    )
+    app.state.credentials = auth.Credentials.load(settings.credentials)
+    return app
+
+
+async def _start(
+    running: AsyncExitStack, desk: Desk[Any], settings: Settings, health: Health, pool: "asyncpg.Pool[Any]"
+) -> None:
+    name, topics = desk.rules.name, settings.topics
+    relay = Relay(
+        settings.database,
+        kafka=settings.kafka,
+        name=name,
+        bell=desk.bell,
+        alive=AliveMarks(name, topics.status(name), settings.alive_every_s),
+    )
+    passed = Passed()
+
+    def after_commit() -> None:
+        passed.committed()
+        desk.bell.ring()
+
+    inbox = TransactionalConsumer(
+        pool=pool,
+        kafka=settings.kafka,
+        group=topics.group(name),
+        topics=[topics.case, topics.submission, topics.command],
+        apply=dispatch(event_handlers(desk, topics, passed)),
+        session_timeout_s=settings.session_timeout_s,
+        committed=after_commit,
+    )
+    add_relay_probe(health, relay, name)
+    add_consumer_probe(health, inbox, name)
+    health.add("holds", _no_hold_is_old(pool, name))
+    await running.enter_async_context(background("relay", relay.run, health))
+    await running.enter_async_context(background("inbox", inbox.run, health))
+    await running.enter_async_context(background("audit sealer", ChainSealer(pool).run, health))
+    await running.enter_async_context(background("old requests", partial(keep_forgetting, pool), health))
+
+
+def event_handlers(desk: Desk[Any], topics: Topics, passed: Passed) -> dict[type[Message], Handler]:
+    """What a department hears, and what it does about it."""
+
+    async def case_changed(connection: Connection, case: CaseChanged) -> None:
+        await desk.open(connection, case, now=datetime.now(UTC))
+
+    return {
+        CaseChanged: case_changed,
+        **Attestations(desk, topics, passed).handlers(),
+        **StudentCommands(desk, topics, passed).handlers(),
+    }
+
+
+def _no_hold_is_old(pool: "asyncpg.Pool[Any]", name: str) -> Probe:
+    """A hold whose attempt's end was never heard keeps its student's record from changing: somebody must look."""
+
+    async def probe() -> str | None:
+        async with pool.acquire() as connection:
+            age_s = await oldest_hold_s(connection)
+        oldest = None if age_s is None else datetime.now(UTC) - timedelta(seconds=age_s)
+        metrics.HOLD_AGE.tell(oldest, department=name)
+        if age_s is None or age_s < HOLD_OLD_AFTER_S:
+            return None
+        return f"the oldest hold is {age_s:.0f} s old: the end of its attempt was not heard"
+
+    return probe
+
+
+def _describe(department: DepartmentManifest) -> str:
+    return (
+        f"{department.title.zh} · The desk of the department. Every change is one transaction with the event that "
+        "tells of it. Send `Authorization: Bearer <token>` and, with operations, an `Idempotency-Key` of your own."
+    )

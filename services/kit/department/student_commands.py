@@ -1,0 +1,103 @@
+"""What a student may ask a department to do to their own account: one effect and one answer for a command's id."""
+
+from datetime import UTC, datetime
+from typing import Final, Generic, TypeVar
+
+from schemas.codec import Unreadable
+from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutcome, Message, Reason
+from schemas.topics import Topics
+from services.kit.audit import log
+from services.kit.department.desk import Desk
+from services.kit.department.rules import Record
+from services.kit.messaging import outbox
+from services.kit.messaging.handlers import Handler
+from services.kit.operations import Held, Refused
+from services.kit.postgres.pool import Connection
+from services.kit.runtime.failpoints import Passed, failpoint
+
+R = TypeVar("R", bound=Record)
+
+UNKNOWN: Final = Reason(code="command-unknown")
+NOT_LEAVING: Final = Reason(code="case-not-open")
+BEING_DECIDED: Final = Reason(code="submission-being-decided")
+"""Waiting for the attempt's end would hold up the very event that tells of it."""
+REFUSALS: Final = (UNKNOWN, NOT_LEAVING, BEING_DECIDED)
+"""What the kit itself refuses a command with, beside the department's own rules."""
+
+
+class StudentCommands(Generic[R]):
+    """The commands of one department. Every method takes part in the caller's transaction."""
+
+    def __init__(self, desk: Desk[R], topics: Topics, passed: Passed) -> None:
+        self._desk = desk
+        self._name = desk.rules.name
+        self._topic = topics.answer(desk.rules.name)
+        self._passed = passed
+
+    def handlers(self) -> dict[type[Message], Handler]:
+        return {CommandAsked: self.asked}
+
+    async def asked(self, connection: Connection, event: CommandAsked) -> None:
+        """Do what is asked, once; the same command again gets the very same answer."""
+        if event.department != self._name:
+            return
+        now = datetime.now(UTC)
+        locked = await self._desk.lock(connection, event.student_id)
+        row = await connection.fetchrow(
+            "SELECT student_id, command, answer FROM command_done WHERE command_id = $1", event.command_id
+        )
+        if row is not None:
+            if (row["student_id"], row["command"]) != (event.student_id, event.command):
+                raise Unreadable("command_id: it was used for something else")
+            answer = CommandAnswered.model_validate_json(row["answer"])
+        else:
+            if locked.case_state in (CaseState.CLOSED, CaseState.NOT_SERVED):
+                reasons: tuple[Reason, ...] = (NOT_LEAVING,)
+            else:
+                reasons = await self._do(connection, event, now)
+            answer = CommandAnswered(
+                command_id=event.command_id,
+                student_id=event.student_id,
+                department=self._name,
+                outcome=CommandOutcome.REFUSED if reasons else CommandOutcome.DONE,
+                reasons=reasons,
+                answered_at=now,
+            )
+            await self._keep(connection, event, answer)
+        await outbox.append(
+            connection, topic=self._topic, key=event.student_id, event=answer, source=self._desk.source, now=now
+        )
+        self._passed.add("cancel")
+
+    async def _do(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
+        """Why it was not done; empty when it was. What refuses it does so before it has written anything."""
+        operate = self._desk.rules.commands.get(event.command)
+        if operate is None:
+            return (UNKNOWN,)
+        failpoint("cancel.before_effect")
+        try:
+            await self._desk.change_in(connection, event.student_id, operate, now=now)
+        except Refused as refused:
+            return (refused.reason,)
+        except Held:
+            return (BEING_DECIDED,)
+        failpoint("cancel.after_effect")
+        return ()
+
+    async def _keep(self, connection: Connection, event: CommandAsked, answer: CommandAnswered) -> None:
+        await connection.execute(
+            "INSERT INTO command_done (command_id, student_id, command, outcome, answer) VALUES ($1, $2, $3, $4, $5)",
+            event.command_id,
+            event.student_id,
+            event.command,
+            answer.outcome.value,
+            answer.model_dump_json(),
+        )
+        await log.append_entry(
+            connection,
+            actor=log.STUDENT,
+            act=f"command.{event.command}",
+            outcome=answer.outcome.value,
+            student_id=event.student_id,
+            details={"command": event.command_id, "reasons": [reason.code for reason in answer.reasons]},
+        )

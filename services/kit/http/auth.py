@@ -1,0 +1,128 @@
+"""Who calls a service: bearer tokens of desks and systems, held as hashes.
+
+Students never come this way; they sign in at the gateway.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import structlog
+from fastapi import Depends, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+from services.kit.http.problems import Problem
+
+ROSTER: Final = "roster"
+OPERATOR: Final = "operator"
+CERTIFICATE_DESK: Final = "certificate-desk"
+RELEASE: Final = "release"
+"""May sign a release of a student whom the system alone would keep."""
+
+_log = structlog.get_logger(__name__)
+_bearer = HTTPBearer(auto_error=False, description="The token of a desk or of a department's own system.")
+
+
+def desk(department: str) -> str:
+    """The role of a department's desk."""
+    return f"desk:{department}"
+
+
+def token_sha256(token: str) -> str:
+    """How a token is kept: tokens are long and random, so a plain hash gives nothing away."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who is calling. `name` is an account's name, as the audit records it."""
+
+    name: str
+    roles: frozenset[str]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
+    token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    roles: Annotated[frozenset[str], Field(min_length=1, max_length=32)]
+
+
+_entries: Final = TypeAdapter(
+    Annotated[list[_Entry], Field(max_length=1000)], config=ConfigDict(hide_input_in_errors=True)
+)
+
+
+class Credentials:
+    """Everybody who may call. Empty: nobody may."""
+
+    def __init__(self, entries: list[_Entry]) -> None:
+        if len({entry.name for entry in entries}) != len(entries):
+            raise ValueError("two credentials have the same name")
+        if len({entry.token_sha256 for entry in entries}) != len(entries):
+            raise ValueError("two credentials have the same token")
+        self._entries = tuple((entry.token_sha256, Principal(entry.name, entry.roles)) for entry in entries)
+
+    @classmethod
+    def load(cls, path: Path | None) -> "Credentials":
+        """Read `[{name, token_sha256, roles}]`. Raises `ValueError` (without the content) when the file is wrong."""
+        return cls(_entries.validate_json(path.read_bytes()) if path is not None else [])
+
+    def find(self, token: str) -> Principal | None:
+        """Whose token it is. Takes the same time whoever it is, and for nobody's."""
+        given = token_sha256(token)
+        found: Principal | None = None
+        for known, principal in self._entries:
+            if hmac.compare_digest(known, given):
+                found = principal
+        return found
+
+
+def require(*roles: str) -> Callable[..., Any]:
+    """A dependency giving the `Principal` who calls, who has at least one of `roles`.
+
+    401 without a known token, 403 without the role. Reads `app.state.credentials`; an application without it lets
+    nobody in.
+    """
+    if not roles:
+        raise ValueError("say which role is required")
+
+    async def principal(
+        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Principal:
+        credentials: Credentials | None = getattr(request.app.state, "credentials", None)
+        caller = credentials.find(given.credentials) if credentials is not None and given is not None else None
+        if caller is None:
+            _log.warning("auth.refused", cause="token", required=roles)
+            raise _unknown()
+        if caller.roles.isdisjoint(roles):
+            _log.warning("auth.refused", cause="role", principal=caller.name, required=roles)
+            raise _forbidden(roles)
+        _log.debug("auth.granted", principal=caller.name, required=roles)
+        return caller
+
+    return principal
+
+
+def _unknown() -> Problem:
+    return Problem(
+        401,
+        "unauthorized",
+        "A token is needed",
+        detail="Send the header Authorization: Bearer <token> with the token this desk or system was given.",
+        headers={"WWW-Authenticate": 'Bearer realm="lixiao"'},
+    )
+
+
+def _forbidden(roles: tuple[str, ...]) -> Problem:
+    return Problem(
+        403,
+        "forbidden",
+        "This account may not do that",
+        detail=f"One of these roles is needed: {', '.join(roles)}. An administrator gives roles.",
+    )

@@ -1,0 +1,146 @@
+"""A department is a folder with a `department.toml`; the folder is its registration.
+
+Topics, subscriptions, the required set, the pages and the launcher all start from `discover()`: there is no list of
+departments to edit. What a page needs to show one (titles, labels, sentences for its reasons, phones) is in the
+manifest, so that no other code names a department. A university overlays texts and phones by configuration.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from schemas.events import Name
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Text(_Manifest):
+    """A text in both languages. `{name}` places are filled from a reason's or cause's parameters."""
+
+    zh: str
+    en: str
+
+
+class FieldOnPage(_Manifest):
+    """One fact of a check as the page shows it. `name` is the key in the check's facts, or the column of a table."""
+
+    name: str
+    label: Text
+    group: Text | None = None
+    """The outer label on a PC, where a field has two (欠费情况 / 欠款金额(元))."""
+    label_phone: Text | None = None
+    kind: Literal["count", "money", "code", "text", "date"] = "text"
+    codes: dict[str, Text] = {}
+    """For `code`: the words of each value."""
+
+
+class Link(_Manifest):
+    label: Text
+    address: str = ""
+    """Empty: the words are shown without a link."""
+
+
+class CommandOnPage(_Manifest):
+    """Something a student may ask of the department about their own account.
+
+    Offered exactly when the check's facts equal `offered_when`.
+    """
+
+    name: Name
+    label: Text
+    confirm: Text
+    """What the confirmation step says."""
+    offered_when: dict[str, str | int]
+
+
+class CheckManifest(_Manifest):
+    name: Name
+    title: Text
+    phones: tuple[str, ...] = ()
+    fields: tuple[FieldOnPage, ...]
+    rows: str | None = None
+    """The fact that is a list of rows; `fields` are then its columns."""
+    total: FieldOnPage | None = None
+    """The last row of a table."""
+    empty: Text | None = None
+    """Said in place of a table without rows."""
+    reasons: dict[Name, Text] = {}
+    """A sentence with a verb and a place for every reason the rules can give."""
+    link: Link | None = None
+    command: CommandOnPage | None = None
+
+
+class DepartmentManifest(_Manifest):
+    """The manifest of one department. `checks` are what it must have said clear for a student to leave."""
+
+    name: Name
+    order: int
+    title: Text
+    checks: Annotated[tuple[CheckManifest, ...], Field(min_length=1)]
+    causes: dict[Name, Text] = {}
+    """A short phrase for every cause: what happened, as the line says when it turns."""
+    headings: dict[str, str] = {}
+    """Other names of an import file's columns, for exports with Chinese headings: heading → field."""
+    refusals: dict[Name, Text] = {}
+    """A sentence for every reason a command or a held desk change is refused with."""
+
+    @model_validator(mode="after")
+    def _checks_are_distinct(self) -> "DepartmentManifest":
+        names = [check.name for check in self.checks]
+        if len(set(names)) != len(names):
+            raise ValueError("two checks have the same name")
+        return self
+
+    @property
+    def check_names(self) -> tuple[str, ...]:
+        return tuple(check.name for check in self.checks)
+
+
+SERVICES = Path(__file__).resolve().parents[1]
+
+
+def discover(
+    services: Path = SERVICES, overlay: Mapping[str, Mapping[str, Any]] | None = None
+) -> dict[str, DepartmentManifest]:
+    """All departments found under `services`, in the order of the page.
+
+    `overlay` maps a department's name to a part of its manifest that replaces the folder's (lists of checks are
+    matched by name). Raises `ValueError` naming the file when a manifest is wrong or names another folder.
+    """
+    found: list[DepartmentManifest] = []
+    for path in sorted(services.glob("*/department.toml")):
+        manifest = tomllib.loads(path.read_text("utf-8"))
+        try:
+            department = DepartmentManifest.model_validate(
+                _overlaid(manifest, (overlay or {}).get(path.parent.name, {}))
+            )
+        except ValueError as error:
+            raise ValueError(f"{path.parent.name}/department.toml: {error}") from error
+        if department.name != path.parent.name:
+            raise ValueError(f"{path.parent.name}/department.toml: name is {department.name!r}, not the folder's")
+        found.append(department)
+    found.sort(key=lambda department: (department.order, department.name))
+    return {department.name: department for department in found}
+
+
+def required_checks(departments: Mapping[str, DepartmentManifest]) -> dict[str, tuple[str, ...]]:
+    """Department → its checks: what `decide` and a submission ask for."""
+    return {name: department.check_names for name, department in departments.items()}
+
+
+def _overlaid(manifest: Any, overlay: Any) -> Any:
+    if isinstance(manifest, dict) and isinstance(overlay, Mapping):
+        return {**manifest, **{key: _overlaid(manifest.get(key), value) for key, value in overlay.items()}}
+    if _named(manifest) and _named(overlay):
+        changes = {part["name"]: part for part in overlay}
+        return [_overlaid(part, changes.get(part["name"], {})) for part in manifest]
+    return overlay
+
+
+def _named(value: Any) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(part, dict) and "name" in part for part in value)

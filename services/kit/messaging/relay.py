@@ -1,0 +1,206 @@
+"""From the outbox to Kafka: one leader, whole batches, every acknowledgement awaited, then the rows are deleted.
+
+Two ways of looking at the table. The quick one takes rows behind the last id sent, so that a backlog does not wade
+through rows already deleted. The whole one takes the lowest rows there are: it finds a row whose transaction began
+early and committed late, and only it may say that the outbox was empty. No row is ever given up.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
+
+import asyncpg
+import structlog
+from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import Span, SpanKind
+
+from schemas.codec import CONTENT_TYPE, encode
+from schemas.events import SourceAlive
+from schemas.topics import ALIVE_KEY
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.observability.telemetry import remote_context, traceparent_of
+from services.kit.runtime.failpoints import failpoint
+
+BATCH_ROWS: Final = 2000
+IDLE_S: Final = (0.005, 0.05)
+WHOLE_EVERY_S: Final = 0.5
+_LEADER_LOCK: Final = 7_316_004_001
+_JSON: Final = (("content-type", CONTENT_TYPE.encode()),)
+
+_log = structlog.get_logger(__name__)
+_tracer = trace.get_tracer("lixiao.relay")
+
+
+@dataclass(frozen=True, slots=True)
+class AliveMarks:
+    """What to say when there is nothing left to say: a mark in every partition of the department's status topic."""
+
+    department: str
+    topic: str
+    every_s: float
+
+
+@dataclass(slots=True)
+class RelayState:
+    """What health and metrics read: when the relay last made progress, and how deep and old its outbox is."""
+
+    leading: bool = False
+    polled_at: float = 0.0
+    depth: int = 0
+    oldest_s: float = 0.0
+
+
+class Relay:
+    """Drains the outbox of one database for as long as it leads; otherwise waits to lead."""
+
+    def __init__(self, dsn: str, *, kafka: str, name: str, bell: Wakeup, alive: AliveMarks | None = None) -> None:
+        self._dsn = dsn
+        self._publisher = BatchProducer(kafka, client_id=f"{name}.relay")
+        self._name = name
+        self._bell = bell
+        self._alive = alive
+        self._alive_at = 0.0
+        self._deleting: asyncio.Task[None] | None = None
+        self.state = RelayState()
+
+    async def run(self) -> None:
+        """Run until cancelled. Raises what the database or the broker raised: its keeper starts it again."""
+        with suppress_instrumentation():
+            try:
+                async with _connected(self._dsn, f"{self._name}.relay") as reader:
+                    await self._lead(reader)
+                    async with _connected(self._dsn, f"{self._name}.relay.delete") as deleter:
+                        await self._drain(reader, deleter)
+            finally:
+                self.state.leading = False
+                await self._publisher.close()
+
+    async def _lead(self, reader: "asyncpg.Connection[Any]") -> None:
+        while not await reader.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER_LOCK):
+            self.state.polled_at = time.monotonic()
+            await asyncio.sleep(1)
+        self.state.leading = True
+        _log.info("relay leads", relay=self._name)
+
+    async def _drain(self, reader: "asyncpg.Connection[Any]", deleter: "asyncpg.Connection[Any]") -> None:
+        try:
+            await self._loop(reader, deleter)
+        finally:
+            await self._deleted()
+
+    async def _loop(self, reader: "asyncpg.Connection[Any]", deleter: "asyncpg.Connection[Any]") -> None:
+        last_id, idle_s, whole_at = 0, IDLE_S[0], 0.0
+        while True:
+            self.state.polled_at = time.monotonic()
+            whole = self.state.polled_at - whole_at >= WHOLE_EVERY_S
+            if whole:
+                # A row sent but not yet deleted would be found, and sent, a second time.
+                await self._deleted()
+                whole_at = self.state.polled_at
+            looked_at = datetime.now(UTC)
+            rows = await _rows(reader, 0 if whole else last_id)
+            if rows:
+                await self._send(rows)
+                last_id = max(last_id, rows[-1]["id"])
+                await self._deleted()
+                self._deleting = asyncio.create_task(_delete(deleter, [row["id"] for row in rows]))
+                idle_s = IDLE_S[0]
+                continue
+            await self._deleted()
+            if whole:
+                self.state.depth, self.state.oldest_s = 0, 0.0
+                await self._say_alive(looked_at)
+            rung = await self._bell.wait(idle_s)
+            idle_s = IDLE_S[0] if rung else min(idle_s * 2, IDLE_S[1])
+
+    async def _deleted(self) -> None:
+        deleting, self._deleting = self._deleting, None
+        if deleting is not None:
+            await deleting
+
+    async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
+        self.state.depth = len(rows)
+        self.state.oldest_s = max(0.0, (datetime.now(UTC) - rows[0]["created_at"]).total_seconds())
+        failpoint("relay.after_select")
+        spans: list[Span] = []
+        try:
+            await self._publisher.send([_outgoing(row, spans) for row in rows])
+        finally:
+            for span in spans:
+                span.end()
+        failpoint("relay.after_send")
+
+    async def _say_alive(self, as_of: datetime) -> None:
+        if self._alive is None or time.monotonic() - self._alive_at < self._alive.every_s:
+            return
+        value = encode(
+            SourceAlive(department=self._alive.department, as_of=as_of),
+            event_id=uuid4(),
+            source=f"/lixiao/{self._alive.department}",
+            time=as_of,
+        )
+        partitions = await self._publisher.partitions(self._alive.topic)
+        await self._publisher.send(
+            [OutboundRecord(self._alive.topic, ALIVE_KEY, value, _JSON, partition) for partition in range(partitions)]
+        )
+        self._alive_at = time.monotonic()
+
+
+def _outgoing(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
+    traceparent: str | None = row["traceparent"]
+    if traceparent is None:
+        return OutboundRecord(row["topic"], row["key"], row["value"], _JSON)
+    if int(traceparent[-2:], 16) & 1:
+        span = _tracer.start_span(
+            f"send {row['topic']}",
+            context=remote_context(traceparent),
+            kind=SpanKind.PRODUCER,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.type": "send",
+                "messaging.destination.name": row["topic"],
+            },
+        )
+        spans.append(span)
+        traceparent = traceparent_of(span) or traceparent
+    return OutboundRecord(row["topic"], row["key"], row["value"], (*_JSON, ("traceparent", traceparent.encode())))
+
+
+async def _rows(connection: "asyncpg.Connection[Any]", after_id: int) -> list[asyncpg.Record]:
+    return await connection.fetch(
+        "SELECT id, topic, key, value, traceparent, created_at FROM outbox WHERE id > $1 ORDER BY id LIMIT $2",
+        after_id,
+        BATCH_ROWS,
+    )
+
+
+async def _delete(connection: "asyncpg.Connection[Any]", ids: list[int]) -> None:
+    failpoint("relay.before_delete")
+    await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
+    failpoint("relay.after_delete")
+
+
+class _connected(AbstractAsyncContextManager["asyncpg.Connection[Any]"]):
+    """A connection of its own: an advisory lock and a pool do not go together."""
+
+    def __init__(self, dsn: str, name: str) -> None:
+        self._dsn, self._application = dsn, name
+
+    async def __aenter__(self) -> "asyncpg.Connection[Any]":
+        self._connection = await asyncpg.connect(
+            self._dsn,
+            timeout=10,
+            command_timeout=30,
+            server_settings={"application_name": self._application[:63], "timezone": "UTC"},
+        )
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        self._connection.terminate()

@@ -1,0 +1,103 @@
+"""Logs as JSON lines on stdout: timestamp, level, event, service, and the trace they belong to.
+
+Libraries that use the standard library's logging come out the same way.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, MutableMapping
+from typing import Any, Final, TextIO
+
+import structlog
+from opentelemetry import trace
+from structlog.typing import Processor
+
+from services.kit.observability.redaction import describe_exception, drop_personal
+
+_QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
+"""Libraries whose word is heard from a warning on: below, some log whole addresses, and those can hold a ticket."""
+_REPEATING: Final = "aiokafka"
+"""While its broker is away it says the same things ten times a second, in every process."""
+_REPEATED_EVERY_S: Final = 10.0
+_MOST_REMEMBERED: Final = 1000
+
+
+def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send every log line of this process to `stream` (default stdout)."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _of(service),
+        describe_exception,
+        drop_personal,
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_with_exception, *shared],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(ensure_ascii=False, default=str),
+            ],
+        )
+    )
+    handler.addFilter(RateLimitFilter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+class RateLimitFilter(logging.Filter):
+    """Lets what a repeating library says pass once in ten seconds; another text is another saying."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said_at: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is to be written."""
+        if not record.name.startswith(_REPEATING):
+            return True
+        said, now = record.getMessage(), self._clock()
+        if now - self._said_at.get(said, -_REPEATED_EVERY_S) < _REPEATED_EVERY_S:
+            return False
+        if len(self._said_at) >= _MOST_REMEMBERED:
+            self._said_at.clear()
+        self._said_at[said] = now
+        return True
+
+
+def _of(service: str) -> Processor:
+    def add(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        context = trace.get_current_span().get_span_context()
+        if context.is_valid:
+            event["trace_id"] = trace.format_trace_id(context.trace_id)
+            event["span_id"] = trace.format_span_id(context.span_id)
+        return event
+
+    return add
+
+
+def _with_exception(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    record = event.get("_record")
+    if isinstance(record, logging.LogRecord) and record.exc_info:
+        event["exc_info"] = record.exc_info
+        record.exc_info = None
+        record.exc_text = None
+    return event

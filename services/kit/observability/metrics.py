@@ -1,0 +1,76 @@
+"""Every metric of our own, named once, the OpenTelemetry way. No label ever names a student.
+
+Ages are computed when they are read, from the last instant told: a task that hangs shows as a growing age, where a
+gauge it had set would stay at its last good value.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+from opentelemetry import metrics
+from opentelemetry.metrics import CallbackOptions, Observation
+
+_meter = metrics.get_meter("lixiao")
+
+Labels = tuple[tuple[str, str], ...]
+
+
+class AgeGauge:
+    """A gauge in seconds: how long ago the instant last told was. Silent for what was never told."""
+
+    def __init__(self, name: str, description: str, clock: Callable[[], float] = time.time) -> None:
+        self._since: dict[Labels, float] = {}
+        self._clock = clock
+        _meter.create_observable_gauge(name, [self._observe], unit="s", description=description)
+
+    def tell(self, instant: datetime | None, **labels: str) -> None:
+        """The age with these labels counts from `instant` (aware); None: there is nothing whose age to tell."""
+        place = tuple(sorted(labels.items()))
+        if instant is None:
+            self._since.pop(place, None)
+        else:
+            self._since[place] = instant.timestamp()
+
+    def read(self) -> dict[Labels, float]:
+        """Labels → age in seconds now, never below zero: clocks of two machines differ."""
+        now = self._clock()
+        return {labels: max(0.0, now - since) for labels, since in self._since.items()}
+
+    def _observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(age, dict(labels)) for labels, age in self.read().items()]
+
+
+OUTBOX_DEPTH: Final = _meter.create_gauge(
+    "lixiao.outbox.depth", unit="{row}", description="Outbox rows not yet acknowledged by the broker."
+)
+OUTBOX_AGE: Final = AgeGauge("lixiao.outbox.age", "Age of the oldest outbox row; absent when the outbox is empty.")
+CONSUMER_LAG: Final = _meter.create_gauge(
+    "lixiao.consumer.lag", unit="{record}", description="Records behind the end of the topic, by group and topic."
+)
+SOURCE_FRESHNESS: Final = AgeGauge(
+    "lixiao.source.freshness", "Time since the source's oldest alive mark over its partitions, by department."
+)
+DEAD_LETTERS: Final = _meter.create_counter(
+    "lixiao.dead_letters", unit="{record}", description="Records parked as unreadable, by group and topic."
+)
+COMMIT_TO_VIEW: Final = _meter.create_histogram(
+    "lixiao.commit_to_view",
+    unit="s",
+    description="From a department's commit of a status to its row in the view, by department.",
+    explicit_bucket_boundaries_advisory=[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+)
+HOLD_AGE: Final = AgeGauge("lixiao.hold.age", "Age of the department's oldest hold; absent when it has none.")
+ATTEMPTS: Final = _meter.create_counter(
+    "lixiao.attempts", unit="{attempt}", description="Attempts at a submission that ended, by outcome and cause."
+)
+ATTEMPT_DURATION: Final = _meter.create_histogram(
+    "lixiao.attempt.duration",
+    unit="s",
+    description="From an attempt's opening to its end, by outcome.",
+    explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
+)
+TASK_FAILURES: Final = _meter.create_counter(
+    "lixiao.task.failures", unit="{failure}", description="Failures of a background task, by task."
+)

@@ -1,0 +1,163 @@
+"""Traces, metrics and logs of one process.
+
+Where they go is said by OpenTelemetry's own variables: OTEL_TRACES_EXPORTER (`otlp`, `zipkin_json`, `console`, a list,
+or `none`), OTEL_METRICS_EXPORTER, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and so on. Unset means nowhere.
+`prometheus` needs no port of its own: every service shows its metrics at GET /metrics.
+"""
+
+import os
+import threading
+from collections.abc import Callable, MutableMapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import Any, Final
+from uuid import uuid4
+
+from fastapi.telemetry import TelemetryConfig
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricReader, PeriodicExportingMetricReader
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import choose_encoder
+
+from services.kit.observability import logs
+from services.kit.observability.redaction import Redacted
+from services.kit.settings import Settings
+
+_STOP_BOUND_S: Final = 3.0
+_PLAIN_NAMES: Final = {"otlp": "otlp_proto_http"}
+"""OTLP goes over HTTP: the gRPC exporter is not among our dependencies."""
+_TRACEPARENT: Final = "traceparent"
+_propagator = TraceContextTextMapPropagator()
+
+
+class TelemetryError(Exception):
+    """An OTEL_… variable names something that is not installed."""
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """The providers of one process."""
+
+    tracer_provider: TracerProvider
+    meter_provider: MeterProvider
+    registry: CollectorRegistry
+
+    def for_fastapi(self, exclude: Callable[[MutableMapping[str, Any]], bool]) -> TelemetryConfig:
+        """FastAPI's own instrumentation: one span a request. Its logs are off, they carry messages of exceptions."""
+        return {
+            "tracer_provider": self.tracer_provider,
+            "meter_provider": self.meter_provider,
+            "tracing": True,
+            "metrics": True,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": exclude,
+        }
+
+    def metrics_text(self, accept: str) -> tuple[bytes, str]:
+        """All metrics in a Prometheus text format that `accept` takes, and its media type."""
+        encode, media_type = choose_encoder(accept)
+        return encode(self.registry), media_type
+
+    def stop(self, bound_s: float = _STOP_BOUND_S) -> bool:
+        """Send what is still here, for at most `bound_s`: a dead collector does not hold up a shutdown.
+
+        False when the bound was reached and spans may be lost.
+        """
+
+        def flush() -> None:
+            self.tracer_provider.shutdown()
+            self.meter_provider.shutdown()
+
+        # A daemon: an export that hangs must not keep the process either.
+        thread = threading.Thread(target=flush, name="telemetry-stop", daemon=True)
+        thread.start()
+        thread.join(bound_s)
+        return not thread.is_alive()
+
+
+def start(service_name: str, *, settings: Settings) -> Telemetry:
+    """Telemetry of this process, made global: `trace.get_tracer(…)` and every instrument lead here. Call it once."""
+    logs.configure(service_name, level=settings.log_level)
+    telemetry = build(service_name)
+    trace.set_tracer_provider(telemetry.tracer_provider)
+    metrics.set_meter_provider(telemetry.meter_provider)
+    if _names("OTEL_TRACES_EXPORTER"):
+        # A span a statement is a fifth of a department's processor time: only where somebody looks at them.
+        instrumentor = AsyncPGInstrumentor(capture_parameters=False)  # type: ignore[no-untyped-call]
+        instrumentor.instrument(tracer_provider=telemetry.tracer_provider)
+    return telemetry
+
+
+def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None) -> Telemetry:
+    """The providers, not yet global. `exporters` replaces those of OTEL_TRACES_EXPORTER. Raises `TelemetryError`."""
+    resource = Resource.create(
+        {
+            "service.name": os.environ.get("OTEL_SERVICE_NAME") or service_name,
+            "service.namespace": "lixiao",
+            "service.instance.id": str(uuid4()),
+        }
+    )
+    tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
+    for exporter in _span_exporters() if exporters is None else exporters:
+        tracer_provider.add_span_processor(BatchSpanProcessor(Redacted(exporter)))
+    registry = CollectorRegistry()
+    readers = [PrometheusMetricReader(scope_info_enabled=False, registry=registry), *_metric_readers()]
+    meter_provider = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
+    return Telemetry(tracer_provider, meter_provider, registry)
+
+
+def _span_exporters() -> list[SpanExporter]:
+    return [_load("opentelemetry_traces_exporter", name)() for name in _names("OTEL_TRACES_EXPORTER")]
+
+
+def _metric_readers() -> list[MetricReader]:
+    readers: list[MetricReader] = []
+    for name in _names("OTEL_METRICS_EXPORTER"):
+        if name == "prometheus":
+            continue
+        loaded = _load("opentelemetry_metrics_exporter", name)()
+        readers.append(PeriodicExportingMetricReader(loaded) if isinstance(loaded, MetricExporter) else loaded)
+    return readers
+
+
+def _names(variable: str) -> list[str]:
+    names = [name.strip().lower() for name in os.environ.get(variable, "").split(",")]
+    return [name for name in names if name not in ("", "none")]
+
+
+def _load(group: str, name: str) -> Callable[[], Any]:
+    found = list(entry_points(group=group, name=_PLAIN_NAMES.get(name, name)))
+    if not found:
+        raise TelemetryError(f"the exporter {name!r} is not installed: there is no entry point of {group} for it")
+    loaded: Callable[[], Any] = found[0].load()
+    return loaded
+
+
+def current_traceparent() -> str | None:
+    """The W3C traceparent of the current span; None outside of a trace."""
+    return traceparent_of(trace.get_current_span())
+
+
+def traceparent_of(span: trace.Span) -> str | None:
+    """The W3C traceparent that names `span` as the parent; None for a span that is none."""
+    carrier: dict[str, str] = {}
+    _propagator.inject(carrier, trace.set_span_in_context(span, Context()))
+    return carrier.get(_TRACEPARENT)
+
+
+def remote_context(traceparent: str | None) -> Context | None:
+    """The context a stored traceparent stands for, to attach around work that continues its trace; None if invalid."""
+    if not traceparent:
+        return None
+    context = _propagator.extract({_TRACEPARENT: traceparent}, Context())
+    return context if trace.get_current_span(context).get_span_context().is_valid else None

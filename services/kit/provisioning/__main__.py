@@ -1,0 +1,98 @@
+"""Makes the topics and databases an installation needs; run again, it changes nothing.
+
+`python -m services.kit.provisioning.__main__ topics` · `python -m services.kit.provisioning.__main__ databases --secrets FILE`
+"""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import asyncpg
+import typer
+from aiokafka.errors import KafkaError
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from schemas.topics import Topics
+from services.kit.manifests import SERVICES, discover
+from services.kit.provisioning.databases import Provisioned, create_databases
+from services.kit.provisioning.topics import TopicReport, TopicsDiffer, create_topics
+from services.kit.settings import PREFIX, Bootstrap, Dsn, load
+
+__all__ = ["Provisioned", "TopicReport", "TopicsDiffer", "create_databases", "create_topics"]
+
+
+class TopicSettings(BaseSettings):
+    """What `topics` reads from the environment."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    kafka: Bootstrap
+    namespace: str = "lixiao"
+    services_folder: Path = SERVICES
+    replication_factor: Annotated[int, Field(ge=1, le=9)] | None = None
+
+
+class ServerSettings(BaseSettings):
+    """What `databases` reads from the environment: LIXIAO_POSTGRES, the DSN of a superuser."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
+    )
+
+    postgres: Dsn
+    namespace: str = "lixiao"
+    services_folder: Path = SERVICES
+
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+
+@app.command("topics")
+def topics_command() -> None:
+    """Create the topics of every department found, with their configuration, on LIXIAO_KAFKA."""
+    settings = load(TopicSettings)
+    departments = discover(settings.services_folder)
+    try:
+        report = asyncio.run(
+            create_topics(
+                settings.kafka,
+                Topics(settings.namespace),
+                departments,
+                replication_factor=settings.replication_factor,
+            )
+        )
+    except (TopicsDiffer, KafkaError) as error:
+        typer.echo(f"topics: {error}", err=True)
+        raise typer.Exit(1) from None
+    for title, names in (("created", report.created), ("altered", report.altered), ("remark", report.remarks)):
+        for name in names:
+            typer.echo(f"{title}: {name}")
+    typer.echo(f"{len(report.created)} created, {len(report.altered)} altered, {len(report.unchanged)} as they were")
+
+
+@app.command("databases")
+def databases_command(
+    secrets: Annotated[Path, typer.Option(help="JSON file of the DSNs, kept between runs; made with mode 0600.")],
+) -> None:
+    """Create a role and a database for each service on LIXIAO_POSTGRES, and write their DSNs to the secrets file."""
+    settings = load(ServerSettings)
+    departments = list(discover(settings.services_folder))
+    try:
+        done = asyncio.run(create_databases(settings.postgres, departments, secrets, namespace=settings.namespace))
+    except (asyncpg.PostgresError, OSError, ValueError) as error:
+        typer.echo(f"databases: {error}", err=True)
+        raise typer.Exit(1) from None
+    _say(done)
+
+
+def _say(done: Provisioned) -> None:
+    for name in done.created:
+        typer.echo(f"created: {name}")
+    typer.echo(f"{len(done.created)} created, {len(done.unchanged)} as they were")
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,73 @@
+"""Whether this process is alive and whether it can work, said by named probes.
+
+Live means "restarting would not help": only what a restart heals belongs there. Ready means every part answers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+Probe = Callable[[], Awaitable[str | None]]
+"""None when well, else what is wrong. The text is shown to anyone who asks: no personal data."""
+
+_BOUND_S: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class HealthReport:
+    """The probes' answers: name → what is wrong, or None."""
+
+    checks: dict[str, str | None]
+
+    @property
+    def well(self) -> bool:
+        return all(wrong is None for wrong in self.checks.values())
+
+    def as_json(self) -> dict[str, Any]:
+        checks = {name: {"ok": wrong is None, "detail": wrong} for name, wrong in self.checks.items()}
+        return {"status": "ok" if self.well else "unwell", "checks": checks}
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    probe: Probe
+    live: bool
+
+
+class Health:
+    """The probes of one process."""
+
+    def __init__(self, *, bound_s: float = _BOUND_S) -> None:
+        self._bound_s = bound_s
+        self._probes: dict[str, _Named] = {}
+
+    def add(self, name: str, probe: Probe, *, live: bool = False) -> None:
+        """Ask `probe` too, from now on. A name is asked once: the same name again replaces its probe."""
+        self._probes[name] = _Named(probe, live)
+
+    def remove(self, name: str) -> None:
+        self._probes.pop(name, None)
+
+    async def live(self) -> HealthReport:
+        return await self._ask((name, each) for name, each in self._probes.items() if each.live)
+
+    async def ready(self) -> HealthReport:
+        return await self._ask(self._probes.items())
+
+    async def _ask(self, named: Iterable[tuple[str, _Named]]) -> HealthReport:
+        asked = list(named)
+        answers = await asyncio.gather(*(self._answer(each.probe) for _, each in asked))
+        return HealthReport({name: answer for (name, _), answer in zip(asked, answers, strict=True)})
+
+    async def _answer(self, probe: Probe) -> str | None:
+        try:
+            with suppress_instrumentation():
+                return await asyncio.wait_for(probe(), self._bound_s)
+        except TimeoutError:
+            return f"no answer within {self._bound_s:g} s"
+        except Exception as error:
+            # Only the kind: an error's text can hold anything.
+            return type(error).__name__

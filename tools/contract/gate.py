@@ -1,0 +1,67 @@
+"""The compatibility gate over the files: the schemas of now against those of the last release."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jsoncompat
+
+from schemas.events import EVENT_TYPES
+from schemas.flows import receivers_of
+from schemas.topics import Topics
+from services.kit.manifests import discover
+from tools.contract.compatibility import Breakage, breakages, without_additions
+
+
+def last_release(schemas: Path) -> Path | None:
+    """The folder of the highest version under `schemas/released/`, or None before the first release."""
+    folders = [path for path in (schemas / "released").glob("*") if path.is_dir()]
+    return max(folders, key=lambda path: version_number(path.name), default=None)
+
+
+def broken(released: Path, current: dict[str, dict[str, Any]]) -> dict[str, list[Breakage]]:
+    """File name → its breaking changes since `released`. Departments that are gone take their facts with them."""
+    departments = discover()
+    found: dict[str, list[Breakage]] = {}
+    for path in sorted(released.glob("*.json")):
+        old = json.loads(path.read_text("utf-8"))
+        if path.name in current:
+            breaks = [*breakages(old, current[path.name])] or _second_opinion(old, current[path.name])
+        elif path.name.startswith("facts.") and path.name.split(".")[1] not in departments:
+            breaks = []
+        else:
+            breaks = [Breakage("$", "schema removed", "everyone who reads it")]
+        if breaks:
+            found[path.name] = breaks
+    return found
+
+
+def _second_opinion(old: dict[str, Any], new: dict[str, Any]) -> list[Breakage]:
+    same = jsoncompat.check_compat(json.dumps(old), json.dumps(without_additions(old, new)), "both")
+    return [] if same else [Breakage("$", "jsoncompat finds it incompatible", "old readers or published events")]
+
+
+def explanation(name: str, breaks: Sequence[Breakage]) -> str:
+    """What broke, for whom, and what to do instead."""
+    event = name.removesuffix(".json")
+    model = EVENT_TYPES.get(event)
+    readers = receivers_of(model, Topics(), discover()) if model else ("gateway",)
+    stem, _, major = event.rpartition(".v")
+    remedy = (
+        f"Undo it, or add {stem}.v{int(major) + 1} beside {event}"
+        if model
+        else "Undo it, or give the new facts new names beside the old ones"
+    )
+    lines = [f"{name} breaks its readers:", *(f"  {each}" for each in breaks)]
+    lines += [
+        f"  Readers: {', '.join(readers)}.",
+        f"  {remedy}: readers first learn the new one, then producers write it, then the old one is left.",
+    ]
+    return "\n".join(lines)
+
+
+def version_number(text: str) -> tuple[int, ...]:
+    """ "0.10.1" as a tuple that sorts; empty for what is no version."""
+    parts = text.split(".")
+    return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
