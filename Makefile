@@ -15,7 +15,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops it
-	@$(BIN)/python -m deploy.demo.__main__
+	@$(BIN)/python -m deploy.demo
 
 test: $(STAMP) jars browser check ## check, then every test on a real broker and database (PYTEST='-k …' for some)
 	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST)
@@ -43,7 +43,7 @@ setup: $(STAMP) jars browser ## install only
 	@echo "Set up. Next: make demo, make test."
 
 clean: ## stop what runs from here, remove its state and all caches (the virtual environment stays)
-	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.servers.__main__ clean --state $(STATE); fi
+	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.servers clean --state $(STATE); fi
 	@rm -rf $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
@@ -52,7 +52,7 @@ $(STAMP): requirements.lock
 	@touch $@
 
 jars: $(STAMP)
-	@$(BIN)/python -m deploy.local.servers.__main__ fetch --state $(STATE)
+	@$(BIN)/python -m deploy.local.servers fetch --state $(STATE)
 
 browser:
 	@sh deploy/local/browser.sh

@@ -9,13 +9,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from aiokafka.admin import AIOKafkaAdminClient
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.processes.state_folder import claim_any
 from deploy.local.servers.jars import cache_folder
 from deploy.local.servers.obtain import obtain_kafka, obtain_postgres
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.topics import Topics
+from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 
 ROOT = Path(__file__).parents[1]

@@ -25,12 +25,12 @@ from uuid import uuid4
 
 import asyncpg
 import uvloop
-from services.clearance.notify import VIEW_CHANNEL
 
 from bench.ground import Servers
 from bench.http_load import Connections
 from bench.rounds import over, percentile
 from deploy.local.services import CLEARANCE
+from services.clearance.notify import VIEW_CHANNEL
 from tests.support.installation import Installation
 
 DEPARTMENT: Final = "library"

@@ -24,11 +24,11 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
-from services.clearance.notify import VIEW_CHANNEL
 
 from bench.ground import Servers
 from bench.rounds import percentile
 from deploy.local.services import CLEARANCE, GATEWAY
+from services.clearance.notify import VIEW_CHANNEL
 from tests.support.clicks import Device, devices
 from tests.support.installation import Installation
 

@@ -1,8 +1,8 @@
 """Run the clearance: `python -m services.clearance`, and what its operators do: `--help` lists it."""
 
-from services.clearance import cli
 from services.clearance.app import clearance_app
-from services.clearance.receipts import cli
+from services.clearance.cli import letters, rebuild_view
+from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
 from services.kit.http.app import serve
@@ -14,10 +14,10 @@ def run() -> None:
     serve(clearance_app(settings), settings)
 
 
-cli = service_cli("The clearance service", serve=run, letters=cli.letters)
-cli.add_typer(cli.keys, name="keys")
-cli.command("verify")(cli.verify_form)
-cli.command("rebuild")(cli.rebuild_view)
+cli = service_cli("The clearance service", serve=run, letters=letters)
+cli.add_typer(keys, name="keys")
+cli.command("verify")(verify_form)
+cli.command("rebuild")(rebuild_view)
 
 if __name__ == "__main__":
     cli()

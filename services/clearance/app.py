@@ -3,12 +3,12 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 import asyncpg
 from fastapi import FastAPI
 
-from services.clearance.app import FOLDERS
 from services.clearance.dead_letter_api import operators_router
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
@@ -30,7 +30,7 @@ from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relay import Relay
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
-from services.kit.postgres.migrations import migrate
+from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import database_probe, open_pool
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
@@ -119,3 +119,9 @@ async def _start(
     ):
         await running.enter_async_context(background(name, run, health))
     await running.enter_async_context(rounds(pool, settings, roster, bell, health))
+
+
+_SHARED: Final = ("outbox", "inbox", "audit", "imports")
+
+
+FOLDERS: Final = (*(KIT_MIGRATIONS / name for name in _SHARED), Path(__file__).parent / "migrations")

@@ -47,14 +47,18 @@ from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relay import Relay
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
-from services.kit.postgres.migrations import migrate
+from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import database_probe, open_pool
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 
 NAME: Final = "gateway"
-KIT: Final = Path(__file__).parents[1] / "kit" / "migrations"
-FOLDERS: Final = (KIT / "outbox", KIT / "inbox", KIT / "audit", Path(__file__).parent / "migrations")
+FOLDERS: Final = (
+    KIT_MIGRATIONS / "outbox",
+    KIT_MIGRATIONS / "inbox",
+    KIT_MIGRATIONS / "audit",
+    Path(__file__).parent / "migrations",
+)
 _SWEEP_EVERY_S: Final = 300
 
 

@@ -4,6 +4,7 @@ Nothing of one university is in code or templates: another deploys by writing it
 """
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -140,3 +141,12 @@ def _look_at_pictures(university: University, folder: Path) -> None:
                 size_of((folder / name).read_bytes())
             except ValueError as error:
                 raise ValueError(f"{where}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What does not change while the gateway runs: the university and the departments found."""
+
+    university: University
+    departments: dict[str, DepartmentManifest]
+    freshness_bound_s: float

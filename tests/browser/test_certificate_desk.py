@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 
 import pytest
 from playwright.async_api import Page, expect
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.identity.people import Person
 from schemas.events import Reason
 from services.clearance.app import FOLDERS
+from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways

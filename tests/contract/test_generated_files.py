@@ -21,7 +21,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 def test_every_generated_file_is_what_the_models_say() -> None:
-    assert __main__.differences() == [], "run: python -m tools.contract.__main__ write"
+    assert __main__.differences() == [], "run: python -m tools.contract write"
 
 
 def test_every_event_has_its_schema() -> None:

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from services.kit.postgres.migrations import migrate
 
 from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
@@ -18,6 +17,7 @@ from services.clearance.app import FOLDERS
 from services.clearance.view.projector import NAME, Projector
 from services.kit.manifests import discover
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.provisioning.topics import create_topics
 

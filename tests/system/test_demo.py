@@ -39,7 +39,7 @@ class Demo:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
         with self.output.open("wb") as output:
             self.launcher = subprocess.Popen(
-                [sys.executable, "-m", "deploy.demo.__main__", "--students", str(STUDENTS), "--port", "0", *options],
+                [sys.executable, "-m", "deploy.demo", "--students", str(STUDENTS), "--port", "0", *options],
                 cwd=ROOT,
                 env={**kept, "LIXIAO_STATE": str(state), "LIXIAO_CACHE": str(cache)},
                 stdout=output,

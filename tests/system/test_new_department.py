@@ -58,7 +58,7 @@ def provision(installation: Installation, postgres: str, *arguments: str) -> Non
         "LIXIAO_NAMESPACE": installation.namespace,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "services.kit.provisioning.__main__", *arguments],
+        [sys.executable, "-m", "services.kit.provisioning", *arguments],
         cwd=installation.root,
         env=ours | told,
         capture_output=True,

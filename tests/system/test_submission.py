@@ -5,9 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from services.gateway.case.decision import CheckState
-
 from deploy.local.services import CLEARANCE
+from services.gateway.case.decision import CheckState
 from tests.support.gateway.server import Browser
 from tests.support.installation import Installation
 from tests.support.waiting import eventually

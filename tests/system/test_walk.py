@@ -3,7 +3,6 @@
 from typing import Any
 
 from services.gateway.case.decision import CheckState
-
 from tests.support.gateway.server import Browser, Events
 from tests.support.installation import Installation
 from tests.support.waiting import eventually

@@ -1,4 +1,4 @@
-"""The contract's files on disk, kept true to the models: `python -m tools.contract.__main__ <command>`.
+"""The contract's files on disk, kept true to the models: `python -m tools.contract <command>`.
 
 write            generate `schemas/json/` and `schemas/asyncapi.yaml`
 check            fail when a generated file differs from the models, or a published example was changed

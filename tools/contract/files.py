@@ -11,7 +11,7 @@ from schemas.events import EVENT_TYPES, json_schema
 from tools.contract.asyncapi import document
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
-_GENERATED: Final = "# Generated: python -m tools.contract.__main__ write\n"
+_GENERATED: Final = "# Generated: python -m tools.contract write\n"
 
 Facts = Mapping[str, Mapping[str, type[BaseModel]]]
 """Department → check → the model of the check's facts."""

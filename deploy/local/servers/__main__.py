@@ -1,4 +1,4 @@
-"""`python -m deploy.local.servers.__main__`: the real PostgreSQL, Kafka and Zipkin of this machine, without Docker.
+"""`python -m deploy.local.servers`: the real PostgreSQL, Kafka and Zipkin of this machine, without Docker.
 
 up      start them, print their addresses, run until Ctrl-C
 fetch   only fetch the jars, with progress

@@ -12,12 +12,13 @@ import structlog
 from schemas.codec import Unreadable
 from schemas.events import AttestationGiven, CaseState, Message, SubmitAsked
 from schemas.topics import Topics
-from services.clearance.receipts import payload
+from services.clearance.notify import notify
+from services.clearance.receipts.payload import form_payload, signed, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, exceptions
+from services.clearance.submission import attempt_store, certificate_issue, exceptions
 from services.clearance.submission.attempt_store import OPEN, Attempt, Submission
 from services.clearance.submission.settlement import (
     ALREADY_SUBMITTED,
@@ -30,7 +31,9 @@ from services.clearance.submission.settlement import (
 )
 from services.kit.audit import log
 from services.kit.messaging import outbox
-from services.kit.messaging.handlers import Handler
+from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
+from services.kit.messaging.handlers import Handler, dispatch
+from services.kit.messaging.offsets import Records
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
@@ -188,7 +191,7 @@ class Submissions:
         kid, key = await self._keyring.signer(connection)
         number = form_number(accepted_at.astimezone(self._zone).year, secrets.randbelow(NUMBERS))
         code = verification_code(secrets.randbelow(CODES))
-        payload = payload.form_payload(
+        payload = form_payload(
             form_number=number,
             code=code,
             attempt_id=attempt.attempt_id,
@@ -202,8 +205,8 @@ class Submissions:
             form_number=number,
             code=code,
             accepted_at=accepted_at,
-            facts=payload.submission_facts(answers),
-            receipt=payload.signed(payload, key, kid),
+            facts=submission_facts(answers),
+            receipt=signed(payload, key, kid),
             kid=kid,
         )
 
@@ -243,3 +246,19 @@ def _count(ended: Attempt, cause: str) -> None:
     assert ended.ended_at is not None
     metrics.ATTEMPTS.add(1, {"outcome": ended.state, "cause": cause})
     metrics.ATTEMPT_DURATION.record((ended.ended_at - ended.opened_at).total_seconds(), {"outcome": ended.state})
+
+
+NAME: Final = "clearance.submissions"
+
+
+def submission_batch_handler(submissions: Submissions, topics: Topics, departments: Mapping[str, Any]) -> ApplyBatch:
+    """The `apply` of the inbox: an attestation counts only on its department's own topic."""
+    handlers = {**submissions.handlers(), **certificate_issue.handlers()}
+    inner = dispatch(handlers, speakers={topics.attestation(name): name for name in departments})
+
+    async def apply(connection: Connection, records: Records, parked: list[DeadLetter]) -> None:
+        await inner(connection, records, parked)
+        # Once a batch: the page shows who has answered.
+        await notify(connection)
+
+    return apply

@@ -12,6 +12,7 @@ from aiokafka import ConsumerRecord
 
 from schemas.codec import Unreadable
 from schemas.topics import Topics
+from services.clearance.notify import notify
 from services.clearance.submission import exceptions
 from services.clearance.view import view_store
 from services.clearance.view.batch_spans import BatchSpans, begin
@@ -84,7 +85,7 @@ class Projector:
             parked += [DeadLetter(bad.record, bad.reason) for bad in batch.bad]
             parked += self._disputed(records, batch.rows, applied.disputed)
             if applied.changed or moved:
-                await view_store.notify(connection)
+                await notify(connection)
         except BaseException as error:
             spans.fail(type(error).__name__)
             raise

@@ -15,6 +15,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.clearance.notify import notify
 from services.clearance.view import view_store
 from services.clearance.view.fold import Position, newest
 from services.kit.messaging.aiokafka_headers import read_any_header_name
@@ -203,7 +204,7 @@ async def _switch(connection: Connection) -> None:
     for index in indexes:
         name = index["indexname"]
         await connection.execute(f'ALTER INDEX "{name}" RENAME TO "{name.replace(REBUILT, view_store.VIEW, 1)}"')
-    await view_store.notify(connection)
+    await notify(connection)
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord
 
-from services.clearance.view import view_store
+from services.clearance.notify import notify
 from services.clearance.view.fold import mark
 from services.kit.postgres.pool import Connection
 
@@ -28,7 +28,7 @@ def clearing_marks(
         await connection.execute("SELECT FROM status WHERE student_id = $1 AND department = $2 FOR UPDATE", *marked.key)
         await connection.execute(_FOLLOW, *marked.key, group, record.topic, record.key)
         await connection.execute(_EMPTY, *marked.key)
-        await view_store.notify(connection)
+        await notify(connection)
 
     return ended
 

@@ -14,8 +14,6 @@ from services.clearance.view.fold import Alive, Key, Position, Row
 from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
-VIEW_CHANNEL: Final = "lixiao_view"
-"""What a gateway listens to: something in the view changed. Empty, because a payload would be personal data."""
 
 # The row comparison is `view.merge`'s: a newer version wins, and of one version the record said last. A version said
 # with two contents is kept and disputed. A marked row that has no status yet (version 0) loses to any status.
@@ -124,11 +122,6 @@ async def apply_alive(connection: Connection, alive: Sequence[Alive], *, now: da
         now,
     )
     return _count(done)
-
-
-async def notify(connection: Connection) -> None:
-    """Tell every listener, at commit, that the view changed. Once a batch: it takes a database-wide lock."""
-    await connection.execute("SELECT pg_notify($1, '')", VIEW_CHANNEL)
 
 
 async def discarded(connection: Connection, consumer: str, positions: Iterable[Position]) -> frozenset[Position]:

@@ -5,17 +5,6 @@ from datetime import datetime
 
 from services.gateway.case.decision import CheckState
 from services.gateway.i18n.formats import LocalTime, PhonePart
-from services.gateway.university import University
-from services.kit.manifests import DepartmentManifest
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    """What does not change while the gateway runs: the university and the departments found."""
-
-    university: University
-    departments: dict[str, DepartmentManifest]
-    freshness_bound_s: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from typing import Any
 from services.gateway.i18n.formats import LANGUAGES, Language, fill
 from services.kit.manifests import Text
 
-FOLDER = Path(__file__).parent / "locale"
+FOLDER = Path(__file__).parents[1] / "locale"
 
 
 @dataclass(frozen=True, slots=True)

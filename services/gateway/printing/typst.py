@@ -18,7 +18,7 @@ import typst
 
 from services.kit.http.problems import Problem
 
-TEMPLATES: Final = Path(__file__).parent / "print"
+TEMPLATES: Final = Path(__file__).parent / "templates"
 """The root of the typesetter: it holds the templates and nothing else, and no path leads out of it."""
 MOST_WAITING: Final = 40
 TIMEOUT_S: Final = 10.0

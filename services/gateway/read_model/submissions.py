@@ -2,10 +2,8 @@
 
 import json
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
-from uuid import UUID
 
 import asyncpg
 from joserfc.jwk import OKPKey
@@ -13,7 +11,14 @@ from pydantic import TypeAdapter
 
 from schemas.events import Reason, TakenBy
 from services.gateway.read_model.students import attested_facts
-from services.gateway.read_model.types import ScannedRecord, Submission
+from services.gateway.read_model.types import (
+    CertificateIssue,
+    IssuedCertificate,
+    OpenException,
+    ScannedRecord,
+    Submission,
+    SubmissionRecord,
+)
 from services.gateway.timeouts import bounded
 from services.kit.http.problems import Problem
 from services.kit.postgres.pool import Connection
@@ -38,48 +43,6 @@ _KEYS: Final = "SELECT public_jwk FROM published.signing_key_v1 ORDER BY created
 
 _reasons: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class CertificateIssue:
-    """Certificates handed over. `issued_by` is the clerk's account."""
-
-    issued_at: datetime
-    issued_by: str
-    taken_by: TakenBy
-    proxy_name: str | None
-    command_id: UUID
-
-
-@dataclass(frozen=True, slots=True)
-class OpenException:
-    """What a department said against the student after the acceptance."""
-
-    department: str
-    version: int
-    reasons: tuple[Reason, ...]
-    opened_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SubmissionRecord:
-    """One submission with what came after it."""
-
-    record: ScannedRecord
-    submission: Submission
-    issue: CertificateIssue | None
-    exceptions: tuple[OpenException, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedCertificate:
-    """A line of what a clerk handed over."""
-
-    form_number: str
-    name: str
-    issued_at: datetime
-    taken_by: TakenBy
-    proxy_name: str | None
 
 
 class SubmissionRecords:

@@ -6,8 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason
-from services.gateway.read_model.types import ReceivedStatus
+from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged, TakenBy
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +75,17 @@ class Submission:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceivedStatus:
+    """One row of the view as a reader judges it: the newest status, and whether it can be relied on now."""
+
+    status: StatusChanged
+    heard_at: datetime
+    readable: bool
+    alive_as_of: datetime | None
+    """The source's newest alive mark on this student's partition; None when it never gave one."""
+
+
+@dataclass(frozen=True, slots=True)
 class StudentSnapshot:
     """Everything the published read model says about one student. `case` is None for somebody not on the roster."""
 
@@ -117,3 +127,57 @@ class Command:
     reasons: tuple[Reason, ...] = ()
     objections: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
     cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateIssue:
+    """Certificates handed over. `issued_by` is the clerk's account."""
+
+    issued_at: datetime
+    issued_by: str
+    taken_by: TakenBy
+    proxy_name: str | None
+    command_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class OpenException:
+    """What a department said against the student after the acceptance."""
+
+    department: str
+    version: int
+    reasons: tuple[Reason, ...]
+    opened_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScannedRecord:
+    """A published submission, as far as a form is compared with it."""
+
+    student_id: str
+    form_number: str
+    code: str
+    accepted_at: datetime
+    receipt: str
+    facts: Mapping[str, Attested]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRecord:
+    """One submission with what came after it."""
+
+    record: ScannedRecord
+    submission: Submission
+    issue: CertificateIssue | None
+    exceptions: tuple[OpenException, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedCertificate:
+    """A line of what a clerk handed over."""
+
+    form_number: str
+    name: str
+    issued_at: datetime
+    taken_by: TakenBy
+    proxy_name: str | None

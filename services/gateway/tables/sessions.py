@@ -1,24 +1,22 @@
 """Sessions, kept on the server: the browser holds a random id, the table its hash, and deleting the row ends it."""
 
-import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Collection
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import asyncpg
+
+from services.gateway.timeouts import bounded
 
 COOKIE: Final = "__Host-sid"
 MOST_A_PERSON: Final = 20
 """Older ones end when a person signs in once more than this."""
 _ID_CHARACTERS: Final = range(32, 129)
 _TOUCH_S: Final = 60
-_BOUND_S: Final = 3.0
 _SWEEP_ROWS: Final = 5_000
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +35,8 @@ class Session:
     roles: frozenset[str] = frozenset()
 
 
-async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
-    """`work`, or TimeoutError after `timeout_s`. A driver that hangs while it is cancelled is not waited for."""
-    task = asyncio.ensure_future(work)
-    try:
-        done, _ = await asyncio.wait({task}, timeout=timeout_s)
-    except asyncio.CancelledError:
-        task.cancel()
-        raise
-    if not done:
-        task.cancel()
-        task.add_done_callback(_retrieved)
-        raise TimeoutError
-    return task.result()
-
-
 class Sessions:
-    """The table `session`. Every method may raise what `services.kit.postgres.pool.transient` calls the moment's fault."""
+    """The table `session`. Methods may raise transient database errors."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, idle_s: int, life_s: int) -> None:
         self._pool = pool
@@ -171,8 +154,3 @@ class Sessions:
 def hashed(session_id: str) -> bytes:
     """SHA-256 is enough: the id has 256 random bits, there is nothing to guess."""
     return hashlib.sha256(session_id.encode()).digest()
-
-
-def _retrieved(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled():
-        task.exception()

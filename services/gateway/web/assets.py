@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from services.gateway.image_size import Size, size_of
 
-STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parents[1] / "static"
 TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",

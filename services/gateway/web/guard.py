@@ -1,7 +1,6 @@
 """What holds for every answer of the gateway: headers, no cross-site writes, and a limit on requests."""
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from http.cookies import CookieError, SimpleCookie
 from typing import Final
@@ -12,6 +11,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.tables.sessions import COOKIE, hashed
+from services.gateway.web.rate_limits import TokenBuckets
 from services.kit.http.problems import Problem
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -38,30 +38,11 @@ HEADERS: Final = {
 _HSTS: Final = "max-age=31536000; includeSubDomains"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNLIMITED: Final = ("/static/", "/health/", "/metrics")
-_MOST_BUCKETS: Final = 20_000
 
 # A campus is behind few addresses, so an address may do much; a session is one person's browsers.
 ADDRESS_RATE, ADDRESS_BURST = 300.0, 1500.0
 SESSION_RATE, SESSION_BURST = 10.0, 60.0
 WRITE_COST: Final = 4.0
-
-
-class TokenBuckets:
-    """Token buckets by key: `rate` tokens a second up to `burst`. The least recently used are forgotten first."""
-
-    def __init__(self, rate: float, burst: float, most: int = _MOST_BUCKETS) -> None:
-        self._rate, self._burst, self._most = rate, burst, most
-        self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
-
-    def take(self, key: bytes, cost: float, now_s: float) -> float:
-        """0.0 when granted, else the seconds after which it would be."""
-        level, at = self._levels.pop(key, (self._burst, now_s))
-        level = min(self._burst, level + (now_s - at) * self._rate)
-        granted = level >= cost
-        self._levels[key] = (level - cost if granted else level, now_s)
-        if len(self._levels) > self._most:
-            self._levels.popitem(last=False)
-        return 0.0 if granted else (cost - level) / self._rate
 
 
 class Guard:

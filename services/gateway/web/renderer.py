@@ -13,7 +13,7 @@ from services.gateway.i18n.formats import phone_parts
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
 
-TEMPLATES = Path(__file__).parent / "templates"
+TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 class Renderer:

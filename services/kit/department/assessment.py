@@ -6,7 +6,6 @@ Unknown is never clear: a check nobody reported, that cannot be read, or whose s
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from pydantic import JsonValue
 
@@ -55,83 +54,3 @@ def next_status(
         cause=cause,
         checks=assessment.checks,
     )
-
-
-class CheckState(StrEnum):
-    """What the student sees of one check: 通过, 未通过, 待同步."""
-
-    CLEAR = "clear"
-    BLOCKED = "blocked"
-    WAITING = "waiting"
-
-
-class WaitingReason(StrEnum):
-    """Why a check is `waiting`."""
-
-    UNREPORTED = "unreported"
-    UNREADABLE = "unreadable"
-    STALE = "stale"
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedStatus:
-    """One row of the view as a reader judges it: the newest status, and whether it can be relied on now."""
-
-    status: StatusChanged
-    heard_at: datetime
-    readable: bool
-    alive_as_of: datetime | None
-    """The source's newest alive mark on this student's partition; None when it never gave one."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    department: str
-    check: str
-    state: CheckState
-    doubt: WaitingReason | None = None
-    reasons: tuple[Reason, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """Every required check with its state, in the order of `required`."""
-
-    checks: tuple[CheckResult, ...]
-
-    @property
-    def clear(self) -> bool:
-        return bool(self.checks) and all(check.state is CheckState.CLEAR for check in self.checks)
-
-    @property
-    def open(self) -> tuple[CheckResult, ...]:
-        return tuple(check for check in self.checks if check.state is not CheckState.CLEAR)
-
-
-def decide(
-    heard: Mapping[str, ReceivedStatus],
-    required: Mapping[str, Iterable[str]],
-    *,
-    stale_before: datetime,
-) -> Decision:
-    """The state of every required check (department → its checks). `stale_before` is now minus the freshness bound."""
-    return Decision(
-        tuple(
-            _state(department, check, heard.get(department), stale_before)
-            for department, checks in required.items()
-            for check in checks
-        )
-    )
-
-
-def _state(department: str, check: str, heard: ReceivedStatus | None, stale_before: datetime) -> CheckResult:
-    said = next((status for status in heard.status.checks if status.check == check), None) if heard else None
-    if heard is None or said is None:
-        return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREPORTED)
-    if not heard.readable:
-        return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE, said.reasons)
-    if said.verdict is Verdict.BLOCKED:
-        return CheckResult(department, check, CheckState.BLOCKED, None, said.reasons)
-    if heard.alive_as_of is None or heard.alive_as_of < stale_before:
-        return CheckResult(department, check, CheckState.WAITING, WaitingReason.STALE)
-    return CheckResult(department, check, CheckState.CLEAR)

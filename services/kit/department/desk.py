@@ -15,7 +15,7 @@ from services.kit.department.idempotency import RequestKey, store_answer, stored
 from services.kit.department.rules import DepartmentRules, Record
 from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
-from services.kit.operations import Refused
+from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
@@ -25,10 +25,6 @@ Operate = Callable[[R], tuple[R, Reason]]
 CASE_OPENED: Final = Reason(code="case-opened")
 PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
 """A department speaks only of students who are leaving: of others nothing needs to travel."""
-
-
-class Held(Exception):
-    """A submission of this student is being decided; a change that takes the pass away has to wait for its end."""
 
 
 @dataclass(frozen=True, slots=True)

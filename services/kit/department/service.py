@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
@@ -35,15 +34,14 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relay import AliveMarks, Relay
 from services.kit.observability import metrics, telemetry
-from services.kit.postgres.migrations import migrate
+from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import Connection, database_probe, open_pool
 from services.kit.runtime.background import background
 from services.kit.runtime.failpoints import Passed
 from services.kit.runtime.health import Health, Probe
 from services.kit.settings import Settings, load
 
-MIGRATIONS: Final = Path(__file__).parent / "migrations"
-FOLDERS: Final = tuple(MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
+FOLDERS: Final = tuple(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
 
 HOLD_OLD_AFTER_S: Final = 900.0
 """Longer than any attempt lives."""

@@ -9,16 +9,12 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from services.kit.department.desk import Desk
-from services.kit.http.auth import desk as desk_role
 from services.kit.imports.columns import Columns, RowProblem
-from services.kit.manifests import DepartmentManifest
 from services.kit.operations import OperationBody, Refused
 from services.kit.postgres.pool import Connection
 
 Outcome = Literal["applied", "unchanged"]
 T = TypeVar("T", bound=OperationBody)
-STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 
 
 def plain_refusal(refused: Refused) -> str:
@@ -26,18 +22,6 @@ def plain_refusal(refused: Refused) -> str:
     parameters = ", ".join(f"{name} {value}" for name, value in refused.reason.parameters.items())
     words = refused.reason.code.replace("-", " ")
     return f"{words} ({parameters})" if parameters else words
-
-
-def refusal_of(department: DepartmentManifest) -> Callable[[Refused], str]:
-    """Refusals in the words of a department's manifest, Chinese first; those it has no words for by their code."""
-
-    def words(refused: Refused) -> str:
-        text = department.refusals.get(refused.reason.code)
-        if text is None:
-            return plain_refusal(refused)
-        return " ".join(each.format(**refused.reason.parameters) for each in (text.zh, text.en))
-
-    return words
 
 
 @dataclass(frozen=True)
@@ -72,27 +56,6 @@ class ImportSpec(Generic[T]):
         return self.row.model_validate(
             {name: as_day(text) if name in self._days else text for name, text in cells.items()}
         )
-
-
-def department_import(
-    desk: Desk[Any], *, headings: Mapping[str, str], refusal: Callable[[Refused], str] = plain_refusal
-) -> ImportSpec[Any]:
-    """The import of a department: each row is one change at its desk, with the status it makes and its outbox row."""
-    rules = desk.rules
-
-    async def apply(connection: Connection, row: Any, now: datetime) -> Outcome:
-        changed = await desk.change_in(connection, row.student_id, lambda record: rules.apply_row(record, row), now=now)
-        return "applied" if changed.applied else "unchanged"
-
-    return ImportSpec(
-        kind=rules.name,
-        row=rules.import_row,
-        headings={**STUDENT_ID, **headings},
-        apply=apply,
-        role=desk_role(rules.name),
-        after_commit=desk.bell.ring,
-        refusal=refusal,
-    )
 
 
 def explained(error: ValidationError) -> tuple[RowProblem, ...]:

@@ -8,28 +8,31 @@ tools that show lag: on assignment the consumer goes where the database says.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Final
 
 import asyncpg
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from services.kit.messaging.aiokafka_headers import read_any_header_name
-from services.kit.messaging.dead_letters import DeadLetter, store_dead_letters
-from services.kit.postgres.pool import Connection
+from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter, store_dead_letters
+from services.kit.messaging.offsets import (
+    Records,
+    StoredPositions,
+    lock_unseen,
+    next_offsets,
+    save_offsets,
+    stored_offsets,
+)
 from services.kit.runtime.failpoints import failpoint
 from services.kit.settings import SESSION_TIMEOUT_S
-
-Records = Sequence[ConsumerRecord]
-ApplyBatch = Callable[[Connection, Records, list[DeadLetter]], Awaitable[None]]
-"""Does the work of a batch on an open transaction, appending to the list what it could not read."""
 
 WAIT_S: Final = (0.1, 10.0)
 STUCK_AFTER_S: Final = 60.0
@@ -109,7 +112,7 @@ class TransactionalConsumer:
             metadata_max_age_ms=30_000,
         )
         self._placed = set()
-        positions = _Positions(self._pool, self._group, lambda: subscriber.consumer, self._placed)
+        positions = StoredPositions(self._pool, self._group, lambda: subscriber.consumer, self._placed)
         subscriber = broker.subscriber(
             *self._topics,
             group_id=self._group,
@@ -178,15 +181,15 @@ class TransactionalConsumer:
     async def _store(self, records: Records) -> None:
         failpoint("inbox.after_poll")
         parked: list[DeadLetter] = []
-        following = _following(records)
+        following = next_offsets(records)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                unseen = await _unseen(connection, self._group, records)
+                unseen = await lock_unseen(connection, self._group, records)
                 if unseen:
                     await self._apply(connection, unseen, parked)
                 if parked:
                     await store_dead_letters(connection, self._group, parked)
-                await _save(connection, self._group, following)
+                await save_offsets(connection, self._group, following)
                 failpoint("inbox.before_commit")
             failpoint("inbox.after_commit")
         self._committed()
@@ -235,60 +238,6 @@ async def _started(broker: KafkaBroker) -> None:
         await broker.start()
 
 
-class _Positions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Sends a newly assigned partition to the position in the database.
-
-    A position beyond the end of its partition means that the topic was made anew: it is read from its start.
-    """
-
-    def __init__(
-        self,
-        pool: "asyncpg.Pool[Any]",
-        group: str,
-        consumer: Callable[[], AIOKafkaConsumer | None],
-        placed: set[TopicPartition],
-    ) -> None:
-        self._pool, self._group, self._consumer = pool, group, consumer
-        self._placed = placed
-        """Partitions that stand where the database says. aiokafka may fetch from its own idea of a position before."""
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        failpoint("inbox.in_revoke")
-        self._placed.clear()
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        wait_s = WAIT_S[0]
-        while assigned:
-            try:
-                await self._place(assigned)
-            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                _log.warning("positions wait", group=self._group, error=type(error).__name__, wait_s=wait_s)
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, WAIT_S[1])
-            else:
-                return
-
-    async def _place(self, assigned: set[TopicPartition]) -> None:
-        consumer = self._consumer()
-        if consumer is None:
-            return
-        stored = await _stored(self._pool, self._group)
-        ends = await consumer.end_offsets(assigned)
-        for part in assigned:
-            position = stored.get(part, 0)
-            if position > ends[part]:
-                _log.critical("topic was made anew", topic=part.topic, partition=part.partition, was=position)
-                await self._pool.execute(
-                    "DELETE FROM consumer_offset WHERE consumer = $1 AND topic = $2 AND partition = $3",
-                    self._group,
-                    part.topic,
-                    part.partition,
-                )
-                position = 0
-            consumer.seek(part, position)
-            self._placed.add(part)
-
-
 async def _raw(message: tuple[ConsumerRecord, ...]) -> KafkaMessage:
     """FastStream's own batch parser decodes every header and raises on a bad one; this one touches nothing."""
     return KafkaMessage(body=b"", raw_message=message, consumer=_NOTHING, content_type=None)
@@ -309,56 +258,6 @@ class _Nothing:
 _NOTHING: Final = _Nothing()
 
 
-def _following(records: Records) -> dict[TopicPartition, int]:
-    """Where each partition stands behind `records`, whose offsets ascend within a partition."""
-    last = {(record.topic, record.partition): record.offset for record in records}
-    return {TopicPartition(*part): offset + 1 for part, offset in last.items()}
-
-
-async def _save(connection: Connection, group: str, following: dict[TopicPartition, int]) -> None:
-    parts = sorted(following)
-    await connection.execute(
-        """
-        INSERT INTO consumer_offset AS stored (consumer, topic, partition, next_offset)
-        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[])
-        ON CONFLICT (consumer, topic, partition)
-        DO UPDATE SET next_offset = greatest(stored.next_offset, excluded.next_offset)
-        """,
-        group,
-        [part.topic for part in parts],
-        [part.partition for part in parts],
-        [following[part] for part in parts],
-    )
-
-
-async def _unseen(connection: Connection, group: str, records: Records) -> Records:
-    """Those records that no transaction has stepped over yet, with their positions locked until this one ends.
-
-    Another member may have applied what this one fetched before it lost the partition.
-    """
-    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
-    parts = sorted(first)
-    rows = await connection.fetch(
-        """
-        SELECT topic, partition, next_offset FROM consumer_offset
-        WHERE consumer = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::int[]))
-        ORDER BY topic, partition FOR UPDATE
-        """,
-        group,
-        [topic for topic, _ in parts],
-        [partition for _, partition in parts],
-    )
-    stored = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-    if all(offset >= stored.get(part, 0) for part, offset in first.items()):
-        return records
-    return [record for record in records if record.offset >= stored.get((record.topic, record.partition), 0)]
-
-
-async def _stored(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, int]:
-    rows = await pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", group)
-    return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-
-
 async def _answers(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> bool:
     """Whether the broker answers. aiokafka polls on in silence when it does not."""
     parts = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
@@ -375,5 +274,5 @@ async def _is_behind(pool: "asyncpg.Pool[Any]", group: str, consumer: AIOKafkaCo
     parts = [TopicPartition(topic, number) for topic in topics for number in consumer.partitions_for_topic(topic) or ()]
     if not parts:
         return True
-    ends, stored = await consumer.end_offsets(parts), await _stored(pool, group)
+    ends, stored = await consumer.end_offsets(parts), await stored_offsets(pool, group)
     return any(ends[part] > stored.get(part, 0) for part in parts)

@@ -1,11 +1,12 @@
 """What could not be read: kept as it came, in the transaction that steps over it, until somebody ends it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord
 
+from services.kit.messaging.offsets import Records
 from services.kit.postgres.pool import Connection
 
 
@@ -45,3 +46,7 @@ def _headers(record: ConsumerRecord) -> str:
     return json.dumps(
         [[name.replace("\x00", ""), text.hex() if text is not None else None] for name, text in record.headers]
     )
+
+
+ApplyBatch = Callable[[Connection, Records, list[DeadLetter]], Awaitable[None]]
+"""Does the work of a batch on an open transaction, appending to the list what it could not read."""

@@ -1,6 +1,6 @@
 """Makes the topics and databases an installation needs; run again, it changes nothing.
 
-`python -m services.kit.provisioning.__main__ topics` · `python -m services.kit.provisioning.__main__ databases --secrets FILE`
+`python -m services.kit.provisioning topics` · `python -m services.kit.provisioning databases --secrets FILE`
 """
 
 import asyncio

@@ -20,6 +20,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from services.kit.postgres.migrations import KIT_MIGRATIONS
+
 READER: Final = "lixiao_reader"
 CLEARANCE: Final = "clearance"
 GATEWAY: Final = "gateway"
@@ -27,7 +29,7 @@ AUDITOR: Final = "lixiao_audit"
 """Owns every audit, and cannot log in."""
 DATABASE_VARIABLE: Final = "LIXIAO_DATABASE"
 READ_MODEL_VARIABLE: Final = "LIXIAO_READ_MODEL"
-_AUDIT_MIGRATIONS: Final = Path(__file__).parent / "migrations" / "audit"
+_AUDIT_MIGRATIONS: Final = KIT_MIGRATIONS / "audit"
 _AUDIT_OWNED: Final = """
 alter schema audit owner to "{owner}";
 alter table audit.entry owner to "{owner}";

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.identity.people import Person
 from services.clearance.app import FOLDERS
+from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.gateway.visits import PEOPLE, STAFF

@@ -14,13 +14,13 @@ from uuid import UUID
 
 import asyncpg
 from playwright.async_api import Page, Response
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.identity.people import Person
 from schemas.events import CommandAnswered, CommandOutcome, Reason
 from services.clearance.app import FOLDERS
 from services.gateway.read_model.types import ReceivedStatus
 from services.gateway.tables.commands import ends
+from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
 from tests.support.samples import case_samples

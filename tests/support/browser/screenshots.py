@@ -20,7 +20,7 @@ from playwright.async_api import Browser, Page
 from deploy.local.processes.state_folder import claim_any
 from deploy.local.servers.obtain import obtain_postgres
 from deploy.local.servers.postgres import create_database, drop_database
-from services.gateway import limits
+from services.gateway.web import rate_limits
 from tests.support.browser.chromium import (
     PC,
     PHONE,
@@ -128,7 +128,7 @@ async def write(shots: list[Shot], folder: Path, kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
     # One browser checks the forms of everybody here; a public address may check twenty and then waits.
-    limits.ADDRESS_BURST = limits.ALL_BURST = 10_000.0
+    rate_limits.CHECK_ADDRESS_BURST = rate_limits.CHECK_ALL_BURST = 10_000.0
     async with alone() as stage, chromium(program) as browser:
         for shot in shots:
             page = await take(browser, stage, shot)

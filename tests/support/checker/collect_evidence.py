@@ -5,8 +5,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from services.kit.department.rules import DepartmentRules
-
 from schemas.codec import Unreadable, open_envelope, read
 from schemas.events import Message
 from schemas.topics import Topics
@@ -14,6 +12,7 @@ from services.clearance.submission.handlers import NAME as ROUNDS
 from services.clearance.view.projector import NAME as PROJECTOR
 from services.gateway.app import NAME as GATEWAY
 from services.kit.audit.chain import verify
+from services.kit.department.rules import DepartmentRules
 from services.kit.postgres.pool import Connection
 from tests.support.checker.evidence import (
     Attempt,

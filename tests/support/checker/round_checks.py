@@ -3,10 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from services.kit.receipts.qr import verify_text
-
 from schemas.events import SubmissionAccepted
 from services.kit.receipts.jws import InvalidSignature, public_keys
+from services.kit.receipts.qr import verify_text
 from tests.support.checker.evidence import (
     Attested,
     Commanded,

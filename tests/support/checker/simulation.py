@@ -19,10 +19,6 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import ConsumerRecord
-from services.clearance.submission.sweeper import AttemptSweeper
-from services.kit.department.rules import Record
-from services.kit.messaging.offsets import Records
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.events import Reason
@@ -34,6 +30,7 @@ from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.handlers import NAME as ROUNDS
 from services.clearance.submission.handlers import Submissions, submission_batch_handler
+from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
 from services.gateway.app import NAME as GATEWAY
@@ -41,16 +38,19 @@ from services.gateway.tables.commands import StudentCommandTable, ends
 from services.kit.audit.chain import ChainSealer
 from services.kit.department.desk import AuditContext, Desk
 from services.kit.department.idempotency import request_key
+from services.kit.department.rules import Record
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.service import event_handlers
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
 from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.offsets import Records
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.producer import OutboundRecord, partition_of
 from services.kit.messaging.relay import Relay
 from services.kit.operations import Held, Refused
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import Connection, open_pool
 from services.kit.runtime.failpoints import Passed
 from tests.support.checker import collect_evidence

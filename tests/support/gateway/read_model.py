@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 
 from schemas.codec import read
 from schemas.events import AttestationGiven, AttestationOutcome, CertificateIssueAsked, Reason, StatusChanged
-from services.clearance.receipts import payload
+from services.clearance.receipts.payload import form_payload, signed, submission_facts
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
 from services.clearance.submission import certificate_issue
@@ -131,7 +131,7 @@ class Clearance:
         number = form_number(now.year, secrets.randbelow(NUMBERS))
         code = verification_code(secrets.randbelow(CODES))
         answers = _attested(attempt_id, student_id, now)
-        payload = payload.form_payload(
+        payload = form_payload(
             form_number=number,
             code=code,
             attempt_id=attempt_id,
@@ -139,11 +139,11 @@ class Clearance:
             student=_student(student_id, name),
             answers=answers,
         )
-        receipt = payload.signed(payload, key, kid)
+        receipt = signed(payload, key, kid)
         assert receipt.qr_text is not None
         form = Signed(student_id, number, code, receipt.text, receipt.qr_text, kid)
         await self.open(student_id, state="completed", name=name)
-        facts = payload.submission_facts(answers)
+        facts = submission_facts(answers)
         await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
         return form
 

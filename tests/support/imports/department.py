@@ -11,7 +11,6 @@ from typing import Any
 
 import asyncpg
 import httpx
-from services.kit.postgres.migrations import migrate
 
 from services.kit.http.app import create_app
 from services.kit.http.auth import Credentials, token_sha256
@@ -20,6 +19,7 @@ from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Staging
 from services.kit.imports.worker import ImportWorker, Patience
 from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 from tests.support.paths import ROOT

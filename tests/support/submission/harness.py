@@ -16,9 +16,6 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from aiokafka import ConsumerRecord
-from services.clearance.submission.sweeper import AttemptSweeper
-from services.kit.department.rules import DepartmentRules
-from services.kit.postgres.migrations import migrate
 
 from schemas.codec import encode, read
 from schemas.events import CommandAsked, Message, Reason, SubmitAsked
@@ -32,16 +29,19 @@ from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.handlers import Submissions, submission_batch_handler
+from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.projector import Projector
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
 from services.kit.department.desk import ChangeResult, Desk
+from services.kit.department.rules import DepartmentRules
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.service import event_handlers
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter, store_dead_letters
 from services.kit.messaging.handlers import dispatch
 from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.failpoints import Passed
 from services.library.operations import RULES as LIBRARY

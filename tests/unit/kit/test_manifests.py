@@ -10,8 +10,8 @@ from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
-from services.kit.department.rules import DepartmentRules
 
+from services.kit.department.rules import DepartmentRules
 from services.kit.department.student_commands import REFUSALS
 from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldOnPage, Text, discover
 from services.kit.operations import Refused

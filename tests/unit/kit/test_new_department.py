@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from services.gateway.case.decision import WaitingReason, decide
 
 from schemas.topics import Topics
+from services.gateway.case.decision import WaitingReason, decide
 from services.kit.manifests import SERVICES, discover, required_checks
 from tests.support.samples.sample_department import NEW, TITLE, add_department
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-from services.kit.receipts.qr import verify_text
 
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.kit.receipts.jws import InvalidSignature, public_keys
+from services.kit.receipts.qr import verify_text
 from tests.support.submission.harness import DEPARTMENTS, Parts
 from tests.support.submission.rounds import asked_and_carried, state
 

@@ -9,11 +9,11 @@ import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from services.kit.postgres.migrations import migrate
 
 from services.clearance.app import FOLDERS
 from services.clearance.view.fold import NEVER, Alive, Row, merge
 from services.clearance.view.view_store import VIEW, apply_alive, apply_rows, view_hash
+from services.kit.postgres.migrations import migrate
 from tests.support.servers import DatabaseMaker
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)

@@ -219,7 +219,7 @@ def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signa
         [
             sys.executable,
             "-m",
-            "deploy.local.servers.__main__",
+            "deploy.local.servers",
             "up",
             "--only",
             "postgres",

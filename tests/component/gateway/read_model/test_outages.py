@@ -8,11 +8,11 @@ from contextlib import contextmanager
 import httpx
 import psutil
 import pytest
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.identity.people import Person
 from deploy.local.servers.postgres import Postgres
 from services.clearance.app import FOLDERS
+from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Events, Gate, new_student, running_gateway
 from tests.support.servers import DatabaseMaker

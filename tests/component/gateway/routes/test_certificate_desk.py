@@ -9,16 +9,16 @@ from typing import Any
 import asyncpg
 import httpx
 import pytest
-from services.kit.postgres.migrations import migrate
-from services.kit.receipts.qr import verify_text
 
 from deploy.local.identity.people import Person
 from schemas.codec import read
 from schemas.events import CertificateIssueAsked, Reason, TakenBy
 from services.clearance.app import FOLDERS
-from services.gateway.limits import ADDRESS_BURST
+from services.gateway.web.rate_limits import CHECK_ADDRESS_BURST
 from services.kit.audit.chain import verify as verify_chain
+from services.kit.postgres.migrations import migrate
 from services.kit.receipts.jws import public_keys
+from services.kit.receipts.qr import verify_text
 from tests.support.gateway.read_model import Clearance, Signed, carrying
 from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
 from tests.support.servers import DatabaseMaker
@@ -364,10 +364,11 @@ async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(
     with running_gateway(await make_database("gateway"), gate.read_model, ()) as own:
         browser = Browser(own)
         answers = [
-            await browser.post("/verify", {"form_number": "x", "code": "y"}) for _ in range(int(ADDRESS_BURST) + 3)
+            await browser.post("/verify", {"form_number": "x", "code": "y"})
+            for _ in range(int(CHECK_ADDRESS_BURST) + 3)
         ]
         statuses = [answer.status_code for answer in answers]
-        assert statuses[: int(ADDRESS_BURST)] == [200] * int(ADDRESS_BURST)
+        assert statuses[: int(CHECK_ADDRESS_BURST)] == [200] * int(CHECK_ADDRESS_BURST)
         assert statuses[-1] == 429
         assert int(answers[-1].headers["retry-after"]) >= 1
         assert (await browser.get("/verify")).status_code == 200

@@ -7,10 +7,10 @@ from urllib.parse import unquote
 import pytest
 from pdfminer.high_level import extract_text
 from pdfminer.pdfpage import PDFPage
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.identity.people import Person
 from services.clearance.app import FOLDERS
+from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
 from tests.support.servers import DatabaseMaker

@@ -11,12 +11,11 @@ from typing import Any
 
 import asyncpg
 import pytest
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.servers.obtain import RunningPostgres
 from services.kit.audit import log
 from services.kit.audit.chain import ChainSealer, verify
-from services.kit.department.service import MIGRATIONS
+from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.provisioning.databases import create_databases
 from tests.support.paths import ROOT
@@ -33,7 +32,7 @@ COLUMNS = {
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator["asyncpg.Pool[Any]"]:
-    await migrate(database, [MIGRATIONS / "audit"])
+    await migrate(database, [KIT_MIGRATIONS / "audit"])
     opened = await open_pool(database, name="audit")
     yield opened
     await opened.close()
@@ -171,7 +170,7 @@ async def test_many_writers_and_several_sealers_make_one_chain(pool: "asyncpg.Po
 
 def command(dsn: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "services.kit.audit.log", "verify", *arguments],
+        [sys.executable, "-m", "services.kit.audit", "verify", *arguments],
         cwd=Path(ROOT),
         env={**os.environ, "LIXIAO_DATABASE": dsn},
         capture_output=True,
@@ -215,7 +214,7 @@ async def test_where_provisioned_the_service_can_add_and_seal_and_nothing_else(
     made = await create_databases(postgres.dsn, ["library"], tmp_path / "secrets.json", namespace=namespace)
     dsn = made.secrets["library"]["LIXIAO_DATABASE"]
     try:
-        await migrate(dsn, [MIGRATIONS / "audit"])
+        await migrate(dsn, [KIT_MIGRATIONS / "audit"])
         await create_databases(postgres.dsn, ["library"], tmp_path / "secrets.json", namespace=namespace)
         pool = await open_pool(dsn, name="audit")
         await told(pool, 2)

@@ -5,10 +5,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from services.kit.department.imports import department_import
 
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
+from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
 from services.kit.messaging.outbox import Wakeup
 from services.library.operations import RULES

@@ -10,7 +10,6 @@ import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.servers.obtain import RunningKafka
 from schemas.topics import Topics
@@ -18,7 +17,9 @@ from services.kit.department.service import FOLDERS
 from services.kit.messaging import consumer
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.offsets import StoredPositions
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import Connection, open_pool
 from services.kit.provisioning.topics import create_topics
 from tests.support.waiting import eventually
@@ -225,18 +226,18 @@ async def test_nothing_is_committed_while_the_group_rebalances(
 ) -> None:
     rebalancing: list[bool] = []
     first, second = (inbox(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
-    commit, revoked = GroupCoordinator.commit_offsets, consumer._Positions.on_partitions_revoked
+    commit, revoked = GroupCoordinator.commit_offsets, StoredPositions.on_partitions_revoked
 
     async def noted(self: GroupCoordinator, *arguments: Any) -> None:
         rebalancing.append(self._performed_join_prepare)
         await commit(self, *arguments)
 
-    async def with_a_hint_due(self: consumer._Positions, parts: set[TopicPartition]) -> None:
+    async def with_a_hint_due(self: StoredPositions, parts: set[TopicPartition]) -> None:
         await revoked(self, parts)
         first.state.parts.update({part: at - 1 for part, at in first.state.parts.items()})
 
     monkeypatch.setattr(GroupCoordinator, "commit_offsets", noted)
-    monkeypatch.setattr(consumer._Positions, "on_partitions_revoked", with_a_hint_due)
+    monkeypatch.setattr(StoredPositions, "on_partitions_revoked", with_a_hint_due)
     monkeypatch.setattr(consumer, "_HINT_EVERY_S", 0.1)
     # A static member that stops does not leave: the others wait for it until its session is over.
     gone = AIOKafkaConsumer(

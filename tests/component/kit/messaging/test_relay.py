@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from services.kit.postgres.migrations import migrate
 
 from deploy.local.servers.obtain import RunningKafka
 from schemas.codec import read
@@ -19,6 +18,7 @@ from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.producer import partition_of
 from services.kit.messaging.relay import AliveMarks, Relay
+from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 from tests.support.desks import now, some_student
 from tests.support.waiting import eventually

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
-from services.kit.postgres.migrations import MigrationError, migrate
 
+from services.kit.postgres.migrations import MigrationError, migrate
 from services.kit.postgres.pool import database_probe, open_pool, transient
 
 ONE = "create table book (id bigint primary key);"

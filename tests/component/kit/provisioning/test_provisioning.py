@@ -102,7 +102,7 @@ async def test_another_number_of_partitions_is_refused_and_nothing_is_made(
 
 
 def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "services.kit.provisioning.__main__", *arguments]
+    command = [sys.executable, "-m", "services.kit.provisioning", *arguments]
     return subprocess.run(
         command,
         env={"PATH": os.environ["PATH"], **environment},

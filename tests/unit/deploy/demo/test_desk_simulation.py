@@ -5,7 +5,6 @@ from random import Random
 from typing import Any
 
 import pytest
-from services.kit.department.rules import DepartmentRules
 
 from deploy.demo import desk_simulation
 from deploy.demo.desk_simulation import Act, Moment, next_act
@@ -13,6 +12,7 @@ from deploy.demo.students import cohort, left_to_the_player
 from services.archives.operations import RULES as ARCHIVES
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
+from services.kit.department.rules import DepartmentRules
 from services.library.operations import RULES as LIBRARY
 
 STUDENTS = left_to_the_player(cohort(60))

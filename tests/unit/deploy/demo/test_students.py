@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
-from services.kit.department.rules import DepartmentRules
 
 from deploy.demo.students import MOST, PARTS, Student, cohort, left_to_the_player, people
 from deploy.local.identity.people import SITUATIONS, load_people
@@ -17,6 +16,7 @@ from services.clearance.roster.cases import Student as RosterStudent
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
 from services.kit.department.assessment import Assessment
+from services.kit.department.rules import DepartmentRules
 from services.library.operations import RULES as LIBRARY
 
 RULES: dict[str, DepartmentRules[Any]] = {"library": LIBRARY, "archives": ARCHIVES, "dorm": DORM, "finance": FINANCE}

@@ -6,9 +6,9 @@ from itertools import product
 from uuid import uuid4
 
 import pytest
-from services.gateway.case.decision import CheckState
 
 from schemas.events import AttestationOutcome, CaseState, Reason
+from services.gateway.case.decision import CheckState
 from services.gateway.case.present import present
 from services.gateway.case.student_info import SLOTS
 from services.gateway.case.view_model import CasePage, CheckView

@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
-from services.clearance.receipts import payload
+from services.clearance.receipts.payload import Receipt, form_payload, signed, submission_facts
 from services.clearance.roster.cases import Student
 from services.gateway.certificates.verification import GOOD, Finding, judge, read_scan
 from services.gateway.read_model.students import attested_facts
@@ -57,16 +57,14 @@ def attestations(rooms: int = 1) -> dict[str, AttestationGiven]:
     }
 
 
-def accepted(
-    rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.ATTEMPT
-) -> tuple[ScannedRecord, payload.Receipt]:
+def accepted(rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.ATTEMPT) -> tuple[ScannedRecord, Receipt]:
     """A submission as it is published, and its form."""
     answers = attestations(rooms)
-    payload = payload.form_payload(
+    payload = form_payload(
         form_number=NUMBER, code=CODE, attempt_id=attempt, accepted_at=AT, student=STUDENT, answers=answers
     )
-    form = payload.signed(payload, KEY, kid)
-    facts = attested_facts(payload.submission_facts(answers))
+    form = signed(payload, KEY, kid)
+    facts = attested_facts(submission_facts(answers))
     return ScannedRecord(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
 
 

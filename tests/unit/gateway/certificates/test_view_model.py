@@ -7,10 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from services.gateway.case.decision import CheckState
 
 from schemas.events import Reason, TakenBy
 from services.gateway.case.checks import ViewContext
+from services.gateway.case.decision import CheckState
 from services.gateway.certificates.verification import Finding, Judged
 from services.gateway.certificates.view_model import DeskPage, Outcome, desk_page, handed_lines, seen
 from services.gateway.i18n.catalogue import catalogue

@@ -40,7 +40,7 @@ COMPUTED = {
 
 
 def written() -> str:
-    files = [*GATEWAY.glob("*.py"), *(GATEWAY / "templates").glob("*.html")]
+    files = [*GATEWAY.rglob("*.py"), *(GATEWAY / "templates").glob("*.html")]
     return "\n".join(path.read_text("utf-8") for path in files)
 
 

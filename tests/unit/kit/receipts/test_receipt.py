@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import OKPKey
 from pydantic import JsonValue
-from services.kit.receipts.qr import MAX_QR_CHARS, pack, unpack, verify_text
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
 from services.clearance.receipts.cli import form_in
@@ -21,6 +20,7 @@ from services.clearance.receipts.payload import form_payload, signed
 from services.clearance.roster.cases import Student
 from services.kit.receipts.jws import InvalidSignature, canonical, public_keys, sign
 from services.kit.receipts.numbers import ALPHABET, CODES, NUMBERS, form_number, read_form_number, verification_code
+from services.kit.receipts.qr import MAX_QR_CHARS, pack, unpack, verify_text
 
 KEY, KID = OKPKey.generate_key("Ed25519"), "key-of-2026"
 KEYS = public_keys([{**KEY.as_dict(private=False), "kid": KID}])

@@ -1,0 +1,28 @@
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Final, TypeVar
+
+_BOUND_S: Final = 3.0
+
+
+T = TypeVar("T")
+
+
+async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
+    """`work`, or TimeoutError after `timeout_s`. A driver that hangs while it is cancelled is not waited for."""
+    task = asyncio.ensure_future(work)
+    try:
+        done, _ = await asyncio.wait({task}, timeout=timeout_s)
+    except asyncio.CancelledError:
+        task.cancel()
+        raise
+    if not done:
+        task.cancel()
+        task.add_done_callback(_retrieved)
+        raise TimeoutError
+    return task.result()
+
+
+def _retrieved(task: "asyncio.Future[Any]") -> None:
+    if not task.cancelled():
+        task.exception()

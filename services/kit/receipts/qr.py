@@ -1,0 +1,77 @@
+import hashlib
+import zlib
+from collections.abc import Mapping
+from typing import Final
+
+from joserfc.jwk import OKPKey
+
+from services.kit.receipts.jws import MAX_BYTES, Form, InvalidSignature, decoded, encoded, verify
+
+PREFIX: Final = "LXF1:"
+
+
+MAX_QR_CHARS: Final = 2520
+"""Alphanumeric letters in a QR code of version 30, level L: the densest one a phone reads from paper."""
+
+
+_SIGNATURE_BYTES: Final = 64
+
+
+_DIGEST_BYTES: Final = 8
+
+
+_BASE45: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
+
+
+def pack(receipt: str) -> str:
+    """The QR text of a compact JWS made by `sign`; it may be longer than `MAX_QR_CHARS`."""
+    header, body, signature = (decoded(part) for part in receipt.split("."))
+    raw = signature + zlib.compress(header + b"\n" + body, 9)
+    return PREFIX + _to_base45(raw + hashlib.sha256(raw).digest()[:_DIGEST_BYTES])
+
+
+def verify_text(text: str, keys: Mapping[str, OKPKey]) -> Form:
+    """The form in `text`, a QR text or a compact JWS. Raises `InvalidSignature`."""
+    return verify(unpack(text) if text.startswith(PREFIX) else text, keys)
+
+
+def unpack(text: str) -> str:
+    """The compact JWS of a QR text. Raises `Forged` for one that was altered."""
+    if not text.startswith(PREFIX) or len(text) > MAX_BYTES:
+        raise InvalidSignature("it is not the text of a form")
+    raw = _from_base45(text[len(PREFIX) :])
+    raw, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
+    if len(raw) <= _SIGNATURE_BYTES or hashlib.sha256(raw).digest()[:_DIGEST_BYTES] != digest:
+        raise InvalidSignature("the text was altered, or not read whole")
+    inflater = zlib.decompressobj()
+    try:
+        inflated = inflater.decompress(raw[_SIGNATURE_BYTES:], MAX_BYTES)
+    except zlib.error:
+        raise InvalidSignature("the text was altered, or not read whole") from None
+    header, newline, body = inflated.partition(b"\n")
+    if not inflater.eof or inflater.unused_data or not newline:
+        raise InvalidSignature("the text was altered, or not read whole")
+    return ".".join(encoded(part) for part in (header, body, raw[:_SIGNATURE_BYTES]))
+
+
+def _to_base45(raw: bytes) -> str:
+    letters = []
+    for at in range(0, len(raw), 2):
+        pair = raw[at : at + 2]
+        number = int.from_bytes(pair, "big")
+        for _ in range(len(pair) + 1):
+            number, rest = divmod(number, 45)
+            letters.append(_BASE45[rest])
+    return "".join(letters)
+
+
+def _from_base45(text: str) -> bytes:
+    raw = bytearray()
+    for at in range(0, len(text), 3):
+        values = [_BASE45.find(letter) for letter in text[at : at + 3]]
+        number = sum(value * 45**place for place, value in enumerate(values))
+        count = len(values) - 1
+        if min(values) < 0 or count == 0 or number >= 256**count:
+            raise InvalidSignature("the text was altered, or not read whole")
+        raw += number.to_bytes(count, "big")
+    return bytes(raw)
