@@ -41,10 +41,10 @@ _ACCEPT_BY_VIEW: Final = """
             answers = await attested_by_view(connection, event) if attempt is not None else {}
             if answers.keys() >= self._required.keys():
                 for answer in answers.values():
-                    await attempts.add_answer(connection, answer)
+                    await attempt_store.add_answer(connection, answer)
                 await self._accept(connection, case, attempt, answers)
                 return []
-            crashpoint("submit.after_open")
+            failpoint("submit.after_open")
 """
 _HOLD: Final = "VALUES ($1, $2, $3, clock_timestamp())"
 _UNLESS_HELD: Final = "SELECT $1, $2, $3, clock_timestamp() WHERE NOT EXISTS (SELECT FROM hold WHERE student_id = $2)"
@@ -61,7 +61,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
     Mutant(
         "view-only gate",
         "the view's word is enough to accept",
-        (Edit(SUBMISSIONS, '\n            crashpoint("submit.after_open")\n', _ACCEPT_BY_VIEW),),
+        (Edit(SUBMISSIONS, '\n            failpoint("submit.after_open")\n', _ACCEPT_BY_VIEW),),
         quick=True,
     ),
     Mutant(
@@ -87,7 +87,7 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 ATTEST,
-                '        crashpoint("outcome.before_release")\n',
+                '        failpoint("outcome.before_release")\n',
                 '        if outcome == "refused":\n            return\n',
             ),
         ),
@@ -177,12 +177,12 @@ MUTANTS: Final[tuple[Mutant, ...]] = (
         (
             Edit(
                 SUBMISSIONS,
-                "        await roster.lock(connection, student_id)\n"
-                "        attempt = await attempts.lock(connection, attempt_id)\n"
-                '        crashpoint("expire.after_lock")\n',
+                "        await case_store.lock(connection, student_id)\n"
+                "        attempt = await attempt_store.lock(connection, attempt_id)\n"
+                '        failpoint("expire.after_lock")\n',
                 "        import asyncio\n"
                 '        row = await connection.fetchrow("SELECT * FROM attempt WHERE attempt_id = $1", attempt_id)\n'
-                "        attempt = attempts._attempt(row)\n"
+                "        attempt = attempt_store._attempt(row)\n"
                 "        await asyncio.sleep(0.5)\n",
             ),
             Edit(ATTEMPTS, "WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING"),

@@ -45,7 +45,7 @@ def cut(monkeypatch: pytest.MonkeyPatch, parts: Parts, request: pytest.FixtureRe
     """The cutter at the test's place; whoever is cut hears the same record again once the power is back."""
     cutter = Cutter(request.param)
     for module in (handlers, attestation, student_commands, failpoints):
-        monkeypatch.setattr(module, "crashpoint", cutter)
+        monkeypatch.setattr(module, "failpoint", cutter)
     hear = Place.hear
 
     async def hear_to_the_end(place: Place, records: Sequence[ConsumerRecord]) -> None:
@@ -112,7 +112,7 @@ def test_every_named_place_is_in_the_code_and_every_one_in_the_code_is_named() -
     for name in failpoints.POINTS:
         passed, _, kind = name.partition(".")
         by_batch = kind in ("before_commit", "after_commit") and any(f'.add("{passed}")' in text for text in sources)
-        assert by_batch or any(f'crashpoint("{name}")' in text for text in sources), name
+        assert by_batch or any(f'failpoint("{name}")' in text for text in sources), name
 
 
 def test_a_place_that_does_not_exist_stops_the_process_at_its_start() -> None:
