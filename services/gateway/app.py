@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,7 +15,7 @@ from starlette.types import ASGIApp
 
 from services.gateway.case.live import COMMAND_CHANNEL, VIEW_CHANNEL, Hub, listen
 from services.gateway.certificates.issue import CertificateIssueRequests
-from services.gateway.identity import OpenIdClient, OpenIdSettings
+from services.gateway.oidc.client import OpenIdClient, OpenIdSettings
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
@@ -157,7 +156,7 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
     }
     for name, run in kept.items():
         await running.enter_async_context(background(name, run, health))
-    openid = OpenIdClient(http, _openid(settings), lambda: datetime.now(UTC))
+    openid = OpenIdClient(http, _openid(settings))
     register, printer = SubmissionRecords(readers), FormRenderer()
     running.callback(printer.close)
     return Gateway(

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
-from services.gateway.identity import OpenIdClient, OpenIdSettings
+from services.gateway.oidc.client import OpenIdClient, OpenIdSettings
 
 CALLBACK = "https://lixiao.example.edu/sign-in/callback"
 AFTER_LOGOUT = "https://lixiao.example.edu/"

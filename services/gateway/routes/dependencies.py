@@ -11,7 +11,7 @@ from services.gateway.case.present import present
 from services.gateway.case.view_model import CasePage
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.i18n.catalogue import Texts, catalogue, chosen
-from services.gateway.identity import OpenIdClient
+from services.gateway.oidc.client import OpenIdClient
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from schemas.events import StudentId
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.identity import ProviderUnavailable, SignInRefused
+from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
 from services.gateway.routes.dependencies import Gateway, Language, Parts, Visitor
 from services.gateway.tables.sessions import COOKIE
 from services.gateway.web.csrf import CsrfForm, check_csrf
@@ -52,7 +52,7 @@ async def callback(request: Request, parts: Parts, t: Language, code: str = "", 
     try:
         identity = await parts.openid.exchange(code, verifier, nonce, _callback(parts))
     except SignInRefused as error:
-        _log.info("sign-in refused", reason=error.reason_code.value)
+        _log.info("sign_in.refused", reason=error.reason.value)
         return _refused(parts, t, t("sign.failed_text"), 403)
     except ProviderUnavailable as error:
         return _provider_away(parts, t, error)
@@ -109,7 +109,7 @@ def _student_id(claimed: str | None) -> str | None:
 
 
 def _provider_away(parts: Gateway, t: Texts, error: ProviderUnavailable) -> Response:
-    _log.warning("identity provider away", reason=error.reason_code.value)
+    _log.warning("identity_provider.unavailable", reason=error.reason.value)
     return _page(parts, t, t("sign.failed_title"), [t("sign.away_text")], 503, "")
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, parse_qsl, urlsplit
 import httpx
 import pytest
 
-from services.gateway.identity import ProviderUnavailable, SignInRefused
+from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
 from tests.support.signing_in import (
     AFTER_LOGOUT,
     CALLBACK,
@@ -27,11 +27,11 @@ from tests.support.signing_in import (
 @pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
 async def test_a_student_signs_in_with_one_click(http: httpx.AsyncClient, issuer: str, authentication: str) -> None:
     client = client_of(http, issuer, client_authentication=authentication)
-    response = await choose(http, await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK, 600), STUDENT)
+    response = await choose(http, await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK), STUDENT)
     address, _, query = response.headers["location"].partition("?")
     answer = parse_qs(query)
     assert (address, answer["state"]) == (CALLBACK, ["s-1"])
-    identity = await client.exchange(answer["code"][0], VERIFIER, "n-1", CALLBACK, max_age_s=600)
+    identity = await client.exchange(answer["code"][0], VERIFIER, "n-1", CALLBACK)
     assert (identity.issuer, identity.subject, identity.student_id) == (issuer, "u-1", "TS22010001")
     assert (identity.name, identity.roles) == ("苏木槿", frozenset())
 

@@ -1,0 +1,132 @@
+"""An OpenID Connect relying party: authorization code flow with PKCE, against any provider by configuration.
+
+The ID token must carry the claims that are read: the userinfo endpoint is not called.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote
+
+import httpx
+from authlib.common.urls import add_params_to_uri
+from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from authlib.oidc.discovery import get_well_known_url
+
+from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
+from services.gateway.oidc.provider import Provider, ProviderCache, endpoints_in, is_secure_url, request_json
+from services.gateway.oidc.tokens import Identity, check_claims, identity_of, usable_keys, verified_claims
+
+
+@dataclass(frozen=True)
+class OpenIdSettings:
+    """One provider and our registration there. A claim may be named by a path: `realm_access.roles`."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    client_authentication: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
+    scope: str = "openid profile"
+    student_id_claim: str = "student_id"
+    roles_claim: str = "roles"
+    timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not is_secure_url(self.issuer, loopback_allowed=True):
+            raise ValueError("the issuer must be an https address, or http on this machine")
+        if (self.client_authentication == "none") != (self.client_secret is None):
+            raise ValueError("a client secret is needed exactly when client_authentication is not 'none'")
+        if "openid" not in self.scope.split():
+            raise ValueError("the scope must contain openid")
+
+
+class OpenIdClient:
+    """Signs people in at one provider. One per process; safe for concurrent requests."""
+
+    def __init__(
+        self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._http = http
+        self._settings = settings
+        self._provider = ProviderCache(self._load, monotonic)
+
+    async def authorization_url(self, state: str, nonce: str, code_verifier: str, redirect_uri: str) -> str:
+        """Where to send the browser to sign in. Raises `ProviderUnavailable`."""
+        parameters = {
+            "response_type": "code",
+            "client_id": self._settings.client_id,
+            "redirect_uri": redirect_uri,
+            "scope": self._settings.scope,
+            "state": state,
+            "nonce": nonce,
+            "code_challenge": create_s256_code_challenge(code_verifier),
+            "code_challenge_method": "S256",
+        }
+        url: str = add_params_to_uri((await self._provider.get()).endpoints["authorization_endpoint"], parameters)
+        return url
+
+    async def logout_url(self, post_logout_redirect_uri: str) -> str | None:
+        """Where to send the browser to sign out there too, if it offers that. Raises `ProviderUnavailable`."""
+        endpoint = (await self._provider.get()).endpoints.get("end_session_endpoint")
+        parameters = {"client_id": self._settings.client_id, "post_logout_redirect_uri": post_logout_redirect_uri}
+        return endpoint and add_params_to_uri(endpoint, parameters)
+
+    async def exchange(self, code: str, code_verifier: str, nonce: str, redirect_uri: str) -> Identity:
+        """Exchange the code of a callback, whose `state` the caller has checked, for who signed in.
+
+        Raises `SignInRefused` or `ProviderUnavailable`; either way the code is spent.
+        """
+        settings, provider = self._settings, await self._provider.get()
+        token = await self._redeem(provider.endpoints["token_endpoint"], code, code_verifier, redirect_uri)
+        try:
+            claims = verified_claims(token, provider.keys)
+        except SignInRefused as refused:
+            if refused.reason is not Refusal.UNKNOWN_KEY:
+                raise
+            claims = verified_claims(token, (await self._provider.get(newer_than=provider)).keys)
+        now = datetime.now(UTC)
+        check_claims(claims, issuer=settings.issuer, client_id=settings.client_id, nonce=nonce, now=now)
+        return identity_of(claims, student_id_claim=settings.student_id_claim, roles_claim=settings.roles_claim)
+
+    async def _redeem(self, endpoint: str, code: str, code_verifier: str, redirect_uri: str) -> str:
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
+        form["redirect_uri"] = redirect_uri
+        auth: httpx.BasicAuth | None = None
+        client_id, secret = self._settings.client_id, self._settings.client_secret
+        if self._settings.client_authentication == "client_secret_basic" and secret is not None:
+            # Both are encoded before they are joined (RFC 6749 §2.3.1), which Authlib's client does not do.
+            auth = httpx.BasicAuth(quote(client_id, safe=""), quote(secret, safe=""))
+        else:
+            form |= {"client_id": client_id} | ({} if secret is None else {"client_secret": secret})
+        timeout_s = self._settings.timeout_s
+        return _id_token_in(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
+
+    async def _load(self) -> Provider:
+        issuer = self._settings.issuer
+        endpoints = endpoints_in(await self._get(get_well_known_url(issuer, external=True)), issuer)
+        if keys := usable_keys(await self._get(endpoints["jwks_uri"])):
+            return Provider(endpoints, keys)
+        raise ProviderUnavailable(Unavailability.NO_KEYS)
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        status, document = await request_json(self._http, "GET", url, self._settings.timeout_s)
+        if status != 200:
+            raise ProviderUnavailable(Unavailability.BAD_STATUS)
+        return document
+
+
+def _id_token_in(status: int, answer: dict[str, Any]) -> str:
+    """The ID token of a token endpoint's answer. Raises `SignInRefused` or `ProviderUnavailable`."""
+    error = answer.get("error")
+    if error in ("invalid_client", "unauthorized_client") or (status in (401, 403) and error != "invalid_grant"):
+        raise ProviderUnavailable(Unavailability.CLIENT_REJECTED)
+    if error == "invalid_grant" or status == 400:
+        raise SignInRefused(Refusal.CODE_REFUSED)
+    if status != 200:
+        raise ProviderUnavailable(Unavailability.BAD_STATUS)
+    token = answer.get("id_token")
+    if not isinstance(token, str) or not token.isascii():
+        raise SignInRefused(Refusal.TOKEN_MALFORMED)
+    return token

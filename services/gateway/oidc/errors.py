@@ -1,0 +1,50 @@
+"""Why a sign-in failed, as two closed lists that are safe to log, to count and to show."""
+
+from enum import StrEnum
+
+
+class Refusal(StrEnum):
+    """Why the provider's answer signs nobody in."""
+
+    CODE_REFUSED = "code_refused"
+    TOKEN_MALFORMED = "token_malformed"
+    ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
+    WRONG_TYPE = "wrong_type"
+    UNKNOWN_KEY = "unknown_key"
+    BAD_SIGNATURE = "bad_signature"
+    WRONG_ISSUER = "wrong_issuer"
+    WRONG_AUDIENCE = "wrong_audience"
+    WRONG_AUTHORIZED_PARTY = "wrong_authorized_party"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    WRONG_NONCE = "wrong_nonce"
+    CLAIM_MALFORMED = "claim_malformed"
+
+
+class Unavailability(StrEnum):
+    """Why the provider cannot be used at present."""
+
+    UNREACHABLE = "unreachable"
+    TIMED_OUT = "timed_out"
+    REDIRECTED = "redirected"
+    TOO_LARGE = "too_large"
+    BAD_STATUS = "bad_status"
+    NOT_JSON = "not_json"
+    BAD_METADATA = "bad_metadata"
+    ISSUER_MISMATCH = "issuer_mismatch"
+    NO_KEYS = "no_keys"
+    CLIENT_REJECTED = "client_rejected"
+
+
+class SignInRefused(Exception):
+    def __init__(self, reason: Refusal) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+class ProviderUnavailable(Exception):
+    """The provider is down or misbehaves; the person who signs in did nothing wrong."""
+
+    def __init__(self, reason: Unavailability) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
