@@ -6,7 +6,7 @@ uvicorn settings and costs what HTTP and FastAPI cost before any work is done.
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,13 +23,27 @@ from fastapi import FastAPI
 from bench.ground import Servers
 from bench.http_load import Load, load
 from bench.rounds import in_a_process, over
+from deploy.local.installation import Installation
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
 from services.gateway.tables.sessions import COOKIE, Sessions
-from tests.support.desks import some_student
-from tests.support.gateway.read_model import Clearance
-from tests.support.installation import Installation
 
+RECORDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "library": {"card": "cancelled", "thesis": "approved"},
+    "archives": {"thesis": "approved"},
+    "dorm": {
+        "residences": [
+            {
+                "campus": "南湖校区",
+                "building": "梅苑2号楼",
+                "room": "A3071",
+                "checked_out_on": "2026-06-05",
+                "handler": "纪小满",
+            }
+        ]
+    },
+}
+"""A student who is clear everywhere."""
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"
 
@@ -74,12 +88,16 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
 
 async def _start(installation: Installation, sizes: Sizes) -> list[str]:
     await installation.provision()
-    await installation.start(CLEARANCE, IDENTITY, GATEWAY)
-    students = [some_student() for _ in range(sizes.students)]
-    clearance = Clearance(installation.database_dsn(CLEARANCE))
-    for student_id in students:
-        await clearance.open(student_id)
-        await clearance.all_clear(student_id)
+    await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
+    students = [await installation.enrol() for _ in range(sizes.students)]
+    for department, record in RECORDS.items():
+        for student_id in students:
+            await installation.put(department, student_id, record)
+    for department in installation.departments:
+        await installation.opened(department, students, timeout_s=120)
+    await installation.in_step(timeout_s=120)
+    for department in installation.departments:
+        installation.stop(department)
     async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
         sessions = Sessions(pool, idle_s=3600, life_s=3600)
         return [

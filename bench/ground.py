@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from aiokafka.admin import AIOKafkaAdminClient
-
 from deploy.local.processes.state_folder import claim_any
+from deploy.local.running_services import delete_topics
 from deploy.local.servers.jars import cache_folder
 from deploy.local.servers.obtain import obtain_kafka, obtain_postgres
 from deploy.local.servers.postgres import create_database, drop_database
@@ -78,10 +77,4 @@ async def _prepare(
 
 async def _remove(on: Servers, database: str, topics: Topics) -> None:
     await drop_database(on.postgres, database)
-    admin = AIOKafkaAdminClient(bootstrap_servers=on.kafka)
-    await admin.start()
-    try:
-        old = [topic for topic in await admin.list_topics() if topic.startswith(f"{topics.namespace}.")]
-        await admin.delete_topics(old, timeout_ms=10_000)
-    finally:
-        await admin.close()
+    await delete_topics(on.kafka, topics.namespace)

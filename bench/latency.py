@@ -29,9 +29,9 @@ import uvloop
 from bench.ground import Servers
 from bench.http_load import Connections
 from bench.rounds import over, percentile
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE
 from services.clearance.notify import VIEW_CHANNEL
-from tests.support.installation import Installation
 
 DEPARTMENT: Final = "library"
 _LOOK_AT_LEAST_S: Final = 0.02

@@ -27,10 +27,10 @@ import asyncpg
 
 from bench.ground import Servers
 from bench.rounds import percentile
+from deploy.local.devices import Device, devices
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE, GATEWAY
 from services.clearance.notify import VIEW_CHANNEL
-from tests.support.clicks import Device, devices
-from tests.support.installation import Installation
 
 LOOK_AT_LEAST_S: Final = 0.01
 ALL_ENDED_WITHIN_S: Final = 120.0
@@ -104,7 +104,7 @@ async def _students(installation: Installation, count: int) -> list[Device]:
 
 
 def _dsn(installation: Installation) -> str:
-    return installation._services[GATEWAY].environment["LIXIAO_DATABASE"]
+    return installation.service(GATEWAY).environment["LIXIAO_DATABASE"]
 
 
 async def _leg(installation: Installation, per_s: float, count: int) -> Clicks:

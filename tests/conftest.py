@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import ROOT, TESTS
 
-pytest_plugins = ["tests.support.servers"]
+pytest_plugins = ["tests.support.servers", "tests.support.process_logs"]
 
 LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser")
 CI = os.environ.get("CI", "").lower() in ("true", "1", "yes")

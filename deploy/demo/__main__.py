@@ -17,11 +17,11 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
+from deploy.demo.installation import DemoInstallation
 from deploy.demo.progress import Steps
 from deploy.demo.simulator import FASTEST, Player
 from deploy.demo.students import FEWEST, MOST, STAFF, Student, cohort, left_to_the_player
 from deploy.demo.welcome import TRIED, say_addresses, say_example, say_people
-from deploy.local.installation import Installation
 from deploy.local.processes.process import StartFailed
 from deploy.local.processes.state_folder import StateFolder, StateInUse
 from deploy.local.processes.supervisor import GaveUp, Supervisor
@@ -59,11 +59,11 @@ def main(
         raise typer.Exit(1) from None
 
 
-def bring_up(folder: Path, supervisor: Supervisor, everybody: tuple[Student, ...], port: int) -> Installation:
+def bring_up(folder: Path, supervisor: Supervisor, everybody: tuple[Student, ...], port: int) -> DemoInstallation:
     """Servers, services, cohort; then say where everything is."""
     steps = Steps(console)
     namespace = os.environ.get("LIXIAO_NAMESPACE") or "lixiao"
-    up = Installation(folder, jars.cache_folder(STATE), namespace, port, steps, supervisor)
+    up = DemoInstallation(folder, jars.cache_folder(STATE), namespace, port, steps, supervisor)
     servers = up.start_servers()
     up.start_services(servers, everybody)
     up.load(everybody)
@@ -76,7 +76,7 @@ def bring_up(folder: Path, supervisor: Supervisor, everybody: tuple[Student, ...
     return up
 
 
-def season(up: Installation, everybody: tuple[Student, ...], pace: float) -> Player:
+def season(up: DemoInstallation, everybody: tuple[Student, ...], pace: float) -> Player:
     """Somebody at every desk, for the students without a part of their own."""
     desks = {name: up.addresses[name] for name in up.departments}
     students = [one.student_id for one in left_to_the_player(everybody)]

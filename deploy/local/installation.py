@@ -1,191 +1,135 @@
-"""Brings one installation up on this machine: servers, databases and topics, services, and the cohort in them."""
+"""One installation of the services with students in it: what desks, the graduate school and the view say of them."""
 
-import asyncio
-import json
-import os
-import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
-from urllib.parse import urlsplit
+import secrets
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+from uuid import uuid4
 
-import asyncpg
-from aiokafka.errors import KafkaError
+import httpx
 
-from deploy.demo.load import Ledger, Progress, import_roster, load_records
-from deploy.demo.progress import Steps
-from deploy.demo.students import Student, people
-from deploy.local.credentials import ROSTER, Accounts, write_private
-from deploy.local.processes.process import Process, StartFailed
-from deploy.local.processes.supervisor import Supervisor
-from deploy.local.servers import jars
-from deploy.local.servers.obtain import (
-    RunningKafka,
-    RunningPostgres,
-    RunningZipkin,
-    obtain_kafka,
-    obtain_postgres,
-    obtain_zipkin,
-)
-from deploy.local.servers.server import LocalServer
-from deploy.local.services import (
-    CLEARANCE,
-    GATEWAY,
-    IDENTITY,
-    UNIVERSITY,
-    Servers,
-    Service,
-    ServiceProcesses,
-    choose_ports,
-)
-from schemas.topics import Topics
-from services.kit.manifests import SERVICES, DepartmentManifest, discover
-from services.kit.provisioning.__main__ import Provisioned, TopicsDiffer, create_databases, create_topics
+from deploy.local.identity.people import Person
+from deploy.local.running_services import RunningServices, kind_of, until
+from deploy.local.services import CLEARANCE, GATEWAY
 
-READY_TIMEOUT_S: Final = 120
-POLL_S: Final = 0.15
+PEOPLE: Final = 80
+ENROLLED_AT_ONCE: Final = 60
+"""Enrolled ahead: a department whose process was killed receives new cases only when its group session has expired."""
+Versions = dict[str, tuple[int, str]]
+"""Student → version and JSON of a department's newest status."""
 
 
-@dataclass
-class Installation:
-    """One installation in `folder`. Its methods are called in their order, each once."""
+class Installation(RunningServices):
+    """Running services, the students in them, and an HTTP client for each desk."""
 
-    folder: Path
-    cache: Path
-    namespace: str
-    first_port: int
-    steps: Steps
-    supervisor: Supervisor
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.people += [Person(sub=f"u-{number}", name="甲某", student_id=new_student_id()) for number in range(PEOPLE)]
+        self._free = iter(tuple(self.people))
+        self._enrolled: list[str] = []
+        self._clients: dict[str, httpx.AsyncClient] = {}
 
-    def __post_init__(self) -> None:
-        found = Path(os.environ.get("LIXIAO_SERVICES_FOLDER") or SERVICES)
-        self.departments: Mapping[str, DepartmentManifest] = discover(found)
-        self.accounts = Accounts(self.folder)
-        self.ledger = Ledger(self.folder / "given.json")
-        names = (GATEWAY, IDENTITY, CLEARANCE, *self.departments)
-        self.ports = choose_ports(names, self.first_port, self.folder / "ports")
-        self.fleet = ServiceProcesses(self.departments, self.ports, self.accounts)
+    async def close(self) -> None:
+        for client in self._clients.values():
+            await client.aclose()
+        await super().close()
 
-    @property
-    def addresses(self) -> dict[str, str]:
-        """Name of a service → `http://host:port`."""
-        return {name: self.fleet.address(name) for name in self.ports}
-
-    def start_servers(self) -> Servers:
-        """PostgreSQL, Kafka and Zipkin, with databases and topics. Raises StartFailed, JarsMissing."""
-        for part in ("kafka", "zipkin"):
-            if not os.environ.get(f"LIXIAO_{part.upper()}"):
-                jars.ensure(part, self.cache, self.steps.console)
-        with self.steps.step("PostgreSQL, Kafka, databases and topics") as waiting:
-            kafka = obtain_kafka(self.folder, self.cache, wait=False)
-            self._watch(kafka.broker)
-            postgres = obtain_postgres(self.folder)
-            self._watch(postgres.server)
-            self._on_the_same_servers(kafka, postgres)
-            databases = self._provision_databases(postgres.dsn)
-            self.zipkin = obtain_zipkin(self.folder, self.cache, wait=False)
-            self._watch(self.zipkin.server)
-            waiting("Kafka")
-            if kafka.broker:
-                kafka.broker.wait()
-            self._provision_topics(kafka.address)
-        return Servers(kafka.address, self.zipkin.address, databases.secrets, self.namespace)
-
-    def start_services(self, servers: Servers, students: Sequence[Student]) -> None:
-        """Every service, side by side, until each says that it is ready. Raises StartFailed with its last lines."""
-        listed = self.folder / "people.json"
-        write_private(listed, json.dumps(people(students), ensure_ascii=False, indent=1))
-        university = Path(os.environ.get("LIXIAO_UNIVERSITY") or UNIVERSITY).absolute()
-        services = self.fleet.services(servers, listed, university)
-        with self.steps.step(f"{len(services)} services") as waiting:
-            late = [(service, service.process(self.folder / "logs")) for service in services]
-            for service, process in late:
-                self.supervisor.add(process, ready=service.is_ready, wait=False)
-            deadline_s = time.monotonic() + READY_TIMEOUT_S
-            while late:
-                waiting(", ".join(service.name for service, _ in late))
-                late = [(service, process) for service, process in late if not _ready(service, process)]
-                _in_time(deadline_s, late)
-                time.sleep(POLL_S)
-        with self.steps.step("Zipkin"):
-            _wait_for(self.zipkin)
-
-    def load(self, students: Sequence[Student]) -> None:
-        """Bring in what was not brought in before: records first, so that a case opens on them. Raises StartFailed."""
-        records = {name: self._unknown_to(name, students) for name in self.departments}
-        total = sum(map(len, records.values()))
-        if total:
-            with self.steps.counted("Records at the departments", total) as advance:
-                asyncio.run(self._load_records(records, advance))
-        for name in self.departments:
-            self.ledger.note(name, len(students))
-        listed = [one for one in self.ledger.missing(ROSTER, students) if one.on_roster]
-        if listed:
-            with self.steps.counted("Students on the roster", len(listed)) as advance:
-                asyncio.run(import_roster(self.fleet.address(CLEARANCE), self.accounts, listed, advance))
-        self.ledger.note(ROSTER, len(students))
-
-    def _unknown_to(self, department: str, students: Sequence[Student]) -> list[Student]:
-        return [one for one in self.ledger.missing(department, students) if department in one.records]
-
-    async def _load_records(self, records: Mapping[str, Sequence[Student]], advance: Progress) -> None:
-        await asyncio.gather(
-            *(
-                load_records(name, self.fleet.address(name), self.accounts, students, advance)
-                for name, students in records.items()
+    def client(self, name: str, account: str = "") -> httpx.AsyncClient:
+        """HTTP to a process, as the account of its own desk unless another is named."""
+        key = f"{name} {account}"
+        if key not in self._clients:
+            account = account or {CLEARANCE: "roster", GATEWAY: "operator"}.get(kind_of(name), kind_of(name))
+            headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
+            self._clients[key] = httpx.AsyncClient(
+                base_url=self.address(name), headers=headers, timeout=30, trust_env=False
             )
+        return self._clients[key]
+
+    async def act(self, department: str, operation: str, **body: Any) -> dict[str, Any]:
+        """An operation at a department's desk; its answer."""
+        answer = await self.client(department).post(
+            f"/operations/{operation}", json=body, headers={"Idempotency-Key": str(uuid4())}
         )
+        assert answer.status_code == 200, answer.text
+        answered: dict[str, Any] = answer.json()
+        return answered
 
-    def _watch(self, part: LocalServer | None) -> None:
-        if part is not None:
-            self.supervisor.add(part, started=True, wait=False)
+    async def put(self, department: str, student_id: str, record: Mapping[str, Any]) -> None:
+        """Replace a student's whole record."""
+        answer = await self.client(department).put("/records", json={"student_id": student_id, "record": record})
+        assert answer.status_code == 200, answer.text
 
-    def _on_the_same_servers(self, kafka: RunningKafka, postgres: RunningPostgres) -> None:
-        """What the databases hold of a broker (offsets) fits no other one: say so instead of standing still."""
-        note = self.folder / "servers.json"
-        now = {
-            "Kafka": "its own" if kafka.broker else kafka.address,
-            "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.dsn).netloc.rpartition("@")[2],
+    async def enrol(self, student_id: str = "", *, name: str = "甲某", leave_category: str = "毕业离校") -> str:
+        """Put a student on the roster; the student's number."""
+        student_id = student_id or new_student_id()
+        body = {
+            "student_id": student_id,
+            "name": name,
+            "gender": "女",
+            "college": "示例学院",
+            "major": "示例专业",
+            "grade": "2023级",
+            "enrolled_on": "2023-09-01",
+            "leave_category": leave_category,
         }
-        before = json.loads(note.read_text()) if note.exists() else now
-        for name, address in now.items():
-            if before[name] != address:
-                raise StartFailed(
-                    f"{self.folder} was begun with another {name} ({before[name]}; now {address}), and its state fits "
-                    f"no other. Name another folder: LIXIAO_STATE=/some/folder, or remove this one: make clean."
-                )
-        note.write_text(json.dumps(now))
+        answer = await self.client(CLEARANCE).put("/cases", json=body)
+        assert answer.status_code == 200, answer.text
+        return student_id
 
-    def _provision_databases(self, superuser: str) -> Provisioned:
-        secrets = self.folder / "databases.json"
-        try:
-            made = asyncio.run(create_databases(superuser, self.departments, secrets, namespace=self.namespace))
-        except (asyncpg.PostgresError, OSError, ValueError) as error:
-            raise StartFailed(f"The databases could not be made: {error}") from error
-        new = [name for name in made.secrets if f"{self.namespace}_{name}".replace("-", "_") in made.created]
-        self.ledger.forget([ROSTER if name == CLEARANCE else name for name in new])
-        return made
+    async def published(self, department: str) -> Versions:
+        """A department's newest statuses, by its own database."""
+        rows = await (await self.database(department)).fetch(
+            "SELECT student_id, status_version, status FROM record WHERE status IS NOT NULL"
+        )
+        return {row["student_id"]: (row["status_version"], row["status"]) for row in rows}
 
-    def _provision_topics(self, kafka: str) -> None:
-        try:
-            asyncio.run(create_topics(kafka, Topics(self.namespace), self.departments))
-        except (TopicsDiffer, KafkaError) as error:
-            raise StartFailed(f"The topics could not be made: {error}") from error
+    async def viewed(self, department: str) -> Versions:
+        """A department's statuses as the view has them."""
+        rows = await (await self.database(CLEARANCE)).fetch(
+            "SELECT student_id, version, status FROM status WHERE department = $1 AND version > 0", department
+        )
+        return {row["student_id"]: (row["version"], row["status"]) for row in rows}
+
+    async def in_step(self, *departments: str, students: Collection[str] | None = None, timeout_s: float = 30) -> None:
+        """Wait until the view equals each department's newest statuses, of every student or of these."""
+        for department in departments or self.departments:
+            published = _of(await self.published(department), students)
+
+            async def equal(department: str = department, published: Versions = published) -> bool:
+                return _of(await self.viewed(department), students) == published
+
+            await until(equal, f"the view to equal what {department} published", timeout_s)
+
+    async def opened(self, department: str, students: Collection[str], timeout_s: float = 30) -> None:
+        """Wait until a department has published a first status of each of these students."""
+
+        async def published() -> bool:
+            return (await self.published(department)).keys() >= set(students)
+
+        await until(published, f"first statuses of {department}", timeout_s)
+
+    async def students(self, count: int) -> list[str]:
+        """Students nobody else was given, whose first status of the library is in the view."""
+        if len(self._enrolled) < count:
+            self._enrolled += [await self.enrol() for _ in range(ENROLLED_AT_ONCE)]
+            await self.opened("library", self._enrolled)
+        await self.in_step("library")
+        given, self._enrolled = self._enrolled[:count], self._enrolled[count:]
+        return given
+
+    def person(self) -> Person:
+        """A student who can sign in and whom nobody else was given."""
+        return next(self._free)
+
+    async def health(self, name: str, kind: str) -> tuple[int, dict[str, Any]]:
+        """Status and body of `/health/live` or `/health/ready`."""
+        answer = await self.client(name).get(f"/health/{kind}")
+        return answer.status_code, answer.json()
 
 
-def _ready(service: Service, process: Process) -> bool:
-    if (code := process.poll()) is not None:
-        raise StartFailed(f"{service.name} ended with code {code}.{process.last_words()}")
-    return service.is_ready()
+def new_student_id() -> str:
+    """A student number nobody else has."""
+    return f"TS{secrets.randbelow(10**10):010d}"
 
 
-def _in_time(deadline_s: float, late: Sequence[tuple[Service, Process]]) -> None:
-    if late and time.monotonic() > deadline_s:
-        service, process = late[0]
-        raise StartFailed(f"{service.name}: not ready after {READY_TIMEOUT_S} s.{process.last_words()}")
-
-
-def _wait_for(zipkin: RunningZipkin) -> None:
-    if zipkin.server:
-        zipkin.server.wait()
+def _of(versions: Versions, students: Collection[str] | None) -> Versions:
+    return versions if students is None else {one: versions[one] for one in students if one in versions}

@@ -1,17 +1,17 @@
 """The browser, the stage with every page and state, and the town where every service really runs."""
 
-from collections.abc import AsyncIterator, Awaitable, Generator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Final, Protocol
 
 import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError
 
+from deploy.local.installation import Installation
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
 from tests.support.browser.journey_data import CLERK
 from tests.support.browser.scenes import Stage, opened_stage
-from tests.support.installation import Installation
 from tests.support.servers import DatabaseMaker
 
 QUIET: Final = ("Failed to load resource",)
@@ -22,19 +22,6 @@ class Open(Protocol):
     """Opens a browser profile: `await open_profile(PHONE, address=…, cookies=…)`; it is closed after the test."""
 
     def __call__(self, device: Device, *, address: str, **more: Any) -> Awaitable[BrowserContext]: ...
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the processes wrote last beside the failure."""
-    report = yield
-    if report.failed:
-        for installation in Installation.living:
-            for name, log in installation.logs().items():
-                report.sections.append((name, "\n".join(log.splitlines()[-10:])))
-    return report
 
 
 @pytest.fixture(scope="session")

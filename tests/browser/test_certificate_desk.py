@@ -6,6 +6,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
@@ -13,7 +14,7 @@ from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways
 from tests.support.gateway.read_model import Clearance, carrying
-from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
+from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.servers import DatabaseMaker
 
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=("certificate-desk",))
@@ -55,7 +56,7 @@ async def scan(page: Page, text: str, verdict: str) -> None:
 async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
     gate: Gate, open_profile: Open, device: Device
 ) -> None:
-    form = await Clearance(gate.read_model).accept_signed(new_student())
+    form = await Clearance(gate.read_model).accept_signed(new_student_id())
     page = await opened(gate, open_profile, device)
     await scan(page, form.qr_text, "真实有效")
     await page.locator('input[value="self"]').focus()
@@ -72,7 +73,7 @@ async def test_a_debt_after_the_submission_stands_in_red_above_the_form_as_it_wa
     gate: Gate, open_profile: Open, device: Device
 ) -> None:
     clearance = Clearance(gate.read_model)
-    form = await clearance.accept_signed(new_student())
+    form = await clearance.accept_signed(new_student_id())
     await clearance.take_away(form.student_id, "finance", DEBT)
     page = await opened(gate, open_profile, device)
     await scan(page, form.qr_text, "提交后有新情况")

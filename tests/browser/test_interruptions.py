@@ -6,12 +6,12 @@ import re
 import pytest
 from playwright.async_api import Page, expect
 
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE, GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device
 from tests.support.browser.scenes import BY_NAME, Stage
-from tests.support.installation import Installation
 
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadThroughput": 16_000}
 """A crowded campus cell: 400 ms away and 256 kbit/s."""
@@ -89,7 +89,7 @@ async def test_a_session_that_ends_in_the_middle_is_said_and_nothing_is_done(
     await expect(page.locator("main")).to_contain_text("登录已结束")
     assert await journey_data.attempts(town, person) == []
     await page.get_by_role("link", name="统一身份认证登录").click()
-    await journey_data.sign_in(page, person)
+    await journey_data.choose_person(page, person)
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 
 
@@ -106,7 +106,7 @@ async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Ins
     await page.evaluate("scrollTo(0, document.body.scrollHeight)")
     await expect(notice).to_be_in_viewport()
     await notice.get_by_role("link", name="统一身份认证登录").click()
-    await journey_data.sign_in(page, person)
+    await journey_data.choose_person(page, person)
     await expect(page).to_have_url(re.compile("/case$"))
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 

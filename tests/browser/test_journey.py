@@ -10,12 +10,12 @@ from pdfminer.layout import LTPage, LTTextContainer
 from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import Installation
 from deploy.local.services import GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import axe, journey_data
 from tests.support.browser.chromium import PC, PHONE, Device, box
 from tests.support.browser.scenes import RARE
-from tests.support.installation import Installation
 from tests.support.waiting import eventually
 
 A4_POINTS = (595, 842)
@@ -29,7 +29,7 @@ async def test_from_signing_in_to_the_printed_form(town: Installation, open_prof
     page = await context.new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要办理").click()
-    await journey_data.sign_in(page, person)
+    await journey_data.choose_person(page, person)
     await expect(page).to_have_url(f"{town.address(GATEWAY)}/case")
     await expect(page.locator(".at-name dd")).to_have_text(RARE)
     await expect(page.locator("#summary-title")).to_contain_text("1 项已通过，还差 4 项")
@@ -152,7 +152,7 @@ async def _return_directly(town: Installation, open_profile: Open, device: Devic
     """Later, in another browser: the address of the form is enough."""
     page = await (await open_profile(device, address=town.address(GATEWAY))).new_page()
     await page.goto("/completed")
-    await journey_data.sign_in(page, person)
+    await journey_data.choose_person(page, person)
     await expect(page).to_have_url(f"{town.address(GATEWAY)}/completed")
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)
 

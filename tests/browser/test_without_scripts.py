@@ -3,11 +3,11 @@
 import pytest
 from playwright.async_api import Page, expect
 
+from deploy.local.installation import Installation
 from deploy.local.services import GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device
-from tests.support.installation import Installation
 from tests.support.waiting import eventually
 
 
@@ -18,7 +18,7 @@ async def test_everything_is_done_without_scripts(town: Installation, open_profi
     page = await (await open_profile(device, address=town.address(GATEWAY), scripts=False)).new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要办理").click()
-    await journey_data.sign_in(page, person)
+    await journey_data.choose_person(page, person)
     await page.get_by_role("button", name="English").click()
     await page.get_by_role("button", name="切换为中文").click()
     await page.get_by_role("link", name="图书馆-图书借阅：注销").click()

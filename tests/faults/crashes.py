@@ -82,11 +82,9 @@ async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
     if expiring:
         campus.faulty = True
         installation.stop("finance")  # one that does not answer: every attempt is to expire
-        campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=SHORT_LIFE_S)
-        for name in (SECOND, THIRD):
-            installation._services.pop(name, None)
+        installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=SHORT_LIFE_S)
     for name, point in points.items():
-        await installation.start(name, crashpoint=point, wait=False)
+        await installation.start(name, failpoint=point, wait=False)
     tasks = [asyncio.create_task(_work(campus, students))]
     if not expiring:
         tasks.append(asyncio.create_task(_arrivals(campus, students)))
@@ -98,9 +96,8 @@ async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
             with suppress(asyncio.CancelledError):
                 await task
         if expiring:
-            campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
+            installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
         for name in (SECOND, THIRD):
-            installation._services.pop(name, None)
             if name in installation.processes:
                 installation.stop(name)
 

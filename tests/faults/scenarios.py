@@ -162,7 +162,7 @@ async def expiry_against_the_last_answer(campus: Campus, life_s: float, count: i
     campus.faulty = True
     installation = campus.installation
     installation.stop(CLEARANCE)
-    campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=str(life_s))
+    campus.installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=str(life_s))
     await installation.start(CLEARANCE)
     students = [await campus.student() for _ in range(count)]
     await campus.rest()
@@ -177,7 +177,7 @@ async def expiry_against_the_last_answer(campus: Campus, life_s: float, count: i
     finance.resume()
     states = await ends(campus, commands)
     installation.stop(CLEARANCE)
-    campus.with_setting(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
+    campus.installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
     await installation.start(CLEARANCE)
     return states
 

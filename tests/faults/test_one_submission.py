@@ -5,10 +5,10 @@ import time
 
 import httpx
 
+from deploy.local.devices import Device, devices
 from deploy.local.services import GATEWAY
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.observed_installation import Campus
-from tests.support.clicks import Device, devices
 
 CLICKS = 200
 DEVICES = 20
@@ -35,7 +35,7 @@ async def test_two_hundred_clicks_through_two_gateways_are_one_submission(campus
         campus.history.add(Kind.ASK, student_id, Outcome.OK, began_s=began_s, reply=reply)
     assert await campus.end_of(named.pop()) == "done"
     await campus.look(student_id)
-    shown = [(await device.look(gateway)).json() for device in clicking[:2] for gateway in gateways]
+    shown = [(await device.read(gateway)).json() for device in clicking[:2] for gateway in gateways]
     assert {one["state"] for one in shown} == {"done"}
     assert len({one["form_number"] for one in shown}) == 1, "one receipt on every device"
     again = await clicking[0].submit(gateways[0])

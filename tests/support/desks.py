@@ -1,7 +1,6 @@
 """A department's desk over a real database, without its HTTP side: what tests of the kit start from."""
 
 import importlib
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -23,11 +22,6 @@ DEPARTMENTS = tuple(discover())
 def rules_of(department: str) -> DepartmentRules[Any]:
     rules: DepartmentRules[Any] = importlib.import_module(f"services.{department}.operations").RULES
     return rules
-
-
-def some_student() -> str:
-    """A student id nobody else has."""
-    return f"TS{secrets.randbelow(10**10):010d}"
 
 
 def now() -> datetime:

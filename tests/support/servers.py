@@ -14,6 +14,7 @@ import pytest
 
 from deploy.local.processes.process import StartFailed
 from deploy.local.processes.state_folder import StateFolder, claim_any, clean
+from deploy.local.running_services import delete_topics
 from deploy.local.servers.jars import JarsMissing, cache_folder
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.obtain import (
@@ -26,7 +27,6 @@ from deploy.local.servers.obtain import (
 )
 from deploy.local.servers.postgres import Postgres, create_database, drop_database
 from tests.support.containers import NoEngine, kafka_container, postgres_container
-from tests.support.kafka.topics import delete_topics
 from tests.support.paths import ROOT
 
 T = TypeVar("T")

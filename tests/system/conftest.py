@@ -1,27 +1,14 @@
 """Installations that tests share, so that their processes are started once, and their last words when a test fails."""
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator
 
 import pytest
 
+from deploy.local.installation import Installation
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres, RunningZipkin
 from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
-from tests.support.installation import Installation
 
 LINES = 25
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(
-    item: pytest.Item, call: pytest.CallInfo[None]
-) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show what the processes wrote last beside the failure."""
-    report = yield
-    if report.failed:
-        for installation in Installation.living:
-            for name, log in installation.logs().items():
-                report.sections.append((f"{installation.namespace} {name}", "\n".join(log.splitlines()[-LINES:])))
-    return report
 
 
 @pytest.fixture(scope="package")

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import Installation
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
 from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
-from tests.support.gateway.server import Browser
-from tests.support.installation import Installation
+from tests.support.gateway.server import Browser, sign_in
 from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, PAGE_POLL_S, checks, line_of
 
@@ -52,7 +52,7 @@ async def person(own: Installation) -> Person:
 
 @pytest.fixture
 async def browser(own: Installation, person: Person) -> AsyncIterator[Browser]:
-    browser = await own.browser(person)
+    browser = await sign_in(own, person)
     await eventually(lambda: is_clear(browser), what="the library's line to pass", timeout_s=60, poll_s=PAGE_POLL_S)
     yield browser
     await browser.close()
@@ -111,7 +111,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     await own.in_step("library", timeout_s=60)
     await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30, poll_s=PAGE_POLL_S)
     await eventually(lambda: all_ready(own), what="every service to be ready again", timeout_s=60)
-    said = await own.said("library")
+    said = await own.published("library")
     assert [said[student_id][0] for student_id in students] == [1 + CHANGES] * len(students)
     assert pids == {name: process.pid for name, process in own.processes.items()}, "nothing was started again"
 

@@ -9,9 +9,10 @@ from typing import Final
 
 import pytest
 
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE, GATEWAY
 from services.kit.manifests import discover
-from tests.support.installation import Installation
+from tests.support.gateway.server import sign_in
 
 CHECKS: Final = (
     "not_a_server_error",
@@ -42,7 +43,7 @@ async def test_the_students_api_answers_as_it_documents(campus: Installation, si
         person = campus.person()
         assert person.student_id is not None
         await campus.enrol(person.student_id)
-        browser = await campus.browser(person)
+        browser = await sign_in(campus, person)
         headers = browser.headers({"X-CSRF-Token": await browser.csrf()})
         await browser.close()
     await answers_as_documented(campus.address(GATEWAY), headers, tmp_path)

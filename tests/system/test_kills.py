@@ -5,8 +5,8 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE
-from tests.support.installation import Installation
 from tests.support.kafka.topics import each_once, everything, nothing_lost, versions
 from tests.support.waiting import eventually
 
@@ -41,20 +41,22 @@ async def test_a_projector_that_dies_in_a_batch_goes_on_where_its_database_says(
     students = await pair.students(4)
     pair.stop(CLEARANCE)
     await fine(pair, students)
-    await pair.start(CLEARANCE, crashpoint=crashpoint, wait=False)
+    await pair.start(CLEARANCE, failpoint=crashpoint, wait=False)
     await pair.crashed(CLEARANCE)
     await pair.start(CLEARANCE)
     await pair.in_step("library")
     records = await everything(pair.kafka, pair.topics.status("library"))
     for student_id in students:
         assert each_once(versions(records, student_id))
-        assert (await pair.seen("library"))[student_id][0] == 1 + FINES
+        assert (await pair.viewed("library"))[student_id][0] == 1 + FINES
     assert await dead_letters(pair, CLEARANCE) == 0
 
 
-async def test_a_projector_killed_while_it_writes_a_batch_leaves_nothing_half_written(pair: Installation) -> None:
+async def test_a_projector_killed_while_it_writes_a_batch_leaves_nothing_half_written(
+    pair: Installation,
+) -> None:
     students = await pair.students(6)
-    before = await pair.seen("library")
+    before = await pair.viewed("library")
     blocker = await pair.connect(CLEARANCE)
     transaction = blocker.transaction()
     await transaction.start()
@@ -69,9 +71,9 @@ async def test_a_projector_killed_while_it_writes_a_batch_leaves_nothing_half_wr
     pair.kill(CLEARANCE)
     await transaction.rollback()
     await blocker.close()
-    seen = await pair.seen("library")
+    seen = await pair.viewed("library")
     assert seen[max(students)] == before[max(students)]
-    assert seen != await pair.said("library")
+    assert seen != await pair.published("library")
     await pair.start(CLEARANCE)
     await pair.in_step("library")
     records = await everything(pair.kafka, pair.topics.status("library"))
@@ -84,7 +86,7 @@ async def test_a_department_that_dies_as_it_hears_of_a_case_gives_one_first_word
 ) -> None:
     pair.stop("library")
     students = [await pair.enrol() for _ in range(3)]
-    await pair.start("library", crashpoint=crashpoint, wait=False)
+    await pair.start("library", failpoint=crashpoint, wait=False)
     await pair.crashed("library")
     await pair.start("library")
     await pair.opened("library", students)
@@ -101,13 +103,13 @@ async def test_a_relay_that_dies_between_sending_and_deleting_loses_nothing(
 ) -> None:
     students = await pair.students(3)
     pair.kill("library")
-    await pair.start("library", crashpoint=crashpoint)
+    await pair.start("library", failpoint=crashpoint)
     with suppress(httpx.TransportError):  # it ends among these
         await fine(pair, students)
     await pair.crashed("library")
     await pair.start("library")
     await pair.in_step("library")
-    said = await pair.said("library")
+    said = await pair.published("library")
     records = await everything(pair.kafka, pair.topics.status("library"))
     for student_id in students:
         assert nothing_lost(versions(records, student_id))
@@ -125,7 +127,7 @@ async def test_a_desk_whose_process_dies_has_said_and_done_both_or_neither(
 ) -> None:
     (student_id,) = await pair.students(1)
     pair.kill("library")
-    await pair.start("library", crashpoint=crashpoint)
+    await pair.start("library", failpoint=crashpoint)
     body = {"student_id": student_id, "fine_id": "F-1", "amount": "2.00"}
     headers = {"Idempotency-Key": f"once-{student_id}"}
     with pytest.raises(httpx.TransportError):
@@ -133,7 +135,7 @@ async def test_a_desk_whose_process_dies_has_said_and_done_both_or_neither(
     await pair.crashed("library")
     await pair.start("library")
     await pair.in_step("library")
-    assert (await pair.said("library"))[student_id][0] == (2 if kept else 1)
+    assert (await pair.published("library"))[student_id][0] == (2 if kept else 1)
     again = (await pair.client("library").post("/operations/fine", json=body, headers=headers)).json()
     assert (again["status_version"], again["repeated"]) == (2, kept), "asked again, it is done once"
     await pair.in_step("library")

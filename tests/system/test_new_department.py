@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
+from deploy.local.installation import Installation
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY, ROOT
-from tests.support.gateway.server import Events
-from tests.support.installation import Installation
+from tests.support.gateway.server import Events, sign_in
 from tests.support.samples.sample_department import NEW, TITLE, add_department
 from tests.support.waiting import eventually
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of, told
@@ -39,11 +39,11 @@ async def grown(
     """The new department, the clearance and the gateway, provisioned by the commands and run from the tree."""
     installation = Installation(tmp_path_factory.mktemp("grown"), postgres=postgres.dsn, kafka=kafka.address, root=tree)
     secrets = installation.folder / "databases.json"
-    Installation.living.append(installation)
+    Installation.open.append(installation)
     try:
         provision(installation, postgres.dsn, "topics")
         provision(installation, postgres.dsn, "databases", "--secrets", str(secrets))
-        installation.know(json.loads(secrets.read_text()))
+        installation.assign_databases(json.loads(secrets.read_text()))
         await installation.start(NEW, CLEARANCE, IDENTITY, GATEWAY)
         yield installation
     finally:
@@ -84,7 +84,7 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation
     person = grown.person()
     student_id = person.student_id or ""
     await grown.enrol(student_id)
-    browser = await grown.browser(person)
+    browser = await sign_in(grown, person)
 
     async def has_spoken() -> bool:
         return bool((await checks(browser))[f"{NEW}/check-out"]["state"] == "clear")

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
+from deploy.local.installation import Installation, new_student_id
 from deploy.local.services import CLEARANCE
 from services.kit.messaging.producer import partition_of
-from tests.support.desks import some_student
-from tests.support.installation import Installation
+from tests.support.gateway.server import sign_in
 from tests.support.kafka.topics import Producer, RawHeaders
 from tests.support.waiting import eventually
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of
@@ -74,7 +74,7 @@ UNREADABLE: Mapping[str, Callable[[str], bytes | None]] = {
     "version 2^31": lambda student: encoded(student, version=2**31),
     "version 0": lambda student: encoded(student, version=0),
     "another department's word": lambda student: encoded(student, department="finance"),
-    "another student's word": lambda student: encoded(some_student()),
+    "another student's word": lambda student: encoded(new_student_id()),
 }
 
 
@@ -88,9 +88,9 @@ class Neighbours:
 
 @pytest.fixture
 async def neighbours(campus: Installation) -> Neighbours:
-    one, other = some_student(), some_student()
+    one, other = new_student_id(), new_student_id()
     while partition_of(other.encode(), PARTITIONS) != partition_of(one.encode(), PARTITIONS):
-        other = some_student()
+        other = new_student_id()
     for student_id in (one, other):
         await campus.enrol(student_id)
     await campus.opened("library", [one, other])
@@ -101,10 +101,10 @@ async def neighbours(campus: Installation) -> Neighbours:
 async def flows_on(campus: Installation, student_id: str) -> None:
     """A later word on another student of the same partition arrives."""
     await campus.put("library", student_id, {"card": "cancelled", "thesis": "approved"})
-    version = (await campus.said("library"))[student_id][0]
+    version = (await campus.published("library"))[student_id][0]
 
     async def arrived() -> bool:
-        return (await campus.seen("library"))[student_id][0] == version
+        return (await campus.viewed("library"))[student_id][0] == version
 
     await eventually(arrived, what="the word on the other student")
 
@@ -143,7 +143,7 @@ async def test_what_cannot_be_read_hides_one_item_and_holds_up_nobody(
     assert letter is not None
     assert letter["bytes"] == (None if value is None else len(value))
     assert neighbours.poisoned not in letter["reason"]
-    version, _ = (await campus.seen("library"))[neighbours.poisoned]
+    version, _ = (await campus.viewed("library"))[neighbours.poisoned]
     assert version == 1, "what was known stays known, and is not shown as true"
 
 
@@ -158,7 +158,7 @@ async def test_a_record_under_no_students_key_hides_nothing_and_is_kept(
     await flows_on(campus, neighbours.other)
     assert await letter_at(campus, place) is not None
     assert await readable(campus, neighbours.poisoned)
-    assert (await campus.seen("library"))[neighbours.poisoned][0] == 1
+    assert (await campus.viewed("library"))[neighbours.poisoned][0] == 1
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ async def test_a_header_that_is_null_or_no_text_takes_nothing_from_a_good_word(
         student = neighbours.poisoned
         await producer.send(campus.topics.status("library"), student.encode(), encoded(student), headers)
     await flows_on(campus, neighbours.other)
-    assert (await campus.seen("library"))[neighbours.poisoned][0] == 2
+    assert (await campus.viewed("library"))[neighbours.poisoned][0] == 2
     assert await readable(campus, neighbours.poisoned)
 
 
@@ -183,7 +183,7 @@ async def test_a_header_whose_name_is_no_text_stops_nobody(campus: Installation,
         topic = campus.topics.status("library")
         await producer.send_with_header_named(b"\xff\xfe\xfd", topic, student.encode(), encoded(student))
     await flows_on(campus, neighbours.other)
-    assert (await campus.seen("library"))[student][0] == 2
+    assert (await campus.viewed("library"))[student][0] == 2
     assert await readable(campus, student)
 
 
@@ -200,7 +200,7 @@ async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(c
         for person in (first, second):
             key = (person.student_id or "").encode()
             places.append(await producer.send(campus.topics.status("library"), key, b"{}", JSON_HEADERS))
-    browser = await campus.browser(first)
+    browser = await sign_in(campus, first)
     await eventually(lambda: says(browser, "waiting"), what="the item to be unreadable", poll_s=PAGE_POLL_S)
     assert (await checks(browser))["library/borrowing"]["doubt"] == "unreadable"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
@@ -222,7 +222,7 @@ async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(c
     await eventually(lambda: says(browser, "clear"), what="the item to be what was known", poll_s=PAGE_POLL_S)
     await browser.close()
 
-    browser = await campus.browser(second)
+    browser = await sign_in(campus, second)
     await eventually(lambda: says(browser, "waiting"), what="the other's item to be unreadable", poll_s=PAGE_POLL_S)
     await campus.put("library", second.student_id or "", {"card": "cancelled", "thesis": "returned"})
     await eventually(lambda: says(browser, "clear"), what="a later readable word to end the doubt", poll_s=PAGE_POLL_S)
@@ -246,7 +246,7 @@ async def test_a_letter_that_todays_code_reads_is_applied_where_it_stood(
     assert replayed.status_code == 204, replayed.text
     assert await letter_at(campus, place) is None
     assert await readable(campus, student)
-    assert (await campus.seen("library"))[student][0] == 2
+    assert (await campus.viewed("library"))[student][0] == 2
 
 
 async def says(browser: Any, state: str) -> bool:

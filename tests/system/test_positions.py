@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE
+from services.clearance.view.projector import NAME as PROJECTOR
 from services.clearance.view.view_store import view_hash
-from tests.support.installation import Installation
 from tests.support.kafka import groups
 from tests.support.kafka.topics import Producer, each_once, everything, versions
 from tests.support.waiting import eventually
@@ -38,7 +39,7 @@ async def test_a_view_replayed_from_zero_is_equal_by_hash(pair: Installation) ->
 
     await eventually(parked, what="the unreadable record to be parked")
     live = await hash_of_view(pair)
-    said = await pair.seen("library")
+    said = await pair.viewed("library")
     assert pair.stop(CLEARANCE) == 0
     await (await pair.database(CLEARANCE)).execute("TRUNCATE status, source, consumer_offset")
     assert await hash_of_view(pair) != live
@@ -48,7 +49,7 @@ async def test_a_view_replayed_from_zero_is_equal_by_hash(pair: Installation) ->
         return await hash_of_view(pair) == live
 
     await eventually(equal, what="the replayed view to be equal")
-    assert await pair.seen("library") == said
+    assert await pair.viewed("library") == said
     letters = await (await pair.database(CLEARANCE)).fetchval("SELECT count(*) FROM dead_letter WHERE ended_at IS NULL")
     assert letters == 1, "read again, it is the same dead letter"
     rebuilt = pair.command(CLEARANCE, "rebuild", "--check")
@@ -65,22 +66,24 @@ async def test_kafkas_offsets_count_for_nothing(pair: Installation) -> None:
         assert pair.stop(CLEARANCE) == 0
         await fined(pair, students, f"F-{moved}")
         if moved == "deleted":
-            await groups.delete(pair.kafka, pair.projector)
+            await groups.delete(pair.kafka, pair.topics.group(PROJECTOR))
         else:
-            await groups.move(pair.kafka, pair.projector, topic, None if moved == "end" else 0)
+            await groups.move(pair.kafka, pair.topics.group(PROJECTOR), topic, None if moved == "end" else 0)
         await pair.start(CLEARANCE)
         await pair.in_step("library")
     records = await everything(pair.kafka, pair.topics.status("library"))
     assert all(each_once(versions(records, student_id)) for student_id in students)
 
 
-async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(pair: Installation) -> None:
+async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(
+    pair: Installation,
+) -> None:
     students = await pair.students(8)
     await pair.start(SECOND)
     try:
 
         async def shared_by_two() -> bool:
-            counts = await groups.shares(pair.kafka, pair.projector)
+            counts = await groups.shares(pair.kafka, pair.topics.group(PROJECTOR))
             return len(counts) == 2 and min(counts) > 0
 
         await eventually(shared_by_two, what="both to have partitions", timeout_s=60, poll_s=0.5)
@@ -90,7 +93,7 @@ async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_o
         await fined(pair, students, "F-2")
         # The session of the dead one ends within 12 s; then the other reads what it left.
         await pair.in_step("library", timeout_s=40)
-        assert len(await groups.shares(pair.kafka, pair.projector)) == 1
+        assert len(await groups.shares(pair.kafka, pair.topics.group(PROJECTOR))) == 1
     finally:
         await pair.start(CLEARANCE)
         pair.stop(SECOND)
@@ -121,12 +124,12 @@ async def test_a_long_transaction_with_a_low_outbox_id_loses_nothing(pair: Insta
     )
     await fined(pair, quick, "F-2")
     await pair.in_step("library")
-    assert (await pair.seen("library"))[slow][0] == 1
+    assert (await pair.viewed("library"))[slow][0] == 1
     await transaction.commit()
     await early.close()
 
     async def heard() -> bool:
-        return (await pair.seen("library"))[slow][0] == 2
+        return (await pair.viewed("library"))[slow][0] == 2
 
     await eventually(heard, what="what was said late under a low id")
     status = json.dumps(word["data"])

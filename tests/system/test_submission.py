@@ -5,10 +5,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE
 from services.gateway.case.decision import CheckState
-from tests.support.gateway.server import Browser
-from tests.support.installation import Installation
+from tests.support.gateway.server import Browser, sign_in
 from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, states
 
@@ -20,7 +20,7 @@ async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, Br
     await campus.enrol(student_id)
     for department, record in {**CLEAR, **records}.items():
         await campus.put(department, student_id, record)
-    browser = await campus.browser(person)
+    browser = await sign_in(campus, person)
 
     async def all_clear() -> bool:
         return await states(browser) == {CheckState.CLEAR}

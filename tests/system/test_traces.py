@@ -10,9 +10,9 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE, GATEWAY
-from tests.support.gateway.server import Events
-from tests.support.installation import Installation
+from tests.support.gateway.server import Events, sign_in
 from tests.support.kafka.topics import Producer
 from tests.support.spans import Span, ancestors, raw, service_of, trace
 from tests.support.waiting import eventually
@@ -155,7 +155,7 @@ async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
     assert {answer.status_code for answer in wrong} <= {400, 404, 409, 422}
     assert all(name not in answer.text and student_id not in answer.text for answer in wrong)
     await campus.in_step("library", students=[student_id])
-    browser = await campus.browser(person)
+    browser = await sign_in(campus, person)
     async with browser.stream("/case/live") as response:
         await Events(response).next()
     assert name in (await browser.get("/case")).text

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from deploy.local.installation import Installation
 from services.gateway.case.decision import CheckState
-from tests.support.gateway.server import Browser, Events
-from tests.support.installation import Installation
+from tests.support.gateway.server import Browser, Events, sign_in
 from tests.support.waiting import eventually
 
 PAGE_POLL_S = 0.25
@@ -31,7 +31,7 @@ async def states(browser: Browser) -> set[str]:
 
 async def test_a_student_on_the_roster_has_a_first_word_of_every_department(campus: Installation) -> None:
     person = campus.person()
-    browser = await campus.browser(person)
+    browser = await sign_in(campus, person)
     assert (await browser.get("/api/v1/case")).status_code == 404
     await campus.enrol(person.student_id or "", name="王暂名")
 
@@ -51,13 +51,15 @@ async def test_a_student_on_the_roster_has_a_first_word_of_every_department(camp
     await browser.close()
 
 
-async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_open_page(campus: Installation) -> None:
+async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_open_page(
+    campus: Installation,
+) -> None:
     person = campus.person()
     student_id = person.student_id or ""
     await campus.enrol(student_id)
     await campus.opened("finance", [student_id])
     await campus.in_step("finance", students=[student_id])
-    browser = await campus.browser(person)
+    browser = await sign_in(campus, person)
     assert "1682.40" not in (await browser.get("/case")).text
 
     async with browser.stream("/case/live") as response:
@@ -79,13 +81,15 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
     await browser.close()
 
 
-async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_submitted(campus: Installation) -> None:
+async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_submitted(
+    campus: Installation,
+) -> None:
     person = campus.person()
     student_id = person.student_id or ""
     await campus.enrol(student_id)
     for department, record in CLEAR.items():
         await campus.put(department, student_id, record)
-    browser = await campus.browser(person)
+    browser = await sign_in(campus, person)
 
     async def all_clear() -> bool:
         return await states(browser) == {CheckState.CLEAR}
@@ -102,16 +106,18 @@ async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_
     await browser.close()
 
 
-async def test_a_student_the_service_is_not_for_is_told_so_and_spoken_of_by_nobody(campus: Installation) -> None:
+async def test_a_student_the_service_is_not_for_is_told_so_and_spoken_of_by_nobody(
+    campus: Installation,
+) -> None:
     person = campus.person()
     student_id = person.student_id or ""
     await campus.enrol(student_id, leave_category="结业离校")
     other = await campus.enrol()
     await campus.opened("library", [other])
-    browser = await campus.browser(person)
+    browser = await sign_in(campus, person)
     assert (await browser.get("/api/v1/case")).json()["state"] == "not-served"
     assert "结业的学生不使用本服务" in (await browser.get("/case")).text
-    assert student_id not in await campus.said("library")
+    assert student_id not in await campus.published("library")
     await browser.close()
 
 

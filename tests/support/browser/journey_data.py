@@ -6,8 +6,9 @@ from typing import Any, Final
 from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import Installation
 from deploy.local.services import CLEARANCE
-from tests.support.installation import Installation
+from tests.support.gateway.server import sign_in
 from tests.support.waiting import eventually
 
 ROOM: Final = {"campus": "南湖校区", "building": "梅苑2号楼", "room": "A3071"}
@@ -56,13 +57,13 @@ async def student(town: Installation, records: dict[str, dict[str, Any]], *, nam
 
 async def cookies(town: Installation, person: Person) -> dict[str, str]:
     """Of a browser in which the person has signed in."""
-    browser = await town.browser(person)
+    browser = await sign_in(town, person)
     kept = dict(browser.cookies)
     await browser.close()
     return kept
 
 
-async def sign_in(page: Page, person: Person) -> None:
+async def choose_person(page: Page, person: Person) -> None:
     """On the identity provider's page: look oneself up by student number, and choose."""
     await page.get_by_role("searchbox").fill(person.student_id or "")
     await page.get_by_role("button", name="查找").click()

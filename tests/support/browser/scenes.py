@@ -16,13 +16,14 @@ import asyncpg
 from playwright.async_api import Page, Response
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from schemas.events import CommandAnswered, CommandOutcome, Reason
 from services.clearance.app import FOLDERS
 from services.gateway.read_model.types import ReceivedStatus
 from services.gateway.tables.commands import ends
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
+from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.samples import case_samples
 
 NOWHERE: Final = "postgresql://nobody@127.0.0.1:9/none"
@@ -141,7 +142,7 @@ async def opened_stage(make_database: DatabaseMaker, people: int = 240) -> Async
     """A stage for the length of a `with`."""
     database, other, read_model = [await make_database(name) for name in ("gateway", "gateway", "clearance")]
     await migrate(read_model, FOLDERS)
-    cast = tuple(Person(sub=f"u-{n}", name=f"虚构{n}", student_id=new_student()) for n in range(people))
+    cast = tuple(Person(sub=f"u-{n}", name=f"虚构{n}", student_id=new_student_id()) for n in range(people))
     calm = {"freshness_bound_s": 86_400}
     async with AsyncExitStack() as running:
         gate = running.enter_context(running_gateway(database, read_model, (*cast, *CLERKS), **calm))
@@ -266,7 +267,7 @@ async def _attempt(
 
 async def verified(stage: Stage, page: Page) -> None:
     """Somebody asks whether a form is genuine."""
-    form = await stage.clearance.accept_signed(new_student())
+    form = await stage.clearance.accept_signed(new_student_id())
     await page.locator("#form_number").fill(form.form_number)
     await page.locator("#code").fill(form.code)
     await _enter(page)
@@ -280,20 +281,20 @@ async def not_verified(stage: Stage, page: Page) -> None:
 
 async def scanned(stage: Stage, page: Page) -> None:
     """A clerk scans a form."""
-    form = await stage.clearance.accept_signed(new_student(), name=RARE)
+    form = await stage.clearance.accept_signed(new_student_id(), name=RARE)
     await page.locator("#form").fill(form.qr_text)
     await _enter(page)
 
 
 async def scanned_after_a_debt(stage: Stage, page: Page) -> None:
-    form = await stage.clearance.accept_signed(new_student(), name=RARE)
+    form = await stage.clearance.accept_signed(new_student_id(), name=RARE)
     await stage.clearance.take_away(form.student_id, "finance", ARREARS)
     await page.locator("#form").fill(form.qr_text)
     await _enter(page)
 
 
 async def scanned_forgery(stage: Stage, page: Page) -> None:
-    form = await stage.clearance.accept_signed(new_student())
+    form = await stage.clearance.accept_signed(new_student_id())
     await page.locator("#form").fill(form.qr_text[:-1] + ("B" if form.qr_text.endswith("A") else "A"))
     await _enter(page)
 

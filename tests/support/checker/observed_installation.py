@@ -4,7 +4,6 @@ were told, and the evidence of it all."""
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,7 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from deploy.local.installation import Installation, new_student_id
 from deploy.local.services import CLEARANCE, GATEWAY
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.manifests import required_checks
@@ -24,8 +24,6 @@ from tests.support.checker.clients import CLEAR, Clients
 from tests.support.checker.evidence import Evidence, Record
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import watch
-from tests.support.desks import some_student
-from tests.support.installation import Installation
 from tests.support.kafka.topics import everything
 
 REST_TIMEOUT_S: Final = 60.0
@@ -59,8 +57,9 @@ class Campus(Clients):
         for name in self.names:
             kind = name if name in (CLEARANCE, GATEWAY) else "department"
             await watch(await self.installation.database(name), kind)
-        dsn = self.installation._services[GATEWAY].environment["LIXIAO_DATABASE"]
-        reader = self.installation._services[GATEWAY].environment["LIXIAO_READ_MODEL"]
+        environment = self.installation.service(GATEWAY).environment
+        dsn = environment["LIXIAO_DATABASE"]
+        reader = environment["LIXIAO_READ_MODEL"]
         self.pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
         self.readers = await asyncpg.create_pool(reader, min_size=1, max_size=8)
         self.commands = StudentCommandTable(self.pool, self.installation.topics, Wakeup())
@@ -69,11 +68,6 @@ class Campus(Clients):
         for pool in (self.pool, self.readers):
             pool.terminate()
         await self.installation.close()
-
-    def with_setting(self, name: str, **variables: str) -> None:
-        """Start `name` with these variables from its next start on."""
-        service = self.installation._services[name]
-        self.installation._services[name] = replace(service, environment={**service.environment, **variables})
 
     async def mend(self) -> None:
         """Start whatever is not running."""
@@ -85,7 +79,7 @@ class Campus(Clients):
 
     async def student(self, *, library: Mapping[str, Any] | None = None) -> str:
         """A student with an open case, whose records are clear unless `library` says otherwise."""
-        student_id = some_student()
+        student_id = new_student_id()
         await self._until_done(lambda: self.installation.enrol(student_id))
         for name, record in {**CLEAR, **({"library": library} if library is not None else {})}.items():
             await self._until_done(partial(self.installation.put, name, student_id, record))

@@ -20,6 +20,7 @@ from uuid import uuid4
 import asyncpg
 from aiokafka import ConsumerRecord
 
+from deploy.local.installation import new_student_id
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.events import Reason
 from schemas.topics import PARTITIONS, Topics
@@ -58,7 +59,7 @@ from tests.support.checker.clients import CLEAR, Clients
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import watch
-from tests.support.desks import rules_of, some_student
+from tests.support.desks import rules_of
 
 _REPLACED: Final = Reason(code="record-replaced")
 NOWHERE: Final = "127.0.0.1:9"
@@ -176,7 +177,7 @@ class Stage(Clients):
             await drop_database(self._postgres, dsn.rpartition("/")[2].partition("?")[0])
 
     async def student(self, *, library: Mapping[str, Any] | None = None) -> str:
-        student_id = some_student()
+        student_id = new_student_id()
         for name, record in {**CLEAR, **({"library": library} if library is not None else {})}.items():
             rules = self.desks[name].rules
             body = rules.record.model_validate(record)

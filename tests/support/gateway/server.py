@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import re
-import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from deploy.local.identity.app import Provider, create_app
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
+from deploy.local.installation import Installation
+from deploy.local.services import GATEWAY
 from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.sessions import COOKIE
@@ -30,10 +31,6 @@ Headers = Mapping[str, str] | None
 SECRET = "a secret of the test"
 NO_BROKER = "127.0.0.1:9"
 """Nothing listens there: what is asked waits in the outbox, where a test can look at it."""
-
-
-def new_student() -> str:
-    return f"TS{secrets.token_hex(5).upper()}"
 
 
 @dataclass(frozen=True)
@@ -144,6 +141,14 @@ class Browser:
     @property
     def session_id(self) -> str | None:
         return self.cookies.get(COOKIE)
+
+
+async def sign_in(installation: Installation, person: Person) -> Browser:
+    """A browser in which `person` has signed in at the installation's identity provider."""
+    browser = Browser(Gate(installation.address(GATEWAY), "", "", tuple(installation.people)))
+    answer = await browser.sign_in(person)
+    assert answer.status_code == 303, answer.text
+    return browser
 
 
 class Events:

@@ -5,12 +5,13 @@ from typing import Any
 import asyncpg
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Gate, new_student
+from tests.support.gateway.server import Gate
 from tests.support.samples import case_samples
 
-PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student()) for number in range(40))
+PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student_id()) for number in range(40))
 STAFF = Person(sub="staff", name="方石", roles=("desk:library",))
 
 

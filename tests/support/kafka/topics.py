@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.util import calc_crc32c
 
 from schemas.events import StatusChanged
@@ -90,15 +89,3 @@ class Producer:
 
 def _data(value: bytes) -> bytes:
     return json.dumps(json.loads(value)["data"]).encode()
-
-
-async def delete_topics(address: str, prefix: str) -> None:
-    """Delete every topic of a namespace: a long session would drown its broker in old partitions."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
-    await admin.start()
-    try:
-        old = [topic for topic in await admin.list_topics() if topic.startswith(f"{prefix}.")]
-        if old:
-            await admin.delete_topics(old, timeout_ms=10_000)
-    finally:
-        await admin.close()

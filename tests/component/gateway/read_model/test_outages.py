@@ -10,15 +10,16 @@ import psutil
 import pytest
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from deploy.local.servers.postgres import Postgres
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Events, Gate, new_student, running_gateway
+from tests.support.gateway.server import Browser, Events, Gate, running_gateway
 from tests.support.servers import DatabaseMaker
 from tests.support.waiting import eventually
 
-STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student())
+STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student_id())
 
 
 @pytest.fixture

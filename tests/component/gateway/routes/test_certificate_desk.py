@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from schemas.codec import read
 from schemas.events import CertificateIssueAsked, Reason, TakenBy
 from services.clearance.app import FOLDERS
@@ -20,13 +21,13 @@ from services.kit.postgres.migrations import migrate
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
 from tests.support.gateway.read_model import Clearance, Signed, carrying
-from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
+from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.servers import DatabaseMaker
 from tests.support.waiting import eventually
 
 CLERKS = tuple(Person(sub=f"clerk-{number}", name="方石", roles=("certificate-desk",)) for number in range(24))
-STUDENTS = tuple(Person(sub=f"s-{number}", name="虚构", student_id=new_student()) for number in range(8))
-BOTH = Person(sub="both", name="纪小满", student_id=new_student(), roles=("certificate-desk",))
+STUDENTS = tuple(Person(sub=f"s-{number}", name="虚构", student_id=new_student_id()) for number in range(8))
+BOTH = Person(sub="both", name="纪小满", student_id=new_student_id(), roles=("certificate-desk",))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 _clerks, _students = iter(CLERKS), iter(STUDENTS)
 
@@ -47,7 +48,7 @@ def clerk() -> Person:
 @pytest.fixture
 async def signed(clearance: Clearance) -> Signed:
     """A genuine form."""
-    return await clearance.accept_signed(new_student())
+    return await clearance.accept_signed(new_student_id())
 
 
 @pytest.fixture
@@ -160,9 +161,9 @@ async def test_what_is_not_genuine_shows_nothing_of_anybody(
     gate: Gate, browser: Browser, clerk: Person, clearance: Clearance, signed: Signed
 ) -> None:
     token = await at_desk(browser, clerk)
-    revoked = await clearance.accept_signed(new_student(), name="已撤销")
+    revoked = await clearance.accept_signed(new_student_id(), name="已撤销")
     await clearance.revoke(revoked.kid)
-    edited = await clearance.accept_signed(new_student(), name="司空改")
+    edited = await clearance.accept_signed(new_student_id(), name="司空改")
     await clearance.edit_facts(edited.student_id)
     other = signed.form_number[:-1] + ("2" if signed.form_number[-1] != "2" else "3")
     cases = {
@@ -327,7 +328,7 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
     assert "提交。" in page.text
     for hidden in ("欧阳", signed.student_id, "通过"):
         assert hidden not in page.text
-    revoked = await clearance.accept_signed(new_student())
+    revoked = await clearance.accept_signed(new_student_id())
     await clearance.revoke(revoked.kid)
     wrong = [
         {"form_number": signed.form_number, "code": "22222222"},
@@ -346,7 +347,7 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
 async def test_the_public_keys_are_listed_and_verify_a_form_without_the_service(
     browser: Browser, clearance: Clearance, signed: Signed
 ) -> None:
-    revoked = await clearance.accept_signed(new_student())
+    revoked = await clearance.accept_signed(new_student_id())
     await clearance.revoke(revoked.kid)
     answer = await browser.get("/.well-known/lixiao-keys.json")
     assert answer.headers["content-type"].startswith("application/jwk-set+json")

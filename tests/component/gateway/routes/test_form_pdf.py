@@ -9,14 +9,15 @@ from pdfminer.high_level import extract_text
 from pdfminer.pdfpage import PDFPage
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate, new_student, running_gateway
+from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.servers import DatabaseMaker
 
 RARE = "䶮㛃𠮷𬭚𰻝"
-PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student()) for number in range(4))
+PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_id()) for number in range(4))
 
 
 @pytest.fixture(scope="module")

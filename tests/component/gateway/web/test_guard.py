@@ -6,8 +6,9 @@ import re
 import pytest
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
 from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate, new_student
+from tests.support.gateway.server import Browser, Gate
 from tests.support.gateway.visits import card_open, commands, id_of
 
 
@@ -52,7 +53,7 @@ async def test_a_write_without_the_sessions_token_does_nothing(
 async def test_no_student_number_but_the_sessions_own_reaches_anything(
     browser: Browser, clearance: Clearance, person: Person
 ) -> None:
-    other = new_student()
+    other = new_student_id()
     await clearance.open(other, name="别的同学")
     await clearance.open(id_of(person))
     await browser.sign_in(person)

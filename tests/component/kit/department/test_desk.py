@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
+from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.idempotency import KEPT, KeyReused, forget, request_key
 from services.kit.operations import Held
-from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, said, some_student
+from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, said
 
 
 def first_row(desk: Any, student_id: str) -> Any:
@@ -24,7 +25,7 @@ def import_first_row(desk: Any, student_id: str) -> Any:
 @pytest.mark.parametrize("department", DEPARTMENTS)
 async def test_an_opened_case_gets_a_first_status_though_nothing_is_on_record(database: str, department: str) -> None:
     async with desk_over(database, department) as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
         (status,) = await said(desk)
         assert (status.student_id, status.department, status.version) == (student_id, department, 1)
@@ -36,7 +37,7 @@ async def test_an_opened_case_gets_a_first_status_though_nothing_is_on_record(da
 @pytest.mark.parametrize("department", DEPARTMENTS)
 async def test_a_change_is_one_transaction_with_its_numbered_status(database: str, department: str) -> None:
     async with desk_over(database, department) as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
         changed = await desk.change(student_id, import_first_row(desk, student_id), now=now())
         statuses = await said(desk)
@@ -51,7 +52,7 @@ async def test_a_change_is_one_transaction_with_its_numbered_status(database: st
 @pytest.mark.parametrize("department", DEPARTMENTS)
 async def test_nothing_is_said_of_a_student_who_is_not_leaving(database: str, department: str) -> None:
     async with desk_over(database, department) as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await desk.change(student_id, import_first_row(desk, student_id), now=now())
         await open_case(desk, student_id, state=CaseState.NOT_SERVED)
         assert await said(desk) == []
@@ -64,7 +65,7 @@ async def test_nothing_is_said_of_a_student_who_is_not_leaving(database: str, de
 
 async def test_an_operation_that_fails_leaves_neither_record_nor_status(database: str) -> None:
     async with desk_over(database, "library") as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
 
         def fail(record: Any) -> Any:
@@ -78,7 +79,7 @@ async def test_an_operation_that_fails_leaves_neither_record_nor_status(database
 
 async def test_concurrent_changes_of_one_student_are_numbered_without_gap_or_repetition(database: str) -> None:
     async with desk_over(database, "finance") as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
         charge = next(each for each in desk.rules.operations if each.name == "charge")
 
@@ -96,7 +97,7 @@ async def test_concurrent_changes_of_one_student_are_numbered_without_gap_or_rep
 
 async def test_the_same_request_twice_is_answered_the_same_and_done_once(database: str) -> None:
     async with desk_over(database, "library") as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
         key = request_key("desk", "key-0001", "import")
         answers = await asyncio.gather(
@@ -113,7 +114,7 @@ async def test_the_same_request_twice_is_answered_the_same_and_done_once(databas
 async def test_old_answers_are_forgotten_and_newer_ones_kept(database: str) -> None:
     async with desk_over(database, "library") as desk:
         for key in ("key-0001", "key-0002"):
-            student_id = some_student()
+            student_id = new_student_id()
             request = request_key("desk", key, student_id)
             await desk.change(student_id, import_first_row(desk, student_id), now=now(), request=request)
         await desk.pool.execute(
@@ -126,7 +127,7 @@ async def test_old_answers_are_forgotten_and_newer_ones_kept(database: str) -> N
 
 async def test_a_held_pass_cannot_be_taken_away_and_everything_else_goes_through(database: str) -> None:
     async with desk_over(database, "finance") as desk:
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
         await desk.pool.execute(
             "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES (gen_random_uuid(), $1, 1, now())",

@@ -9,6 +9,7 @@ from uuid import uuid4
 import asyncpg
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
+from deploy.local.installation import new_student_id
 from deploy.local.servers.obtain import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SourceAlive
@@ -20,7 +21,7 @@ from services.kit.messaging.producer import partition_of
 from services.kit.messaging.relay import AliveMarks, Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
-from tests.support.desks import now, some_student
+from tests.support.desks import now
 from tests.support.waiting import eventually
 
 
@@ -76,7 +77,7 @@ async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outb
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
-    students = [some_student() for _ in range(40)]
+    students = [new_student_id() for _ in range(40)]
     bell = Wakeup()
     async with reading(kafka.address, topics.case) as records:
         async with running(Relay(database, kafka=kafka.address, name="test", bell=bell)):
@@ -102,7 +103,7 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
     early, late = await asyncpg.connect(database), await asyncpg.connect(database)
-    slow, quick = some_student(), some_student()
+    slow, quick = new_student_id(), new_student_id()
     async with (
         reading(kafka.address, topics.case) as records,
         running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup())),
@@ -127,7 +128,7 @@ async def test_only_one_relay_leads_and_another_takes_over(database: str, namesp
     connection = await asyncpg.connect(database)
     first = Relay(database, kafka=kafka.address, name="first", bell=Wakeup())
     second = Relay(database, kafka=kafka.address, name="second", bell=Wakeup())
-    student_id = some_student()
+    student_id = new_student_id()
     async with reading(kafka.address, topics.case) as records, running(second):
         await eventually(lambda: second.state.leading, what="a leader")
         async with running(first):
@@ -150,7 +151,7 @@ async def test_alive_marks_stand_behind_everything_that_was_said(
     await create_topics(kafka.address, topics, ["library"])
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
-    student_id = some_student()
+    student_id = new_student_id()
     topic = topics.status("library")
     event = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=now())
     await outbox.append(connection, topic=topic, key=student_id, event=event, source=f"/{uuid4()}", now=now())
@@ -178,7 +179,7 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
     topics = Topics(namespace)
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
-    student_id = some_student()
+    student_id = new_student_id()
     await say(connection, topics, student_id, 1)
     relay = Relay(database, kafka=kafka.address, name="test", bell=Wakeup())
     task = asyncio.create_task(relay.run())

@@ -1,4 +1,4 @@
-"""Clicks on the submit button, by HTTP: students signed in on as many devices as wanted, at any of several gateways."""
+"""Signed-in browsers as HTTP clients: any number for each student, without the walk through the sign-in."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ ANSWER_TIMEOUT_S: Final = 60.0
 
 
 class Device:
-    """One signed-in browser of a student. Each comes from an address of its own, as devices do."""
+    """One signed-in browser of a student, with an IP address of its own."""
 
     def __init__(self, student_id: str, session_id: str, csrf: str, number: int) -> None:
         self.student_id = student_id
@@ -26,8 +26,8 @@ class Device:
         """POST the submission to the gateway at this address."""
         return await self._http.post(f"{gateway}/api/v1/submission", headers=self._headers)
 
-    async def look(self, gateway: str) -> httpx.Response:
-        """How far the submission is."""
+    async def read(self, gateway: str) -> httpx.Response:
+        """The state of the submission."""
         return await self._http.get(f"{gateway}/api/v1/submission", headers=self._headers)
 
     async def close(self) -> None:
@@ -35,7 +35,7 @@ class Device:
 
 
 async def devices(pool: "asyncpg.Pool[Any]", students: Sequence[str]) -> list[Device]:
-    """A new device for each of `students` (one may be named often), signed in through the gateway's database `pool`."""
+    """A device for each of `students` (one may be named often). `pool`: the gateway's database."""
     sessions = Sessions(pool, idle_s=3600, life_s=3600)
     signed_in = []
     for number, student_id in enumerate(students):
