@@ -10,7 +10,7 @@ from deploy.local.identity.settings import HOST, Settings
 
 
 def main() -> None:
-    """Serve until told to stop. A wrong setting or people file ends with one clear message and status 1."""
+    """Serve until stopped. A wrong setting or people file ends with one clear message and status 1."""
     try:
         settings = Settings()  # filled from the environment
     except ValidationError as error:

@@ -1,6 +1,6 @@
 """The provider's pages: plain HTML that needs no script."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -9,10 +9,13 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from deploy.local.identity.people import Person, grouped
-from deploy.local.identity.protocol import AuthorizationRequest
 
 _TEMPLATES = Path(__file__).parent / "templates"
-SEARCH_LENGTH_MAX = 64
+MAX_SEARCH_CHARACTERS = 64
+REQUEST_FIELDS = (
+    *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
+    *("code_challenge", "code_challenge_method"),
+)
 
 
 class Pages:
@@ -25,22 +28,22 @@ class Pages:
         self._templates.globals.update(university_zh=university_zh, university_en=university_en)
         self._css = (_TEMPLATES / "style.css").read_bytes()
 
-    def sign_in(self, asked: AuthorizationRequest, people: Sequence[Person], search: str) -> Response:
-        """The list of people to sign in as, narrowed by `search`."""
-        search = search[:SEARCH_LENGTH_MAX].strip()
-        address = urlsplit(asked.redirect_uri)
+    def sign_in(self, redirect_uri: str, asked: Mapping[str, str], people: Sequence[Person], search: str) -> Response:
+        """The list of people to sign in as, narrowed by `search`; the choice carries what was `asked`."""
+        search = search[:MAX_SEARCH_CHARACTERS].strip()
+        address = urlsplit(redirect_uri)
         return self._page(
             "sign_in.html",
             # Chromium applies form-action to the redirect after the form as well.
             form_targets=f"'self' {address.scheme}://{address.netloc}",
             groups=grouped(people, search),
-            fields=asked.fields,
+            fields={name: asked[name] for name in REQUEST_FIELDS if name in asked},
             search=search,
             people_count=len(people),
         )
 
     async def front(self) -> Response:
-        """What somebody sees who opens the provider's bare address."""
+        """The provider's bare address."""
         return self._message(
             "演示用的身份认证",
             "This provider only signs people in",

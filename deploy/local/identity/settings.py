@@ -1,4 +1,4 @@
-"""What the demonstration provider is told by its environment (`LIXIAO_IDENTITY_*`)."""
+"""The demonstration provider's settings, from the environment (`LIXIAO_IDENTITY_*`)."""
 
 import hmac
 from pathlib import Path
@@ -8,11 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HOST = "127.0.0.1"
-"""The only address it binds to: whoever reaches it can become anybody in it."""
+"""The only address it binds to: anyone who reaches it can sign in as anyone."""
 
 
 class Client(BaseModel):
-    """One relying party. Redirect addresses are compared character by character."""
+    """One relying party, answering what Authlib asks of a client. Addresses are compared character by character."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -21,9 +21,33 @@ class Client(BaseModel):
     redirect_uris: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)]
     post_logout_redirect_uris: Annotated[tuple[str, ...], Field(max_length=20)] = ()
 
-    def secret_is(self, given: str) -> bool:
-        """Compare in constant time."""
-        return hmac.compare_digest(self.client_secret.get_secret_value().encode(), given.encode())
+    @property
+    def client_metadata(self) -> dict[str, tuple[str, ...]]:
+        return {"post_logout_redirect_uris": self.post_logout_redirect_uris}
+
+    def get_client_id(self) -> str:
+        return self.client_id
+
+    def get_default_redirect_uri(self) -> None:
+        """None: a request must name its address."""
+
+    def get_allowed_scope(self, scope: str | None) -> str | None:
+        return scope if scope and "openid" in scope.split() else None
+
+    def check_redirect_uri(self, redirect_uri: str) -> bool:
+        return redirect_uri in self.redirect_uris
+
+    def check_client_secret(self, client_secret: str) -> bool:
+        return hmac.compare_digest(self.client_secret.get_secret_value().encode(), client_secret.encode())
+
+    def check_endpoint_auth_method(self, method: str, endpoint: str) -> bool:
+        return method in ("client_secret_basic", "client_secret_post")
+
+    def check_response_type(self, response_type: str) -> bool:
+        return response_type == "code"
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == "authorization_code"
 
 
 def _without_path(issuer: str) -> str:

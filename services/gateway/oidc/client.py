@@ -16,7 +16,7 @@ from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from authlib.oidc.discovery import get_well_known_url
 
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.provider import Provider, ProviderCache, endpoints_in, is_secure_url, request_json
+from services.gateway.oidc.provider import DiscoveredProvider, ProviderCache, endpoints_in, is_secure_url, request_json
 from services.gateway.oidc.tokens import Identity, check_claims, identity_of, usable_keys, verified_claims
 
 
@@ -103,11 +103,11 @@ class OpenIdClient:
         timeout_s = self._settings.timeout_s
         return _id_token_in(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
 
-    async def _load(self) -> Provider:
+    async def _load(self) -> DiscoveredProvider:
         issuer = self._settings.issuer
         endpoints = endpoints_in(await self._get(get_well_known_url(issuer, external=True)), issuer)
         if keys := usable_keys(await self._get(endpoints["jwks_uri"])):
-            return Provider(endpoints, keys)
+            return DiscoveredProvider(endpoints, keys)
         raise ProviderUnavailable(Unavailability.NO_KEYS)
 
     async def _get(self, url: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
-class Provider:
+class DiscoveredProvider:
     """`endpoints` by their names in the discovery document; `end_session_endpoint` may be absent."""
 
     endpoints: Mapping[str, str]
@@ -83,14 +83,14 @@ class ProviderCache:
     for: neither a dead provider nor a flood of tokens becomes a flood of requests.
     """
 
-    def __init__(self, load: Callable[[], Awaitable[Provider]], monotonic: Callable[[], float]) -> None:
+    def __init__(self, load: Callable[[], Awaitable[DiscoveredProvider]], monotonic: Callable[[], float]) -> None:
         self._load = load
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
-        self._loaded: tuple[Provider, float] | None = None
+        self._loaded: tuple[DiscoveredProvider, float] | None = None
         self._failed: tuple[Unavailability, float] | None = None
 
-    async def get(self, *, newer_than: Provider | None = None) -> Provider:
+    async def get(self, *, newer_than: DiscoveredProvider | None = None) -> DiscoveredProvider:
         """The provider; `newer_than` itself if it was loaded within the pause. Raises `ProviderUnavailable`."""
         async with self._lock:
             if self._loaded is not None:

@@ -1,4 +1,4 @@
-"""The demonstration's identity provider as a program: its codes, its people, its settings, its end."""
+"""The demonstration's identity provider as a program: its people, its settings, its end."""
 
 import asyncio
 import json
@@ -13,31 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.identity.codes import CODE_LIFETIME_S, CODES_MAX, CodeBook, Grant
 from deploy.local.identity.people import FOUND_MAX, SHOWN_PER_GROUP_MAX, grouped, load_people
-from tests.support.signing_in import CALLBACK, CLIENT, COHORT, STAFF, STUDENT, VERIFIER, client_of, code_for
-
-
-def a_grant() -> Grant:
-    return Grant(CLIENT.client_id, CALLBACK, "c" * 43, None, "u-1", 0)
-
-
-def test_a_code_lives_sixty_seconds() -> None:
-    now_s = [1000.0]
-    codes = CodeBook(lambda: now_s[0])
-    early, late = codes.issue(a_grant()), codes.issue(a_grant())
-    now_s[0] += CODE_LIFETIME_S - 0.001
-    assert codes.redeem(early) == a_grant()
-    now_s[0] += 0.001
-    assert codes.redeem(late) is None
-    assert CODE_LIFETIME_S == 60
-
-
-def test_open_codes_are_bounded_and_the_oldest_goes_first() -> None:
-    codes = CodeBook(lambda: 0.0)
-    first, second, *_ = [codes.issue(a_grant()) for _ in range(CODES_MAX + 1)]
-    assert codes.redeem(first) is None
-    assert codes.redeem(second) is not None
+from tests.support.signing_in import CALLBACK, COHORT, STAFF, STUDENT, VERIFIER, client_of, code_for
 
 
 def test_groups_come_in_their_order_and_show_a_few_until_searched() -> None:

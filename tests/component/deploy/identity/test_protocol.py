@@ -4,11 +4,16 @@ import asyncio
 import json
 import secrets
 from base64 import urlsafe_b64decode
+from time import time
+from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 import httpx
 import pytest
+from authlib.oidc import rpinitiated
+from authlib.oidc.discovery import OpenIDProviderMetadata
 
+from deploy.local.identity import server
 from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
 from tests.support.signing_in import (
     AFTER_LOGOUT,
@@ -61,6 +66,16 @@ async def test_a_wrong_verifier_is_refused_and_spends_the_code(http: httpx.Async
             await client.exchange(code, verifier, "n-1", CALLBACK)
 
 
+async def test_a_code_lives_sixty_seconds(
+    http: httpx.AsyncClient, issuer: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(http, issuer)
+    code = await code_for(http, client)
+    monkeypatch.setattr(server, "time", lambda: time() + 60)
+    with pytest.raises(SignInRefused, match="code_refused"):
+        await client.exchange(code, VERIFIER, "n-1", CALLBACK)
+
+
 async def test_a_code_is_refused_to_another_client_or_for_another_address(http: httpx.AsyncClient, issuer: str) -> None:
     client = client_of(http, issuer)
     another = client_of(http, issuer, client_id="another", client_secret="other")
@@ -105,6 +120,7 @@ async def request_with(http: httpx.AsyncClient, issuer: str, **changes: str | No
         "https://lixiao.example.edu.evil.example/sign-in/callback",
         "https://another.example/",
         "javascript:alert(1)",
+        'https://lixiao.example.edu/"校"',
     ],
 )
 async def test_an_address_that_is_not_registered_gets_a_page_and_no_redirect(
@@ -144,7 +160,10 @@ async def test_a_request_outside_the_code_flow_with_pkce_goes_back_with_its_erro
 ) -> None:
     response = await request_with(http, issuer, **changes)
     assert response.status_code == 303
-    assert response.headers["location"] == f"{CALLBACK}?error={error}&state=s-1"
+    address, _, query = response.headers["location"].partition("?")
+    answer = parse_qs(query)
+    assert (address, answer["error"], answer["state"]) == (CALLBACK, [error], ["s-1"])
+    assert "code" not in answer
 
 
 async def test_somebody_who_is_not_in_the_list_cannot_be_chosen(http: httpx.AsyncClient, issuer: str) -> None:
@@ -188,26 +207,38 @@ async def test_pages_load_nothing_from_elsewhere_and_cannot_be_framed(http: http
     ("form", "status", "error"),
     [
         ({"grant_type": "password"}, 400, "unsupported_grant_type"),
-        ({"grant_type": "authorization_code"}, 400, "invalid_grant"),
+        ({"grant_type": "authorization_code"}, 400, "invalid_request"),
+        ({"grant_type": "authorization_code", "code": "unknown"}, 400, "invalid_grant"),
         ({"grant_type": "authorization_code", "client_secret": "wrong"}, 401, "invalid_client"),
-        ({"grant_type": "x" * 20_000}, 400, "invalid_request"),
+        ({"grant_type": ["authorization_code", "password"]}, 400, "invalid_request"),
     ],
 )
 async def test_the_token_endpoint_says_what_is_wrong_in_the_standards_words(
-    http: httpx.AsyncClient, issuer: str, form: dict[str, str], status: int, error: str
+    http: httpx.AsyncClient, issuer: str, form: dict[str, Any], status: int, error: str
 ) -> None:
     sent = {"client_id": CLIENT.client_id, "client_secret": SECRET, **form}
     response = await http.post(f"{issuer}/token", data=sent)
-    assert (response.status_code, response.json()) == (status, {"error": error})
+    assert (response.status_code, response.json()["error"]) == (status, error)
     assert response.headers["cache-control"] == "no-store"
 
 
-@pytest.mark.parametrize("header", ["Basic", "Basic !!!", "Basic YWJj", "Bearer YTpi", "Basic /w=="])
-async def test_a_broken_authorization_header_is_an_unknown_client(
-    http: httpx.AsyncClient, issuer: str, header: str
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [("Basic", 401), ("Basic !!!", 401), ("Basic YWJj", 401), ("Bearer YTpi", 401), ("Basic /w==", 400)],
+)
+async def test_a_broken_authorization_header_gets_no_token(
+    http: httpx.AsyncClient, issuer: str, header: str, status: int
 ) -> None:
-    response = await http.post(f"{issuer}/token", data={"code": "c"}, headers={"Authorization": header})
-    assert (response.status_code, response.json()) == (401, {"error": "invalid_client"})
+    form = {"grant_type": "authorization_code", "code": "c"}
+    response = await http.post(f"{issuer}/token", data=form, headers={"Authorization": header})
+    assert response.status_code == status
+    assert response.json()["error"] in ("invalid_client", "invalid_request")
+
+
+async def test_what_is_published_is_what_the_standard_asks(http: httpx.AsyncClient, issuer: str) -> None:
+    document = (await http.get(f"{issuer}/.well-known/openid-configuration")).json()
+    OpenIDProviderMetadata(document).validate([rpinitiated.OpenIDProviderMetadata])
+    assert document["code_challenge_methods_supported"] == ["S256"]
 
 
 async def test_the_published_keys_have_no_private_part(http: httpx.AsyncClient, issuer: str) -> None:
@@ -240,4 +271,5 @@ async def test_sign_out_knows_the_client_by_its_own_token_only(http: httpx.Async
     asked = {"id_token_hint": token, "post_logout_redirect_uri": AFTER_LOGOUT, "state": "s-2"}
     assert (await http.get(f"{issuer}/logout", params=asked)).headers["location"] == f"{AFTER_LOGOUT}?state=s-2"
     forged = {**asked, "id_token_hint": token[:-8] + "AAAAAAAA"}
-    assert (await http.get(f"{issuer}/logout", params=forged)).status_code == 200
+    refused = await http.get(f"{issuer}/logout", params=forged)
+    assert (refused.status_code, refused.headers.get("location")) == (400, None)

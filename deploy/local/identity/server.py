@@ -1,0 +1,210 @@
+"""The provider's protocol: Authlib's authorization server, kept to the code flow with PKCE (S256) and ID tokens."""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import time
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, AuthorizationServer, InvalidRequestError, OAuth2Request
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
+from authlib.oauth2.rfc6750 import BearerTokenGenerator
+from authlib.oauth2.rfc7636 import CodeChallenge
+from authlib.oauth2.rfc9101.errors import RequestNotSupportedError, RequestUriNotSupportedError
+from authlib.oidc.core import OpenIDCode
+from authlib.oidc.core.models import AuthorizationCodeMixin
+from authlib.oidc.rpinitiated import EndSessionEndpoint
+from fastapi import Response
+from fastapi.responses import JSONResponse, RedirectResponse
+from joserfc.jwk import KeySet, RSAKey
+
+from deploy.local.identity.people import Person
+from deploy.local.identity.settings import Client
+
+CODE_LIFETIME_S = 60
+ID_TOKEN_LIFETIME_S = 300
+
+
+class ProviderRequest(OAuth2Request):  # type: ignore[misc]
+    """What Authlib needs of a request: its decoded parameters and its Authorization header."""
+
+    def __init__(self, method: str, uri: str, parameters: dict[str, str], headers: Any) -> None:
+        super().__init__(method, uri, headers=headers)
+        self.payload = BasicOAuth2Payload(parameters)
+
+    @property
+    def form(self) -> dict[str, str]:
+        parameters: dict[str, str] = self.payload.data
+        return parameters
+
+
+@dataclass(frozen=True)
+class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]
+    """What a code stands for: who signed in when, at which client, and the challenge of the party that asked."""
+
+    client_id: str
+    redirect_uri: str
+    scope: str
+    nonce: str | None
+    code_challenge: str
+    sub: str
+    auth_time_s: int
+    code_challenge_method: str = "S256"
+
+    def get_redirect_uri(self) -> str:
+        return self.redirect_uri
+
+    def get_scope(self) -> str:
+        return self.scope
+
+    def get_nonce(self) -> str | None:
+        return self.nonce
+
+    def get_auth_time(self) -> int:
+        return self.auth_time_s
+
+
+class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
+    """The code flow; any attempt to redeem a code spends it."""
+
+    def save_authorization_code(self, code: str, request: ProviderRequest) -> None:
+        data = request.payload.data
+        now_s = int(time())
+        codes: dict[str, AuthorizationCode] = self.server.codes
+        for expired in [known for known, of in codes.items() if of.auth_time_s + CODE_LIFETIME_S <= now_s]:
+            del codes[expired]
+        codes[code] = AuthorizationCode(
+            client_id=request.client.client_id,
+            redirect_uri=data["redirect_uri"],
+            scope=request.scope,
+            nonce=data.get("nonce"),
+            code_challenge=data["code_challenge"],
+            sub=request.user.sub,
+            auth_time_s=now_s,
+        )
+
+    def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
+        found: AuthorizationCode | None = self.server.codes.pop(code, None)
+        if found is None or found.client_id != client.client_id or time() >= found.auth_time_s + CODE_LIFETIME_S:
+            return None
+        return found
+
+    def delete_authorization_code(self, authorization_code: AuthorizationCode) -> None:
+        """Done by `query_authorization_code`."""
+
+    def authenticate_user(self, authorization_code: AuthorizationCode) -> Person | None:
+        people: dict[str, Person] = self.server.people
+        return people.get(authorization_code.sub)
+
+
+class RequiredCodeChallenge(CodeChallenge):  # type: ignore[misc]
+    """PKCE with S256, required of confidential clients too; and the refusals that Authlib leaves to the application."""
+
+    SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
+
+    def validate_code_challenge(self, grant: CodeGrant, redirect_uri: str) -> None:
+        data = grant.request.payload.data
+        if "request" in data:
+            raise RequestNotSupportedError
+        if "request_uri" in data:
+            raise RequestUriNotSupportedError
+        if data.get("response_mode", "query") != "query":
+            raise InvalidRequestError("response_mode must be query")
+        if not data.get("code_challenge") or not data.get("code_challenge_method"):
+            raise InvalidRequestError("PKCE with S256 is required")
+        super().validate_code_challenge(grant, redirect_uri)
+
+
+class IdTokens(OpenIDCode):  # type: ignore[misc]
+    """`student_id` only for students, `roles` only for staff."""
+
+    def __init__(self, issuer: str, keys: KeySet) -> None:
+        super().__init__()
+        self._issuer = issuer
+        self._keys = keys
+
+    def exists_nonce(self, nonce: str, request: ProviderRequest) -> bool:
+        return False
+
+    def resolve_client_private_key(self, client: Client) -> KeySet:
+        return self._keys
+
+    def get_client_claims(self, client: Client) -> dict[str, Any]:
+        return {"iss": self._issuer, "aud": client.client_id, "exp": int(time()) + ID_TOKEN_LIFETIME_S}
+
+    def generate_user_info(self, user: Person, scope: str) -> dict[str, Any]:
+        claims = {"sub": user.sub, "name": user.name, "student_id": user.student_id, "roles": list(user.roles)}
+        return {name: value for name, value in claims.items() if value}
+
+
+class EndSession(EndSessionEndpoint):  # type: ignore[misc]
+    """Sign-out. The provider keeps no session, so all there is to do is to send the browser to a registered address."""
+
+    def get_server_jwks(self) -> KeySet:
+        keys: KeySet = self.server.keys
+        return keys
+
+    def is_post_logout_redirect_uri_legitimate(self, *_: Any) -> bool:
+        return True
+
+    def end_session(self, end_session_request: Any) -> None:
+        pass
+
+
+class Server(AuthorizationServer):  # type: ignore[misc]
+    """One run of the provider: its key and its codes are made at the start and gone at the end."""
+
+    def __init__(self, issuer: str, people: Sequence[Person], clients: Sequence[Client]) -> None:
+        super().__init__()
+        self.people = {person.sub: person for person in people}
+        self.clients = {client.client_id: client for client in clients}
+        self.codes: dict[str, AuthorizationCode] = {}
+        # The key id is the thumbprint: a restart never gives an old id to a new key.
+        self.keys = KeySet([RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)])
+        # OAuth wants an access token; here it opens nothing.
+        self.register_token_generator(
+            "default",
+            BearerTokenGenerator(lambda **_: secrets.token_urlsafe(32), expires_generator=ID_TOKEN_LIFETIME_S),
+        )
+        self.register_grant(CodeGrant, [RequiredCodeChallenge(), IdTokens(issuer, self.keys)])
+        self.register_endpoint(EndSession)
+
+    def query_client(self, client_id: str) -> Client | None:
+        return self.clients.get(client_id)
+
+    def save_token(self, token: dict[str, Any], request: ProviderRequest) -> None:
+        pass
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def create_oauth2_request(self, request: ProviderRequest) -> ProviderRequest:
+        return request
+
+    def handle_response(self, status: int, body: Any, headers: list[tuple[str, str]]) -> Response:
+        if status == 302:  # a browser must not repeat its POST at the client
+            return RedirectResponse(dict(headers)["Location"], 303)
+        return JSONResponse(body, status, dict(headers))
+
+
+def discovery_document(issuer: str) -> dict[str, Any]:
+    """OpenID Connect Discovery 1.0 §3, no more than what is served."""
+    return {
+        "issuer": issuer,
+        "authorization_endpoint": f"{issuer}/authorize",
+        "token_endpoint": f"{issuer}/token",
+        "jwks_uri": f"{issuer}/jwks",
+        "end_session_endpoint": f"{issuer}/logout",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "scopes_supported": ["openid", "profile"],
+        "claims_supported": ["iss", "sub", "aud", "iat", "exp", "auth_time", "nonce", "name", "student_id", "roles"],
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
+    }
