@@ -9,10 +9,11 @@ from uuid import UUID
 
 from schemas.codec import encode
 from schemas.events import CheckStatus, Reason, StatusChanged
+from schemas.flows import source_of
 from services.library.rules import Card, Fine, LibraryRecord, Loan, Thesis, assess
 
 DEPARTMENT: Final = "library"
-SOURCE: Final = f"/lixiao/{DEPARTMENT}"
+SOURCE: Final = source_of(DEPARTMENT)
 _START: Final = datetime(2026, 6, 1, tzinfo=UTC)
 _CAUSES: Final = ("book-lent", "book-returned", "fine-paid", "thesis-submitted", "record-replaced")
 

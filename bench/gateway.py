@@ -25,7 +25,8 @@ from bench.http_load import Load, load
 from bench.rounds import in_a_process, over
 from deploy.local.installation import Installation
 from deploy.local.processes.ports import LOOPBACK, free_port
-from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.services import IDENTITY
+from schemas.flows import CLEARANCE, GATEWAY
 from services.gateway.tables.sessions import COOKIE, Sessions
 
 RECORDS: Final[Mapping[str, Mapping[str, Any]]] = {

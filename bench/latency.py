@@ -30,8 +30,8 @@ from bench.ground import Servers
 from bench.http_load import Connections
 from bench.rounds import over, percentile
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE
-from services.clearance.notify import VIEW_CHANNEL
+from schemas.flows import CLEARANCE
+from services.kit.names import VIEW_CHANNEL
 
 DEPARTMENT: Final = "library"
 _LOOK_AT_LEAST_S: Final = 0.02

@@ -29,8 +29,8 @@ from bench.ground import Servers
 from bench.rounds import percentile
 from deploy.local.devices import Device, devices
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE, GATEWAY
-from services.clearance.notify import VIEW_CHANNEL
+from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.names import VIEW_CHANNEL
 
 LOOK_AT_LEAST_S: Final = 0.01
 ALL_ENDED_WITHIN_S: Final = 120.0

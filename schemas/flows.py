@@ -15,6 +15,11 @@ CLEARANCE: Final = "clearance"
 GATEWAY: Final = "gateway"
 
 
+def source_of(service: str) -> str:
+    """The CloudEvents `source` of a service's events."""
+    return f"/lixiao/{service}"
+
+
 @dataclass(frozen=True, slots=True)
 class Flow:
     """One topic: its sender, and each event on it with the services that act on it."""

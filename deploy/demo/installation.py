@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from deploy.demo.load import Ledger, Progress, import_roster, load_records
 from deploy.demo.progress import Steps
 from deploy.demo.students import Student, people
-from deploy.local.credentials import ROSTER, Accounts, write_private
+from deploy.local.credentials import Accounts, write_private
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.servers import jars
@@ -29,18 +29,11 @@ from deploy.local.servers.obtain import (
     obtain_zipkin,
 )
 from deploy.local.servers.server import LocalServer
-from deploy.local.services import (
-    CLEARANCE,
-    GATEWAY,
-    IDENTITY,
-    UNIVERSITY,
-    Servers,
-    Service,
-    ServiceProcesses,
-    choose_ports,
-)
+from deploy.local.services import IDENTITY, UNIVERSITY, Servers, Service, ServiceProcesses, choose_ports
+from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.kit.manifests import SERVICES, DepartmentManifest, discover
+from services.kit.names import ROSTER
 from services.kit.provisioning.__main__ import Provisioned, TopicsDiffer, create_databases, create_topics
 
 READY_TIMEOUT_S: Final = 120

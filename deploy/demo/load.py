@@ -14,8 +14,9 @@ from typing import Any, Final
 import httpx
 
 from deploy.demo.students import Student
-from deploy.local.credentials import ROSTER, Accounts
+from deploy.local.credentials import Accounts
 from deploy.local.processes.process import StartFailed
+from services.kit.names import ROSTER
 
 ROSTER_IMPORTS: Final = "/imports"
 AT_ONCE: Final = 2

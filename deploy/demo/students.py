@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from deploy.demo import names as names
 from deploy.demo.starting_records import NAMED, starting_records
+from services.kit.names import CERTIFICATE_DESK
 
 YEAR: Final = 2026
 """The season that is played, whatever year it is."""
@@ -76,7 +77,7 @@ PARTS: Final = (
 """The first of them is left for the reader's own request to a desk."""
 
 STAFF: Final = (
-    {"sub": "staff-certificate-1", "name": "钱映雪", "roles": ["certificate-desk"], "situation": "certificate-desk"},
+    {"sub": "staff-certificate-1", "name": "钱映雪", "roles": [CERTIFICATE_DESK], "situation": "certificate-desk"},
 )
 
 

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from deploy.demo.students import Student
 from deploy.local.identity.people import SITUATIONS
-from deploy.local.services import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.manifests import DepartmentManifest
 
 TRIED = ("library", "thesis-approved")

@@ -9,11 +9,6 @@ import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
-
-ROSTER: Final = "roster"
-OPERATOR: Final = "operator"
-CERTIFICATE_DESK: Final = "certificate-desk"
 
 
 class Accounts:

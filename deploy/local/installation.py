@@ -9,7 +9,8 @@ import httpx
 
 from deploy.local.identity.people import Person
 from deploy.local.running_services import RunningServices, kind_of, until
-from deploy.local.services import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.names import OPERATOR, ROSTER
 
 PEOPLE: Final = 80
 ENROLLED_AT_ONCE: Final = 60
@@ -37,7 +38,7 @@ class Installation(RunningServices):
         """HTTP to a process, as the account of its own desk unless another is named."""
         key = f"{name} {account}"
         if key not in self._clients:
-            account = account or {CLEARANCE: "roster", GATEWAY: "operator"}.get(kind_of(name), kind_of(name))
+            account = account or {CLEARANCE: ROSTER, GATEWAY: OPERATOR}.get(kind_of(name), kind_of(name))
             headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
             self._clients[key] = httpx.AsyncClient(
                 base_url=self.address(name), headers=headers, timeout=30, trust_env=False

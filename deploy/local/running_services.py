@@ -23,16 +23,8 @@ from deploy.local.identity.people import Person
 from deploy.local.processes.ports import free_port
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.servers.postgres import dsn_of
-from deploy.local.services import (
-    CLEARANCE,
-    GATEWAY,
-    IDENTITY,
-    ROOT,
-    UNIVERSITY,
-    Servers,
-    Service,
-    ServiceProcesses,
-)
+from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Servers, Service, ServiceProcesses
+from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.kit.manifests import discover
 from services.kit.provisioning.databases import create_databases

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy.local.credentials import CERTIFICATE_DESK, OPERATOR, ROSTER, Accounts
+from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.processes.process import Process
+from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.names import CERTIFICATE_DESK, OPERATOR, ROSTER, desk_role
 
 ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
-CLEARANCE: Final = "clearance"
-GATEWAY: Final = "gateway"
 IDENTITY: Final = "identity"
 CLIENT_ID: Final = "lixiao-gateway"
 OURS: Final = "LIXIAO_"
@@ -90,7 +90,7 @@ class ServiceProcesses:
         ]
 
     def _department(self, name: str, common: dict[str, str], servers: Servers) -> Service:
-        accounts = {name: f"desk:{name}", OPERATOR: OPERATOR}
+        accounts = {name: desk_role(name), OPERATOR: OPERATOR}
         return self._service(name, common | self._own(name, servers, accounts))
 
     def _clearance(self, common: dict[str, str], servers: Servers, university: Path) -> Service:

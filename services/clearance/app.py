@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 from fastapi import FastAPI
 
+from schemas.flows import CLEARANCE
 from services.clearance.dead_letter_api import operators_router
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
@@ -48,7 +49,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         async with AsyncExitStack() as running:
-            pool = await open_pool(settings.database, name="clearance", max_size=10 + settings.projector_lanes)
+            pool = await open_pool(settings.database, name=CLEARANCE, max_size=10 + settings.projector_lanes)
             running.push_async_callback(pool.close)
             health.add("database", database_probe(pool))
             await _start(running, app, settings, health, pool)
@@ -101,14 +102,14 @@ async def _start(
     roster = roster_of(settings)
     rows = roster_import(roster, after_commit=bell.ring)
     projector = projector_of(settings, pool)
-    relay = Relay(settings.database, kafka=settings.kafka, name="clearance", bell=bell)
+    relay = Relay(settings.database, kafka=settings.kafka, name=CLEARANCE, bell=bell)
     for router in (
         roster_router(roster, pool, bell),
         imports_router(rows, pool, wake),
         operators_router(pool, readers_of(settings, projector)),
     ):
         app.include_router(router)
-    add_relay_probe(health, relay, "clearance")
+    add_relay_probe(health, relay, CLEARANCE)
     add_consumer_probe(health, projector.inbox, PROJECTOR)
     for name, run in (
         ("relay", relay.run),

@@ -8,10 +8,11 @@ from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 
 from services.kit.department.fields import Line
-from services.kit.http.auth import OPERATOR, Principal, require
+from services.kit.http.auth import Principal, require
 from services.kit.http.problems import Problem, problem_responses
 from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable, StoredDeadLetter
+from services.kit.names import OPERATOR
 
 LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

@@ -1,9 +1,5 @@
-from typing import Final
-
+from services.kit.names import VIEW_CHANNEL
 from services.kit.postgres.pool import Connection
-
-VIEW_CHANNEL: Final = "lixiao_view"
-"""What a gateway listens to: something in the view changed. Empty, because a payload would be personal data."""
 
 
 async def notify(connection: Connection) -> None:

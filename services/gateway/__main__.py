@@ -2,7 +2,8 @@
 
 from contextlib import AbstractAsyncContextManager
 
-from services.gateway.app import NAME, gateway_app
+from schemas.flows import GATEWAY
+from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import ends
 from services.kit.cli import service_cli
@@ -21,7 +22,9 @@ def run() -> None:
 def letters() -> AbstractAsyncContextManager[Letters]:
     """What the gateway could not read of what became of its students' commands."""
     settings = load(GatewaySettings)
-    return letters_in(settings.database, NAME, lambda _: {settings.topics.group(NAME): ReplayHandler(dispatch(ends()))})
+    return letters_in(
+        settings.database, GATEWAY, lambda _: {settings.topics.group(GATEWAY): ReplayHandler(dispatch(ends()))}
+    )
 
 
 cli = service_cli("The gateway", serve=run, letters=letters)

@@ -13,7 +13,8 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from services.gateway.case.live import COMMAND_CHANNEL, VIEW_CHANNEL, Hub, listen
+from schemas.flows import GATEWAY
+from services.gateway.case.live import Hub, listen
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.oidc.client import OpenIdClient, OpenIdSettings
 from services.gateway.printing.typst import FormRenderer
@@ -44,6 +45,7 @@ from services.kit.messaging.handlers import dispatch
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relay import Relay
+from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
@@ -51,7 +53,6 @@ from services.kit.postgres.pool import database_probe, open_pool
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 
-NAME: Final = "gateway"
 FOLDERS: Final = (
     KIT_MIGRATIONS / "outbox",
     KIT_MIGRATIONS / "inbox",
@@ -88,7 +89,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             sign_in.router,
             student_api.router,
         ),
-        telemetry=traced or telemetry.start(f"lixiao-{NAME}", settings=settings),
+        telemetry=traced or telemetry.start(f"lixiao-{GATEWAY}", settings=settings),
         docs=False,
         metrics=settings.metrics,
     )
@@ -121,10 +122,10 @@ def _guard(app: FastAPI, origin: str, renderer: Renderer) -> None:
 
 async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health) -> Gateway:
     await migrate(settings.database, FOLDERS)
-    pool = await open_pool(settings.database, name=NAME)
+    pool = await open_pool(settings.database, name=GATEWAY)
     running.push_async_callback(_close, pool)
     # No connection at the start: the pages open while the read model is still away.
-    readers = await open_pool(settings.read_model, name=f"{NAME}.reader", min_size=0)
+    readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0)
     running.push_async_callback(_close, readers)
     http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
     bell = Wakeup()
@@ -140,11 +141,11 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
     )
     health.add("database", database_probe(pool))
     health.add("read model", read_model.answers)
-    relay = Relay(settings.database, kafka=settings.kafka, name=NAME, bell=bell)
+    relay = Relay(settings.database, kafka=settings.kafka, name=GATEWAY, bell=bell)
     inbox = _inbox(settings, renderer.house, pool)
-    add_relay_probe(health, relay, NAME)
+    add_relay_probe(health, relay, GATEWAY)
     # Without the broker the pages still serve what is known: that is no reason to take the gateway out.
-    add_consumer_probe(health, inbox, NAME, needs_broker=False)
+    add_consumer_probe(health, inbox, GATEWAY, needs_broker=False)
     kept: dict[str, Callable[[], Awaitable[None]]] = {
         "relay": relay.run,
         "inbox": inbox.run,
@@ -181,7 +182,7 @@ def _inbox(settings: GatewaySettings, house: Site, pool: "asyncpg.Pool[Any]") ->
     return TransactionalConsumer(
         pool=pool,
         kafka=settings.kafka,
-        group=topics.group(NAME),
+        group=topics.group(GATEWAY),
         topics=heard,
         apply=dispatch(ends()),
         session_timeout_s=settings.session_timeout_s,

@@ -8,7 +8,8 @@ from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebErr
 
 from deploy.local.installation import Installation
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
-from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.services import IDENTITY
+from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
 from tests.support.browser.journey_data import CLERK
 from tests.support.browser.scenes import Stage, opened_stage

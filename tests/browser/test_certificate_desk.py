@@ -9,6 +9,7 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.app import FOLDERS
+from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
@@ -17,7 +18,7 @@ from tests.support.gateway.read_model import Clearance, carrying
 from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.servers import DatabaseMaker
 
-CLERK = Person(sub="clerk-1", name="钱映雪", roles=("certificate-desk",))
+CLERK = Person(sub="clerk-1", name="钱映雪", roles=(CERTIFICATE_DESK,))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device

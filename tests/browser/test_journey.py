@@ -11,7 +11,7 @@ from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import Installation
-from deploy.local.services import GATEWAY
+from schemas.flows import GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import axe, journey_data
 from tests.support.browser.chromium import PC, PHONE, Device, box

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final
 
-from deploy.local.services import CLEARANCE
+from schemas.flows import CLEARANCE
 from services.kit.runtime.failpoints import EXIT_CODE
 from tests.support.checker.observed_installation import Campus
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 from deploy.local.servers.kafka import Kafka
-from deploy.local.services import CLEARANCE
 from schemas.codec import encode, read
 from schemas.events import AttestationGiven, AttestationOutcome
+from schemas.flows import CLEARANCE, source_of
 from tests.support.checker.history import Outcome
 from tests.support.checker.observed_installation import Campus
 from tests.support.checker.workload import races
@@ -123,7 +123,7 @@ async def _forge(campus: Campus, topic: str, key: str, student_id: str, attempt_
     event = example.model_copy(
         update={"student_id": student_id, "attempt_id": UUID(attempt_id), "department": department}
     )
-    value = encode(event, event_id=uuid4(), source="/lixiao/dorm", time=datetime.now(UTC))
+    value = encode(event, event_id=uuid4(), source=source_of("dorm"), time=datetime.now(UTC))
     campus.forged.append(value)
     async with Producer(campus.installation.kafka) as producer:
         await producer.send(topic, key.encode(), value)

@@ -6,7 +6,7 @@ import time
 import httpx
 
 from deploy.local.devices import Device, devices
-from deploy.local.services import GATEWAY
+from schemas.flows import GATEWAY
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.observed_installation import Campus
 

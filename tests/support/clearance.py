@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY, Topics
 from services.clearance.app import FOLDERS
 from services.clearance.view.projector import NAME, Projector
@@ -119,7 +120,7 @@ async def clearance_world(dsn: str, kafka: str, namespace: str) -> AsyncIterator
 
 
 def written(event: Message) -> bytes:
-    return encode(event, event_id=uuid4(), source="/lixiao/test", time=datetime.now(UTC))
+    return encode(event, event_id=uuid4(), source=source_of("test"), time=datetime.now(UTC))
 
 
 def status(

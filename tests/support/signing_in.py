@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
 from services.gateway.oidc.client import OpenIdClient, OpenIdSettings
+from services.kit.names import CERTIFICATE_DESK
 
 CALLBACK = "https://lixiao.example.edu/sign-in/callback"
 AFTER_LOGOUT = "https://lixiao.example.edu/"
@@ -22,7 +23,7 @@ CLIENT = Client(
     post_logout_redirect_uris=(AFTER_LOGOUT,),
 )
 STUDENT = Person(sub="u-1", name="苏木槿", student_id="TS22010001", situation="nearly-clear")
-STAFF = Person(sub="u-2", name="方石", roles=("certificate-desk",), situation="certificate-desk")
+STAFF = Person(sub="u-2", name="方石", roles=(CERTIFICATE_DESK,), situation="certificate-desk")
 COHORT = tuple(Person(sub=f"c-{n}", name=f"虚构{n}号", student_id=f"TS2209{n:04}") for n in range(200))
 VERIFIER = secrets.token_urlsafe(48)
 

@@ -6,7 +6,8 @@ import pytest
 
 from deploy.local.installation import Installation
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres, RunningZipkin
-from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.services import IDENTITY
+from schemas.flows import CLEARANCE, GATEWAY
 
 LINES = 25
 

@@ -12,7 +12,8 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import Installation
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
-from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY
+from deploy.local.services import IDENTITY
+from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Browser, sign_in
 from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, PAGE_POLL_S, checks, line_of

@@ -10,8 +10,9 @@ from typing import Final
 import pytest
 
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.manifests import discover
+from services.kit.names import OPERATOR, ROSTER
 from tests.support.gateway.server import sign_in
 
 CHECKS: Final = (
@@ -27,7 +28,7 @@ TIMEOUT_S: Final = 240
 
 
 @pytest.mark.parametrize(
-    ("name", "account"), [*((name, name) for name in discover()), (CLEARANCE, "roster"), (CLEARANCE, "operator")]
+    ("name", "account"), [*((name, name) for name in discover()), (CLEARANCE, ROSTER), (CLEARANCE, OPERATOR)]
 )
 async def test_a_desks_api_answers_as_it_documents(
     campus: Installation, name: str, account: str, tmp_path: Path

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE
+from schemas.flows import CLEARANCE
 from tests.support.kafka.topics import each_once, everything, nothing_lost, versions
 from tests.support.waiting import eventually
 

@@ -13,7 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.installation import Installation
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
-from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY, ROOT
+from deploy.local.services import IDENTITY, ROOT
+from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
 from tests.support.samples.sample_department import NEW, TITLE, add_department
 from tests.support.waiting import eventually

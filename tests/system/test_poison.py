@@ -10,8 +10,9 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.installation import Installation, new_student_id
-from deploy.local.services import CLEARANCE
+from schemas.flows import CLEARANCE, source_of
 from services.kit.messaging.producer import partition_of
+from services.kit.names import OPERATOR
 from tests.support.gateway.server import sign_in
 from tests.support.kafka.topics import Producer, RawHeaders
 from tests.support.waiting import eventually
@@ -37,7 +38,7 @@ def document(student_id: str, **changes: Any) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": str(uuid4()),
-        "source": "/lixiao/library",
+        "source": source_of("library"),
         "type": "lixiao.status-changed.v1",
         "time": datetime.now(UTC).isoformat(),
         "datacontenttype": "application/json",
@@ -121,7 +122,7 @@ async def letter_at(campus: Installation, place: Any) -> Mapping[str, Any] | Non
     letters: list[Mapping[str, Any]] = []
     after: int | None = 0
     while after is not None:
-        page = (await campus.client(CLEARANCE, "operator").get(f"/dead-letters?limit=200&after={after}")).json()
+        page = (await campus.client(CLEARANCE, OPERATOR).get(f"/dead-letters?limit=200&after={after}")).json()
         letters += page["letters"]
         after = page["next_after"]
     where = (place.topic, place.partition, place.offset)
@@ -242,7 +243,7 @@ async def test_a_letter_that_todays_code_reads_is_applied_where_it_stood(
     await (await campus.database(CLEARANCE)).execute(
         "UPDATE dead_letter SET value = $2 WHERE id = $1", letter["id"], encoded(student)
     )
-    replayed = await campus.client(CLEARANCE, "operator").post(f"/dead-letters/{letter['id']}/replay")
+    replayed = await campus.client(CLEARANCE, OPERATOR).post(f"/dead-letters/{letter['id']}/replay")
     assert replayed.status_code == 204, replayed.text
     assert await letter_at(campus, place) is None
     assert await readable(campus, student)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE
+from schemas.flows import CLEARANCE
 from services.clearance.view.projector import NAME as PROJECTOR
 from services.clearance.view.view_store import view_hash
 from tests.support.kafka import groups

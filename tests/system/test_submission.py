@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE
+from schemas.flows import CLEARANCE
 from services.gateway.case.decision import CheckState
 from tests.support.gateway.server import Browser, sign_in
 from tests.support.waiting import eventually

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
 from tests.support.kafka.topics import Producer
 from tests.support.spans import Span, ancestors, raw, service_of, trace

@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from joserfc.jwk import OKPKey
 
+from schemas.flows import CLEARANCE, source_of
 from services.kit.audit.log import append_entry
+from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import ALGORITHM
 
 KID_LETTERS: Final = 16
-_LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended('lixiao.signing-key', 0))"
+_LOCK: Final = "SELECT pg_advisory_xact_lock($1)"
 _SIGNS: Final = "SELECT kid FROM signing_key WHERE retired_at IS NULL"
 
 
@@ -56,13 +58,13 @@ class Keyring:
 
     async def ensure(self, connection: Connection) -> str:
         """The id of the key that signs, made now when there never was one."""
-        await connection.execute(_LOCK)
+        await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         kid = await connection.fetchval(_SIGNS)
-        return kid or await self._add(connection, actor="/lixiao/clearance")
+        return kid or await self._add(connection, actor=source_of(CLEARANCE))
 
     async def rotate(self, connection: Connection, *, actor: str) -> str:
         """A new key signs from now on; its id. The one before keeps verifying."""
-        await connection.execute(_LOCK)
+        await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         await connection.execute("UPDATE signing_key SET retired_at = clock_timestamp() WHERE retired_at IS NULL")
         return await self._add(connection, actor=actor)
 

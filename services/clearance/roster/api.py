@@ -14,10 +14,11 @@ from services.clearance.roster.case_store import Changed, Roster
 from services.clearance.roster.cases import HEADINGS, Case, Student
 from services.kit.audit import log
 from services.kit.department.desk_api import WhichStudent
-from services.kit.http.auth import ROSTER, Principal, require
+from services.kit.http.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.messaging.outbox import Wakeup
+from services.kit.names import ROSTER
 from services.kit.postgres.pool import Connection
 
 

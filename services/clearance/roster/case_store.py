@@ -6,6 +6,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from schemas.events import CaseState
+from schemas.flows import CLEARANCE, source_of
 from services.clearance.notify import notify
 from services.clearance.roster import cases
 from services.clearance.roster.cases import Case, Student
@@ -13,7 +14,7 @@ from services.kit.imports.spec import Outcome
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 
-SOURCE: Final = "/lixiao/clearance"
+SOURCE: Final = source_of(CLEARANCE)
 _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "student_id")
 
 

@@ -19,12 +19,12 @@ from services.clearance.notify import notify
 from services.clearance.view import view_store
 from services.clearance.view.fold import Position, newest
 from services.kit.messaging.aiokafka_headers import read_any_header_name
+from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 
 REBUILT: Final = "status_rebuilt"
 BATCH: Final = 5000
 STALLED_AFTER_S: Final = 30.0
-_LOCK: Final = 7_316_004_011
 Frontier = dict[TopicPartition, int]
 """Next offset of each partition."""
 
@@ -212,7 +212,7 @@ async def _alone(dsn: str) -> AsyncIterator[Connection]:
     session = {"application_name": "clearance.rebuild", "statement_timeout": "600000", "lock_timeout": "30000"}
     connection = await asyncpg.connect(dsn, timeout=10, server_settings={**session, "timezone": "UTC"})
     try:
-        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK):
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.VIEW_REBUILD):
             raise RebuildFailed("another rebuild of this view is running: wait for its end.")
         yield connection
     finally:

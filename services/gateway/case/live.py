@@ -25,8 +25,6 @@ from services.gateway.read_model.types import Command, StudentSnapshot
 from services.gateway.tables.sessions import Session
 from services.gateway.university import Site
 
-VIEW_CHANNEL: Final = "lixiao_view"
-COMMAND_CHANNEL: Final = "lixiao_command"
 MOST_A_SESSION: Final = 4
 """A browser opens six connections to a host on HTTP/1.1: streams must not take them all."""
 PASS_S: Final = 0.1

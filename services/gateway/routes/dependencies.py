@@ -22,7 +22,7 @@ from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.sessions import COOKIE, Session, Sessions
 from services.gateway.web.rate_limits import Limits
 from services.gateway.web.renderer import Renderer
-from services.kit.http.auth import CERTIFICATE_DESK
+from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.pool import transient
 
 LANGUAGE_COOKIE = "__Host-language"

@@ -14,7 +14,7 @@ from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
 from services.gateway.routes.dependencies import Gateway, Language, Parts, Visitor
 from services.gateway.tables.sessions import COOKIE
 from services.gateway.web.csrf import CsrfForm, check_csrf
-from services.kit.http.auth import CERTIFICATE_DESK
+from services.kit.names import CERTIFICATE_DESK
 
 SIGN_IN_COOKIE: Final = "__Host-sign-in"
 _SIGN_IN_S: Final = 600

@@ -21,14 +21,16 @@ from schemas.events import (
     SubmissionRefused,
     SubmitAsked,
 )
+from schemas.flows import GATEWAY, source_of
 from schemas.topics import Topics
 from services.gateway.read_model.types import SUBMIT, Command, CommandState
 from services.gateway.timeouts import bounded
 from services.kit.messaging.handlers import Handler
 from services.kit.messaging.outbox import Wakeup, append
+from services.kit.names import COMMAND_CHANNEL
 from services.kit.postgres.pool import Connection
 
-SOURCE: Final = "/lixiao/gateway"
+SOURCE: Final = source_of(GATEWAY)
 _COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons"
 
 
@@ -85,7 +87,7 @@ class StudentCommandTable:
             )
             if row is not None:
                 event = _event(_command(row), student_id)
-                await connection.execute("SELECT pg_notify('lixiao_command', '')")
+                await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
                 await append(
                     connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now
                 )
@@ -146,7 +148,7 @@ async def _end(
         json.dumps(document),
     )
     if ended != "UPDATE 0":
-        await connection.execute("SELECT pg_notify('lixiao_command', '')")
+        await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
 
 
 def _event(command: Command, student_id: str) -> Message:

@@ -12,6 +12,7 @@ from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import phone_parts
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
+from services.kit.names import CERTIFICATE_DESK
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -38,6 +39,7 @@ class Renderer:
             phone_parts=partial(phone_parts, area_code=university.area_code),
             contact_value=_contact_value,
             mark=mark,
+            CERTIFICATE_DESK=CERTIFICATE_DESK,
         )
 
     def page(self, template: str, texts: Texts, *, session: object, back: str, **values: Any) -> str:

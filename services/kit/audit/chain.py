@@ -15,6 +15,7 @@ from typing import Any, Final
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
@@ -23,7 +24,6 @@ FIRST: Final = bytes(32)
 BATCH: Final = 1000
 EVERY_S: Final = 1.0
 MAX_PROBLEMS: Final = 100
-_LEADER_LOCK: Final = 7_316_004_002
 _ENTRY: Final = "entry.entry_id, entry.at, entry.actor, entry.act, entry.outcome, entry.student_id, entry.details"
 
 
@@ -65,7 +65,7 @@ class ChainSealer:
         """Seal the oldest waiting entries, `BATCH` at most; how many. 0 while another instance does it."""
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", _LEADER_LOCK):
+                if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AdvisoryLock.AUDIT_SEALER):
                     return 0
                 count = await _seal(connection)
                 failpoint("seal.before_commit")

@@ -8,6 +8,7 @@ from typing import Any, Final, Generic, TypeVar
 import asyncpg
 
 from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
+from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.assessment import Assessment, next_status
@@ -71,7 +72,7 @@ class Desk(Generic[R]):
         self.rules = rules
         self.pool = pool
         self.bell = bell
-        self.source = f"/lixiao/{rules.name}"
+        self.source = source_of(rules.name)
         self._topic = topics.status(rules.name)
 
     async def change(

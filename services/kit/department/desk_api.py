@@ -18,6 +18,7 @@ from services.kit.http import auth
 from services.kit.http.auth import Principal
 from services.kit.http.problems import Problem
 from services.kit.manifests import DepartmentManifest
+from services.kit.names import desk_role
 from services.kit.operations import Held, OperationBody, Refused
 
 IdempotencyKey = Annotated[
@@ -57,7 +58,7 @@ class WhichStudent(OperationBody):
 def desk_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
     """All routes of the department's desk, for credentials with the role `desk:<department>`."""
     router = APIRouter(tags=[department.title.en])
-    staff = auth.require(auth.desk(department.name))
+    staff = auth.require(desk_role(department.name))
     for operation in desk.rules.operations:
         router.add_api_route(
             f"/operations/{operation.name}",

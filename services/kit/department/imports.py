@@ -3,9 +3,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.kit.department.desk import Desk
-from services.kit.http.auth import desk as desk_role
 from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
 from services.kit.manifests import DepartmentManifest
+from services.kit.names import desk_role as desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
 

@@ -17,19 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from services.kit.http.problems import Problem
 
-ROSTER: Final = "roster"
-OPERATOR: Final = "operator"
-CERTIFICATE_DESK: Final = "certificate-desk"
-RELEASE: Final = "release"
-"""May sign a release of a student whom the system alone would keep."""
-
 _log = structlog.get_logger(__name__)
 _bearer = HTTPBearer(auto_error=False, description="The token of a desk or of a department's own system.")
-
-
-def desk(department: str) -> str:
-    """The role of a department's desk."""
-    return f"desk:{department}"
 
 
 def token_sha256(token: str) -> str:

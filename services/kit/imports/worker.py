@@ -23,6 +23,7 @@ from services.kit.imports.columns import RowProblem
 from services.kit.imports.job_store import Pending, Settled
 from services.kit.imports.spec import ImportSpec, explained
 from services.kit.messaging.outbox import Wakeup
+from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection, transient
@@ -98,14 +99,14 @@ class ImportWorker:
         with suppress_instrumentation():
             async with self._pool.acquire() as connection:
                 # The lock and the work are of one connection: whoever loses the one has lost the other.
-                if not await connection.fetchval(_LEAD, self._spec.kind):
+                if not await connection.fetchval(_LEAD, import_worker_lock(self._spec.kind)):
                     return False
                 worked = False
                 while (found := await job_store.next_job(connection, self._spec.kind)) is not None:
                     await self._job(connection, *found)
                     worked = True
                 await job_store.forget(connection, self._spec.kind, self._clock())
-                await connection.execute(_RESIGN, self._spec.kind)
+                await connection.execute(_RESIGN, import_worker_lock(self._spec.kind))
                 return worked
 
     async def _job(self, connection: Connection, job_id: UUID, traceparent: str | None) -> None:
@@ -216,5 +217,5 @@ _OURS: Final[RowProblem] = {
     "problem": "this row could not be processed; nothing of it was applied, and the mistake was recorded",
     "remedy": "Check its values; if they are right, tell the operator the job and the row number.",
 }
-_LEAD: Final = "SELECT pg_try_advisory_lock(hashtextextended('lixiao.imports.' || $1, 0))"
-_RESIGN: Final = "SELECT pg_advisory_unlock(hashtextextended('lixiao.imports.' || $1, 0))"
+_LEAD: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
+_RESIGN: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"

@@ -22,16 +22,17 @@ from opentelemetry.trace import Span, SpanKind
 
 from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import SourceAlive
+from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.names import AdvisoryLock
 from services.kit.observability.telemetry import remote_context, traceparent_of
 from services.kit.runtime.failpoints import failpoint
 
 BATCH_ROWS: Final = 2000
 IDLE_S: Final = (0.005, 0.05)
 WHOLE_EVERY_S: Final = 0.5
-_LEADER_LOCK: Final = 7_316_004_001
 _JSON: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 _log = structlog.get_logger(__name__)
@@ -83,7 +84,7 @@ class Relay:
                 await self._publisher.close()
 
     async def _lead(self, reader: "asyncpg.Connection[Any]") -> None:
-        while not await reader.fetchval("SELECT pg_try_advisory_lock($1)", _LEADER_LOCK):
+        while not await reader.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.RELAY_LEADER):
             self.state.polled_at = time.monotonic()
             await asyncio.sleep(1)
         self.state.leading = True
@@ -143,7 +144,7 @@ class Relay:
         value = encode(
             SourceAlive(department=self._alive.department, as_of=as_of),
             event_id=uuid4(),
-            source=f"/lixiao/{self._alive.department}",
+            source=source_of(self._alive.department),
             time=as_of,
         )
         partitions = await self._publisher.partitions(self._alive.topic)

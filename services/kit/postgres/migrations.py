@@ -8,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import _patiently, _session, transient
 
 KIT_MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
@@ -16,7 +17,7 @@ KIT_MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
 _FILE: Final = re.compile(r"^[0-9]{4}_[a-z0-9_]+\.sql$")
 
 
-_LOCK: Final = "select pg_advisory_lock(hashtextextended('lixiao.migration', 0))"
+_LOCK: Final = f"select pg_advisory_lock({AdvisoryLock.MIGRATION:d})"
 
 
 _TABLE: Final = """

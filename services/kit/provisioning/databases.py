@@ -20,11 +20,11 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
+from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.names import AdvisoryLock
 from services.kit.postgres.migrations import KIT_MIGRATIONS
 
 READER: Final = "lixiao_reader"
-CLEARANCE: Final = "clearance"
-GATEWAY: Final = "gateway"
 AUDITOR: Final = "lixiao_audit"
 """Owns every audit, and cannot log in."""
 DATABASE_VARIABLE: Final = "LIXIAO_DATABASE"
@@ -70,7 +70,7 @@ async def create_databases(
     connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
     try:
         # Also around the file: two runs must not end with the file of one and the passwords of the other.
-        await connection.execute("select pg_advisory_lock(hashtextextended('lixiao.provision', 0))")
+        await connection.execute("select pg_advisory_lock($1)", AdvisoryLock.PROVISIONING)
         kept = _read(secrets)
         passwords = {each: _password(kept, each, names[each]) or random.token_urlsafe(32) for each in services}
         done = Provisioned({each: _variables(superuser, each, names, passwords) for each in services})

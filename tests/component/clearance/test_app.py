@@ -19,11 +19,12 @@ from schemas.events import CaseChanged, CaseState
 from services.clearance.app import clearance_app
 from services.clearance.settings import ClearanceSettings
 from services.kit.http.auth import token_sha256
+from services.kit.names import OPERATOR, ROSTER, desk_role
 from services.kit.observability import telemetry
 from tests.support.clearance import World, clearance_world, status
 from tests.support.waiting import eventually
 
-ROLES = {"school": ["roster"], "operator": ["operator"], "library": ["desk:library"]}
+ROLES = {"school": [ROSTER], "operator": [OPERATOR], "library": [desk_role("library")]}
 CHINESE = {
     "student_id": "学号",
     "name": "姓名",

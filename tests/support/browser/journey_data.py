@@ -7,7 +7,8 @@ from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import Installation
-from deploy.local.services import CLEARANCE
+from schemas.flows import CLEARANCE
+from services.kit.names import CERTIFICATE_DESK
 from tests.support.gateway.server import sign_in
 from tests.support.waiting import eventually
 
@@ -37,7 +38,7 @@ CLEAR: Final[dict[str, dict[str, Any]]] = {
 }
 ONLY_THE_CARD: Final = {**CLEAR, "library": {"card": "active", "thesis": "approved"}}
 LONG_MS: Final = 30_000
-CLERK: Final = Person(sub="clerk", name="钱映雪", roles=("certificate-desk",))
+CLERK: Final = Person(sub="clerk", name="钱映雪", roles=(CERTIFICATE_DESK,))
 
 
 async def student(town: Installation, records: dict[str, dict[str, Any]], *, name: str = "欧阳䶮㛃𠮷𬭚") -> Person:

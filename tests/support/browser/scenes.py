@@ -21,6 +21,7 @@ from schemas.events import CommandAnswered, CommandOutcome, Reason
 from services.clearance.app import FOLDERS
 from services.gateway.read_model.types import ReceivedStatus
 from services.gateway.tables.commands import ends
+from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate, running_gateway
@@ -29,7 +30,7 @@ from tests.support.samples import case_samples
 NOWHERE: Final = "postgresql://nobody@127.0.0.1:9/none"
 RARE: Final = "欧阳䶮㛃𠮷𬭚"
 """A name whose characters lie outside of what old fonts and old databases hold."""
-CLERKS: Final = tuple(Person(sub=f"clerk-{n}", name="纪小满", roles=("certificate-desk",)) for n in range(20))
+CLERKS: Final = tuple(Person(sub=f"clerk-{n}", name="纪小满", roles=(CERTIFICATE_DESK,)) for n in range(20))
 ARREARS: Final = Reason(code="arrears", parameters={"count": 3, "total": "682.40"})
 
 DatabaseMaker = Callable[[str], Awaitable[str]]

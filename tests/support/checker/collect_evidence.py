@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from schemas.codec import Unreadable, open_envelope, read
 from schemas.events import Message
+from schemas.flows import GATEWAY
 from schemas.topics import Topics
 from services.clearance.submission.handlers import NAME as ROUNDS
 from services.clearance.view.projector import NAME as PROJECTOR
-from services.gateway.app import NAME as GATEWAY
 from services.kit.audit.chain import verify
 from services.kit.department.rules import DepartmentRules
 from services.kit.postgres.pool import Connection

@@ -14,7 +14,7 @@ import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.installation import Installation, new_student_id
-from deploy.local.services import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup

@@ -23,6 +23,7 @@ from aiokafka import ConsumerRecord
 from deploy.local.installation import new_student_id
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.events import Reason
+from schemas.flows import GATEWAY
 from schemas.topics import PARTITIONS, Topics
 from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
 from services.clearance.receipts.signing_keys import Keyring
@@ -34,7 +35,6 @@ from services.clearance.submission.handlers import Submissions, submission_batch
 from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
-from services.gateway.app import NAME as GATEWAY
 from services.gateway.tables.commands import StudentCommandTable, ends
 from services.kit.audit.chain import ChainSealer
 from services.kit.department.desk import AuditContext, Desk

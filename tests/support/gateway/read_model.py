@@ -19,6 +19,7 @@ from services.clearance.receipts.payload import form_payload, signed, submission
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
 from services.clearance.submission import certificate_issue
+from services.kit.names import VIEW_CHANNEL
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
 from tests.support.gateway.server import Gate
@@ -209,7 +210,7 @@ class Clearance:
             await connection.close()
 
     async def notify(self) -> None:
-        await self._run("SELECT pg_notify('lixiao_view', '')")
+        await self._run(f"SELECT pg_notify('{VIEW_CHANNEL}', '')")
 
     async def _run(self, statement: str, *values: Any) -> None:
         connection = await asyncpg.connect(self._dsn)

@@ -20,7 +20,7 @@ from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
 from deploy.local.installation import Installation
-from deploy.local.services import GATEWAY
+from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.sessions import COOKIE

@@ -19,6 +19,7 @@ from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Staging
 from services.kit.imports.worker import ImportWorker, Patience
 from services.kit.messaging.outbox import Wakeup
+from services.kit.names import desk_role
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
@@ -27,7 +28,7 @@ from tests.support.paths import ROOT
 KIT = ROOT / "services" / "kit" / "migrations"
 FOLDERS = [KIT / name for name in ("outbox", "inbox", "audit", "desk", "imports")]
 NOW = datetime(2026, 6, 5, 8, 0, tzinfo=UTC)
-TOKENS = {"desk": ["desk:library", "desk:counted"], "other": ["desk:dorm"]}
+TOKENS = {"desk": [desk_role("library"), desk_role("counted")], "other": [desk_role("dorm")]}
 PATIENCE = Patience(tries=3, first_delay_s=0.01, longest_delay_s=0.02)
 
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.imports.worker import ImportWorker
 from services.kit.messaging.outbox import Wakeup
+from services.kit.names import desk_role
 from services.kit.operations import OperationBody
 from services.kit.postgres.pool import Connection, open_pool
 
@@ -23,7 +24,7 @@ async def count_in(connection: Connection, row: CountedRow, now: datetime) -> Ou
     return "applied"
 
 
-COUNTED = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=count_in, role="desk:counted")
+COUNTED = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=count_in, role=desk_role("counted"))
 
 
 async def main(dsn: str) -> None:

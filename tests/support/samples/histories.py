@@ -28,6 +28,7 @@ from schemas.events import (
     SubmitAsked,
     Verdict,
 )
+from schemas.flows import source_of
 from services.kit.receipts.jws import sign
 from tests.support.checker.evidence import (
     Attempt,
@@ -240,7 +241,7 @@ def arrived(*services: Service) -> tuple[Record, ...]:
 
 
 def record(fact: Posted, offset: int) -> Record:
-    value = encode(fact.event, event_id=UUID(fact.event_id), source="/lixiao/x", time=NOW)
+    value = encode(fact.event, event_id=UUID(fact.event_id), source=source_of("x"), time=NOW)
     return Record(fact.topic, 0, offset, WHO, value, fact.event_id, fact.event)
 
 

@@ -10,6 +10,7 @@ import pytest
 from schemas import codec
 from schemas.codec import MAX_EVENT_BYTES, Headers, Unreadable
 from schemas.events import CaseChanged, CaseState, CheckStatus, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.flows import source_of
 
 pytestmark = pytest.mark.unit
 
@@ -35,7 +36,7 @@ def status(**changes: Any) -> StatusChanged:
 
 
 def written(event: Any = None) -> bytes:
-    return codec.encode(event or status(), event_id=uuid4(), source="/lixiao/library", time=NOW)
+    return codec.encode(event or status(), event_id=uuid4(), source=source_of("library"), time=NOW)
 
 
 def altered(old: bytes, new: bytes) -> bytes:
@@ -56,7 +57,7 @@ def both_refuse(value: bytes, headers: Headers = ()) -> str:
 def test_a_document_is_one_cloudevent_in_structured_mode() -> None:
     event = status()
 
-    document = json.loads(codec.encode(event, event_id=uuid4(), source="/lixiao/library", time=NOW))
+    document = json.loads(codec.encode(event, event_id=uuid4(), source=source_of("library"), time=NOW))
 
     assert document["specversion"] == "1.0"
     assert document["type"] == "lixiao.status-changed.v1"

@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from schemas.events import CertificateIssueAsked, TakenBy
+from services.kit.names import VIEW_CHANNEL
 from tests.support.submission.harness import Parts
 
 DESKS = 200
@@ -75,10 +76,10 @@ async def test_the_outcome_wakes_whoever_waits_for_it(parts: Parts) -> None:
         def wake(*_: object) -> None:
             woken.set()
 
-        await connection.add_listener("lixiao_view", wake)
+        await connection.add_listener(VIEW_CHANNEL, wake)
         await hear(parts, asked(student_id, form_number))
         await asyncio.wait_for(woken.wait(), 10)
-        await connection.remove_listener("lixiao_view", wake)
+        await connection.remove_listener(VIEW_CHANNEL, wake)
     assert await issue(parts, student_id) is not None
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from schemas.flows import source_of
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
@@ -102,7 +103,7 @@ async def test_each_decision_is_in_the_audit_with_the_versions_it_rests_on(parts
     )
     assert [(row["actor"], row["act"], row["outcome"]) for row in rows] == [
         ("student", "submission.ask", "opened"),
-        ("/lixiao/clearance", "submission.accept", "accepted"),
+        (source_of("clearance"), "submission.accept", "accepted"),
     ]
     details = json.loads(rows[-1]["details"])
     assert details["attempt"] == str(attempt_id)

@@ -22,6 +22,7 @@ from schemas.events import Verdict
 from services.clearance.view import batch_spans
 from services.clearance.view.projector import Projector
 from services.clearance.view.view_store import view_hash
+from services.kit.names import VIEW_CHANNEL
 from tests.support.clearance import World, clearance_world, status
 from tests.support.waiting import eventually
 
@@ -159,7 +160,7 @@ async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: World) ->
     who = student()
     heard: asyncio.Queue[str] = asyncio.Queue()
     listener = await asyncpg.connect(world.dsn)
-    await listener.add_listener("lixiao_view", lambda *notice: heard.put_nowait(str(notice[-1])))
+    await listener.add_listener(VIEW_CHANNEL, lambda *notice: heard.put_nowait(str(notice[-1])))
     async with running(world.projector()):
         await world.say(status(who, 1))
         async with asyncio.timeout(20):

@@ -15,6 +15,7 @@ from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from deploy.local.identity import server
 from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
+from services.kit.names import CERTIFICATE_DESK
 from tests.support.signing_in import (
     AFTER_LOGOUT,
     CALLBACK,
@@ -44,7 +45,7 @@ async def test_a_student_signs_in_with_one_click(http: httpx.AsyncClient, issuer
 async def test_staff_have_roles_and_no_student_number(http: httpx.AsyncClient, issuer: str) -> None:
     client = client_of(http, issuer)
     identity = await client.exchange(await code_for(http, client, STAFF), VERIFIER, "n-1", CALLBACK)
-    assert (identity.student_id, identity.roles) == (None, frozenset({"certificate-desk"}))
+    assert (identity.student_id, identity.roles) == (None, frozenset({CERTIFICATE_DESK}))
 
 
 async def test_a_code_opens_once_even_when_asked_for_twice_at_once(http: httpx.AsyncClient, issuer: str) -> None:

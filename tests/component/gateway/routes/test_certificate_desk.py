@@ -17,6 +17,7 @@ from schemas.events import CertificateIssueAsked, Reason, TakenBy
 from services.clearance.app import FOLDERS
 from services.gateway.web.rate_limits import CHECK_ADDRESS_BURST
 from services.kit.audit.chain import verify as verify_chain
+from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
@@ -25,9 +26,9 @@ from tests.support.gateway.server import Browser, Gate, running_gateway
 from tests.support.servers import DatabaseMaker
 from tests.support.waiting import eventually
 
-CLERKS = tuple(Person(sub=f"clerk-{number}", name="方石", roles=("certificate-desk",)) for number in range(24))
+CLERKS = tuple(Person(sub=f"clerk-{number}", name="方石", roles=(CERTIFICATE_DESK,)) for number in range(24))
 STUDENTS = tuple(Person(sub=f"s-{number}", name="虚构", student_id=new_student_id()) for number in range(8))
-BOTH = Person(sub="both", name="纪小满", student_id=new_student_id(), roles=("certificate-desk",))
+BOTH = Person(sub="both", name="纪小满", student_id=new_student_id(), roles=(CERTIFICATE_DESK,))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 _clerks, _students = iter(CLERKS), iter(STUDENTS)
 

@@ -19,7 +19,8 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from schemas.events import StudentId
 from services.kit.http.app import FieldProblem, Problem, create_app
-from services.kit.http.auth import Credentials, Principal, desk, require, token_sha256
+from services.kit.http.auth import Credentials, Principal, require, token_sha256
+from services.kit.names import desk_role
 from services.kit.observability import logs
 from services.kit.observability.telemetry import build
 from services.kit.runtime.health import Health
@@ -92,14 +93,14 @@ def routes() -> APIRouter:
         raise asyncpg.CharacterNotInRepertoireError("invalid byte sequence: 0x00")
 
     @router.get("/desk")
-    async def at_desk(principal: Annotated[Principal, Depends(require(desk("library")))]) -> dict[str, str]:
+    async def at_desk(principal: Annotated[Principal, Depends(require(desk_role("library")))]) -> dict[str, str]:
         return {"who": principal.name}
 
     return router
 
 
 def entry(name: str, sha256: str) -> dict[str, Any]:
-    return {"name": name, "token_sha256": sha256, "roles": [desk(name.removesuffix("-desk"))]}
+    return {"name": name, "token_sha256": sha256, "roles": [desk_role(name.removesuffix("-desk"))]}
 
 
 def application(tmp_path: Path, **options: Any) -> FastAPI:

@@ -12,11 +12,11 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from services.kit.http.auth import desk
 from services.kit.imports import job_store
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.imports.worker import ImportWorker, Patience
 from services.kit.messaging.outbox import Wakeup
+from services.kit.names import desk_role
 from services.kit.postgres.pool import Connection
 from tests.support.imports.department import NOW, Service, counts, service, student
 from tests.support.imports.killed_worker import COUNTED, EFFECTS, CountedRow
@@ -225,7 +225,7 @@ async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Ser
         await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, 'second')", row.student_id)
         return "applied"
 
-    spec = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=failing, role=desk("counted"))
+    spec = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=failing, role=desk_role("counted"))
     await counted.send("student_id\n" + "\n".join(students))
     with capture_logs() as logs:
         await ImportWorker(spec, counted.pool, Wakeup()).work()

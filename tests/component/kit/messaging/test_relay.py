@@ -13,6 +13,7 @@ from deploy.local.installation import new_student_id
 from deploy.local.servers.obtain import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SourceAlive
+from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import outbox
@@ -58,7 +59,7 @@ async def running(relay: Relay) -> AsyncIterator[None]:
 
 async def say(connection: "asyncpg.Connection[asyncpg.Record]", topics: Topics, student_id: str, version: int) -> None:
     event = CaseChanged(student_id=student_id, version=version, state=CaseState.OPEN, occurred_at=now())
-    await outbox.append(connection, topic=topics.case, key=student_id, event=event, source="/lixiao/test", now=now())
+    await outbox.append(connection, topic=topics.case, key=student_id, event=event, source=source_of("test"), now=now())
 
 
 def versions(records: list[ConsumerRecord], student_id: str) -> list[int]:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
 from services.clearance.view.fold import Batch, Row, merge, newest
 
@@ -51,7 +52,7 @@ def status(student_id: str, version: int, *, department: str = "library", debt: 
 
 
 def written(event: Message) -> bytes:
-    return encode(event, event_id=uuid4(), source="/lixiao/test", time=NOW)
+    return encode(event, event_id=uuid4(), source=source_of("test"), time=NOW)
 
 
 def said(event: StatusChanged, offset: int = 0, **other: Any) -> Record:

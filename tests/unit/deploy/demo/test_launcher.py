@@ -12,7 +12,8 @@ from deploy.demo.students import cohort
 from deploy.demo.welcome import curl
 from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK
-from deploy.local.services import CLEARANCE, GATEWAY, IDENTITY, UNIVERSITY, Servers, ServiceProcesses, choose_ports
+from deploy.local.services import IDENTITY, UNIVERSITY, Servers, ServiceProcesses, choose_ports
+from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.http.auth import Credentials
 
 NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")

@@ -22,12 +22,13 @@ from services.gateway.read_model.types import (
     SubmissionRecord,
 )
 from services.gateway.web.renderer import Renderer
+from services.kit.names import CERTIFICATE_DESK
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 COMMAND = UUID(int=7)
 RENDERER = Renderer(case_samples.house(), case_samples.FOLDER)
-SESSION: Any = SimpleNamespace(csrf="a token", roles=frozenset({"certificate-desk"}), student_id="")
+SESSION: Any = SimpleNamespace(csrf="a token", roles=frozenset({CERTIFICATE_DESK}), student_id="")
 ISSUE = CertificateIssue(NOW - timedelta(days=1), "clerk-1", TakenBy.PROXY, "司马䶮", UUID(int=1))
 TAKEN_AWAY = OpenException("finance", 4, (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),), NOW)
 
