@@ -92,11 +92,11 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
         telemetry=traced or telemetry.start(f"lixiao-{GATEWAY}", settings=settings),
         docs=False,
         metrics=settings.metrics,
+        outermost=_guard(settings.origin, renderer),
     )
     if settings.docs:
         _describe(app)
     error_pages.install(app, renderer)
-    _guard(app, settings.origin, renderer)
     return app
 
 
@@ -107,17 +107,11 @@ def _describe(app: FastAPI) -> None:
         return JSONResponse(app.openapi())
 
 
-def _guard(app: FastAPI, origin: str, renderer: Renderer) -> None:
-    # Around everything, the answers to our own mistakes too: what is added as a middleware lies inside of those.
-    build = app.build_middleware_stack
-
+def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
     def refuse(request: Request, problem: Response) -> Response:
         return error_pages.shown(renderer, request, problem)
 
-    def guarded() -> ASGIApp:
-        return Guard(build(), origin=origin, refuse=refuse)
-
-    app.build_middleware_stack = guarded  # type: ignore[method-assign]
+    return lambda app: Guard(app, origin=origin, refuse=refuse)
 
 
 async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health) -> Gateway:

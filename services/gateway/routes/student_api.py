@@ -167,7 +167,7 @@ def _known(reading: StudentSnapshot | ReadModelUnavailable) -> StudentSnapshot:
             "unreadable",
             title="The case cannot be read now",
             detail="Nothing is known while this lasts, and nothing counts as passed. Ask again after Retry-After.",
-            since=reading.since.isoformat(),
+            extensions={"since": reading.since.isoformat()},
             headers={"Retry-After": "10"},
         ) from ReadModelError(reading.since)
     if reading.case is None:
@@ -258,6 +258,6 @@ def _problem(wish: Eligibility) -> Problem:
         wish.slug,
         title=wish.title,
         detail=" ".join(wish.paragraphs),
-        open=items,
+        extensions={"open": items},
         headers={"Retry-After": "10"} if wish.status == 503 else None,
     )

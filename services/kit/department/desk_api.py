@@ -164,7 +164,7 @@ def refusal(department: DepartmentManifest, refused: Refused) -> Problem:
         title="The department's rules do not allow this",
         detail=detail,
         errors=[{"field": refused.field, "problem": detail, "remedy": refused.remedy}] if refused.field else (),
-        extra={"reason": refused.reason.model_dump(), "detail_zh": detail_zh},
+        extensions={"reason": refused.reason.model_dump(), "detail_zh": detail_zh},
     )
 
 

@@ -1,4 +1,4 @@
-"""The HTTP side of a service: one application with health, metrics, documentation and the same answers to errors."""
+"""The FastAPI application of a service: health, metrics, documentation, and problem documents for every error."""
 
 import signal
 from collections.abc import Callable, Coroutine, MutableMapping, Sequence
@@ -13,10 +13,11 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from services.kit.http import problems
-from services.kit.http.middleware import RequestLimits
+from services.kit.http.middleware import CompleteOnDisconnect, RequestLimits
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.http.swagger_ui import documentation_routes
 from services.kit.observability.telemetry import Telemetry
@@ -28,20 +29,32 @@ from services.kit.settings import Settings
 __all__ = ["FieldProblem", "Problem", "create_app", "problem_responses", "serve"]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""Of a request, unless its route sets `max_body_size` itself."""
+"""Of a request, unless its route sets `max_body_size`."""
 _RETRY_AFTER_S: Final = 5
 _GRACEFUL_S: Final = 10
+_CLIENT_CLOSED_REQUEST: Final = 499
 _UNOBSERVED: Final = ("/health/", "/metrics")
 _log = structlog.get_logger(__name__)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+Wrapper = Callable[[ASGIApp], ASGIApp]
 
 
 class _Application(FastAPI):
-    """FastAPI with `Edge` around everything, so that no answer escapes it (a body too large, a mistake of ours)."""
+    """FastAPI with wrappers around the whole stack, error handlers included, and the problem schema in its document."""
+
+    def __init__(self, *, outermost: Wrapper | None, **options: Any) -> None:
+        super().__init__(**options)
+        self._outermost = outermost
 
     def build_middleware_stack(self) -> ASGIApp:
-        return RequestLimits(super().build_middleware_stack())
+        stack = CompleteOnDisconnect(RequestLimits(super().build_middleware_stack()))
+        return self._outermost(stack) if self._outermost is not None else stack
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = problems.SCHEMA
+        return document
 
 
 def create_app(
@@ -56,9 +69,15 @@ def create_app(
     docs: bool = True,
     metrics: bool = True,
     max_body_bytes: int = MAX_BODY_BYTES,
+    outermost: Wrapper | None = None,
 ) -> FastAPI:
-    """The application of one service. `telemetry=None` traces nothing and has no /metrics."""
+    """The application of one service.
+
+    `telemetry=None` records nothing and serves no /metrics. `outermost` wraps the whole ASGI stack: unlike an added
+    middleware it also sees the answers to unhandled exceptions.
+    """
     app = _Application(
+        outermost=outermost,
         title=title,
         version=version,
         description=description,
@@ -71,7 +90,6 @@ def create_app(
         exception_handlers=_HANDLERS,
         responses={"default": {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": _REF}}}},
     )
-    _describe_problems(app)
     app.state.telemetry = telemetry
     app.include_router(_health_routes(health))
     if docs:
@@ -84,9 +102,9 @@ def create_app(
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Answer requests until SIGTERM or SIGINT; then end the open ones, the lifespan, and flush the telemetry.
+    """Serve until SIGTERM or SIGINT; then drain open requests, end the lifespan and flush the telemetry.
 
-    Does not return on a signal: it exits with 0, or with an error when the service could not start.
+    Never returns: exits with 0 after a signal, with 3 when the service could not start.
     """
     config = uvicorn.Config(
         app,
@@ -104,9 +122,9 @@ def serve(app: FastAPI, settings: Settings) -> None:
     )
     server = uvicorn.Server(config)
     tune_gc()
-    # When all is ended uvicorn raises the signal once more, which would end the process before the telemetry is sent.
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, _exit)
+    # Once drained, uvicorn raises the signal again, which would end the process before the telemetry is flushed.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _exit)
     try:
         server.run()
     finally:
@@ -123,17 +141,6 @@ def _exit(number: int, frame: FrameType | None) -> None:
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
 
 
-def _describe_problems(app: FastAPI) -> None:
-    generate = app.openapi
-
-    def openapi() -> dict[str, Any]:
-        document = generate()
-        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = problems.SCHEMA
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-
-
 def _unobserved(scope: MutableMapping[str, Any]) -> bool:
     return str(scope.get("path", "")).startswith(_UNOBSERVED)
 
@@ -141,16 +148,16 @@ def _unobserved(scope: MutableMapping[str, Any]) -> bool:
 def _health_routes(health: Health) -> APIRouter:
     router = APIRouter(prefix="/health", tags=["health"])
 
-    def answer(report: HealthReport) -> JSONResponse:
+    def as_response(report: HealthReport) -> JSONResponse:
         return JSONResponse(report.as_json(), 200 if report.well else 503)
 
-    @router.get("/live", summary="Whether the process is worth keeping")
+    @router.get("/live", summary="Liveness: 503 when the process should be restarted")
     async def live() -> Response:
-        return answer(await health.live())
+        return as_response(await health.live())
 
-    @router.get("/ready", summary="Whether every part answers")
+    @router.get("/ready", summary="Readiness: 503 while a dependency or background task is down")
     async def ready() -> Response:
-        return answer(await health.ready())
+        return as_response(await health.ready())
 
     return router
 
@@ -180,46 +187,52 @@ async def _on_http(request: Request, error: HTTPException) -> Response:
     return Problem(error.status_code, slug, title, detail=detail, headers=error.headers).response()
 
 
-async def _on_text(request: Request, error: Exception) -> Response:
+async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
+    # No client is left to read this: the status keeps an upload broken off by its client out of the server errors.
+    return Response(status_code=_CLIENT_CLOSED_REQUEST)
+
+
+async def _on_unstorable_text(request: Request, error: Exception) -> Response:
     return Problem(
         422,
         "unstorable-text",
-        "A text holds a character that cannot be stored",
+        "A text contains a character that cannot be stored",
         detail="Remove NUL characters (\\u0000) from the texts and send the request again; nothing was changed.",
     ).response()
 
 
-async def _on_anything(request: Request, error: Exception) -> Response:
+async def _on_error(request: Request, error: Exception) -> Response:
     if transient(error):
         _log.warning("http.unavailable", error=type(error).__name__, route=_route(request))
         return Problem(
             503,
             "unavailable",
-            "Please try again in a moment",
-            detail="A part this needs does not answer. Whether the request took effect is not known: "
-            "send it again with the same Idempotency-Key.",
+            "Temporarily unavailable",
+            detail="A dependency does not answer, and it is unknown whether the request took effect. "
+            "Send it again with the same Idempotency-Key.",
             headers={"Retry-After": str(_RETRY_AFTER_S)},
         ).response()
     _log.error("http.failed", route=_route(request), exc_info=error)
-    return Problem(500, "internal", "This is a mistake of ours; it was recorded").response()
+    return Problem(500, "internal", "Internal error; it was logged").response()
 
 
 def _route(request: Request) -> str | None:
-    # The template, never the path: what a client puts into a path may name a person.
+    # The template, never the path: a path may name a person.
     return getattr(request.scope.get("route"), "path", None)
 
 
 _HTTP: Final = {
     400: ("Malformed request", "The body could not be read. Send what /openapi.json describes."),
-    404: ("Not found", "There is nothing at this address; /openapi.json lists what there is."),
-    405: ("Method not allowed", "This address does not take this method; the header Allow lists those it takes."),
+    404: ("Not found", "No such path; /openapi.json lists the paths."),
+    405: ("Method not allowed", "This path does not accept the method; the Allow header lists those it accepts."),
 }
 _Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
 _HANDLERS: Final[dict[int | type[Exception], _Handler]] = {
     Problem: _on_problem,
     RequestValidationError: _on_validation,
     HTTPException: _on_http,
-    asyncpg.CharacterNotInRepertoireError: _on_text,
-    asyncpg.UntranslatableCharacterError: _on_text,
-    Exception: _on_anything,
+    asyncpg.CharacterNotInRepertoireError: _on_unstorable_text,
+    asyncpg.UntranslatableCharacterError: _on_unstorable_text,
+    ClientDisconnect: _on_disconnect,
+    Exception: _on_error,
 }

@@ -1,4 +1,4 @@
-"""The outermost layer of every application: what holds for each answer, whoever gives it."""
+"""ASGI middleware around every application, inside FastAPI's telemetry and outside Starlette's error handlers."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.kit.http.problems import MEDIA_TYPE, Problem
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Set where the answer says nothing else."""
+"""Defaults: a response that sets one of them keeps its own."""
 _TOO_LARGE: Final = Problem(
     413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
 )
 
 
 class RequestLimits:
-    """Headers on every answer; a body too large refused as a problem; what was answered is not raised again."""
+    """Default headers on every response, 413 as a problem, and no re-raise of an error already answered."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -24,16 +24,16 @@ class RequestLimits:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(scope, receive, send)
+        response = _Response(scope, receive, send)
         try:
-            await self.app(scope, receive, answer.send)
+            await self.app(scope, receive, response.send)
         except Exception:
-            # Starlette raises again what our handler has logged and answered. Half an answer the server must cut off.
-            if not answer.complete:
+            # Starlette re-raises what our handler has logged and answered. A half-sent response the server must cut off.
+            if not response.complete:
                 raise
 
 
-class _Answer:
+class _Response:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.complete = False
         self._replaced = False
@@ -44,7 +44,7 @@ class _Answer:
             return
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            # Starlette's body limiter answers in plain text, from outside of every handler.
+            # FastAPI's body limiter answers in plain text, outside every exception handler.
             if message["status"] == 413 and headers.get("content-type") != MEDIA_TYPE:
                 await _TOO_LARGE.response()(self._scope, self._receive, self.send)
                 self._replaced = True
@@ -53,3 +53,36 @@ class _Answer:
                 headers.setdefault(name, value)
         await self._send(message)
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+class CompleteOnDisconnect:
+    """Ends the response when its client has gone, so that telemetry counts no server error.
+
+    A page with a live stream is closed by its reader and by nothing else; FastAPI would record the unfinished response
+    as `ConnectionError`. The server discards the final message. An application that raises is left alone.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = complete = disconnected = False
+
+        async def receive_noted() -> Message:
+            nonlocal disconnected
+            message = await receive()
+            disconnected = disconnected or message["type"] == "http.disconnect"
+            return message
+
+        async def send_noted(message: Message) -> None:
+            nonlocal started, complete
+            await send(message)
+            started = True
+            complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+        await self.app(scope, receive_noted, send_noted)
+        if disconnected and started and not complete:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})

@@ -1,4 +1,4 @@
-"""Errors over HTTP as RFC 9457 problem details, which name the field and the remedy and never repeat the input."""
+"""RFC 9457 problem details that name the field and the remedy, and never repeat the input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -10,11 +10,12 @@ from fastapi.responses import JSONResponse
 
 MEDIA_TYPE: Final = "application/problem+json"
 _TYPE: Final = "urn:lixiao:problem:"
-_MOST_ERRORS: Final = 50
+_MAX_ERRORS: Final = 50
+_MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "errors"})
 
 
 class FieldProblem(TypedDict):
-    """`field` is a JSON pointer into the body (`/student_id`), or says where else: `header Idempotency-Key`."""
+    """`field` is a JSON pointer into the body (`/student_id`), or another location: `header Idempotency-Key`."""
 
     field: str
     problem: str
@@ -22,7 +23,10 @@ class FieldProblem(TypedDict):
 
 
 class Problem(Exception):
-    """An answer that is not a success. `slug` makes its `type`; `members` are further members of the document."""
+    """An error answer. `slug` makes its `type`; `extensions` become top-level members beside the standard ones.
+
+    Raises `ValueError` for an extension that bears a standard member's name.
+    """
 
     def __init__(
         self,
@@ -33,7 +37,7 @@ class Problem(Exception):
         detail: str | None = None,
         errors: Sequence[FieldProblem] = (),
         headers: Mapping[str, str] | None = None,
-        **members: Any,
+        extensions: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(slug)
         self.status = status
@@ -41,7 +45,9 @@ class Problem(Exception):
         self.title = title
         self.detail = detail
         self.errors = tuple(errors)
-        self.members = members
+        self.extensions = dict(extensions or {})
+        if reserved := _MEMBERS & self.extensions.keys():
+            raise ValueError(f"extensions may not be named {', '.join(sorted(reserved))}")
         self.headers = dict(headers or {})
 
     def document(self) -> dict[str, Any]:
@@ -50,7 +56,7 @@ class Problem(Exception):
             document["detail"] = self.detail
         if self.errors:
             document["errors"] = list(self.errors)
-        return {**self.members, **document}
+        return {**document, **self.extensions}
 
     def response(self) -> JSONResponse:
         return JSONResponse(self.document(), self.status, headers=self.headers, media_type=MEDIA_TYPE)
@@ -75,23 +81,23 @@ SCHEMA: Final[dict[str, Any]] = {
         },
     },
 }
-"""What every answer that is not a success looks like, for OpenAPI."""
+"""JSON schema of a problem document, for OpenAPI."""
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """OpenAPI's `responses` for routes that answer with these problems."""
+    """The OpenAPI `responses` of a route for these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def of_validation(error: RequestValidationError) -> Problem:
-    """What was wrong with a request's fields (422), or that its body is no JSON at all (400)."""
+    """A request validation error as a problem: 422 with one error a field, or 400 for a body that is not JSON."""
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return Problem(
             400, "malformed-json", "The body is not JSON", detail="Send one JSON document, encoded in UTF-8."
         )
-    errors = [_field_problem(each) for each in found[:_MOST_ERRORS]]
+    errors = [_field_problem(each) for each in found[:_MAX_ERRORS]]
     return Problem(
         422,
         "invalid-request",
@@ -101,7 +107,7 @@ def of_validation(error: RequestValidationError) -> Problem:
     )
 
 
-_WITH_INPUT: Final = {
+_NEUTRAL: Final = {
     "union_tag_invalid": "Not one of the accepted kinds",
     "enum": "Not one of the accepted values",
     "literal_error": "Not one of the accepted values",
@@ -112,23 +118,23 @@ _SAFE_PART: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
 def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
     kind: str = error["type"]
     message = str(error["msg"]).removeprefix("Value error, ").removeprefix("Assertion failed, ")
-    place = _place(error["loc"])
-    if not place and kind == "missing":
-        return {"field": "", "problem": "There is no body", "remedy": "Send the JSON that /openapi.json describes."}
+    field = _location(error["loc"])
+    if not field and kind == "missing":
+        return {"field": "", "problem": "The body is missing", "remedy": "Send the JSON that /openapi.json describes."}
     return {
-        "field": place,
-        "problem": _WITH_INPUT.get(kind, message),
+        "field": field,
+        "problem": _NEUTRAL.get(kind, message),
         "remedy": _remedy(kind, message, error.get("ctx") or {}),
     }
 
 
-def _place(loc: Sequence[str | int]) -> str:
-    where, parts = (str(loc[0]), loc[1:]) if loc else ("body", ())
-    # A name the client invented is shown only when it looks like a field's: it could be anything, a person's name too.
+def _location(loc: Sequence[str | int]) -> str:
+    source, parts = (str(loc[0]), loc[1:]) if loc else ("body", ())
+    # A member name the client invented is shown only when it looks like a field name: it could be a person's name.
     shown = [str(part) if isinstance(part, int) or _SAFE_PART.match(str(part)) else "…" for part in parts]
-    if where == "body":
+    if source == "body":
         return "".join(f"/{part}" for part in shown)
-    return f"{where} {'/'.join(shown)}"
+    return f"{source} {'/'.join(shown)}"
 
 
 def _remedy(kind: str, message: str, context: Mapping[str, Any]) -> str:

@@ -1,19 +1,15 @@
 """A department's imports running over a real database, its HTTP side and its worker."""
 
-import json
 import secrets
-import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
 
 from services.kit.http.app import create_app
-from services.kit.http.auth import Credentials, token_sha256
 from services.kit.imports.api import imports_router
 from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Staging
@@ -23,6 +19,7 @@ from services.kit.names import desk_role
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
+from tests.support.credentials import credentials
 from tests.support.paths import ROOT
 
 KIT = ROOT / "services" / "kit" / "migrations"
@@ -47,8 +44,7 @@ class Service:
             routers=[imports_router(spec, pool, Wakeup())],
             telemetry=None,
         )
-        entries = [{"name": name, "token_sha256": token_sha256(name), "roles": roles} for name, roles in TOKENS.items()]
-        app.state.credentials = _credentials(entries)
+        app.state.credentials = credentials(**{name: (name, roles) for name, roles in TOKENS.items()})
         self.http = httpx.AsyncClient(
             transport=httpx.ASGITransport(app), base_url="http://test", headers={"Authorization": "Bearer desk"}
         )
@@ -76,13 +72,6 @@ class Service:
     async def rejected(self, job: dict[str, Any]) -> dict[int, dict[str, str]]:
         rows = (await self.get(f"/imports/{job['job_id']}/rows", state="rejected"))["rows"]
         return {row["row"]: row["problems"][0] for row in rows}
-
-
-def _credentials(entries: list[dict[str, Any]]) -> Credentials:
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(entries, file)
-        file.flush()
-        return Credentials.load(Path(file.name))
 
 
 @asynccontextmanager

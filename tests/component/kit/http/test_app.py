@@ -61,7 +61,7 @@ def routes() -> APIRouter:
             detail="Return the books first.",
             errors=[FieldProblem(field="/copies", problem="3 are out", remedy="Return them.")],
             headers={"Retry-After": "1"},
-            reason={"code": "books-out"},
+            extensions={"reason": {"code": "books-out"}},
         )
 
     @router.get("/teapot")

@@ -1,0 +1,90 @@
+"""A desk over HTTP: what a refusal, a hold and a reused key are answered with, on the routes of a real department."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+
+from services.kit.department.desk import Desk
+from services.kit.department.desk_api import desk_router
+from services.kit.http import auth
+from services.kit.http.app import create_app
+from services.kit.manifests import discover
+from services.kit.runtime.health import Health
+from tests.support.credentials import credentials
+from tests.support.desks import desk_over, open_case, some_student
+
+TOKEN = "t" * 40
+CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"}
+
+
+@asynccontextmanager
+async def desk_client(database: str, department: str) -> AsyncIterator[tuple[Desk[Any], httpx.AsyncClient]]:
+    async with desk_over(database, department) as desk:
+        app = create_app(
+            title=department,
+            version="1",
+            description="",
+            health=Health(),
+            lifespan=None,
+            routers=[desk_router(desk, discover()[department])],
+            telemetry=None,
+        )
+        app.state.credentials = credentials(desk=(TOKEN, [auth.desk(department)]))
+        transport = httpx.ASGITransport(app)
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://desk.example", headers=headers) as client:
+            yield desk, client
+
+
+async def operate(
+    client: httpx.AsyncClient, operation: str, student_id: str, key: str = "key-00000001", **body: str
+) -> httpx.Response:
+    return await client.post(
+        f"/operations/{operation}", json={"student_id": student_id, **body}, headers={"Idempotency-Key": key}
+    )
+
+
+async def test_a_refusal_says_its_reason_at_the_top_of_the_document_and_in_both_languages(database: str) -> None:
+    async with desk_client(database, "finance") as (_, client):
+        student_id = some_student()
+        assert (await operate(client, "charge", student_id, **CHARGE)).status_code == 200
+        answer = await operate(client, "payment", student_id, "key-00000002", charge_id="C1", amount="10.01")
+        assert answer.status_code == 409
+        assert answer.headers["content-type"] == "application/problem+json"
+        words = "This is more than is due. Check it: 10.00 yuan is due on this item."
+        assert answer.json() == {
+            "type": "urn:lixiao:problem:refused",
+            "title": "The department's rules do not allow this",
+            "status": 409,
+            "detail": words,
+            "errors": [{"field": "amount", "problem": words, "remedy": "At most 10.00."}],
+            "reason": {"code": "overpayment", "parameters": {"due": "10.00"}},
+            "detail_zh": "超过应缴金额；请核对，此项最多还需缴 10.00 元。",
+        }
+
+
+async def test_a_change_against_a_hold_is_answered_with_when_to_try_again(database: str) -> None:
+    async with desk_client(database, "finance") as (desk, client):
+        student_id = some_student()
+        await open_case(desk, student_id)
+        await desk.pool.execute(
+            "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES (gen_random_uuid(), $1, 1, now())",
+            student_id,
+        )
+        answer = await operate(client, "charge", student_id, **CHARGE)
+        assert (answer.status_code, answer.headers["retry-after"]) == (423, "1")
+        assert answer.json()["type"] == "urn:lixiao:problem:held"
+
+
+async def test_a_key_used_for_another_body_is_named_as_the_wrong_field(database: str) -> None:
+    async with desk_client(database, "finance") as (_, client):
+        student_id = some_student()
+        first = await operate(client, "charge", student_id, **CHARGE)
+        again = await operate(client, "charge", student_id, **CHARGE)
+        assert again.json() == {**first.json(), "repeated": True}
+        other = await operate(client, "charge", student_id, **{**CHARGE, "amount": "11.00"})
+        assert other.status_code == 422
+        (error,) = other.json()["errors"]
+        assert error["field"] == "header Idempotency-Key"
