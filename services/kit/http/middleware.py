@@ -28,7 +28,7 @@ class RequestLimits:
         try:
             await self.app(scope, receive, response.send)
         except Exception:
-            # Starlette re-raises what our handler has logged and answered. A half-sent response the server must cut off.
+            # Starlette re-raises what our handler has logged and answered; a half-sent response has to be cut off.
             if not response.complete:
                 raise
 
