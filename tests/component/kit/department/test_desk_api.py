@@ -6,14 +6,15 @@ from typing import Any
 
 import httpx
 
+from deploy.local.installation import new_student_id
 from services.kit.department.desk import Desk
 from services.kit.department.desk_api import desk_router
-from services.kit.http import auth
 from services.kit.http.app import create_app
 from services.kit.manifests import discover
+from services.kit.names import desk_role
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
-from tests.support.desks import desk_over, open_case, some_student
+from tests.support.desks import desk_over, open_case
 
 TOKEN = "t" * 40
 CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"}
@@ -31,7 +32,7 @@ async def desk_client(database: str, department: str) -> AsyncIterator[tuple[Des
             routers=[desk_router(desk, discover()[department])],
             telemetry=None,
         )
-        app.state.credentials = credentials(desk=(TOKEN, [auth.desk(department)]))
+        app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))
         transport = httpx.ASGITransport(app)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://desk.example", headers=headers) as client:
@@ -48,7 +49,7 @@ async def operate(
 
 async def test_a_refusal_says_its_reason_at_the_top_of_the_document_and_in_both_languages(database: str) -> None:
     async with desk_client(database, "finance") as (_, client):
-        student_id = some_student()
+        student_id = new_student_id()
         assert (await operate(client, "charge", student_id, **CHARGE)).status_code == 200
         answer = await operate(client, "payment", student_id, "key-00000002", charge_id="C1", amount="10.01")
         assert answer.status_code == 409
@@ -67,7 +68,7 @@ async def test_a_refusal_says_its_reason_at_the_top_of_the_document_and_in_both_
 
 async def test_a_change_against_a_hold_is_answered_with_when_to_try_again(database: str) -> None:
     async with desk_client(database, "finance") as (desk, client):
-        student_id = some_student()
+        student_id = new_student_id()
         await open_case(desk, student_id)
         await desk.pool.execute(
             "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES (gen_random_uuid(), $1, 1, now())",
@@ -80,7 +81,7 @@ async def test_a_change_against_a_hold_is_answered_with_when_to_try_again(databa
 
 async def test_a_key_used_for_another_body_is_named_as_the_wrong_field(database: str) -> None:
     async with desk_client(database, "finance") as (_, client):
-        student_id = some_student()
+        student_id = new_student_id()
         first = await operate(client, "charge", student_id, **CHARGE)
         again = await operate(client, "charge", student_id, **CHARGE)
         assert again.json() == {**first.json(), "repeated": True}
