@@ -1,15 +1,13 @@
-"""What a form says and is signed over: the student, each department's attestation, the times, the numbers. Pure.
+"""The payload of a form: the student, each department's attestation, times and numbers. Pure.
 
 Signed are: the form's number and verification code, the attempt, the instant of acceptance, the student as the roster
-had them, and of each department the version and instant of its attestation with each check's facts. A form whose facts
-would not fit a QR code carries, in place of its tables (and if need be of all facts), their number of rows and the
-SHA-256 of their canonical JSON: what was signed stays provable against the submission.
+had them, and of each department the version and instant of its attestation with each check's facts, shortened if the
+form would not fit a QR code otherwise.
 """
 
-import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +15,8 @@ from joserfc.jwk import OKPKey
 
 from schemas.events import AttestationGiven
 from services.clearance.roster.cases import Student
-from services.kit.receipts.jws import canonical, sign
+from services.kit.receipts.form_digest import SPELLINGS, Facts, instant
+from services.kit.receipts.jws import sign
 from services.kit.receipts.qr import MAX_QR_CHARS, pack
 
 FORMAT: Final = 1
@@ -84,35 +83,17 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
 def signed(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
     """The receipt over `payload`, or over the fullest form of it that fits a QR code."""
     text = ""
-    for fitting in _ever_smaller(payload):
-        text = sign(fitting, key, kid)
+    for spell in SPELLINGS:
+        text = sign(_with_facts(payload, spell), key, kid)
         qr_text = pack(text)
         if len(qr_text) <= MAX_QR_CHARS:
             return Receipt(text, qr_text)
     return Receipt(text, None)
 
 
-def instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-
-
-def _ever_smaller(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield payload
-    yield _with_facts(payload, lambda facts: {name: _table(value) for name, value in facts.items()})
-    yield _with_facts(payload, lambda facts: {"sha256": _sha256(facts)})
-
-
-def _with_facts(payload: Mapping[str, Any], shorten: Any) -> Mapping[str, Any]:
+def _with_facts(payload: Mapping[str, Any], spell: Callable[[Facts], Facts]) -> Mapping[str, Any]:
     departments = {
-        name: {**said, "checks": {check: shorten(facts) for check, facts in said["checks"].items()}}
-        for name, said in payload["departments"].items()
+        name: {**attested, "checks": {check: spell(facts) for check, facts in attested["checks"].items()}}
+        for name, attested in payload["departments"].items()
     }
     return {**payload, "departments": departments}
-
-
-def _table(value: Any) -> Any:
-    return {"rows": len(value), "sha256": _sha256({"rows": value})} if isinstance(value, list) else value
-
-
-def _sha256(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(document)).hexdigest()

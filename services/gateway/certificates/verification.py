@@ -5,10 +5,9 @@ submission, whose record in turn says what was signed. A number alone finds the 
 to be compared with it.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -17,7 +16,8 @@ from joserfc.jwk import OKPKey
 from schemas.events import Verdict
 from services.gateway.read_model.signed_form import student_of
 from services.gateway.read_model.types import Attested, Case, ScannedRecord
-from services.kit.receipts.jws import InvalidSignature, canonical
+from services.kit.receipts.form_digest import instant, stands_for
+from services.kit.receipts.jws import InvalidSignature
 from services.kit.receipts.numbers import read_form_number
 from services.kit.receipts.qr import PREFIX, verify_text
 
@@ -112,38 +112,17 @@ def agrees(
     if not isinstance(student, Mapping) or not isinstance(departments, Mapping):
         return False
     said = (student.get("student_id"), payload.get("form"), payload.get("code"), payload.get("accepted_at"))
-    if said != (student_id, form_number, code, _instant(accepted_at)) or departments.keys() != facts.keys():
+    if said != (student_id, form_number, code, instant(accepted_at)) or departments.keys() != facts.keys():
         return False
     return all(_same_department(departments[name], attested) for name, attested in facts.items())
 
 
 def _same_department(signed: Any, attested: Attested) -> bool:
-    at = _instant(attested.attested_at) if attested.attested_at else None
+    at = instant(attested.attested_at) if attested.attested_at else None
     if (signed.get("version"), signed.get("attested_at")) != (attested.version, at):
         return False
     shown = {one.check: one for one in attested.checks}
     clear = all(one.verdict is Verdict.CLEAR for one in shown.values())
     if not clear or signed.get("checks", {}).keys() != shown.keys():
         return False
-    return all(_same_facts(facts, shown[name].facts) for name, facts in signed["checks"].items())
-
-
-def _same_facts(signed: Mapping[str, Any], shown: Mapping[str, Any]) -> bool:
-    if signed == shown or signed == {"sha256": _sha256(shown)}:
-        return True
-    return signed.keys() == shown.keys() and all(
-        value == shown[name] or (isinstance(shown[name], list) and value == _table(shown[name]))
-        for name, value in signed.items()
-    )
-
-
-def _table(rows: list[Any]) -> dict[str, Any]:
-    return {"rows": len(rows), "sha256": _sha256({"rows": rows})}
-
-
-def _sha256(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical(document)).hexdigest()
-
-
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return all(stands_for(facts, shown[name].facts) for name, facts in signed["checks"].items())

@@ -1,0 +1,44 @@
+"""How a form spells instants and facts, for its signer and its verifier alike. Pure.
+
+A form whose facts do not fit a QR code carries the number of rows and the SHA-256 of each table instead, or one
+SHA-256 of all facts of a check: what was signed stays provable against the submission.
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from services.kit.receipts.jws import canonical
+
+Facts = Mapping[str, Any]
+
+
+def instant(at: datetime) -> str:
+    """RFC 3339 in UTC with microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def tables_digested(facts: Facts) -> Facts:
+    """Each list as `{"rows": its length, "sha256": of it}`, everything else as it is."""
+    return {
+        name: {"rows": len(value), "sha256": _sha256({"rows": value})} if isinstance(value, list) else value
+        for name, value in facts.items()
+    }
+
+
+def digested(facts: Facts) -> Facts:
+    return {"sha256": _sha256(facts)}
+
+
+SPELLINGS: Final[tuple[Callable[[Facts], Facts], ...]] = (dict, tables_digested, digested)
+"""What a form may carry in place of a check's facts, longest first."""
+
+
+def stands_for(signed: Facts, facts: Facts) -> bool:
+    """Whether `signed`, of a form, is one of the spellings of `facts`."""
+    return any(signed == spell(facts) for spell in SPELLINGS)
+
+
+def _sha256(document: Facts) -> str:
+    return hashlib.sha256(canonical(document)).hexdigest()
