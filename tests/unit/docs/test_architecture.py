@@ -1,36 +1,52 @@
-"""The architecture page stays true: every function it names is in the file it names."""
+"""The architecture page stays true: its call trees are the code's, and its folders exist."""
 
-import ast
 import re
 
 import pytest
 
 from tests.support.paths import ROOT
+from tests.unit.docs.call_tree import PAGE, Line, faults, functions, trees
 
-PAGE = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-STEPS = re.findall(r"^\| \d+ \| .* \| `(\w+)` \| `([\w/.]+)` \|$", PAGE, re.MULTILINE)
-FOLDERS = re.findall(r"^\| `([a-z/]+)/?`", PAGE, re.MULTILINE)
-
-
-def test_the_walks_are_found() -> None:
-    assert len(STEPS) >= 20
-    assert len(FOLDERS) >= 6
+TEXT = PAGE.read_text("utf-8")
+TREES = trees(TEXT)
+FOLDERS = re.findall(r"^\| `([a-z_/]+)/?`", TEXT, re.MULTILINE)
 
 
-@pytest.mark.parametrize(("function", "file"), STEPS)
-def test_each_step_of_a_walk_is_a_function_of_its_file(function: str, file: str) -> None:
-    tree = ast.parse((ROOT / file).read_text("utf-8"))
-    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
-    assert function in names
+@pytest.mark.parametrize("tree", TREES, ids=["event", "submission"])
+def test_each_step_is_reached_from_the_one_it_stands_under(tree: list[Line]) -> None:
+    assert "\n".join(faults(tree)) == ""
+
+
+def test_the_event_goes_from_a_desk_to_a_page() -> None:
+    files = [line.file for line in TREES[0] if not line.hop]
+    assert files[0] == "kit/department/desk_api.py"
+    assert files[-1] == "gateway/web/renderer.py"
+
+
+def test_a_walk_is_read_in_a_minute() -> None:
+    assert all(len(tree) <= 50 for tree in TREES)
+
+
+def _one(caller: str, called: str) -> list[str]:
+    lines = f"{caller}  kit/department/desk.py  x\n  {called}  kit/messaging/outbox.py  x\n"
+    return faults(trees(f"```text walk\n{lines}```\n")[0])
+
+
+def test_a_step_its_caller_does_not_reach_is_found() -> None:
+    assert _one("Desk.change", "append") == []
+    assert "no longer reaches" in _one("Desk.lock", "append")[0]
+    assert "no such function" in _one("Desk.change", "no_such_function")[0]
+
+
+def test_a_hop_over_a_topic_nobody_reads_is_found() -> None:
+    lines = "Desk.change  kit/department/desk.py\n~ topic no_such_topic\nnotify  clearance/notify.py\n"
+    assert len(faults(trees(f"```text walk\n{lines}```\n")[0])) == 2
+
+
+def test_a_function_inside_a_function_has_a_qualified_name() -> None:
+    assert "dispatch.apply" in functions(ROOT / "services" / "kit" / "messaging" / "handlers.py")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_each_folder_is_there(folder: str) -> None:
     assert (ROOT / folder).is_dir()
-
-
-def test_the_walk_follows_the_dependencies_down_and_up_again() -> None:
-    files = [file for _, file in STEPS]
-    assert files[0].startswith("services/kit/")
-    assert any(file.startswith("services/clearance/") for file in files)
-    assert files.index("services/clearance/view/fold.py") < files.index("services/gateway/case/live.py")
