@@ -29,7 +29,8 @@ async def test_the_page_lists_every_view_with_its_columns_as_the_database_has_th
     try:
         rows = await connection.fetch(
             """
-            SELECT relname, attname, replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz')
+            SELECT relname, attname,
+                   replace(format_type(atttypid, atttypmod), 'timestamp with time zone', 'timestamptz')
             FROM pg_class JOIN pg_attribute ON attrelid = pg_class.oid
             WHERE relnamespace = 'published'::regnamespace AND attnum > 0 AND NOT attisdropped
             ORDER BY relname, attnum
