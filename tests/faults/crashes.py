@@ -10,6 +10,7 @@ from typing import Final
 from schemas.flows import CLEARANCE
 from services.kit.runtime.failpoints import EXIT_CODE
 from tests.support.checker.observed_installation import Campus
+from tests.support.checker.workload import CARD_ACTIVE
 
 STUDENTS: Final = 18
 ARRIVAL_S: Final = 1.0
@@ -118,7 +119,7 @@ async def _all_crash(campus: Campus, points: Mapping[str, str]) -> None:
 
 
 async def _arrival(campus: Campus, *, with_card: bool) -> str:
-    return await campus.student(library={"card": "active", "thesis": "approved"} if with_card else None)
+    return await campus.student(**({"library": CARD_ACTIVE} if with_card else {}))
 
 
 async def _arrivals(campus: Campus, students: deque[str]) -> None:

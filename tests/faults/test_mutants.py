@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from deploy.local.servers.obtain import RunningPostgres
-from tests.faults.staged import staged
+from tests.faults.simulated import simulated
 from tests.mutants.running import applied, copied, run
 from tests.mutants.variants import MUTANTS, Mutant
 
@@ -14,7 +14,7 @@ QUICK = [mutant for mutant in MUTANTS if mutant.quick]
 
 
 async def test_races_on_the_stage_break_nothing(postgres: RunningPostgres) -> None:
-    anomalies, operations = await staged(postgres.dsn, RACES, seed=1)
+    anomalies, operations = await simulated(postgres.dsn, RACES, seed=1)
     assert anomalies == []
     assert operations > RACES
 

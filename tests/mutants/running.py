@@ -67,19 +67,19 @@ def run(mutant: Mutant, postgres: str, *, races: int = RACES, seeds: Sequence[in
         copied(root)
         applied(root, mutant.edits)
         for seed in seeds:
-            answer = _staged(root, postgres, races, seed, mutant.life_s)
+            answer = _simulated(root, postgres, races, seed, mutant.life_s)
             operations += answer["operations"]
             if answer["found"]:
                 return Verdict(mutant.name, {name: said[1] for name, said in answer["found"].items()}, operations)
     return Verdict(mutant.name, {}, operations)
 
 
-def _staged(root: Path, postgres: str, races: int, seed: int, life_s: float) -> Answer:
+def _simulated(root: Path, postgres: str, races: int, seed: int, life_s: float) -> Answer:
     ended = subprocess.run(
         [
             sys.executable,
             "-m",
-            "tests.faults.staged",
+            "tests.faults.simulated",
             "--races",
             str(races),
             "--seed",

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.checker.simulation import LIFE_S
+from tests.support.in_process.simulation import LIFE_S
 
 ATTEST: Final = "services/kit/department/attestation.py"
 ATTEMPTS: Final = "services/clearance/submission/attempt_store.py"

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,11 +11,6 @@ import asyncpg
 from services.gateway.tables.commands import StudentCommandTable
 from tests.support.checker.history import History, Kind, Outcome
 
-CLEAR: Final[Mapping[str, Mapping[str, Any]]] = {
-    "library": {"card": "cancelled", "thesis": "approved"},
-    "archives": {"thesis": "approved"},
-}
-"""Records to set so that a student is clear everywhere; nothing on record is clear at the others."""
 END_TIMEOUT_S: Final = 40.0
 _LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
@@ -33,16 +27,16 @@ class Clients(ABC):
         self.history = History()
 
     @abstractmethod
-    async def student(self, *, library: Mapping[str, Any] | None = None) -> str:
-        """A student with an open case, whose records are clear unless `library` says otherwise."""
+    async def student(self, **records: Any) -> str:
+        """A student with an open case, clear everywhere but where `records` says otherwise."""
 
     @abstractmethod
     async def desk(self, department: str, operation: str, student_id: str, **body: Any) -> Outcome:
         """One change at a desk, noted as it ended."""
 
     @abstractmethod
-    async def echo(self, student_id: str) -> None:
-        """What was said and asked about the student comes again, where the broker is ours to play."""
+    async def repeat_messages(self, student_id: str) -> None:
+        """Bring the newest messages about the student again, where the broker is simulated."""
 
     async def charge(self, student_id: str, charge_id: str) -> Outcome:
         """A debt that takes the pass away."""

@@ -20,10 +20,11 @@ from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
 from tests.support.checker import collect_evidence
 from tests.support.checker.checker import Anomaly, check
-from tests.support.checker.clients import CLEAR, Clients
+from tests.support.checker.clients import Clients
 from tests.support.checker.evidence import Evidence, Record
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import watch
+from tests.support.in_process.services import CLEAR
 from tests.support.kafka.topics import everything
 
 REST_TIMEOUT_S: Final = 60.0
@@ -77,15 +78,15 @@ class Campus(Clients):
         missing = [name for name in self.names if name not in self.installation.processes]
         await self.installation.start(*missing)
 
-    async def student(self, *, library: Mapping[str, Any] | None = None) -> str:
-        """A student with an open case, whose records are clear unless `library` says otherwise."""
+    async def student(self, **records: Any) -> str:
+        """A student with an open case, clear everywhere but where `records` says otherwise."""
         student_id = new_student_id()
         await self._until_done(lambda: self.installation.enrol(student_id))
-        for name, record in {**CLEAR, **({"library": library} if library is not None else {})}.items():
+        for name, record in {**CLEAR, **records}.items():
             await self._until_done(partial(self.installation.put, name, student_id, record))
         return student_id
 
-    async def echo(self, student_id: str) -> None:
+    async def repeat_messages(self, student_id: str) -> None:
         """Nothing: the broker is a real one."""
 
     async def _until_done(self, put: Callable[[], Awaitable[Any]]) -> None:

@@ -9,71 +9,72 @@ from tests.support.checker.clients import Clients
 
 AT_ONCE: Final = 16
 AGAIN: Final = 3
+CARD_ACTIVE: Final = {"card": "active", "thesis": "approved"}
 
 
 async def races(
-    campus: Clients, count: int, seed: int, *, at_once: int = AT_ONCE, told: Callable[[], None] = lambda: None
+    clients: Clients, count: int, seed: int, *, at_once: int = AT_ONCE, told: Callable[[], None] = lambda: None
 ) -> None:
     """Run `count` races, `at_once` side by side; `told` is called after each."""
     limit = asyncio.Semaphore(at_once)
 
     async def one(number: int) -> None:
         async with limit:
-            await race(campus, random.Random(f"{seed} {number}"))
+            await race(clients, random.Random(f"{seed} {number}"))
             told()
 
     await asyncio.gather(*(one(number) for number in range(count)))
 
 
-async def race(campus: Clients, chance: random.Random) -> None:
+async def race(clients: Clients, chance: random.Random) -> None:
     """One student: asks, once or from two devices, while debts land and go; may ask again; may be charged after."""
     with_card = chance.random() < 0.25
-    student_id = await campus.student(library={"card": "active", "thesis": "approved"} if with_card else None)
+    student_id = await clients.student(**({"library": CARD_ACTIVE} if with_card else {}))
     if with_card:
-        asked = await asyncio.gather(*(campus.ask(student_id, "library", "cancel-card") for _ in range(2)))
-        await campus.end_of(asked[0])
+        asked = await asyncio.gather(*(clients.ask(student_id, "library", "cancel-card") for _ in range(2)))
+        await clients.end_of(asked[0])
         if chance.random() < 0.5:
             # A new card, while the command that cancelled the old one may still come again.
-            await campus.desk("library", "issue-card", student_id)
-            await campus.echo(student_id)
+            await clients.desk("library", "issue-card", student_id)
+            await clients.repeat_messages(student_id)
             await asyncio.sleep(chance.random() * 0.2)
-            await campus.end_of(await campus.ask(student_id, "library", "cancel-card"))
+            await clients.end_of(await clients.ask(student_id, "library", "cancel-card"))
     command_ids = await asyncio.gather(
-        _asks(campus, student_id, chance.random() * 0.02),
-        _asks(campus, student_id, chance.random() * 0.05),
-        _debt(campus, student_id, chance),
+        _asks(clients, student_id, chance.random() * 0.02),
+        _asks(clients, student_id, chance.random() * 0.05),
+        _debt(clients, student_id, chance),
     )
     state = "asked"
     for command_id in {one for one in command_ids if one}:
-        state = await campus.end_of(command_id)
-    await campus.look(student_id)
+        state = await clients.end_of(command_id)
+    await clients.look(student_id)
     for turn in range(AGAIN if state == "refused" else 0):
         # Right behind the refusal, whose repetitions may still be on their way; the first time perhaps still in debt.
         if turn or chance.random() < 0.6:
-            await campus.waive(student_id, "C-1")
-        command_id = await campus.ask(student_id)
+            await clients.waive(student_id, "C-1")
+        command_id = await clients.ask(student_id)
         await asyncio.sleep(chance.random() * 0.15)
-        await campus.echo(student_id)
-        state = await campus.end_of(command_id)
+        await clients.repeat_messages(student_id)
+        state = await clients.end_of(command_id)
         if state == "done":
             break
     if state == "done" and chance.random() < 0.3:
-        await campus.charge(student_id, "C-9")
+        await clients.charge(student_id, "C-9")
         if chance.random() < 0.3:
-            await campus.waive(student_id, "C-9")
-    await campus.look(student_id)
+            await clients.waive(student_id, "C-9")
+    await clients.look(student_id)
 
 
-async def _asks(campus: Clients, student_id: str, delay_s: float) -> str:
+async def _asks(clients: Clients, student_id: str, delay_s: float) -> str:
     await asyncio.sleep(delay_s)
-    return await campus.ask(student_id)
+    return await clients.ask(student_id)
 
 
-async def _debt(campus: Clients, student_id: str, chance: random.Random) -> str:
+async def _debt(clients: Clients, student_id: str, chance: random.Random) -> str:
     if chance.random() < 0.75:
         await asyncio.sleep(chance.random() * 0.3)
-        await campus.charge(student_id, "C-1")
+        await clients.charge(student_id, "C-1")
         if chance.random() < 0.4:
             await asyncio.sleep(chance.random() * 0.05)
-            await campus.waive(student_id, "C-1")
+            await clients.waive(student_id, "C-1")
     return ""

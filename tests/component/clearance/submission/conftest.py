@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.in_process.submission_harness import Harness, submission_harness
 from tests.support.servers import DatabaseMaker
-from tests.support.submission.harness import Parts, parts_in
 
 
 @pytest.fixture(scope="module")
-async def parts(make_database: DatabaseMaker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Parts]:
-    async with parts_in(make_database, Path(tmp_path_factory.mktemp("keys"))) as made:
+async def harness(make_database: DatabaseMaker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Harness]:
+    async with submission_harness(make_database, Path(tmp_path_factory.mktemp("keys"))) as made:
         yield made

@@ -6,23 +6,20 @@ from uuid import UUID, uuid4
 
 from schemas.codec import read
 from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmissionRequested
-from tests.support.submission.harness import CLEAR, RULES, Parts
-from tests.support.submission.rounds import OWED, of, overdue, state
+from tests.support.in_process.services import RULES
+from tests.support.in_process.submission_harness import OWED, Harness, of
 
 
-async def test_an_answer_heard_again_counts_once(parts: Parts) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    records = []
-    for place in parts.departments.values():
-        await place.hear([question])
-        records += await place.said()
-    parked = len(parts.clearance.parked)
-    await parts.clearance.hear([*records, *records, *reversed(records)])
-    assert len(of(await parts.carry(), SubmissionAccepted)) == 1
-    assert await state(parts, attempt_id) == ("accepted", "")
-    assert len(parts.clearance.parked) == parked
+async def test_an_answer_heard_again_counts_once(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    question = await harness.question()
+    records = await harness.answers(question)
+    before = len(harness.clearance.dead_letters)
+    await harness.clearance.receive([*records, *records, *reversed(records)])
+    assert len(of(await harness.deliver_all(), SubmissionAccepted)) == 1
+    assert await harness.state(attempt_id) == ("accepted", "")
+    assert len(harness.clearance.dead_letters) == before
 
 
 def forged(student_id: str, attempt_id: UUID, department: str = "finance", **changed: object) -> AttestationGiven:
@@ -39,89 +36,88 @@ def forged(student_id: str, attempt_id: UUID, department: str = "finance", **cha
 
 
 def _finance_checks() -> object:
-    return RULES["finance"].assess(CLEAR["finance"]).checks
+    return RULES["finance"].assess(RULES["finance"].record()).checks
 
 
-async def test_forged_answers_are_parked_and_decide_nothing(parts: Parts) -> None:
-    student_id, other = await parts.student(finance=OWED), await parts.student()
-    attempt_id = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    for name in ("library", "archives", "dorm"):
-        await parts.departments[name].hear([question])
-    await parts.carry()
-    topic, elsewhere = parts.topics.attestation("finance"), parts.topics.attestation("library")
-    parked = len(parts.clearance.parked)
-    await parts.clearance.hear(
+async def test_forged_answers_are_parked_and_decide_nothing(harness: Harness) -> None:
+    student_id, other = await harness.student(finance=OWED), await harness.student()
+    attempt_id = await harness.submit(student_id)
+    question = await harness.question()
+    await harness.ask_departments(question, "library", "archives", "dorm")
+    await harness.deliver_all()
+    topic, elsewhere = harness.topics.attestation("finance"), harness.topics.attestation("library")
+    before = len(harness.clearance.dead_letters)
+    await harness.clearance.receive(
         [
-            parts.record(elsewhere, forged(student_id, attempt_id)),
-            parts.record(topic, forged(student_id, uuid4())),
-            parts.record(topic, forged(other, attempt_id)),
-            parts.record(topic, forged(student_id, attempt_id), key=other),
-            parts.record(topic, forged(student_id, attempt_id, outcome=AttestationOutcome.OBJECTED)),
+            harness.record(elsewhere, forged(student_id, attempt_id)),
+            harness.record(topic, forged(student_id, uuid4())),
+            harness.record(topic, forged(other, attempt_id)),
+            harness.record(topic, forged(student_id, attempt_id), key=other),
+            harness.record(topic, forged(student_id, attempt_id, outcome=AttestationOutcome.OBJECTED)),
         ]
     )
-    assert len(parts.clearance.parked) - parked == 5
-    assert await state(parts, attempt_id) == ("open", "")
-    await parts.departments["finance"].hear([question])
-    await parts.carry()
-    assert await state(parts, attempt_id) == ("refused", "objected")
+    assert len(harness.clearance.dead_letters) - before == 5
+    assert await harness.state(attempt_id) == ("open", "")
+    await harness.ask_departments(question, "finance")
+    await harness.deliver_all()
+    assert await harness.state(attempt_id) == ("refused", "objected")
 
 
-async def test_an_answer_to_an_older_attempt_says_nothing_about_the_newer_one(parts: Parts) -> None:
-    student_id = await parts.student()
-    older = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    await parts.departments["finance"].hear([question])
-    replayed = await parts.departments["finance"].said()
-    await overdue(parts, older)
-    await parts.sweeper.sweep()
-    await parts.carry()
-    newer = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    for name in ("library", "archives", "dorm"):
-        await parts.departments[name].hear([question])
-    await parts.carry()
-    await parts.clearance.hear(replayed)
-    assert await state(parts, newer) == ("open", "")
-    assert await state(parts, older) == ("expired", "expired")
-    await parts.departments["finance"].hear([question])
-    await parts.carry()
-    assert await state(parts, newer) == ("accepted", "")
+async def test_an_answer_to_an_older_attempt_says_nothing_about_the_newer_one(harness: Harness) -> None:
+    student_id = await harness.student()
+    older = await harness.submit(student_id)
+    question = await harness.question()
+    await harness.ask_departments(question, "finance")
+    replayed = await harness.departments["finance"].take_outbox()
+    await harness.overdue(older)
+    await harness.sweeper.sweep()
+    await harness.deliver_all()
+    newer = await harness.submit(student_id)
+    question = await harness.question()
+    await harness.ask_departments(question, "library", "archives", "dorm")
+    await harness.deliver_all()
+    await harness.clearance.receive(replayed)
+    assert await harness.state(newer) == ("open", "")
+    assert await harness.state(older) == ("expired", "expired")
+    await harness.ask_departments(question, "finance")
+    await harness.deliver_all()
+    assert await harness.state(newer) == ("accepted", "")
 
 
-async def test_a_second_and_different_answer_is_parked_and_the_first_counts(parts: Parts) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    await parts.departments["finance"].hear([question])
-    await parts.carry()
-    parked = len(parts.clearance.parked)
-    topic = parts.topics.attestation("finance")
-    await parts.clearance.hear([parts.record(topic, forged(student_id, attempt_id))])
-    assert parts.clearance.parked[parked:] == ["attempt_id: the department answered this attempt before, and otherwise"]
-    said = await parts.clearance.pool.fetchval("SELECT said FROM answer WHERE attempt_id = $1", attempt_id)
+async def test_a_second_and_different_answer_is_parked_and_the_first_counts(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    question = await harness.question()
+    await harness.ask_departments(question, "finance")
+    await harness.deliver_all()
+    before = len(harness.clearance.dead_letters)
+    topic = harness.topics.attestation("finance")
+    await harness.clearance.receive([harness.record(topic, forged(student_id, attempt_id))])
+    assert harness.clearance.dead_letters[before:] == [
+        "attempt_id: the department answered this attempt before, and otherwise"
+    ]
+    said = await harness.clearance.pool.fetchval("SELECT said FROM answer WHERE attempt_id = $1", attempt_id)
     assert json.loads(said)["version"] != 99
 
 
-async def test_an_ask_under_another_students_attempt_is_parked(parts: Parts) -> None:
-    one, other = await parts.student(), await parts.student()
-    attempt_id = await parts.ask(one)
-    parked = len(parts.clearance.parked)
-    await parts.ask(other, attempt_id)
-    assert len(parts.clearance.parked) == parked + 1
-    await parts.carry()
-    assert await parts.submission(other) is None
+async def test_an_ask_under_another_students_attempt_is_parked(harness: Harness) -> None:
+    one, other = await harness.student(), await harness.student()
+    attempt_id = await harness.submit(one)
+    before = len(harness.clearance.dead_letters)
+    await harness.submit(other, attempt_id)
+    assert len(harness.clearance.dead_letters) == before + 1
+    await harness.deliver_all()
+    assert await harness.submission(other) is None
 
 
-async def test_the_end_heard_before_the_question_leaves_no_hold(parts: Parts) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    await overdue(parts, attempt_id)
-    await parts.sweeper.sweep()
-    await parts.carry()
-    for place in parts.departments.values():
-        await place.hear([question])
-    await parts.carry()
-    assert await parts.holds(student_id) == {}
+async def test_the_end_heard_before_the_question_leaves_no_hold(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    question = await harness.question()
+    await harness.overdue(attempt_id)
+    await harness.sweeper.sweep()
+    await harness.deliver_all()
+    await harness.ask_departments(question)
+    await harness.deliver_all()
+    assert await harness.holds(student_id) == {}
     assert isinstance(read(question.value), SubmissionRequested)

@@ -1,7 +1,7 @@
 """A department in the confirmation round: it answers on its own newest record, holds what it attested, lets go once."""
 
 import asyncio
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,11 +18,11 @@ from schemas.events import (
 )
 from services.kit.department.attestation import oldest_hold_s
 from services.kit.operations import Held
-from services.library.rules import Loan, Violation
-from tests.support.submission.harness import CLEAR_LIBRARY, DEPARTMENTS, Parts
+from services.library.rules import Violation
+from tests.support.in_process.services import DEPARTMENTS
+from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness
 
 NOW = datetime.now(UTC)
-OWING = CLEAR_LIBRARY.model_copy(update={"loans": (Loan(barcode="B1", title="矿山压力", due_on=date(2026, 6, 20)),)})
 SETTLED = Violation(violation_id="V1", text="涂写", settled=True)
 STILL_CLEAR = CLEAR_LIBRARY.model_copy(update={"violations": (SETTLED,)})
 
@@ -45,144 +45,150 @@ def accepted(student_id: str, attempt_id: UUID) -> SubmissionAccepted:
     return SubmissionAccepted(attempt_id=attempt_id, student_id=student_id, form_number="X", accepted_at=NOW)
 
 
-async def library_hears(parts: Parts, *events: Message) -> list[Message]:
+async def library_hears(harness: Harness, *events: Message) -> list[Message]:
     """What the library says to these events, in order."""
-    library = parts.departments["library"]
-    await library.hear([parts.record(parts.topics.submission, event) for event in events])
-    return [read(record.value) for record in await library.said()]
+    library = harness.departments["library"]
+    await library.receive([harness.record(harness.topics.submission, event) for event in events])
+    return [read(record.value) for record in await library.take_outbox()]
 
 
-async def test_a_clear_record_is_attested_and_held(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    (answer,) = await library_hears(parts, requested(student_id, attempt_id))
+async def test_a_clear_record_is_attested_and_held(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    (answer,) = await library_hears(harness, requested(student_id, attempt_id))
     assert isinstance(answer, AttestationGiven)
     assert (answer.outcome, answer.attempt_id) == (AttestationOutcome.CLEAR, attempt_id)
-    assert answer.checks == parts.desks["library"].rules.assess(CLEAR_LIBRARY).checks
-    assert await parts.holds(student_id) == {"library": [attempt_id]}
+    assert answer.checks == harness.desks["library"].rules.assess(CLEAR_LIBRARY).checks
+    assert await harness.holds(student_id) == {"library": [attempt_id]}
 
 
-async def test_a_blocked_record_is_objected_and_not_held(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(library=OWING), uuid4()
-    (answer,) = await library_hears(parts, requested(student_id, attempt_id))
+async def test_a_blocked_record_is_objected_and_not_held(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(library=OWING), uuid4()
+    (answer,) = await library_hears(harness, requested(student_id, attempt_id))
     assert isinstance(answer, AttestationGiven)
     assert answer.outcome is AttestationOutcome.OBJECTED
     assert [reason.code for check in answer.checks for reason in check.reasons] == ["books-not-returned"]
-    assert await parts.holds(student_id) == {}
+    assert await harness.holds(student_id) == {}
 
 
-async def test_the_answer_rests_on_the_newest_status_of_the_department(parts: Parts) -> None:
-    student_id = await parts.student()
-    await parts.set("library", student_id, OWING)
-    await parts.set("library", student_id, CLEAR_LIBRARY)
-    statuses = [event for event in await parts.carry() if isinstance(event, StatusChanged)]
-    (answer,) = await library_hears(parts, requested(student_id, uuid4()))
+async def test_the_answer_rests_on_the_newest_status_of_the_department(harness: Harness) -> None:
+    student_id = await harness.student()
+    await harness.set("library", student_id, OWING)
+    await harness.set("library", student_id, CLEAR_LIBRARY)
+    statuses = [event for event in await harness.deliver_all() if isinstance(event, StatusChanged)]
+    (answer,) = await library_hears(harness, requested(student_id, uuid4()))
     assert isinstance(answer, AttestationGiven)
     assert answer.version == statuses[-1].version
 
 
-async def test_a_question_before_the_case_was_heard_of_is_answered_with_a_first_status(parts: Parts) -> None:
+async def test_a_question_before_the_case_was_heard_of_is_answered_with_a_first_status(
+    harness: Harness,
+) -> None:
     student_id = f"TSX{uuid4().hex[:8]}"
-    await parts.set("library", student_id, CLEAR_LIBRARY)
-    status, answer = await library_hears(parts, requested(student_id, uuid4()))
+    await harness.set("library", student_id, CLEAR_LIBRARY)
+    status, answer = await library_hears(harness, requested(student_id, uuid4()))
     assert isinstance(status, StatusChanged)
     assert isinstance(answer, AttestationGiven)
     assert (status.version, answer.version, answer.checks) == (1, 1, status.checks)
 
 
-async def test_nothing_on_record_is_objected_and_said(parts: Parts) -> None:
-    status, answer = await library_hears(parts, requested(f"TSN{uuid4().hex[:8]}", uuid4()))
+async def test_nothing_on_record_is_objected_and_said(harness: Harness) -> None:
+    status, answer = await library_hears(harness, requested(f"TSN{uuid4().hex[:8]}", uuid4()))
     assert isinstance(status, StatusChanged)
     assert isinstance(answer, AttestationGiven)
     assert answer.outcome is AttestationOutcome.OBJECTED
 
 
-async def test_the_same_attempt_again_gets_the_very_same_answer_whatever_changed(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(library=OWING), uuid4()
-    (first,) = await library_hears(parts, requested(student_id, attempt_id))
-    await parts.set("library", student_id, CLEAR_LIBRARY)
-    await parts.carry()
-    (again,) = await library_hears(parts, requested(student_id, attempt_id))
+async def test_the_same_attempt_again_gets_the_very_same_answer_whatever_changed(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(library=OWING), uuid4()
+    (first,) = await library_hears(harness, requested(student_id, attempt_id))
+    await harness.set("library", student_id, CLEAR_LIBRARY)
+    await harness.deliver_all()
+    (again,) = await library_hears(harness, requested(student_id, attempt_id))
     assert again == first
-    assert await parts.holds(student_id) == {}
+    assert await harness.holds(student_id) == {}
 
 
-async def test_an_attempt_that_does_not_ask_the_department_is_not_answered(parts: Parts) -> None:
-    student_id = await parts.student()
-    assert await library_hears(parts, requested(student_id, uuid4(), ("dorm", "finance"))) == []
-    assert await parts.holds(student_id) == {}
+async def test_an_attempt_that_does_not_ask_the_department_is_not_answered(harness: Harness) -> None:
+    student_id = await harness.student()
+    assert await library_hears(harness, requested(student_id, uuid4(), ("dorm", "finance"))) == []
+    assert await harness.holds(student_id) == {}
 
 
-async def test_while_held_a_change_that_takes_the_pass_away_waits_and_others_go_through(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    await library_hears(parts, requested(student_id, attempt_id))
+async def test_while_held_a_change_that_takes_the_pass_away_waits_and_others_go_through(
+    harness: Harness,
+) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    await library_hears(harness, requested(student_id, attempt_id))
     with pytest.raises(Held):
-        await parts.set("library", student_id, OWING)
-    assert (await parts.set("library", student_id, STILL_CLEAR)).applied
-    await library_hears(parts, refused(student_id, attempt_id))
-    assert (await parts.set("library", student_id, OWING)).applied
+        await harness.set("library", student_id, OWING)
+    assert (await harness.set("library", student_id, STILL_CLEAR)).applied
+    await library_hears(harness, refused(student_id, attempt_id))
+    assert (await harness.set("library", student_id, OWING)).applied
 
 
 @pytest.mark.parametrize("end", [accepted, refused])
-async def test_the_end_of_an_attempt_lets_go_of_its_hold_however_often_it_is_heard(parts: Parts, end: object) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    await library_hears(parts, requested(student_id, attempt_id))
+async def test_the_end_of_an_attempt_lets_go_of_its_hold_however_often_it_is_heard(
+    harness: Harness, end: object
+) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    await library_hears(harness, requested(student_id, attempt_id))
     event = accepted(student_id, attempt_id) if end is accepted else refused(student_id, attempt_id)
-    await library_hears(parts, event, event)
-    assert await parts.holds(student_id) == {}
+    await library_hears(harness, event, event)
+    assert await harness.holds(student_id) == {}
 
 
-async def test_a_hold_is_let_go_only_by_the_end_of_its_own_attempt(parts: Parts) -> None:
-    student_id, attempt_id, other = await parts.student(), uuid4(), await parts.student()
-    await library_hears(parts, requested(student_id, attempt_id))
-    await library_hears(parts, refused(student_id, uuid4()), refused(other, uuid4()))
-    assert await parts.holds(student_id) == {"library": [attempt_id]}
+async def test_a_hold_is_let_go_only_by_the_end_of_its_own_attempt(harness: Harness) -> None:
+    student_id, attempt_id, other = await harness.student(), uuid4(), await harness.student()
+    await library_hears(harness, requested(student_id, attempt_id))
+    await library_hears(harness, refused(student_id, uuid4()), refused(other, uuid4()))
+    assert await harness.holds(student_id) == {"library": [attempt_id]}
 
 
-async def test_another_students_end_does_not_let_go_even_under_the_same_attempt(parts: Parts) -> None:
-    student_id, attempt_id, other = await parts.student(), uuid4(), await parts.student()
-    await library_hears(parts, requested(student_id, attempt_id))
-    await library_hears(parts, refused(other, attempt_id))
-    assert await parts.holds(student_id) == {"library": [attempt_id]}
+async def test_another_students_end_does_not_let_go_even_under_the_same_attempt(harness: Harness) -> None:
+    student_id, attempt_id, other = await harness.student(), uuid4(), await harness.student()
+    await library_hears(harness, requested(student_id, attempt_id))
+    await library_hears(harness, refused(other, attempt_id))
+    assert await harness.holds(student_id) == {"library": [attempt_id]}
 
 
-async def test_a_question_behind_its_attempts_end_places_no_hold(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    assert await library_hears(parts, refused(student_id, attempt_id), requested(student_id, attempt_id)) == []
-    assert await parts.holds(student_id) == {}
+async def test_a_question_behind_its_attempts_end_places_no_hold(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    assert await library_hears(harness, refused(student_id, attempt_id), requested(student_id, attempt_id)) == []
+    assert await harness.holds(student_id) == {}
 
 
-async def test_an_attempt_that_ended_two_ways_is_parked_and_stays_as_it_ended(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    library = parts.departments["library"]
-    before = len(library.parked)
-    await library_hears(parts, accepted(student_id, attempt_id), refused(student_id, attempt_id))
-    assert library.parked[before:] == ["attempt_id: this attempt has ended otherwise"]
+async def test_an_attempt_that_ended_two_ways_is_parked_and_stays_as_it_ended(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    library = harness.departments["library"]
+    before = len(library.dead_letters)
+    await library_hears(harness, accepted(student_id, attempt_id), refused(student_id, attempt_id))
+    assert library.dead_letters[before:] == ["attempt_id: this attempt has ended otherwise"]
 
 
-async def test_question_end_and_debt_racing_leave_no_hold_and_no_wrong_answer(parts: Parts) -> None:
-    library = parts.departments["library"]
+async def test_question_end_and_debt_racing_leave_no_hold_and_no_wrong_answer(harness: Harness) -> None:
+    library = harness.departments["library"]
     for _ in range(15):
-        student_id, attempt_id = await parts.student(), uuid4()
-        question = parts.record(parts.topics.submission, requested(student_id, attempt_id))
-        end = parts.record(parts.topics.submission, refused(student_id, attempt_id))
+        student_id, attempt_id = await harness.student(), uuid4()
+        question = harness.record(harness.topics.submission, requested(student_id, attempt_id))
+        end = harness.record(harness.topics.submission, refused(student_id, attempt_id))
 
         async def owe(student_id: str = student_id) -> bool:
             try:
-                return (await parts.set("library", student_id, OWING)).applied
+                return (await harness.set("library", student_id, OWING)).applied
             except Held:
                 return False
 
-        asked = (library.hear([question]), library.hear([question]))
-        await asyncio.gather(*asked, library.hear([end]), owe())
-        assert await parts.holds(student_id) == {}
-        said = [event for event in await parts.carry() if isinstance(event, AttestationGiven)]
+        asked = (library.receive([question]), library.receive([question]))
+        await asyncio.gather(*asked, library.receive([end]), owe())
+        assert await harness.holds(student_id) == {}
+        said = [event for event in await harness.deliver_all() if isinstance(event, AttestationGiven)]
         assert len({event.model_dump_json() for event in said}) <= 1
 
 
-async def test_the_age_of_the_oldest_hold_can_be_seen(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    await library_hears(parts, requested(student_id, attempt_id))
-    async with parts.departments["library"].pool.acquire() as connection, connection.transaction():
+async def test_the_age_of_the_oldest_hold_can_be_seen(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    await library_hears(harness, requested(student_id, attempt_id))
+    async with harness.departments["library"].pool.acquire() as connection, connection.transaction():
         await connection.execute(
             "UPDATE hold SET placed_at = placed_at - interval '20 minutes' WHERE attempt_id = $1", attempt_id
         )
@@ -191,10 +197,10 @@ async def test_the_age_of_the_oldest_hold_can_be_seen(parts: Parts) -> None:
     assert age_s > 1199
 
 
-async def test_holds_objections_and_releases_are_in_the_audit(parts: Parts) -> None:
-    student_id, attempt_id = await parts.student(), uuid4()
-    await library_hears(parts, requested(student_id, attempt_id), refused(student_id, attempt_id))
-    rows = await parts.departments["library"].pool.fetch(
+async def test_holds_objections_and_releases_are_in_the_audit(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    await library_hears(harness, requested(student_id, attempt_id), refused(student_id, attempt_id))
+    rows = await harness.departments["library"].pool.fetch(
         "SELECT act, outcome FROM audit.entry WHERE student_id = $1 AND act LIKE 'attempt.%' ORDER BY entry_id",
         student_id,
     )

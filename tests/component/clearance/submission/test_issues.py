@@ -11,18 +11,18 @@ import pytest
 
 from schemas.events import CertificateIssueAsked, TakenBy
 from services.kit.names import VIEW_CHANNEL
-from tests.support.submission.harness import Parts
+from tests.support.in_process.submission_harness import Harness
 
 DESKS = 200
 """Photocopies of one form shown at as many desks at once; F-41 asks for as many."""
 
 
-async def submitted(parts: Parts) -> tuple[str, str]:
+async def submitted(harness: Harness) -> tuple[str, str]:
     """A student whose submission was accepted, and the number of the form."""
-    student_id = await parts.student()
-    await parts.ask(student_id)
-    await parts.carry()
-    submission = await parts.submission(student_id)
+    student_id = await harness.student()
+    await harness.submit(student_id)
+    await harness.deliver_all()
+    submission = await harness.submission(student_id)
     assert submission is not None
     return student_id, submission["form_number"]
 
@@ -39,17 +39,17 @@ def asked(student_id: str, form_number: str, **changes: Any) -> CertificateIssue
     return CertificateIssueAsked(**{**values, **changes})
 
 
-async def hear(parts: Parts, *events: CertificateIssueAsked) -> None:
-    await parts.clearance.hear([parts.record(parts.topics.command, event) for event in events])
+async def hear(harness: Harness, *events: CertificateIssueAsked) -> None:
+    await harness.clearance.receive([harness.record(harness.topics.command, event) for event in events])
 
 
-async def issue(parts: Parts, student_id: str) -> asyncpg.Record | None:
-    rows = await parts.clearance.pool.fetch("SELECT * FROM published.issue_v1 WHERE student_id = $1", student_id)
+async def issue(harness: Harness, student_id: str) -> asyncpg.Record | None:
+    rows = await harness.clearance.pool.fetch("SELECT * FROM published.issue_v1 WHERE student_id = $1", student_id)
     return rows[0] if rows else None
 
 
-async def audited(parts: Parts, student_id: str) -> list[tuple[str, str, UUID]]:
-    rows = await parts.clearance.pool.fetch(
+async def audited(harness: Harness, student_id: str) -> list[tuple[str, str, UUID]]:
+    rows = await harness.clearance.pool.fetch(
         "SELECT actor, outcome, details FROM audit.entry WHERE student_id = $1 AND act = 'certificate.issue'"
         " ORDER BY entry_id",
         student_id,
@@ -57,39 +57,39 @@ async def audited(parts: Parts, student_id: str) -> list[tuple[str, str, UUID]]:
     return [(row["actor"], row["outcome"], UUID(json.loads(row["details"])["command"])) for row in rows]
 
 
-async def test_certificates_are_handed_over_and_who_when_and_to_whom_is_published(parts: Parts) -> None:
-    student_id, form_number = await submitted(parts)
+async def test_certificates_are_handed_over_and_who_when_and_to_whom_is_published(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
     event = asked(student_id, form_number, taken_by=TakenBy.PROXY, proxy_name="欧阳㛃")
-    await hear(parts, event)
-    row = await issue(parts, student_id)
+    await hear(harness, event)
+    row = await issue(harness, student_id)
     assert row is not None
     assert (row["form_number"], row["issued_by"], row["issued_to"]) == (form_number, "clerk-1", "proxy")
     assert (row["proxy_name"], row["command_id"]) == ("欧阳㛃", event.command_id)
-    assert await audited(parts, student_id) == [("clerk-1", "issued", event.command_id)]
+    assert await audited(harness, student_id) == [("clerk-1", "issued", event.command_id)]
 
 
-async def test_the_outcome_wakes_whoever_waits_for_it(parts: Parts) -> None:
-    student_id, form_number = await submitted(parts)
+async def test_the_outcome_wakes_whoever_waits_for_it(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
     woken = asyncio.Event()
-    async with parts.clearance.pool.acquire() as connection:
+    async with harness.clearance.pool.acquire() as connection:
 
         def wake(*_: object) -> None:
             woken.set()
 
         await connection.add_listener(VIEW_CHANNEL, wake)
-        await hear(parts, asked(student_id, form_number))
+        await hear(harness, asked(student_id, form_number))
         await asyncio.wait_for(woken.wait(), 10)
         await connection.remove_listener(VIEW_CHANNEL, wake)
-    assert await issue(parts, student_id) is not None
+    assert await issue(harness, student_id) is not None
 
 
-async def test_a_form_shown_at_many_desks_at_once_is_honoured_at_exactly_one(parts: Parts) -> None:
-    student_id, form_number = await submitted(parts)
+async def test_a_form_shown_at_many_desks_at_once_is_honoured_at_exactly_one(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
     events = [asked(student_id, form_number, asked_by=f"clerk-{desk}") for desk in range(DESKS)]
-    await asyncio.gather(*(hear(parts, event) for event in events))
-    row = await issue(parts, student_id)
+    await asyncio.gather(*(hear(harness, event) for event in events))
+    row = await issue(harness, student_id)
     assert row is not None
-    told = await audited(parts, student_id)
+    told = await audited(harness, student_id)
     winners = [(actor, command) for actor, outcome, command in told if outcome == "issued"]
     assert winners == [(row["issued_by"], row["command_id"])]
     assert {actor for actor, outcome, _ in told if outcome == "already-issued"} == (
@@ -97,25 +97,25 @@ async def test_a_form_shown_at_many_desks_at_once_is_honoured_at_exactly_one(par
     )
 
 
-async def test_a_command_heard_again_changes_nothing(parts: Parts) -> None:
-    student_id, form_number = await submitted(parts)
+async def test_a_command_heard_again_changes_nothing(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
     event = asked(student_id, form_number)
-    await hear(parts, event, event)
-    first = await issue(parts, student_id)
-    await hear(parts, event)
-    assert await issue(parts, student_id) == first
-    assert await audited(parts, student_id) == [("clerk-1", "issued", event.command_id)]
+    await hear(harness, event, event)
+    first = await issue(harness, student_id)
+    await hear(harness, event)
+    assert await issue(harness, student_id) == first
+    assert await audited(harness, student_id) == [("clerk-1", "issued", event.command_id)]
 
 
-async def test_the_mark_is_never_changed_or_taken_back(parts: Parts) -> None:
-    student_id, form_number = await submitted(parts)
-    await hear(parts, asked(student_id, form_number))
+async def test_the_mark_is_never_changed_or_taken_back(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
+    await hear(harness, asked(student_id, form_number))
     for statement in (
         "UPDATE issue SET issued_by = 'x' WHERE student_id = $1",
         "DELETE FROM issue WHERE student_id = $1",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="never changed"):
-            await parts.clearance.pool.execute(statement, student_id)
+            await harness.clearance.pool.execute(statement, student_id)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,20 @@ async def test_the_mark_is_never_changed_or_taken_back(parts: Parts) -> None:
     ],
 )
 async def test_what_cannot_be_asked_is_set_aside_with_the_reason(
-    parts: Parts, changes: dict[str, Any], reason: str
+    harness: Harness, changes: dict[str, Any], reason: str
 ) -> None:
-    student_id, form_number = await submitted(parts)
-    parts.clearance.parked.clear()
-    await hear(parts, asked(**{"student_id": student_id, "form_number": form_number, **changes}))
-    assert parts.clearance.parked == [reason]
-    assert await issue(parts, student_id) is None
+    student_id, form_number = await submitted(harness)
+    harness.clearance.dead_letters.clear()
+    await hear(harness, asked(**{"student_id": student_id, "form_number": form_number, **changes}))
+    assert harness.clearance.dead_letters == [reason]
+    assert await issue(harness, student_id) is None
 
 
-async def test_a_command_of_one_student_is_not_anothers(parts: Parts) -> None:
-    first, second = await submitted(parts), await submitted(parts)
+async def test_a_command_of_one_student_is_not_anothers(harness: Harness) -> None:
+    first, second = await submitted(harness), await submitted(harness)
     event = asked(*first)
-    await hear(parts, event)
-    parts.clearance.parked.clear()
-    await hear(parts, asked(*second, command_id=event.command_id))
-    assert parts.clearance.parked == ["command_id: it is another student's"]
-    assert await issue(parts, second[0]) is None
+    await hear(harness, event)
+    harness.clearance.dead_letters.clear()
+    await hear(harness, asked(*second, command_id=event.command_id))
+    assert harness.clearance.dead_letters == ["command_id: it is another student's"]
+    assert await issue(harness, second[0]) is None

@@ -1,4 +1,4 @@
-"""A power cut at every named place of a submission and a command: nothing half done, nothing twice, always an end.
+"""A power cut at every named service of a submission and a command: nothing half done, nothing twice, always an end.
 
 The cut is an exception where the process would end, so that the database rolls back as it would; then the same record
 is heard again, as Kafka would bring it. Processes that really end are in tests/faults.
@@ -15,10 +15,10 @@ from services.clearance.submission import handlers
 from services.kit.department import attestation, student_commands
 from services.kit.runtime import failpoints
 from services.library.rules import Card
+from tests.support.in_process.services import ServiceInProcess
+from tests.support.in_process.submission_harness import CARD_ACTIVE, Harness
 from tests.support.paths import ROOT
-from tests.support.submission.harness import CLEAR_LIBRARY, Parts, Place
 
-LIVE = CLEAR_LIBRARY.model_copy(update={"card": Card.ACTIVE})
 ROUND = [name for name in failpoints.POINTS if name.split(".")[0] in ("submit", "attest", "settle", "outcome")]
 EXPIRY = [name for name in failpoints.POINTS if name.startswith("expire.")]
 COMMAND = [name for name in failpoints.POINTS if name.startswith("cancel.")]
@@ -29,7 +29,7 @@ class PowerCut(Exception):
 
 
 class Cutter:
-    """Cuts the power the first time a place is passed, and counts."""
+    """Cuts the power the first time a service is passed, and counts."""
 
     def __init__(self, at: str) -> None:
         self.at, self.cuts = at, 0
@@ -41,70 +41,65 @@ class Cutter:
 
 
 @pytest.fixture
-def cut(monkeypatch: pytest.MonkeyPatch, parts: Parts, request: pytest.FixtureRequest) -> Cutter:
-    """The cutter at the test's place; whoever is cut hears the same record again once the power is back."""
+def cut(monkeypatch: pytest.MonkeyPatch, harness: Harness, request: pytest.FixtureRequest) -> Cutter:
+    """The cutter at the test's service; whoever is cut hears the same record again once the power is back."""
     cutter = Cutter(request.param)
     for module in (handlers, attestation, student_commands, failpoints):
         monkeypatch.setattr(module, "failpoint", cutter)
-    hear = Place.hear
+    receive = ServiceInProcess.receive
 
-    async def hear_to_the_end(place: Place, records: Sequence[ConsumerRecord]) -> None:
+    async def receive_to_the_end(service: ServiceInProcess, records: Sequence[ConsumerRecord]) -> None:
         try:
-            await hear(place, records)
-            place.passed.committed()
+            await receive(service, records)
         except PowerCut:
-            await hear_to_the_end(place, records)
+            await receive_to_the_end(service, records)
 
-    monkeypatch.setattr(Place, "hear", hear_to_the_end)
+    monkeypatch.setattr(ServiceInProcess, "receive", receive_to_the_end)
     return cutter
 
 
 @pytest.mark.parametrize("cut", ROUND, indirect=True)
-async def test_a_submission_comes_to_its_one_end_through_a_power_cut(parts: Parts, cut: Cutter) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    said = await parts.carry()
-    assert cut.cuts == 1, "the place was never passed"
+async def test_a_submission_comes_to_its_one_end_through_a_power_cut(harness: Harness, cut: Cutter) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    assert cut.cuts == 1, "the service was never passed"
     accepted = {event.form_number for event in said if isinstance(event, SubmissionAccepted)}
-    submission = await parts.submission(student_id)
+    submission = await harness.submission(student_id)
     assert submission is not None
     assert accepted == {submission["form_number"]}
-    assert (await parts.attempt(attempt_id))["state"] == "accepted"
-    assert await parts.holds(student_id) == {}
-    pool = parts.clearance.pool
+    assert (await harness.attempt(attempt_id))["state"] == "accepted"
+    assert await harness.holds(student_id) == {}
+    pool = harness.clearance.pool
     told = "SELECT count(*) FROM audit.entry WHERE student_id = $1 AND act = 'submission.accept'"
     assert await pool.fetchval(told, student_id) == 1
 
 
 @pytest.mark.parametrize("cut", EXPIRY, indirect=True)
-async def test_an_expiry_comes_to_its_one_end_through_a_power_cut(parts: Parts, cut: Cutter) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    (question,) = await parts.clearance.said()
-    await parts.departments["library"].hear([question])
-    await parts.clearance.pool.execute(
-        "UPDATE attempt SET opened_at = opened_at - interval '1 hour', expires_at = expires_at - interval '1 hour'"
-        " WHERE attempt_id = $1",
-        attempt_id,
-    )
+async def test_an_expiry_comes_to_its_one_end_through_a_power_cut(harness: Harness, cut: Cutter) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    question = await harness.question()
+    await harness.ask_departments(question, "library")
+    await harness.overdue(attempt_id)
     with pytest.raises(PowerCut):
-        await parts.sweeper.sweep()
-    await parts.sweeper.sweep()
-    await parts.carry()
+        await harness.sweeper.sweep()
+    await harness.sweeper.sweep()
+    await harness.deliver_all()
     assert cut.cuts == 1
-    assert (await parts.attempt(attempt_id))["state"] == "expired"
-    assert await parts.holds(student_id) == {}
+    assert (await harness.attempt(attempt_id))["state"] == "expired"
+    assert await harness.holds(student_id) == {}
 
 
 @pytest.mark.parametrize("cut", COMMAND, indirect=True)
-async def test_a_cancelled_card_is_cancelled_once_through_a_power_cut(parts: Parts, cut: Cutter) -> None:
-    student_id = await parts.student(library=LIVE)
-    await parts.command(student_id, "cancel-card", uuid4())
-    said = await parts.carry()
+async def test_a_cancelled_card_is_cancelled_once_through_a_power_cut(harness: Harness, cut: Cutter) -> None:
+    student_id = await harness.student(library=CARD_ACTIVE)
+    await harness.command(student_id, "cancel-card", uuid4())
+    said = await harness.deliver_all()
     assert cut.cuts == 1
     assert len([event for event in said if isinstance(event, StatusChanged)]) == 1
     assert len({event.model_dump_json() for event in said if isinstance(event, CommandAnswered)}) == 1
-    assert (await parts.desks["library"].look(student_id)).record.card is Card.CANCELLED
+    assert (await harness.desks["library"].look(student_id)).record.card is Card.CANCELLED
 
 
 def test_every_named_place_is_in_the_code_and_every_one_in_the_code_is_named() -> None:

@@ -1,6 +1,7 @@
 """What an acceptance leaves behind: the receipt, its key, the unchangeable rows, the audit."""
 
 import json
+import shutil
 from pathlib import Path
 
 import asyncpg
@@ -10,17 +11,17 @@ from schemas.flows import source_of
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
-from tests.support.submission.harness import DEPARTMENTS, Parts
-from tests.support.submission.rounds import asked_and_carried, state
+from tests.support.in_process.services import DEPARTMENTS
+from tests.support.in_process.submission_harness import Harness
 
 
-async def test_the_receipt_verifies_and_says_what_was_attested(parts: Parts) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    await parts.carry()
-    submission = await parts.submission(student_id)
+async def test_the_receipt_verifies_and_says_what_was_attested(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    await harness.deliver_all()
+    submission = await harness.submission(student_id)
     assert submission is not None
-    async with parts.clearance.pool.acquire() as connection:
+    async with harness.clearance.pool.acquire() as connection:
         keys = public_keys((await jwk_set(connection))["keys"])
     form = verify_text(submission["receipt"], keys)
     assert verify_text(submission["qr_text"], keys).payload == form.payload
@@ -34,10 +35,10 @@ async def test_the_receipt_verifies_and_says_what_was_attested(parts: Parts) -> 
     assert form.payload["departments"]["library"]["checks"] == checks
 
 
-async def test_a_submission_and_its_answers_are_never_changed_and_never_second(parts: Parts) -> None:
-    student_id = await parts.student()
-    attempt_id = await asked_and_carried(parts, student_id)
-    pool = parts.clearance.pool
+async def test_a_submission_and_its_answers_are_never_changed_and_never_second(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submitted(student_id)
+    pool = harness.clearance.pool
     for statement in (
         "UPDATE submission SET form_number = 'x' WHERE student_id = $1",
         "DELETE FROM submission WHERE student_id = $1",
@@ -55,15 +56,15 @@ async def test_a_submission_and_its_answers_are_never_changed_and_never_second(p
         )
 
 
-async def test_after_a_rotation_old_forms_verify_and_new_ones_carry_the_new_key(parts: Parts) -> None:
-    pool, keyring = parts.clearance.pool, parts.submissions._keyring
-    before, after = await parts.student(), await parts.student()
-    await asked_and_carried(parts, before)
+async def test_after_a_rotation_old_forms_verify_and_new_ones_carry_the_new_key(harness: Harness) -> None:
+    pool, keyring = harness.clearance.pool, harness.keyring
+    before, after = await harness.student(), await harness.student()
+    await harness.submitted(before)
     async with pool.acquire() as connection, connection.transaction():
         old = await connection.fetchval("SELECT kid FROM signing_key WHERE retired_at IS NULL")
         new = await keyring.rotate(connection, actor="test")
-    await asked_and_carried(parts, after)
-    receipts = {name: await parts.submission(name) for name in (before, after)}
+    await harness.submitted(after)
+    receipts = {name: await harness.submission(name) for name in (before, after)}
     async with pool.acquire() as connection, connection.transaction():
         keys = public_keys((await jwk_set(connection))["keys"])
         kids = [verify_text(row["receipt"], keys).kid for row in receipts.values() if row]
@@ -77,28 +78,26 @@ async def test_after_a_rotation_old_forms_verify_and_new_ones_carry_the_new_key(
         verify_text(row["receipt"], keys)
 
 
-async def test_without_the_private_key_nothing_is_accepted_until_it_is_back(parts: Parts, tmp_path: Path) -> None:
-    student_id = await parts.student()
-    attempt_id = await parts.ask(student_id)
-    keyring, parts.submissions._keyring = parts.submissions._keyring, Keyring(tmp_path)
-    (question,) = await parts.clearance.said()
-    records = []
-    for place in parts.departments.values():
-        await place.hear([question])
-        records += await place.said()
+async def test_without_the_private_key_nothing_is_accepted_until_it_is_there(harness: Harness, tmp_path: Path) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await Keyring(tmp_path).rotate(connection, actor="test")
+    question = await harness.question()
+    records = await harness.answers(question)
     with pytest.raises(RuntimeError, match="folder of keys"):
-        await parts.clearance.hear(records)
-    assert await state(parts, attempt_id) == ("open", "")
-    parts.submissions._keyring = keyring
-    await parts.clearance.hear(records)
-    assert await state(parts, attempt_id) == ("accepted", "")
-    await parts.carry()
+        await harness.clearance.receive(records)
+    assert await harness.state(attempt_id) == ("open", "")
+    shutil.copytree(tmp_path, harness.keys, dirs_exist_ok=True)
+    await harness.clearance.receive(records)
+    assert await harness.state(attempt_id) == ("accepted", "")
+    await harness.deliver_all()
 
 
-async def test_each_decision_is_in_the_audit_with_the_versions_it_rests_on(parts: Parts) -> None:
-    student_id = await parts.student()
-    attempt_id = await asked_and_carried(parts, student_id)
-    rows = await parts.clearance.pool.fetch(
+async def test_each_decision_is_in_the_audit_with_the_versions_it_rests_on(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submitted(student_id)
+    rows = await harness.clearance.pool.fetch(
         "SELECT actor, act, outcome, details FROM audit.entry WHERE student_id = $1 ORDER BY entry_id", student_id
     )
     assert [(row["actor"], row["act"], row["outcome"]) for row in rows] == [

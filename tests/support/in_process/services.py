@@ -1,0 +1,243 @@
+"""The services' own desks and handlers over real databases in one process; what carries the messages is the caller's.
+
+`Harness` carries them by hand, `Simulation` with a seeded broker.
+"""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+from aiokafka import ConsumerRecord
+
+from schemas.events import Reason
+from schemas.flows import CLEARANCE, GATEWAY
+from schemas.topics import Topics
+from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
+from services.clearance.receipts.signing_keys import Keyring
+from services.clearance.roster.case_store import Roster
+from services.clearance.roster.cases import Student
+from services.clearance.settings import ClearanceSettings
+from services.clearance.submission.handlers import NAME as SUBMISSIONS
+from services.clearance.submission.handlers import Submissions, submission_batch_handler
+from services.clearance.submission.sweeper import AttemptSweeper
+from services.clearance.view.projector import NAME as PROJECTOR
+from services.clearance.view.projector import Projector
+from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
+from services.gateway.tables.commands import ends
+from services.kit.department.desk import ChangeResult, Desk
+from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
+from services.kit.department.service import event_handlers
+from services.kit.manifests import discover, required_checks
+from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter, store_dead_letters
+from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import open_pool
+from services.kit.runtime.failpoints import Passed
+from tests.support.desks import rules_of
+from tests.support.servers import DatabaseMaker
+
+NOWHERE: Final = "127.0.0.1:9"
+RECORD_REPLACED: Final = Reason(code="record-replaced")
+RULES: Final = {name: rules_of(name) for name in discover()}
+DEPARTMENTS: Final = tuple(RULES)
+CLEAR: Final[Mapping[str, Mapping[str, Any]]] = {
+    "library": {"card": "cancelled", "thesis": "approved"},
+    "archives": {"thesis": "approved"},
+}
+"""Records of a student who is clear everywhere; nothing on record is clear at the other departments."""
+
+
+@dataclass(frozen=True)
+class Receiver:
+    """One consumer group: the topics it reads, what it does with a batch, and what it calls after the commit."""
+
+    group: str
+    topics: frozenset[str]
+    apply: ApplyBatch
+    committed: Callable[[], None]
+    workers: int = 1
+
+
+@dataclass
+class ServiceInProcess:
+    """A service's database and consumer groups. `dead_letters`: why each record was refused."""
+
+    name: str
+    dsn: str
+    pool: "asyncpg.Pool[Any]"
+    wakeup: Wakeup = field(default_factory=Wakeup)
+    passed: Passed = field(default_factory=Passed)
+    receivers: list[Receiver] = field(default_factory=list)
+    dead_letters: list[str] = field(default_factory=list)
+
+    async def receive(self, records: Sequence[ConsumerRecord]) -> None:
+        """Apply the records that this service subscribes to, as its consumers do: a batch in one transaction."""
+        for receiver in self.receivers:
+            batch = [record for record in records if record.topic in receiver.topics]
+            if not batch:
+                continue
+            dead: list[DeadLetter] = []
+            async with self.pool.acquire() as connection, connection.transaction():
+                await receiver.apply(connection, batch, dead)
+                await store_dead_letters(connection, receiver.group, dead)
+            receiver.committed()
+            self.dead_letters += [one.reason for one in dead]
+
+    async def take_outbox(self) -> list[ConsumerRecord]:
+        """Remove what waits in the outbox, in its order."""
+        rows = await self.pool.fetch(
+            "WITH gone AS (DELETE FROM outbox RETURNING id, topic, key, value) SELECT * FROM gone ORDER BY id"
+        )
+        return [record_of(row["topic"], row["key"], row["value"]) for row in rows]
+
+    def subscribe(
+        self, group: str, topics: Iterable[str], apply: ApplyBatch, committed: Callable[[], None], workers: int = 1
+    ) -> None:
+        self.receivers.append(Receiver(group, frozenset(topics), apply, committed, workers))
+
+
+class InProcessServices:
+    """Every department, the clearance and, if wanted, the gateway. `create_databases`, then `wire`."""
+
+    def __init__(self, folder: Path, *, life_s: float = 600.0) -> None:
+        """The signing keys are in `folder`; `life_s` is the life of an attempt."""
+        self.keys, self._life_s = folder / "keys", life_s
+        self.topics = Topics(f"t{secrets.token_hex(3)}")
+        self.manifests = discover()
+        self.services: dict[str, ServiceInProcess] = {}
+        self.desks: dict[str, Desk[Any]] = {}
+
+    @property
+    def clearance(self) -> ServiceInProcess:
+        return self.services[CLEARANCE]
+
+    @property
+    def departments(self) -> dict[str, ServiceInProcess]:
+        return {name: self.services[name] for name in DEPARTMENTS}
+
+    async def create_databases(self, create: DatabaseMaker, *, gateway: bool = False) -> None:
+        """A migrated database and a pool for each service."""
+        folders = {**dict.fromkeys(DEPARTMENTS, DEPARTMENT_FOLDERS), CLEARANCE: CLEARANCE_FOLDERS}
+        for name, scripts in {**folders, **({GATEWAY: GATEWAY_FOLDERS} if gateway else {})}.items():
+            dsn = await create(name)
+            await migrate(dsn, scripts)
+            self.services[name] = ServiceInProcess(name, dsn, await open_pool(dsn, name=name, max_size=12))
+
+    async def wire(self) -> None:
+        """Make desks and handlers, and a first signing key."""
+        for name, service in self.departments.items():
+            self._wire_department(name, service)
+        await self._wire_clearance()
+        if GATEWAY in self.services:
+            gateway, topics = self.services[GATEWAY], self.topics
+            received = [topics.submission, *(topics.answer(name) for name in DEPARTMENTS)]
+            gateway.subscribe(topics.group(GATEWAY), received, dispatch(ends()), gateway.wakeup.ring)
+
+    async def close(self) -> None:
+        for service in self.services.values():
+            service.pool.terminate()
+
+    async def student(self, **records: Any) -> str:
+        """A student with an open case, clear everywhere but where `records` says otherwise."""
+        student_id = f"TS{secrets.token_hex(5)}"
+        for name in self.desks:
+            await self.set(name, student_id, records.get(name, CLEAR.get(name, {})))
+        async with self.clearance.pool.acquire() as connection, connection.transaction():
+            await self.roster.put(connection, person(student_id), now=datetime.now(UTC))
+        return student_id
+
+    async def set(self, department: str, student_id: str, record: Any) -> ChangeResult[Any]:
+        """Replace the whole record at the desk. Raises `Held`."""
+        desk = self.desks[department]
+        body = desk.rules.record.model_validate(record)
+        return await desk.change(student_id, lambda _: (body, RECORD_REPLACED), now=datetime.now(UTC))
+
+    def _wire_department(self, name: str, service: ServiceInProcess) -> None:
+        topics = self.topics
+        desk = self.desks[name] = Desk(RULES[name], service.pool, topics, service.wakeup)
+        handlers = event_handlers(desk, topics, service.passed)
+        received = [topics.case, topics.submission, topics.command]
+        service.subscribe(topics.group(name), received, dispatch(handlers), _committed(service.passed, service.wakeup))
+
+    async def _wire_clearance(self) -> None:
+        service, topics, zone = self.clearance, self.topics, ClearanceSettings.model_construct().zone
+        self.roster = Roster(topic=topics.case, served=frozenset({"毕业离校"}), zone=zone)
+        self.keyring = Keyring(self.keys)
+        async with service.pool.acquire() as connection, connection.transaction():
+            await self.keyring.ensure(connection)
+        submissions, sweeping = self.submissions(service.passed, self.keyring), Passed()
+        received = [topics.command, *(topics.attestation(name) for name in DEPARTMENTS)]
+        service.subscribe(
+            topics.group(SUBMISSIONS),
+            received,
+            submission_batch_handler(submissions, topics, self.manifests),
+            _committed(service.passed, service.wakeup),
+            workers=2,
+        )
+        self.projector = Projector(pool=service.pool, kafka=NOWHERE, topics=topics, departments=DEPARTMENTS)
+        service.subscribe(
+            topics.group(PROJECTOR), self.projector.topics, self.projector.apply, self.projector.committed, workers=2
+        )
+        self.sweeper = AttemptSweeper(service.pool, self.submissions(sweeping, self.keyring), sweeping, service.wakeup)
+
+    def submissions(self, passed: Passed, keyring: Keyring) -> Submissions:
+        """The clearance's decision, as this installation is set."""
+        return Submissions(
+            topics=self.topics,
+            required=required_checks(self.manifests),
+            roster=self.roster,
+            keyring=keyring,
+            zone=ClearanceSettings.model_construct().zone,
+            passed=passed,
+            life_s=self._life_s,
+        )
+
+
+def _committed(passed: Passed, wakeup: Wakeup) -> Callable[[], None]:
+    def committed() -> None:
+        passed.committed()
+        wakeup.ring()
+
+    return committed
+
+
+_offsets: dict[tuple[str, int], int] = defaultdict(int)
+
+
+def record_of(topic: str, key: bytes, value: bytes, *, partition: int = 0, offset: int | None = None) -> ConsumerRecord:
+    """A record as a consumer polls it; without `offset` at the next one of the partition."""
+    if offset is None:
+        _offsets[topic, partition] += 1
+        offset = _offsets[topic, partition]
+    return ConsumerRecord(
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        timestamp=0,
+        timestamp_type=0,
+        key=key,
+        value=value,
+        checksum=None,
+        serialized_key_size=len(key),
+        serialized_value_size=len(value),
+        headers=(),
+    )
+
+
+def person(student_id: str) -> Student:
+    return Student(
+        student_id=student_id,
+        name="林知远",
+        gender="男",
+        college="信息与控制工程学院",
+        major="控制科学与工程",
+        grade="2023级",
+        enrolled_on=date(2023, 9, 1),
+        leave_category="毕业离校",
+    )

@@ -1,0 +1,223 @@
+"""Every service in one process over real databases and a simulated broker, and the clients that use it.
+
+Relays, consumers, handlers, desks, sealers, the sweeper and the gateway's commands are the services' own; batches fail
+now and then in the middle, as a database would make them.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from unittest.mock import patch
+from uuid import uuid4
+
+from deploy.local.servers.postgres import create_database, drop_database
+from schemas.flows import CLEARANCE, GATEWAY
+from schemas.topics import PARTITIONS
+from services.gateway.tables.commands import StudentCommandTable
+from services.kit.audit.chain import ChainSealer
+from services.kit.department.desk import AuditContext
+from services.kit.department.idempotency import request_key
+from services.kit.manifests import required_checks
+from services.kit.messaging import relay
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.offsets import Records
+from services.kit.messaging.producer import partition_of
+from services.kit.messaging.relay import Relay
+from services.kit.operations import Held, Refused
+from services.kit.postgres.pool import Connection
+from tests.support.checker import collect_evidence
+from tests.support.checker.clients import Clients
+from tests.support.checker.evidence import Evidence
+from tests.support.checker.history import Kind, Outcome
+from tests.support.checker.trigger_log import watch
+from tests.support.in_process.services import (
+    DEPARTMENTS,
+    NOWHERE,
+    InProcessServices,
+    Receiver,
+    ServiceInProcess,
+)
+from tests.support.in_process.simulated_broker import FAILED_BATCHES, SimulatedBroker, SimulatedProducer
+
+ECHOED: Final = 8
+REST_TIMEOUT_S: Final = 60.0
+LIFE_S: Final = 4.0
+
+
+class Simulation(InProcessServices, Clients):
+    """All services on one event loop, with work drawn from `seed`."""
+
+    end_timeout_s = 12.0
+
+    def __init__(self, folder: Path, *, seed: int, life_s: float = LIFE_S) -> None:
+        InProcessServices.__init__(self, folder, life_s=life_s)
+        Clients.__init__(self)
+        self.broker = SimulatedBroker(random.Random(seed))
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Watch every database, then run everything a service runs but its HTTP side."""
+        for name, service in self.services.items():
+            async with service.pool.acquire() as connection:
+                await watch(connection, name if name in (CLEARANCE, GATEWAY) else "department")
+        await self.wire()
+        for service in self.services.values():
+            for receiver in service.receivers:
+                self._consume(service, receiver)
+            self._relay(service)
+            if service.name != GATEWAY:
+                self._run(ChainSealer(service.pool).run)
+        self._run(self.sweeper.run)
+        gateway = self.services[GATEWAY]
+        self.pool, self.readers = gateway.pool, self.clearance.pool
+        self.commands = StudentCommandTable(gateway.pool, self.topics, gateway.wakeup)
+
+    async def close(self) -> None:
+        for task in [*self._tasks, *self.broker.late]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await super().close()
+
+    async def desk(self, department: str, operation: str, student_id: str, **body: Any) -> Outcome:
+        key, began_s = f"k-{uuid4()}", time.monotonic()
+        desk = self.desks[department]
+        doing = next(one for one in desk.rules.operations if one.name == operation)
+        asked = doing.body.model_validate({"student_id": student_id, **body})
+        reply: dict[str, Any] = {}
+        try:
+            changed = await desk.change(
+                student_id,
+                lambda record: doing.apply(record, asked),
+                now=datetime.now(UTC),
+                request=request_key("desk", key, asked.model_dump_json()),
+                act=AuditContext("desk", f"desk.{operation}"),
+            )
+        except (Refused, Held):
+            outcome = Outcome.FAILED
+        else:
+            outcome, reply = Outcome.OK, {"version": changed.status_version}
+        self.history.add(Kind.DESK, student_id, outcome, began_s=began_s, department=department, key=key, reply=reply)
+        return outcome
+
+    async def repeat_messages(self, student_id: str) -> None:
+        for topic in (self.topics.submission, self.topics.command):
+            records = self.broker.partitions[topic, partition_of(student_id.encode(), PARTITIONS)]
+            for record in [one for one in records if one.key == student_id.encode()][-ECHOED:]:
+                self.broker.append(topic, record.key, record.value)
+
+    async def rest(self) -> bool:
+        """Wait until nothing is on its way anywhere; whether that came in time."""
+        deadline_s = time.monotonic() + REST_TIMEOUT_S
+        while time.monotonic() < deadline_s:
+            if not self.broker.late and await self._at_rest():
+                return True
+            await asyncio.sleep(0.1)
+        return False
+
+    async def evidence(self, *, settled: bool) -> Evidence:
+        """Read everything, as it is done of real processes."""
+        departments = {}
+        for name, service in self.departments.items():
+            async with service.pool.acquire() as connection:
+                departments[name] = await collect_evidence.department_of(connection, name)
+        async with self.readers.acquire() as clearance, self.pool.acquire() as gateway:
+            return Evidence(
+                required=required_checks(self.manifests),
+                departments=departments,
+                clearance=await collect_evidence.clearance_of(clearance),
+                gateway=await collect_evidence.gateway_of(gateway),
+                records=collect_evidence.records_of(
+                    record for records in self.broker.partitions.values() for record in records
+                ),
+                ends={partition: len(records) for partition, records in self.broker.partitions.items()},
+                heard_by=self._subscriptions(),
+                operations=tuple(self.history.operations),
+                settled=settled,
+                faulty=True,
+            )
+
+    def _subscriptions(self) -> Mapping[str, frozenset[str]]:
+        return collect_evidence.heard_by(self.topics, DEPARTMENTS)
+
+    async def _at_rest(self) -> bool:
+        positions: dict[tuple[str, str, int], int] = {}
+        for service in self.services.values():
+            if await service.pool.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+                return False
+            for row in await service.pool.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset"):
+                positions[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]
+        if await self.readers.fetchval("SELECT EXISTS (SELECT FROM attempt WHERE state = 'open')"):
+            return False
+        return all(
+            positions.get((consumer, *partition), 0) >= len(records)
+            for consumer, topics in self._subscriptions().items()
+            for partition, records in list(self.broker.partitions.items())
+            if partition[0] in topics
+        )
+
+    def _consume(self, service: ServiceInProcess, receiver: Receiver) -> None:
+        """Run the service's own consumer, fed by the simulated broker."""
+
+        async def failing(connection: Connection, records: Records, dead: list[DeadLetter]) -> None:
+            await receiver.apply(connection, records, dead)
+            self.broker.fail_sometimes(FAILED_BATCHES)
+
+        consumer = TransactionalConsumer(
+            pool=service.pool,
+            kafka=NOWHERE,
+            group=receiver.group,
+            topics=receiver.topics,
+            apply=failing,
+            lanes=receiver.workers,
+            committed=receiver.committed,
+        )
+        # The consumer's poll is Kafka's; its workers and the way batches reach them are run as they are.
+        consumer._queues = [asyncio.Queue(maxsize=1) for _ in range(receiver.workers)]
+        for queue in consumer._queues:
+            self._tasks.append(asyncio.create_task(consumer._work(queue)))
+
+        async def feed() -> None:
+            async for batch in self.broker.poll(receiver.topics):
+                await consumer._take(batch)
+
+        self._run(feed)
+
+    def _relay(self, service: ServiceInProcess) -> None:
+        with patch.object(relay, "BatchProducer", lambda *_, **__: SimulatedProducer(self.broker)):
+            self._run(Relay(service.dsn, kafka=NOWHERE, name=service.name, bell=service.wakeup).run)
+
+    def _run(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        async def supervised() -> None:
+            while True:
+                try:
+                    await run()
+                except Exception:  # whatever it was, it is started again, as the services do
+                    await asyncio.sleep(0.05)
+
+        self._tasks.append(asyncio.create_task(supervised()))
+
+
+@asynccontextmanager
+async def simulation(postgres: str, folder: Path, *, seed: int, life_s: float = LIFE_S) -> AsyncIterator[Simulation]:
+    """A running simulation over databases of its own."""
+    made = Simulation(folder, seed=seed, life_s=life_s)
+    names: list[str] = []
+
+    async def create(name: str) -> str:
+        names.append(f"simulation_{name}_{made.topics.namespace}")
+        return await create_database(postgres, names[-1])
+
+    try:
+        await made.create_databases(create, gateway=True)
+        await made.start()
+        yield made
+    finally:
+        await made.close()
+        for name in names:
+            await drop_database(postgres, name)
