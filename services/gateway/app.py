@@ -16,7 +16,8 @@ from starlette.types import ASGIApp
 from schemas.flows import GATEWAY
 from services.gateway.case.live import Hub, listen
 from services.gateway.certificates.issue import CertificateIssueRequests
-from services.gateway.oidc.client import OpenIdClient, OpenIdSettings
+from services.gateway.oidc.client import OpenIdClient
+from services.gateway.oidc.provider import OpenIdSettings
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords

@@ -10,7 +10,8 @@ from pydantic import SecretStr
 
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
-from services.gateway.oidc.client import OpenIdClient, OpenIdSettings
+from services.gateway.oidc.client import OpenIdClient
+from services.gateway.oidc.provider import OpenIdSettings
 from services.kit.names import CERTIFICATE_DESK
 
 CALLBACK = "https://lixiao.example.edu/sign-in/callback"

@@ -40,25 +40,24 @@ class ProviderRequest(OAuth2Request):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]
-    """What a code stands for: who signed in when, at which client, and the challenge of the party that asked."""
+    """A code stands for the request it answers; `request.user` has signed in, at `auth_time_s`."""
 
-    client_id: str
-    redirect_uri: str
-    scope: str
-    nonce: str | None
-    code_challenge: str
-    sub: str
+    request: ProviderRequest
     auth_time_s: int
-    code_challenge_method: str = "S256"
+    code_challenge_method = "S256"
 
-    def get_redirect_uri(self) -> str:
-        return self.redirect_uri
+    @property
+    def code_challenge(self) -> Any:
+        return self.request.form["code_challenge"]
 
-    def get_scope(self) -> str:
-        return self.scope
+    def get_redirect_uri(self) -> Any:
+        return self.request.form["redirect_uri"]
 
-    def get_nonce(self) -> str | None:
-        return self.nonce
+    def get_scope(self) -> Any:
+        return self.request.scope
+
+    def get_nonce(self) -> Any:
+        return self.request.form.get("nonce")
 
     def get_auth_time(self) -> int:
         return self.auth_time_s
@@ -68,33 +67,23 @@ class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
     """The code flow; any attempt to redeem a code spends it."""
 
     def save_authorization_code(self, code: str, request: ProviderRequest) -> None:
-        data = request.payload.data
         now_s = int(time())
-        codes: dict[str, AuthorizationCode] = self.server.codes
-        for expired in [known for known, of in codes.items() if of.auth_time_s + CODE_LIFETIME_S <= now_s]:
-            del codes[expired]
-        codes[code] = AuthorizationCode(
-            client_id=request.client.client_id,
-            redirect_uri=data["redirect_uri"],
-            scope=request.scope,
-            nonce=data.get("nonce"),
-            code_challenge=data["code_challenge"],
-            sub=request.user.sub,
-            auth_time_s=now_s,
-        )
+        self.server.codes = {known: of for known, of in self.server.codes.items() if _live(of, now_s)}
+        self.server.codes[code] = AuthorizationCode(request, now_s)
 
     def query_authorization_code(self, code: str, client: Client) -> AuthorizationCode | None:
         found: AuthorizationCode | None = self.server.codes.pop(code, None)
-        if found is None or found.client_id != client.client_id or time() >= found.auth_time_s + CODE_LIFETIME_S:
-            return None
-        return found
+        return found if found and found.request.client is client and _live(found, time()) else None
 
     def delete_authorization_code(self, authorization_code: AuthorizationCode) -> None:
         """Done by `query_authorization_code`."""
 
-    def authenticate_user(self, authorization_code: AuthorizationCode) -> Person | None:
-        people: dict[str, Person] = self.server.people
-        return people.get(authorization_code.sub)
+    def authenticate_user(self, authorization_code: AuthorizationCode) -> Any:
+        return authorization_code.request.user
+
+
+def _live(code: AuthorizationCode, now_s: float) -> bool:
+    return now_s < code.auth_time_s + CODE_LIFETIME_S
 
 
 class RequiredCodeChallenge(CodeChallenge):  # type: ignore[misc]

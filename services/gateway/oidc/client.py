@@ -5,41 +5,17 @@ The ID token must carry the claims that are read: the userinfo endpoint is not c
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
-from authlib.oidc.discovery import get_well_known_url
 
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.provider import DiscoveredProvider, ProviderCache, endpoints_in, is_secure_url, request_json
-from services.gateway.oidc.tokens import Identity, check_claims, identity_of, usable_keys, verified_claims
-
-
-@dataclass(frozen=True)
-class OpenIdSettings:
-    """One provider and our registration there. A claim may be named by a path: `realm_access.roles`."""
-
-    issuer: str
-    client_id: str
-    client_secret: str | None = field(default=None, repr=False)
-    client_authentication: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
-    scope: str = "openid profile"
-    student_id_claim: str = "student_id"
-    roles_claim: str = "roles"
-    timeout_s: float = 5.0
-
-    def __post_init__(self) -> None:
-        if not is_secure_url(self.issuer, loopback_allowed=True):
-            raise ValueError("the issuer must be an https address, or http on this machine")
-        if (self.client_authentication == "none") != (self.client_secret is None):
-            raise ValueError("a client secret is needed exactly when client_authentication is not 'none'")
-        if "openid" not in self.scope.split():
-            raise ValueError("the scope must contain openid")
+from services.gateway.oidc.provider import OpenIdSettings, ProviderCache, request_json
+from services.gateway.oidc.tokens import Identity, identity_of, verified_claims
 
 
 class OpenIdClient:
@@ -50,7 +26,7 @@ class OpenIdClient:
     ) -> None:
         self._http = http
         self._settings = settings
-        self._provider = ProviderCache(self._load, monotonic)
+        self._provider = ProviderCache(http, settings, monotonic)
 
     async def authorization_url(self, state: str, nonce: str, code_verifier: str, redirect_uri: str) -> str:
         """Where to send the browser to sign in. Raises `ProviderUnavailable`."""
@@ -78,7 +54,7 @@ class OpenIdClient:
 
         Raises `SignInRefused` or `ProviderUnavailable`; either way the code is spent.
         """
-        settings, provider = self._settings, await self._provider.get()
+        provider = await self._provider.get()
         token = await self._redeem(provider.endpoints["token_endpoint"], code, code_verifier, redirect_uri)
         try:
             claims = verified_claims(token, provider.keys)
@@ -86,9 +62,7 @@ class OpenIdClient:
             if refused.reason is not Refusal.UNKNOWN_KEY:
                 raise
             claims = verified_claims(token, (await self._provider.get(newer_than=provider)).keys)
-        now = datetime.now(UTC)
-        check_claims(claims, issuer=settings.issuer, client_id=settings.client_id, nonce=nonce, now=now)
-        return identity_of(claims, student_id_claim=settings.student_id_claim, roles_claim=settings.roles_claim)
+        return identity_of(claims, self._settings, nonce, datetime.now(UTC))
 
     async def _redeem(self, endpoint: str, code: str, code_verifier: str, redirect_uri: str) -> str:
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
@@ -102,19 +76,6 @@ class OpenIdClient:
             form |= {"client_id": client_id} | ({} if secret is None else {"client_secret": secret})
         timeout_s = self._settings.timeout_s
         return _id_token_in(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
-
-    async def _load(self) -> DiscoveredProvider:
-        issuer = self._settings.issuer
-        endpoints = endpoints_in(await self._get(get_well_known_url(issuer, external=True)), issuer)
-        if keys := usable_keys(await self._get(endpoints["jwks_uri"])):
-            return DiscoveredProvider(endpoints, keys)
-        raise ProviderUnavailable(Unavailability.NO_KEYS)
-
-    async def _get(self, url: str) -> dict[str, Any]:
-        status, document = await request_json(self._http, "GET", url, self._settings.timeout_s)
-        if status != 200:
-            raise ProviderUnavailable(Unavailability.BAD_STATUS)
-        return document
 
 
 def _id_token_in(status: int, answer: dict[str, Any]) -> str:

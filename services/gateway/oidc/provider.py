@@ -1,20 +1,47 @@
-"""What a provider publishes, its endpoints and keys, over HTTP bounded in time, size and number of requests."""
+"""One provider: our registration there, and its published endpoints and keys over bounded HTTP."""
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 import httpx
-from joserfc.jwk import KeySet
+from authlib.oidc.discovery import get_well_known_url
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import JWKRegistry, Key, KeySet, OctKey, RSAKey
 
 from services.gateway.oidc.errors import ProviderUnavailable, Unavailability
 
 MAX_RESPONSE_BYTES: Final = 262_144
 CACHE_LIFETIME_S: Final = 3600.0
 REFRESH_PAUSE_S: Final = 5.0
+MAX_KEYS: Final = 50
+MIN_RSA_BITS: Final = 2048
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True)
+class OpenIdSettings:
+    """One provider and our registration there. A claim may be named by a path: `realm_access.roles`."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    client_authentication: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
+    scope: str = "openid profile"
+    student_id_claim: str = "student_id"
+    roles_claim: str = "roles"
+    timeout_s: float = 5.0
+
+    def __post_init__(self) -> None:
+        if not is_secure_url(self.issuer, loopback_allowed=True):
+            raise ValueError("the issuer must be an https address, or http on this machine")
+        if (self.client_authentication == "none") != (self.client_secret is None):
+            raise ValueError("a client secret is needed exactly when client_authentication is not 'none'")
+        if "openid" not in self.scope.split():
+            raise ValueError("the scope must contain openid")
 
 
 @dataclass(frozen=True)
@@ -23,6 +50,53 @@ class DiscoveredProvider:
 
     endpoints: Mapping[str, str]
     keys: KeySet
+
+
+class ProviderCache:
+    """The provider, discovered on demand and kept for `CACHE_LIFETIME_S`.
+
+    Concurrent callers share one load, and `REFRESH_PAUSE_S` pass between loads that a failure or an unknown key asks
+    for: neither a dead provider nor a flood of tokens becomes a flood of requests.
+    """
+
+    def __init__(self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float]) -> None:
+        self._http = http
+        self._settings = settings
+        self._monotonic = monotonic
+        self._lock = asyncio.Lock()
+        self._loaded: tuple[DiscoveredProvider, float] | None = None
+        self._failed: tuple[Unavailability, float] | None = None
+
+    async def get(self, *, newer_than: DiscoveredProvider | None = None) -> DiscoveredProvider:
+        """The provider; `newer_than` itself if it was loaded within the pause. Raises `ProviderUnavailable`."""
+        async with self._lock:
+            if self._loaded is not None:
+                provider, loaded_s = self._loaded
+                lifetime_s = REFRESH_PAUSE_S if provider is newer_than else CACHE_LIFETIME_S
+                if self._monotonic() < loaded_s + lifetime_s:
+                    return provider
+            if self._failed is not None and self._monotonic() < self._failed[1] + REFRESH_PAUSE_S:
+                raise ProviderUnavailable(self._failed[0])
+            try:
+                provider = await self._discover()
+            except ProviderUnavailable as error:
+                self._failed = (error.reason, self._monotonic())
+                raise
+            self._loaded, self._failed = (provider, self._monotonic()), None
+            return provider
+
+    async def _discover(self) -> DiscoveredProvider:
+        issuer = self._settings.issuer
+        endpoints = endpoints_in(await self._get(get_well_known_url(issuer, external=True)), issuer)
+        if keys := usable_keys(await self._get(endpoints["jwks_uri"])):
+            return DiscoveredProvider(endpoints, keys)
+        raise ProviderUnavailable(Unavailability.NO_KEYS)
+
+    async def _get(self, url: str) -> dict[str, Any]:
+        status, document = await request_json(self._http, "GET", url, self._settings.timeout_s)
+        if status != 200:
+            raise ProviderUnavailable(Unavailability.BAD_STATUS)
+        return document
 
 
 def is_secure_url(url: object, *, loopback_allowed: bool) -> bool:
@@ -40,12 +114,33 @@ def endpoints_in(document: Mapping[str, Any], issuer: str) -> Mapping[str, str]:
     """The endpoints of a discovery document, which must be `issuer`'s own. Raises `ProviderUnavailable`."""
     if document.get("issuer") != issuer:
         raise ProviderUnavailable(Unavailability.ISSUER_MISMATCH)
-    names = {"authorization_endpoint", "token_endpoint", "jwks_uri"} | ({"end_session_endpoint"} & document.keys())
+    names = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
+    if document.get("end_session_endpoint") is not None:
+        names.append("end_session_endpoint")
     # An https provider must not lead to a port of this machine.
     loopback_allowed = issuer.startswith("http:")
     if not all(is_secure_url(document.get(name), loopback_allowed=loopback_allowed) for name in names):
         raise ProviderUnavailable(Unavailability.BAD_METADATA)
     return {name: document[name] for name in names}
+
+
+def usable_keys(document: Mapping[str, Any]) -> KeySet:
+    """The keys of a JWKS that may sign: broken, symmetric, short and encryption keys are left out.
+
+    `KeySet.import_key_set` would refuse the whole set for one broken key.
+    """
+    entries = document.get("keys")
+    keys: list[Key] = []
+    for entry in entries[:MAX_KEYS] if isinstance(entries, list) else ():
+        try:
+            with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of a short key
+                key = JWKRegistry.import_key(entry)
+        except (JoseError, ValueError, TypeError, KeyError):
+            continue
+        short = isinstance(key, RSAKey) and key.raw_value.key_size < MIN_RSA_BITS
+        if not isinstance(key, OctKey) and not short and key.get("use", "sig") == "sig":
+            keys.append(key)
+    return KeySet(keys)
 
 
 async def request_json(
@@ -74,36 +169,3 @@ async def request_json(
     if response.status_code == 200 and not isinstance(document, dict):
         raise ProviderUnavailable(Unavailability.NOT_JSON)
     return response.status_code, document if isinstance(document, dict) else {}
-
-
-class ProviderCache:
-    """The provider, loaded on demand and kept for `CACHE_LIFETIME_S`.
-
-    Concurrent callers share one load, and `REFRESH_PAUSE_S` pass between loads that a failure or an unknown key asks
-    for: neither a dead provider nor a flood of tokens becomes a flood of requests.
-    """
-
-    def __init__(self, load: Callable[[], Awaitable[DiscoveredProvider]], monotonic: Callable[[], float]) -> None:
-        self._load = load
-        self._monotonic = monotonic
-        self._lock = asyncio.Lock()
-        self._loaded: tuple[DiscoveredProvider, float] | None = None
-        self._failed: tuple[Unavailability, float] | None = None
-
-    async def get(self, *, newer_than: DiscoveredProvider | None = None) -> DiscoveredProvider:
-        """The provider; `newer_than` itself if it was loaded within the pause. Raises `ProviderUnavailable`."""
-        async with self._lock:
-            if self._loaded is not None:
-                provider, loaded_s = self._loaded
-                lifetime_s = REFRESH_PAUSE_S if provider is newer_than else CACHE_LIFETIME_S
-                if self._monotonic() < loaded_s + lifetime_s:
-                    return provider
-            if self._failed is not None and self._monotonic() < self._failed[1] + REFRESH_PAUSE_S:
-                raise ProviderUnavailable(self._failed[0])
-            try:
-                provider = await self._load()
-            except ProviderUnavailable as error:
-                self._failed = (error.reason, self._monotonic())
-                raise
-            self._loaded, self._failed = (provider, self._monotonic()), None
-            return provider

@@ -1,4 +1,4 @@
-"""ID tokens: from the provider's keys and a signed token to who signed in (OpenID Connect Core §3.1.3.7).
+"""ID tokens: the signature, the claims, and who signed in (OpenID Connect Core §3.1.3.7).
 
 joserfc verifies the signature and Authlib the registered claims; the rest is what they leave to the application.
 """
@@ -11,15 +11,14 @@ from typing import Annotated, Any, Final
 from authlib.oidc.core import CodeIDToken
 from joserfc import jwt
 from joserfc.errors import ClaimError, JoseError, SecurityWarning
-from joserfc.jwk import GuestProtocol, JWKRegistry, Key, KeySet, OctKey, RSAKey
+from joserfc.jwk import GuestProtocol, KeySet
 from joserfc.jws import JWSRegistry
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from services.gateway.oidc.errors import Refusal, SignInRefused
+from services.gateway.oidc.provider import OpenIdSettings
 
 LEEWAY_S: Final = 60
-MAX_KEYS: Final = 50
-MIN_RSA_BITS: Final = 2048
 # Asymmetric ones only: with HS256 or `none` anyone could sign.
 _RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _ALGORITHMS: Final = (*_RSA, "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -73,25 +72,6 @@ class Identity(BaseModel):
     authenticated_at: datetime
 
 
-def usable_keys(document: Mapping[str, Any]) -> KeySet:
-    """The keys of a JWKS that may sign: broken, symmetric, short and encryption keys are left out.
-
-    `KeySet.import_key_set` would refuse the whole set for one broken key.
-    """
-    entries = document.get("keys")
-    keys: list[Key] = []
-    for entry in entries[:MAX_KEYS] if isinstance(entries, list) else ():
-        try:
-            with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of a short key
-                key = JWKRegistry.import_key(entry)
-        except (JoseError, ValueError, TypeError, KeyError):
-            continue
-        short = isinstance(key, RSAKey) and key.raw_value.key_size < MIN_RSA_BITS
-        if not isinstance(key, OctKey) and not short and key.get("use", "sig") == "sig":
-            keys.append(key)
-    return KeySet(keys)
-
-
 def verified_claims(token: str, keys: KeySet) -> dict[str, Any]:
     """The claims of an ID token that one of `keys` has signed. Raises `SignInRefused`."""
 
@@ -115,27 +95,23 @@ def verified_claims(token: str, keys: KeySet) -> dict[str, Any]:
     return decoded.claims
 
 
-def check_claims(claims: dict[str, Any], *, issuer: str, client_id: str, nonce: str, now: datetime) -> None:
-    """Raises `SignInRefused` unless the claims are `issuer`'s, for this sign-in and valid now."""
-    expected = {"iss": issuer, "aud": client_id, "nonce": nonce}
+def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, nonce: str, now: datetime) -> Identity:
+    """Who signed in, if the claims are the provider's, for this sign-in and valid now. Raises `SignInRefused`."""
+    expected = {"iss": settings.issuer, "aud": settings.client_id, "nonce": nonce}
     options = {name: {"essential": True, "value": value} for name, value in expected.items()}
+    parameters = {"client_id": settings.client_id, "nonce": nonce}
     try:
-        CodeIDToken(claims, {}, options, {"client_id": client_id, "nonce": nonce}).validate(now.timestamp(), LEEWAY_S)
-    except ClaimError as error:
-        raise SignInRefused(_CLAIM_REFUSALS.get(error.claim, Refusal.CLAIM_MALFORMED)) from None
-
-
-def identity_of(claims: Mapping[str, Any], *, student_id_claim: str, roles_claim: str) -> Identity:
-    """Who checked claims name. Raises `SignInRefused`."""
-    try:
+        CodeIDToken(dict(claims), {}, options, parameters).validate(now.timestamp(), LEEWAY_S)
         return Identity(
             issuer=claims["iss"],
             subject=claims["sub"],
-            student_id=_claim(claims, student_id_claim),
+            student_id=_claim(claims, settings.student_id_claim),
             name=claims.get("name"),
-            roles=_claim(claims, roles_claim),
+            roles=_claim(claims, settings.roles_claim),
             authenticated_at=datetime.fromtimestamp(claims.get("auth_time") or claims["iat"], UTC),
         )
+    except ClaimError as error:
+        raise SignInRefused(_CLAIM_REFUSALS.get(error.claim, Refusal.CLAIM_MALFORMED)) from None
     except (ValueError, OverflowError, OSError):  # pydantic's, and of an instant beyond the calendar
         raise SignInRefused(Refusal.CLAIM_MALFORMED) from None
 

@@ -1,4 +1,4 @@
-"""Signing in at the university's identity provider, and out. The student id comes from the provider's claim alone."""
+"""Sign-in at the university's OpenID provider, and sign-out. The student id comes from the provider's claim alone."""
 
 import secrets
 from typing import Any, Final
@@ -18,10 +18,10 @@ from services.kit.names import CERTIFICATE_DESK
 
 SIGN_IN_COOKIE: Final = "__Host-sign-in"
 _SIGN_IN_S: Final = 600
-_PLACES: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
-"""Where one may go after signing in: a name of this table, never an address."""
+_DESTINATIONS: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
+"""Pages to go on to after signing in, by name: an address in the URL would be an open redirect."""
 _ROLES: Final = frozenset({CERTIFICATE_DESK})
-"""What may be done here with a role and without a student number."""
+"""Roles that sign in without a student number."""
 _student_ids: TypeAdapter[str] = TypeAdapter(StudentId)
 _log = structlog.get_logger(__name__)
 
@@ -30,37 +30,37 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/sign-in")
 async def sign_in(parts: Parts, t: Language, next: str = "case") -> Response:
-    """Send the browser to the provider. What the answer must match waits in a cookie of this browser."""
+    """Send the browser to the provider; a cookie keeps the state, nonce and verifier that its answer must match."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     try:
         address = await parts.openid.authorization_url(state, nonce, verifier, _callback(parts))
     except ProviderUnavailable as error:
-        return _provider_away(parts, t, error)
+        return _provider_unavailable(parts, t, error)
     response = RedirectResponse(address, 303)
-    place = next if next in _PLACES else "case"
-    _set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{place}", _SIGN_IN_S)
+    destination = next if next in _DESTINATIONS else "case"
+    _set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{destination}", _SIGN_IN_S)
     return response
 
 
 @router.get("/sign-in/callback")
 async def callback(request: Request, parts: Parts, t: Language, code: str = "", state: str = "") -> Response:
-    """The provider's answer: a new session under a new id, whatever id the browser had."""
+    """Exchange the provider's answer for a session under a new id, whatever id the browser had."""
     pieces = request.cookies.get(SIGN_IN_COOKIE, "").split(".")
     if len(pieces) != 4 or not code or not secrets.compare_digest(pieces[0].encode(), state.encode()):
         return _refused(parts, t, t("sign.failed_text"), 400)
-    _, nonce, verifier, place = pieces
+    _, nonce, verifier, destination = pieces
     try:
         identity = await parts.openid.exchange(code, verifier, nonce, _callback(parts))
     except SignInRefused as error:
         _log.info("sign_in.refused", reason=error.reason.value)
         return _refused(parts, t, t("sign.failed_text"), 403)
     except ProviderUnavailable as error:
-        return _provider_away(parts, t, error)
+        return _provider_unavailable(parts, t, error)
     student_id, roles = _student_id(identity.student_id), identity.roles & _ROLES
     if student_id is None and not roles:
         return _refused(parts, t, t("sign.no_student"), 403)
     if student_id is None:
-        place = "desk"
+        destination = "desk"
     session_id = await parts.sessions.start(
         student_id=student_id,
         issuer=identity.issuer,
@@ -69,7 +69,7 @@ async def callback(request: Request, parts: Parts, t: Language, code: str = "", 
         old=request.cookies.get(COOKIE),
         roles=roles,
     )
-    response = RedirectResponse(_PLACES.get(place, "/case"), 303)
+    response = RedirectResponse(_DESTINATIONS.get(destination, "/case"), 303)
     _set_cookie(response, COOKIE, session_id, parts.settings.session_life_s)
     _drop_cookie(response, SIGN_IN_COOKIE)
     return response
@@ -77,7 +77,7 @@ async def callback(request: Request, parts: Parts, t: Language, code: str = "", 
 
 @router.post("/sign-out")
 async def sign_out(parts: Parts, session: Visitor, form: CsrfForm) -> Response:
-    """End the session and its live pages. Signing out twice is signing out."""
+    """End the session and its live pages; without a session it is no error."""
     if session is not None:
         check_csrf(session, form.csrf)
         await parts.sessions.end(session.id_hash)
@@ -89,7 +89,7 @@ async def sign_out(parts: Parts, session: Visitor, form: CsrfForm) -> Response:
 
 @router.get("/signed-out")
 async def signed_out(parts: Parts, t: Language) -> Response:
-    """Says so, and links to where one signs out at the provider too."""
+    """Confirm the sign-out, with a link to sign out at the provider too."""
     try:
         provider = await parts.openid.logout_url(f"{parts.settings.origin}/signed-out")
     except ProviderUnavailable:
@@ -108,7 +108,7 @@ def _student_id(claimed: str | None) -> str | None:
         return None
 
 
-def _provider_away(parts: Gateway, t: Texts, error: ProviderUnavailable) -> Response:
+def _provider_unavailable(parts: Gateway, t: Texts, error: ProviderUnavailable) -> Response:
     _log.warning("identity_provider.unavailable", reason=error.reason.value)
     return _page(parts, t, t("sign.failed_title"), [t("sign.away_text")], 503, "")
 

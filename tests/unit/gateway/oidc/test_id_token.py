@@ -10,18 +10,9 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, KeySet, OctKey, OKPKey, RSAKey
 
-from services.gateway.oidc.client import OpenIdSettings
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.provider import endpoints_in, is_secure_url
-from services.gateway.oidc.tokens import (
-    LEEWAY_S,
-    MAX_KEYS,
-    Identity,
-    check_claims,
-    identity_of,
-    usable_keys,
-    verified_claims,
-)
+from services.gateway.oidc.provider import MAX_KEYS, OpenIdSettings, endpoints_in, is_secure_url, usable_keys
+from services.gateway.oidc.tokens import LEEWAY_S, Identity, identity_of, verified_claims
 
 ISSUER = "https://identity.example.edu"
 NOW = datetime(2026, 6, 8, 9, 0, tzinfo=UTC)
@@ -51,8 +42,7 @@ def claims(**changes: Any) -> dict[str, Any]:
 
 
 def signed_in(given: dict[str, Any], nonce: str = "n-1", **names: str) -> Identity:
-    check_claims(given, issuer=ISSUER, client_id="lixiao", nonce=nonce, now=NOW)
-    return identity_of(given, **{"student_id_claim": "student_id", "roles_claim": "roles", **names})
+    return identity_of(given, OpenIdSettings(ISSUER, "lixiao", "s", **names), nonce, NOW)  # type: ignore[arg-type]
 
 
 def test_right_claims_say_who_signed_in_and_do_not_print_it() -> None:
@@ -68,50 +58,28 @@ def test_right_claims_say_who_signed_in_and_do_not_print_it() -> None:
     assert not [private for private in ("u-1", "苏木槿", "TS22010001") if private in repr(identity)]
 
 
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"iss": "https://elsewhere.example.edu"}, Refusal.WRONG_ISSUER),
-        ({"iss": ISSUER + "/"}, Refusal.WRONG_ISSUER),
-        ({"iss": MISSING}, Refusal.WRONG_ISSUER),
-        ({"iss": [ISSUER]}, Refusal.WRONG_ISSUER),
-        ({"aud": "another"}, Refusal.WRONG_AUDIENCE),
-        ({"aud": []}, Refusal.WRONG_AUDIENCE),
-        ({"aud": MISSING}, Refusal.WRONG_AUDIENCE),
-        ({"aud": {"lixiao": True}}, Refusal.WRONG_AUDIENCE),
-        ({"aud": ["lixiao", "another"]}, Refusal.WRONG_AUTHORIZED_PARTY),
-        ({"aud": ["lixiao", "another"], "azp": "another"}, Refusal.WRONG_AUTHORIZED_PARTY),
-        ({"azp": "another"}, Refusal.WRONG_AUTHORIZED_PARTY),
-        ({"exp": NOW_S - LEEWAY_S}, Refusal.EXPIRED),
-        ({"exp": MISSING}, Refusal.EXPIRED),
-        ({"exp": "2999-01-01"}, Refusal.EXPIRED),
-        ({"exp": True}, Refusal.EXPIRED),
-        ({"exp": float("inf")}, Refusal.EXPIRED),
-        ({"exp": float("nan")}, Refusal.EXPIRED),
-        ({"iat": MISSING}, Refusal.NOT_YET_VALID),
-        ({"iat": NOW_S + LEEWAY_S + 1}, Refusal.NOT_YET_VALID),
-        ({"iat": 10**30}, Refusal.NOT_YET_VALID),
-        ({"nbf": NOW_S + LEEWAY_S + 1}, Refusal.NOT_YET_VALID),
-        ({"auth_time": 10**30}, Refusal.CLAIM_MALFORMED),
-        ({"auth_time": "now"}, Refusal.CLAIM_MALFORMED),
-        ({"nonce": "n-2"}, Refusal.WRONG_NONCE),
-        ({"nonce": ["n-1"]}, Refusal.WRONG_NONCE),
-        ({"nonce": ""}, Refusal.WRONG_NONCE),
-        ({"nonce": MISSING}, Refusal.WRONG_NONCE),
-        ({"sub": MISSING}, Refusal.CLAIM_MALFORMED),
-        ({"sub": ""}, Refusal.CLAIM_MALFORMED),
-        ({"sub": 7}, Refusal.CLAIM_MALFORMED),
-        ({"sub": "u\x00"}, Refusal.CLAIM_MALFORMED),
-        ({"sub": "u" * 256}, Refusal.CLAIM_MALFORMED),
-        ({"student_id": 22010001}, Refusal.CLAIM_MALFORMED),
-        ({"student_id": ["TS22010001", "TS22010002"]}, Refusal.CLAIM_MALFORMED),
-        ({"student_id": "\ud800"}, Refusal.CLAIM_MALFORMED),
-        ({"student_id": "TS22010001\n"}, Refusal.CLAIM_MALFORMED),
-        ({"name": {"zh": "苏木槿"}}, Refusal.CLAIM_MALFORMED),
-        ({"roles": ["certificate-desk", 1]}, Refusal.CLAIM_MALFORMED),
-        ({"roles": [f"r{number}" for number in range(201)]}, Refusal.CLAIM_MALFORMED),
+WRONG_CLAIMS: dict[Refusal, list[dict[str, Any]]] = {
+    Refusal.WRONG_ISSUER: [{"iss": f"{ISSUER}.evil.example"}, {"iss": ISSUER + "/"}, {"iss": MISSING}],
+    Refusal.WRONG_AUDIENCE: [{"aud": "another"}, {"aud": []}, {"aud": MISSING}, {"aud": {"lixiao": True}}],
+    Refusal.WRONG_AUTHORIZED_PARTY: [
+        {"azp": "another"},
+        {"aud": ["lixiao", "another"]},
+        {"aud": ["lixiao", "another"], "azp": "another"},
     ],
-)
+    Refusal.EXPIRED: [{"exp": NOW_S - LEEWAY_S}, {"exp": MISSING}, {"exp": "2999-01-01"}, {"exp": float("nan")}],
+    Refusal.NOT_YET_VALID: [{"iat": MISSING}, {"iat": NOW_S + LEEWAY_S + 1}, {"nbf": NOW_S + LEEWAY_S + 1}],
+    Refusal.WRONG_NONCE: [{"nonce": "n-2"}, {"nonce": ["n-1"]}, {"nonce": ""}, {"nonce": MISSING}],
+    Refusal.CLAIM_MALFORMED: [
+        *({"auth_time": wrong} for wrong in (10**30, "now")),
+        *({"sub": wrong} for wrong in (MISSING, "", 7, "u\x00", "u" * 256)),
+        *({"student_id": wrong} for wrong in (22010001, ["TS22010001", "TS22010002"], "\ud800", "TS22010001\n")),
+        *({"roles": wrong} for wrong in (["certificate-desk", 1], [f"r{n}" for n in range(201)])),
+        {"name": {"zh": "苏木槿"}},
+    ],
+}
+
+
+@pytest.mark.parametrize(("reason", "changes"), [(r, one) for r, several in WRONG_CLAIMS.items() for one in several])
 def test_one_wrong_claim_refuses_the_sign_in(changes: dict[str, Any], reason: Refusal) -> None:
     with pytest.raises(SignInRefused, match=f"^{reason}$"):
         signed_in(claims(**changes))
@@ -126,12 +94,9 @@ def test_a_sign_in_that_lost_its_nonce_is_refused(nonce: object) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"exp": NOW_S - LEEWAY_S + 1},
-        {"iat": NOW_S + LEEWAY_S},
-        {"aud": ["lixiao"]},
-        {"aud": ["another", "lixiao"], "azp": "lixiao"},
-        {"name": MISSING},
-        {"name": "𰻝小苏·阿依"},
+        *({"exp": NOW_S - LEEWAY_S + 1}, {"iat": NOW_S + LEEWAY_S}),
+        *({"aud": ["lixiao"]}, {"aud": ["another", "lixiao"], "azp": "lixiao"}),
+        *({"name": MISSING}, {"name": "𰻝小苏·阿依"}),
     ],
 )
 def test_what_the_standard_allows_signs_in(changes: dict[str, Any]) -> None:
@@ -174,18 +139,11 @@ def test_a_changed_bit_anywhere_in_the_token_is_refused() -> None:
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        ({"alg": "none"}, Refusal.ALGORITHM_NOT_ALLOWED),
-        ({"alg": "None"}, Refusal.ALGORITHM_NOT_ALLOWED),
-        ({"alg": "HS256"}, Refusal.ALGORITHM_NOT_ALLOWED),
-        ({"alg": "RS1"}, Refusal.ALGORITHM_NOT_ALLOWED),
-        ({}, Refusal.ALGORITHM_NOT_ALLOWED),
-        ([], Refusal.ALGORITHM_NOT_ALLOWED),
+        *(({"alg": wrong}, Refusal.ALGORITHM_NOT_ALLOWED) for wrong in ("none", "None", "HS256", "ES256K")),
+        *(({}, Refusal.ALGORITHM_NOT_ALLOWED), ([], Refusal.ALGORITHM_NOT_ALLOWED)),
+        *(("alg", Refusal.TOKEN_MALFORMED), (7, Refusal.TOKEN_MALFORMED)),
         ({"alg": ["RS256"]}, Refusal.TOKEN_MALFORMED),
-        ({"alg": "RS256", "kid": 1}, Refusal.TOKEN_MALFORMED),
-        ({"alg": "RS256", "typ": 1}, Refusal.TOKEN_MALFORMED),
-        ({"alg": "RS256", "crit": 1}, Refusal.TOKEN_MALFORMED),
-        ("alg", Refusal.TOKEN_MALFORMED),
-        (7, Refusal.TOKEN_MALFORMED),
+        *(({"alg": "RS256", name: 1}, Refusal.TOKEN_MALFORMED) for name in ("kid", "typ", "crit")),
     ],
 )
 def test_a_header_that_asks_for_too_much_is_refused(header: object, reason: Refusal) -> None:
@@ -212,9 +170,7 @@ def test_a_signed_token_of_another_kind_or_key_is_refused(
         verified_claims(token_of(EC, "ES256", header, **more_claims), KEYS)
 
 
-@pytest.mark.parametrize(
-    "token", ["", "a.b", "a.b.c.d", "é.b.c", "!.b.c", "W" * 40_000 + ".b.c", "W1tb" * 5000 + ".b.c"]
-)
+@pytest.mark.parametrize("token", ["", "a.b", "é.b.c", "W1tb" * 90_000 + ".b.c"])
 def test_what_is_no_token_is_refused(token: str) -> None:
     with pytest.raises(SignInRefused, match="token_malformed"):
         verified_claims(token, KEYS)
@@ -257,26 +213,22 @@ def test_a_key_is_used_for_its_own_algorithm_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "accepted"),
+    "url", ["https://identity.example.edu/a", "http://127.0.0.1:9/a", "http://[::1]:9/a", "http://localhost:9"]
+)
+def test_https_and_this_machine_are_called(url: str) -> None:
+    assert is_secure_url(url, loopback_allowed=True)
+
+
+@pytest.mark.parametrize(
+    "url",
     [
-        ("https://identity.example.edu/a", True),
-        ("http://127.0.0.1:9/a", True),
-        ("http://[::1]:9/a", True),
-        ("http://localhost:9", True),
-        ("http://identity.example.edu", False),
-        ("http://127.0.0.1.example.edu", False),
-        ("https://user:pass@example.edu", False),
-        ("https://example.edu\\@elsewhere.example.edu", False),
-        ("https://example.edu/#x", False),
-        ("https://example.edu:port", False),
-        ("https://example.edu/\n", False),
-        ("file:///etc/passwd", False),
-        ("", False),
-        (None, False),
+        *("http://identity.example.edu", "http://127.0.0.1.example.edu", "file:///etc/passwd", "", None),
+        *("https://user:pass@example.edu", "https://example.edu\\@elsewhere.example.edu", "https://example.edu/#x"),
+        *("https://example.edu:port", "https://example.edu/\n"),
     ],
 )
-def test_only_https_or_this_machine_is_called(url: object, accepted: bool) -> None:
-    assert is_secure_url(url, loopback_allowed=True) is accepted
+def test_no_other_address_is_called(url: object) -> None:
+    assert not is_secure_url(url, loopback_allowed=True)
 
 
 @pytest.mark.parametrize(
@@ -297,6 +249,7 @@ def test_metadata_that_is_not_this_issuers_or_leads_elsewhere_is_refused(
         "authorization_endpoint": f"{ISSUER}/authorize",
         "token_endpoint": f"{ISSUER}/token",
         "jwks_uri": f"{ISSUER}/jwks",
+        "end_session_endpoint": None,
     }
     assert "jwks_uri" in endpoints_in(right, ISSUER)
     with pytest.raises(ProviderUnavailable, match=reason):
@@ -306,10 +259,8 @@ def test_metadata_that_is_not_this_issuers_or_leads_elsewhere_is_refused(
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"issuer": "http://identity.example.edu"},
-        {"client_secret": None},
-        {"client_authentication": "none"},
-        {"scope": "profile"},
+        *({"issuer": "http://identity.example.edu"}, {"scope": "profile"}),
+        *({"client_secret": None}, {"client_authentication": "none"}),
     ],
 )
 def test_a_configuration_that_cannot_be_safe_is_refused(wrong: dict[str, Any]) -> None:
