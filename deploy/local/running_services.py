@@ -100,7 +100,7 @@ class RunningServices:
             service = self.service(name)
             environment = {**service.environment, "LIXIAO_HTTP_PORT": str(service.port)}
             if failpoint:
-                environment["LIXIAO_CRASHPOINT"] = failpoint
+                environment["LIXIAO_FAILPOINT"] = failpoint
             process = Process(
                 name,
                 [sys.executable, "-m", service.module],

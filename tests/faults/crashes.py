@@ -18,6 +18,12 @@ CRASH_TIMEOUT_S: Final = 150.0
 SHORT_LIFE_S: Final = "3"
 SECOND, THIRD = f"{CLEARANCE}:2", f"{CLEARANCE}:3"
 
+
+def after_commit(point: str) -> str:
+    """The commit of the batch in which `point` was reached."""
+    return f"{point},consumer.after_commit"
+
+
 ROUNDS: Final[Sequence[Mapping[str, str]]] = (
     {
         CLEARANCE: "submit.after_lock",
@@ -33,40 +39,40 @@ ROUNDS: Final[Sequence[Mapping[str, str]]] = (
         CLEARANCE: "submit.after_open",
         SECOND: "settle.after_answer",
         THIRD: "settle.after_insert",
-        "library": "cancel.before_effect",
+        "library": "command.before_effect",
         "archives": "attest.after_hold",
         "dorm": "outcome.after_release",
         "finance": "desk.after_commit",
         "gateway": "relay.before_delete",
     },
     {
-        CLEARANCE: "submit.after_commit",
+        CLEARANCE: after_commit("submit.before_commit"),
         SECOND: "settle.before_commit",
-        THIRD: "settle.after_commit",
-        "library": "cancel.after_effect",
+        THIRD: after_commit("settle.before_commit"),
+        "library": "command.after_effect",
         "archives": "attest.before_commit",
         "dorm": "outcome.before_commit",
-        "finance": "inbox.before_commit",
+        "finance": "consumer.before_commit",
         "gateway": "relay.after_delete",
     },
     {
         CLEARANCE: "expire.after_lock",
         SECOND: "expire.before_commit",
         THIRD: "expire.after_commit",
-        "library": "cancel.before_commit",
-        "archives": "attest.after_commit",
-        "dorm": "outcome.after_commit",
-        "gateway": "inbox.after_poll",
+        "library": "command.before_commit",
+        "archives": after_commit("attest.before_commit"),
+        "dorm": after_commit("outcome.before_commit"),
+        "gateway": "consumer.after_poll",
     },
     {
-        CLEARANCE: "inbox.after_poll",
-        SECOND: "inbox.in_revoke",
+        CLEARANCE: "consumer.after_poll",
+        SECOND: "consumer.in_revoke",
         THIRD: "seal.before_commit",
-        "library": "cancel.after_commit",
+        "library": after_commit("command.before_commit"),
         "archives": "seal.after_commit",
-        "dorm": "inbox.after_commit",
+        "dorm": "consumer.after_commit",
         "finance": "relay.after_select",
-        "gateway": "inbox.after_commit",
+        "gateway": "consumer.after_commit",
     },
 )
 """Process → where it ends. Every named place stands in some round."""

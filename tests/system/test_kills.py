@@ -34,14 +34,14 @@ async def test_a_service_asked_to_end_ends_in_good_order(pair: Installation) -> 
     assert pair.stop(CLEARANCE) == 0
 
 
-@pytest.mark.parametrize("crashpoint", ["inbox.after_poll", "inbox.before_commit", "inbox.after_commit"])
+@pytest.mark.parametrize("failpoint", ["consumer.after_poll", "consumer.before_commit", "consumer.after_commit"])
 async def test_a_projector_that_dies_in_a_batch_goes_on_where_its_database_says(
-    pair: Installation, crashpoint: str
+    pair: Installation, failpoint: str
 ) -> None:
     students = await pair.students(4)
     pair.stop(CLEARANCE)
     await fine(pair, students)
-    await pair.start(CLEARANCE, failpoint=crashpoint, wait=False)
+    await pair.start(CLEARANCE, failpoint=failpoint, wait=False)
     await pair.crashed(CLEARANCE)
     await pair.start(CLEARANCE)
     await pair.in_step("library")
@@ -80,13 +80,13 @@ async def test_a_projector_killed_while_it_writes_a_batch_leaves_nothing_half_wr
     assert all(each_once(versions(records, student_id)) for student_id in students)
 
 
-@pytest.mark.parametrize("crashpoint", ["inbox.before_commit", "inbox.after_commit"])
+@pytest.mark.parametrize("failpoint", ["consumer.before_commit", "consumer.after_commit"])
 async def test_a_department_that_dies_as_it_hears_of_a_case_gives_one_first_word(
-    pair: Installation, crashpoint: str
+    pair: Installation, failpoint: str
 ) -> None:
     pair.stop("library")
     students = [await pair.enrol() for _ in range(3)]
-    await pair.start("library", failpoint=crashpoint, wait=False)
+    await pair.start("library", failpoint=failpoint, wait=False)
     await pair.crashed("library")
     await pair.start("library")
     await pair.opened("library", students)
@@ -96,14 +96,12 @@ async def test_a_department_that_dies_as_it_hears_of_a_case_gives_one_first_word
 
 
 @pytest.mark.parametrize(
-    "crashpoint", ["relay.after_select", "relay.after_send", "relay.before_delete", "relay.after_delete"]
+    "failpoint", ["relay.after_select", "relay.after_send", "relay.before_delete", "relay.after_delete"]
 )
-async def test_a_relay_that_dies_between_sending_and_deleting_loses_nothing(
-    pair: Installation, crashpoint: str
-) -> None:
+async def test_a_relay_that_dies_between_sending_and_deleting_loses_nothing(pair: Installation, failpoint: str) -> None:
     students = await pair.students(3)
     pair.kill("library")
-    await pair.start("library", failpoint=crashpoint)
+    await pair.start("library", failpoint=failpoint)
     with suppress(httpx.TransportError):  # it ends among these
         await fine(pair, students)
     await pair.crashed("library")
@@ -121,13 +119,13 @@ async def test_a_relay_that_dies_between_sending_and_deleting_loses_nothing(
     await eventually(nothing_kept, what="the outbox to be empty")
 
 
-@pytest.mark.parametrize(("crashpoint", "kept"), [("desk.before_commit", False), ("desk.after_commit", True)])
+@pytest.mark.parametrize(("failpoint", "kept"), [("desk.before_commit", False), ("desk.after_commit", True)])
 async def test_a_desk_whose_process_dies_has_said_and_done_both_or_neither(
-    pair: Installation, crashpoint: str, kept: bool
+    pair: Installation, failpoint: str, kept: bool
 ) -> None:
     (student_id,) = await pair.students(1)
     pair.kill("library")
-    await pair.start("library", failpoint=crashpoint)
+    await pair.start("library", failpoint=failpoint)
     body = {"student_id": student_id, "fine_id": "F-1", "amount": "2.00"}
     headers = {"Idempotency-Key": f"once-{student_id}"}
     with pytest.raises(httpx.TransportError):

@@ -37,7 +37,7 @@ from services.kit.messaging.offsets import Records
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
-from services.kit.runtime.failpoints import Passed, failpoint
+from services.kit.runtime.failpoints import failpoint
 
 LIFE_S: Final = 600.0
 _log = structlog.get_logger(__name__)
@@ -57,7 +57,6 @@ class Submissions:
         roster: Roster,
         keyring: Keyring,
         zone: ZoneInfo,
-        passed: Passed,
         life_s: float = LIFE_S,
     ) -> None:
         self._topic = topics.submission
@@ -65,7 +64,6 @@ class Submissions:
         self._roster = roster
         self._keyring = keyring
         self._zone = zone
-        self._passed = passed
         self._life_s = life_s
 
     def handlers(self) -> dict[type[Message], Handler]:
@@ -79,7 +77,7 @@ class Submissions:
         if attempt is not None and attempt.student_id != event.student_id:
             raise Unreadable("command_id: it is another student's attempt")
         await self._say(connection, await self._become(connection, event, case, attempt))
-        self._passed.add("submit")
+        failpoint("submit.before_commit")
 
     async def _become(
         self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
@@ -127,7 +125,7 @@ class Submissions:
             await self._accept(connection, case, attempt, answers)
         elif settlement.outcome is Outcome.REFUSED:
             await self._refuse(connection, attempt, "refused", settlement.cause, settlement.objections)
-        self._passed.add("settle")
+        failpoint("settle.before_commit")
 
     def _believe(self, event: AttestationGiven, attempt: Attempt | None) -> None:
         """Raises `Unreadable` for an answer nobody asked for, or that contradicts itself."""
@@ -149,7 +147,7 @@ class Submissions:
         if attempt is None or attempt.state != OPEN or not await attempt_store.is_over(connection, attempt_id):
             return False
         await self._refuse(connection, attempt, "expired", EXPIRED, {})
-        self._passed.add("expire")
+        failpoint("expire.before_commit")
         return True
 
     async def _accept(

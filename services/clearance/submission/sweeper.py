@@ -9,7 +9,7 @@ from services.clearance.notify import notify
 from services.clearance.submission import attempt_store, exceptions
 from services.clearance.submission.handlers import Submissions
 from services.kit.messaging.outbox import Wakeup
-from services.kit.runtime.failpoints import Passed
+from services.kit.runtime.failpoints import failpoint
 
 SWEEP_EVERY_S: Final = 1.0
 
@@ -26,8 +26,8 @@ class AttemptSweeper:
     It also looks at the newest submissions again, for an exception that their acceptance could not see yet.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", submissions: Submissions, passed: Passed, bell: Wakeup) -> None:
-        self._pool, self._submissions, self._passed, self._bell = pool, submissions, passed, bell
+    def __init__(self, pool: "asyncpg.Pool[Any]", submissions: Submissions, bell: Wakeup) -> None:
+        self._pool, self._submissions, self._bell = pool, submissions, bell
         self._looked_at = -LOOK_EVERY_S
 
     async def run(self) -> None:
@@ -47,7 +47,7 @@ class AttemptSweeper:
                     if await self._submissions.expire(connection, attempt_id, student_id):
                         await notify(connection)
                         ended += 1
-                self._passed.committed()
+                failpoint("expire.after_commit")
             if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
                 async with connection.transaction():
                     if await exceptions.fold_recent(connection):

@@ -17,11 +17,10 @@ from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe
 from services.kit.runtime.background import background
-from services.kit.runtime.failpoints import Passed
 from services.kit.runtime.health import Health
 
 
-def submissions_of(settings: ClearanceSettings, roster: Roster, passed: Passed) -> Submissions:
+def submissions_of(settings: ClearanceSettings, roster: Roster) -> Submissions:
     """The decision as this installation is set: every department that is there has to attest all its checks."""
     return Submissions(
         topics=settings.topics,
@@ -29,7 +28,6 @@ def submissions_of(settings: ClearanceSettings, roster: Roster, passed: Passed) 
         roster=roster,
         keyring=Keyring(settings.keys),
         zone=settings.zone,
-        passed=passed,
         life_s=settings.attempt_life_s,
     )
 
@@ -38,7 +36,7 @@ def reader_of(settings: ClearanceSettings, roster: Roster) -> tuple[str, ReplayH
     """The inbox's group, and how its dead letters are read again."""
     topics, departments = settings.topics, discover(settings.services_folder)
     return topics.group(NAME), ReplayHandler(
-        submission_batch_handler(submissions_of(settings, roster, Passed()), topics, departments)
+        submission_batch_handler(submissions_of(settings, roster), topics, departments)
     )
 
 
@@ -49,23 +47,20 @@ async def rounds(
     """Run the clearance's side of the confirmation rounds while the block lasts. Makes a first signing key."""
     async with pool.acquire() as connection, connection.transaction():
         await Keyring(settings.keys).ensure(connection)
-    topics, departments, passed, swept = settings.topics, discover(settings.services_folder), Passed(), Passed()
-
-    def after_commit() -> None:
-        passed.committed()
-        bell.ring()
+    topics, departments = settings.topics, discover(settings.services_folder)
+    submissions = submissions_of(settings, roster)
 
     inbox = TransactionalConsumer(
         pool=pool,
         kafka=settings.kafka,
         group=topics.group(NAME),
         topics=[topics.command, *(topics.attestation(name) for name in departments)],
-        apply=submission_batch_handler(submissions_of(settings, roster, passed), topics, departments),
+        apply=submission_batch_handler(submissions, topics, departments),
         lanes=2,
         session_timeout_s=settings.session_timeout_s,
-        committed=after_commit,
+        committed=bell.ring,
     )
-    sweeper = AttemptSweeper(pool, submissions_of(settings, roster, swept), swept, bell)
+    sweeper = AttemptSweeper(pool, submissions, bell)
     add_consumer_probe(health, inbox, NAME, prefix="submissions ")
     async with (
         background("submissions inbox", inbox.run, health),

@@ -23,7 +23,7 @@ from services.kit.department.rules import Record
 from services.kit.messaging import outbox
 from services.kit.messaging.handlers import Handler
 from services.kit.postgres.pool import Connection
-from services.kit.runtime.failpoints import Passed, failpoint
+from services.kit.runtime.failpoints import failpoint
 
 R = TypeVar("R", bound=Record)
 
@@ -36,11 +36,10 @@ SELECT EXISTS (SELECT FROM attempt_end WHERE attempt_id = $1) AS ended,
 class Attestations(Generic[R]):
     """Answers attempts at the desk of one department. Every method takes part in the caller's transaction."""
 
-    def __init__(self, desk: Desk[R], topics: Topics, passed: Passed) -> None:
+    def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
         self._name = desk.rules.name
         self._topic = topics.attestation(desk.rules.name)
-        self._passed = passed
 
     def handlers(self) -> dict[type[Message], Handler]:
         return {
@@ -79,7 +78,7 @@ class Attestations(Generic[R]):
         await outbox.append(
             connection, topic=self._topic, key=answer.student_id, event=answer, source=self._desk.source, now=now
         )
-        self._passed.add("attest")
+        failpoint("attest.before_commit")
 
     async def _keep(self, connection: Connection, answer: AttestationGiven) -> None:
         if answer.outcome is AttestationOutcome.CLEAR:
@@ -146,7 +145,7 @@ class Attestations(Generic[R]):
                 student_id=event.student_id,
                 details={"attempt": event.attempt_id, "version": released},
             )
-        self._passed.add("outcome")
+        failpoint("outcome.before_commit")
 
 
 async def oldest_hold_s(connection: Connection) -> float | None:

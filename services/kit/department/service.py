@@ -37,7 +37,6 @@ from services.kit.observability import metrics, telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import Connection, database_probe, open_pool
 from services.kit.runtime.background import background
-from services.kit.runtime.failpoints import Passed
 from services.kit.runtime.health import Health, Probe
 from services.kit.settings import Settings, load
 
@@ -69,7 +68,7 @@ def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters
     def readers(pool: "asyncpg.Pool[Any]") -> dict[str, ReplayHandler]:
         # The relay of the running service finds by itself what a replay puts into the outbox.
         desk = Desk(rules, pool, topics, Wakeup())
-        return {topics.group(rules.name): ReplayHandler(dispatch(event_handlers(desk, topics, Passed())))}
+        return {topics.group(rules.name): ReplayHandler(dispatch(event_handlers(desk, topics)))}
 
     return letters_in(settings.database, rules.name, readers)
 
@@ -122,20 +121,14 @@ async def _start(
         bell=desk.bell,
         alive=AliveMarks(name, topics.status(name), settings.alive_every_s),
     )
-    passed = Passed()
-
-    def after_commit() -> None:
-        passed.committed()
-        desk.bell.ring()
-
     inbox = TransactionalConsumer(
         pool=pool,
         kafka=settings.kafka,
         group=topics.group(name),
         topics=[topics.case, topics.submission, topics.command],
-        apply=dispatch(event_handlers(desk, topics, passed)),
+        apply=dispatch(event_handlers(desk, topics)),
         session_timeout_s=settings.session_timeout_s,
-        committed=after_commit,
+        committed=desk.bell.ring,
     )
     add_relay_probe(health, relay, name)
     add_consumer_probe(health, inbox, name)
@@ -146,7 +139,7 @@ async def _start(
     await running.enter_async_context(background("old requests", partial(keep_forgetting, pool), health))
 
 
-def event_handlers(desk: Desk[Any], topics: Topics, passed: Passed) -> dict[type[Message], Handler]:
+def event_handlers(desk: Desk[Any], topics: Topics) -> dict[type[Message], Handler]:
     """What a department hears, and what it does about it."""
 
     async def case_changed(connection: Connection, case: CaseChanged) -> None:
@@ -154,8 +147,8 @@ def event_handlers(desk: Desk[Any], topics: Topics, passed: Passed) -> dict[type
 
     return {
         CaseChanged: case_changed,
-        **Attestations(desk, topics, passed).handlers(),
-        **StudentCommands(desk, topics, passed).handlers(),
+        **Attestations(desk, topics).handlers(),
+        **StudentCommands(desk, topics).handlers(),
     }
 
 

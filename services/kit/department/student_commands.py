@@ -13,7 +13,7 @@ from services.kit.messaging import outbox
 from services.kit.messaging.handlers import Handler
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
-from services.kit.runtime.failpoints import Passed, failpoint
+from services.kit.runtime.failpoints import failpoint
 
 R = TypeVar("R", bound=Record)
 
@@ -28,11 +28,10 @@ REFUSALS: Final = (UNKNOWN, NOT_LEAVING, BEING_DECIDED)
 class StudentCommands(Generic[R]):
     """The commands of one department. Every method takes part in the caller's transaction."""
 
-    def __init__(self, desk: Desk[R], topics: Topics, passed: Passed) -> None:
+    def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
         self._name = desk.rules.name
         self._topic = topics.answer(desk.rules.name)
-        self._passed = passed
 
     def handlers(self) -> dict[type[Message], Handler]:
         return {CommandAsked: self.asked}
@@ -67,21 +66,21 @@ class StudentCommands(Generic[R]):
         await outbox.append(
             connection, topic=self._topic, key=event.student_id, event=answer, source=self._desk.source, now=now
         )
-        self._passed.add("cancel")
+        failpoint("command.before_commit")
 
     async def _do(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
         """Why it was not done; empty when it was. What refuses it does so before it has written anything."""
         operate = self._desk.rules.commands.get(event.command)
         if operate is None:
             return (UNKNOWN,)
-        failpoint("cancel.before_effect")
+        failpoint("command.before_effect")
         try:
             await self._desk.change_in(connection, event.student_id, operate, now=now)
         except Refused as refused:
             return (refused.reason,)
         except Held:
             return (BEING_DECIDED,)
-        failpoint("cancel.after_effect")
+        failpoint("command.after_effect")
         return ()
 
     async def _keep(self, connection: Connection, event: CommandAsked, answer: CommandAnswered) -> None:

@@ -179,7 +179,7 @@ class TransactionalConsumer:
                     break
 
     async def _store(self, records: Records) -> None:
-        failpoint("inbox.after_poll")
+        failpoint("consumer.after_poll")
         parked: list[DeadLetter] = []
         following = next_offsets(records)
         async with self._pool.acquire() as connection:
@@ -190,8 +190,8 @@ class TransactionalConsumer:
                 if parked:
                     await store_dead_letters(connection, self._group, parked)
                 await save_offsets(connection, self._group, following)
-                failpoint("inbox.before_commit")
-            failpoint("inbox.after_commit")
+                failpoint("consumer.before_commit")
+            failpoint("consumer.after_commit")
         self._committed()
         self.state.parts.update(following)
         self.state.moved_at = time.monotonic()

@@ -36,7 +36,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         """Partitions that stand where the database says. aiokafka may fetch from its own idea of a position before."""
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        failpoint("inbox.in_revoke")
+        failpoint("consumer.in_revoke")
         self._placed.clear()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:

@@ -1,11 +1,12 @@
-"""Named places where a fault test may end the process, inert unless the environment names one.
+"""Failpoints: named steps at which a fault test ends the process, inert unless the environment names one.
 
-`LIXIAO_CRASHPOINT=settle.before_commit` ends the process the first time it gets there, `settle.before_commit:3` the
-third time. A name that is none of `POINTS` stops the process at its start: a fault test must not pass by a typing
-mistake.
+`LIXIAO_FAILPOINT=settle.before_commit` ends the process when it reaches that point, and
+`settle.before_commit,consumer.after_commit` when a task that reached the first point reaches the second. An unknown
+name stops the process at its start: a fault test must not pass by a typing mistake.
 """
 
 import os
+from contextvars import ContextVar
 from typing import Final
 
 POINTS: Final = (
@@ -15,76 +16,55 @@ POINTS: Final = (
     "relay.after_send",
     "relay.before_delete",
     "relay.after_delete",
-    "inbox.after_poll",
-    "inbox.before_commit",
-    "inbox.after_commit",
-    "inbox.in_revoke",
+    "consumer.after_poll",
+    "consumer.before_commit",
+    "consumer.after_commit",
+    "consumer.in_revoke",
     "submit.after_lock",
     "submit.after_open",
-    "submit.after_commit",
+    "submit.before_commit",
     "attest.after_lock",
     "attest.after_hold",
     "attest.before_commit",
-    "attest.after_commit",
     "settle.after_lock",
     "settle.after_answer",
     "settle.before_insert",
     "settle.after_insert",
     "settle.before_commit",
-    "settle.after_commit",
     "expire.after_lock",
     "expire.before_commit",
     "expire.after_commit",
     "outcome.before_release",
     "outcome.after_release",
     "outcome.before_commit",
-    "outcome.after_commit",
-    "cancel.before_effect",
-    "cancel.after_effect",
-    "cancel.before_commit",
-    "cancel.after_commit",
+    "command.before_effect",
+    "command.after_effect",
+    "command.before_commit",
     "seal.before_commit",
     "seal.after_commit",
 )
-"""Every named place, in the order a change, a submission and a command pass them."""
+"""Every point, in the order a change, a submission and a command reach them."""
 
 EXIT_CODE: Final = 86
 
 
-def _parsed(text: str) -> tuple[str, int]:
-    name, _, times = text.partition(":")
-    if name and name not in POINTS:
-        raise ValueError(f"LIXIAO_CRASHPOINT is wrong: there is no place named {name!r}")
-    return name, int(times or 1)
+def parse(text: str) -> tuple[str, ...]:
+    """The points of the variable's text, in order. Raises `ValueError`."""
+    path = tuple(filter(None, text.split(",")))
+    for name in path:
+        if name not in POINTS:
+            raise ValueError(f"LIXIAO_FAILPOINT is wrong: there is no point named {name!r}")
+    return path
 
 
-_NAMED, _times = _parsed(os.environ.get("LIXIAO_CRASHPOINT", ""))
+_path: Final = parse(os.environ.get("LIXIAO_FAILPOINT", ""))
+_reached: Final = ContextVar("reached", default=0)
 
 
 def failpoint(name: str) -> None:
-    """End the process here at once, as a power cut would, when `LIXIAO_CRASHPOINT` is `name`."""
-    global _times
-    if _NAMED and name == _NAMED:
-        _times -= 1
-        if _times <= 0:
+    """End the process here at once, as a power cut would, if `name` is the last point of `LIXIAO_FAILPOINT`."""
+    reached = _reached.get()
+    if reached < len(_path) and name == _path[reached]:
+        if reached + 1 == len(_path):
             os._exit(EXIT_CODE)
-
-
-class Passed:
-    """The places a batch passed that are named again once it is committed, as `<name>.after_commit`.
-
-    For tests only: with several lanes another lane's commit may name them first.
-    """
-
-    def __init__(self) -> None:
-        self._names: set[str] = set()
-
-    def add(self, name: str) -> None:
-        """Name the place before the commit now, and the one after it when `committed` is called."""
-        failpoint(f"{name}.before_commit")
-        self._names.add(name)
-
-    def committed(self) -> None:
-        names, self._names = self._names, set()
-        for name in sorted(names):
-            failpoint(f"{name}.after_commit")
+        _reached.set(reached + 1)

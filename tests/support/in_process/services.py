@@ -38,7 +38,6 @@ from services.kit.messaging.handlers import dispatch
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
-from services.kit.runtime.failpoints import Passed
 from tests.support.desks import rules_of
 from tests.support.servers import DatabaseMaker
 
@@ -72,7 +71,6 @@ class ServiceInProcess:
     dsn: str
     pool: "asyncpg.Pool[Any]"
     wakeup: Wakeup = field(default_factory=Wakeup)
-    passed: Passed = field(default_factory=Passed)
     receivers: list[Receiver] = field(default_factory=list)
     dead_letters: list[str] = field(default_factory=list)
 
@@ -161,9 +159,9 @@ class InProcessServices:
     def _wire_department(self, name: str, service: ServiceInProcess) -> None:
         topics = self.topics
         desk = self.desks[name] = Desk(RULES[name], service.pool, topics, service.wakeup)
-        handlers = event_handlers(desk, topics, service.passed)
+        handlers = event_handlers(desk, topics)
         received = [topics.case, topics.submission, topics.command]
-        service.subscribe(topics.group(name), received, dispatch(handlers), _committed(service.passed, service.wakeup))
+        service.subscribe(topics.group(name), received, dispatch(handlers), service.wakeup.ring)
 
     async def _wire_clearance(self) -> None:
         service, topics, zone = self.clearance, self.topics, ClearanceSettings.model_construct().zone
@@ -171,22 +169,22 @@ class InProcessServices:
         self.keyring = Keyring(self.keys)
         async with service.pool.acquire() as connection, connection.transaction():
             await self.keyring.ensure(connection)
-        submissions, sweeping = self.submissions(service.passed, self.keyring), Passed()
+        submissions = self.submissions(self.keyring)
         received = [topics.command, *(topics.attestation(name) for name in DEPARTMENTS)]
         service.subscribe(
             topics.group(SUBMISSIONS),
             received,
             submission_batch_handler(submissions, topics, self.manifests),
-            _committed(service.passed, service.wakeup),
+            service.wakeup.ring,
             workers=2,
         )
         self.projector = Projector(pool=service.pool, kafka=NOWHERE, topics=topics, departments=DEPARTMENTS)
         service.subscribe(
             topics.group(PROJECTOR), self.projector.topics, self.projector.apply, self.projector.committed, workers=2
         )
-        self.sweeper = AttemptSweeper(service.pool, self.submissions(sweeping, self.keyring), sweeping, service.wakeup)
+        self.sweeper = AttemptSweeper(service.pool, submissions, service.wakeup)
 
-    def submissions(self, passed: Passed, keyring: Keyring) -> Submissions:
+    def submissions(self, keyring: Keyring) -> Submissions:
         """The clearance's decision, as this installation is set."""
         return Submissions(
             topics=self.topics,
@@ -194,17 +192,8 @@ class InProcessServices:
             roster=self.roster,
             keyring=keyring,
             zone=ClearanceSettings.model_construct().zone,
-            passed=passed,
             life_s=self._life_s,
         )
-
-
-def _committed(passed: Passed, wakeup: Wakeup) -> Callable[[], None]:
-    def committed() -> None:
-        passed.committed()
-        wakeup.ring()
-
-    return committed
 
 
 _offsets: dict[tuple[str, int], int] = defaultdict(int)
