@@ -10,7 +10,7 @@ import asyncpg
 from fastapi import FastAPI
 
 from schemas.flows import CLEARANCE
-from services.clearance.dead_letter_api import operators_router
+from services.clearance.dead_letter_api import dead_letter_router
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
@@ -18,7 +18,7 @@ from services.clearance.submission.wiring import reader_of, rounds
 from services.clearance.view import freshness
 from services.clearance.view.projector import NAME as PROJECTOR
 from services.clearance.view.projector import Projector
-from services.clearance.view.unreadable_marks import clearing_marks
+from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.audit.chain import ChainSealer
 from services.kit.http import auth
 from services.kit.http.app import create_app
@@ -88,9 +88,9 @@ def roster_of(settings: ClearanceSettings) -> Roster:
     return Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
 
 
-def readers_of(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
+def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
     """How each consumer's dead letters are read again."""
-    ended = clearing_marks(projector.group, projector.topics)
+    ended = clear_unreadable_mark(projector.group, projector.topics)
     submissions, reader = reader_of(settings, roster_of(settings))
     return {projector.group: ReplayHandler(projector.apply, ended, projector.committed), submissions: reader}
 
@@ -106,7 +106,7 @@ async def _start(
     for router in (
         roster_router(roster, pool, bell),
         imports_router(rows, pool, wake),
-        operators_router(pool, readers_of(settings, projector)),
+        dead_letter_router(pool, replay_handlers(settings, projector)),
     ):
         app.include_router(router)
     add_relay_probe(health, relay, CLEARANCE)

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from schemas.flows import CLEARANCE
-from services.clearance.app import projector_of, readers_of
+from services.clearance.app import projector_of, replay_handlers
 from services.clearance.settings import ClearanceSettings
 from services.clearance.view.projector import NAME, status_topics
 from services.clearance.view.rebuild import RebuildFailed, rebuild
@@ -23,7 +23,9 @@ _out = Console(soft_wrap=True)
 def letters() -> AbstractAsyncContextManager[Letters]:
     """The dead letters of both inboxes."""
     settings = load(ClearanceSettings)
-    return letters_in(settings.database, CLEARANCE, lambda pool: readers_of(settings, projector_of(settings, pool)))
+    return letters_in(
+        settings.database, CLEARANCE, lambda pool: replay_handlers(settings, projector_of(settings, pool))
+    )
 
 
 def rebuild_view(

@@ -39,7 +39,7 @@ class Why(BaseModel):
     why: Line
 
 
-def operators_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHandler]) -> APIRouter:
+def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHandler]) -> APIRouter:
     """Look at, replay and discard dead letters, for credentials with the role `operator`."""
     router = APIRouter(
         prefix="/dead-letters",

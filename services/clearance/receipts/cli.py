@@ -19,7 +19,7 @@ from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
 from services.kit.settings import load
 
-MOST_BYTES: Final = 8 * 1024 * 1024
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 _FORM: Final = re.compile(
     rb"LXF1:[0-9A-Z $%*+\-./:]+(?<! )|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}(?![A-Za-z0-9_-])"
 )
@@ -102,8 +102,8 @@ def form_in(content: bytes) -> str:
 def _bytes_of(file: Path | None) -> bytes:
     assert file is not None
     try:
-        if file.stat().st_size > MOST_BYTES:
-            raise typer.BadParameter(f"the file has more than {MOST_BYTES} bytes")
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise typer.BadParameter(f"the file has more than {MAX_FILE_BYTES} bytes")
         return file.read_bytes()
     except OSError as error:
         raise typer.BadParameter(f"the file cannot be read: {error.strerror}") from None

@@ -80,7 +80,7 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
     }
 
 
-def signed(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
+def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
     """The receipt over `payload`, or over the fullest form of it that fits a QR code."""
     text = ""
     for spell in SPELLINGS:

@@ -20,7 +20,7 @@ from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import ALGORITHM
 
-KID_LETTERS: Final = 16
+KID_CHARACTERS: Final = 16
 _LOCK: Final = "SELECT pg_advisory_xact_lock($1)"
 _SIGNS: Final = "SELECT kid FROM signing_key WHERE retired_at IS NULL"
 
@@ -30,7 +30,7 @@ class KeyMissing(RuntimeError):
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class KeyInfo:
     """One key, without its private part."""
 
     kid: str
@@ -81,15 +81,15 @@ class Keyring:
             await append_entry(connection, actor=actor, act="key.revoke", outcome="revoked", details={"kid": kid})
         return bool(revoked)
 
-    async def listed(self, connection: Connection) -> list[Listed]:
+    async def listed(self, connection: Connection) -> list[KeyInfo]:
         rows = await connection.fetch(
             "SELECT kid, created_at, retired_at, revoked_at FROM signing_key ORDER BY created_at"
         )
-        return [Listed(**dict(row), has_file=self._path(row["kid"]).exists()) for row in rows]
+        return [KeyInfo(**dict(row), has_file=self._path(row["kid"]).exists()) for row in rows]
 
     async def _add(self, connection: Connection, *, actor: str) -> str:
         key = OKPKey.generate_key(ALGORITHM)
-        kid = key.thumbprint()[:KID_LETTERS]
+        kid = key.thumbprint()[:KID_CHARACTERS]
         # The file first: a key that is listed and cannot sign would stop every submission.
         self._write(kid, key)
         await connection.execute(

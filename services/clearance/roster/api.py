@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.events import CaseState
 from services.clearance.roster import case_store as cases_in_database
-from services.clearance.roster.case_store import Changed, Roster
+from services.clearance.roster.case_store import Roster, RosterResult
 from services.clearance.roster.cases import HEADINGS, Case, Student
 from services.kit.audit import log
 from services.kit.department.desk_api import WhichStudent
@@ -75,7 +75,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Wakeup) -> AP
     return router
 
 
-async def _record(connection: Connection, principal: Principal, act: str, changed: Changed) -> None:
+async def _record(connection: Connection, principal: Principal, act: str, changed: RosterResult) -> None:
     student = changed.case.student
     details = {"version": changed.case.version, "state": changed.case.state.value}
     await log.append_entry(

@@ -19,7 +19,7 @@ _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "studen
 
 
 @dataclass(frozen=True, slots=True)
-class Changed:
+class RosterResult:
     """The case as it is now, and whether this made it so."""
 
     case: Case
@@ -38,7 +38,7 @@ class Roster:
         self._served = served
         self._zone = zone
 
-    async def put(self, connection: Connection, student: Student, *, now: datetime) -> Changed:
+    async def put(self, connection: Connection, student: Student, *, now: datetime) -> RosterResult:
         """The student is on the roster, with these data. Saying it again changes nothing."""
         today = now.astimezone(self._zone).date()
 
@@ -54,7 +54,7 @@ class Roster:
         assert previous is not None
         return await self.store(connection, previous, decide(previous), now=now)
 
-    async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> Changed | None:
+    async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> RosterResult | None:
         """The student was taken off the roster. None when there never was such a case."""
         previous = await lock(connection, student_id)
         if previous is None:
@@ -65,22 +65,24 @@ class Roster:
         """One row of a roster file, as the bulk import applies it."""
         return (await self.put(connection, student, now=now)).outcome
 
-    async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> Changed:
+    async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
         """Store `case` over `previous`, which is locked, and announce a new state."""
         if case == previous:
-            return Changed(case, "unchanged")
+            return RosterResult(case, "unchanged")
         await connection.execute(_UPDATE, *_values(case, now))
         return await self._announced(connection, previous, case, now)
 
-    async def _announced(self, connection: Connection, previous: Case | None, case: Case, now: datetime) -> Changed:
-        event = cases.announcement(previous, case, now=now)
+    async def _announced(
+        self, connection: Connection, previous: Case | None, case: Case, now: datetime
+    ) -> RosterResult:
+        event = cases.case_changed(previous, case, now=now)
         if event is not None:
             await outbox.append(
                 connection, topic=self._topic, key=event.student_id, event=event, source=SOURCE, now=now
             )
         # The page shows the student's data too, so a change of them is one of the view.
         await notify(connection)
-        return Changed(case, "applied")
+        return RosterResult(case, "applied")
 
 
 async def find(connection: Connection, student_id: str) -> Case | None:

@@ -82,20 +82,20 @@ def listed(previous: Case | None, student: Student, *, served: Container[str], t
     if previous.state is CaseState.COMPLETED:
         return replace(previous, student=student)
     opened = state is CaseState.OPEN and previous.state is not CaseState.OPEN
-    return replace(moved(previous, state), student=student, opened_on=today if opened else previous.opened_on)
+    return replace(with_state(previous, state), student=student, opened_on=today if opened else previous.opened_on)
 
 
 def withdrawn(previous: Case) -> Case:
     """The case of a student who was taken off the roster: closed, and still there. A completed one stays."""
-    return previous if previous.state is CaseState.COMPLETED else moved(previous, CaseState.CLOSED)
+    return previous if previous.state is CaseState.COMPLETED else with_state(previous, CaseState.CLOSED)
 
 
-def moved(case: Case, state: CaseState) -> Case:
+def with_state(case: Case, state: CaseState) -> Case:
     """The case in another state, with the next number; the same case when it is in that state."""
     return case if case.state is state else replace(case, state=state, version=case.version + 1)
 
 
-def announcement(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
+def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
     """What the departments are told, or None when only the student's data changed."""
     if previous is not None and previous.version == case.version:
         return None

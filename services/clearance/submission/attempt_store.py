@@ -76,7 +76,7 @@ async def open_attempt(
     return _attempt(row) if row else None
 
 
-async def never_opened(connection: Connection, attempt_id: UUID, student_id: str, cause: str) -> Attempt:
+async def add_refused(connection: Connection, attempt_id: UUID, student_id: str, cause: str) -> Attempt:
     """Remember an attempt refused before any department was asked, so that asking again is answered the same."""
     row = await connection.fetchrow(
         """
@@ -114,7 +114,7 @@ async def end(
     return _attempt(row)
 
 
-async def due(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
+async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
     """Open attempts whose life is over, by the database's clock: (attempt, student)."""
     rows = await connection.fetch(
         "SELECT attempt_id, student_id FROM attempt WHERE state = 'open' AND expires_at <= clock_timestamp()"
@@ -124,7 +124,7 @@ async def due(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
     return [(row["attempt_id"], row["student_id"]) for row in rows]
 
 
-async def is_over(connection: Connection, attempt_id: UUID) -> bool:
+async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
     """Whether the life of a locked attempt is over."""
     over = "SELECT expires_at <= clock_timestamp() FROM attempt WHERE attempt_id = $1"
     return bool(await connection.fetchval(over, attempt_id))

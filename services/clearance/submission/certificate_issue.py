@@ -18,10 +18,10 @@ ON CONFLICT (student_id) DO NOTHING RETURNING true
 
 
 def handlers() -> dict[type[Message], Handler]:
-    return {CertificateIssueAsked: asked}
+    return {CertificateIssueAsked: certificate_issue_asked}
 
 
-async def asked(connection: Connection, event: CertificateIssueAsked) -> None:
+async def certificate_issue_asked(connection: Connection, event: CertificateIssueAsked) -> None:
     """Mark the submission's certificates as collected, unless they are; takes part in the caller's transaction.
 
     Raises `Unreadable` for a submission there is none of, and for an event that contradicts itself or an earlier one.

@@ -49,7 +49,7 @@ WHERE closed_at IS NULL AND opened_at > clock_timestamp() - make_interval(secs =
 """
 
 
-async def fold(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
+async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
     """Open and close exceptions by what the view says under `keys` (student, department); how many changed."""
     if not keys:
         return 0
@@ -65,16 +65,16 @@ async def fold(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
     return len(opened) + len(closed)
 
 
-async def at_acceptance(connection: Connection, student_id: str) -> int:
+async def update_accepted(connection: Connection, student_id: str) -> int:
     """`fold` over what the view already says against a submission inserted in this transaction."""
     rows = await connection.fetch(f"{_AGAINST} WHERE submission.student_id = $1 AND {_BLOCKED}", student_id)
-    return await fold(connection, [(row["student_id"], row["department"]) for row in rows])
+    return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 
-async def fold_recent(connection: Connection) -> int:
+async def update_recent(connection: Connection) -> int:
     """`fold` over the newest submissions: a status and an acceptance committed side by side did not see each other.
 
     `accepted_at` and the comparison are both this database's clock.
     """
     rows = await connection.fetch(_RECENT, RECENT_S)
-    return await fold(connection, [(row["student_id"], row["department"]) for row in rows])
+    return await update(connection, [(row["student_id"], row["department"]) for row in rows])

@@ -13,7 +13,7 @@ from schemas.codec import Unreadable
 from schemas.events import AttestationGiven, CaseState, Message, SubmitAsked
 from schemas.topics import Topics
 from services.clearance.notify import notify
-from services.clearance.receipts.payload import form_payload, signed, submission_facts
+from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
@@ -91,10 +91,10 @@ class Submissions:
             await self._record(connection, attempt, event, "opened" if attempt else ANOTHER_OPEN)
             failpoint("submit.after_open")
             if attempt is None:
-                attempt = await attempt_store.never_opened(connection, event.command_id, event.student_id, ANOTHER_OPEN)
+                attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, ANOTHER_OPEN)
         elif attempt is None:
             cause = ALREADY_SUBMITTED if accepted else CASE_NOT_OPEN
-            attempt = await attempt_store.never_opened(connection, event.command_id, event.student_id, cause)
+            attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, cause)
             await self._record(connection, attempt, event, cause)
         said: list[Message] = [accepted] if accepted else []
         if attempt.state == OPEN:
@@ -144,7 +144,7 @@ class Submissions:
         await case_store.lock(connection, student_id)
         attempt = await attempt_store.lock(connection, attempt_id)
         failpoint("expire.after_lock")
-        if attempt is None or attempt.state != OPEN or not await attempt_store.is_over(connection, attempt_id):
+        if attempt is None or attempt.state != OPEN or not await attempt_store.is_expired(connection, attempt_id):
             return False
         await self._refuse(connection, attempt, "expired", EXPIRED, {})
         failpoint("expire.before_commit")
@@ -160,9 +160,9 @@ class Submissions:
         failpoint("settle.before_insert")
         await attempt_store.add_submission(connection, submission)
         failpoint("settle.after_insert")
-        completed = cases.moved(case, CaseState.COMPLETED)
+        completed = cases.with_state(case, CaseState.COMPLETED)
         await self._roster.store(connection, case, completed, now=ended.ended_at)
-        await exceptions.at_acceptance(connection, attempt.student_id)
+        await exceptions.update_accepted(connection, attempt.student_id)
         await self._say(connection, [submission.announced()])
         await log.append_entry(
             connection,
@@ -204,7 +204,7 @@ class Submissions:
             code=code,
             accepted_at=accepted_at,
             facts=submission_facts(answers),
-            receipt=signed(payload, key, kid),
+            receipt=sign_form(payload, key, kid),
             kid=kid,
         )
 

@@ -45,7 +45,7 @@ def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_
     if not case_open:
         return Settlement(Outcome.REFUSED, CASE_NOT_OPEN)
     counted = {name: answers[name] for name in sorted(required) if name in answers}
-    objections = {name: against(answer) for name, answer in counted.items() if not passes(answer)}
+    objections = {name: objection_reasons(answer) for name, answer in counted.items() if not is_clear(answer)}
     if objections:
         return Settlement(Outcome.REFUSED, OBJECTED, objections)
     if required and counted.keys() == required:
@@ -53,12 +53,12 @@ def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_
     return WAITING
 
 
-def passes(answer: AttestationGiven) -> bool:
+def is_clear(answer: AttestationGiven) -> bool:
     """Whether an answer says clear, as a whole and in each of its checks."""
     return answer.outcome is AttestationOutcome.CLEAR and all(check.verdict is Verdict.CLEAR for check in answer.checks)
 
 
-def against(answer: AttestationGiven) -> tuple[Reason, ...]:
+def objection_reasons(answer: AttestationGiven) -> tuple[Reason, ...]:
     return tuple(reason for check in answer.checks for reason in check.reasons)
 
 

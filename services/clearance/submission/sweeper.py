@@ -14,7 +14,7 @@ from services.kit.runtime.failpoints import failpoint
 SWEEP_EVERY_S: Final = 1.0
 
 
-SWEEP_AT_MOST: Final = 100
+MAX_PER_SWEEP: Final = 100
 
 
 LOOK_EVERY_S: Final = 5.0
@@ -40,7 +40,7 @@ class AttemptSweeper:
     async def sweep(self) -> int:
         """End what is due; how many attempts were ended."""
         async with self._pool.acquire() as connection:
-            due = await attempt_store.due(connection, SWEEP_AT_MOST)
+            due = await attempt_store.expired(connection, MAX_PER_SWEEP)
             ended = 0
             for attempt_id, student_id in due:
                 async with connection.transaction():
@@ -50,7 +50,7 @@ class AttemptSweeper:
                 failpoint("expire.after_commit")
             if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
                 async with connection.transaction():
-                    if await exceptions.fold_recent(connection):
+                    if await exceptions.update_recent(connection):
                         await notify(connection)
                 self._looked_at = time.monotonic()
         if ended:

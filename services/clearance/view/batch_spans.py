@@ -14,8 +14,8 @@ from opentelemetry.trace import Link, Span, SpanKind, Status, StatusCode
 
 from services.kit.observability.telemetry import remote_context
 
-MOST_LINKS: Final = 32
-MOST_OWN: Final = 256
+MAX_LINKS: Final = 32
+MAX_RECORD_SPANS: Final = 256
 """Messages of one batch that get a span of their own: a backlog must not drown the collector."""
 _tracer = trace.get_tracer("lixiao.projector")
 
@@ -41,12 +41,12 @@ class BatchSpans:
             span.end()
 
 
-def begin(records: Sequence[ConsumerRecord]) -> BatchSpans:
+def start_spans(records: Sequence[ConsumerRecord]) -> BatchSpans:
     """Start the spans of a batch, from the moment it is taken up."""
     contexts = [
         (record, context) for record, traceparent in _sampled(records) if (context := remote_context(traceparent))
     ]
-    links = [Link(trace.get_current_span(context).get_span_context()) for _, context in contexts[:MOST_LINKS]]
+    links = [Link(trace.get_current_span(context).get_span_context()) for _, context in contexts[:MAX_LINKS]]
     batch = _tracer.start_span(
         "project batch",
         kind=SpanKind.CONSUMER,
@@ -78,5 +78,5 @@ def _sampled(records: Sequence[ConsumerRecord]) -> Iterable[tuple[ConsumerRecord
             if name == "traceparent" and value is not None and value.endswith((b"-01", b"-03")):
                 yield record, value.decode("ascii", "replace")
                 found += 1
-        if found >= MOST_OWN:
+        if found >= MAX_RECORD_SPANS:
             return

@@ -87,7 +87,7 @@ def _rank(row: Row) -> tuple[int, int, str, int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Alive:
+class AliveMark:
     """A department's newest mark on one partition: everything it said before `as_of` is in front of it."""
 
     department: str
@@ -96,7 +96,7 @@ class Alive:
 
 
 @dataclass(frozen=True, slots=True)
-class Bad(Generic[R]):
+class UnreadableRecord(Generic[R]):
     """A record that cannot be read, and why: `reason` names a field and a rule, never a value."""
 
     record: R
@@ -111,8 +111,8 @@ class Batch(Generic[R]):
     """
 
     rows: list[Row]
-    alive: list[Alive]
-    bad: list[Bad[R]]
+    alive: list[AliveMark]
+    bad: list[UnreadableRecord[R]]
     read: int
 
 
@@ -120,14 +120,16 @@ Position = tuple[str, int, int]
 """(topic, partition, offset)."""
 
 
-def newest(records: Sequence[R], departments: Mapping[str, str], *, passed_over: Container[Position] = ()) -> Batch[R]:
+def fold_batch(
+    records: Sequence[R], departments: Mapping[str, str], *, passed_over: Container[Position] = ()
+) -> Batch[R]:
     """Fold a batch. `departments` maps each status topic to its department. Raises nothing for any record.
 
     An unreadable record hides its student's item, unless its position is in `passed_over`: an operator discarded it.
     """
     rows: dict[Key, Row] = {}
     alive: dict[tuple[str, int], datetime] = {}
-    bad: list[Bad[R]] = []
+    bad: list[UnreadableRecord[R]] = []
     read_count = 0
     for record in records:
         department = departments[record.topic]
@@ -142,8 +144,8 @@ def newest(records: Sequence[R], departments: Mapping[str, str], *, passed_over:
         except Unreadable as error:
             if (record.topic, record.partition, record.offset) in passed_over:
                 continue
-            bad.append(Bad(record, str(error)))
-            marked = mark(record, department)
+            bad.append(UnreadableRecord(record, str(error)))
+            marked = unreadable_row(record, department)
             if marked is None:
                 continue
             row = marked
@@ -152,7 +154,7 @@ def newest(records: Sequence[R], departments: Mapping[str, str], *, passed_over:
         rows[key] = row if held is None else merge(held, row)
     return Batch(
         [rows[key] for key in sorted(rows)],
-        [Alive(*source, alive[source]) for source in sorted(alive)],
+        [AliveMark(*source, alive[source]) for source in sorted(alive)],
         bad,
         read_count,
     )
@@ -179,7 +181,7 @@ def status_row(record: Incoming, department: str) -> Row:
     )
 
 
-def mark(record: Incoming, department: str) -> Row | None:
+def unreadable_row(record: Incoming, department: str) -> Row | None:
     """What an unreadable record still tells: whose item it hides. None when its key names no student."""
     try:
         student_id = (record.key or b"").decode("ascii")

@@ -15,8 +15,8 @@ from schemas.topics import Topics
 from services.clearance.notify import notify
 from services.clearance.submission import exceptions
 from services.clearance.view import view_store
-from services.clearance.view.batch_spans import BatchSpans, begin
-from services.clearance.view.fold import Batch, Row, newest, status_row
+from services.clearance.view.batch_spans import BatchSpans, start_spans
+from services.clearance.view.fold import Batch, Row, fold_batch, status_row
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters import DeadLetter
 from services.kit.observability import metrics
@@ -76,11 +76,11 @@ class Projector:
         """Fold the records into the view inside the open transaction; what cannot be read is appended to `parked`."""
         now = datetime.now(UTC)
         self._forget()
-        spans = begin(records)
+        spans = start_spans(records)
         try:
             batch = await self._fold(connection, records)
             applied = await view_store.apply_rows(connection, batch.rows, now=now)
-            await exceptions.fold(connection, [row.key for row in batch.rows if row.version])
+            await exceptions.update(connection, [row.key for row in batch.rows if row.version])
             moved = await view_store.apply_alive(connection, batch.alive, now=now)
             parked += [DeadLetter(bad.record, bad.reason) for bad in batch.bad]
             parked += self._disputed(records, batch.rows, applied.disputed)
@@ -93,12 +93,12 @@ class Projector:
         self._pending.set(_Pending(batch.rows, _by_topic(parked), spans))
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
-        batch = newest(records, self.topics)
+        batch = fold_batch(records, self.topics)
         if not batch.bad:
             return batch
         positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.bad]
-        discarded = await view_store.discarded(connection, self.group, positions)
-        return newest(records, self.topics, passed_over=discarded) if discarded else batch
+        discarded = await view_store.discarded_positions(connection, self.group, positions)
+        return fold_batch(records, self.topics, passed_over=discarded) if discarded else batch
 
     def _disputed(
         self, records: Sequence[ConsumerRecord], rows: Sequence[Row], keys: Sequence[tuple[str, str]]

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 
 from services.clearance.notify import notify
 from services.clearance.view import view_store
-from services.clearance.view.fold import Position, newest
+from services.clearance.view.fold import Position, fold_batch
 from services.kit.messaging.aiokafka_headers import read_any_header_name
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
@@ -136,7 +136,7 @@ class _Fold:
         return taken
 
     async def _store(self, records: list[ConsumerRecord]) -> None:
-        batch = newest(records, self._topics, passed_over=self._discarded)
+        batch = fold_batch(records, self._topics, passed_over=self._discarded)
         await view_store.apply_rows(self._connection, batch.rows, now=datetime.now(UTC), table=REBUILT)
         self.records += len(records)
 
@@ -171,8 +171,9 @@ async def _compared(connection: Connection, records: int, took_s: float, switche
 async def _differing(connection: Connection) -> int:
     count: int = await connection.fetchval(
         f"""
-        SELECT count(*) FROM (SELECT student_id, department, {view_store.SAID} AS said FROM {view_store.VIEW}) AS live
-        FULL JOIN (SELECT student_id, department, {view_store.SAID} AS said FROM {REBUILT}) AS rebuilt
+        SELECT count(*) FROM (SELECT student_id, department, {view_store.ROW_TEXT} AS said
+                          FROM {view_store.VIEW}) AS live
+        FULL JOIN (SELECT student_id, department, {view_store.ROW_TEXT} AS said FROM {REBUILT}) AS rebuilt
             USING (student_id, department)
         WHERE live.said IS DISTINCT FROM rebuilt.said
         """

@@ -10,18 +10,18 @@ from typing import Final
 from aiokafka import ConsumerRecord
 
 from services.clearance.notify import notify
-from services.clearance.view.fold import mark
+from services.clearance.view.fold import unreadable_row
 from services.kit.postgres.pool import Connection
 
 
-def clearing_marks(
+def clear_unreadable_mark(
     group: str, departments: Mapping[str, str]
 ) -> Callable[[Connection, ConsumerRecord], Awaitable[None]]:
     """What the projector's reader does when a letter is ended: the student's mark follows the letters still open."""
 
     async def ended(connection: Connection, record: ConsumerRecord) -> None:
         department = departments.get(record.topic)
-        marked = mark(record, department) if department else None
+        marked = unreadable_row(record, department) if department else None
         if marked is None:
             return
         # Locked in a statement of its own: the next one then sees a letter that the projector is parking meanwhile.

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.clearance.view.fold import Alive, Key, Position, Row
+from services.clearance.view.fold import AliveMark, Key, Position, Row
 from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
@@ -110,7 +110,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
     return applied
 
 
-async def apply_alive(connection: Connection, alive: Sequence[Alive], *, now: datetime) -> int:
+async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now: datetime) -> int:
     """Move the sources' marks forward; how many moved."""
     if not alive:
         return 0
@@ -124,7 +124,9 @@ async def apply_alive(connection: Connection, alive: Sequence[Alive], *, now: da
     return _count(done)
 
 
-async def discarded(connection: Connection, consumer: str, positions: Iterable[Position]) -> frozenset[Position]:
+async def discarded_positions(
+    connection: Connection, consumer: str, positions: Iterable[Position]
+) -> frozenset[Position]:
     """Those of `positions` whose dead letter an operator discarded: read again, they hide nothing.
 
     One that was replayed and is unreadable again (older code is back) is opened again.
@@ -158,7 +160,7 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
     """
     digest: str = await connection.fetchval(
         f"""
-        SELECT encode(sha256(coalesce(string_agg(md5({SAID})::bytea, ''::bytea
+        SELECT encode(sha256(coalesce(string_agg(md5({ROW_TEXT})::bytea, ''::bytea
                                                  ORDER BY student_id COLLATE "C", department COLLATE "C"), '')), 'hex')
         FROM {table}
         """
@@ -167,7 +169,7 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
 
 
 READABLE: Final = "(NOT disputed AND coalesce(unreadable_offset < source_offset, true))"
-SAID: Final = (
+ROW_TEXT: Final = (
     f"concat_ws(chr(31), student_id, department, version, {READABLE}, extract(epoch from occurred_at), status)"
 )
 """What a row says, as one text. No unit separator can stand in any part: names and JSON have no control characters."""

@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 
 from schemas.codec import read
 from schemas.events import AttestationGiven, AttestationOutcome, CertificateIssueAsked, Reason, StatusChanged
-from services.clearance.receipts.payload import form_payload, signed, submission_facts
+from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
 from services.clearance.submission import certificate_issue
@@ -140,7 +140,7 @@ class Clearance:
             student=_student(student_id, name),
             answers=answers,
         )
-        receipt = signed(payload, key, kid)
+        receipt = sign_form(payload, key, kid)
         assert receipt.qr_text is not None
         form = Signed(student_id, number, code, receipt.text, receipt.qr_text, kid)
         await self.open(student_id, state="completed", name=name)
@@ -205,7 +205,7 @@ class Clearance:
         connection = await asyncpg.connect(self._dsn)
         try:
             async with connection.transaction():
-                await certificate_issue.asked(connection, event)
+                await certificate_issue.certificate_issue_asked(connection, event)
         finally:
             await connection.close()
 

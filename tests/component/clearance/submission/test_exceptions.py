@@ -119,8 +119,8 @@ async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the
         await projecting.commit()
     assert await harness.state(attempt_id) == ("accepted", "")
     async with harness.clearance.pool.acquire() as connection:
-        assert await exceptions.fold_recent(connection) == 1
-        assert await exceptions.fold_recent(connection) == 0
+        assert await exceptions.update_recent(connection) == 1
+        assert await exceptions.update_recent(connection) == 0
     submission = await harness.submission(student_id)
     assert submission is not None
     assert submission["exception_count"] == 1

@@ -13,7 +13,7 @@ from deploy.local.servers.obtain import RunningKafka
 from schemas.events import StatusChanged
 from services.clearance.__main__ import cli
 from services.clearance.view.projector import Projector
-from services.clearance.view.unreadable_marks import clearing_marks
+from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable
 from services.kit.messaging.dead_letters import DeadLetter, store_dead_letters
@@ -36,7 +36,7 @@ def projector(world: World) -> Projector:
 
 @pytest.fixture
 def readers(projector: Projector) -> dict[str, ReplayHandler]:
-    ended = clearing_marks(projector.group, projector.topics)
+    ended = clear_unreadable_mark(projector.group, projector.topics)
     return {projector.group: ReplayHandler(projector.apply, ended, projector.committed)}
 
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.clearance.app import FOLDERS
-from services.clearance.view.fold import NEVER, Alive, Row, merge
+from services.clearance.view.fold import NEVER, AliveMark, Row, merge
 from services.clearance.view.view_store import VIEW, apply_alive, apply_rows, view_hash
 from services.kit.postgres.migrations import migrate
 from tests.support.servers import DatabaseMaker
@@ -128,9 +128,9 @@ async def test_equal_views_have_equal_hashes_whenever_and_wherever_they_were_hea
 async def test_an_alive_mark_never_goes_back_and_one_from_the_future_counts_as_of_its_hearing(
     connection: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
-    assert await apply_alive(connection, [Alive("library", 0, NOW)], now=NOW) == 1
-    assert await apply_alive(connection, [Alive("library", 0, NOW - timedelta(hours=1))], now=LATER) == 0
-    assert await apply_alive(connection, [Alive("library", 0, NOW + timedelta(days=3650))], now=LATER) == 1
+    assert await apply_alive(connection, [AliveMark("library", 0, NOW)], now=NOW) == 1
+    assert await apply_alive(connection, [AliveMark("library", 0, NOW - timedelta(hours=1))], now=LATER) == 0
+    assert await apply_alive(connection, [AliveMark("library", 0, NOW + timedelta(days=3650))], now=LATER) == 1
     assert await connection.fetchval("SELECT alive_as_of FROM published.source_v1") == LATER
 
 
@@ -154,7 +154,7 @@ async def test_a_reader_sees_the_published_views_and_nothing_else(
     connection: "asyncpg.Connection[asyncpg.Record]",
 ) -> None:
     await apply_rows(connection, [row(1, 1), unreadable(4, "TS-3")], now=NOW)
-    await apply_alive(connection, [Alive("library", 0, NOW)], now=NOW)
+    await apply_alive(connection, [AliveMark("library", 0, NOW)], now=NOW)
     async with connection.transaction():
         await connection.execute("SET LOCAL ROLE lixiao_reader")
         seen = await connection.fetch("SELECT * FROM published.status_v1 ORDER BY student_id")

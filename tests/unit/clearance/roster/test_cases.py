@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.events import CaseState
-from services.clearance.roster.cases import HEADINGS, Case, Student, announcement, listed, moved, withdrawn
+from services.clearance.roster.cases import HEADINGS, Case, Student, case_changed, listed, with_state, withdrawn
 
 SERVED = frozenset({"毕业离校"})
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
@@ -71,17 +71,17 @@ def test_only_a_new_state_is_announced() -> None:
     before = Case(LEAVING, 7, CaseState.OPEN, MAY)
     renamed = listed(before, student(name="林远"), served=SERVED, today=JUNE)
     assert renamed.student.name == "林远"
-    assert announcement(before, renamed, now=NOW) is None
-    said = announcement(before, moved(before, CaseState.COMPLETED), now=NOW)
+    assert case_changed(before, renamed, now=NOW) is None
+    said = case_changed(before, with_state(before, CaseState.COMPLETED), now=NOW)
     assert said is not None
     assert (said.version, said.state) == (8, CaseState.COMPLETED)
-    first = announcement(None, before, now=NOW)
+    first = case_changed(None, before, now=NOW)
     assert first is not None
     assert first.state is CaseState.OPEN
 
 
 def test_an_announcement_carries_no_name() -> None:
-    said = announcement(None, Case(LEAVING, 1, CaseState.OPEN, MAY), now=NOW)
+    said = case_changed(None, Case(LEAVING, 1, CaseState.OPEN, MAY), now=NOW)
     assert said is not None
     assert LEAVING.name not in said.model_dump_json()
 

@@ -16,7 +16,7 @@ from schemas.codec import encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
-from services.clearance.view.fold import Batch, Row, merge, newest
+from services.clearance.view.fold import Batch, Row, fold_batch, merge
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 TOPIC = "t.library.status.v1"
@@ -64,7 +64,7 @@ def alive(as_of: datetime, *, partition: int = 0, department: str = "library") -
 
 
 def fold(*records: Record) -> Batch[Record]:
-    return newest(records, DEPARTMENTS)
+    return fold_batch(records, DEPARTMENTS)
 
 
 def only(batch: Batch[Record]) -> Row:
@@ -109,7 +109,7 @@ def test_a_student_of_whom_only_unreadable_records_came_has_a_row_without_a_stat
 def test_a_discarded_position_hides_nothing_and_is_not_reported_again() -> None:
     who = student()
     records = [said(status(who, 1), 4), Record(who.encode(), b"{", 5)]
-    batch = newest(records, DEPARTMENTS, passed_over={(TOPIC, 0, 5)})
+    batch = fold_batch(records, DEPARTMENTS, passed_over={(TOPIC, 0, 5)})
     assert only(batch).readable
     assert batch.bad == []
 

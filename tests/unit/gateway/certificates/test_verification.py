@@ -10,7 +10,7 @@ import pytest
 from joserfc.jwk import OKPKey
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
-from services.clearance.receipts.payload import Receipt, form_payload, signed, submission_facts
+from services.clearance.receipts.payload import Receipt, form_payload, sign_form, submission_facts
 from services.clearance.roster.cases import Student
 from services.gateway.certificates.verification import GOOD, Finding, judge, read_scan
 from services.gateway.read_model.students import attested_facts
@@ -63,7 +63,7 @@ def accepted(rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.AT
     payload = form_payload(
         form_number=NUMBER, code=CODE, attempt_id=attempt, accepted_at=AT, student=STUDENT, answers=answers
     )
-    form = signed(payload, KEY, kid)
+    form = sign_form(payload, KEY, kid)
     facts = attested_facts(submission_facts(answers))
     return ScannedRecord(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
 

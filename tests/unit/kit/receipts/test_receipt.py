@@ -16,7 +16,7 @@ from pydantic import JsonValue
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
 from services.clearance.receipts.cli import form_in
-from services.clearance.receipts.payload import form_payload, signed
+from services.clearance.receipts.payload import form_payload, sign_form
 from services.clearance.roster.cases import Student
 from services.kit.receipts.jws import InvalidSignature, canonical, public_keys, sign
 from services.kit.receipts.numbers import ALPHABET, CODES, NUMBERS, form_number, read_form_number, verification_code
@@ -67,7 +67,7 @@ def payload_of(facts: dict[str, dict[str, dict[str, JsonValue]]] = FACTS) -> dic
     )
 
 
-RECEIPT = signed(payload_of(), KEY, KID)
+RECEIPT = sign_form(payload_of(), KEY, KID)
 assert RECEIPT.qr_text is not None
 QR_TEXT = RECEIPT.qr_text
 SHORT = sign({"form": "2026-K7M3R-X4Q9T-H", "student": {"name": "欧阳知远"}, "v": 1}, KEY, KID)
@@ -160,7 +160,7 @@ def test_the_qr_text_is_the_receipt_and_fits_a_code_of_version_30() -> None:
 def test_facts_too_long_for_a_code_are_signed_as_their_digest() -> None:
     rows: list[JsonValue] = [{**RESIDENCE, "room": f"{n * 7919 % 1009}-{n}"} for n in range(400)]
     payload = payload_of({"dorm": {"check-out": {"resident": True, "residences": rows}}})
-    receipt = signed(payload, KEY, KID)
+    receipt = sign_form(payload, KEY, KID)
     assert receipt.qr_text is not None
     assert len(receipt.qr_text) <= MAX_QR_CHARS
     facts = verify_text(receipt.qr_text, KEYS).payload["departments"]["dorm"]["checks"]["check-out"]
