@@ -1,4 +1,4 @@
-"""What the README tells a reader to type is what the product says and has."""
+"""What the pages tell a reader to type, follow or open exists."""
 
 import re
 from pathlib import Path
@@ -8,6 +8,14 @@ from deploy.demo.welcome import curl
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text("utf-8")
+PAGES = [
+    *ROOT.glob("*.md"),
+    *(ROOT / "docs").rglob("*.md"),
+    ROOT / "schemas" / "README.md",
+    ROOT / "bench" / "README.md",
+]
+FILE = re.compile(r"`((?:services|schemas|tools|deploy|tests|bench|config|docs)/[\w/.-]+)(?:: ?[\w.]+)?`")
+MODULE = re.compile(r"python -m ((?:services|tools|deploy|bench|tests)(?:\.\w+)*)(?!\.<)")
 
 
 def test_its_request_to_a_desk_is_the_one_the_demo_prints() -> None:
@@ -26,8 +34,25 @@ def test_every_make_target_it_names_exists() -> None:
 
 
 def test_every_link_leads_somewhere() -> None:
-    for page in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]:
+    for page in PAGES:
         text = page.read_text("utf-8")
         for target in re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'<img src="([^"]+)"', text):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_file_a_page_names_exists() -> None:
+    named = {(page.name, path) for page in PAGES for path in FILE.findall(page.read_text("utf-8"))}
+    assert len(named) > 50
+    assert [(page, path) for page, path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_every_command_a_page_names_can_be_run() -> None:
+    named = {(page.name, name) for page in PAGES for name in MODULE.findall(page.read_text("utf-8"))}
+
+    def runs(name: str) -> bool:
+        folder = ROOT / name.replace(".", "/")
+        return folder.with_suffix(".py").exists() or (folder / "__main__.py").exists()
+
+    assert named
+    assert [(page, name) for page, name in sorted(named) if not runs(name)] == []
