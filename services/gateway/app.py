@@ -14,7 +14,8 @@ from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from schemas.flows import GATEWAY
-from services.gateway.case.live import Hub, listen
+from services.gateway.case.live import Hub
+from services.gateway.case.notifications import listen
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.provider import OpenIdSettings
@@ -28,16 +29,17 @@ from services.gateway.routes import (
     public_verification,
     sign_in,
     student_api,
+    student_commands,
     student_pages,
 )
-from services.gateway.routes.dependencies import Gateway
+from services.gateway.routes.dependencies import provide
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import StudentCommandTable, ends
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.sessions import Sessions
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
-from services.gateway.web.rate_limits import Limits
+from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
 from services.kit.audit.chain import ChainSealer
 from services.kit.http.app import create_app
@@ -66,13 +68,13 @@ _SWEEP_EVERY_S: Final = 300
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
     """The application; its lifespan opens the databases and starts relay, inbox, hub and listeners."""
     folder = settings.university or CONFIGURATIONS / "cumt"
-    house = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
-    renderer, health = Renderer(house, folder), Health()
+    site = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
+    renderer, health = Renderer(site, folder), Health()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
-            app.state.gateway = await _start(running, settings, renderer, health)
+            await _start(app, running, settings, renderer, health)
             yield
 
     app = create_app(
@@ -84,6 +86,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
         routers=(
             renderer.assets.routes(),
             student_pages.router,
+            student_commands.router,
             form_pdf.router,
             certificate_desk.router,
             public_verification.router,
@@ -110,12 +113,14 @@ def _describe(app: FastAPI) -> None:
 
 def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
     def refuse(request: Request, problem: Response) -> Response:
-        return error_pages.shown(renderer, request, problem)
+        return error_pages.readable(renderer, request, problem)
 
     return lambda app: Guard(app, origin=origin, refuse=refuse)
 
 
-async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health) -> Gateway:
+async def _start(
+    app: FastAPI, running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health
+) -> None:
     await migrate(settings.database, FOLDERS)
     pool = await open_pool(settings.database, name=GATEWAY)
     running.push_async_callback(_close, pool)
@@ -130,14 +135,14 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
         read_model,
         commands.newest_of,
         sessions.alive,
-        house=renderer.house,
-        most=settings.most_streams,
-        sessions_every_s=settings.streams_sessions_every_s,
+        site=renderer.site,
+        max_streams=settings.max_streams,
+        session_check_s=settings.stream_session_check_s,
     )
     health.add("database", database_probe(pool))
-    health.add("read model", read_model.answers)
+    health.add("read model", read_model.probe)
     relay = Relay(settings.database, kafka=settings.kafka, name=GATEWAY, bell=bell)
-    inbox = _inbox(settings, renderer.house, pool)
+    inbox = _inbox(settings, renderer.site, pool)
     add_relay_probe(health, relay, GATEWAY)
     # Without the broker the pages still serve what is known: that is no reason to take the gateway out.
     add_consumer_probe(health, inbox, GATEWAY, needs_broker=False)
@@ -153,20 +158,22 @@ async def _start(running: AsyncExitStack, settings: GatewaySettings, renderer: R
     for name, run in kept.items():
         await running.enter_async_context(background(name, run, health))
     openid = OpenIdClient(http, _openid(settings))
-    register, printer = SubmissionRecords(readers), FormRenderer()
+    records, printer = SubmissionRecords(readers), FormRenderer()
     running.callback(printer.close)
-    return Gateway(
+    provide(
+        app,
         settings,
+        renderer.site,
         renderer,
         sessions,
         read_model,
+        records,
         commands,
         Favourites(pool),
-        openid,
+        CertificateIssueRequests(pool, settings.topics, bell, records),
+        VerificationLimits(),
         hub,
-        register,
-        CertificateIssueRequests(pool, settings.topics, bell, register),
-        Limits(),
+        openid,
         printer,
     )
 

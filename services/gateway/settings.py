@@ -8,15 +8,15 @@ from services.kit.settings import Dsn, Settings
 
 
 class GatewaySettings(Settings):
-    """`public_url` is the address students use, without a path: redirects and origins are checked against it."""
+    """`public_url` is the address students use, without a path; redirects and origins are checked against it."""
 
     read_model: Dsn
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] | None = None
     session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
     session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
-    most_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
-    streams_sessions_every_s: Annotated[float, Field(gt=0, le=50)] = 15.0
-    """How often open pages are asked whether their session still lives; they end within a minute of signing out."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
+    stream_session_check_s: Annotated[float, Field(gt=0, le=50)] = 15.0
+    """How often the sessions of open live pages are checked; a stream ends within a minute of signing out elsewhere."""
     openid_issuer: str
     openid_client_id: str
     openid_client_secret: Annotated[str | None, Field(repr=False)] = None

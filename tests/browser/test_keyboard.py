@@ -57,7 +57,7 @@ async def test_a_line_that_turns_takes_the_focus_from_nobody(stage: Stage, open_
     fresh = page.locator("#library-borrowing .fresh summary")
     await fresh.focus()
     await page.keyboard.press("Enter")
-    await say(stage, actor, {"library": case_samples.blocked().heard["library"]}, version=4)
+    await say(stage, actor, {"library": case_samples.blocked().statuses["library"]}, version=4)
     await stage.clearance.notify()
     await expect(page.locator("#library-borrowing .verdict")).to_have_text("未通过")
     await stage.clearance.all_clear_library(actor.student_id, 5)

@@ -93,7 +93,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     await eventually(
         is_waiting, what="the silent department's line to wait", timeout_s=FRESHNESS_BOUND_S + 10, poll_s=PAGE_POLL_S
     )
-    assert (await checks(browser))["library/borrowing"]["doubt"] == "stale"
+    assert (await checks(browser))["library/borrowing"]["waiting_reason"] == "stale"
     assert {check["state"] for check in (await checks(browser)).values()} == {"waiting"}, "silence is no pass"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
     assert "待同步" in line

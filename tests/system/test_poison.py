@@ -203,7 +203,7 @@ async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(c
             places.append(await producer.send(campus.topics.status("library"), key, b"{}", JSON_HEADERS))
     browser = await sign_in(campus, first)
     await eventually(lambda: says(browser, "waiting"), what="the item to be unreadable", poll_s=PAGE_POLL_S)
-    assert (await checks(browser))["library/borrowing"]["doubt"] == "unreadable"
+    assert (await checks(browser))["library/borrowing"]["waiting_reason"] == "unreadable"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
     assert "待同步" in line
     assert "无法读取" in line

@@ -175,7 +175,7 @@ async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
         await producer.send(campus.topics.case, student_id.encode(), name.encode(), JSON_HEADERS)
 
     async def unreadable() -> bool:
-        return "unreadable" in {check["doubt"] for check in (await checks(browser)).values()}
+        return "unreadable" in {check["waiting_reason"] for check in (await checks(browser)).values()}
 
     await eventually(unreadable, what="the unreadable word to be known", poll_s=PAGE_POLL_S)
     await browser.close()

@@ -1,4 +1,9 @@
-from collections.abc import Iterable, Mapping
+"""The state of every required check, from what the departments said. Pure.
+
+Unknown is never clear: a check nobody reported, that cannot be read or whose source fell silent is `waiting`.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +26,8 @@ class WaitingReason(StrEnum):
     UNREPORTED = "unreported"
     UNREADABLE = "unreadable"
     STALE = "stale"
+    UNAVAILABLE = "unavailable"
+    """The read model does not answer, so nothing is known of any check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +35,7 @@ class CheckResult:
     department: str
     check: str
     state: CheckState
-    doubt: WaitingReason | None = None
+    waiting_reason: WaitingReason | None = None
     reasons: tuple[Reason, ...] = ()
 
 
@@ -48,29 +55,35 @@ class Decision:
 
 
 def decide(
-    heard: Mapping[str, ReceivedStatus],
+    statuses: Mapping[str, ReceivedStatus],
     required: Mapping[str, Iterable[str]],
     *,
     stale_before: datetime,
+    unreadable: Collection[str] = (),
 ) -> Decision:
-    """The state of every required check (department → its checks). `stale_before` is now minus the freshness bound."""
+    """The state of every required check (department → its checks).
+
+    `stale_before` is now minus the freshness bound. `unreadable` are departments whose only status cannot be decoded.
+    """
     return Decision(
         tuple(
-            _state(department, check, heard.get(department), stale_before)
+            CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE)
+            if department in unreadable
+            else _check_result(department, check, statuses.get(department), stale_before)
             for department, checks in required.items()
             for check in checks
         )
     )
 
 
-def _state(department: str, check: str, heard: ReceivedStatus | None, stale_before: datetime) -> CheckResult:
-    said = next((status for status in heard.status.checks if status.check == check), None) if heard else None
-    if heard is None or said is None:
+def _check_result(department: str, check: str, received: ReceivedStatus | None, stale_before: datetime) -> CheckResult:
+    reported = received.check(check) if received else None
+    if received is None or reported is None:
         return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREPORTED)
-    if not heard.readable:
-        return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE, said.reasons)
-    if said.verdict is Verdict.BLOCKED:
-        return CheckResult(department, check, CheckState.BLOCKED, None, said.reasons)
-    if heard.alive_as_of is None or heard.alive_as_of < stale_before:
+    if not received.readable:
+        return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE, reported.reasons)
+    if reported.verdict is Verdict.BLOCKED:
+        return CheckResult(department, check, CheckState.BLOCKED, None, reported.reasons)
+    if received.alive_as_of is None or received.alive_as_of < stale_before:
         return CheckResult(department, check, CheckState.WAITING, WaitingReason.STALE)
     return CheckResult(department, check, CheckState.CLEAR)

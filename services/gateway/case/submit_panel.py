@@ -1,77 +1,38 @@
-"""The place of the submit button: what is missing, the confirmation round as it goes, how the last one ended. Pure."""
+"""The submission's part of the page: what is missing, the confirmation round, how the last attempt ended. Pure."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from typing import Final
 
-from schemas.events import AttestationOutcome, Reason
-from services.gateway.case.checks import ViewContext, reason_words
+from schemas.events import AttestationOutcome
 from services.gateway.case.decision import CheckState
-from services.gateway.case.view_model import CheckView, RoundLine, SubmitView
-from services.gateway.read_model.types import Attempt, AttemptState, Command, CommandState, StudentSnapshot
+from services.gateway.case.progress import CaseProgress, Standing
+from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.view_model import Group, RoundLine, SubmitView
+from services.gateway.case.wording import ViewContext, refusal_sentences
 
-_CAUSES = ("expired", "case-not-open", "another-attempt-open", "already-submitted")
-"""The ends of an attempt that no department's reason explains, as the clearance names them."""
-_ANSWERED = {AttestationOutcome.CLEAR: "confirmed", AttestationOutcome.OBJECTED: "objected"}
-
-
-def submit_view(
-    showing: ViewContext,
-    reading: StudentSnapshot,
-    lines: Sequence[CheckView],
-    command: Command | None,
-    *,
-    done: bool,
-    asked: bool,
-) -> SubmitView:
-    texts = showing.texts
-    if done:
-        return SubmitView("done", texts("submit.done"))
-    if asked:
-        return SubmitView("asked", texts("submit.asked"), round=_round(showing, command, reading.attempt))
-    refusal, reasons = _refusal(showing, command, reading.attempt)
-    missing = tuple((one.anchor, one.title) for one in lines if one.state is not CheckState.CLEAR)
-    if missing:
-        sentence = texts("submit.missing", titles=texts.joined([title for _, title in missing]))
-        return SubmitView("open-items", sentence, missing, (), refusal, reasons)
-    return SubmitView("ready", texts("submit.ready"), (), (), refusal, reasons)
+_ANSWERED: Final = {AttestationOutcome.CLEAR: "confirmed", AttestationOutcome.OBJECTED: "objected"}
 
 
-def round_open(command: Command | None, attempt: Attempt | None) -> bool:
-    if attempt is not None and attempt.state is AttemptState.OPEN:
-        return True
-    if command is None or command.state is CommandState.REFUSED:
-        return False
-    ended = attempt is not None and attempt.attempt_id == command.command_id and attempt.state is not AttemptState.OPEN
-    return not (ended and attempt is not None and attempt.state is not AttemptState.ACCEPTED)
+def submit_view(context: ViewContext, progress: CaseProgress, groups: tuple[Group, ...]) -> SubmitView:
+    texts, state = context.texts, progress.submission.state
+    if state is SubmissionState.UNAVAILABLE:
+        return SubmitView(state, texts("submit.away") if progress.standing is Standing.UNAVAILABLE else "")
+    if state is SubmissionState.DONE:
+        return SubmitView(state, texts("submit.done"))
+    if state is SubmissionState.ASKED:
+        return SubmitView(state, texts("submit.asked"), round=_round(context, progress))
+    refusal, objections = refusal_sentences(context, progress.submission.refusal)
+    if state is SubmissionState.READY:
+        return SubmitView(state, texts("submit.ready"), refusal=refusal, refusal_reasons=objections)
+    titles = [view.title for group in groups for view in group.lines if view.state is not CheckState.CLEAR]
+    return SubmitView(state, texts("submit.missing", titles=texts.joined(titles)), (), refusal, objections)
 
 
-def _round(showing: ViewContext, command: Command | None, attempt: Attempt | None) -> tuple[RoundLine, ...]:
-    texts = showing.texts
-    answers = attempt.answers if attempt and (command is None or attempt.attempt_id == command.command_id) else {}
+def _round(context: ViewContext, progress: CaseProgress) -> tuple[RoundLine, ...]:
+    """One line a department: what it answered, or that it is awaited."""
     lines = []
-    for department in showing.house.departments.values():
-        title, answer = texts.of(department.title), answers.get(department.name)
+    for department in context.site.departments.values():
+        title = context.texts.of(department.title)
+        answer = progress.submission.answers.get(department.name)
         state = "waiting" if answer is None else _ANSWERED[answer]
-        lines.append(RoundLine(title, state, texts(f"round.{state}", department=title)))
+        lines.append(RoundLine(state, context.texts(f"round.{state}", department=title)))
     return tuple(lines)
-
-
-def _refusal(showing: ViewContext, command: Command | None, attempt: Attempt | None) -> tuple[str, tuple[str, ...]]:
-    """How the newest ask ended, when it was refused: by the event heard here or by the attempt in the read model."""
-    ends: list[tuple[datetime, str, Mapping[str, tuple[Reason, ...]]]] = []
-    if command is not None and command.state is CommandState.REFUSED:
-        ends.append((command.ended_at or command.asked_at, command.cause, command.objections))
-    if attempt is not None and attempt.state in (AttemptState.REFUSED, AttemptState.EXPIRED):
-        ends.append((attempt.ended_at or attempt.opened_at, attempt.cause, attempt.objections))
-    if not ends:
-        return "", ()
-    at, cause, objections = max(ends, key=lambda end: end[0])
-    texts, departments = showing.texts, showing.house.departments
-    reasons = tuple(
-        texts("submit.objection", department=texts.of(departments[name].title), why=why)
-        for name, given in objections.items()
-        if name in departments
-        for why in [" ".join(reason_words(texts, departments[name], reason) for reason in given)]
-    )
-    sentence = "submit.refused" if reasons else f"submit.ended_{cause if cause in _CAUSES else 'otherwise'}"
-    return texts(sentence, at=showing.moment(at).words), reasons

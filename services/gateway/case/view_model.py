@@ -1,9 +1,11 @@
-"""The page model: everything a template shows, already in words. Values only, compared by value."""
+"""The page model: all that a template shows, already in words; compared by value. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from services.gateway.case.decision import CheckState
+from services.gateway.case.progress import Standing
+from services.gateway.case.submission_round import SubmissionState
 from services.gateway.i18n.formats import LocalTime, PhonePart
 
 
@@ -35,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A check whose facts are rows. `total` is the last row's label and value; `empty` is said when there is no row."""
+    """A check whose facts are rows. `total` is the last row's label and value; `empty` stands for no rows."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -51,7 +53,7 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """A command of a line. `offered` shows the button; `note` says how the last one went, `waiting` that it is on."""
+    """A check's command. `note` is how the last one went; while `waiting` it is under way."""
 
     name: str
     label: str
@@ -64,22 +66,21 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When a line was true at the department and when it was heard here. `note` is said when that is too long ago."""
+    """When a status was true at the department and when it was received. `note` warns that this is long ago."""
 
     true_at: LocalTime
-    heard_at: LocalTime
+    received_at: LocalTime
     cause: str
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """One check. `turned` and `updated` are what a live region says when it turns or its facts change."""
+    """One check. `turned` and `updated` are read out by a live region when its state or its facts change."""
 
     anchor: str
     department: str
     department_title: str
-    check: str
     title: str
     state: CheckState
     verdict: str
@@ -97,7 +98,7 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A department with its lines. `verdict` is shown when there are several: it passes when all of them do."""
+    """A department with its checks. `verdict` is shown when there are several."""
 
     department: str
     title: str
@@ -108,7 +109,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The answer to "am I done, and if not, what next?". `tone` is a state, or `done`."""
+    """The headline of the page. `tone` is a check state, or `done`."""
 
     tone: str
     sentence: str
@@ -121,18 +122,16 @@ class Summary:
 class RoundLine:
     """One department's part of the confirmation round. `state`: waiting, confirmed, objected."""
 
-    title: str
     state: str
     words: str
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitView:
-    """`state`: open-items, ready, asked, done, away. `refusal` is how the last attempt ended, when it was refused."""
+    """`refusal` is how the last attempt ended, when it was not accepted."""
 
-    state: str
+    state: SubmissionState
     sentence: str
-    missing: tuple[tuple[str, str], ...] = ()
     round: tuple[RoundLine, ...] = ()
     refusal: str = ""
     refusal_reasons: tuple[str, ...] = ()
@@ -140,13 +139,13 @@ class SubmitView:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """The accepted submission as the completed page and the print form show it."""
+    """The accepted submission, as the completed page and the PDF show it."""
 
     form_number: str
     accepted: LocalTime
     code: str
     qr_text: str
-    basics: tuple[Field, ...]
+    student: tuple[Field, ...]
     groups: tuple[Group, ...]
     exceptions: int
     issued: LocalTime | None
@@ -154,15 +153,12 @@ class FormView:
 
 @dataclass(frozen=True, slots=True)
 class CasePage:
-    """The information page. `standing`: open, not-served, absent, completed, away."""
-
-    standing: str
-    basics: tuple[Field, ...]
+    standing: Standing
+    student: tuple[Field, ...]
     applied_on: str
     summary: Summary
     groups: tuple[Group, ...]
     submit: SubmitView
     form: FormView | None
     now: datetime = field(compare=False)
-    """The instant of the page: the same reading shows otherwise when a source has been silent for too long."""
-    away_since: LocalTime | None = None
+    """Not compared: the same progress a moment later is the same page."""

@@ -1,18 +1,19 @@
-"""What the certificate desk does, written down: its checks in the audit, its handing over in the audit and the outbox.
+"""What the certificate desk records: its checks in the audit log, its handovers in the audit log and the outbox.
 
-The desk asks and the clearance decides, once for each student; the outcome is read from the published view.
+The desk asks and the clearance decides, once a student; the outcome is read from the published view.
 """
 
 import asyncio
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 
-from schemas.events import CertificateIssueAsked, TakenBy
+from schemas.events import CertificateIssueAsked
 from schemas.topics import Topics
+from services.gateway.certificates.handover import Handover, Outcome, outcome, refusal
 from services.gateway.certificates.verification import Finding
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.read_model.types import CertificateIssue, SubmissionRecord
@@ -22,24 +23,24 @@ from services.kit.audit import log
 from services.kit.messaging.outbox import Wakeup, append
 
 WAIT_S: Final = 5.0
-_LOOK_EVERY_S: Final = 0.1
+_POLL_S: Final = 0.1
 
 
 class CertificateIssueRequests:
-    """The desk's writes. They raise what `services.kit.postgres.pool.transient` calls the moment's fault."""
+    """The desk's writes. Methods may raise transient database errors."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, bell: Wakeup, register: SubmissionRecords) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup, records: SubmissionRecords) -> None:
         self._pool = pool
         self._topics = topics
-        self._bell = bell
-        self._register = register
+        self._wakeup = wakeup
+        self._records = records
 
-    async def checked(self, account: str, finding: Finding, registered: SubmissionRecord | None) -> None:
-        """Record that `account` checked a form, before it is told anything."""
+    async def log_check(self, account: str, finding: Finding, record: SubmissionRecord | None) -> None:
+        """Record that `account` checked a form; call it before the outcome is shown."""
         details: dict[str, Any] = {}
-        if registered is not None:
-            details["form"] = registered.record.form_number
-            details["exceptions"], details["issued"] = len(registered.exceptions), registered.issue is not None
+        if record is not None:
+            details["form"] = record.published.form_number
+            details["exceptions"], details["issued"] = len(record.exceptions), record.issue is not None
 
         async def work() -> None:
             async with self._pool.acquire() as connection, connection.transaction():
@@ -48,53 +49,63 @@ class CertificateIssueRequests:
                     actor=account,
                     act="form.check",
                     outcome=finding.value,
-                    student_id=registered.record.student_id if registered else None,
+                    student_id=record.published.student_id if record else None,
                     details=details,
                 )
 
         await bounded(work())
 
-    async def ask(
-        self, account: str, registered: SubmissionRecord, command_id: UUID, taken_by: TakenBy, proxy_name: str | None
-    ) -> None:
-        """Ask the clearance to mark the certificates as collected. Asking again with the same id is the same."""
-        record, now = registered.record, datetime.now(UTC)
+    async def hand_over(
+        self, account: str, record: SubmissionRecord, handover: Handover
+    ) -> tuple[SubmissionRecord, Outcome]:
+        """Ask the clearance to record the handover, unless it is refused here; `record` as it is then."""
+        refused = refusal(handover, record)
+        if refused is not None:
+            return record, refused
+        if record.issue is None:
+            await self._ask(account, record, handover)
+            record = replace(record, issue=await self._issue_of(record.published.student_id))
+        return record, outcome(record, handover.command_id)
+
+    async def _ask(self, account: str, record: SubmissionRecord, handover: Handover) -> None:
+        """Asking again with the same command id is the same request."""
+        published, now = record.published, datetime.now(UTC)
         event = CertificateIssueAsked(
-            command_id=command_id,
-            student_id=record.student_id,
-            form_number=record.form_number,
+            command_id=handover.command_id,
+            student_id=published.student_id,
+            form_number=published.form_number,
             asked_by=account,
-            taken_by=taken_by,
-            proxy_name=proxy_name,
+            taken_by=handover.taken_by,
+            proxy_name=handover.proxy_name or None,
             asked_at=now,
         )
 
         async def work() -> None:
             async with self._pool.acquire() as connection, connection.transaction():
-                key = record.student_id
+                key = published.student_id
                 await append(connection, topic=self._topics.command, key=key, event=event, source=SOURCE, now=now)
                 await log.append_entry(
                     connection,
                     actor=account,
                     act="certificate.ask",
                     outcome="asked",
-                    student_id=record.student_id,
+                    student_id=published.student_id,
                     details={
-                        "command": command_id,
-                        "form": record.form_number,
-                        "taken_by": taken_by.value,
-                        "exceptions": len(registered.exceptions),
+                        "command": handover.command_id,
+                        "form": published.form_number,
+                        "taken_by": handover.taken_by.value,
+                        "exceptions": len(record.exceptions),
                     },
                 )
 
         await bounded(work(), timeout_s=10)
-        self._bell.ring()
+        self._wakeup.ring()
 
-    async def outcome(self, student_id: str, wait_s: float = WAIT_S) -> CertificateIssue | None:
-        """What the clearance marked, or None when it has marked nothing within `wait_s`."""
-        end = time.monotonic() + wait_s
+    async def _issue_of(self, student_id: str) -> CertificateIssue | None:
+        """What the clearance recorded, or None when it has recorded nothing within `WAIT_S`."""
+        end = time.monotonic() + WAIT_S
         while True:
-            issue = await self._register.issue_of(student_id)
+            issue = await self._records.issue_of(student_id)
             if issue is not None or time.monotonic() > end:
                 return issue
-            await asyncio.sleep(_LOOK_EVERY_S)
+            await asyncio.sleep(_POLL_S)

@@ -1,8 +1,8 @@
-"""What a clerk scanned or typed, judged: a genuine form, and the published one, or not. Pure.
+"""Verifying what a clerk scanned or typed: is it a genuine form, and the published one? Pure.
 
-Genuine is a form whose signature fits a listed key and which is, letter by letter, the receipt of the published
-submission, whose record in turn says what was signed. A number alone finds the same record; then the paper is still
-to be compared with it.
+A form is genuine when its signature fits a listed key, it is letter by letter the receipt of the published
+submission, and that record shows what was signed. A typed number finds the same record; the paper is then still to be
+compared with it.
 """
 
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ from joserfc.jwk import OKPKey
 
 from schemas.events import Verdict
 from services.gateway.read_model.signed_form import student_of
-from services.gateway.read_model.types import Attested, Case, ScannedRecord
+from services.gateway.read_model.types import Attested, Case, PublishedSubmission
 from services.kit.receipts.form_digest import instant, stands_for
 from services.kit.receipts.jws import InvalidSignature
 from services.kit.receipts.numbers import read_form_number
@@ -46,15 +46,15 @@ GOOD: Final = frozenset({Finding.GENUINE, Finding.BY_NUMBER})
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """What was read off. `receipt` is there when it was a signed form whose signature fits."""
+    """`receipt` is there when it was a signed form whose signature fits."""
 
     form_number: str | None
     receipt: str | None = None
-    wrong: Finding | None = None
+    defect: Finding | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class VerificationResult:
     """`student` is who the form was signed for, when it is genuine."""
 
     finding: Finding
@@ -62,7 +62,7 @@ class Judged:
 
 
 def read_scan(text: str, keys: Mapping[str, OKPKey]) -> Scan:
-    """Read `text`: a QR text, a compact JWS, or a form's number as somebody types it."""
+    """Read `text`: a QR text, a compact JWS, or a form's number as it is typed."""
     text = text.strip()
     if text.startswith(PREFIX) or text.count(".") == 2:
         try:
@@ -75,16 +75,16 @@ def read_scan(text: str, keys: Mapping[str, OKPKey]) -> Scan:
     return Scan(number, None, None if number else Finding.UNREADABLE)
 
 
-def judge(scan: Scan, record: ScannedRecord | None, keys: Mapping[str, OKPKey]) -> Judged:
+def verify_scan(scan: Scan, record: PublishedSubmission | None, keys: Mapping[str, OKPKey]) -> VerificationResult:
     """Whether what was scanned is `record`, the submission published under its number (None when there is none)."""
-    if scan.wrong is not None:
-        return Judged(scan.wrong)
+    if scan.defect is not None:
+        return VerificationResult(scan.defect)
     if record is None:
-        return Judged(Finding.UNKNOWN)
+        return VerificationResult(Finding.UNKNOWN)
     try:
         payload = verify_text(record.receipt, keys).payload
     except InvalidSignature:
-        return Judged(Finding.ALTERED)
+        return VerificationResult(Finding.ALTERED)
     same = agrees(
         payload,
         student_id=record.student_id,
@@ -94,8 +94,8 @@ def judge(scan: Scan, record: ScannedRecord | None, keys: Mapping[str, OKPKey]) 
         facts=record.facts,
     )
     if not same or scan.receipt not in (None, record.receipt):
-        return Judged(Finding.DIFFERS)
-    return Judged(Finding.GENUINE if scan.receipt else Finding.BY_NUMBER, student_of(payload))
+        return VerificationResult(Finding.DIFFERS)
+    return VerificationResult(Finding.GENUINE if scan.receipt else Finding.BY_NUMBER, student_of(payload))
 
 
 def agrees(
@@ -107,12 +107,12 @@ def agrees(
     accepted_at: datetime,
     facts: Mapping[str, Attested],
 ) -> bool:
-    """Whether the published record is, in everything it shows, what was signed."""
+    """Whether the published record is what was signed, in everything it shows."""
     student, departments = payload.get("student"), payload.get("departments")
     if not isinstance(student, Mapping) or not isinstance(departments, Mapping):
         return False
-    said = (student.get("student_id"), payload.get("form"), payload.get("code"), payload.get("accepted_at"))
-    if said != (student_id, form_number, code, instant(accepted_at)) or departments.keys() != facts.keys():
+    signed = (student.get("student_id"), payload.get("form"), payload.get("code"), payload.get("accepted_at"))
+    if signed != (student_id, form_number, code, instant(accepted_at)) or departments.keys() != facts.keys():
         return False
     return all(_same_department(departments[name], attested) for name, attested in facts.items())
 

@@ -1,14 +1,16 @@
-"""The texts of pages, in catalogues: `locale/zh.toml` and `locale/en.toml` with the same keys."""
+"""The texts of the pages: `locale/zh.toml` and `locale/en.toml`, with the same keys."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from services.gateway.i18n.formats import LANGUAGES, Language, fill
+from babel.lists import format_list
+
 from services.kit.manifests import Text
+from services.kit.message_format import LANGUAGES, LOCALES, Language, fill
 
 FOLDER = Path(__file__).parents[1] / "locale"
 
@@ -21,14 +23,16 @@ class Texts:
     entries: Mapping[str, str]
 
     def __call__(self, key: str, **parameters: str | int) -> str:
-        return fill(self.entries[key], parameters)
+        return fill(self.entries[key], parameters, self.language)
 
-    def of(self, text: Text) -> str:
-        """The words of a manifest's or a configuration's text."""
-        return text.zh if self.language == "zh" else text.en
+    def of(self, text: Text, parameters: Mapping[str, object] | None = None) -> str:
+        """A text of a manifest or of the configuration, with its placeholders filled when there are `parameters`."""
+        words = text.zh if self.language == "zh" else text.en
+        return words if parameters is None else fill(words, parameters, self.language)
 
-    def joined(self, words: list[str]) -> str:
-        return ("、" if self.language == "zh" else ", ").join(words)
+    def joined(self, items: Sequence[str]) -> str:
+        """`A、B和C`, `A, B and C`."""
+        return format_list(items, locale=LOCALES[self.language])
 
 
 @cache
@@ -38,8 +42,8 @@ def catalogue(language: Language) -> Texts:
     return Texts(language, dict(_flat(tree, "")))
 
 
-def chosen(remembered: str | None, accepted: str | None) -> Language:
-    """The language of a request: the remembered switch, else Chinese unless the browser asks for English first."""
+def preferred_language(remembered: str | None, accepted: str | None) -> Language:
+    """The language chosen on this browser, else Chinese unless `Accept-Language` starts with English and lacks it."""
     for language in LANGUAGES:
         if remembered == language:
             return language

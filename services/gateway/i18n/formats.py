@@ -1,26 +1,24 @@
-"""How dates, instants, money and sentences are written in each language. Pure: no clock, no locale of the machine."""
+"""Dates, times, money and telephone numbers in each language. Pure: no clock, no locale of the machine."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
-from typing import Final, Literal
+from functools import lru_cache
+from typing import Final
 
-Language = Literal["zh", "en"]
-LANGUAGES: Final[tuple[Language, ...]] = ("zh", "en")
+from babel.dates import format_date, format_skeleton
 
-_MONTHS: Final = tuple(
-    "January February March April May June July August September October November December".split(" ")  # noqa: SIM905
-)
-_PLACE: Final = re.compile(r"\{([a-z_]+)\}")
+from services.kit.message_format import LOCALES, Language
+
+_YESTERDAY: Final[dict[Language, str]] = {"zh": "昨天", "en": "yesterday"}
 _PHONE: Final = re.compile(r"(?:0\d{2,3}-)?\d{7,8}")
 CENT: Final = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
-    """An instant for a page: short words, the exact words on demand, and the machine's form."""
+    """An instant on a page: short, exact, and ISO 8601 for the machine."""
 
     words: str
     exact: str
@@ -35,16 +33,8 @@ class PhonePart:
     dial: str = ""
 
 
-def fill(template: str, parameters: Mapping[str, str | int]) -> str:
-    """`template` with its `{name}` places filled; a place without a value stays visible as an ellipsis.
-
-    Not `str.format`: what a department sends must never reach attributes or indexes.
-    """
-    return _PLACE.sub(lambda place: str(parameters.get(place.group(1), "…")), template)
-
-
 def money_words(amount: object) -> str:
-    """An exact decimal with two places, `682.4` → `682.40`. What is no decimal is shown as it came."""
+    """An exact decimal with two places, `682.4` → `682.40`, ungrouped. Anything else is returned as text."""
     try:
         value = Decimal(str(amount))
         return f"{value.quantize(CENT):f}" if value.is_finite() else str(amount)
@@ -52,10 +42,16 @@ def money_words(amount: object) -> str:
         return str(amount)
 
 
+@lru_cache(maxsize=2_000)
 def date_words(day: date, language: Language) -> str:
-    if language == "zh":
-        return f"{day.year}年{day.month}月{day.day}日"
-    return f"{day.day} {_MONTHS[day.month - 1]} {day.year}"
+    """`2026年6月8日`, `8 June 2026`."""
+    return format_date(day, "long", LOCALES[language])
+
+
+@lru_cache(maxsize=2_000)
+def _day_words(day: date, language: Language) -> str:
+    """`6月8日`, `8 June`."""
+    return format_skeleton("MMMMd", day, locale=LOCALES[language])
 
 
 def local_day(at: datetime, offset_minutes: int) -> date:
@@ -64,7 +60,7 @@ def local_day(at: datetime, offset_minutes: int) -> date:
 
 
 def date_text_words(text: str, language: Language) -> str:
-    """The words of an ISO date inside facts. What is no date is shown as it came."""
+    """An ISO date inside facts, written out. Anything else is returned as it is."""
     try:
         return date_words(date.fromisoformat(text[:10]), language)
     except ValueError:
@@ -72,26 +68,24 @@ def date_text_words(text: str, language: Language) -> str:
 
 
 def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: Language) -> LocalTime:
-    """`at` as people on campus say it: the time today, the day and the time before that."""
+    """`at` on the campus's clock: today's time alone, an earlier day with its date."""
     zone = timezone(timedelta(minutes=offset_minutes))
     local, today = at.astimezone(zone), now.astimezone(zone).date()
-    clock = f"{local:%H:%M}"
-    if local.date() == today:
+    day, clock = local.date(), f"{local:%H:%M}"
+    if day == today:
         words = clock
-    elif local.date() == today - timedelta(days=1):
-        words = f"昨天 {clock}" if language == "zh" else f"yesterday {clock}"
-    elif local.year == today.year and language == "zh":
-        words = f"{local.month}月{local.day}日 {clock}"
-    elif local.year == today.year:
-        words = f"{local.day} {_MONTHS[local.month - 1]} {clock}"
+    elif day == today - timedelta(days=1):
+        words = f"{_YESTERDAY[language]} {clock}"
+    elif day.year == today.year:
+        words = f"{_day_words(day, language)} {clock}"
     else:
-        words = f"{date_words(local.date(), language)} {clock}"
-    exact = f"{date_words(local.date(), language)} {local:%H:%M:%S} (UTC{local:%z})"
+        words = f"{date_words(day, language)} {clock}"
+    exact = f"{date_words(day, language)} {local:%H:%M:%S} (UTC{local:%z})"
     return LocalTime(words, exact, at.isoformat(timespec="seconds"))
 
 
 def phone_parts(text: str, area_code: str) -> tuple[PhonePart, ...]:
-    """`text` cut at its telephone numbers, so that a page can make each a link."""
+    """`text` cut at its telephone numbers, so that a page can link each."""
     parts: list[PhonePart] = []
     end = 0
     for match in _PHONE.finditer(text):

@@ -1,4 +1,4 @@
-"""Reading the published read model: a few rows of a few students by key, as the role that may only SELECT there."""
+"""Students in the published read model: a few rows of each by key, as a role that may only SELECT there."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -57,7 +57,7 @@ class ReadModelError(Exception):
 
 
 class ReadModel:
-    """The reader of the published views. It knows since when it cannot be read."""
+    """Reads the published views, and keeps since when they do not answer."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
@@ -65,26 +65,26 @@ class ReadModel:
         self.away_since: datetime | None = None
 
     async def of(self, student_id: str) -> StudentSnapshot | ReadModelUnavailable:
-        """What is said about one student; `Unread` while the read model is away."""
+        """One student, or since when the read model does not answer."""
         try:
             return (await self.many((student_id,)))[student_id]
-        except ReadModelError as away:
-            return ReadModelUnavailable(away.since)
+        except ReadModelError as error:
+            return ReadModelUnavailable(error.since)
 
     async def many(self, student_ids: Collection[str]) -> dict[str, StudentSnapshot]:
-        """What is said about each of these students. Raises `ReadModelAway`."""
+        """Each of these students. Raises `ReadModelError`."""
         try:
-            readings = await bounded(self._many(list(student_ids)))
+            snapshots = await bounded(self._many(list(student_ids)))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # Whatever the database says no with, a student must see a calm grey page and the operator the reason.
+            # Whatever the database refuses with, a student sees a calm grey page and the operator the reason.
             if self.away_since is None:
                 self.away_since = datetime.now(UTC)
-                _log.warning("read model away", error=type(error).__name__)
+                _log.warning("read_model.became_unavailable", error=type(error).__name__)
             raise ReadModelError(self.away_since) from error
         self.away_since = None
-        return readings
+        return snapshots
 
-    async def answers(self) -> str | None:
+    async def probe(self) -> str | None:
         """A health probe: whether the views can be read."""
         await self.many(())
         return None
@@ -104,23 +104,23 @@ class ReadModel:
         for row in rows:
             by_student[row["student_id"]].append(row)
         return {
-            student_id: _reading(rows, attempts.get(student_id), submissions.get(student_id))
+            student_id: _snapshot(rows, attempts.get(student_id), submissions.get(student_id))
             for student_id, rows in by_student.items()
         }
 
 
-def _reading(rows: list[asyncpg.Record], attempt: Attempt | None, submission: Submission | None) -> StudentSnapshot:
-    heard: dict[str, ReceivedStatus] = {}
-    illegible: set[str] = set()
+def _snapshot(rows: list[asyncpg.Record], attempt: Attempt | None, submission: Submission | None) -> StudentSnapshot:
+    statuses: dict[str, ReceivedStatus] = {}
+    unreadable: set[str] = set()
     for row in rows:
         if row["department"] is None:
             continue
         status = _status(row["status"]) if row["status"] is not None else None
         if status is None:
-            illegible.add(row["department"])
+            unreadable.add(row["department"])
         else:
-            heard[row["department"]] = ReceivedStatus(status, row["heard_at"], row["readable"], row["alive_as_of"])
-    return StudentSnapshot(_case(rows[0]) if rows else None, heard, frozenset(illegible), attempt, submission)
+            statuses[row["department"]] = ReceivedStatus(status, row["heard_at"], row["readable"], row["alive_as_of"])
+    return StudentSnapshot(_case(rows[0]) if rows else None, statuses, frozenset(unreadable), attempt, submission)
 
 
 def _case(row: asyncpg.Record) -> Case:
@@ -141,7 +141,7 @@ def _case(row: asyncpg.Record) -> Case:
 
 @lru_cache(maxsize=20_000)
 def _status(text: str) -> StatusChanged | None:
-    """The status of a row, or None when it is none. Kept, because a live page reads the same rows again and again."""
+    """The status of a row, None when it cannot be decoded. Cached: live pages read the same rows again and again."""
     try:
         return StatusChanged.model_validate_json(text)
     except ValidationError:
@@ -182,19 +182,19 @@ def _submission(row: asyncpg.Record) -> Submission:
 
 def attested_facts(value: Any) -> dict[str, Attested]:
     """The column `facts` of `published.submission_v1`: department → what it attested."""
-    return {name: _attested(one) for name, one in _document(value).items()}
+    return {name: _attested(document) for name, document in _document(value).items()}
 
 
-def _attested(one: Mapping[str, Any]) -> Attested:
-    at = one.get("attested_at")
+def _attested(document: Mapping[str, Any]) -> Attested:
+    at = document.get("attested_at")
     return Attested(
-        version=int(one.get("version", 0)),
-        checks=_checks.validate_python(one.get("checks", ())),
+        version=int(document.get("version", 0)),
+        checks=_checks.validate_python(document.get("checks", ())),
         attested_at=datetime.fromisoformat(at) if at else None,
     )
 
 
 def _document(value: Any) -> dict[str, Any]:
-    """A json column, which asyncpg hands over as text."""
+    """A JSON column, which asyncpg returns as text."""
     document = json.loads(value) if isinstance(value, str) else value
     return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""The accepted submissions as the certificate desk and the public check read them, from the published views."""
+"""Accepted submissions in the published views, as the certificate desk and public verification read them."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ from services.gateway.read_model.types import (
     CertificateIssue,
     IssuedCertificate,
     OpenException,
-    ScannedRecord,
+    PublishedSubmission,
     Submission,
     SubmissionRecord,
 )
@@ -24,7 +24,7 @@ from services.kit.http.problems import Problem
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import public_keys
 
-MOST_RECENT: Final = 50
+MAX_RECENT: Final = 50
 _SUBMISSION: Final = """
 SELECT student_id, attempt_id, form_number, accepted_at, code, receipt, facts FROM published.submission_v1
 WHERE form_number = $1
@@ -64,7 +64,7 @@ class SubmissionRecords:
         return public_keys(await self.jwks())
 
     async def by_number(self, form_number: str) -> SubmissionRecord | None:
-        """The submission of a form, as it is at one instant."""
+        """The submission of a form, in one snapshot."""
 
         async def work(connection: Connection) -> SubmissionRecord | None:
             row = await connection.fetchrow(_SUBMISSION, form_number)
@@ -72,7 +72,7 @@ class SubmissionRecords:
                 return None
             issue = await connection.fetchrow(f"{_ISSUE} WHERE student_id = $1", row["student_id"])
             exceptions = await connection.fetch(_EXCEPTIONS, row["student_id"])
-            return _registered(row, issue, exceptions)
+            return _record(row, issue, exceptions)
 
         return await self._read(work)
 
@@ -84,10 +84,10 @@ class SubmissionRecords:
         return await self._read(work)
 
     async def handed_over_by(self, account: str, since: datetime) -> tuple[IssuedCertificate, ...]:
-        """What a clerk handed over, newest first, at most `MOST_RECENT`."""
+        """A clerk's handovers, newest first, at most `MAX_RECENT`."""
 
         async def work(connection: Connection) -> tuple[IssuedCertificate, ...]:
-            rows = await connection.fetch(_RECENT, account, since, MOST_RECENT)
+            rows = await connection.fetch(_RECENT, account, since, MAX_RECENT)
             return tuple(
                 IssuedCertificate(
                     row["form_number"], row["name"], row["issued_at"], TakenBy(row["issued_to"]), row["proxy_name"]
@@ -117,13 +117,11 @@ class SubmissionRecords:
             ) from error
 
 
-def _registered(
-    row: asyncpg.Record, issue: asyncpg.Record | None, exceptions: list[asyncpg.Record]
-) -> SubmissionRecord:
+def _record(row: asyncpg.Record, issue: asyncpg.Record | None, exceptions: list[asyncpg.Record]) -> SubmissionRecord:
     facts = attested_facts(row["facts"])
     number, code, at = row["form_number"], row["code"], row["accepted_at"]
     return SubmissionRecord(
-        record=ScannedRecord(row["student_id"], number, code, at, row["receipt"], facts),
+        published=PublishedSubmission(row["student_id"], number, code, at, row["receipt"], facts),
         submission=Submission(row["attempt_id"], number, at, code, "", facts),
         issue=_issue(issue) if issue else None,
         exceptions=tuple(

@@ -1,4 +1,4 @@
-"""What the gateway has read about one student, as plain values. Pure: the SQL is in `queries.py`."""
+"""What the gateway has read about one student, as plain values. Pure: the SQL is in `students` and `submissions`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, S
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One student's case, as the roster gave it. Empty text where the roster said nothing."""
+    """One student's case, as the roster has it. Empty text where the roster has nothing."""
 
     student_id: str
     version: int
@@ -35,7 +35,7 @@ class AttemptState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The newest attempt: what each department answered so far, and how it ended."""
+    """The newest attempt: the departments' answers so far, and how it ended."""
 
     attempt_id: UUID
     state: AttemptState
@@ -57,7 +57,7 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The accepted submission. `code` is what a person reads to a desk, `qr_text` what its scanner reads.
+    """The accepted submission. `code` is typed at a desk, `qr_text` read by its scanner.
 
     `qr_text` is empty in the rare case that a form does not fit a QR code: the desk checks it by number and code.
     """
@@ -76,30 +76,34 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class ReceivedStatus:
-    """One row of the view as a reader judges it: the newest status, and whether it can be relied on now."""
+    """A department's newest status of a student, and what tells whether it can be relied on now."""
 
     status: StatusChanged
-    heard_at: datetime
+    received_at: datetime
     readable: bool
+    """False when a newer status than this one arrived and cannot be decoded."""
     alive_as_of: datetime | None
-    """The source's newest alive mark on this student's partition; None when it never gave one."""
+    """The department's newest alive mark on this student's partition; None when there is none."""
+
+    def check(self, name: str) -> CheckStatus | None:
+        return next((one for one in self.status.checks if one.check == name), None)
 
 
 @dataclass(frozen=True, slots=True)
 class StudentSnapshot:
-    """Everything the published read model says about one student. `case` is None for somebody not on the roster."""
+    """The published read model of one student. `case` is None off the roster, `statuses` are by department."""
 
     case: Case | None
-    heard: Mapping[str, ReceivedStatus] = field(default_factory=dict)
-    illegible: frozenset[str] = frozenset()
-    """Departments whose word arrived and cannot be read at all: waiting, and for another reason than silence."""
+    statuses: Mapping[str, ReceivedStatus] = field(default_factory=dict)
+    unreadable: frozenset[str] = frozenset()
+    """Departments whose only status arrived and cannot be decoded: waiting, for another reason than silence."""
     attempt: Attempt | None = None
     submission: Submission | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadModelUnavailable:
-    """The read model cannot be reached since this instant: nothing is known, and nothing is green."""
+    """The read model does not answer since this instant: nothing is known, and no check passes."""
 
     since: datetime
 
@@ -131,7 +135,7 @@ class Command:
 
 @dataclass(frozen=True, slots=True)
 class CertificateIssue:
-    """Certificates handed over. `issued_by` is the clerk's account."""
+    """A recorded handover. `issued_by` is the clerk's account."""
 
     issued_at: datetime
     issued_by: str
@@ -142,7 +146,7 @@ class CertificateIssue:
 
 @dataclass(frozen=True, slots=True)
 class OpenException:
-    """What a department said against the student after the acceptance."""
+    """A check that a department took back after the acceptance."""
 
     department: str
     version: int
@@ -151,8 +155,8 @@ class OpenException:
 
 
 @dataclass(frozen=True, slots=True)
-class ScannedRecord:
-    """A published submission, as far as a form is compared with it."""
+class PublishedSubmission:
+    """What a form is compared with."""
 
     student_id: str
     form_number: str
@@ -164,9 +168,9 @@ class ScannedRecord:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRecord:
-    """One submission with what came after it."""
+    """One submission and what came after it."""
 
-    record: ScannedRecord
+    published: PublishedSubmission
     submission: Submission
     issue: CertificateIssue | None
     exceptions: tuple[OpenException, ...]
@@ -174,7 +178,7 @@ class SubmissionRecord:
 
 @dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """A line of what a clerk handed over."""
+    """One handover in a clerk's list."""
 
     form_number: str
     name: str

@@ -1,39 +1,40 @@
-"""The parts of a running gateway, as its routes get at them."""
+"""What routes depend on: the components of the running gateway, who is signed in, the language and the case."""
 
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, TypeVar
 
-from fastapi import Depends, Request
+from fastapi import Depends, FastAPI, Request
 
 from services.gateway.case.live import Hub
-from services.gateway.case.present import present
-from services.gateway.case.view_model import CasePage
+from services.gateway.case.progress import CaseProgress, case_progress
+from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.issue import CertificateIssueRequests
-from services.gateway.i18n.catalogue import Texts, catalogue, chosen
+from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
-from services.gateway.read_model.types import ReadModelUnavailable, StudentSnapshot
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.sessions import COOKIE, Session, Sessions
-from services.gateway.web.rate_limits import Limits
+from services.gateway.university import Site
+from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.pool import transient
 
 LANGUAGE_COOKIE = "__Host-language"
+C = TypeVar("C")
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in here, or no longer."""
+    """Nobody is signed in, or no longer."""
 
 
 class NotForYou(Exception):
-    """Somebody is signed in whom this page is not for: `desk` says whether it is the certificate desk's."""
+    """The page is not for the person signed in. `desk` tells whether it is the certificate desk's."""
 
     def __init__(self, session: Session, *, desk: bool) -> None:
         super().__init__("not for this person")
@@ -41,58 +42,63 @@ class NotForYou(Exception):
         self.desk = desk
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    settings: GatewaySettings
-    renderer: Renderer
-    sessions: Sessions
-    read_model: ReadModel
-    commands: StudentCommandTable
-    favourites: Favourites
-    openid: OpenIdClient
-    hub: Hub
-    register: SubmissionRecords
-    handing_over: CertificateIssueRequests
-    checks: Limits
-    printer: FormRenderer
-
-    async def case_page(
-        self, session: Session, texts: Texts
-    ) -> tuple[StudentSnapshot | ReadModelUnavailable, CasePage]:
-        """The page of the person of `session`, and what it rests on."""
-        reading = await self.read_model.of(session.student_id)
-        commands = await self.commands.newest(session.student_id)
-        house = self.renderer.house
-        return reading, present(reading, commands, house=house, texts=texts, now=datetime.now(UTC))
+def provide(app: FastAPI, *components: object) -> None:
+    """Make each of `components` what routes get for its type."""
+    app.state.components = {type(component): component for component in components}
 
 
-def gateway_of(request: Request) -> Gateway:
-    gateway: Gateway = request.app.state.gateway
-    return gateway
+def component(kind: type[C]) -> Callable[[Request], Awaitable[C]]:
+    async def provided(request: Request) -> C:
+        found: C = request.app.state.components[kind]
+        return found
+
+    return provided
+
+
+Settings = Annotated[GatewaySettings, Depends(component(GatewaySettings))]
+CurrentSite = Annotated[Site, Depends(component(Site))]
+Pages = Annotated[Renderer, Depends(component(Renderer))]
+SessionTable = Annotated[Sessions, Depends(component(Sessions))]
+Students = Annotated[ReadModel, Depends(component(ReadModel))]
+Submissions = Annotated[SubmissionRecords, Depends(component(SubmissionRecords))]
+Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable))]
+FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
+Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
+Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]
+Streams = Annotated[Hub, Depends(component(Hub))]
+OpenId = Annotated[OpenIdClient, Depends(component(OpenIdClient))]
+Printer = Annotated[FormRenderer, Depends(component(FormRenderer))]
 
 
 def texts_of(request: Request) -> Texts:
-    """The visitor's language: the remembered switch, else what the browser asks for."""
-    return catalogue(chosen(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")))
+    """The visitor's language: the one chosen on this browser, else what the browser asks for."""
+    return catalogue(preferred_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")))
 
 
-async def visitor(request: Request) -> Session | None:
-    """Who is signed in, or None."""
-    return await gateway_of(request).sessions.find(request.cookies.get(COOKIE))
+async def language(request: Request) -> Texts:
+    return texts_of(request)
 
 
-async def perhaps(request: Request) -> Session | None:
-    """Who is signed in, as far as can be known: the guide stays open while nobody can be recognised."""
+async def view_context(site: CurrentSite, texts: Annotated[Texts, Depends(language)]) -> ViewContext:
+    return ViewContext(site, texts, datetime.now(UTC))
+
+
+async def session_if_any(request: Request, sessions: SessionTable) -> Session | None:
+    return await sessions.find(request.cookies.get(COOKIE))
+
+
+async def session_if_known(request: Request, sessions: SessionTable) -> Session | None:
+    """Who is signed in, or None while the database does not answer: the guide stays open."""
     try:
-        return await visitor(request)
+        return await session_if_any(request, sessions)
     except Exception as error:
         if not transient(error):
             raise
         return None
 
 
-async def signed_in(session: Annotated[Session | None, Depends(visitor)]) -> Session:
-    """The student who is signed in. Raises `SignInNeeded`, and `NotForYou` for staff who are no students."""
+async def signed_in_student(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
+    """Raises `SignInNeeded`, and `NotForYou` for staff without a student number."""
     if session is None:
         raise SignInNeeded
     if not session.student_id:
@@ -100,8 +106,8 @@ async def signed_in(session: Annotated[Session | None, Depends(visitor)]) -> Ses
     return session
 
 
-async def at_the_desk(session: Annotated[Session | None, Depends(visitor)]) -> Session:
-    """The clerk of the certificate desk who is signed in. Raises `SignInNeeded`, `NotForYou`."""
+async def signed_in_clerk(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
+    """The clerk of the certificate desk. Raises `SignInNeeded`, `NotForYou`."""
     if session is None:
         raise SignInNeeded
     if CERTIFICATE_DESK not in session.roles:
@@ -109,9 +115,19 @@ async def at_the_desk(session: Annotated[Session | None, Depends(visitor)]) -> S
     return session
 
 
-Visitor = Annotated[Session | None, Depends(visitor)]
-Perhaps = Annotated[Session | None, Depends(perhaps)]
-SignedIn = Annotated[Session, Depends(signed_in)]
-Clerk = Annotated[Session, Depends(at_the_desk)]
-Language = Annotated[Texts, Depends(texts_of)]
-Parts = Annotated[Gateway, Depends(gateway_of)]
+Language = Annotated[Texts, Depends(language)]
+Context = Annotated[ViewContext, Depends(view_context)]
+Visitor = Annotated[Session | None, Depends(session_if_any)]
+KnownVisitor = Annotated[Session | None, Depends(session_if_known)]
+Student = Annotated[Session, Depends(signed_in_student)]
+Clerk = Annotated[Session, Depends(signed_in_clerk)]
+
+
+async def case_of_student(session: Student, students: Students, commands: Commands, context: Context) -> CaseProgress:
+    """How far the signed-in student's case is, read once a request."""
+    snapshot = await students.of(session.student_id)
+    newest = await commands.newest(session.student_id)
+    return case_progress(snapshot, newest, context.site, context.now)
+
+
+CurrentCase = Annotated[CaseProgress, Depends(case_of_student)]

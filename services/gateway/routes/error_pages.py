@@ -1,11 +1,11 @@
-"""Errors as a student meets them: a calm page in their language. The API and the health routes answer problems."""
+"""Errors as a visitor meets them: a calm page in their language. The API and the health routes answer problems."""
 
 from typing import Final
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from services.gateway.case.live import TooManyStreams
@@ -13,7 +13,7 @@ from services.gateway.routes.dependencies import NotForYou, SignInNeeded, texts_
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem
 
-_MACHINES: Final = ("/api/", "/health/", "/metrics", "/openapi.json", "/docs", "/.well-known/")
+_NOT_PAGES: Final = ("/api/", "/health/", "/metrics", "/openapi.json", "/docs", "/.well-known/")
 _KINDS: Final = {
     400: "invalid",
     403: "forbidden",
@@ -42,41 +42,21 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         async def handler(request: Request, error: Exception) -> Response:
             answer = inner(request, error)
             problem = answer if isinstance(answer, Response) else await answer
-            return shown(renderer, request, problem)
+            return readable(renderer, request, problem)
 
         app.add_exception_handler(kind, handler)
 
     for kind in (Problem, RequestValidationError, HTTPException, Exception):
         wrap(kind)
 
-    async def needs_sign_in(request: Request, error: Exception) -> Response:
-        if request.url.path.startswith(_MACHINES):
-            return Problem(
-                401,
-                "sign-in-needed",
-                title="Nobody is signed in",
-                detail="Sign in at /sign-in with a browser; the session cookie comes with the requests after.",
-            ).response()
-        if request.method == "GET":
-            return RedirectResponse(f"/sign-in?next={_place(request.url.path)}", 303)
-        t = texts_of(request)
-        body = renderer.page(
-            "sign_in.html",
-            t,
-            session=None,
-            back="/",
-            title=t("sign.needed_title"),
-            paragraphs=[t("sign.not_done")],
-            provider_out="",
-            place=_place(_sent_from(request)),
-        )
-        return HTMLResponse(body, 401)
+    async def sign_in_needed(request: Request, error: Exception) -> Response:
+        return _sign_in_needed(renderer, request)
 
     async def not_for_you(request: Request, error: Exception) -> Response:
         assert isinstance(error, NotForYou)
         return _not_for_you(renderer, request, error)
 
-    async def too_many(request: Request, error: Exception) -> Response:
+    async def too_many_streams(request: Request, error: Exception) -> Response:
         return Problem(
             429,
             "too-many-streams",
@@ -85,68 +65,87 @@ def install(app: FastAPI, renderer: Renderer) -> None:
             headers={"Retry-After": "30"},
         ).response()
 
-    app.add_exception_handler(SignInNeeded, needs_sign_in)
+    app.add_exception_handler(SignInNeeded, sign_in_needed)
     app.add_exception_handler(NotForYou, not_for_you)
-    app.add_exception_handler(TooManyStreams, too_many)
+    app.add_exception_handler(TooManyStreams, too_many_streams)
 
 
-def _place(path: str) -> str:
-    """Where one goes after signing in: the name of a page, never an address."""
-    return _NEXT.get(path, "desk" if path.startswith("/desk/") else "case")
-
-
-def _sent_from(request: Request) -> str:
-    """The path of the page whose form was sent."""
-    try:
-        path = urlsplit(request.headers.get("referer", "")).path
-    except ValueError:
-        path = ""
-    return path or request.url.path
-
-
-def shown(renderer: Renderer, request: Request, problem: Response) -> Response:
-    """`problem` as whoever asked can read it."""
-    if request.url.path.startswith(_MACHINES):
+def readable(renderer: Renderer, request: Request, problem: Response) -> Response:
+    """`problem` for a program, a page for a browser."""
+    if request.url.path.startswith(_NOT_PAGES):
         return problem
     return error_page(renderer, request, problem)
 
 
 def error_page(renderer: Renderer, request: Request, problem: Response) -> Response:
     """The page for the status of `problem`."""
-    t = texts_of(request)
+    texts = texts_of(request)
     kind = _KINDS.get(problem.status_code, "unexpected" if problem.status_code >= 500 else "invalid")
-    body = renderer.page(
-        "message.html",
-        t,
+    return renderer.message(
+        texts,
+        title=texts(f"error.{kind}_title"),
+        paragraphs=[texts(f"error.{kind}_text")],
+        session=None,
+        action=("/", texts("error.back_home")),
+        status=problem.status_code,
+        headers={name: value for name, value in problem.headers.items() if name in ("retry-after", "allow")},
+        contact=renderer.site.university.support,
+    )
+
+
+def _sign_in_needed(renderer: Renderer, request: Request) -> Response:
+    """A page asked for by link leads to the sign-in; a form post was not done, and says so."""
+    if request.url.path.startswith(_NOT_PAGES):
+        return Problem(
+            401,
+            "sign-in-needed",
+            title="Nobody is signed in",
+            detail="Sign in at /sign-in with a browser; the session cookie comes with the requests after.",
+        ).response()
+    if request.method == "GET":
+        return RedirectResponse(f"/sign-in?next={_page_name(request.url.path)}", 303)
+    texts = texts_of(request)
+    return renderer.page(
+        "sign_in.html",
+        texts,
         session=None,
         back="/",
-        title=t(f"error.{kind}_title"),
-        paragraphs=[t(f"error.{kind}_text")],
-        open_lines=(),
-        contacts=(renderer.house.university.support,),
-        actions=[("/", t("error.back_home"), "second")],
+        status=401,
+        title=texts("sign.needed_title"),
+        paragraphs=[texts("sign.not_done")],
+        provider_out="",
+        place=_page_name(_sent_from(request)),
     )
-    kept = {name: value for name, value in problem.headers.items() if name in ("retry-after", "allow")}
-    return HTMLResponse(body, problem.status_code, headers=kept)
 
 
 def _not_for_you(renderer: Renderer, request: Request, error: NotForYou) -> Response:
-    """Says in words whom the page is for, and where this person's own page is."""
-    if request.url.path.startswith(_MACHINES):
+    """Whom the page is for, and where this person's own page is."""
+    if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             403, "not-for-you", title="This is for students", detail="The account that is signed in has no student id."
         ).response()
-    t = texts_of(request)
+    texts = texts_of(request)
     kind, own = ("desk", "/case") if error.desk else ("student", "/desk")
-    body = renderer.page(
-        "message.html",
-        t,
+    return renderer.message(
+        texts,
+        title=texts(f"only.{kind}_title"),
+        paragraphs=[texts(f"only.{kind}_text")],
         session=error.session,
-        back="/",
-        title=t(f"only.{kind}_title"),
-        paragraphs=[t(f"only.{kind}_text")],
-        open_lines=(),
-        contacts=(renderer.house.university.support,),
-        actions=[(own, t("only.own_page"), "second")],
+        action=(own, texts("only.own_page")),
+        status=403,
+        contact=renderer.site.university.support,
     )
-    return HTMLResponse(body, 403)
+
+
+def _page_name(path: str) -> str:
+    """The page to return to after signing in: a name, never an address."""
+    return _NEXT.get(path, "desk" if path.startswith("/desk/") else "case")
+
+
+def _sent_from(request: Request) -> str:
+    """The path of the page whose form was posted."""
+    try:
+        path = urlsplit(request.headers.get("referer", "")).path
+    except ValueError:
+        path = ""
+    return path or request.url.path

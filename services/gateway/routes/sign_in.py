@@ -1,19 +1,21 @@
 """Sign-in at the university's OpenID provider, and sign-out. The student id comes from the provider's claim alone."""
 
 import secrets
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
+from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter, ValidationError
 
 from schemas.events import StudentId
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
-from services.gateway.routes.dependencies import Gateway, Language, Parts, Visitor
+from services.gateway.routes.dependencies import Language, OpenId, Pages, SessionTable, Settings, Streams, Visitor
+from services.gateway.settings import GatewaySettings
 from services.gateway.tables.sessions import COOKIE
 from services.gateway.web.csrf import CsrfForm, check_csrf
+from services.gateway.web.renderer import Renderer
 from services.kit.names import CERTIFICATE_DESK
 
 SIGN_IN_COOKIE: Final = "__Host-sign-in"
@@ -29,13 +31,13 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sign-in")
-async def sign_in(parts: Parts, t: Language, next: str = "case") -> Response:
+async def sign_in(openid: OpenId, settings: Settings, pages: Pages, texts: Language, next: str = "case") -> Response:
     """Send the browser to the provider; a cookie keeps the state, nonce and verifier that its answer must match."""
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     try:
-        address = await parts.openid.authorization_url(state, nonce, verifier, _callback(parts))
+        address = await openid.authorization_url(state, nonce, verifier, _callback(settings))
     except ProviderUnavailable as error:
-        return _provider_unavailable(parts, t, error)
+        return _provider_unavailable(pages, texts, error)
     response = RedirectResponse(address, 303)
     destination = next if next in _DESTINATIONS else "case"
     _set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{destination}", _SIGN_IN_S)
@@ -43,25 +45,34 @@ async def sign_in(parts: Parts, t: Language, next: str = "case") -> Response:
 
 
 @router.get("/sign-in/callback")
-async def callback(request: Request, parts: Parts, t: Language, code: str = "", state: str = "") -> Response:
+async def callback(
+    request: Request,
+    openid: OpenId,
+    settings: Settings,
+    sessions: SessionTable,
+    pages: Pages,
+    texts: Language,
+    code: str = "",
+    state: str = "",
+) -> Response:
     """Exchange the provider's answer for a session under a new id, whatever id the browser had."""
     pieces = request.cookies.get(SIGN_IN_COOKIE, "").split(".")
     if len(pieces) != 4 or not code or not secrets.compare_digest(pieces[0].encode(), state.encode()):
-        return _refused(parts, t, t("sign.failed_text"), 400)
+        return _refused(pages, texts, texts("sign.failed_text"), 400)
     _, nonce, verifier, destination = pieces
     try:
-        identity = await parts.openid.exchange(code, verifier, nonce, _callback(parts))
+        identity = await openid.exchange(code, verifier, nonce, _callback(settings))
     except SignInRefused as error:
         _log.info("sign_in.refused", reason=error.reason.value)
-        return _refused(parts, t, t("sign.failed_text"), 403)
+        return _refused(pages, texts, texts("sign.failed_text"), 403)
     except ProviderUnavailable as error:
-        return _provider_unavailable(parts, t, error)
+        return _provider_unavailable(pages, texts, error)
     student_id, roles = _student_id(identity.student_id), identity.roles & _ROLES
     if student_id is None and not roles:
-        return _refused(parts, t, t("sign.no_student"), 403)
+        return _refused(pages, texts, texts("sign.no_student"), 403)
     if student_id is None:
         destination = "desk"
-    session_id = await parts.sessions.start(
+    session_id = await sessions.start(
         student_id=student_id,
         issuer=identity.issuer,
         subject=identity.subject,
@@ -70,35 +81,35 @@ async def callback(request: Request, parts: Parts, t: Language, code: str = "", 
         roles=roles,
     )
     response = RedirectResponse(_DESTINATIONS.get(destination, "/case"), 303)
-    _set_cookie(response, COOKIE, session_id, parts.settings.session_life_s)
+    _set_cookie(response, COOKIE, session_id, settings.session_life_s)
     _drop_cookie(response, SIGN_IN_COOKIE)
     return response
 
 
 @router.post("/sign-out")
-async def sign_out(parts: Parts, session: Visitor, form: CsrfForm) -> Response:
+async def sign_out(sessions: SessionTable, streams: Streams, session: Visitor, form: CsrfForm) -> Response:
     """End the session and its live pages; without a session it is no error."""
     if session is not None:
         check_csrf(session, form.csrf)
-        await parts.sessions.end(session.id_hash)
-        parts.hub.end(session.id_hash)
+        await sessions.end(session.id_hash)
+        streams.end(session.id_hash)
     response = RedirectResponse("/signed-out", 303)
     _drop_cookie(response, COOKIE)
     return response
 
 
 @router.get("/signed-out")
-async def signed_out(parts: Parts, t: Language) -> Response:
+async def signed_out(openid: OpenId, settings: Settings, pages: Pages, texts: Language) -> Response:
     """Confirm the sign-out, with a link to sign out at the provider too."""
     try:
-        provider = await parts.openid.logout_url(f"{parts.settings.origin}/signed-out")
+        provider = await openid.logout_url(f"{settings.origin}/signed-out")
     except ProviderUnavailable:
         provider = None
-    return _page(parts, t, t("sign.out_title"), [t("sign.out_text")], 200, provider or "")
+    return _page(pages, texts, texts("sign.out_title"), [texts("sign.out_text")], 200, provider or "")
 
 
-def _callback(parts: Gateway) -> str:
-    return f"{parts.settings.origin}/sign-in/callback"
+def _callback(settings: GatewaySettings) -> str:
+    return f"{settings.origin}/sign-in/callback"
 
 
 def _student_id(claimed: str | None) -> str | None:
@@ -108,20 +119,29 @@ def _student_id(claimed: str | None) -> str | None:
         return None
 
 
-def _provider_unavailable(parts: Gateway, t: Texts, error: ProviderUnavailable) -> Response:
+def _provider_unavailable(pages: Renderer, texts: Texts, error: ProviderUnavailable) -> Response:
     _log.warning("identity_provider.unavailable", reason=error.reason.value)
-    return _page(parts, t, t("sign.failed_title"), [t("sign.away_text")], 503, "")
+    return _page(pages, texts, texts("sign.failed_title"), [texts("sign.away_text")], 503, "")
 
 
-def _refused(parts: Gateway, t: Texts, text: str, status: int) -> Response:
-    response = _page(parts, t, t("sign.failed_title"), [text], status, "")
+def _refused(pages: Renderer, texts: Texts, text: str, status: int) -> Response:
+    response = _page(pages, texts, texts("sign.failed_title"), [text], status, "")
     _drop_cookie(response, SIGN_IN_COOKIE)
     return response
 
 
-def _page(parts: Gateway, t: Texts, title: str, paragraphs: list[str], status: int, provider_out: str) -> Response:
-    values: dict[str, Any] = {"title": title, "paragraphs": paragraphs, "provider_out": provider_out, "place": "case"}
-    return HTMLResponse(parts.renderer.page("sign_in.html", t, session=None, back="/", **values), status)
+def _page(pages: Renderer, texts: Texts, title: str, paragraphs: list[str], status: int, provider_out: str) -> Response:
+    return pages.page(
+        "sign_in.html",
+        texts,
+        session=None,
+        back="/",
+        status=status,
+        title=title,
+        paragraphs=paragraphs,
+        provider_out=provider_out,
+        place="case",
+    )
 
 
 def _set_cookie(response: Response, name: str, value: str, max_age_s: int) -> None:

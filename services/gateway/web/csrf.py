@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from fastapi import Form
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.gateway.i18n.formats import Language
 from services.gateway.tables.sessions import Session
 from services.kit.http.problems import Problem
+from services.kit.message_format import Language
 
 
 class _Form(BaseModel):

@@ -1,16 +1,22 @@
+"""Token buckets: requests by key, and public verifications by address and altogether."""
+
 from collections import OrderedDict
 from typing import Final
 
 from services.kit.http.problems import Problem
 
-_MOST_BUCKETS: Final = 20_000
+_MAX_BUCKETS: Final = 20_000
+# An office behind one address checks a pile of forms; all the world together cannot search the 2^39.6 codes.
+VERIFY_ADDRESS_RATE, VERIFY_ADDRESS_BURST = 0.2, 20.0
+VERIFY_TOTAL_RATE, VERIFY_TOTAL_BURST = 5.0, 100.0
+_TOTAL: Final = b""
 
 
 class TokenBuckets:
-    """Token buckets by key: `rate` tokens a second up to `burst`. The least recently used are forgotten first."""
+    """Token buckets by key: `rate` tokens a second up to `burst`. The least recently used are dropped first."""
 
-    def __init__(self, rate: float, burst: float, most: int = _MOST_BUCKETS) -> None:
-        self._rate, self._burst, self._most = rate, burst, most
+    def __init__(self, rate: float, burst: float, max_buckets: int = _MAX_BUCKETS) -> None:
+        self._rate, self._burst, self._max_buckets = rate, burst, max_buckets
         self._levels: OrderedDict[bytes, tuple[float, float]] = OrderedDict()
 
     def take(self, key: bytes, cost: float, now_s: float) -> float:
@@ -19,31 +25,21 @@ class TokenBuckets:
         level = min(self._burst, level + (now_s - at) * self._rate)
         granted = level >= cost
         self._levels[key] = (level - cost if granted else level, now_s)
-        if len(self._levels) > self._most:
+        if len(self._levels) > self._max_buckets:
             self._levels.popitem(last=False)
         return 0.0 if granted else (cost - level) / self._rate
 
 
-# An office behind one address checks a pile of forms; all the world together cannot search the 2^39.6 codes.
-CHECK_ADDRESS_RATE, CHECK_ADDRESS_BURST = 0.2, 20.0
-
-
-CHECK_ALL_RATE, CHECK_ALL_BURST = 5.0, 100.0
-
-
-_EVERYBODY: Final = b""
-
-
-class Limits:
-    """Checks by client address, and by everybody together. Bounded: the oldest addresses are forgotten first."""
+class VerificationLimits:
+    """Public verifications by client address, and altogether."""
 
     def __init__(self) -> None:
-        self._addresses = TokenBuckets(CHECK_ADDRESS_RATE, CHECK_ADDRESS_BURST)
-        self._all = TokenBuckets(CHECK_ALL_RATE, CHECK_ALL_BURST)
+        self._addresses = TokenBuckets(VERIFY_ADDRESS_RATE, VERIFY_ADDRESS_BURST)
+        self._total = TokenBuckets(VERIFY_TOTAL_RATE, VERIFY_TOTAL_BURST)
 
     def take(self, address: str, now_s: float) -> None:
-        """Raises a 429 `Problem` for one check too many."""
-        wait_s = self._addresses.take(address.encode(), 1.0, now_s) or self._all.take(_EVERYBODY, 1.0, now_s)
+        """Raises a 429 `Problem` for one verification too many."""
+        wait_s = self._addresses.take(address.encode(), 1.0, now_s) or self._total.take(_TOTAL, 1.0, now_s)
         if wait_s:
             raise Problem(
                 429,

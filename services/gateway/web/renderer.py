@@ -1,15 +1,18 @@
 """Page models into HTML: one Jinja environment with escaping on and every missing name an error."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from services.gateway.case.view_model import CasePage
+from services.gateway.case.view_model import CasePage, CheckView
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import phone_parts
+from services.gateway.tables.sessions import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
 from services.kit.names import CERTIFICATE_DESK
@@ -18,12 +21,12 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 class Renderer:
-    """Renders pages of one university. `folder` is its configuration, where its logo is."""
+    """Renders the pages of one university. `folder` is its configuration, where its logo and pictures are."""
 
-    def __init__(self, house: Site, folder: Path) -> None:
-        self.house = house
+    def __init__(self, site: Site, folder: Path) -> None:
+        self.site = site
         self.assets = Assets(STATIC, folder, folder / PICTURES)
-        university = house.university
+        university = site.university
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -42,17 +45,57 @@ class Renderer:
             CERTIFICATE_DESK=CERTIFICATE_DESK,
         )
 
-    def page(self, template: str, texts: Texts, *, session: object, back: str, **values: Any) -> str:
-        """A whole page. `session` is None for somebody not signed in; `back` is the page's own address."""
-        return self._environment.get_template(template).render(t=texts, session=session, back=back, **values)
+    def page(
+        self,
+        template: str,
+        texts: Texts,
+        *,
+        session: Session | None,
+        back: str,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **values: Any,
+    ) -> HTMLResponse:
+        """A whole page. `session` is None for a visitor not signed in; `back` is the page's own address."""
+        html = self._environment.get_template(template).render(t=texts, session=session, back=back, **values)
+        return HTMLResponse(html, status, headers)
+
+    def message(
+        self,
+        texts: Texts,
+        *,
+        title: str,
+        paragraphs: Sequence[str],
+        session: Session | None,
+        action: tuple[str, str],
+        back: str = "/",
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        open_checks: Sequence[CheckView] = (),
+        contact: Contact | None = None,
+    ) -> HTMLResponse:
+        """A page that only says something. `action` is the address and label of its one link."""
+        return self.page(
+            "message.html",
+            texts,
+            session=session,
+            back=back,
+            status=status,
+            headers=headers,
+            title=title,
+            paragraphs=paragraphs,
+            open_checks=open_checks,
+            contact_shown=contact,
+            action=action,
+        )
 
     def live(self, page: CasePage, texts: Texts) -> str:
-        """The part of the information page that turns while one looks."""
+        """The part of the information page that live updates replace."""
         return self._environment.get_template("live.html").render(t=texts, page=page)
 
 
 def mark(value: object) -> str:
-    """A short name of a value: equal values have the same, so a browser replaces only what differs."""
+    """A short hash of a value: a browser replaces only the parts whose mark differs."""
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 

@@ -18,6 +18,7 @@ from services.kit.http import auth
 from services.kit.http.auth import Principal
 from services.kit.http.problems import Problem
 from services.kit.manifests import DepartmentManifest
+from services.kit.message_format import fill
 from services.kit.names import desk_role
 from services.kit.operations import Held, OperationBody, Refused
 
@@ -156,8 +157,8 @@ async def _changed(
 def refusal(department: DepartmentManifest, refused: Refused) -> Problem:
     """The department's own no, in its own words."""
     text = department.refusals.get(refused.reason.code)
-    detail = text.en.format_map(refused.reason.parameters) if text else refused.reason.code
-    detail_zh = text.zh.format_map(refused.reason.parameters) if text else refused.reason.code
+    detail = fill(text.en, refused.reason.parameters, "en") if text else refused.reason.code
+    detail_zh = fill(text.zh, refused.reason.parameters, "zh") if text else refused.reason.code
     return Problem(
         409,
         "refused",

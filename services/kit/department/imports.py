@@ -5,6 +5,7 @@ from typing import Any, Final
 from services.kit.department.desk import Desk
 from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
 from services.kit.manifests import DepartmentManifest
+from services.kit.message_format import fill
 from services.kit.names import desk_role as desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
@@ -19,7 +20,8 @@ def refusal_of(department: DepartmentManifest) -> Callable[[Refused], str]:
         text = department.refusals.get(refused.reason.code)
         if text is None:
             return plain_refusal(refused)
-        return " ".join(each.format(**refused.reason.parameters) for each in (text.zh, text.en))
+        parameters = refused.reason.parameters
+        return f"{fill(text.zh, parameters, 'zh')} {fill(text.en, parameters, 'en')}"
 
     return words
 

@@ -19,7 +19,7 @@ _free = iter(PEOPLE)
 async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
-    with running_gateway(database, read_model, (*PEOPLE, STAFF), streams_sessions_every_s=1.0) as running:
+    with running_gateway(database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0) as running:
         yield running
 
 

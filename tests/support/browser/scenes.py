@@ -169,18 +169,18 @@ async def waiting(stage: Stage, actor: Actor) -> None:
 async def blocked(stage: Stage, actor: Actor) -> None:
     """Something to do at every department but one that has not spoken."""
     await stage.clearance.open(actor.student_id, name=RARE)
-    await say(stage, actor, {name: one for name, one in case_samples.blocked().heard.items() if name != "archives"})
+    await say(stage, actor, {name: one for name, one in case_samples.blocked().statuses.items() if name != "archives"})
 
 
 async def nearly(stage: Stage, actor: Actor) -> None:
     await stage.clearance.open(actor.student_id)
-    await say(stage, actor, case_samples.nearly().heard)
+    await say(stage, actor, case_samples.nearly().statuses)
 
 
 async def card_open(stage: Stage, actor: Actor) -> None:
     """Only the library card is in the way."""
     await stage.clearance.open(actor.student_id)
-    await say(stage, actor, case_samples.card_open().heard)
+    await say(stage, actor, case_samples.card_open().statuses)
 
 
 async def card_asked(stage: Stage, actor: Actor) -> None:
@@ -219,14 +219,14 @@ async def objected(stage: Stage, actor: Actor) -> None:
     await blocked(stage, actor)
     await stage.clearance.all_clear(actor.student_id)
     await stage.ask(actor, "/submit")
-    await say(stage, actor, {"finance": case_samples.blocked().heard["finance"]}, version=5)
+    await say(stage, actor, {"finance": case_samples.blocked().statuses["finance"]}, version=5)
     await _attempt(stage, actor, "refused", objections={"finance": [ARREARS.model_dump(mode="json")]})
 
 
 async def completed(stage: Stage, actor: Actor) -> None:
     """Accepted, signed, and every department's word as it was."""
     await stage.clearance.accept_signed(actor.student_id, name=RARE)
-    await say(stage, actor, case_samples.clear().heard)
+    await say(stage, actor, case_samples.clear().statuses)
 
 
 async def not_served(stage: Stage, actor: Actor) -> None:

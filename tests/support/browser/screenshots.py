@@ -128,7 +128,7 @@ async def write(shots: list[Shot], folder: Path, kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
     # One browser checks the forms of everybody here; a public address may check twenty and then waits.
-    rate_limits.CHECK_ADDRESS_BURST = rate_limits.CHECK_ALL_BURST = 10_000.0
+    rate_limits.VERIFY_ADDRESS_BURST = rate_limits.VERIFY_TOTAL_BURST = 10_000.0
     async with alone() as stage, chromium(program) as browser:
         for shot in shots:
             page = await take(browser, stage, shot)

@@ -103,7 +103,7 @@ class Clearance:
 
     async def all_clear(self, student_id: str) -> None:
         """Every department's word on the student is a pass."""
-        for department, heard in case_samples.clear().heard.items():
+        for department, heard in case_samples.clear().statuses.items():
             await self.say(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
 
     async def all_clear_library(self, student_id: str, version: int) -> None:
@@ -119,7 +119,7 @@ class Clearance:
                 "attested_at": "2026-06-08T02:00:00.000000Z",
                 "checks": [one.model_dump(mode="json") for one in heard.status.checks],
             }
-            for name, heard in case_samples.clear().heard.items()
+            for name, heard in case_samples.clear().statuses.items()
         }
         await self._run("UPDATE student_case SET state = 'completed', version = 2 WHERE student_id = $1", student_id)
         form = Signed(student_id, number, code, "a.b.c", qr_text, f"k-{uuid4()}")
@@ -245,7 +245,7 @@ def _attested(attempt_id: UUID, student_id: str, now: datetime) -> dict[str, Att
             checks=heard.status.checks,
             attested_at=now,
         )
-        for department, heard in case_samples.clear().heard.items()
+        for department, heard in case_samples.clear().statuses.items()
     }
 
 

@@ -17,7 +17,7 @@ ATTEMPT = UUID("6f3f3a5e-2f10-4c29-9d4e-9d9a5b9f2a01")
 
 
 @cache
-def house(freshness_bound_s: int = 60) -> Site:
+def site(freshness_bound_s: int = 60) -> Site:
     return Site(load(FOLDER), departments(FOLDER, SERVICES), freshness_bound_s)
 
 
@@ -47,7 +47,7 @@ def check(name: str, facts: Mapping[str, Any], *reasons: Reason) -> dict[str, An
     }
 
 
-def heard(
+def received(
     department: str,
     checks: list[dict[str, Any]],
     *,
@@ -92,19 +92,19 @@ def library(
     borrowing: dict[str, Any] | None = None, thesis: dict[str, Any] | None = None, **more: Any
 ) -> ReceivedStatus:
     checks = [borrowing or check("borrowing", BORROWING), thesis or check("thesis", {"thesis": "approved"})]
-    return heard("library", checks, **more)
+    return received("library", checks, **more)
 
 
 def archives(state: str = "approved", *reasons: Reason, **more: Any) -> ReceivedStatus:
-    return heard("archives", [check("thesis", {"thesis": state}, *reasons)], **more)
+    return received("archives", [check("thesis", {"thesis": state}, *reasons)], **more)
 
 
 def dorm(rooms: list[dict[str, Any]], *reasons: Reason, **more: Any) -> ReceivedStatus:
-    return heard("dorm", [check("check-out", {"residences": rooms}, *reasons)], **more)
+    return received("dorm", [check("check-out", {"residences": rooms}, *reasons)], **more)
 
 
 def finance(rows: list[dict[str, Any]], total: str, *reasons: Reason, **more: Any) -> ReceivedStatus:
-    return heard("finance", [check("arrears", {"rows": rows, "total": total}, *reasons)], **more)
+    return received("finance", [check("arrears", {"rows": rows, "total": total}, *reasons)], **more)
 
 
 def clear() -> StudentSnapshot:
@@ -114,7 +114,7 @@ def clear() -> StudentSnapshot:
 
 def nearly() -> StudentSnapshot:
     waiting = check("thesis", {"thesis": "in-review"}, Reason(code="thesis-in-review"))
-    return StudentSnapshot(case(), {**clear().heard, "library": library(thesis=waiting)})
+    return StudentSnapshot(case(), {**clear().statuses, "library": library(thesis=waiting)})
 
 
 def blocked() -> StudentSnapshot:
@@ -139,17 +139,17 @@ def blocked() -> StudentSnapshot:
 
 def card_open() -> StudentSnapshot:
     borrowing = check("borrowing", CARD_ACTIVE, Reason(code="card-not-cancelled"))
-    return StudentSnapshot(case(), {**clear().heard, "library": library(borrowing)})
+    return StudentSnapshot(case(), {**clear().statuses, "library": library(borrowing)})
 
 
 def waiting() -> StudentSnapshot:
     """The archives never spoke, the dormitories fell silent, nobody lived on campus."""
-    said = dict(clear().heard)
+    said = dict(clear().statuses)
     del said["archives"]
     return StudentSnapshot(case(), {**said, "dorm": dorm([], ago_s=90_000, alive_ago_s=900)})
 
 
 def completed() -> StudentSnapshot:
-    facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().heard.items()}
+    facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().statuses.items()}
     submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "7KQ4-M2XD", "LXF1:SAMPLE", facts)
-    return StudentSnapshot(case(CaseState.COMPLETED), clear().heard, submission=submission)
+    return StudentSnapshot(case(CaseState.COMPLETED), clear().statuses, submission=submission)

@@ -5,7 +5,7 @@ import pytest
 from services.gateway.image_size import size_of
 from services.gateway.university import CONFIGURATIONS, PICTURES
 
-PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big")
+PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR" + (640).to_bytes(4, "big") + (480).to_bytes(4, "big") + bytes(40)
 
 
 def webp(kind: bytes, body: bytes) -> bytes:
@@ -28,7 +28,7 @@ def test_the_size_is_read_from_the_first_bytes(body: bytes, size: tuple[int, int
 
 @pytest.mark.parametrize("body", [b"", b"GIF89a", PNG[:20], webp(b"VP8 ", bytes(10)), webp(b"ALPH", b"")])
 def test_what_is_no_picture_is_said(body: bytes) -> None:
-    with pytest.raises(ValueError, match="neither a WebP nor a PNG"):
+    with pytest.raises(ValueError, match="no picture"):
         size_of(body)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from services.gateway.case.present import present
+from services.gateway.case.progress import case_progress
+from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import ReadModelUnavailable, StudentSnapshot
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
@@ -18,8 +20,8 @@ from services.kit.manifests import SERVICES
 from tests.support.samples import case_samples
 
 FOLDER = CONFIGURATIONS / "lakeside"
-HOUSE = Site(load(FOLDER), departments(FOLDER, SERVICES), 60)
-RENDERER = Renderer(HOUSE, FOLDER)
+SITE = Site(load(FOLDER), departments(FOLDER, SERVICES), 60)
+RENDERER = Renderer(SITE, FOLDER)
 SESSION: Any = SimpleNamespace(csrf="a token")
 READINGS = {
     "clear": case_samples.clear(),
@@ -32,7 +34,8 @@ READINGS = {
 
 def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> str:
     texts = catalogue("en" if language == "en" else "zh")
-    page = present(reading, (), house=HOUSE, texts=texts, now=case_samples.NOW)
+    progress = case_progress(reading, (), SITE, case_samples.NOW)
+    page = present(ViewContext(SITE, texts, case_samples.NOW), progress)
     pages = [
         RENDERER.page("case.html", texts, session=SESSION, back="/case", page=page),
         RENDERER.page("guide.html", texts, session=None, back="/", kept=False),
@@ -40,7 +43,7 @@ def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> 
     if page.form:
         values: dict[str, Any] = {"page": page, "form": page.form, "square": ""}
         pages.append(RENDERER.page("completed.html", texts, session=SESSION, back="/completed", **values))
-    return "".join(pages)
+    return "".join(bytes(page.body).decode() for page in pages)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])
@@ -75,8 +78,9 @@ def test_a_university_may_have_no_pictures_at_all(tmp_path: Path) -> None:
     path = folder / "university.toml"
     plain = path.read_text("utf-8").replace(', picture = "lake"', "")
     path.write_text(plain[: plain.index("[pictures.lake]")], "utf-8")
-    house = Site(load(folder), departments(folder, SERVICES), 60)
-    html = Renderer(house, folder).page("guide.html", catalogue("zh"), session=None, back="/", kept=False)
+    site = Site(load(folder), departments(folder, SERVICES), 60)
+    page = Renderer(site, folder).page("guide.html", catalogue("zh"), session=None, back="/", kept=False)
+    html = bytes(page.body).decode()
     assert "<img" not in html[html.index('id="questions"') :]
 
 
@@ -84,7 +88,7 @@ def test_a_university_may_have_no_pictures_at_all(tmp_path: Path) -> None:
     ("wrong", "said"),
     [
         (lambda folder: (folder / "pictures" / "lake.png").unlink(), "pictures.lake: lake.png is not in"),
-        (lambda folder: (folder / "pictures" / "lake.png").write_bytes(b"no picture"), "neither a WebP nor a PNG"),
+        (lambda folder: (folder / "pictures" / "lake.png").write_bytes(b"no picture"), "this is no picture"),
         (lambda folder: _changed(folder, "[pictures.lake]", "[pictures.sea]"), r"no \[pictures.lake\]"),
         (lambda folder: _changed(folder, 'zh = "lake.png"', 'zh = "../logo.svg"'), "pictures.lake.file.zh"),
         (lambda folder: _changed(folder, 'zh = "镜湖校区的湖。"', 'zh = ""'), "pictures.lake.alt.zh"),
@@ -114,7 +118,7 @@ def test_what_a_department_sends_is_text_and_never_markup() -> None:
     hostile = case_samples.dorm(
         [{**case_samples.ROOM, "room": "<script>alert(1)</script>", "handler": '"><img src=x>'}]
     )
-    reading = StudentSnapshot(case_samples.case(name="<b>名"), {**case_samples.clear().heard, "dorm": hostile})
+    reading = StudentSnapshot(case_samples.case(name="<b>名"), {**case_samples.clear().statuses, "dorm": hostile})
     html = rendered(reading, "zh")
     assert "<script>alert" not in html
     assert "<img src=x>" not in html

@@ -1,7 +1,6 @@
 """Every code a department's rules can give has its words, in both languages, with the places it fills and no other."""
 
 import ast
-import string
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from services.kit.department.rules import DepartmentRules
 from services.kit.department.student_commands import REFUSALS
 from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldOnPage, Text, discover
+from services.kit.message_format import fill, placeholders
 from services.kit.operations import Refused
 
 pytestmark = pytest.mark.unit
@@ -88,10 +88,6 @@ def codes_of(department: DepartmentManifest) -> list[Code]:
     return [code for path in sorted((SERVICES / department.name).glob("*.py")) for code in codes_in(path)]
 
 
-def places(text: str) -> set[str]:
-    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
-
-
 def texts_in(part: object) -> Iterator[Text]:
     if isinstance(part, Text):
         yield part
@@ -109,8 +105,8 @@ def texts_in(part: object) -> Iterator[Text]:
 def assert_words(texts: dict[str, Text], codes: dict[str, set[str]]) -> None:
     assert set(texts) == set(codes)
     for code, parameters in codes.items():
-        assert places(texts[code].zh) == parameters, code
-        assert places(texts[code].en) == parameters, code
+        assert placeholders(texts[code].zh) == parameters, code
+        assert placeholders(texts[code].en) == parameters, code
 
 
 def by_code(codes: list[Code]) -> dict[str, set[str]]:
@@ -234,7 +230,7 @@ def test_each_refusal_can_be_raised_with_its_words(department: DepartmentManifes
     for code in codes_of(department):
         if code.refusal:
             text = department.refusals[code.code]
-            filled = text.en.format(**dict.fromkeys(code.parameters, "7"))
+            filled = fill(text.en, dict.fromkeys(code.parameters, "7"), "en")
             assert "{" not in filled
 
 

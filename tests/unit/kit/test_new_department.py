@@ -36,7 +36,7 @@ def test_its_topics_are_among_those_provisioned(services: Path) -> None:
 def test_nobody_leaves_before_it_has_spoken(services: Path) -> None:
     decision = decide({}, required_checks(discover(services)), stale_before=datetime.now(UTC))
     (new,) = [check for check in decision.checks if check.department == NEW]
-    assert (new.check, new.doubt) == ("check-out", WaitingReason.UNREPORTED)
+    assert (new.check, new.waiting_reason) == ("check-out", WaitingReason.UNREPORTED)
     assert not decision.clear
 
 

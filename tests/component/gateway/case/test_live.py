@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from deploy.local.identity.people import Person
-from services.gateway.case.live import MOST_A_SESSION
+from services.gateway.case.live import MAX_PER_SESSION
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Events, Gate
 from tests.support.gateway.visits import card_open, id_of, rows
@@ -49,9 +49,9 @@ async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
     await browser.sign_in(person)
     async with AsyncExitStack() as opened:
         streams = [
-            Events(await opened.enter_async_context(browser.stream("/case/live"))) for _ in range(MOST_A_SESSION)
+            Events(await opened.enter_async_context(browser.stream("/case/live"))) for _ in range(MAX_PER_SESSION)
         ]
-        assert [(await events.next())[0] for events in streams] == ["state"] * MOST_A_SESSION
+        assert [(await events.next())[0] for events in streams] == ["state"] * MAX_PER_SESSION
         async with browser.stream("/case/live") as refused:
             assert refused.status_code == 429
             assert refused.headers["content-type"] == "application/problem+json"

@@ -15,7 +15,7 @@ from deploy.local.installation import new_student_id
 from schemas.codec import read
 from schemas.events import CertificateIssueAsked, Reason, TakenBy
 from services.clearance.app import FOLDERS
-from services.gateway.web.rate_limits import CHECK_ADDRESS_BURST
+from services.gateway.web.rate_limits import VERIFY_ADDRESS_BURST
 from services.kit.audit.chain import verify as verify_chain
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
@@ -367,10 +367,10 @@ async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(
         browser = Browser(own)
         answers = [
             await browser.post("/verify", {"form_number": "x", "code": "y"})
-            for _ in range(int(CHECK_ADDRESS_BURST) + 3)
+            for _ in range(int(VERIFY_ADDRESS_BURST) + 3)
         ]
         statuses = [answer.status_code for answer in answers]
-        assert statuses[: int(CHECK_ADDRESS_BURST)] == [200] * int(CHECK_ADDRESS_BURST)
+        assert statuses[: int(VERIFY_ADDRESS_BURST)] == [200] * int(VERIFY_ADDRESS_BURST)
         assert statuses[-1] == 429
         assert int(answers[-1].headers["retry-after"]) >= 1
         assert (await browser.get("/verify")).status_code == 200

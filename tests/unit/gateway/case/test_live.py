@@ -40,8 +40,8 @@ async def hub_over(reads: Reads, *alive: bytes) -> AsyncIterator[Hub]:
     async def alive_ones(_: Collection[bytes]) -> frozenset[bytes]:
         return frozenset(alive)
 
-    house = case_samples.house()
-    hub = Hub(cast(ReadModel, reads), no_commands, alive_ones, house=house, most=10, sessions_every_s=3600)
+    site = case_samples.site()
+    hub = Hub(cast(ReadModel, reads), no_commands, alive_ones, site=site, max_streams=10, session_check_s=3600)
     running = asyncio.create_task(hub.run())
     try:
         yield hub
@@ -58,14 +58,14 @@ async def test_an_end_in_the_middle_of_a_reading_is_not_overtaken_by_what_was_re
         reads.let_go.set()
         for _ in range(10):
             await asyncio.sleep(0)
-        assert isinstance(await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S), StreamEnded)
+        assert isinstance(await asyncio.wait_for(stream.updates.get(), PROMPTLY_S), StreamEnded)
 
 
 async def test_a_session_that_ended_while_its_stream_connected_is_told_at_once() -> None:
     reads = Reads()
     reads.let_go.set()
     async with hub_over(reads) as hub, hub.connect(SESSION, TEXTS) as stream:
-        news = await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S)
-        if isinstance(news, StateUpdate):
-            news = await asyncio.wait_for(stream.fresh.get(), PROMPTLY_S)
-        assert isinstance(news, StreamEnded)
+        update = await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        if isinstance(update, StateUpdate):
+            update = await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        assert isinstance(update, StreamEnded)

@@ -10,8 +10,10 @@ import pytest
 from schemas.events import AttestationOutcome, CaseState, Reason
 from services.gateway.case.decision import CheckState
 from services.gateway.case.present import present
+from services.gateway.case.progress import case_progress
 from services.gateway.case.student_info import SLOTS
 from services.gateway.case.view_model import CasePage, CheckView
+from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import (
     SUBMIT,
@@ -24,11 +26,14 @@ from services.gateway.read_model.types import (
     StudentSnapshot,
 )
 from tests.support.samples import case_samples
-from tests.support.samples.case_samples import NOW, house
+from tests.support.samples.case_samples import NOW, site
+
+CLEAR = case_samples.clear().statuses
 
 
 def shown(reading: StudentSnapshot | ReadModelUnavailable, *commands: Command, language: str = "zh") -> CasePage:
-    return present(reading, commands, house=house(), texts=catalogue("en" if language == "en" else "zh"), now=NOW)
+    texts = catalogue("en" if language == "en" else "zh")
+    return present(ViewContext(site(), texts, NOW), case_progress(reading, commands, site(), NOW))
 
 
 def lines(page: CasePage) -> dict[str, CheckView]:
@@ -74,7 +79,7 @@ def test_every_open_reason_is_a_sentence_of_the_manifest() -> None:
 
 def test_a_reason_no_manifest_knows_still_says_whom_to_ask() -> None:
     odd = case_samples.archives("empty", Reason(code="never-heard-of"))
-    page = shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": odd}))
+    page = shown(replace(case_samples.clear(), statuses={**case_samples.clear().statuses, "archives": odd}))
     assert lines(page)["archives-thesis"].todo == ("未通过，请咨询档案馆。",)
 
 
@@ -93,7 +98,7 @@ def test_a_pass_older_than_the_bound_is_grey_and_says_since_when() -> None:
 
 def test_an_open_line_that_is_old_says_that_it_may_not_be_the_newest() -> None:
     old = case_samples.archives("empty", Reason(code="thesis-empty"), alive_ago_s=600)
-    line = lines(shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": old})))[
+    line = lines(shown(replace(case_samples.clear(), statuses={**case_samples.clear().statuses, "archives": old})))[
         "archives-thesis"
     ]
     assert line.state is CheckState.BLOCKED
@@ -101,15 +106,15 @@ def test_an_open_line_that_is_old_says_that_it_may_not_be_the_newest() -> None:
     assert "可能不是最新" in line.freshness.note
 
 
-@pytest.mark.parametrize("illegible", [True, False], ids=["no word at all", "a word before"])
-def test_what_cannot_be_read_is_grey(illegible: bool) -> None:
-    heard = dict(case_samples.clear().heard)
-    if illegible:
-        del heard["finance"]
-        reading = replace(case_samples.clear(), heard=heard, illegible=frozenset({"finance"}))
+@pytest.mark.parametrize("unreadable", [True, False], ids=["no word at all", "a word before"])
+def test_what_cannot_be_read_is_grey(unreadable: bool) -> None:
+    statuses = dict(case_samples.clear().statuses)
+    if unreadable:
+        del statuses["finance"]
+        reading = replace(case_samples.clear(), statuses=statuses, unreadable=frozenset({"finance"}))
     else:
-        heard["finance"] = replace(heard["finance"], readable=False)
-        reading = replace(case_samples.clear(), heard=heard)
+        statuses["finance"] = replace(statuses["finance"], readable=False)
+        reading = replace(case_samples.clear(), statuses=statuses)
     line = lines(shown(reading))["finance-arrears"]
     assert line.state is CheckState.WAITING
     assert line.todo == ("财务处收费管理办公室发来的数据无法读取，已通知技术人员处理，暂不算通过。",)
@@ -126,15 +131,15 @@ def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
         "silent": None,
     }
     for kind, other in product(kinds, kinds):
-        heard = dict(case_samples.clear().heard)
-        del heard["archives"], heard["dorm"]
+        statuses = dict(case_samples.clear().statuses)
+        del statuses["archives"], statuses["dorm"]
         for department, each in (("archives", kinds[kind]), ("dorm", kinds[other])):
             if each is not None:
                 checks = each.status.checks
                 if department == "dorm":
                     checks = (checks[0].model_copy(update={"check": "check-out", "facts": {"residences": []}}),)
-                heard[department] = replace(each, status=each.status.model_copy(update={"checks": checks}))
-        page = shown(replace(case_samples.clear(), heard=heard))
+                statuses[department] = replace(each, status=each.status.model_copy(update={"checks": checks}))
+        page = shown(replace(case_samples.clear(), statuses=statuses))
         green = {anchor for anchor, line in lines(page).items() if line.state is CheckState.CLEAR}
         assert ("archives-thesis" in green) == (kind == "clear")
         assert ("dorm-check-out" in green) == (other == "clear")
@@ -146,13 +151,13 @@ def test_while_the_read_model_is_away_nothing_is_green_and_nothing_can_be_submit
     assert {line.state for line in lines(page).values()} == {CheckState.WAITING}
     assert page.summary.sentence == "现在读不到离校数据（10:32起）"
     assert all("现在读不到" in line.todo[0] and line.phones for line in lines(page).values())
-    assert page.submit.state == "away"
+    assert page.submit.state == "unavailable"
 
 
 def test_basic_information_has_the_order_of_a_phone() -> None:
     page = shown(case_samples.clear())
     assert SLOTS == ("name", "student_id", "gender", "college", "major", "enrolled_on", "grade", "leave_category")
-    assert [field.label for field in page.basics] == [
+    assert [field.label for field in page.student] == [
         "姓名",
         "学号",
         "性别",
@@ -174,7 +179,7 @@ def test_money_has_two_decimals_and_is_never_rounded_through_binary() -> None:
 
 def test_somebody_who_never_lived_on_campus_is_told_that_nothing_is_needed() -> None:
     table = lines(
-        shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "dorm": case_samples.dorm([])}))
+        shown(replace(case_samples.clear(), statuses={**case_samples.clear().statuses, "dorm": case_samples.dorm([])}))
     )["dorm-check-out"].table
     assert table is not None
     assert table.empty == "未在校住宿，无需办理"
@@ -191,9 +196,7 @@ def test_the_command_is_offered_exactly_when_the_facts_are_the_manifests() -> No
         ({"card": "none"}, False),
     ):
         said = case_samples.check("borrowing", {**facts, **change}, Reason(code="card-not-cancelled"))
-        page = shown(
-            replace(case_samples.clear(), heard={**case_samples.clear().heard, "library": case_samples.library(said)})
-        )
+        page = shown(replace(case_samples.clear(), statuses={**CLEAR, "library": case_samples.library(said)}))
         command = lines(page)["library-borrowing"].command
         assert command is not None
         assert command.offered is offered
@@ -210,8 +213,11 @@ def test_an_asked_command_is_not_offered_again_and_the_next_step_is_to_wait() ->
 
 
 def test_while_a_command_is_under_way_the_next_step_is_another_items() -> None:
-    heard = {**case_samples.card_open().heard, "archives": case_samples.archives("empty", Reason(code="thesis-empty"))}
-    page = shown(replace(case_samples.card_open(), heard=heard), asked("cancel-card", "library"))
+    statuses = {
+        **case_samples.card_open().statuses,
+        "archives": case_samples.archives("empty", Reason(code="thesis-empty")),
+    }
+    page = shown(replace(case_samples.card_open(), statuses=statuses), asked("cancel-card", "library"))
     assert page.summary.next_step == f"下一步：{lines(page)['archives-thesis'].todo[0]}"
 
 
@@ -277,7 +283,7 @@ def test_a_newer_ask_is_not_ended_by_an_older_attempt() -> None:
 def test_a_completed_case_shows_its_form_with_the_facts_as_attested() -> None:
     later = case_samples.archives("empty", Reason(code="thesis-empty"))
     reading = case_samples.completed()
-    page = shown(replace(reading, heard={**reading.heard, "archives": later}))
+    page = shown(replace(reading, statuses={**reading.statuses, "archives": later}))
     assert page.standing == "completed"
     assert page.submit.state == "done"
     assert page.form is not None
@@ -302,18 +308,18 @@ def test_whom_the_service_is_not_for_sees_no_lines_and_cannot_submit(reading: St
 
 def test_a_line_that_turns_says_what_caused_it() -> None:
     said = case_samples.archives(cause=Reason(code="thesis-approved"))
-    page = shown(replace(case_samples.clear(), heard={**case_samples.clear().heard, "archives": said}))
+    page = shown(replace(case_samples.clear(), statuses={**case_samples.clear().statuses, "archives": said}))
     assert lines(page)["archives-thesis"].turned == "档案馆 已变为 通过：档案馆审核论文"
 
 
 def test_english_has_every_sentence_and_leaves_names_as_they_are() -> None:
     page = shown(case_samples.blocked(), language="en")
-    assert page.basics[0].value == "欧阳𠮷㛃"
-    assert page.basics[2].value == "Female"
-    assert page.summary.next_step.startswith("Next: 2 book(s) not returned")
+    assert page.student[0].value == "欧阳𠮷㛃"
+    assert page.student[2].value == "Female"
+    assert page.summary.next_step.startswith("Next: 2 books not returned. Please return them")
 
 
 def test_the_same_reading_a_moment_later_is_the_same_page() -> None:
-    texts = catalogue("zh")
-    later = present(case_samples.clear(), (), house=house(), texts=texts, now=NOW + timedelta(seconds=2))
-    assert later == shown(case_samples.clear())
+    later = NOW + timedelta(seconds=2)
+    progress = case_progress(case_samples.clear(), (), site(), later)
+    assert present(ViewContext(site(), catalogue("zh"), later), progress) == shown(case_samples.clear())

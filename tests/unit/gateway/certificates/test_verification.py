@@ -12,9 +12,9 @@ from joserfc.jwk import OKPKey
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
 from services.clearance.receipts.payload import Receipt, form_payload, sign_form, submission_facts
 from services.clearance.roster.cases import Student
-from services.gateway.certificates.verification import GOOD, Finding, judge, read_scan
+from services.gateway.certificates.verification import GOOD, Finding, read_scan, verify_scan
 from services.gateway.read_model.students import attested_facts
-from services.gateway.read_model.types import Attested, ScannedRecord
+from services.gateway.read_model.types import Attested, PublishedSubmission
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import form_number, verification_code
 from tests.support.samples import case_samples
@@ -37,7 +37,7 @@ STUDENT = Student(
 
 def attestations(rooms: int = 1) -> dict[str, AttestationGiven]:
     """Clear answers of every department; `rooms` are many where a form must be shortened to fit its code."""
-    heard = dict(case_samples.clear().heard)
+    heard = dict(case_samples.clear().statuses)
     many = [
         {**case_samples.ROOM, "room": f"A{number}-{number * 7919 % 10007}", "handler": f"纪{number}"}
         for number in range(rooms)
@@ -57,7 +57,9 @@ def attestations(rooms: int = 1) -> dict[str, AttestationGiven]:
     }
 
 
-def accepted(rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.ATTEMPT) -> tuple[ScannedRecord, Receipt]:
+def accepted(
+    rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.ATTEMPT
+) -> tuple[PublishedSubmission, Receipt]:
     """A submission as it is published, and its form."""
     answers = attestations(rooms)
     payload = form_payload(
@@ -65,23 +67,23 @@ def accepted(rooms: int = 1, *, kid: str = "k1", attempt: UUID = case_samples.AT
     )
     form = sign_form(payload, KEY, kid)
     facts = attested_facts(submission_facts(answers))
-    return ScannedRecord(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
+    return PublishedSubmission(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
 
 
 RECORD, FORM = accepted()
 assert FORM.qr_text is not None
 
 
-def finding(text: str, record: ScannedRecord | None = RECORD, keys: Mapping[str, OKPKey] = KEYS) -> Finding:
-    return judge(read_scan(text, keys), record, keys).finding
+def finding(text: str, record: PublishedSubmission | None = RECORD, keys: Mapping[str, OKPKey] = KEYS) -> Finding:
+    return verify_scan(read_scan(text, keys), record, keys).finding
 
 
 @pytest.mark.parametrize("text", [FORM.qr_text, FORM.text, f"  {FORM.qr_text}\r\n"], ids=["qr", "jws", "scanner"])
 def test_the_form_itself_is_genuine_and_names_whom_it_was_signed_for(text: str) -> None:
-    judged = judge(read_scan(text, KEYS), RECORD, KEYS)
-    assert judged.finding is Finding.GENUINE
-    assert judged.student is not None
-    assert (judged.student.name, judged.student.enrolled_on) == (STUDENT.name, STUDENT.enrolled_on)
+    result = verify_scan(read_scan(text, KEYS), RECORD, KEYS)
+    assert result.finding is Finding.GENUINE
+    assert result.student is not None
+    assert (result.student.name, result.student.enrolled_on) == (STUDENT.name, STUDENT.enrolled_on)
 
 
 @pytest.mark.parametrize("rooms", [30, 400], ids=["tables as digests", "hundreds of rows"])
@@ -112,7 +114,7 @@ def test_every_changed_bit_is_refused(text: str) -> None:
 def test_a_number_alone_is_said_to_be_a_number_alone() -> None:
     scan = read_scan(NUMBER.lower().replace("-", " "), KEYS)
     assert (scan.form_number, scan.receipt) == (NUMBER, None)
-    assert judge(scan, RECORD, KEYS).finding is Finding.BY_NUMBER
+    assert verify_scan(scan, RECORD, KEYS).finding is Finding.BY_NUMBER
 
 
 def test_a_key_that_is_not_listed_is_refused_by_code_and_by_number() -> None:

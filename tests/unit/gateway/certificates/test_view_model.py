@@ -9,16 +9,17 @@ from uuid import UUID
 import pytest
 
 from schemas.events import Reason, TakenBy
-from services.gateway.case.checks import ViewContext
 from services.gateway.case.decision import CheckState
-from services.gateway.certificates.verification import Finding, Judged
-from services.gateway.certificates.view_model import DeskPage, Outcome, desk_page, handed_lines, seen
+from services.gateway.case.wording import ViewContext
+from services.gateway.certificates.handover import Outcome, fingerprint
+from services.gateway.certificates.verification import Finding, VerificationResult
+from services.gateway.certificates.view_model import DeskPage, desk_page, handover_lines
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import (
     CertificateIssue,
     IssuedCertificate,
     OpenException,
-    ScannedRecord,
+    PublishedSubmission,
     SubmissionRecord,
 )
 from services.gateway.web.renderer import Renderer
@@ -27,7 +28,7 @@ from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 COMMAND = UUID(int=7)
-RENDERER = Renderer(case_samples.house(), case_samples.FOLDER)
+RENDERER = Renderer(case_samples.site(), case_samples.FOLDER)
 SESSION: Any = SimpleNamespace(csrf="a token", roles=frozenset({CERTIFICATE_DESK}), student_id="")
 ISSUE = CertificateIssue(NOW - timedelta(days=1), "clerk-1", TakenBy.PROXY, "司马䶮", UUID(int=1))
 TAKEN_AWAY = OpenException("finance", 4, (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),), NOW)
@@ -36,7 +37,7 @@ TAKEN_AWAY = OpenException("finance", 4, (Reason(code="arrears", parameters={"co
 def registered(**changes: Any) -> SubmissionRecord:
     submission = case_samples.completed().submission
     assert submission is not None
-    record = ScannedRecord("TS23170042P31", submission.form_number, "7KQ4-M2XD", NOW, "a.b.c", submission.facts)
+    record = PublishedSubmission("TS23170042P31", submission.form_number, "7KQ4-M2XD", NOW, "a.b.c", submission.facts)
     return replace(SubmissionRecord(record, submission, None, ()), **changes)
 
 
@@ -45,14 +46,15 @@ def page(
 ) -> DeskPage:
     texts = catalogue("en" if language == "en" else "zh")
     student = case_samples.case() if finding in (Finding.GENUINE, Finding.BY_NUMBER) else None
-    showing = ViewContext(case_samples.house(), texts, NOW)
-    return desk_page(showing, Judged(finding, student), one or registered(), command_id=COMMAND, **more)
+    context = ViewContext(case_samples.site(), texts, NOW)
+    return desk_page(context, VerificationResult(finding, student), one or registered(), command_id=COMMAND, **more)
 
 
 def html(shown: DeskPage | None, language: str = "zh", handed: tuple[IssuedCertificate, ...] = ()) -> str:
     texts = catalogue("en" if language == "en" else "zh")
-    lines = handed_lines(ViewContext(case_samples.house(), texts, NOW), handed)
-    return RENDERER.page("desk.html", texts, session=SESSION, back="/desk", page=shown, handed=lines)
+    lines = handover_lines(ViewContext(case_samples.site(), texts, NOW), handed)
+    answer = RENDERER.page("desk.html", texts, session=SESSION, back="/desk", page=shown, handed=lines)
+    return bytes(answer.body).decode()
 
 
 def test_a_genuine_form_is_green_and_offers_to_hand_over() -> None:
@@ -68,7 +70,7 @@ def test_a_genuine_form_is_green_and_offers_to_hand_over() -> None:
 def test_what_is_not_genuine_is_not_green_and_shows_nobody(finding: Finding, language: str) -> None:
     shown = page(finding, language=language)
     assert shown.state is not CheckState.CLEAR
-    assert (shown.form, shown.basics, shown.offered) == (None, (), False)
+    assert (shown.form, shown.student, shown.offered) == (None, (), False)
     assert "欧阳" not in html(shown, language)
 
 
@@ -90,7 +92,7 @@ def test_an_open_exception_is_red_with_the_departments_reason_and_phone() -> Non
     assert "60.00" in shown.exceptions[0].reasons[0]
     assert any(part.dial for part in shown.exceptions[0].phones)
     assert "despite" in html(shown)
-    assert shown.seen == seen((TAKEN_AWAY,)) != seen(())
+    assert shown.seen == fingerprint((TAKEN_AWAY,)) != fingerprint(())
 
 
 def test_a_department_that_is_gone_still_shows_that_there_is_something() -> None:

@@ -7,18 +7,22 @@ from pathlib import Path
 import pytest
 
 import services.gateway
-from services.gateway.i18n.catalogue import catalogue, chosen
-from services.gateway.i18n.formats import LANGUAGES, date_words, fill, local_time, money_words, phone_parts
+from services.gateway.i18n.catalogue import catalogue, preferred_language
+from services.gateway.i18n.formats import date_words, local_time, money_words, phone_parts
 from services.gateway.university import CONFIGURATIONS, load
 from services.kit.manifests import discover
+from services.kit.message_format import LANGUAGES, placeholders
 from tests.support.samples.case_samples import NOW
 
 GATEWAY = Path(services.gateway.__file__).parent
 COMPUTED = {
     "verdict.": ("clear", "blocked", "waiting"),
+    "waiting.": ("unreported", "unreadable", "unavailable"),
+    "submit.confirm_": ("title", "text", "yes"),
+    "command.confirm_": ("title", "yes"),
     "submit.ended_": ("expired", "case-not-open", "another-attempt-open", "already-submitted", "otherwise"),
     "round.": ("waiting", "confirmed", "objected"),
-    "basics.": ("name", "student_id", "gender", "grade", "college", "major", "enrolled_on", "leave_category"),
+    "student.": ("name", "student_id", "gender", "grade", "college", "major", "enrolled_on", "leave_category"),
     "error.": tuple(
         f"{kind}_{part}"
         for kind in ("invalid", "forbidden", "not_found", "busy", "away", "unexpected")
@@ -61,8 +65,8 @@ def test_every_key_is_used_and_every_key_used_exists() -> None:
 
 @pytest.mark.parametrize("key", sorted(catalogue("zh").entries))
 def test_both_languages_fill_the_same_places(key: str) -> None:
-    places = [set(re.findall(r"\{([a-z_]+)\}", catalogue(language).entries[key])) for language in LANGUAGES]
-    assert places[0] == places[1]
+    chinese, english = (placeholders(catalogue(language).entries[key]) for language in LANGUAGES)
+    assert chinese == english
 
 
 def test_no_department_is_named_in_the_gateway() -> None:
@@ -95,9 +99,9 @@ def test_money_is_exact() -> None:
     assert money_words("NaN") == "NaN"
 
 
-def test_a_sentence_takes_only_named_places() -> None:
-    assert fill("{count} 册 {missing}", {"count": 2}) == "2 册 …"
-    assert fill("{0} {a.b} {a[0]}", {"a": "x"}) == "{0} {a.b} {a[0]}"
+def test_titles_are_joined_as_each_language_does() -> None:
+    assert catalogue("zh").joined(["甲", "乙", "丙"]) == "甲、乙和丙"
+    assert catalogue("en").joined(["A", "B", "C"]) == "A, B and C"
 
 
 def test_an_instant_is_said_as_on_campus() -> None:
@@ -128,4 +132,4 @@ def test_numbers_in_a_text_become_telephones() -> None:
 def test_the_language_is_the_remembered_one_else_chinese_first(
     remembered: str | None, accepted: str | None, language: str
 ) -> None:
-    assert chosen(remembered, accepted) == language
+    assert preferred_language(remembered, accepted) == language

@@ -9,10 +9,11 @@ import pytest
 from pdfminer.high_level import extract_text
 from pdfminer.pdfpage import PDFPage
 
-from services.gateway.case.present import present
+from services.gateway.case.accepted_form import form_view
+from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.printing.typst import MOST_WAITING, TEMPLATES, FormRenderer, square
-from services.gateway.read_model.types import Attested, StudentSnapshot
+from services.gateway.read_model.types import Attested
 from services.gateway.routes.form_pdf import form_document
 from services.kit.http.problems import Problem
 from tests.support.samples import case_samples
@@ -30,15 +31,9 @@ def document(language: str = "zh", *, name: str = "欧阳𠮷㛃", rooms: int = 
     facts = {**reading.submission.facts, "dorm": Attested(3, many.status.checks, NOW)}
     submission = replace(reading.submission, facts=facts, student=case_samples.case(name=name))
     texts = catalogue("en" if language == "en" else "zh")
-    page = present(
-        StudentSnapshot(reading.case, reading.heard, submission=submission),
-        (),
-        house=case_samples.house(),
-        texts=texts,
-        now=NOW,
-    )
-    assert page.form is not None
-    return form_document(page.form, case_samples.house(), texts, verify_address="https://x.example/verify", image=IMAGE)
+    context = ViewContext(case_samples.site(), texts, NOW)
+    form = form_view(context, submission, case_samples.case())
+    return form_document(context, form, verify_address="https://x.example/verify", image=IMAGE)
 
 
 async def made(given: dict[str, Any]) -> bytes:

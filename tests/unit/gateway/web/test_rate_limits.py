@@ -25,7 +25,7 @@ def test_one_flood_does_not_slow_another_visitor() -> None:
 
 
 def test_only_so_many_visitors_are_remembered() -> None:
-    buckets = TokenBuckets(rate=1.0, burst=1.0, most=10)
+    buckets = TokenBuckets(rate=1.0, burst=1.0, max_buckets=10)
     for number in range(1000):
         buckets.take(str(number).encode(), 1, 0.0)
     assert len(buckets._levels) == 10

@@ -1,0 +1,52 @@
+"""Whether a check's command can be asked now, by the department's newest facts and the last command. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services.gateway.read_model.types import Command, CommandState, ReceivedStatus
+from services.kit.manifests import CheckManifest
+
+
+class CommandOffer(StrEnum):
+    """Whether a check's command can be asked now."""
+
+    CLOSED = "closed"
+    """The facts do not call for it, or the student's case takes no commands any more."""
+    OFFERED = "offered"
+    ASKED = "asked"
+    DONE = "done"
+    """The department did it, and its status does not show that yet."""
+    REFUSED = "refused"
+    """The department refused the last one; it may be asked again."""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandProgress:
+    """`last` is the newest command of this name while it still counts."""
+
+    offer: CommandOffer
+    last: Command | None = None
+
+    @property
+    def offered(self) -> bool:
+        return self.offer in (CommandOffer.OFFERED, CommandOffer.REFUSED)
+
+    @property
+    def under_way(self) -> bool:
+        return self.offer in (CommandOffer.ASKED, CommandOffer.DONE)
+
+
+def command_progress(check: CheckManifest, received: ReceivedStatus | None, last: Command | None) -> CommandProgress:
+    """A command counts while the department's newest facts still call for it."""
+    reported = received.check(check.name) if received else None
+    if check.command is None or reported is None or received is None or not received.readable:
+        return CommandProgress(CommandOffer.CLOSED)
+    if any(reported.facts.get(name) != value for name, value in check.command.offered_when.items()):
+        return CommandProgress(CommandOffer.CLOSED)
+    if last is not None and last.state is CommandState.ASKED:
+        return CommandProgress(CommandOffer.ASKED, last)
+    if last is not None and last.state is CommandState.REFUSED:
+        return CommandProgress(CommandOffer.REFUSED, last)
+    if last is not None and last.ended_at is not None and received.status.occurred_at < last.ended_at:
+        return CommandProgress(CommandOffer.DONE, last)
+    return CommandProgress(CommandOffer.OFFERED)

@@ -1,0 +1,35 @@
+"""PostgreSQL's notifications: one LISTEN connection a channel, for the life of the process."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+
+import asyncpg
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+_PROBE_S: Final = 30.0
+
+
+async def listen(dsn: str, channel: str, on_notify: Callable[[], None]) -> None:
+    """Call `on_notify` for every notification, and once when connected: something may have been missed before.
+
+    Runs until cancelled. Raises `ConnectionError` when the connection is lost: the supervisor starts it again.
+    """
+    lost = asyncio.Event()
+    connection: asyncpg.Connection[Any] = await asyncpg.connect(
+        dsn, timeout=10, command_timeout=10, server_settings={"application_name": f"gateway.{channel}"}
+    )
+    try:
+        connection.add_termination_listener(lambda _: lost.set())
+        await connection.add_listener(channel, lambda *_: on_notify())
+        on_notify()
+        while not lost.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(lost.wait(), _PROBE_S)
+            if not lost.is_set():
+                with suppress_instrumentation():
+                    await connection.execute("SELECT 1")
+        raise ConnectionError(f"the connection listening to {channel} was lost")
+    finally:
+        connection.terminate()

@@ -1,0 +1,149 @@
+"""How far a student's case is, in no language: pages, JSON, live updates and commands all start from it. Pure.
+
+Computed once from the read model and the student's commands; the presenters only put it into words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from schemas.events import CaseState, CheckStatus
+from services.gateway.case.command_offer import CommandOffer, CommandProgress, command_progress
+from services.gateway.case.decision import CheckResult, CheckState, WaitingReason, decide
+from services.gateway.case.submission_round import (
+    SubmissionProgress,
+    SubmissionState,
+    answers_so_far,
+    last_refusal,
+    round_open,
+)
+from services.gateway.read_model.types import (
+    SUBMIT,
+    Case,
+    Command,
+    ReadModelUnavailable,
+    ReceivedStatus,
+    StudentSnapshot,
+    Submission,
+)
+from services.gateway.university import Site
+from services.kit.manifests import CheckManifest, DepartmentManifest, required_checks
+
+
+class Standing(StrEnum):
+    """Whether there is a case to work on."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    NOT_SERVED = "not-served"
+    ABSENT = "absent"
+    """Not on the roster, or taken off it."""
+    UNAVAILABLE = "unavailable"
+    """The read model does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckProgress:
+    """One check with its manifests, its result and the status this rests on."""
+
+    department: DepartmentManifest
+    check: CheckManifest
+    result: CheckResult
+    received: ReceivedStatus | None = None
+    command: CommandProgress | None = None
+    aged: bool = False
+    """The department's newest alive mark is older than the freshness bound, or missing."""
+
+    @property
+    def reported(self) -> CheckStatus | None:
+        return self.received.check(self.check.name) if self.received else None
+
+    @property
+    def anchor(self) -> str:
+        return f"{self.department.name}-{self.check.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseProgress:
+    """Everything known about one student's case at `now`. `checks` are empty without a case to work on."""
+
+    standing: Standing
+    now: datetime
+    submission: SubmissionProgress
+    case: Case | None = None
+    checks: tuple[CheckProgress, ...] = ()
+    accepted: Submission | None = None
+    unavailable_since: datetime | None = None
+
+    @property
+    def open_checks(self) -> tuple[CheckProgress, ...]:
+        return tuple(one for one in self.checks if one.result.state is not CheckState.CLEAR)
+
+
+def case_progress(
+    snapshot: StudentSnapshot | ReadModelUnavailable, commands: Sequence[Command], site: Site, now: datetime
+) -> CaseProgress:
+    """`commands` are the newest of each name."""
+    unavailable = SubmissionProgress(SubmissionState.UNAVAILABLE)
+    if isinstance(snapshot, ReadModelUnavailable):
+        return CaseProgress(
+            Standing.UNAVAILABLE, now, unavailable, None, _unknown_checks(site), unavailable_since=snapshot.since
+        )
+    case = snapshot.case
+    if case is None or case.state is CaseState.CLOSED:
+        return CaseProgress(Standing.ABSENT, now, unavailable, case)
+    if case.state is CaseState.NOT_SERVED:
+        return CaseProgress(Standing.NOT_SERVED, now, unavailable, case)
+    done = snapshot.submission is not None or case.state is CaseState.COMPLETED
+    submit = _newest(commands, "", SUBMIT)
+    asked = not done and round_open(submit, snapshot.attempt)
+    checks = _checks(snapshot, () if done or asked else commands, site, now, commands_open=not done and not asked)
+    if done:
+        submission = SubmissionProgress(SubmissionState.DONE, submit)
+    elif asked:
+        submission = SubmissionProgress(SubmissionState.ASKED, submit, answers_so_far(submit, snapshot.attempt))
+    else:
+        clear = all(one.result.state is CheckState.CLEAR for one in checks)
+        state = SubmissionState.READY if clear else SubmissionState.OPEN_ITEMS
+        submission = SubmissionProgress(state, submit, refusal=last_refusal(submit, snapshot.attempt))
+    standing = Standing.COMPLETED if done else Standing.OPEN
+    return CaseProgress(standing, now, submission, case, checks, snapshot.submission)
+
+
+def _checks(
+    snapshot: StudentSnapshot, commands: Sequence[Command], site: Site, now: datetime, *, commands_open: bool
+) -> tuple[CheckProgress, ...]:
+    stale_before = now - timedelta(seconds=site.freshness_bound_s)
+    required = required_checks(site.departments)
+    decision = decide(snapshot.statuses, required, stale_before=stale_before, unreadable=snapshot.unreadable)
+    checks = []
+    for result in decision.checks:
+        department = site.departments[result.department]
+        check = next(one for one in department.checks if one.name == result.check)
+        received = snapshot.statuses.get(department.name)
+        command = None
+        if check.command is not None:
+            last = _newest(commands, department.name, check.command.name)
+            command = command_progress(check, received, last) if commands_open else CommandProgress(CommandOffer.CLOSED)
+        aged = received is not None and (received.alive_as_of is None or received.alive_as_of < stale_before)
+        checks.append(CheckProgress(department, check, result, received, command, aged))
+    return tuple(checks)
+
+
+def _unknown_checks(site: Site) -> tuple[CheckProgress, ...]:
+    return tuple(
+        CheckProgress(
+            department,
+            check,
+            CheckResult(department.name, check.name, CheckState.WAITING, WaitingReason.UNAVAILABLE),
+            command=CommandProgress(CommandOffer.CLOSED) if check.command else None,
+        )
+        for department in site.departments.values()
+        for check in department.checks
+    )
+
+
+def _newest(commands: Sequence[Command], department: str, name: str) -> Command | None:
+    fitting = [one for one in commands if (one.department, one.name) == (department, name)]
+    return max(fitting, key=lambda one: one.asked_at, default=None)

@@ -1,0 +1,60 @@
+"""How far a submission is: open items, ready, asked and being confirmed, done; and how the last one ended. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from schemas.events import AttestationOutcome, Reason
+from services.gateway.read_model.types import Attempt, AttemptState, Command, CommandState
+
+
+class SubmissionState(StrEnum):
+    OPEN_ITEMS = "open-items"
+    READY = "ready"
+    ASKED = "asked"
+    DONE = "done"
+    UNAVAILABLE = "unavailable"
+    """Nothing can be submitted: there is no open case, or it cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRefusal:
+    """How the newest attempt ended, when it was not accepted. `objections` are reasons by department."""
+
+    at: datetime
+    cause: str
+    objections: Mapping[str, tuple[Reason, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionProgress:
+    """`command` is the newest the student asked here, `answers` are the departments' attestations so far."""
+
+    state: SubmissionState
+    command: Command | None = None
+    answers: Mapping[str, AttestationOutcome] = field(default_factory=dict)
+    refusal: SubmissionRefusal | None = None
+
+
+def round_open(command: Command | None, attempt: Attempt | None) -> bool:
+    if attempt is not None and attempt.state is AttemptState.OPEN:
+        return True
+    if command is None or command.state is CommandState.REFUSED:
+        return False
+    # The attempt in the read model may have ended before the event that says so has reached the gateway.
+    return attempt is None or attempt.attempt_id != command.command_id or attempt.state is AttemptState.ACCEPTED
+
+
+def answers_so_far(command: Command | None, attempt: Attempt | None) -> Mapping[str, AttestationOutcome]:
+    return attempt.answers if attempt and (command is None or attempt.attempt_id == command.command_id) else {}
+
+
+def last_refusal(command: Command | None, attempt: Attempt | None) -> SubmissionRefusal | None:
+    """The newer of the command's own end and the attempt's in the read model."""
+    ends = []
+    if command is not None and command.state is CommandState.REFUSED:
+        ends.append(SubmissionRefusal(command.ended_at or command.asked_at, command.cause, command.objections))
+    if attempt is not None and attempt.state in (AttemptState.REFUSED, AttemptState.EXPIRED):
+        ends.append(SubmissionRefusal(attempt.ended_at or attempt.opened_at, attempt.cause, attempt.objections))
+    return max(ends, key=lambda end: end.at, default=None)

@@ -1,0 +1,161 @@
+"""The sentences about a case, in the visitor's language: pages and the JSON API say the same. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from schemas.events import Reason
+from services.gateway.case.command_offer import CommandOffer
+from services.gateway.case.decision import CheckState, WaitingReason
+from services.gateway.case.eligibility import Eligibility, Obstacle
+from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
+from services.gateway.case.submission_round import SubmissionRefusal, SubmissionState
+from services.gateway.i18n.catalogue import Texts
+from services.gateway.i18n.formats import LocalTime, local_time
+from services.gateway.university import Site
+from services.kit.manifests import CheckManifest, DepartmentManifest
+from services.kit.message_format import Language
+
+_CAUSES: Final = ("expired", "case-not-open", "another-attempt-open", "already-submitted")
+"""The ends of an attempt that no department's reason explains, as the clearance names them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ViewContext:
+    """What every view is made with: the site, the language and the time of the request."""
+
+    site: Site
+    texts: Texts
+    now: datetime
+
+    @property
+    def language(self) -> Language:
+        return self.texts.language
+
+    def local_time(self, at: datetime) -> LocalTime:
+        offset = self.site.university.utc_offset_minutes
+        return local_time(at, now=self.now, offset_minutes=offset, language=self.language)
+
+
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The answer to "am I done, and if not, what next?"."""
+
+    sentence: str
+    next_step: str
+
+
+def headline(context: ViewContext, progress: CaseProgress) -> Headline:
+    texts, standing, state = context.texts, progress.standing, progress.submission.state
+    if progress.unavailable_since is not None:
+        since = context.local_time(progress.unavailable_since).words
+        return Headline(texts("summary.away", since=since), texts("summary.away_next"))
+    if standing in (Standing.ABSENT, Standing.NOT_SERVED):
+        key = standing.value.replace("-", "_")
+        return Headline(texts(f"{key}.sentence"), texts(f"{key}.next"))
+    if state is SubmissionState.DONE:
+        number = progress.accepted.form_number if progress.accepted else ""
+        sentence = texts("summary.done", number=number) if number else texts("summary.done_no_form")
+        return Headline(sentence, texts("summary.done_next", form=texts.of(context.site.university.form_title)))
+    if state is SubmissionState.ASKED:
+        return Headline(texts("summary.asked"), texts("summary.asked_next"))
+    if state is SubmissionState.READY:
+        return Headline(texts("summary.clear", count=len(progress.checks)), texts("summary.clear_next"))
+    return _open_headline(context, progress)
+
+
+def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
+    texts, open_checks = context.texts, progress.open_checks
+    blocked = [one for one in open_checks if one.result.state is CheckState.BLOCKED]
+    # A check whose command is under way asks nothing of the student: another one comes first.
+    to_do = [one for one in blocked if not (one.command and one.command.under_way)]
+    steps = next_steps(context, (to_do or blocked or open_checks)[0])
+    passed = len(progress.checks) - len(open_checks)
+    key = "summary.open" if passed else "summary.none_passed"
+    if not blocked:
+        key = "summary.waiting" if passed else "summary.all_waiting"
+    step = texts("summary.next" if to_do else "summary.next_waiting", step=steps[0] if steps else "")
+    return Headline(texts(key, passed=passed, open=len(open_checks)), step)
+
+
+def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]:
+    """What the student can do about an open check, a sentence a reason; or why nothing is known of it."""
+    texts, department, result = context.texts, progress.department, progress.result
+    if progress.command is not None and progress.command.under_way:
+        return (command_note(context, progress),)
+    if result.state is CheckState.CLEAR:
+        return ()
+    title = texts.of(department.title)
+    if result.waiting_reason is WaitingReason.STALE and progress.received is not None:
+        since = progress.received.alive_as_of or progress.received.received_at
+        return (texts("waiting.stale", department=title, since=context.local_time(since).words),)
+    if result.waiting_reason is not None:
+        return (texts(f"waiting.{result.waiting_reason}", department=title),)
+    sentences = tuple(reason_sentence(texts, department, reason, progress.check) for reason in result.reasons)
+    return sentences or (texts("todo.unknown", department=title),)
+
+
+def reason_sentence(
+    texts: Texts, department: DepartmentManifest, reason: Reason, check: CheckManifest | None = None
+) -> str:
+    """The manifest's sentence for a reason; for a code without one, whom to ask."""
+    checks = (check,) if check else department.checks
+    sentences = [one.reasons[reason.code] for one in checks if reason.code in one.reasons]
+    if not sentences and reason.code in department.refusals:
+        sentences = [department.refusals[reason.code]]
+    if not sentences:
+        return texts("todo.unknown", department=texts.of(department.title))
+    return texts.of(sentences[0], reason.parameters)
+
+
+def command_note(context: ViewContext, progress: CheckProgress) -> str:
+    """How the check's last command went; empty when there is nothing to tell."""
+    command, offer = progress.command, progress.check.command
+    if command is None or command.last is None or offer is None:
+        return ""
+    texts, department, last = context.texts, progress.department, command.last
+    label, title = texts.of(offer.label), texts.of(department.title)
+    if command.offer is CommandOffer.ASKED:
+        asked_at = context.local_time(last.asked_at).words
+        return texts("command.asked", label=label, department=title, at=asked_at)
+    if command.offer is CommandOffer.DONE:
+        return texts("command.done", label=label, department=title)
+    why = " ".join(reason_sentence(texts, department, reason) for reason in last.reasons)
+    return texts("command.refused", label=label, department=title, why=why)
+
+
+def refusal_sentences(context: ViewContext, refusal: SubmissionRefusal | None) -> tuple[str, tuple[str, ...]]:
+    """How the newest attempt ended, and the departments' objections. Empty when it was not refused."""
+    if refusal is None:
+        return "", ()
+    texts, departments = context.texts, context.site.departments
+    objections = tuple(
+        texts(
+            "submit.objection",
+            department=texts.of(departments[name].title),
+            why=" ".join(reason_sentence(texts, departments[name], reason) for reason in reasons),
+        )
+        for name, reasons in refusal.objections.items()
+        if name in departments
+    )
+    cause = refusal.cause if refusal.cause in _CAUSES else "otherwise"
+    key = "submit.refused" if objections else f"submit.ended_{cause}"
+    return texts(key, at=context.local_time(refusal.at).words), objections
+
+
+def obstacle_words(
+    context: ViewContext, progress: CaseProgress, eligibility: Eligibility
+) -> tuple[str, tuple[str, ...]]:
+    """Title and paragraphs: why a submission or command cannot be asked now."""
+    texts, summary, check = context.texts, headline(context, progress), eligibility.check
+    if eligibility.obstacle is Obstacle.ALREADY_SUBMITTED:
+        return summary.sentence, (texts(f"submit.{progress.submission.state}"),)
+    if eligibility.obstacle is Obstacle.OPEN_ITEMS:
+        return texts("submit.error_title"), (texts("submit.error_text"),)
+    if not eligibility.command:
+        return texts("submit.error_title"), (summary.sentence, summary.next_step)
+    if check is None or check.check.command is None:
+        return texts("command.not_offered", label=eligibility.command), (summary.sentence, summary.next_step)
+    title = texts("command.not_offered", label=texts.of(check.check.command.label))
+    why = texts("command.not_offered_why", department=texts.of(check.department.title))
+    return title, (command_note(context, check) or why,)

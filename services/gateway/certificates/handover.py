@@ -1,0 +1,61 @@
+"""Whether certificates may be handed over for a form, and how an attempt to do so ended. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID
+
+from schemas.events import TakenBy
+from services.gateway.read_model.types import OpenException, SubmissionRecord
+
+
+class Outcome(StrEnum):
+    """How handing over ended, or why it was not asked for."""
+
+    ISSUED = "issued"
+    PENDING = "pending"
+    ELSEWHERE = "elsewhere"
+    """Another desk, or another click, was first."""
+    NEW_EXCEPTION = "new-exception"
+    PROXY_NAMELESS = "proxy-nameless"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Handover:
+    """What a clerk sent. `exceptions_seen` is the fingerprint of the exceptions their page showed."""
+
+    command_id: UUID
+    taken_by: TakenBy
+    proxy_name: str = ""
+    """Empty unless a proxy collects."""
+    exceptions_seen: str = ""
+    confirmed: bool = False
+    """The clerk confirmed handing over although an exception is open."""
+
+
+def refusal(handover: Handover, record: SubmissionRecord) -> Outcome | None:
+    """Why the handover is not even asked for; None when it is, or was recorded before."""
+    if record.issue is not None:
+        return None
+    if handover.taken_by is TakenBy.PROXY and not handover.proxy_name:
+        return Outcome.PROXY_NAMELESS
+    if record.exceptions and handover.exceptions_seen != fingerprint(record.exceptions):
+        return Outcome.NEW_EXCEPTION
+    if record.exceptions and not handover.confirmed:
+        return Outcome.UNCONFIRMED
+    return None
+
+
+def outcome(record: SubmissionRecord, command_id: UUID) -> Outcome:
+    """By what the clearance has recorded."""
+    if record.issue is None:
+        return Outcome.PENDING
+    return Outcome.ISSUED if record.issue.command_id == command_id else Outcome.ELSEWHERE
+
+
+def fingerprint(exceptions: Sequence[OpenException]) -> str:
+    """A short hash of a set of open exceptions, by which a page notices one opened after it."""
+    names = sorted(f"{one.department} {one.version}" for one in exceptions)
+    return sha256("\n".join(names).encode()).hexdigest()[:16]

@@ -1,0 +1,169 @@
+"""A student's case as JSON: codes beside the words of the visitor's language."""
+
+from datetime import date, datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from schemas.events import CaseState, Reason
+from services.gateway.case.decision import CheckState, WaitingReason
+from services.gateway.case.eligibility import Eligibility, Obstacle
+from services.gateway.case.progress import CaseProgress, CheckProgress
+from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.wording import ViewContext, headline, next_steps, obstacle_words, refusal_sentences
+from services.gateway.read_model.types import Case, Command, CommandState
+from services.kit.http.problems import Problem
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class MeAnswer(_Answer):
+    student_id: str
+    csrf: str
+    """Send it as X-CSRF-Token with every POST and PUT."""
+    signed_in_until: datetime
+
+
+class CheckAnswer(_Answer):
+    """`state` decides: `waiting` is not a pass, and `waiting_reason` is why nothing better is known."""
+
+    department: str
+    check: str
+    title: str
+    state: CheckState
+    waiting_reason: WaitingReason | None
+    reasons: tuple[Reason, ...]
+    todo: tuple[str, ...]
+    facts: dict[str, JsonValue]
+    version: int | None
+    occurred_at: datetime | None
+    received_at: datetime | None
+    alive_as_of: datetime | None
+    phones: tuple[str, ...]
+    command: str | None
+    """The command that may be asked now."""
+
+
+class SubmissionAnswer(_Answer):
+    """`form_number` is there when the state is `done`."""
+
+    state: Literal["open-items", "ready", "asked", "done"]
+    form_number: str | None = None
+    accepted_at: datetime | None = None
+    refusal: str | None = None
+    refusal_reasons: tuple[str, ...] = ()
+
+
+class CaseAnswer(_Answer):
+    student_id: str
+    state: CaseState
+    name: str
+    gender: str
+    grade: str
+    college: str
+    major: str
+    enrolled_on: date | None
+    leave_category: str
+    opened_on: date | None
+    summary: str
+    checks: tuple[CheckAnswer, ...]
+    submission: SubmissionAnswer
+
+
+class CommandAnswer(_Answer):
+    """The one command of this name that is asked or was accepted, from whichever device it was asked first."""
+
+    command_id: UUID
+    department: str
+    name: str
+    state: CommandState
+    asked_at: datetime
+    ended_at: datetime | None
+
+
+class FavouriteAnswer(_Answer):
+    kept: bool
+
+
+def case_answer(context: ViewContext, case: Case, progress: CaseProgress) -> CaseAnswer:
+    return CaseAnswer(
+        **{name: getattr(case, name) for name in CaseAnswer.model_fields if hasattr(case, name)},
+        summary=headline(context, progress).sentence,
+        checks=check_answers(context, progress),
+        submission=submission_answer(context, progress),
+    )
+
+
+def check_answers(context: ViewContext, progress: CaseProgress) -> tuple[CheckAnswer, ...]:
+    return tuple(_check_answer(context, one) for one in progress.checks)
+
+
+def _check_answer(context: ViewContext, progress: CheckProgress) -> CheckAnswer:
+    result, received, reported = progress.result, progress.received, progress.reported
+    offer, command = progress.check.command, progress.command
+    return CheckAnswer(
+        department=result.department,
+        check=result.check,
+        title=context.texts.of(progress.check.title),
+        state=result.state,
+        waiting_reason=result.waiting_reason,
+        reasons=result.reasons,
+        todo=next_steps(context, progress),
+        facts=reported.facts if reported else {},
+        version=received.status.version if received else None,
+        occurred_at=received.status.occurred_at if received else None,
+        received_at=received.received_at if received else None,
+        alive_as_of=received.alive_as_of if received else None,
+        phones=progress.check.phones,
+        command=offer.name if offer and command and command.offered else None,
+    )
+
+
+def submission_answer(context: ViewContext, progress: CaseProgress) -> SubmissionAnswer:
+    state, accepted = progress.submission.state, progress.accepted
+    refusal, objections = refusal_sentences(context, progress.submission.refusal)
+    return SubmissionAnswer(
+        state="open-items" if state is SubmissionState.UNAVAILABLE else state.value,
+        form_number=accepted.form_number if accepted else None,
+        accepted_at=accepted.accepted_at if accepted else None,
+        refusal=refusal or None,
+        refusal_reasons=objections,
+    )
+
+
+def command_answer(command: Command) -> CommandAnswer:
+    return CommandAnswer(
+        command_id=command.command_id,
+        department=command.department,
+        name=command.name,
+        state=command.state,
+        asked_at=command.asked_at,
+        ended_at=command.ended_at,
+    )
+
+
+def obstacle_problem(context: ViewContext, progress: CaseProgress, eligibility: Eligibility) -> Problem:
+    """The 404, 409 or 503 of a request that cannot be asked now. `open` lists the checks in the way."""
+    if eligibility.obstacle is Obstacle.NO_SUCH_COMMAND:
+        return Problem(404, eligibility.obstacle, title="No department takes this command")
+    unreadable = eligibility.obstacle is Obstacle.UNREADABLE
+    title, paragraphs = obstacle_words(context, progress, eligibility)
+    items: list[dict[str, Any]] = [
+        {
+            "check": one.anchor,
+            "title": context.texts.of(one.check.title),
+            "todo": list(next_steps(context, one)),
+        }
+        for one in eligibility.open_checks
+    ]
+    return Problem(
+        503 if unreadable else 409,
+        eligibility.obstacle or "",
+        title=title,
+        detail=" ".join(paragraphs),
+        extensions={"open": items},
+        headers={"Retry-After": "10"} if unreadable else None,
+    )
