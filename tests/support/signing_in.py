@@ -16,7 +16,7 @@ from services.kit.names import CERTIFICATE_DESK
 
 CALLBACK = "https://lixiao.example.edu/sign-in/callback"
 AFTER_LOGOUT = "https://lixiao.example.edu/"
-SECRET = "a secret: with +colons & such%"
+SECRET = "a secret: with +colons & such%41"
 CLIENT = Client(
     client_id="lixiao gateway",
     client_secret=SecretStr(SECRET),

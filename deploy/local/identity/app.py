@@ -37,7 +37,7 @@ class Provider:
         grant = self.server.get_consent_grant(asked)
         person = self.server.people.get(asked.payload.data.get("sub", ""))
         if person is None:
-            raise InvalidRequestError("choose somebody from the list")
+            raise InvalidRequestError("choose a person from the list")
         response: Response = self.server.create_authorization_response(asked, person, grant)
         return response
 
@@ -47,7 +47,7 @@ class Provider:
         return response
 
     async def logout(self, request: Request) -> Response:
-        """RP-initiated logout: back to a registered address, or a page that says so."""
+        """RP-initiated logout: back to a registered address, or a page of confirmation."""
         ending = self.server.validate_endpoint_request("end_session", await self._read(request))
         response: Response | None = self.server.create_endpoint_response("end_session", ending)
         return response or self.pages.signed_out()

@@ -14,7 +14,7 @@ FOUND_MAX = 60
 
 
 class Person(BaseModel):
-    """One sample person. `situation` is a key of `SITUATIONS`; any other word puts them among the other students."""
+    """One sample person. `situation` is a key of `SITUATIONS`; any other value puts them among the other students."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,7 @@ class Person(BaseModel):
 
 @dataclass(frozen=True)
 class Situation:
-    """A heading of the sign-in page and what to expect after signing in as somebody under it."""
+    """A heading of the sign-in page and what to expect after signing in as a person under it."""
 
     zh: str
     en: str

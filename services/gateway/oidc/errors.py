@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why the provider's answer signs nobody in."""
+    """Why the provider's answer was refused."""
 
     CODE_REFUSED = "code_refused"
     TOKEN_MALFORMED = "token_malformed"
