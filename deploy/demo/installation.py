@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from deploy.demo.load import Ledger, Progress, import_roster, load_records
 from deploy.demo.progress import Steps
 from deploy.demo.students import Student, people
-from deploy.local.credentials import Accounts, write_private
+from deploy.local.credentials import Accounts
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.servers import jars
@@ -35,6 +35,7 @@ from schemas.topics import Topics
 from services.kit.manifests import SERVICES, DepartmentManifest, discover
 from services.kit.names import ROSTER
 from services.kit.provisioning.__main__ import Provisioned, TopicsDiffer, create_databases, create_topics
+from services.kit.runtime.private_files import write_private
 
 READY_TIMEOUT_S: Final = 120
 POLL_S: Final = 0.15

@@ -5,10 +5,11 @@ A token is made once and kept, readable to its owner alone, so that a command wi
 
 import hashlib
 import json
-import os
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
+
+from services.kit.runtime.private_files import write_private
 
 
 class Accounts:
@@ -44,14 +45,3 @@ def _kept(file: Path) -> Path:
     if not file.exists():
         write_private(file, secrets.token_urlsafe(32))
     return file
-
-
-def write_private(file: Path, text: str) -> None:
-    """Write a file whole, readable to its owner alone."""
-    file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    partial = file.with_name(f"{file.name}.partial")
-    partial.unlink(missing_ok=True)
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as handle:
-        handle.write(text)
-    partial.replace(file)

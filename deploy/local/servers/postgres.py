@@ -4,7 +4,6 @@ PostgreSQL refuses to run as root, so as root it runs as `postgres` or `nobody`,
 user can execute them when the virtual environment lies in a folder closed to others.
 """
 
-import os
 import secrets
 import shutil
 import signal
@@ -22,6 +21,7 @@ from deploy.local.processes.ports import LOOPBACK, remembered_port
 from deploy.local.processes.process import Process, StartFailed, tail, wait_until
 from deploy.local.servers.postgres_binaries import binaries_for, home_for, unprivileged_user
 from deploy.local.servers.server import LocalServer
+from services.kit.runtime.private_files import write_private
 
 SUPERUSER = "lixiao"
 PREFERRED_PORT = 54320
@@ -185,9 +185,7 @@ class Postgres(LocalServer):
         file = self.folder / "password"
         if not file.exists():
             self.folder.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as handle:
-                handle.write(secrets.token_urlsafe(18))
+            write_private(file, secrets.token_urlsafe(18))
         return file.read_text()
 
 

@@ -1,9 +1,7 @@
 """The command line of the forms: their keys, and the check of a form without any service running."""
 
 import asyncio
-import getpass
 import json
-import os
 import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -15,6 +13,7 @@ from joserfc.jwk import OKPKey
 
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.clearance.settings import ClearanceSettings
+from services.kit.audit.log import command_line_actor
 from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
 from services.kit.settings import load
@@ -44,7 +43,7 @@ def rotate_key() -> None:
     """Sign with a new key from now on. Forms signed before keep verifying."""
 
     async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
-        typer.echo(f"{await keyring.rotate(connection, actor=_who())} signs from now on")
+        typer.echo(f"{await keyring.rotate(connection, actor=command_line_actor())} signs from now on")
 
     _with_keyring(work)
 
@@ -54,7 +53,7 @@ def revoke_key(kid: str) -> None:
     """Take a retired key off the list, because its private part leaked: no form it signed verifies any more."""
 
     async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
-        if not await keyring.revoke(connection, kid, actor=_who()):
+        if not await keyring.revoke(connection, kid, actor=command_line_actor()):
             typer.echo("There is no such retired key: rotate first, then revoke the one before.", err=True)
             raise typer.Exit(1)
         typer.echo(f"{kid} is revoked")
@@ -136,10 +135,3 @@ def _with_keyring(work: Callable[["asyncpg.Connection[Any]", Keyring], Awaitable
             await connection.close(timeout=5)
 
     asyncio.run(run())
-
-
-def _who() -> str:
-    try:
-        return f"command line: {getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"command line: uid {os.getuid()}"

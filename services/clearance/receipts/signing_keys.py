@@ -5,7 +5,6 @@ more. The id of a key is the beginning of its RFC 7638 thumbprint.
 """
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ from services.kit.audit.log import append_entry
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import ALGORITHM
+from services.kit.runtime.private_files import write_private
 
 KID_CHARACTERS: Final = 16
 _LOCK: Final = "SELECT pg_advisory_xact_lock($1)"
@@ -91,7 +91,7 @@ class Keyring:
         key = OKPKey.generate_key(ALGORITHM)
         kid = key.thumbprint()[:KID_CHARACTERS]
         # The file first: a key that is listed and cannot sign would stop every submission.
-        self._write(kid, key)
+        write_private(self._path(kid), json.dumps({**key.as_dict(private=True), "kid": kid}))
         await connection.execute(
             "INSERT INTO signing_key (kid, public_jwk) VALUES ($1, $2)", kid, json.dumps(public_jwk(kid, key))
         )
@@ -106,16 +106,6 @@ class Keyring:
             return OKPKey.import_key(json.loads(self._path(kid).read_text("utf-8")))
         except FileNotFoundError:
             raise KeyMissing(f"the folder of keys has no file {kid}.jwk: bring it here, or rotate the key") from None
-
-    def _write(self, kid: str, key: OKPKey) -> None:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        partial = self._folder / f".{kid}.partial"
-        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump({**key.as_dict(private=True), "kid": kid}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._path(kid))
 
 
 def public_jwk(kid: str, key: OKPKey) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """The audit: one entry for each decision and each act of staff, in the transaction of what it tells of."""
 
+import getpass
 import json
+import os
 from typing import Any, Final
 
 from services.kit.postgres.pool import Connection
@@ -37,3 +39,11 @@ async def append_entry(
         student_id,
         json.dumps(details or {}, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str),
     )
+
+
+def command_line_actor() -> str:
+    """Actor of what an operator does on the command line: the user's name, or the id of one without a name."""
+    try:
+        return f"command line: {getpass.getuser()}"
+    except (KeyError, OSError):
+        return f"command line: uid {os.getuid()}"

@@ -4,8 +4,6 @@ The command line it hangs in gives the opener of its letters as the context's ob
 """
 
 import asyncio
-import getpass
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -16,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from services.kit.audit.log import command_line_actor
 from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable, StoredDeadLetter
 from services.kit.postgres.pool import open_pool
@@ -99,7 +98,7 @@ def replay(
         for one in ids:
             try:
                 async with letters.pool.acquire() as connection:
-                    await dead_letter_replay.replay(connection, one, letters.readers, by=_who())
+                    await dead_letter_replay.replay(connection, one, letters.readers, by=command_line_actor())
             except StillUnreadable as still:
                 left += 1
                 _out.print(f"{one}: still unreadable: {still}", markup=False)
@@ -120,7 +119,9 @@ def discard(
 
     async def away(letters: Letters) -> None:
         async with letters.pool.acquire() as connection:
-            await dead_letter_replay.discard(connection, letter_id, letters.readers, by=_who(), why=why.strip()[:200])
+            await dead_letter_replay.discard(
+                connection, letter_id, letters.readers, by=command_line_actor(), why=why.strip()[:200]
+            )
         _out.print("discarded")
 
     _with_letters(context, away)
@@ -154,10 +155,3 @@ def _table(letters: list[StoredDeadLetter]) -> Table:
 async def _open_ids(letters: Letters) -> list[int]:
     rows = await letters.pool.fetch("SELECT id FROM dead_letter WHERE ended_at IS NULL ORDER BY id")
     return [row["id"] for row in rows]
-
-
-def _who() -> str:
-    try:
-        return f"command line: {getpass.getuser()}"
-    except (KeyError, OSError):
-        return f"command line: uid {os.getuid()}"

@@ -9,7 +9,6 @@ import base64
 import hashlib
 import hmac
 import json
-import os
 import re
 import secrets as random
 from collections.abc import Iterable
@@ -23,6 +22,7 @@ import asyncpg
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.migrations import KIT_MIGRATIONS
+from services.kit.runtime.private_files import write_private
 
 READER: Final = "lixiao_reader"
 AUDITOR: Final = "lixiao_audit"
@@ -74,7 +74,7 @@ async def create_databases(
         kept = _read(secrets)
         passwords = {each: _password(kept, each, names[each]) or random.token_urlsafe(32) for each in services}
         done = Provisioned({each: _variables(superuser, each, names, passwords) for each in services})
-        _write(secrets, {**kept, **done.secrets})
+        write_private(secrets, json.dumps({**kept, **done.secrets}, indent=2) + "\n")
         await _role(connection, READER, "nologin")
         await _role(connection, AUDITOR, "nologin")
         for service in services:
@@ -162,13 +162,3 @@ def _read(path: Path) -> Secrets:
     if not isinstance(found, dict):
         raise ValueError(f"{path.name}: not a file of secrets of this command")
     return found
-
-
-def _write(path: Path, secrets: Secrets) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{random.token_hex(4)}")
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(secrets, file, indent=2)
-        file.write("\n")
-    partial.replace(path)
