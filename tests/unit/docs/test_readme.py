@@ -56,3 +56,11 @@ def test_every_command_a_page_names_can_be_run() -> None:
 
     assert named
     assert [(page, name) for page, name in sorted(named) if not runs(name)] == []
+
+
+def test_every_decision_has_its_row() -> None:
+    folder = ROOT / "docs" / "decisions"
+    rows = re.findall(r"^\| \[(\d{4})\]\(([\w-]+\.md)\) \|", (folder / "README.md").read_text("utf-8"), re.MULTILINE)
+    files = sorted(path.name for path in folder.glob("0*.md"))
+    assert [name for _, name in rows] == files, "docs/decisions/README.md: one row per record, by number"
+    assert [name for number, name in rows if not name.startswith(number)] == []
