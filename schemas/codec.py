@@ -1,10 +1,8 @@
-"""Events on the wire: CloudEvents 1.0, structured mode, one JSON document; binary mode is read too.
+"""Wire format: CloudEvents 1.0 in structured mode, one JSON document per record; binary mode is read too.
 
-Structured mode because each Kafka header costs Python more than decoding the whole body does, and because a document
-can be read in any Kafka tool. The only headers written are `content-type` and `traceparent`.
-
-Whatever the bytes, reading ends in an event or in `Unreadable`. Two readers must never see two verdicts in one
-document: a repeated key, a fraction, another spelling of an instant are refused, not interpreted.
+Structured mode because each Kafka header costs Python more than decoding the body, and because any Kafka tool can show
+the document. Decoding any bytes ends in an event or in `Unreadable`. Ambiguity is refused, not interpreted: a repeated
+key, a fraction, an unusual instant (decision 0017).
 """
 
 import json
@@ -19,11 +17,11 @@ from pydantic import ValidationError
 
 from schemas.events import EVENT_TYPES, TYPE_OF, Message, StatusChanged
 from schemas.status_fast import StatusData as StatusData
-from schemas.status_fast import decode_status, is_own_spelling
+from schemas.status_fast import decode_status, is_canonical
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_EVENT_BYTES: Final = 256 * 1024
-"""A document beyond this is unreadable, and is not written in the first place."""
+"""A larger document is unreadable, and `encode` refuses to write it."""
 
 Headers = Iterable[tuple[str, bytes | None]]
 _Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -31,11 +29,11 @@ _VALUE_IN_MESSAGE: Final = re.compile(r"Invalid enum value .*?(?= - at|$)", re.D
 
 
 class Unreadable(ValueError):
-    """The message itself is at fault and no retry helps. The text names the field and the rule, never a value."""
+    """The record itself is invalid; a retry cannot help. The text names a field and a rule, never a value."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """A CloudEvents 1.0 envelope. `data` is the undecoded JSON of the event."""
+    """A CloudEvents 1.0 envelope. `data` is the event's JSON, not yet decoded."""
 
     specversion: Literal["1.0"]
     id: _Attribute
@@ -46,15 +44,15 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
     datacontenttype: str = "application/json"
 
 
-_OURS: Final = frozenset({"content-type", "traceparent"})
+_OWN_HEADERS: Final = frozenset({"content-type", "traceparent"})
 _BINARY_PREFIXES: Final = frozenset({"ce_", "Ce_", "cE_", "CE_"})
 _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
 def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> bytes:
-    """The structured-mode document of `event`. `source` is the producer, for example `/lixiao/library`.
+    """Encode `event` in structured mode. `source` is the producer, for example `/lixiao/library`.
 
-    Raises `ValueError` for what no reader would accept: more than `MAX_EVENT_BYTES`, or a NUL character.
+    Raises `ValueError` for more than `MAX_EVENT_BYTES` and for a NUL character, which no reader accepts.
     """
     head = {
         "specversion": "1.0",
@@ -74,9 +72,9 @@ def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> by
 
 
 def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
-    """The envelope of a record in either mode. Raises `Unreadable`."""
+    """Decode the envelope of a record in structured or binary mode. Raises `Unreadable`."""
     if value is None:
-        raise Unreadable("the record has no value: a tombstone says nothing about a student")
+        raise Unreadable("the record has no value: a tombstone carries no state")
     if len(value) > MAX_EVENT_BYTES:
         raise Unreadable(f"the record has more than {MAX_EVENT_BYTES} bytes")
     if b"\\" in value and b"\\u0000" in value:
@@ -84,15 +82,15 @@ def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
     headers = tuple(headers)
     try:
         for name, _ in headers:
-            if name not in _OURS and name[:3] in _BINARY_PREFIXES:
-                return _in_either_mode(value, headers)
+            if name not in _OWN_HEADERS and name[:3] in _BINARY_PREFIXES:
+                return _open_by_headers(value, headers)
         return _envelopes.decode(value)
     except (ValueError, RecursionError) as error:
         _refuse("not a CloudEvents 1.0 document", error)
 
 
-def _in_either_mode(value: bytes, headers: Headers) -> Envelope:
-    """As the CloudEvents binding for Kafka has it: the content type decides, then the attributes in headers."""
+def _open_by_headers(value: bytes, headers: Headers) -> Envelope:
+    """CloudEvents Kafka binding: the content type selects the mode; binary mode has its attributes in headers."""
     texts = {name.lower(): (text or b"").decode("utf-8") for name, text in headers}
     if texts.get("content-type", "").lower().startswith("application/cloudevents"):
         return _envelopes.decode(value)
@@ -110,27 +108,26 @@ def read(value: bytes | None, headers: Headers = ()) -> Message:
 
 
 def read_status(value: bytes, envelope: Envelope) -> StatusData:
-    """Decode and validate the data of a `StatusChanged` on the hot path. Raises `Unreadable`.
+    """Decode and validate the data of a `StatusChanged` on the fast path. Raises `Unreadable`.
 
-    `value` is the record's value and `envelope` what `open_envelope` made of it. A document in our own writer's
-    spelling is judged by the twin of the model alone; any other spelling by the model too, so that a repeated key or
-    a lax reading cannot pass here and fail there.
+    `envelope` is `open_envelope(value)`. A document that is byte for byte what our encoder writes needs only the fast
+    decoder; any other is validated by the model too, so that both paths accept exactly the same documents.
     """
     data = bytes(envelope.data)
     try:
         status = decode_status(data)
     except (ValueError, RecursionError) as error:
         _refuse("not a status", error)
-    if not (is_own_spelling(status, data) and (_is_own_head(envelope, value, data) or value == data)):
+    if not (is_canonical(status, data) and (_has_canonical_head(envelope, value, data) or value == data)):
         _validated(StatusChanged, value, data)
     return status
 
 
-def _is_own_head(envelope: Envelope, value: bytes, data: bytes) -> bool:
-    """Whether nothing but the seven known members, once each, stands in front of `data`, and nothing behind it.
+def _has_canonical_head(envelope: Envelope, value: bytes, data: bytes) -> bool:
+    """Whether exactly the seven known members, once each, precede `data`, and nothing follows it.
 
-    Six members are required (`time` was found too): with `datacontenttype`, their names and values in front of `data`
-    are 13 strings, so that no quote is left for a repeated or unknown one.
+    The names and values of the six members before `data`, and the name of `data`, are 13 strings: 26 quotation marks
+    leave none for a repeated or unknown member.
     """
     head = value[: -len(data) - 1]
     return (
@@ -152,11 +149,11 @@ def _validated(model: type[Message], value: bytes, data: bytes) -> Message:
 
 
 def _refuse_repeated_keys(value: bytes) -> None:
-    """A repeated key means two readers may see two verdicts. The hot path comes here only on suspicion."""
+    """With a repeated key two readers may see two verdicts. Costly: the fast path avoids it for canonical documents."""
     try:
         json.loads(value.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
-        _refuse("not readable in one way only", error)
+        _refuse("ambiguous", error)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -171,6 +168,6 @@ def _no_number(_: str) -> NoReturn:
 
 
 def _refuse(what: str, error: Exception) -> NoReturn:
-    """`Unreadable` with the reader's own words, but without the value some of them quote."""
-    said = "bytes that are not UTF-8" if isinstance(error, UnicodeError) else str(error)
-    raise Unreadable(f"{what}: {_VALUE_IN_MESSAGE.sub('a value outside the enumeration', said)}"[:400]) from None
+    """Raise `Unreadable` with the decoder's message, without the value that some messages quote."""
+    message = "bytes that are not UTF-8" if isinstance(error, UnicodeError) else str(error)
+    raise Unreadable(f"{what}: {_VALUE_IN_MESSAGE.sub('a value outside the enumeration', message)}"[:400]) from None

@@ -1,8 +1,8 @@
 """Every event that crosses a service boundary, as Pydantic models: the source of the published JSON Schemas.
 
-Events are numbered states, not deltas: "the library's word on this student, number 7". A newer number replaces an
-older one and an older or equal one changes nothing, so repetition, reordering and replay are harmless.
-Readers ignore unknown fields. An unknown verdict, state or outcome is unreadable, never clear.
+Events are versioned states, not deltas: "the library's status of this student, version 7". A newer version replaces
+an older one; an older or equal one changes nothing, so repetition, reordering and replay are harmless. Readers ignore
+unknown fields. An unknown verdict, state or outcome is unreadable, never clear.
 """
 
 from enum import StrEnum
@@ -19,7 +19,7 @@ from schemas.types import Version as Version
 
 
 class Message(BaseModel):
-    """Base of everything on the wire: immutable, tolerant of fields it does not know, silent about what it refused."""
+    """Base of every event: immutable, ignores unknown fields, and quotes no input in its errors."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -30,7 +30,7 @@ class Verdict(StrEnum):
 
 
 class Reason(Message):
-    """Why a check is blocked, in the department's own words: a code, and what the sentence for it needs."""
+    """Why a check is blocked: a code of the department, and the parameters of its text."""
 
     code: Name
     parameters: Parameters = {}
@@ -40,7 +40,7 @@ Reasons = Annotated[tuple[Reason, ...], Field(max_length=MAX_REASONS)]
 
 
 class CheckStatus(Message):
-    """One check of one student. `facts` holds what the student's page shows; money in it is a decimal string."""
+    """One check of one student. `facts` is what the student's page shows; money in it is a decimal string."""
 
     check: Name
     verdict: Verdict
@@ -58,10 +58,10 @@ Checks = Annotated[tuple[CheckStatus, ...], Field(min_length=1, max_length=MAX_C
 
 
 class StatusChanged(Message):
-    """A department's word on one student, number `version`. Key and compaction: by `student_id`.
+    """A department's status of one student, number `version`. Key and compaction: by `student_id`.
 
-    All checks of the department travel together, so that compaction by student loses nothing.
-    `occurred_at` is when the change was true in the department; `cause` is what happened there.
+    All checks of the department are in one event, so that compaction by student loses nothing.
+    `occurred_at` is when the change became true in the department; `cause` is what happened there.
     """
 
     student_id: StudentId
@@ -73,7 +73,7 @@ class StatusChanged(Message):
 
 
 class SourceAlive(Message):
-    """The department had nothing left to send at `as_of`: everything it said before is in front of this mark."""
+    """The department had nothing left to send at `as_of`: everything earlier precedes this mark."""
 
     department: Name
     as_of: Instant
@@ -81,9 +81,9 @@ class SourceAlive(Message):
 
 class CaseState(StrEnum):
     OPEN = "open"
-    """On the roster, 毕业离校: the departments look at this student."""
+    """On the roster as 毕业离校: the departments publish statuses of this student."""
     NOT_SERVED = "not-served"
-    """On the roster, but of a leave category that does not use the service (结业)."""
+    """On the roster, in a leave category that does not use the service (结业)."""
     CLOSED = "closed"
     """Taken off the roster."""
     COMPLETED = "completed"
@@ -91,7 +91,7 @@ class CaseState(StrEnum):
 
 
 class CaseChanged(Message):
-    """The clearance's word on who is leaving. Carries no name: a department needs none. Key: `student_id`."""
+    """The state of one student's case. Carries no name: a department needs none. Key: `student_id`."""
 
     student_id: StudentId
     version: Version
@@ -100,7 +100,7 @@ class CaseChanged(Message):
 
 
 class SubmitAsked(Message):
-    """A student pressed 提交离校服务. `command_id` is also the id of the attempt it opens."""
+    """A student submitted (提交离校服务). `command_id` is also the id of the attempt it opens."""
 
     command_id: Id
     student_id: StudentId
@@ -108,7 +108,7 @@ class SubmitAsked(Message):
 
 
 class CommandAsked(Message):
-    """A student asks a department to do something to their own account, for example `cancel-card`."""
+    """A student asks a department to change their own account, for example `cancel-card`."""
 
     command_id: Id
     student_id: StudentId
@@ -123,7 +123,7 @@ class CommandOutcome(StrEnum):
 
 
 class CommandAnswered(Message):
-    """The one end of a command. A refusal says why; the effect of a done one is in the department's next status."""
+    """The outcome of a command. A refusal has reasons; the effect of a done one is in the department's next status."""
 
     command_id: Id
     student_id: StudentId
@@ -145,7 +145,7 @@ class TakenBy(StrEnum):
 class CertificateIssueAsked(Message):
     """The certificate desk hands over the certificates of a submission, once. Key: `student_id`.
 
-    `asked_by` is the account the clerk signed in with. `proxy_name` is there exactly when a proxy takes them.
+    `asked_by` is the clerk's account. `proxy_name` is set exactly when a proxy collects them.
     """
 
     command_id: Id
@@ -158,7 +158,7 @@ class CertificateIssueAsked(Message):
 
 
 class SubmissionRequested(Message):
-    """An attempt was opened: each required department answers with one `AttestationGiven` for `attempt_id`."""
+    """An attempt was opened: each required department answers once with `AttestationGiven` for `attempt_id`."""
 
     attempt_id: Id
     student_id: StudentId
@@ -173,9 +173,9 @@ class AttestationOutcome(StrEnum):
 
 
 class AttestationGiven(Message):
-    """A department's answer, made in one transaction with its own record locked. `clear` placed a hold of this attempt.
+    """A department's answer to an attempt, made with the student's record locked. `clear` placed a hold.
 
-    `version` is the number of the department's newest status at that moment and `checks` what it rests on.
+    `version` is the department's newest status at `attested_at`, and `checks` is what the answer rests on.
     """
 
     attempt_id: Id
@@ -188,7 +188,7 @@ class AttestationGiven(Message):
 
 
 class SubmissionAccepted(Message):
-    """The attempt's end: every required department attested clear. Departments close the account's case."""
+    """The attempt was accepted: every required department attested clear. Departments release its holds."""
 
     attempt_id: Id
     student_id: StudentId
@@ -203,7 +203,7 @@ Objections = Annotated[
 
 
 class SubmissionRefused(Message):
-    """The attempt's other end: holds of this attempt are released. `objections` maps a department to its reasons."""
+    """The attempt was refused: its holds are released. `objections` maps a department to its reasons."""
 
     attempt_id: Id
     student_id: StudentId
@@ -225,7 +225,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.submission-accepted.v1": SubmissionAccepted,
     "lixiao.submission-refused.v1": SubmissionRefused,
 }
-"""CloudEvents `type` of each event. A breaking change is a new type beside the old one, never an edit."""
+"""CloudEvents `type` of each event. A breaking change is a new type beside the old one."""
 
 TYPE_OF: Final[dict[type[Message], str]] = {model: name for name, model in EVENT_TYPES.items()}
 

@@ -1,6 +1,6 @@
-"""Who sends which events on which topic, and who receives them: the one table of it.
+"""Which service sends which events on which topic, and which services receive them.
 
-The AsyncAPI document is written from it, and the compatibility gate reads from it whom a change would break.
+The AsyncAPI document is generated from this table, and the compatibility gate takes the affected readers from it.
 """
 
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def source_of(service: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One topic: its sender, and each event on it with the services that act on it."""
+    """One topic: its sender, and for each event the services that act on it."""
 
     topic: str
     about: str
@@ -39,10 +39,10 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
     names = tuple(sorted(departments))
     clearance = (CLEARANCE,)
     shared = (
-        Flow(topics.case, "Who is leaving.", CLEARANCE, {events.CaseChanged: names}),
+        Flow(topics.case, "The state of each student's case.", CLEARANCE, {events.CaseChanged: names}),
         Flow(
             topics.submission,
-            "The confirmation rounds: what is asked of the departments, and how each round ended.",
+            "Confirmation rounds: requests for attestation, and how each attempt ended.",
             CLEARANCE,
             {
                 events.SubmissionRequested: names,
@@ -52,7 +52,7 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
         ),
         Flow(
             topics.command,
-            "What students and the certificate desk asked for.",
+            "Commands of students and of the certificate desk.",
             GATEWAY,
             {events.SubmitAsked: clearance, events.CommandAsked: names, events.CertificateIssueAsked: clearance},
         ),
@@ -65,19 +65,19 @@ def _department(topics: Topics, name: str) -> tuple[Flow, ...]:
     return (
         Flow(
             topics.status(name),
-            f"The {name}'s newest word on each student, and its alive marks.",
+            f"The newest status of each student from {name}, and alive marks.",
             name,
             {events.StatusChanged: clearance, events.SourceAlive: clearance},
         ),
         Flow(
             topics.attestation(name),
-            f"The {name}'s answers in confirmation rounds.",
+            f"Attestations of {name} in confirmation rounds.",
             name,
             {events.AttestationGiven: clearance},
         ),
         Flow(
             topics.answer(name),
-            f"How the {name} ended each command.",
+            f"How {name} ended each command.",
             name,
             {events.CommandAnswered: (GATEWAY,)},
         ),
@@ -85,6 +85,6 @@ def _department(topics: Topics, name: str) -> tuple[Flow, ...]:
 
 
 def receivers_of(model: type[Message], topics: Topics, departments: Iterable[str]) -> tuple[str, ...]:
-    """The services that read an event, in alphabetical order."""
+    """Services that receive an event, in alphabetical order."""
     found = (flow.events.get(model, ()) for flow in flows(topics, departments))
     return tuple(sorted({name for receivers in found for name in receivers}))

@@ -1,7 +1,7 @@
-"""The hot-path twin of `StatusChanged`: the same verdict on every document at a sixth of the cost.
+"""Fast decoder of `StatusChanged`: accepts the same documents as the model, at a fifth of its cost.
 
-Bounds that C code checks are declared with `Meta`; patterns are looked up among the names met before, because a
-regular expression a name costs more than decoding the event. A contract test holds the two to one verdict.
+Bounds are declared with `Meta`, which msgspec checks in C. Names are looked up among those already validated, because
+one regular expression per name costs more than decoding the event. A contract test holds decoder and model together.
 """
 
 import re
@@ -26,7 +26,7 @@ class ReasonData(msgspec.Struct, frozen=True, gc=False):
 
 
 class CheckData(msgspec.Struct, frozen=True, gc=False):
-    """The twin of `CheckStatus`."""
+    """As `schemas.events.CheckStatus`."""
 
     check: str
     verdict: Literal["clear", "blocked"]
@@ -35,7 +35,7 @@ class CheckData(msgspec.Struct, frozen=True, gc=False):
 
 
 class StatusData(msgspec.Struct, frozen=True, gc=False):
-    """The twin of `StatusChanged`."""
+    """As `schemas.events.StatusChanged`."""
 
     student_id: str
     department: str
@@ -45,45 +45,45 @@ class StatusData(msgspec.Struct, frozen=True, gc=False):
     checks: Annotated[list[CheckData], msgspec.Meta(min_length=1, max_length=types.MAX_CHECKS)]
 
 
-_statuses: Final = msgspec.json.Decoder(StatusData)
-_write: Final = msgspec.json.Encoder().encode
+_decoder: Final = msgspec.json.Decoder(StatusData)
+_encode: Final = msgspec.json.Encoder().encode
 _is_student_id: Final = re.compile(types.STUDENT_ID_PATTERN[1:-1]).fullmatch
 _is_name: Final = re.compile(types.NAME_PATTERN[1:-1]).fullmatch
 
-_MAX_MET: Final = 4096
-_met: Final[set[str]] = set()
-"""Names found good before; bounded, because a stranger chooses what is sent."""
+_MAX_VALID: Final = 4096
+_valid_names: Final[set[str]] = set()
+"""Names that matched the pattern before; bounded, because any producer chooses them."""
 
 
 def decode_status(data: bytes) -> StatusData:
-    """`data` as a status. Raises `ValueError` or `RecursionError`; the text may quote a value."""
-    status = _statuses.decode(data)
+    """Decode and validate `data`. Raises `ValueError` or `RecursionError`; the message may quote a value."""
+    status = _decoder.decode(data)
     student_id = status.student_id
     plain = student_id.isascii() and student_id.isalnum() and 3 <= len(student_id) <= 32
     if not plain and not _is_student_id(student_id):
         raise ValueError("student_id: not of the pattern of a student id")
     if status.occurred_at.tzinfo is None or not 2000 <= status.occurred_at.year <= 2999:
         raise ValueError("occurred_at: an offset from UTC is needed, and a year from 2000 to 2999")
-    if status.department not in _met:
-        _meet(status.department, "department")
-    if status.cause.code not in _met:
-        _meet(status.cause.code, "cause.code")
-    _judge_checks(status.checks)
+    if status.department not in _valid_names:
+        _validate_name(status.department, "department")
+    if status.cause.code not in _valid_names:
+        _validate_name(status.cause.code, "cause.code")
+    _validate_checks(status.checks)
     return status
 
 
-def is_own_spelling(status: StatusData, data: bytes) -> bool:
-    """Whether `data` is byte for byte how our own writer spells `status`: nothing repeated, unknown or left out."""
-    return _write(status) == data
+def is_canonical(status: StatusData, data: bytes) -> bool:
+    """Whether `data` is byte for byte how our encoder writes `status`: nothing repeated, unknown or left out."""
+    return _encode(status) == data
 
 
-def _judge_checks(checks: list[CheckData]) -> None:
+def _validate_checks(checks: list[CheckData]) -> None:
     for check in checks:
-        if check.check not in _met:
-            _meet(check.check, "checks.check")
+        if check.check not in _valid_names:
+            _validate_name(check.check, "checks.check")
         for reason in check.reasons:
-            if reason.code not in _met:
-                _meet(reason.code, "checks.reasons.code")
+            if reason.code not in _valid_names:
+                _validate_name(reason.code, "checks.reasons.code")
     if len(checks) == 2:
         unique = checks[0].check != checks[1].check
     else:
@@ -92,8 +92,8 @@ def _judge_checks(checks: list[CheckData]) -> None:
         raise ValueError("checks: a check is named twice, and which verdict holds is ambiguous")
 
 
-def _meet(name: str, field: str) -> None:
+def _validate_name(name: str, field: str) -> None:
     if not _is_name(name):
         raise ValueError(f"{field}: not of the pattern of a name")
-    if len(_met) < _MAX_MET:
-        _met.add(name)
+    if len(_valid_names) < _MAX_VALID:
+        _valid_names.add(name)

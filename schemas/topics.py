@@ -1,7 +1,7 @@
-"""Every topic name, its partitions and its configuration, spelled once.
+"""Topic names, partitions and configuration.
 
-A name is `<namespace>.<producer>.<subject>.v<major>`: dots between the parts, hyphens inside one, no underscores.
-The key is the student id everywhere, so that one producer's events about one student keep their order.
+A name is `<namespace>.<producer>.<subject>.v<major>`: dots between the parts, hyphens inside them, no underscores.
+The key is always the student id, so that one producer's events about one student stay in order.
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PARTITIONS: Final = 6
-"""Never grown in place: a new count is a new topic and a rebuilt view, because a student's partition would move."""
+"""Fixed per topic: another count would move students to other partitions, so it needs a new topic and a rebuild."""
 
 ALIVE_KEY: Final = b":alive"
-"""Key of a relay's alive marks. No student id starts with a colon, so compaction keeps both apart."""
+"""Key of alive marks. No student id starts with a colon, so compaction keeps both apart."""
 
 _COMPACTED: Final = {"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
 _KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 * 3600 * 1000)}
@@ -20,7 +20,7 @@ _KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """What the broker is asked for."""
+    """A topic as the provisioner creates it."""
 
     name: str
     partitions: int = PARTITIONS
@@ -29,7 +29,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topic names of one installation. `namespace` sets installations on one broker apart."""
+    """The topic names of one installation. `namespace` separates installations that share a broker."""
 
     namespace: str = "lixiao"
 
@@ -59,7 +59,7 @@ class Topics:
         return f"{self.namespace}.{consumer}"
 
     def specs(self, departments: Iterable[str], partitions: int = PARTITIONS) -> tuple[TopicSpec, ...]:
-        """Everything the provisioner creates for these departments."""
+        """Every topic of an installation with these departments."""
         kept = [self.submission, self.command]
         compacted = [self.case]
         for department in sorted(departments):

@@ -1,7 +1,7 @@
-"""The parts events are made of: names, versions, instants, and what a department may put on a student's page.
+"""Field types of events: names, versions, instants, and the facts a department may show on a student's page.
 
-Everything here is bounded, and every bound is in the published JSON Schema too, so that a producer in any language
-can find its mistake before it sends it.
+Every type is bounded, and every bound is in the published JSON Schema, so a producer in any language can validate
+before it sends.
 """
 
 import re
@@ -12,16 +12,16 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 MAX_VERSION: Final = 2**31 - 1
-"""Versions are counted up by one; a larger number is a mistake of its producer, not a state."""
+"""Versions count up by one; a larger number is a producer's mistake."""
 
 MAX_TEXT: Final = 1000
-"""Characters of one text among parameters or facts."""
+"""Characters of one text in parameters or facts."""
 
 MAX_KEY: Final = 64
 """Characters of the name of a parameter or fact."""
 
 MAX_NUMBER: Final = 2**53 - 1
-"""Integers beyond this are rounded by readers that know only doubles."""
+"""Readers that only have doubles round larger integers."""
 
 MAX_PARAMETERS: Final = 32
 MAX_REASONS: Final = 32
@@ -29,14 +29,14 @@ MAX_CHECKS: Final = 16
 MAX_DEPARTMENTS: Final = 64
 MAX_FACTS: Final = 64
 MAX_ROWS: Final = 512
-"""Rows of one table among the facts (residences, arrears)."""
+"""Rows of one table in the facts (residences, arrears)."""
 
 STUDENT_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$"
 NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,62}$"
 INSTANT_PATTERN: Final = (
     r"^2[0-9]{3}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?(Z|[+-][0-9]{2}:[0-9]{2})$"
 )
-"""RFC 3339 with an offset, years 2000 to 2999: other spellings are read differently by different libraries."""
+"""RFC 3339 with an offset, years 2000 to 2999: libraries disagree about other spellings."""
 
 ID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 
@@ -88,20 +88,20 @@ _Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
 _Text = Annotated[str, Field(max_length=MAX_TEXT)]
 _Number = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Parameters = Annotated[dict[_Key, _Text | _Number], Field(max_length=MAX_PARAMETERS)]
-"""What the sentence for a reason or cause needs: texts and whole numbers; money is a decimal string."""
+"""Values for the text of a reason or cause: strings and integers; money is a decimal string."""
 
 
 def flat_facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """`facts` when they are what a page can show: scalars, and tables as lists of rows of scalars.
+    """Return `facts` if a page can show them: scalars, and tables as lists of rows of scalars.
 
-    No fractions (money is a decimal string, and a binary fraction is none) and no deeper nesting.
+    Raises `ValueError` for deeper nesting and for fractions, because money is a decimal string.
     """
     for key, value in facts.items():
         if not isinstance(value, list):
             _scalar(key, value)
             continue
-        _refuse_unless(1 <= len(key) <= MAX_KEY, f"a fact's name has 1 to {MAX_KEY} characters")
-        _refuse_unless(len(value) <= MAX_ROWS, f"a table has at most {MAX_ROWS} rows")
+        _require(1 <= len(key) <= MAX_KEY, f"a fact's name has 1 to {MAX_KEY} characters")
+        _require(len(value) <= MAX_ROWS, f"a table has at most {MAX_ROWS} rows")
         for row in value:
             if not isinstance(row, dict) or len(row) > MAX_FACTS:
                 raise ValueError(f"a table is a list of rows, and a row an object of at most {MAX_FACTS} columns")
@@ -111,16 +111,16 @@ def flat_facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 def _scalar(key: str, value: JsonValue) -> None:
-    _refuse_unless(1 <= len(key) <= MAX_KEY, f"a fact's name has 1 to {MAX_KEY} characters")
+    _require(1 <= len(key) <= MAX_KEY, f"a fact's name has 1 to {MAX_KEY} characters")
     if isinstance(value, str):
-        _refuse_unless(len(value) <= MAX_TEXT, f"a text has at most {MAX_TEXT} characters")
+        _require(len(value) <= MAX_TEXT, f"a text has at most {MAX_TEXT} characters")
     elif isinstance(value, int):
-        _refuse_unless(abs(value) <= MAX_NUMBER, "a number lies within plus or minus 2^53 - 1")
+        _require(abs(value) <= MAX_NUMBER, "a number lies within plus or minus 2^53 - 1")
     else:
-        _refuse_unless(value is None, "a fact is a text, a whole number, true, false or null, or a table of these")
+        _require(value is None, "a fact is a text, a whole number, true, false or null, or a table of these")
 
 
-def _refuse_unless(holds: bool, rule: str) -> None:
+def _require(holds: bool, rule: str) -> None:
     if not holds:
         raise ValueError(rule)
 
@@ -152,4 +152,4 @@ Facts = Annotated[
     AfterValidator(flat_facts),
     WithJsonSchema(_FACTS_SCHEMA),
 ]
-"""What the student's page shows of one check. Each department publishes its own schema of them beside this one."""
+"""What the student's page shows of one check. Each department publishes a schema of its own facts."""

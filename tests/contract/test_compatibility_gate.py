@@ -262,7 +262,7 @@ def test_the_explanation_says_what_broke_for_whom_and_what_to_do(tmp_path: Path)
 
     assert "enum value added: 'waived'" in text
     assert "Readers: clearance." in text
-    assert "add lixiao.status-changed.v2 beside lixiao.status-changed.v1: readers first" in text
+    assert "add lixiao.status-changed.v2 beside lixiao.status-changed.v1: deploy readers" in text
 
 
 def test_the_gate_command_fails_on_a_break_and_says_so(

@@ -82,7 +82,7 @@ def test_a_changed_a_removed_and_a_new_example_are_each_named(copy: Path) -> Non
     assert sorted(__main__.example_faults(copy)) == sorted(
         [
             f"{names[0]}: changed after it was published",
-            f"{names[1]}: published, and now gone",
+            f"{names[1]}: published, but missing",
             "lixiao.case-changed.v1/99-new.json: not published yet (command: publish)",
         ]
     )

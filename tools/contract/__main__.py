@@ -1,10 +1,12 @@
-"""The contract's files on disk, kept true to the models: `python -m tools.contract <command>`.
+"""Generate and check the files of the contract: `python -m tools.contract <command>`.
 
 write            generate `schemas/json/` and `schemas/asyncapi.yaml`
-check            fail when a generated file differs from the models, or a published example was changed
-gate             fail when the schemas break a reader or a published event of the last release
-publish          add the hashes of new examples to `schemas/examples/INDEX.sha256`; from then on they are kept
-release VERSION  keep a copy of the schemas as what `gate` compares with
+check            fail if a generated file differs from the models, or a published example was changed
+gate             fail if the schemas break a reader or a published event of the last release
+publish          add the hashes of new examples to `schemas/examples/INDEX.sha256`; published examples are immutable
+release VERSION  copy the schemas to `schemas/released/VERSION/`, which `gate` compares with
+
+Development only: it needs the optional dependencies `test`.
 """
 
 import hashlib
@@ -27,7 +29,7 @@ INDEX: Final = "INDEX.sha256"
 
 
 def facts_of(services: Path = SERVICES) -> dict[str, dict[str, type[BaseModel]]]:
-    """Department → check → model of its facts, from `rules.FACTS` of every department that has its rules."""
+    """Department → check → model of its facts, from each department's `rules.FACTS`."""
     found = {}
     for name in discover(services):
         if (services / name / "rules.py").exists():
@@ -41,12 +43,12 @@ def project_version() -> str:
 
 
 def expected_files() -> dict[str, str]:
-    """Path below `schemas/` → content, as the models have it now."""
+    """Path below `schemas/` → content generated from the models."""
     return files.files(project_version(), discover(), facts_of())
 
 
 def write(schemas: Path = SCHEMAS) -> list[str]:
-    """Generate every file and remove those of events and checks that are gone. Returns what changed."""
+    """Generate every file, and delete those of events and checks that no longer exist. Returns the changed paths."""
     expected = expected_files()
     changed = differences(schemas)
     for name in changed:
@@ -60,7 +62,7 @@ def write(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def differences(schemas: Path = SCHEMAS) -> list[str]:
-    """The generated files that are missing, differ from the models, or belong to nothing any more."""
+    """Generated files that are missing, outdated or orphaned."""
     expected = expected_files()
     present = {f"json/{path.name}" for path in (schemas / "json").glob("*.json")}
     stale = present - expected.keys()
@@ -69,10 +71,10 @@ def differences(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def example_faults(schemas: Path = SCHEMAS) -> list[str]:
-    """What was done to examples that may not be: changed or removed after publication, or not yet published."""
+    """Examples that were changed or removed after publication, or are not yet published."""
     index = _index(schemas)
     actual = example_hashes(schemas)
-    faults = [f"{name}: published, and now gone" for name in index.keys() - actual.keys()]
+    faults = [f"{name}: published, but missing" for name in index.keys() - actual.keys()]
     faults += [
         f"{name}: changed after it was published" for name in index if actual.get(name, index[name]) != index[name]
     ]
@@ -81,7 +83,7 @@ def example_faults(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def publish(schemas: Path = SCHEMAS) -> list[str]:
-    """Append the hashes of new examples to the index. Lines already there are never touched."""
+    """Append the hashes of new examples to the index; existing lines stay as they are. Returns the new examples."""
     actual, index = example_hashes(schemas), _index(schemas)
     new = sorted(actual.keys() - index.keys())
     with (schemas / "examples" / INDEX).open("a", encoding="utf-8") as file:
@@ -105,14 +107,14 @@ def _write() -> int:
 def _check() -> int:
     faults = [f"schemas/{name} differs from the models (command: write)" for name in differences()]
     faults += [f"schemas/examples/{fault}" for fault in example_faults()]
-    print("\n".join(faults) or "The contract's files are those of the models.")
+    print("\n".join(faults) or "The contract's files match the models.")
     return 1 if faults else 0
 
 
 def _gate() -> int:
     released = last_release(SCHEMAS)
     if released is None:
-        print("Nothing was released yet: nothing can break.")
+        print("Nothing has been released yet, so nothing can break.")
         return 0
     found = broken(released, files.json_schemas(facts_of()))
     for name, breaks in found.items():
@@ -129,10 +131,10 @@ def _publish() -> int:
 
 
 def release(version: str, schemas: Path = SCHEMAS) -> Path:
-    """Copy the schemas of `schemas/json/` to `schemas/released/<version>/`. Raises `ValueError` when it exists."""
+    """Copy `schemas/json/` to `schemas/released/<version>/`. Raises `ValueError` if that release exists."""
     folder = schemas / "released" / version
     if folder.exists() or not version_number(version):
-        raise ValueError(f"{version} is already released or is no version: a release is never changed")
+        raise ValueError(f"{version} is already released, or is not a version: a release is never changed")
     folder.mkdir(parents=True)
     for path in sorted((schemas / "json").glob("*.json")):
         (folder / path.name).write_bytes(path.read_bytes())
@@ -141,7 +143,7 @@ def release(version: str, schemas: Path = SCHEMAS) -> Path:
 
 def _release(version: str) -> int:
     if differences() or _gate():
-        print("Not released: first `write`, and undo what breaks.")
+        print("Not released: run `write`, and undo what breaks.")
         return 1
     print(f"released {release(version).relative_to(ROOT)}")
     return 0
@@ -165,7 +167,7 @@ _COMMANDS: Final[dict[str, Callable[[], int]]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """The exit status of one command: 0 well, 1 not well, 2 not understood."""
+    """Exit status of one command: 0 success, 1 failure, 2 usage error."""
     if len(arguments) == 2 and arguments[0] == "release":
         return _release(arguments[1])
     if len(arguments) != 1 or arguments[0] not in _COMMANDS:

@@ -1,8 +1,8 @@
-"""The compatibility gate: what in a published JSON Schema changed so that somebody can no longer read somebody. Pure.
+"""Finds breaking changes between two versions of a JSON Schema. Pure.
 
-Statuses and cases are kept for ever and services are upgraded one by one, so both directions count: a reader of the
-released version must read every new event, and a new reader every event already published. What may change is little
-and listed (texts, an optional field added); a change the gate does not know is a breaking one.
+Statuses and cases are kept forever and services are upgraded one by one, so both directions count: a reader of the
+released version must read every new event, and a new reader every published event. The compatible changes are listed
+(texts, a new optional field); any other change counts as breaking.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ _MISSING: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """One breaking change: where in the document, what, and who can no longer read whom."""
+    """One breaking change: where in the document, what, and whom it affects."""
 
     path: str
     what: str
@@ -36,7 +36,7 @@ class Breakage:
 
 
 def breakages(released: Schema, current: Schema) -> tuple[Breakage, ...]:
-    """Every breaking change from `released` to `current`, two JSON Schemas of one event or of one check's facts."""
+    """Breaking changes from `released` to `current`, two JSON Schemas of one event or of one check's facts."""
     return tuple(_Walk(released, current).node(released, current, "$"))
 
 
@@ -101,7 +101,7 @@ class _Walk:
 
 
 def _resolved(root: Schema, schema: Schema) -> Schema:
-    """`schema` with its `$ref` into `$defs` followed. The events hold no recursive definitions."""
+    """Follow a `$ref` into `$defs`. Events have no recursive definitions."""
     reference = schema.get("$ref")
     if not isinstance(reference, str):
         return schema
@@ -138,9 +138,9 @@ def _manner(before: Any, after: Any) -> str:
 
 
 def without_additions(released: Schema, current: Schema) -> dict[str, Any]:
-    """`current` without the optional fields it adds to `released`, which readers ignore.
+    """`current` without the optional fields it adds to `released`.
 
-    For a second opinion by a library that counts them as breaking.
+    jsoncompat counts such fields as breaking, although readers ignore them.
     """
     stripped: dict[str, Any] = _stripped(released, current)
     return stripped

@@ -1,4 +1,4 @@
-"""The generated files of the contract, as text: what `schemas/` holds beside the models. Pure."""
+"""Content of the generated files under `schemas/`. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ def json_schemas(facts: Facts) -> dict[str, dict[str, Any]]:
 
 
 def facts_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema of a check's facts as written. Open, although the model may be closed: readers ignore new facts."""
+    """Schema of a check's facts. Open even if the model is closed, because readers ignore unknown facts."""
     schema = model.model_json_schema(mode="serialization")
     opened: dict[str, Any] = _opened(schema)
     return {"$schema": DIALECT, **opened}

@@ -1,4 +1,4 @@
-"""The compatibility gate over the files: the schemas of now against those of the last release."""
+"""The compatibility gate: compares the current schemas with those of the last release."""
 
 import json
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ def last_release(schemas: Path) -> Path | None:
 
 
 def broken(released: Path, current: dict[str, dict[str, Any]]) -> dict[str, list[Breakage]]:
-    """File name → its breaking changes since `released`. Departments that are gone take their facts with them."""
+    """File name → its breaking changes since `released`. Facts of a removed department do not count."""
     departments = discover()
     found: dict[str, list[Breakage]] = {}
     for path in sorted(released.glob("*.json")):
@@ -31,7 +31,7 @@ def broken(released: Path, current: dict[str, dict[str, Any]]) -> dict[str, list
         elif path.name.startswith("facts.") and path.name.split(".")[1] not in departments:
             breaks = []
         else:
-            breaks = [Breakage("$", "schema removed", "everyone who reads it")]
+            breaks = [Breakage("$", "schema removed", "every reader")]
         if breaks:
             found[path.name] = breaks
     return found
@@ -43,7 +43,7 @@ def _second_opinion(old: dict[str, Any], new: dict[str, Any]) -> list[Breakage]:
 
 
 def explanation(name: str, breaks: Sequence[Breakage]) -> str:
-    """What broke, for whom, and what to do instead."""
+    """Text for the developer: what broke, for whom, and the remedy."""
     event = name.removesuffix(".json")
     model = EVENT_TYPES.get(event)
     readers = receivers_of(model, Topics(), discover()) if model else ("gateway",)
@@ -56,12 +56,12 @@ def explanation(name: str, breaks: Sequence[Breakage]) -> str:
     lines = [f"{name} breaks its readers:", *(f"  {each}" for each in breaks)]
     lines += [
         f"  Readers: {', '.join(readers)}.",
-        f"  {remedy}: readers first learn the new one, then producers write it, then the old one is left.",
+        f"  {remedy}: deploy readers of the new one first, then producers, then retire the old one.",
     ]
     return "\n".join(lines)
 
 
 def version_number(text: str) -> tuple[int, ...]:
-    """ "0.10.1" as a tuple that sorts; empty for what is no version."""
+    """`0.10.1` as a sortable tuple; empty if `text` is not a version."""
     parts = text.split(".")
     return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()
