@@ -44,7 +44,7 @@ setup: $(STAMP) jars browser ## install only
 
 clean: ## stop what runs from here, remove its state and all caches (the virtual environment stays)
 	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.servers clean --state $(STATE); fi
-	@rm -rf $(STATE) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf $(STATE) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(STAMP): requirements.lock

@@ -21,10 +21,10 @@ from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
 from tests.faults import scenarios
 from tests.faults.crashes import ROUNDS, crash_round
-from tests.faults.simulated import simulated
 from tests.support.checker.checker import Anomaly
 from tests.support.checker.observed_installation import Campus
 from tests.support.checker.workload import races
+from tests.support.in_process.races import simulated_races
 from tests.support.paths import ROOT
 
 RACES_A_RUN: Final = 100
@@ -85,7 +85,7 @@ async def _stages(postgres: str, count: int, seed: int, found: list[Anomaly]) ->
     operations = 0
     for number in range(count):
         began_s = time.monotonic()
-        anomalies, noted = await simulated(postgres, STAGE_RACES, seed + number)
+        anomalies, noted = await simulated_races(postgres, STAGE_RACES, seed + number)
         operations += noted
         _say(f"stage {number + 1}/{count} (seed {seed + number})", anomalies, began_s)
         found += anomalies

@@ -1,235 +1,254 @@
-"""The wrong variants: what is replaced by what, and where. A text has to stand in its file exactly once."""
+"""The wrong variants of the product. Each names the invariant that it has to break."""
 
+import asyncio
+import json
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
+from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmitAsked
+from services.clearance.receipts.payload import form_payload
+from services.clearance.submission.attempt_store import add_answer, is_over
+from services.clearance.submission.handlers import Submissions
+from services.kit.audit.log import append_entry
+from services.kit.department.attestation import Attestations
+from services.kit.manifests import discover, required_checks
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.outbox import append
+from services.kit.postgres.pool import Connection
+from tests.mutants.patch import Patch
 from tests.support.in_process.simulation import LIFE_S
-
-ATTEST: Final = "services/kit/department/attestation.py"
-ATTEMPTS: Final = "services/clearance/submission/attempt_store.py"
-SUBMISSIONS: Final = "services/clearance/submission/handlers.py"
-COMMANDS: Final = "services/kit/department/student_commands.py"
-GATEWAY: Final = "services/gateway/tables/commands.py"
-GATEWAY_TABLES: Final = "services/gateway/migrations/0001_gateway.sql"
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    file: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`what` is the mistake; `quick` ones are run by CI; `life_s` is how long attempts live."""
+    """`mistake` is made by `apply` and seen by `invariant`; CI runs the `quick` ones; attempts live for `life_s`."""
 
     name: str
-    what: str
-    edits: tuple[Edit, ...]
+    mistake: str
+    invariant: str
+    apply: Callable[[Patch], None]
     quick: bool = False
     life_s: float = LIFE_S
 
-    @property
-    def files(self) -> tuple[str, ...]:
-        """The files it changes."""
-        return tuple({edit.file: None for edit in self.edits})
+
+MUTANTS: Final[dict[str, Mutant]] = {}
 
 
-_ACCEPT_BY_VIEW: Final = """
-            from tests.mutants.by_view import attested_by_view
-            answers = await attested_by_view(connection, event) if attempt is not None else {}
-            if answers.keys() >= self._required.keys():
-                for answer in answers.values():
-                    await attempt_store.add_answer(connection, answer)
-                await self._accept(connection, case, attempt, answers)
-                return []
-            failpoint("submit.after_open")
-"""
+def mutant(
+    name: str, mistake: str, *, breaks: str, quick: bool = False, life_s: float = LIFE_S
+) -> Callable[[Callable[[Patch], None]], None]:
+    """Register what makes a mistake."""
+
+    def register(apply: Callable[[Patch], None]) -> None:
+        MUTANTS[name] = Mutant(name, mistake, breaks, apply, quick, life_s)
+
+    return register
+
+
 _HOLD: Final = "VALUES ($1, $2, $3, clock_timestamp())"
-_UNLESS_HELD: Final = "SELECT $1, $2, $3, clock_timestamp() WHERE NOT EXISTS (SELECT FROM hold WHERE student_id = $2)"
-_OWN: Final = "DELETE FROM hold WHERE attempt_id = $1 AND"
-_ANYBODYS: Final = "DELETE FROM hold WHERE $1::uuid IS NOT NULL AND"
-_ONCE: Final = " ON CONFLICT DO NOTHING"
-_KEEP: Final = "(attempt_id, student_id, outcome, answer) VALUES ($1, $2, $3, $4)"
-_ASK: Final = "asked_at) VALUES ($1, $2, $3, $4, $5)"
-_LOOK_AND_ASK: Final = """asked_at) SELECT $1, $2, $3, $4, $5
-                WHERE NOT EXISTS (SELECT FROM command WHERE (student_id, department, name) = ($2, $3, $4)
-                                  AND state <> 'refused')"""
+_OWN_HOLD: Final = "DELETE FROM hold WHERE attempt_id = $1 AND"
+_ANY_HOLD: Final = "DELETE FROM hold WHERE $1::uuid IS NOT NULL AND"
+_ATTESTATION: Final = "(attempt_id, student_id, outcome, answer) VALUES ($1, $2, $3, $4)"
+_COMMAND_DONE: Final = "(command_id, student_id, command, outcome, answer) VALUES ($1, $2, $3, $4, $5)"
+_UNSENT: Final = "FROM outbox WHERE id > $1 ORDER BY id LIMIT $2"
 
-MUTANTS: Final[tuple[Mutant, ...]] = (
-    Mutant(
-        "view-only gate",
-        "the view's word is enough to accept",
-        (Edit(SUBMISSIONS, '\n            failpoint("submit.after_open")\n', _ACCEPT_BY_VIEW),),
-        quick=True,
-    ),
-    Mutant(
-        "no hold",
-        "a department that attests holds nothing",
-        (Edit(ATTEST, "        if answer.outcome is AttestationOutcome.CLEAR:\n", "        if False:\n"),),
-        quick=True,
-    ),
-    Mutant(
-        "shared hold",
-        "a student held already is not held again, and any end ends the hold",
-        (Edit(ATTEST, _HOLD, _UNLESS_HELD), Edit(ATTEST, _OWN, _ANYBODYS)),
-    ),
-    Mutant(
-        "hold released by another attempt",
-        "whichever attempt ends releases the student's holds",
-        (Edit(ATTEST, _OWN, _ANYBODYS),),
-        quick=True,
-    ),
-    Mutant(
-        "hold kept after a refusal",
-        "only an acceptance releases",
-        (
-            Edit(
-                ATTEST,
-                '        failpoint("outcome.before_release")\n',
-                '        if outcome == "refused":\n            return\n',
-            ),
-        ),
-    ),
-    Mutant(
-        "answered anew",
-        "the same question is answered on the record of that moment: the first answer does not count",
-        (
-            Edit(ATTEST, '        if known["answer"] is not None:', "        if False:"),
-            Edit(ATTEST, _HOLD, _HOLD + _ONCE),
-            Edit(ATTEST, _KEEP, _KEEP + _ONCE),
-        ),
-    ),
-    Mutant(
-        "check-then-insert",
-        "the gateway looks for an open command, and inserts one when it sees none",
-        (
-            Edit(GATEWAY, _ASK, _LOOK_AND_ASK),
-            Edit(GATEWAY, "                ON CONFLICT DO NOTHING RETURNING", "                RETURNING"),
-            Edit(GATEWAY_TABLES, "UNIQUE INDEX command_asked_once", "INDEX command_asked_once"),
-            Edit(GATEWAY_TABLES, "UNIQUE INDEX command_submitted_once", "INDEX command_submitted_once"),
-        ),
-    ),
-    Mutant(
-        "retry without id",
-        "a command that comes again is done again",
-        (
-            Edit(COMMANDS, "        if row is not None:\n", "        if False:\n"),
-            Edit(COMMANDS, "VALUES ($1, $2, $3, $4, $5)", "VALUES ($1, $2, $3, $4, $5)" + _ONCE),
-        ),
-        quick=True,
-    ),
-    Mutant(
-        "delete before acknowledgement",
-        "the relay deletes rows, then sends them",
-        (
-            Edit(
-                "services/kit/messaging/relay.py",
-                "                await self._send(rows)\n",
-                '                await _delete(deleter, [row["id"] for row in rows])\n'
-                "                await self._send(rows)\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "no version guard",
-        "whatever word comes last is the view's",
-        (
-            Edit(
-                "services/clearance/view/view_store.py",
-                "    WHERE excluded.version > kept.version\n",
-                "    WHERE true\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "missing department counted as pass",
-        "those who answered are all clear, and that is enough",
-        (
-            Edit(
-                "services/clearance/submission/settlement.py",
-                "    if required and counted.keys() == required:",
-                "    if required and counted:",
-            ),
-            Edit(
-                SUBMISSIONS,
-                "answers[name] for name in sorted(attempt.required)}",
-                "answers[name] for name in sorted(attempt.required) if name in answers}",
-            ),
-        ),
-        quick=True,
-    ),
-    Mutant(
-        "acknowledge on error",
-        "a batch that failed is left behind",
-        (
-            Edit(
-                "services/kit/messaging/consumer.py",
-                "                    wait_s = min(wait_s * 2, WAIT_S[1])\n                else:\n",
-                "                    break\n                else:\n",
-            ),
-        ),
-    ),
-    Mutant(
-        "expiry ignores the lock",
-        "the sweeper ends what it read as open, whoever has ended it since",
-        (
-            Edit(
-                SUBMISSIONS,
-                "        await case_store.lock(connection, student_id)\n"
-                "        attempt = await attempt_store.lock(connection, attempt_id)\n"
-                '        failpoint("expire.after_lock")\n',
-                "        import asyncio\n"
-                '        row = await connection.fetchrow("SELECT * FROM attempt WHERE attempt_id = $1", attempt_id)\n'
-                "        attempt = attempt_store._attempt(row)\n"
-                "        await asyncio.sleep(0.5)\n",
-            ),
-            Edit(ATTEMPTS, "WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING"),
-        ),
-        life_s=0.3,
-    ),
-    Mutant(
-        "no lock on the record",
-        "a department reads the record without locking it, and is slow",
-        (
-            Edit(
-                "services/kit/department/desk.py",
-                " FROM record WHERE student_id = $1 FOR UPDATE",
-                ", pg_sleep(0.1) FROM record WHERE student_id = $1",
-            ),
-        ),
-    ),
-    Mutant(
-        "late debt unseen",
-        "an exception is opened only for a word several versions on",
-        (
-            Edit(
-                "services/clearance/submission/exceptions.py",
-                "WHERE version >= attested AND",
-                "WHERE version > attested + 3 AND",
-            ),
-        ),
-    ),
-    Mutant(
-        "form over another attempt",
-        "what is signed names another attempt",
-        (
-            Edit(
-                "services/clearance/receipts/payload.py",
-                '"attempt": str(attempt_id),',
-                '"attempt": str(attempt_id)[::-1],',
-            ),
-        ),
-    ),
-    Mutant(
-        "release without an entry",
-        "a released hold is not written into the audit",
-        (Edit(ATTEST, "        if released is not None:\n", "        if False:\n"),),
-    ),
-    Mutant(
-        "acceptance unsaid",
-        "an acceptance is stored and not announced",
-        (Edit(SUBMISSIONS, "        await self._say(connection, [submission.announced()])\n", ""),),
-    ),
+
+@mutant("view-only gate", "the view's word is enough to accept", breaks="S1", quick=True)
+def _(patch: Patch) -> None:
+    asked = Submissions.asked
+
+    async def asked_and_accepted(self: Submissions, connection: Connection, event: SubmitAsked) -> None:
+        await asked(self, connection, event)
+        for answer in await _attested_by_view(connection, event):
+            await self.attested(connection, answer)
+
+    patch.replace(asked, asked_and_accepted)
+
+
+async def _attested_by_view(connection: Connection, event: SubmitAsked) -> list[AttestationGiven]:
+    """The statuses in the view as if they were attestations, when all departments are clear there."""
+    rows = await connection.fetch(
+        "SELECT department, version, status FROM status JOIN attempt USING (student_id)"
+        " WHERE attempt_id = $1 AND state = 'open' AND version > 0",
+        event.command_id,
+    )
+    answers = [
+        AttestationGiven(
+            attempt_id=event.command_id,
+            student_id=event.student_id,
+            department=row["department"],
+            outcome=AttestationOutcome.CLEAR,
+            version=row["version"],
+            checks=json.loads(row["status"])["checks"],
+            attested_at=event.asked_at,
+        )
+        for row in rows
+        if all(check["verdict"] == "clear" for check in json.loads(row["status"])["checks"])
+    ]
+    return answers if {answer.department for answer in answers} >= discover().keys() else []
+
+
+@mutant("no hold", "a department that attests holds nothing", breaks="S1", quick=True)
+def _(patch: Patch) -> None:
+    patch.sql(_HOLD, "SELECT $1, $2, $3, clock_timestamp() WHERE false")
+
+
+@mutant("shared hold", "a student held already is not held again, and any end ends the hold", breaks="S1")
+def _(patch: Patch) -> None:
+    unless_held = "WHERE NOT EXISTS (SELECT FROM hold WHERE student_id = $2)"
+    patch.sql(_HOLD, f"SELECT $1, $2, $3, clock_timestamp() {unless_held}")
+    patch.sql(_OWN_HOLD, _ANY_HOLD)
+
+
+@mutant(
+    "hold released by another attempt",
+    "whichever attempt ends releases the student's holds",
+    breaks="S1",
+    quick=True,
 )
+def _(patch: Patch) -> None:
+    patch.sql(_OWN_HOLD, _ANY_HOLD)
+
+
+@mutant("hold kept after a refusal", "only an acceptance releases", breaks="L4")
+def _(patch: Patch) -> None:
+    async def refused(*_: Any) -> None:
+        """Nothing is released."""
+
+    patch.replace(Attestations.refused, refused)
+
+
+@mutant(
+    "answered anew",
+    "the same question is answered on the record as it is by then: the first answer does not count",
+    breaks="S13",
+)
+def _(patch: Patch) -> None:
+    patch.sql("(SELECT answer FROM attestation WHERE attempt_id = $1) AS answer", "NULL::text AS answer")
+    patch.sql(_HOLD, f"{_HOLD} ON CONFLICT DO NOTHING")
+    patch.sql(_ATTESTATION, f"{_ATTESTATION} ON CONFLICT DO NOTHING")
+
+
+@mutant("check-then-insert", "the gateway looks for an open command, and inserts one when it sees none", breaks="S2")
+def _(patch: Patch) -> None:
+    patch.sql(
+        "asked_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING",
+        "asked_at) SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT FROM command"
+        " WHERE (student_id, department, name) = ($2, $3, $4) AND state <> 'refused') RETURNING",
+    )
+    for index in ("command_asked_once", "command_submitted_once"):
+        patch.sql(f"UNIQUE INDEX {index}", f"INDEX {index}")
+
+
+@mutant("retry without id", "a command that comes again is done again", breaks="S12", quick=True)
+def _(patch: Patch) -> None:
+    patch.sql("FROM command_done WHERE command_id = $1", "FROM command_done WHERE command_id = $1 AND false")
+    patch.sql(_COMMAND_DONE, f"{_COMMAND_DONE} ON CONFLICT DO NOTHING")
+
+
+@mutant("delete before acknowledgement", "the relay deletes rows, then sends them", breaks="S5")
+def _(patch: Patch) -> None:
+    gone = f"DELETE FROM outbox WHERE id IN (SELECT id {_UNSENT}) RETURNING *"
+    patch.sql(_UNSENT, "FROM gone ORDER BY id", before=f"WITH gone AS ({gone}) ")
+
+
+@mutant("no version guard", "the status that is read last is the view's", breaks="S6")
+def _(patch: Patch) -> None:
+    patch.sql("WHERE excluded.version > kept.version OR", "WHERE true OR")
+
+
+@mutant(
+    "missing department counted as pass", "those who answered are clear, and that is enough", breaks="S11", quick=True
+)
+def _(patch: Patch) -> None:
+    async def add_answers(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
+        new, answers = await add_answer(connection, answer)
+        for name in required_checks(discover()):
+            answers.setdefault(name, answer.model_copy(update={"department": name}))
+        return new, answers
+
+    patch.replace(add_answer, add_answers)
+
+
+@mutant("acknowledge on error", "a batch that failed is left behind", breaks="S8")
+def _(patch: Patch) -> None:
+    make = TransactionalConsumer.__init__
+
+    def made(self: TransactionalConsumer, *, apply: Any, **options: Any) -> None:
+        async def given_up(connection: Connection, *batch: Any) -> None:
+            try:
+                async with connection.transaction():
+                    await apply(connection, *batch)
+            except Exception:
+                return
+
+        make(self, apply=given_up, **options)
+
+    patch.replace(make, made)
+
+
+@mutant(
+    "expiry ignores the lock",
+    "the sweeper ends what it read as open, whichever end came since",
+    breaks="S12",
+    life_s=0.3,
+)
+def _(patch: Patch) -> None:
+    expiring: ContextVar[bool] = ContextVar("expiring", default=False)
+    expire = Submissions.expire
+
+    async def expire_unlocked(*arguments: Any) -> bool:
+        token = expiring.set(True)
+        try:
+            return await expire(*arguments)
+        finally:
+            expiring.reset(token)
+
+    async def is_over_and_slow(*arguments: Any) -> bool:
+        over = await is_over(*arguments)
+        await asyncio.sleep(0.5)
+        return over
+
+    patch.replace(expire, expire_unlocked)
+    patch.replace(is_over, is_over_and_slow)
+    patch.sql("FOR UPDATE", "", when=expiring.get)
+    patch.sql("WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING")
+
+
+@mutant("no lock on the record", "a department reads the record without locking it, and is slow", breaks="S4")
+def _(patch: Patch) -> None:
+    patch.sql("FROM record WHERE student_id = $1 FOR UPDATE", ", pg_sleep(0.1) FROM record WHERE student_id = $1")
+
+
+@mutant("late debt unseen", "an exception is opened only for a status several versions on", breaks="S18")
+def _(patch: Patch) -> None:
+    patch.sql("WHERE version >= attested AND", "WHERE version > attested + 3 AND")
+
+
+@mutant("form over another attempt", "what is signed names another attempt", breaks="S17")
+def _(patch: Patch) -> None:
+    def another(**said: Any) -> dict[str, Any]:
+        signed = form_payload(**said)
+        return {**signed, "attempt": signed["attempt"][::-1]}
+
+    patch.replace(form_payload, another)
+
+
+@mutant("release without an entry", "a released hold is not written into the audit", breaks="S21")
+def _(patch: Patch) -> None:
+    async def append_others(connection: Connection, *, act: str, **entry: Any) -> None:
+        if act != "attempt.release":
+            await append_entry(connection, act=act, **entry)
+
+    patch.replace(append_entry, append_others)
+
+
+@mutant("acceptance unsaid", "an acceptance is stored and not announced", breaks="S4")
+def _(patch: Patch) -> None:
+    async def append_others(connection: Connection, *, event: Any, **row: Any) -> None:
+        if not isinstance(event, SubmissionAccepted):
+            await append(connection, event=event, **row)
+
+    patch.replace(append, append_others)
