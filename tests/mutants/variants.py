@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmitAsked
 from services.clearance.receipts.payload import form_payload
-from services.clearance.submission.attempt_store import add_answer, is_over
+from services.clearance.submission.attempt_store import add_answer, is_expired
 from services.clearance.submission.handlers import Submissions
 from services.kit.audit.log import append_entry
 from services.kit.department.attestation import Attestations
@@ -206,13 +206,13 @@ def _(patch: Patch) -> None:
         finally:
             expiring.reset(token)
 
-    async def is_over_and_slow(*arguments: Any) -> bool:
-        over = await is_over(*arguments)
+    async def is_expired_slowly(*arguments: Any) -> bool:
+        over = await is_expired(*arguments)
         await asyncio.sleep(0.5)
         return over
 
     patch.replace(expire, expire_unlocked)
-    patch.replace(is_over, is_over_and_slow)
+    patch.replace(is_expired, is_expired_slowly)
     patch.sql("FOR UPDATE", "", when=expiring.get)
     patch.sql("WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING")
 
