@@ -1,7 +1,7 @@
-"""What a department's desk does next with a student's record, as a graduation season goes. Pure.
+"""What a department's desk does next with a student's record during a graduation season. Pure.
 
-Most acts lead towards a clear record; a few lead back, as they do in life: a late fine, a thesis returned for changes.
-A department that is not in `DESKS` is left alone.
+Most operations lead towards a clear record; a few are setbacks: a late fine, a thesis returned for changes. A
+department that is not in `DESKS` is left alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,134 +11,138 @@ from decimal import Decimal
 from random import Random
 from typing import Any, Final
 
-from deploy.demo import names as names
+from deploy.demo import names
 
 SETBACK: Final = 0.06
-"""How often an act leads back."""
+"""Probability that an operation is a setback."""
 ZERO: Final = Decimal(0)
 
 
 @dataclass(frozen=True)
-class Act:
-    """One operation at a desk. `body` lacks the student's number, which whoever sends it adds."""
+class Call:
+    """A call of an operation. `body` lacks the student id, which the sender adds."""
 
     operation: str
     body: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What an act may need from outside: the day, chance, and a text that no earlier act was given."""
+class Conditions:
+    """What a call may depend on besides the record. `unique` is a text that no earlier call was given."""
 
     today: date
     random: Random
-    fresh: str
+    unique: str
 
 
-Acts = Callable[[Mapping[str, Any], Moment], list[Act]]
+Calls = Callable[[Mapping[str, Any], Conditions], list[Call]]
 
 
 @dataclass(frozen=True)
 class DeskSimulation:
-    """What a desk can do with a record: towards clear, and back."""
+    """The calls a desk can make on a record: towards clear, and back."""
 
-    forward: Acts
-    back: Acts
+    forward: Calls
+    setbacks: Calls
 
 
-def next_act(department: str, record: Mapping[str, Any], moment: Moment, *, even_if_clear: bool = False) -> Act | None:
-    """The next act on a record as `POST /records/query` shows it; None when there is nothing to do.
+def next_call(
+    department: str, record: Mapping[str, Any], conditions: Conditions, *, even_if_clear: bool = False
+) -> Call | None:
+    """The next call on a record as `POST /records/query` returns it; None when nothing is left to do.
 
-    With `even_if_clear` a record with nothing left to do gets something new.
+    With `even_if_clear` a record with nothing left to do gets a setback.
     """
-    habits = DESKS.get(department)
-    if habits is None:
+    desk = DESKS.get(department)
+    if desk is None:
         return None
-    forward = habits.forward(record, moment)
-    if (even_if_clear and not forward) or moment.random.random() < SETBACK:
-        return _one_of(habits.back(record, moment), moment) or _one_of(forward, moment)
-    return _one_of(forward, moment)
+    forward = desk.forward(record, conditions)
+    if (even_if_clear and not forward) or conditions.random.random() < SETBACK:
+        return _one_of(desk.setbacks(record, conditions), conditions) or _one_of(forward, conditions)
+    return _one_of(forward, conditions)
 
 
-def _one_of(acts: list[Act], moment: Moment) -> Act | None:
-    return moment.random.choice(acts) if acts else None
+def _one_of(calls: list[Call], conditions: Conditions) -> Call | None:
+    return conditions.random.choice(calls) if calls else None
 
 
-def _library(record: Mapping[str, Any], moment: Moment) -> list[Act]:
-    acts = [Act("return", {"barcode": loan["barcode"]}) for loan in record["loans"]]
+def _library(record: Mapping[str, Any], conditions: Conditions) -> list[Call]:
+    calls = [Call("return", {"barcode": loan["barcode"]}) for loan in record["loans"]]
     for fine in record["fines"]:
         if due := Decimal(fine["amount"]) - Decimal(fine["paid"]):
-            acts.append(Act("payment", {"fine_id": fine["fine_id"], "amount": str(due)}))
-    acts += [
-        Act("settle-violation", {"violation_id": each["violation_id"]})
+            calls.append(Call("payment", {"fine_id": fine["fine_id"], "amount": str(due)}))
+    calls += [
+        Call("settle-violation", {"violation_id": each["violation_id"]})
         for each in record["violations"]
         if not each["settled"]
     ]
-    if not acts and record["card"] == "active":
-        acts.append(Act("cancel-card", {}))
-    return acts + _THESIS_AT_LIBRARY.get(record["thesis"], [])
+    if not calls and record["card"] == "active":
+        calls.append(Call("cancel-card", {}))
+    return calls + _THESIS_AT_LIBRARY.get(record["thesis"], [])
 
 
 _THESIS_AT_LIBRARY: Final = {
-    "none": [Act("thesis-received", {})],
-    "not-submitted": [Act("thesis-received", {})],
-    "submitted": [Act("thesis-in-review", {})],
-    "in-review": [Act("thesis-approved", {})],
-    "returned": [Act("thesis-received", {})],
+    "none": [Call("thesis-received", {})],
+    "not-submitted": [Call("thesis-received", {})],
+    "submitted": [Call("thesis-in-review", {})],
+    "in-review": [Call("thesis-approved", {})],
+    "returned": [Call("thesis-received", {})],
 }
 
 
-def _library_back(record: Mapping[str, Any], moment: Moment) -> list[Act]:
-    text, amount = moment.random.choice(names.FINES)
-    acts = [Act("fine", {"fine_id": f"F-{moment.fresh}", "text": text, "amount": amount})]
+def _library_setbacks(record: Mapping[str, Any], conditions: Conditions) -> list[Call]:
+    text, amount = conditions.random.choice(names.FINES)
+    calls = [Call("fine", {"fine_id": f"F-{conditions.unique}", "text": text, "amount": amount})]
     if record["card"] == "active":
-        title = moment.random.choice(names.BOOKS)
-        due_on = moment.today.isoformat()
-        acts.append(Act("loan", {"barcode": f"B{moment.fresh}", "title": title, "due_on": due_on}))
+        title = conditions.random.choice(names.BOOKS)
+        due_on = conditions.today.isoformat()
+        calls.append(Call("loan", {"barcode": f"B{conditions.unique}", "title": title, "due_on": due_on}))
     if record["thesis"] == "in-review":
-        acts.append(Act("thesis-returned", {}))
-    return acts
+        calls.append(Call("thesis-returned", {}))
+    return calls
 
 
-def _archives(record: Mapping[str, Any], _moment: Moment) -> list[Act]:
-    return {"empty": [Act("received", {})], "submitted": [Act("approved", {})]}.get(record["thesis"], [])
+def _archives(record: Mapping[str, Any], _conditions: Conditions) -> list[Call]:
+    return {"empty": [Call("received", {})], "submitted": [Call("approved", {})]}.get(record["thesis"], [])
 
 
-def _archives_back(record: Mapping[str, Any], _moment: Moment) -> list[Act]:
-    return [Act("returned", {})] if record["thesis"] == "submitted" else []
+def _archives_setbacks(record: Mapping[str, Any], _conditions: Conditions) -> list[Call]:
+    return [Call("returned", {})] if record["thesis"] == "submitted" else []
 
 
-def _dorm(record: Mapping[str, Any], moment: Moment) -> list[Act]:
-    out = {"checked_out_on": moment.today.isoformat(), "handler": moment.random.choice(names.HANDLERS)}
+def _dorm(record: Mapping[str, Any], conditions: Conditions) -> list[Call]:
+    out = {"checked_out_on": conditions.today.isoformat(), "handler": conditions.random.choice(names.HANDLERS)}
     return [
-        Act("check-out", {key: residence[key] for key in ("campus", "building", "room")} | out)
+        Call("check-out", {key: residence[key] for key in ("campus", "building", "room")} | out)
         for residence in record["residences"]
         if not (residence["checked_out_on"] and residence["handler"])
     ]
 
 
-def _dorm_back(_record: Mapping[str, Any], _moment: Moment) -> list[Act]:
-    return []  # who has moved out does not move in again
+def _dorm_setbacks(_record: Mapping[str, Any], _conditions: Conditions) -> list[Call]:
+    return []  # nobody who has moved out moves in again
 
 
-def _finance(record: Mapping[str, Any], _moment: Moment) -> list[Act]:
-    acts = []
+def _finance(record: Mapping[str, Any], _conditions: Conditions) -> list[Call]:
+    calls = []
     for charge in record["charges"]:
         due = Decimal(charge["amount"]) - Decimal(charge["paid"]) - Decimal(charge["waived"])
         if due > ZERO:
-            acts.append(Act("payment", {"charge_id": charge["charge_id"], "amount": str(due)}))
-    return acts
+            calls.append(Call("payment", {"charge_id": charge["charge_id"], "amount": str(due)}))
+    return calls
 
 
-def _finance_back(_record: Mapping[str, Any], moment: Moment) -> list[Act]:
-    name, amount = moment.random.choice(names.CHARGES[2:])
-    charge_id = f"C-{moment.fresh}"
-    return [Act("charge", {"charge_id": charge_id, "year": str(moment.today.year), "name": name, "amount": amount})]
+def _finance_setbacks(_record: Mapping[str, Any], conditions: Conditions) -> list[Call]:
+    name, amount = conditions.random.choice(names.CHARGES[2:])
+    charge_id = f"C-{conditions.unique}"
+    return [
+        Call("charge", {"charge_id": charge_id, "year": str(conditions.today.year), "name": name, "amount": amount})
+    ]
 
 
 DESKS: Final = {
-    "library": DeskSimulation(_library, _library_back),
-    "archives": DeskSimulation(_archives, _archives_back),
-    "dorm": DeskSimulation(_dorm, _dorm_back),
-    "finance": DeskSimulation(_finance, _finance_back),
+    "library": DeskSimulation(_library, _library_setbacks),
+    "archives": DeskSimulation(_archives, _archives_setbacks),
+    "dorm": DeskSimulation(_dorm, _dorm_setbacks),
+    "finance": DeskSimulation(_finance, _finance_setbacks),
 }

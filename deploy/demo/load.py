@@ -1,6 +1,6 @@
-"""Brings the invented cohort in through the services' own doors: records by the desks' PUT, the roster by its import.
+"""Loads the invented students through the services' own APIs: records by `PUT /records`, the roster by an import.
 
-What was loaded is noted, so that a second start loads nothing and a larger cohort only what is new.
+What was loaded is noted, so a second start loads nothing, and a larger demonstration only the additional students.
 """
 
 import asyncio
@@ -14,18 +14,19 @@ from typing import Any, Final
 import httpx
 
 from deploy.demo.students import Student
-from deploy.local.credentials import Accounts
 from deploy.local.processes.process import StartFailed
+from deploy.local.running_services import RunningServices
+from schemas.flows import CLEARANCE
 from services.kit.names import ROSTER
 
 ROSTER_IMPORTS: Final = "/imports"
-AT_ONCE: Final = 2
+CONCURRENCY: Final = 2
 TIMEOUT_S: Final = 30.0
 TRIES: Final = 5
 IMPORT_POLL_S: Final = 0.2
 IMPORT_TIMEOUT_S: Final = 300.0
-UNDERWAY: Final = ("queued", "running")
-Progress = Callable[[int], None]
+RUNNING: Final = ("queued", "running")
+Advance = Callable[[int], None]
 
 
 class Ledger:
@@ -33,56 +34,56 @@ class Ledger:
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self.given: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+        self.counts: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
 
     def forget(self, names: Sequence[str]) -> None:
-        """Their databases are new: they were given nothing."""
+        """Their databases are new and empty."""
         for name in names:
-            self.given.pop(name, None)
+            self.counts.pop(name, None)
         self._write()
 
     def missing(self, name: str, students: Sequence[Student]) -> Sequence[Student]:
-        """The students `name` was not given yet."""
-        return students[self.given.get(name, 0) :]
+        """The students that `name` was not given yet."""
+        return students[self.counts.get(name, 0) :]
 
     def note(self, name: str, count: int) -> None:
-        """`name` now has the first `count` students."""
-        self.given[name] = max(count, self.given.get(name, 0))
+        """`name` has the first `count` students."""
+        self.counts[name] = max(count, self.counts.get(name, 0))
         self._write()
 
     def _write(self) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
         partial = self.file.with_suffix(".partial")
-        partial.write_text(json.dumps(self.given))
+        partial.write_text(json.dumps(self.counts))
         partial.replace(self.file)
 
 
-async def load_records(
-    department: str, address: str, accounts: Accounts, students: Sequence[Student], advance: Progress
-) -> None:
-    """PUT the starting record of each student; every one has one for this department. Raises StartFailed."""
-    async with _client(address, accounts.token(department)) as client:
+async def load_records(services: RunningServices, students: Mapping[str, Sequence[Student]], advance: Advance) -> None:
+    """PUT the starting records of each department's students. Raises StartFailed."""
 
-        async def work(mine: Sequence[Student]) -> None:
+    async def load(department: str, mine: Sequence[Student]) -> None:
+        async with _client(services, department, department) as client:
             for one in mine:
                 body = {"student_id": one.student_id, "record": one.records[department]}
-                await _sent(client, "PUT", "/records", what=f"{department}: a starting record", json=body)
+                await _request(client, "PUT", "/records", what=f"A starting record of {department}", json=body)
                 advance(1)
 
-        await asyncio.gather(*(work(students[lane::AT_ONCE]) for lane in range(AT_ONCE)))
+    await asyncio.gather(
+        *(load(name, each[lane::CONCURRENCY]) for name, each in students.items() for lane in range(CONCURRENCY))
+    )
 
 
-async def import_roster(address: str, accounts: Accounts, students: Sequence[Student], advance: Progress) -> None:
+async def import_roster(services: RunningServices, students: Sequence[Student], advance: Advance) -> None:
     """Import the roster as a CSV and wait until every row is done. Raises StartFailed when one was rejected."""
-    what, done = "The roster's import", 0
-    async with _client(address, accounts.token(ROSTER)) as client:
+    what, done = "The roster import", 0
+    async with _client(services, CLEARANCE, ROSTER) as client:
         headers = {"Content-Type": "text/csv"}
-        job = await _sent(client, "POST", ROSTER_IMPORTS, what=what, content=roster_csv(students), headers=headers)
+        job = await _request(client, "POST", ROSTER_IMPORTS, what=what, content=roster_csv(students), headers=headers)
         try:
             async with asyncio.timeout(IMPORT_TIMEOUT_S):
-                while job["state"] in UNDERWAY:
+                while job["state"] in RUNNING:
                     await asyncio.sleep(IMPORT_POLL_S)
-                    job = await _sent(client, "GET", f"{ROSTER_IMPORTS}/{job['job_id']}", what=what)
+                    job = await _request(client, "GET", f"{ROSTER_IMPORTS}/{job['job_id']}", what=what)
                     advance(job["rows_done"] - done)
                     done = job["rows_done"]
         except TimeoutError:
@@ -92,7 +93,7 @@ async def import_roster(address: str, accounts: Accounts, students: Sequence[Stu
 
 
 def roster_csv(students: Sequence[Student]) -> bytes:
-    """The roster of at least one student, as a file a registrar would send."""
+    """The roster of at least one student as CSV, UTF-8."""
     rows = [one.roster_row() for one in students]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
@@ -101,25 +102,27 @@ def roster_csv(students: Sequence[Student]) -> bytes:
     return text.getvalue().encode()
 
 
-def _client(address: str, token: str) -> httpx.AsyncClient:
-    headers = {"Authorization": f"Bearer {token}"}
-    # A proxy of the environment is not for this machine's own addresses.
-    return httpx.AsyncClient(base_url=address, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+def _client(services: RunningServices, name: str, account: str) -> httpx.AsyncClient:
+    headers = {"Authorization": f"Bearer {services.accounts.token(account)}"}
+    # A proxy from the environment is not for this machine's own addresses.
+    return httpx.AsyncClient(base_url=services.address(name), headers=headers, timeout=TIMEOUT_S, trust_env=False)
 
 
-async def _sent(client: httpx.AsyncClient, method: str, path: str, *, what: str, **request: Any) -> Mapping[str, Any]:
-    """The JSON of a successful answer. Repeats what the moment refused: every request here may be repeated."""
-    said = ""
+async def _request(
+    client: httpx.AsyncClient, method: str, path: str, *, what: str, **request: Any
+) -> Mapping[str, Any]:
+    """The JSON of a successful answer. Retries what is transient: every request here is idempotent."""
+    error = ""
     for attempt in range(1, TRIES + 1):
         try:
             answer = await client.request(method, path, **request)
-        except httpx.TransportError as error:
-            said = type(error).__name__
+        except httpx.TransportError as raised:
+            error = type(raised).__name__
         else:
             if answer.is_success:
                 return dict(answer.json())
-            said = f"{answer.status_code} {answer.text[:500]}"
+            error = f"{answer.status_code} {answer.text[:500]}"
             if answer.status_code < 500 and answer.status_code not in (423, 429):
                 break
         await asyncio.sleep(attempt * 0.5)
-    raise StartFailed(f"{what} was not taken by {client.base_url}{path}: {said}")
+    raise StartFailed(f"{what} was refused by {client.base_url}{path}: {error}")

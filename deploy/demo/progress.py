@@ -1,4 +1,4 @@
-"""What a launcher says while it works: one line a step with its seconds, and a bar for what is long."""
+"""Progress of a launch: a line for each step with its seconds, and a bar for a long one."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,48 +7,50 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-SAID_EVERY = 200
-"""Without a terminal there is no bar: a line each time that so many are done."""
+PRINTED_EVERY = 200
+"""Without a terminal there is no bar but a line each time so many are done."""
 
 
-class Steps:
-    """The steps of one launch, told on a console."""
+class LaunchProgress:
+    """Prints the steps of one launch."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
-        self._began_s = time.monotonic()
+        self._started_s = time.monotonic()
 
     @property
     def seconds(self) -> float:
-        """Since the beginning."""
-        return time.monotonic() - self._began_s
+        """Since the launch began."""
+        return time.monotonic() - self._started_s
 
     @contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
-        """One step. The function given says what it waits for now; it is shown on a terminal only."""
-        began_s = time.monotonic()
-        if not self.console.is_terminal:
-            self.console.print(f"{what} …", highlight=False)
-        with self.console.status(f"{what} …") as status:
+        """One step. Call the function with what it waits for now; only a terminal shows it."""
+        with self._timed(f"{what} …", what), self.console.status(f"{what} …") as status:
             yield lambda waiting: status.update(f"{what}: waiting for {waiting} …")
-        self.console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - began_s:.1f} s[/]", highlight=False)
 
     @contextmanager
     def counted(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A step of `total` small parts; the function given is told how many more are done."""
-        began_s, done = time.monotonic(), 0
+        """A step of `total` items. Call the function with how many more are done."""
+        done = 0
         columns = (TextColumn(f"{what} …"), BarColumn(), MofNCompleteColumn())
-        if not self.console.is_terminal:
-            self.console.print(f"{what}: {total} …", highlight=False)
-        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as progress:
-            bar = progress.add_task(what, total=total)
+        bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)
+        with self._timed(f"{what}: {total} …", what), bars:
+            bar = bars.add_task(what, total=total)
 
             def advance(count: int) -> None:
                 nonlocal done
                 done += count
-                progress.update(bar, completed=done)
-                if not self.console.is_terminal and done % SAID_EVERY == 0:
+                bars.update(bar, completed=done)
+                if not self.console.is_terminal and done % PRINTED_EVERY == 0:
                     self.console.print(f"  {done} of {total}", highlight=False)
 
             yield advance
-        self.console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - began_s:.1f} s[/]", highlight=False)
+
+    @contextmanager
+    def _timed(self, before: str, what: str) -> Iterator[None]:
+        started_s = time.monotonic()
+        if not self.console.is_terminal:
+            self.console.print(before, highlight=False)
+        yield
+        self.console.print(f"[green]✓[/] {what} [dim]{time.monotonic() - started_s:.1f} s[/]", highlight=False)

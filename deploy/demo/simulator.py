@@ -1,6 +1,6 @@
-"""Lives a graduation season at the departments' desks: looks a student up, does what is next, at a pace one can watch.
+"""Simulates the staff at the departments' desks: looks a student up and calls the next operation, at a given pace.
 
-It keeps nothing in mind between two acts, so it goes on after a restart of anything, beside people who act too.
+It keeps no state between two operations, so it continues after a restart of anything, and beside people who act too.
 """
 
 import time
@@ -14,19 +14,19 @@ from uuid import uuid4
 
 import httpx
 
-from deploy.demo.desk_simulation import DESKS, Act, Moment, next_act
-from deploy.local.credentials import Accounts
+from deploy.demo.desk_simulation import DESKS, Call, Conditions, next_call
+from deploy.local.running_services import RunningServices
 
 TIMEOUT_S: Final = 5.0
-LOOKS: Final = 5
-"""Records looked at for one act, at most: late in a season most are clear."""
-ACTS_IN_ONE_TURN: Final = 20
-FASTEST: Final = 50.0
+MAX_LOOKUPS: Final = 5
+"""Records read for one operation: late in a season most are clear."""
+MAX_CATCH_UP: Final = 20
+MAX_PACE: Final = 50.0
 
 
 @dataclass
 class Tally:
-    """What the player did so far. `refused` were against a department's rules, `failed` were not answered."""
+    """Operations so far. `refused`: against a department's rules. `failed`: without an answer, or with a 5xx."""
 
     done: int = 0
     refused: int = 0
@@ -34,74 +34,72 @@ class Tally:
     last: str = ""
 
     def __str__(self) -> str:
-        return f"{self.done} acts at the desks, {self.refused} refused, {self.failed} not answered; last: {self.last}"
+        return f"{self.done} operations, {self.refused} refused, {self.failed} failed; last: {self.last or 'none'}"
 
 
-class Player:
-    """Plays `pace` acts a second on the students it was given, and on no others."""
+class Simulator:
+    """Calls `pace` operations a second on the given students only."""
 
     def __init__(
         self,
-        addresses: Mapping[str, str],
-        accounts: Accounts,
-        students: Sequence[str],
+        services: RunningServices,
+        student_ids: Sequence[str],
         *,
         pace: float,
         seed: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`addresses` is department → address; those whose desks' habits nobody wrote down are left alone.
+        """Departments without a desk simulation are left alone.
 
-        Raises ValueError for a pace outside of 0 to `FASTEST` acts a second.
+        Raises ValueError for a pace outside 0 to `MAX_PACE` a second.
         """
-        if not 0 < pace <= FASTEST:
-            raise ValueError(f"the pace is more than 0 and at most {FASTEST:g} acts a second")
+        if not 0 < pace <= MAX_PACE:
+            raise ValueError(f"the pace is more than 0 and at most {MAX_PACE:g} operations a second")
         self.tally = Tally()
-        self._students = students
+        self._student_ids = student_ids
         self._pace = pace
         self._random = Random(seed)
         self._clock = clock
         self._due_at_s = clock()
         self._desks = {
             name: httpx.Client(
-                base_url=address,
-                headers={"Authorization": f"Bearer {accounts.token(name)}"},
+                base_url=services.address(name),
+                headers={"Authorization": f"Bearer {services.accounts.token(name)}"},
                 timeout=TIMEOUT_S,
                 trust_env=False,
             )
-            for name, address in addresses.items()
+            for name in services.departments
             if name in DESKS
         }
 
     def close(self) -> None:
-        """End the connections."""
         for client in self._desks.values():
             client.close()
 
-    def turn(self) -> None:
-        """Do what is due by now: a few acts at most, and none is made up for after a pause."""
-        for _ in range(ACTS_IN_ONE_TURN):
+    def run_due(self) -> None:
+        """Call the operations that are due: at most `MAX_CATCH_UP`, and none is made up for after a pause."""
+        for _ in range(MAX_CATCH_UP):
             now_s = self._clock()
             if now_s < self._due_at_s:
                 return
             self._due_at_s = max(self._due_at_s, now_s - 1) + 1 / self._pace
-            self.act()
+            self.step()
 
-    def act(self) -> None:
-        """One act at one desk."""
-        if not self._desks or not self._students:
+    def step(self) -> None:
+        """One operation at one desk."""
+        if not self._desks or not self._student_ids:
             return
-        for look in range(1, LOOKS + 1):
+        for lookup in range(1, MAX_LOOKUPS + 1):
             department = self._random.choice(list(self._desks))
-            student_id = self._random.choice(self._students)
-            record = self._look(department, student_id)
-            moment = Moment(date.today(), self._random, uuid4().hex[:10])
-            act = record and next_act(department, record, moment, even_if_clear=look == LOOKS)
-            if act:
-                self._do(department, student_id, act)
+            student_id = self._random.choice(self._student_ids)
+            record = self._look_up(department, student_id)
+            conditions = Conditions(date.today(), self._random, uuid4().hex[:10])
+            call = record and next_call(department, record, conditions, even_if_clear=lookup == MAX_LOOKUPS)
+            if call:
+                self._send(department, student_id, call)
                 return
 
-    def _look(self, department: str, student_id: str) -> Mapping[str, Any] | None:
+    def _look_up(self, department: str, student_id: str) -> Mapping[str, Any] | None:
         with suppress(httpx.HTTPError):
             answer = self._desks[department].post("/records/query", json={"student_id": student_id})
             if answer.is_success:
@@ -109,17 +107,17 @@ class Player:
         self.tally.failed += 1
         return None
 
-    def _do(self, department: str, student_id: str, act: Act) -> None:
+    def _send(self, department: str, student_id: str, call: Call) -> None:
+        self.tally.last = f"{department} {call.operation}"  # without the student: it is printed
         try:
             answer = self._desks[department].post(
-                f"/operations/{act.operation}",
-                json={"student_id": student_id, **act.body},
+                f"/operations/{call.operation}",
+                json={"student_id": student_id, **call.body},
                 headers={"Idempotency-Key": str(uuid4())},
             )
         except httpx.HTTPError:
             self.tally.failed += 1
             return
-        self.tally.last = f"{department} {act.operation}"  # whose it was is nobody's business here
         if answer.is_success:
             self.tally.done += 1
         elif answer.is_client_error:

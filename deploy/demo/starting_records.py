@@ -1,13 +1,13 @@
-"""What each department first knows of an invented student, as it takes it: `PUT /records`. Pure.
+"""Each department's starting record of an invented student, as `PUT /records` takes it. Pure.
 
-Only departments with something to say are named. Any other starts with nothing on record, which is a valid start.
+A department that is not listed starts with an empty record.
 """
 
 from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, Final
 
-from deploy.demo import names as names
+from deploy.demo import names
 
 Records = dict[str, Mapping[str, Any]]
 
@@ -27,16 +27,16 @@ CLEAR: Final[Records] = {
     },
     "finance": {"charges": []},
 }
-"""Somebody who has settled everything."""
+"""Clear at every department."""
 
 
 def thesis_in_review(_student_id: str) -> Records:
-    """One act of the library away from all clear."""
+    """One operation of the library away from clear everywhere."""
     return {**CLEAR, "library": {"card": "cancelled", "thesis": "in-review"}}
 
 
 def only_the_card(_student_id: str) -> Records:
-    """The student can finish this alone: the button that cancels the card is there."""
+    """What remains the student can do: the page offers to cancel the card."""
     return {**CLEAR, "library": {"card": "active", "thesis": "approved"}}
 
 
@@ -48,7 +48,7 @@ def arrears(student_id: str) -> Records:
 
 
 def blocked_everywhere(student_id: str) -> Records:
-    """Every department asks for something, the library for four things."""
+    """Blocked at every department, at the library for four reasons."""
     return {
         "library": {
             "loans": [_loan(student_id, number) for number in range(2)],
@@ -77,11 +77,11 @@ def blocked_everywhere(student_id: str) -> Records:
 
 
 def never_on_campus(_student_id: str) -> Records:
-    """No residence, which is clear; the thesis is on its way."""
+    """No residence, which is clear; a thesis not yet approved."""
     return {**CLEAR, "library": {"card": "active", "thesis": "submitted"}, "dorm": {"residences": []}}
 
 
-NAMED: Final[dict[str, Callable[[str], Records]]] = {
+BY_PERSONA: Final[dict[str, Callable[[str], Records]]] = {
     "thesis-in-review": thesis_in_review,
     "only-the-card": only_the_card,
     "arrears": arrears,
@@ -90,11 +90,11 @@ NAMED: Final[dict[str, Callable[[str], Records]]] = {
     "never-on-campus": never_on_campus,
     "none": lambda _: {},
 }
-"""Records of the people with a part to play."""
+"""Starting records of the personas, by student id."""
 
 
 def starting_records(student_id: str, random: Random) -> Records:
-    """A student somewhere on the way: most have something open in most departments."""
+    """Random records: most students are blocked at most departments."""
     return {
         "library": _library(student_id, random),
         "archives": {"thesis": random.choices(("empty", "submitted", "approved"), (60, 25, 15))[0]},

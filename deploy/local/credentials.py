@@ -1,6 +1,6 @@
-"""Tokens of the demonstration's desks and systems: a file each for whoever calls, their sums for whoever is called.
+"""Bearer tokens of the local desks and systems: a token file for each caller, digests for the services called.
 
-A token is made once and kept, readable to its owner alone, so that a command with it works after a restart too.
+A token is made once and kept, readable to its owner alone, so that a command that uses it works after a restart.
 """
 
 import hashlib
@@ -13,35 +13,34 @@ from services.kit.runtime.private_files import write_private
 
 
 class Accounts:
-    """Everybody who may call a service, in a folder of one demonstration."""
+    """The accounts that may call a service, in one state folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def token_file(self, name: str) -> Path:
-        """Where the token of an account lies; it is made when there is none."""
-        return _kept(self.folder / "tokens" / name)
+    def token_file(self, account: str) -> Path:
+        """The file of an account's token."""
+        return _secret(self.folder / "tokens" / account)
 
-    def token(self, name: str) -> str:
-        """The token of an account."""
-        return self.token_file(name).read_text()
+    def token(self, account: str) -> str:
+        return self.token_file(account).read_text()
 
-    def credentials(self, service: str, accounts: Mapping[str, str]) -> Path:
-        """The file of `LIXIAO_CREDENTIALS` for one service, from account → role: sums, no tokens."""
+    def credentials(self, service: str, roles: Mapping[str, str]) -> Path:
+        """Write the file of a service's `LIXIAO_CREDENTIALS`: digests of tokens. `roles`: account → role."""
         file = self.folder / "credentials" / f"{service}.json"
         entries = [
-            {"name": name, "token_sha256": hashlib.sha256(self.token(name).encode()).hexdigest(), "roles": [role]}
-            for name, role in accounts.items()
+            {"name": account, "token_sha256": hashlib.sha256(self.token(account).encode()).hexdigest(), "roles": [role]}
+            for account, role in roles.items()
         ]
         write_private(file, json.dumps(entries, indent=2))
         return file
 
     def client_secret(self) -> str:
-        """What the gateway authenticates with at the identity provider."""
-        return _kept(self.folder / "openid-client-secret").read_text()
+        """The gateway's secret at the identity provider."""
+        return _secret(self.folder / "openid-client-secret").read_text()
 
 
-def _kept(file: Path) -> Path:
+def _secret(file: Path) -> Path:
     if not file.exists():
         write_private(file, secrets.token_urlsafe(32))
     return file

@@ -1,7 +1,8 @@
-"""One installation of the services with students in it: what desks, the graduate school and the view say of them."""
+"""An installation for benches and tests: running services with students, what desks do to them and the view shows."""
 
 import secrets
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -9,22 +10,50 @@ import httpx
 
 from deploy.local.identity.people import Person
 from deploy.local.running_services import RunningServices, kind_of, until
+from deploy.local.services import ROOT
 from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.manifests import discover
 from services.kit.names import OPERATOR, ROSTER
 
 PEOPLE: Final = 80
 ENROLLED_AT_ONCE: Final = 60
 """Enrolled ahead: a department whose process was killed receives new cases only when its group session has expired."""
+SESSION_TIMEOUT_S: Final = "6"
+"""Kafka waits this long after a killed consumer: the least a broker accepts by default."""
+NOWHERE: Final = "http://127.0.0.1:9"
 Versions = dict[str, tuple[int, str]]
 """Student → version and JSON of a department's newest status."""
 
 
 class Installation(RunningServices):
-    """Running services, the students in them, and an HTTP client for each desk."""
+    """Running services in a namespace of their own, students in them, and an HTTP client for each desk."""
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.people += [Person(sub=f"u-{number}", name="甲某", student_id=new_student_id()) for number in range(PEOPLE)]
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        postgres: str,
+        kafka: str,
+        zipkin: str | None = None,
+        settings: Mapping[str, str] | None = None,
+        root: Path = ROOT,
+    ) -> None:
+        """As for RunningServices; without `zipkin` there are no traces."""
+        super().__init__(
+            folder,
+            postgres=postgres,
+            kafka=kafka,
+            zipkin=zipkin or NOWHERE,
+            namespace=f"t{secrets.token_hex(4)}",
+            departments=discover(root / "services"),
+            people=[Person(sub=f"u-{number}", name="甲某", student_id=new_student_id()) for number in range(PEOPLE)],
+            settings={
+                "OTEL_TRACES_EXPORTER": "zipkin_json" if zipkin else "none",
+                "LIXIAO_SESSION_TIMEOUT_S": SESSION_TIMEOUT_S,
+                **(settings or {}),
+            },
+            root=root,
+        )
         self._free = iter(tuple(self.people))
         self._enrolled: list[str] = []
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -60,7 +89,7 @@ class Installation(RunningServices):
         assert answer.status_code == 200, answer.text
 
     async def enrol(self, student_id: str = "", *, name: str = "甲某", leave_category: str = "毕业离校") -> str:
-        """Put a student on the roster; the student's number."""
+        """Put a student on the roster; the student id."""
         student_id = student_id or new_student_id()
         body = {
             "student_id": student_id,
@@ -109,7 +138,7 @@ class Installation(RunningServices):
         await until(published, f"first statuses of {department}", timeout_s)
 
     async def students(self, count: int) -> list[str]:
-        """Students nobody else was given, whose first status of the library is in the view."""
+        """Students handed out once, whose first status of the library is in the view."""
         if len(self._enrolled) < count:
             self._enrolled += [await self.enrol() for _ in range(ENROLLED_AT_ONCE)]
             await self.opened("library", self._enrolled)
@@ -118,7 +147,7 @@ class Installation(RunningServices):
         return given
 
     def person(self) -> Person:
-        """A student who can sign in and whom nobody else was given."""
+        """A student who can sign in, each one handed out once."""
         return next(self._free)
 
     async def health(self, name: str, kind: str) -> tuple[int, dict[str, Any]]:
@@ -128,7 +157,7 @@ class Installation(RunningServices):
 
 
 def new_student_id() -> str:
-    """A student number nobody else has."""
+    """A random student id."""
     return f"TS{secrets.randbelow(10**10):010d}"
 
 

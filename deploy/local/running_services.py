@@ -1,16 +1,14 @@
-"""The processes of all services on given servers, with databases and topics of their own.
+"""The services of one installation on given servers: their databases and topics, their processes, their addresses.
 
-Benches and tests start, kill and configure them one by one; `make demo` supervises its own instead.
+The demonstration supervises the processes; benches and tests start, kill and configure them one by one.
 """
 
 import asyncio
 import json
 import random
-import secrets
 import subprocess
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,28 +19,26 @@ from aiokafka.admin import AIOKafkaAdminClient
 from deploy.local.credentials import Accounts
 from deploy.local.identity.people import Person
 from deploy.local.processes.ports import free_port
-from deploy.local.processes.process import Process, StartFailed
+from deploy.local.processes.process import Process, StartFailed, describe_exit
 from deploy.local.servers.postgres import dsn_of
-from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Servers, Service, ServiceProcesses
+from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Backends, Service, ServiceProcesses
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
-from services.kit.manifests import discover
-from services.kit.provisioning.databases import create_databases
+from services.kit.manifests import DepartmentManifest
+from services.kit.provisioning.databases import Provisioned, create_databases
 from services.kit.provisioning.topics import create_topics
 from services.kit.runtime.failpoints import EXIT_CODE
+from services.kit.runtime.private_files import write_private
 
 START_TIMEOUT_S: Final = 60
 COMMAND_TIMEOUT_S: Final = 60
 POLL_S: Final = 0.05
-SESSION_TIMEOUT_S: Final = "6"
-"""Kafka waits this long after a killed consumer: the least a broker accepts by default."""
-NOWHERE: Final = "http://127.0.0.1:9"
 NON_EPHEMERAL_PORTS: Final = range(20_000, 32_000)
 """The kernel gives these to no outgoing connection, so that one stays free from its choice to its use."""
 
 
 class RunningServices:
-    """A process is named like its service; `clearance:2` is a second one of it."""
+    """A process has the name of its service; `clearance:2` is a second one of it."""
 
     open: Final[list["RunningServices"]] = []
     """Provisioned and not yet closed."""
@@ -53,75 +49,84 @@ class RunningServices:
         *,
         postgres: str,
         kafka: str,
-        zipkin: str | None = None,
+        zipkin: str,
+        namespace: str,
+        departments: Mapping[str, DepartmentManifest],
+        people: Iterable[Person] = (),
+        ports: Mapping[str, int] | None = None,
         settings: Mapping[str, str] | None = None,
+        university: Path = UNIVERSITY,
         root: Path = ROOT,
     ) -> None:
-        """`settings`: variables for every service. `root`: the tree whose code runs. Without `zipkin` no traces."""
+        """`postgres`: a superuser's DSN. `people`: who can sign in. `settings`: variables of every service.
+
+        `root`: the tree whose code runs.
+        """
         self.folder, self.kafka, self.zipkin, self.root = folder, kafka, zipkin, root
-        self.namespace = f"t{secrets.token_hex(4)}"
-        self.topics = Topics(self.namespace)
-        self.departments = discover(root / "services")
-        self.people: list[Person] = []
-        """Who can sign in; read by `provision`."""
+        self.topics = Topics(namespace)
+        self.departments = departments
+        self.people = list(people)
+        self.accounts = Accounts(folder)
         self.processes: dict[str, Process] = {}
         self._postgres = postgres
-        self._settings = {
-            "OTEL_TRACES_EXPORTER": "zipkin_json" if zipkin else "none",
-            "LIXIAO_SESSION_TIMEOUT_S": SESSION_TIMEOUT_S,
-            **(settings or {}),
-        }
-        self.accounts = Accounts(folder)
-        self._ports = {name: _port() for name in (*self.departments, CLEARANCE, GATEWAY, IDENTITY)}
+        self._settings = settings or {}
+        self._university = university
+        self._ports = dict(ports or {name: _port() for name in service_names(departments)})
         self._services: dict[str, Service] = {}
         self._connections: dict[str, asyncpg.Connection[Any]] = {}
 
+    @property
+    def namespace(self) -> str:
+        return self.topics.namespace
+
     async def provision(self) -> None:
-        """Make databases, roles and topics, and the environment of each service."""
+        """Make databases, roles and topics, and define each service."""
+        await self.provision_databases()
+        await create_topics(self.kafka, self.topics, self.departments)
+
+    async def provision_databases(self) -> Provisioned:
+        """Make databases and roles, which needs no broker, and define each service."""
         self.open.append(self)
         made = await create_databases(
             self._postgres, self.departments, self.folder / "databases.json", namespace=self.namespace
         )
-        await create_topics(self.kafka, self.topics, self.departments)
-        self.assign_databases(made.secrets)
+        self.define_services(made.secrets)
+        return made
 
-    def assign_databases(self, databases: Mapping[str, Mapping[str, str]]) -> None:
-        """Make the services' environments. `databases`: service → its variables, as provisioning gave them."""
+    def define_services(self, databases: Mapping[str, Mapping[str, str]]) -> None:
+        """Define each service. `databases`: service → its variables, as provisioning returned them."""
         people = self.folder / "people.json"
-        people.write_text(json.dumps([person.model_dump() for person in self.people]))
-        servers = Servers(self.kafka, self.zipkin or NOWHERE, databases, self.namespace)
-        services = ServiceProcesses(self.departments, self._ports, self.accounts)
-        for service in services.services(servers, people, UNIVERSITY):
+        write_private(people, json.dumps([person.model_dump() for person in self.people], ensure_ascii=False))
+        processes = ServiceProcesses(tuple(self.departments), self._ports, self.accounts, self._university)
+        backends = Backends(self.kafka, self.zipkin, databases, self.namespace)
+        for service in processes.services(backends, people):
             self._services[service.name] = replace(service, environment={**service.environment, **self._settings})
 
     async def start(self, *names: str, failpoint: str = "", wait: bool = True) -> None:
-        """Start processes side by side and wait until each is ready. With a `failpoint` they end there."""
+        """Start processes side by side and wait until each is ready. With a `failpoint` they exit there."""
         for name in names:
-            service = self.service(name)
-            environment = {**service.environment, "LIXIAO_HTTP_PORT": str(service.port)}
-            if failpoint:
-                environment["LIXIAO_FAILPOINT"] = failpoint
-            process = Process(
-                name,
-                [sys.executable, "-m", service.module],
-                log=self.folder / "logs" / f"{name.replace(':', '-')}.log",
-                cwd=self.root,
-                env=environment,
-            )
-            process.start()
-            self.processes[name] = process
+            self.processes[name] = self.process(name, failpoint=failpoint)
+            self.processes[name].start()
         for name in names if wait else ():
             await self.ready(name)
 
+    def process(self, name: str, *, failpoint: str = "") -> Process:
+        """A process of a service, not yet started."""
+        service = self.service(name)
+        environment = {**service.environment, "LIXIAO_HTTP_PORT": str(service.port)}
+        if failpoint:
+            environment["LIXIAO_FAILPOINT"] = failpoint
+        return replace(service, environment=environment).process(self.folder / "logs", self.root)
+
     async def ready(self, name: str) -> None:
-        """Wait until a process reports that it is ready. Raises `StartFailed` with its last lines."""
+        """Wait until a process is ready. Raises StartFailed with its last lines."""
         process, service = self.processes[name], self.service(name)
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while not await asyncio.to_thread(service.is_ready):
-            if process.poll() is not None:
-                raise StartFailed(f"{name} ended with code {process.poll()}.{process.last_words()}")
+            if (code := process.poll()) is not None:
+                raise StartFailed(f"{name} exited with {describe_exit(code)}.{process.last_lines()}")
             if time.monotonic() > deadline_s:
-                raise StartFailed(f"{name} is not ready after {START_TIMEOUT_S} s.{process.last_words()}")
+                raise StartFailed(f"{name}: not ready after {START_TIMEOUT_S} s.{process.last_lines()}")
             await asyncio.sleep(POLL_S)
 
     def kill(self, name: str) -> None:
@@ -129,57 +134,57 @@ class RunningServices:
         self.processes.pop(name).kill()
 
     def stop(self, name: str) -> int | None:
-        """Ask it to end, and wait; its exit code."""
+        """Shut down in order; the exit code."""
         process = self.processes.pop(name)
         process.stop()
         return process.poll()
 
     async def crashed(self, name: str) -> None:
-        """Wait until a process has ended itself at its failpoint. Raises `StartFailed` when it ended otherwise."""
+        """Wait until a process has exited at its failpoint. Raises StartFailed when it exited otherwise."""
         process = self.processes[name]
 
-        async def ended() -> bool:
+        async def exited() -> bool:
             return process.poll() is not None
 
-        await until(ended, f"{name} to crash", START_TIMEOUT_S)
-        if process.poll() != EXIT_CODE:
-            raise StartFailed(f"{name} ended with {process.poll()}, not at its failpoint.{process.last_words()}")
+        await until(exited, f"{name} to crash", START_TIMEOUT_S)
+        if (code := process.poll()) != EXIT_CODE:
+            raise StartFailed(f"{name} exited with code {code}, not at its failpoint.{process.last_lines()}")
         self.kill(name)
 
     def command(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a service's command line to its end, with the service's environment."""
-        service = self.service(name)
+        """Run a service's command line to its end, in the service's environment."""
+        process = self.process(name)
         return subprocess.run(
-            [sys.executable, "-m", service.module, *arguments],
+            [*process.command, *arguments],
             cwd=self.root,
-            env={**service.environment, "COLUMNS": "300"},
+            env={**(process.env or {}), "COLUMNS": "300"},
             capture_output=True,
             text=True,
             timeout=COMMAND_TIMEOUT_S,
         )
 
     def logs(self) -> dict[str, str]:
-        """What every process wrote."""
+        """The output of every process."""
         return {file.stem: file.read_text("utf-8", "replace") for file in (self.folder / "logs").glob("*.log")}
 
     def service(self, name: str) -> Service:
         """How a process is started, and where it listens."""
-        kind = kind_of(name)
-        if name == kind:
-            return self._services[kind]
-        port = self._ports.setdefault(name, _port())
-        return replace(self._services[kind], name=name, port=port)
+        service = self._services[kind_of(name)]
+        if name != service.name:
+            service = replace(service, name=name, port=self._ports.setdefault(name, _port()))
+        return service
 
     def configure(self, name: str, **variables: str) -> None:
-        """Start `name`, and every further process of it, with these variables from the next start on."""
+        """Add variables to the environment of every process of a service started from now on."""
         service = self._services[name]
         self._services[name] = replace(service, environment={**service.environment, **variables})
 
     def address(self, name: str) -> str:
+        """`http://host:port`."""
         return self.service(name).address
 
     async def database(self, service: str) -> "asyncpg.Connection[Any]":
-        """A superuser's connection to a service's database, kept open for the next caller."""
+        """A superuser's connection to a service's database, shared and kept open."""
         connection = self._connections.get(service)
         if connection is None or connection.is_closed():
             connection = self._connections[service] = await self.connect(service)
@@ -191,7 +196,10 @@ class RunningServices:
 
     def database_dsn(self, service: str) -> str:
         """The superuser's DSN of a service's database."""
-        return dsn_of(self._postgres, self._database_name(service))
+        return dsn_of(self._postgres, self.database_name(service))
+
+    def database_name(self, service: str) -> str:
+        return f"{self.namespace}_{service}".replace("-", "_")
 
     async def close(self) -> None:
         """Kill every process and remove what was made on the servers."""
@@ -208,18 +216,20 @@ class RunningServices:
         connection = await asyncpg.connect(self._postgres, timeout=10)
         try:
             for name in (*self.departments, CLEARANCE, GATEWAY):
-                database = self._database_name(name)
+                database = self.database_name(name)
                 await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
                 await connection.execute(f'DROP ROLE IF EXISTS "{database}"')
         finally:
             await connection.close()
 
-    def _database_name(self, service: str) -> str:
-        return f"{self.namespace}_{service}".replace("-", "_")
+
+def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
+    """Every service, in the order of their ports."""
+    return (GATEWAY, IDENTITY, CLEARANCE, *departments)
 
 
 async def delete_topics(kafka: str, namespace: str) -> None:
-    """Delete every topic of a namespace: a broker kept for long would drown in old partitions."""
+    """Delete every topic of a namespace: partitions of old runs slow a broker down."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:
@@ -231,7 +241,7 @@ async def delete_topics(kafka: str, namespace: str) -> None:
 
 
 async def until(is_true: Callable[[], Awaitable[bool]], what: str, timeout_s: float) -> None:
-    """Poll until it is true. Raises `TimeoutError` with `what` was waited for."""
+    """Poll until it is true. Raises TimeoutError that says `what` was waited for."""
     deadline_s = time.monotonic() + timeout_s
     while not await is_true():
         if time.monotonic() > deadline_s:

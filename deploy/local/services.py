@@ -1,6 +1,6 @@
-"""The service processes of one installation on this machine: which they are, where they listen, what they are told.
+"""The service processes of one installation: which they are, where they listen, and their environment.
 
-Departments are found, never listed: a folder with a `department.toml` is one more process.
+Departments are discovered: a folder with a `department.toml` is one more process.
 """
 
 import json
@@ -8,13 +8,13 @@ import os
 import sys
 import tomllib
 import urllib.request
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from deploy.local.credentials import Accounts
-from deploy.local.processes.ports import LOOPBACK, free_port
+from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import CERTIFICATE_DESK, OPERATOR, ROSTER, desk_role
@@ -23,15 +23,14 @@ ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
 IDENTITY: Final = "identity"
 CLIENT_ID: Final = "lixiao-gateway"
-OURS: Final = "LIXIAO_"
-PASSED_ON: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER")
-"""Variables of ours that the services hear of as they are; the rest is said to each by this module."""
+INHERITED: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER")
+"""Variables of ours that services inherit from the caller; this module sets the others."""
 PROBE_TIMEOUT_S: Final = 4
 
 
 @dataclass(frozen=True)
-class Servers:
-    """What the services stand on. `databases` is what provisioning gave: service → its variables."""
+class Backends:
+    """What services connect to. `databases`: service → its variables, as provisioning returns them."""
 
     kafka: str
     zipkin: str
@@ -41,7 +40,7 @@ class Servers:
 
 @dataclass(frozen=True)
 class Service:
-    """One process of ours."""
+    """How one service's process is started, and how it is reached."""
 
     name: str
     module: str
@@ -51,15 +50,16 @@ class Service:
 
     @property
     def address(self) -> str:
+        """`http://host:port`."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def process(self, logs: Path) -> Process:
-        """The process, not yet started; its log is `<logs>/<name>.log`."""
-        command = [sys.executable, "-m", self.module]
-        return Process(self.name, command, log=logs / f"{self.name}.log", cwd=ROOT, env=self.environment)
+    def process(self, logs: Path, root: Path = ROOT) -> Process:
+        """The process, not yet started, of the code below `root`. `clearance:2` logs to `<logs>/clearance-2.log`."""
+        log = logs / f"{self.name.replace(':', '-')}.log"
+        return Process(self.name, [sys.executable, "-m", self.module], log=log, cwd=root, env=self.environment)
 
     def is_ready(self) -> bool:
-        """Whether it says that every part of it answers."""
+        """Whether its readiness probe answers 200."""
         try:
             with urllib.request.urlopen(f"{self.address}{self.ready_path}", timeout=PROBE_TIMEOUT_S) as answer:
                 return bool(answer.status == 200)
@@ -67,106 +67,84 @@ class Service:
             return False
 
 
+@dataclass(frozen=True)
 class ServiceProcesses:
-    """All services: departments in the order of the page, the clearance, the identity provider, the gateway."""
+    """Defines the processes of all services of one installation. `university` is the folder of its configuration."""
 
-    def __init__(self, departments: Iterable[str], ports: Mapping[str, int], accounts: Accounts) -> None:
-        self.departments = tuple(departments)
-        self.ports = ports
-        self.accounts = accounts
+    departments: Sequence[str]
+    ports: Mapping[str, int]
+    accounts: Accounts
+    university: Path = UNIVERSITY
 
-    def address(self, name: str) -> str:
-        """`http://host:port` of a service."""
-        return f"http://{LOOPBACK}:{self.ports[name]}"
-
-    def services(self, servers: Servers, people: Path, university: Path) -> list[Service]:
-        """Every service with its environment. `people` is the file of who can sign in, `university` its folder."""
-        common = _environment(servers)
+    def services(self, backends: Backends, people: Path) -> list[Service]:
+        """Departments in the order of the page, clearance, identity provider, gateway. `people`: who can sign in."""
+        university = {"LIXIAO_UNIVERSITY": str(self.university)}
         return [
-            *(self._department(name, common, servers) for name in self.departments),
-            self._clearance(common, servers, university),
-            self._identity(people, university),
-            self._gateway(common, servers, university),
+            *(self._service(name, backends, {name: desk_role(name), OPERATOR: OPERATOR}) for name in self.departments),
+            self._service(
+                CLEARANCE,
+                backends,
+                {account: account for account in (ROSTER, OPERATOR, CERTIFICATE_DESK)},
+                university | {"LIXIAO_KEYS": str(self.accounts.folder / "keys")},
+            ),
+            self._identity(people),
+            self._service(
+                GATEWAY,
+                backends,
+                {account: account for account in (OPERATOR, CERTIFICATE_DESK)},
+                university
+                | {
+                    "LIXIAO_PUBLIC_URL": self._address(GATEWAY),
+                    "LIXIAO_OPENID_ISSUER": self._address(IDENTITY),
+                    "LIXIAO_OPENID_CLIENT_ID": CLIENT_ID,
+                    "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
+                },
+            ),
         ]
 
-    def _department(self, name: str, common: dict[str, str], servers: Servers) -> Service:
-        accounts = {name: desk_role(name), OPERATOR: OPERATOR}
-        return self._service(name, common | self._own(name, servers, accounts))
-
-    def _clearance(self, common: dict[str, str], servers: Servers, university: Path) -> Service:
-        accounts = {account: account for account in (ROSTER, OPERATOR, CERTIFICATE_DESK)}
-        told = {"LIXIAO_UNIVERSITY": str(university), "LIXIAO_KEYS": str(self.accounts.folder / "keys")}
-        return self._service(CLEARANCE, common | self._own(CLEARANCE, servers, accounts) | told)
-
-    def _gateway(self, common: dict[str, str], servers: Servers, university: Path) -> Service:
-        accounts = {account: account for account in (OPERATOR, CERTIFICATE_DESK)}
-        told = {
-            "LIXIAO_UNIVERSITY": str(university),
-            "LIXIAO_PUBLIC_URL": self.address(GATEWAY),
-            "LIXIAO_OPENID_ISSUER": self.address(IDENTITY),
-            "LIXIAO_OPENID_CLIENT_ID": CLIENT_ID,
-            "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
+    def _service(
+        self, name: str, backends: Backends, roles: Mapping[str, str], variables: Mapping[str, str] | None = None
+    ) -> Service:
+        environment = {
+            # Before the caller's: an OTEL_… of theirs names another collector.
+            "OTEL_TRACES_EXPORTER": "zipkin_json",
+            "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{backends.zipkin}/api/v2/spans",
+            **_inherited(),
+            "LIXIAO_KAFKA": backends.kafka,
+            "LIXIAO_NAMESPACE": backends.namespace,
+            **backends.databases[name],
+            "LIXIAO_HTTP_PORT": str(self.ports[name]),
+            "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, roles)),
+            **(variables or {}),
         }
-        return self._service(GATEWAY, common | self._own(GATEWAY, servers, accounts) | told)
+        return Service(name, f"services.{name}", self.ports[name], environment)
 
-    def _identity(self, people: Path, university: Path) -> Service:
-        name = tomllib.loads((university / "university.toml").read_text("utf-8"))["name"]
+    def _identity(self, people: Path) -> Service:
+        name = tomllib.loads((self.university / "university.toml").read_text("utf-8"))["name"]
+        gateway = self._address(GATEWAY)
         client = {
             "client_id": CLIENT_ID,
             "client_secret": self.accounts.client_secret(),
-            "redirect_uris": [f"{self.address(GATEWAY)}/sign-in/callback"],
-            "post_logout_redirect_uris": [f"{self.address(GATEWAY)}/signed-out", f"{self.address(GATEWAY)}/"],
+            "redirect_uris": [f"{gateway}/sign-in/callback"],
+            "post_logout_redirect_uris": [f"{gateway}/signed-out", f"{gateway}/"],
         }
-        told = {
+        environment = {
+            **_inherited(),
             "LIXIAO_IDENTITY_PORT": str(self.ports[IDENTITY]),
-            "LIXIAO_IDENTITY_ISSUER": self.address(IDENTITY),
+            "LIXIAO_IDENTITY_ISSUER": self._address(IDENTITY),
             "LIXIAO_IDENTITY_PEOPLE": str(people),
             "LIXIAO_IDENTITY_CLIENTS": json.dumps([client]),
             "LIXIAO_IDENTITY_UNIVERSITY_ZH": name["zh"],
             "LIXIAO_IDENTITY_UNIVERSITY_EN": name["en"],
         }
-        environment = _clean(os.environ) | told
         return Service(IDENTITY, "deploy.local.identity", self.ports[IDENTITY], environment, "/health/live")
 
-    def _own(self, name: str, servers: Servers, accounts: Mapping[str, str]) -> dict[str, str]:
-        return {
-            **servers.databases[name],
-            "LIXIAO_HTTP_PORT": str(self.ports[name]),
-            "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, accounts)),
-        }
-
-    def _service(self, name: str, environment: Mapping[str, str]) -> Service:
-        return Service(name, f"services.{name}", self.ports[name], environment)
+    def _address(self, name: str) -> str:
+        return f"http://{LOOPBACK}:{self.ports[name]}"
 
 
-def choose_ports(names: Iterable[str], first: int, notes: Path) -> dict[str, int]:
-    """A port for each name, counted up from `first`; around taken ones, and then the same from run to run.
-
-    With `first` 0 every port is the kernel's choice, kept in `notes`.
-    """
-    notes.mkdir(parents=True, exist_ok=True)
-    chosen: dict[str, int] = {}
-    for place, name in enumerate(names):
-        note = notes / name
-        noted = int(note.read_text()) if note.exists() else 0
-        preferred = [port for port in (first + place if first else 0, noted) if port not in chosen.values()]
-        chosen[name] = free_port(*preferred)
-        note.write_text(str(chosen[name]))
-    return chosen
-
-
-def _environment(servers: Servers) -> dict[str, str]:
-    """What every service of ours is told. The caller's own OTEL_… win, so that another collector can be named."""
-    traces = {
-        "OTEL_TRACES_EXPORTER": "zipkin_json",
-        "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{servers.zipkin}/api/v2/spans",
-    }
-    told = {"LIXIAO_KAFKA": servers.kafka, "LIXIAO_NAMESPACE": servers.namespace}
-    return traces | _clean(os.environ) | told
-
-
-def _clean(environment: Mapping[str, str]) -> dict[str, str]:
-    # LIXIAO_POSTGRES among them is a superuser's: no service is to have it.
-    kept = {key: value for key, value in environment.items() if not key.startswith(OURS) or key in PASSED_ON}
-    # Threads of a small service do not each need a heap of their own.
+def _inherited() -> dict[str, str]:
+    # Not LIXIAO_POSTGRES: it is a superuser's, which no service may have.
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_") or key in INHERITED}
+    # The threads of a small service need no heap each.
     return {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"} | kept

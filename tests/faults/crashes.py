@@ -117,7 +117,7 @@ async def _all_crash(campus: Campus, points: Mapping[str, str]) -> None:
         for name in list(waiting):
             process = installation.processes[name]
             if process.poll() is not None:
-                assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_words()}"
+                assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_lines()}"
                 del waiting[name]
                 installation.kill(name)
                 await installation.start(name, wait=False)

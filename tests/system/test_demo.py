@@ -1,4 +1,4 @@
-"""`make demo` as its reader meets it: it starts, a student signs in, a desk turns a line, and nothing is left behind.
+"""`make demo` as its user meets it: it starts, a student signs in, a desk clears a check, and nothing is left running.
 
 It runs with servers of its own, as on a machine that has none.
 """
@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from deploy.demo.students import Student, cohort, left_to_the_player
+from deploy.demo.students import Student, invent_students, simulated
 from deploy.local.credentials import Accounts
 from deploy.local.processes.state_folder import clean
 from tests.support.paths import ROOT
@@ -27,7 +27,7 @@ from tests.support.waiting import eventually
 STUDENTS = 14
 READY_S = 240
 STOPPED_S = 90
-EVERYBODY = cohort(STUDENTS)
+INVENTED = invent_students(STUDENTS)
 
 
 class Demo:
@@ -48,20 +48,20 @@ class Demo:
             )
 
     @property
-    def said(self) -> str:
+    def printed(self) -> str:
         return self.output.read_text()
 
     @property
     def pages(self) -> str:
         """The address of the students' pages, as it was printed."""
-        found = re.search(r"离校服务 .*(http://\S+?)/\s", self.said)
-        assert found, self.said
+        found = re.search(r"离校服务 .*(http://\S+?)/\s", self.printed)
+        assert found, self.printed
         return found[1]
 
     def desk(self, department: str) -> httpx.AsyncClient:
         """A client of a department's desk, with the address that was printed."""
-        found = re.search(rf"{department}: its desk's API +(http://\S+)/docs", self.said)
-        assert found, self.said
+        found = re.search(rf"{department} desk API +(http://\S+)/docs", self.printed)
+        assert found, self.printed
         token = Accounts(self.state / "demo").token(department)
         return httpx.AsyncClient(base_url=found[1], headers={"Authorization": f"Bearer {token}"}, trust_env=False)
 
@@ -72,8 +72,8 @@ class Demo:
         return self.launcher.poll() is not None
 
     def is_ready(self) -> bool:
-        assert not self.has_ended(), self.said
-        return "Ctrl-C stops everything" in self.said
+        assert not self.has_ended(), self.printed
+        return "Ctrl-C stops everything" in self.printed
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def _cookie(answer: httpx.Response) -> str:
 
 async def test_a_student_signs_in_and_the_printed_request_turns_the_last_red_line(demo: Demo) -> None:
     async with httpx.AsyncClient(trust_env=False) as http:
-        cookie = await signed_in(http, demo.pages, EVERYBODY[0])
+        cookie = await signed_in(http, demo.pages, INVENTED[0])
 
         async def page() -> str:
             answer = await http.get(f"{demo.pages}/case", headers=cookie)
@@ -125,9 +125,9 @@ async def test_a_student_signs_in_and_the_printed_request_turns_the_last_red_lin
         async def waits_for_the_library() -> bool:
             return "图书馆正在审核论文" in await page()
 
-        await eventually(waits_for_the_library, what="the library's word on the page")
-        assert EVERYBODY[0].name in await page()
-        assert (await http.request(**printed_request(demo.said))).json()["clear"] is True
+        await eventually(waits_for_the_library, what="the library's status on the page")
+        assert INVENTED[0].name in await page()
+        assert (await http.request(**printed_request(demo.printed))).json()["clear"] is True
 
         async def has_turned() -> bool:
             return "论文审核通过" in (now := await page()) and "未通过" not in now
@@ -135,9 +135,9 @@ async def test_a_student_signs_in_and_the_printed_request_turns_the_last_red_lin
         await eventually(has_turned, what="every line to be green")
 
 
-def printed_request(said: str) -> dict[str, Any]:
+def printed_request(printed: str) -> dict[str, Any]:
     """What the printed command would send, with a shell reading it and a function in the place of curl."""
-    command = said[said.index("  curl ") :].split("\n\n")[0]
+    command = printed[printed.index("  curl ") :].split("\n\n")[0]
     script = "curl() { printf '%s\\0' \"$@\"; }\n" + command
     arguments = subprocess.run(["sh", "-c", script], capture_output=True, cwd=ROOT, check=True).stdout.decode()
     _, address, *rest = arguments.rstrip("\0").split("\0")
@@ -147,30 +147,30 @@ def printed_request(said: str) -> dict[str, Any]:
     return {"method": "POST", "url": address, "headers": headers, "content": content}
 
 
-async def test_the_season_changes_records_and_leaves_those_with_a_part_alone(demo: Demo) -> None:
+async def test_the_simulation_changes_records_and_leaves_the_personas_alone(demo: Demo) -> None:
     async with demo.desk("finance") as finance, demo.desk("library") as library:
 
         async def records(desk: httpx.AsyncClient, students: Sequence[Student]) -> list[dict[str, Any]]:
             answers = [await desk.post("/records/query", json={"student_id": one.student_id}) for one in students]
             return [answer.json()["record"] for answer in answers]
 
-        played = left_to_the_player(EVERYBODY)
-        before = await records(library, played)
+        changed_by_simulation = simulated(INVENTED)
+        before = await records(library, changed_by_simulation)
 
         async def something_changed() -> bool:
-            return await records(library, played) != before
+            return await records(library, changed_by_simulation) != before
 
-        await eventually(something_changed, what="an act of the player at the library", timeout_s=60)
-        owing = EVERYBODY[2]
+        await eventually(something_changed, what="a simulated operation at the library", timeout_s=60)
+        owing = INVENTED[2]
         (record,) = await records(finance, [owing])
         assert [charge["paid"] for charge in record["charges"]] == ["0.00"] * 3
 
 
-async def test_a_service_that_dies_is_named_with_its_last_lines_and_started_again(demo: Demo) -> None:
+async def test_a_service_that_is_killed_is_named_with_its_last_lines_and_restarted(demo: Demo) -> None:
     (dorm,) = (process for process in demo.processes() if "services.dorm" in process.cmdline())
     dorm.kill()
-    await eventually(lambda: "dorm is back." in demo.said, what="dorm to be back", timeout_s=60)
-    assert "dorm ended with signal SIGKILL. Last lines of" in demo.said.replace("\n", " ")
+    await eventually(lambda: "dorm is back." in demo.printed, what="dorm to be back", timeout_s=60)
+    assert "dorm exited with signal SIGKILL. Last lines of" in demo.printed.replace("\n", " ")
 
 
 async def test_secrets_are_their_owners_alone_and_no_service_is_given_the_superuser(demo: Demo) -> None:
@@ -183,18 +183,18 @@ async def test_secrets_are_their_owners_alone_and_no_service_is_given_the_superu
             assert not any(superuser in value for value in process.environ().values())
 
 
-async def test_an_interrupt_leaves_nothing_behind_and_a_second_start_loads_nothing_again(
+async def test_an_interrupt_leaves_nothing_running_and_a_second_start_loads_nothing_again(
     demo: Demo, cache: Path
 ) -> None:
     processes = demo.processes()
     assert len(processes) >= 10
     demo.launcher.send_signal(signal.SIGINT)
     assert demo.launcher.wait(STOPPED_S) == 0
-    assert "Stopped; nothing is left running." in demo.said
+    assert "Stopped; nothing is left running." in demo.printed
     assert psutil.wait_procs(processes, timeout=10)[1] == []
     again = Demo(demo.state, cache, "--once")
     await eventually(again.has_ended, what="the second run to end", timeout_s=READY_S, poll_s=0.3)
-    assert again.launcher.returncode == 0, again.said
-    assert "Ctrl-C stops everything" in again.said
-    assert "Records at the departments" not in again.said
-    assert "roster" not in again.said.partition("Ready")[0]
+    assert again.launcher.returncode == 0, again.printed
+    assert "Ctrl-C stops everything" in again.printed
+    assert "Department records" not in again.printed
+    assert "roster" not in again.printed.partition("Ready")[0]

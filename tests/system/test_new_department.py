@@ -44,7 +44,7 @@ async def grown(
     try:
         provision(installation, postgres.dsn, "topics")
         provision(installation, postgres.dsn, "databases", "--secrets", str(secrets))
-        installation.assign_databases(json.loads(secrets.read_text()))
+        installation.define_services(json.loads(secrets.read_text()))
         await installation.start(NEW, CLEARANCE, IDENTITY, GATEWAY)
         yield installation
     finally:

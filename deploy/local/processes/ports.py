@@ -1,13 +1,14 @@
-"""Ports on the loopback: which are free, and the same one from run to run.
+"""Loopback ports: which are free, and the same ones from run to run.
 
-Between the look at a port and the server that listens on it another launcher may look too, so a port is claimed: the
-byte of its number is locked in a file that all launchers of this user know, until the process ends.
+A port is claimed between the look at it and the server that listens on it, when another launcher may look too: the byte
+of its number is locked, until the process ends, in a file that all launchers of this user share.
 """
 
 import fcntl
 import os
 import socket
 import tempfile
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,26 +18,19 @@ LOOPBACK = "127.0.0.1"
 CLAIMS: Final = Path(tempfile.gettempdir()) / f"lixiao-ports-{os.getuid()}"
 
 
-@cache
-def _claims() -> int:
-    """The open file. It is never closed: with its first closed descriptor a process loses all its record locks."""
-    return os.open(CLAIMS, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-
-
 def port_is_free(port: int) -> bool:
     """Whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
         # A port whose last connections are in TIME_WAIT is free to a server, which sets this too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+        with suppress(OSError):
             probe.bind((LOOPBACK, port))
-        except OSError:
-            return False
-    return True
+            return True
+    return False
 
 
 def free_port(*preferred: int) -> int:
-    """The first preferred port that is free, else one the kernel chooses."""
+    """The first preferred port that is free (0 is skipped), else one the kernel chooses; claimed."""
     for port in preferred:
         if port and _claim(port) and port_is_free(port):
             return port
@@ -48,31 +42,34 @@ def free_port(*preferred: int) -> int:
             return port
 
 
-def remembered_port(note: Path, preferred: int) -> int:
-    """A port for a part kept in `note` from run to run, chosen around when it is taken by now."""
+def remembered_port(note: Path, preferred: int, taken: Collection[int] = ()) -> int:
+    """The preferred port, else the one kept in `note` by the last run, else any free one; none of `taken`."""
+    noted = 0
     with suppress(FileNotFoundError, ValueError):
-        preferred_now = int(note.read_text())
-        if _claim(preferred_now) and port_is_free(preferred_now):
-            return preferred_now
-    port = free_port(preferred)
+        noted = int(note.read_text())
+    port = free_port(*(port for port in (preferred, noted) if port not in taken))
     note.parent.mkdir(parents=True, exist_ok=True)
     note.write_text(str(port))
     return port
 
 
+def remembered_ports(folder: Path, names: Iterable[str], first: int) -> dict[str, int]:
+    """A port for each name, counted up from `first` where free. With `first` 0 the kernel chooses."""
+    chosen: dict[str, int] = {}
+    for index, name in enumerate(names):
+        chosen[name] = remembered_port(folder / name, first + index if first else 0, chosen.values())
+    return chosen
+
+
 def _claim(port: int) -> bool:
-    """Whether the port is this process's to take, from now on."""
-    try:
+    """Whether this process may use the port from now on."""
+    with suppress(OSError):
         fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-    except OSError:
-        return False
-    return True
+        return True
+    return False
 
 
-def accepts(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a TCP connection to the port succeeds now."""
-    try:
-        with socket.create_connection((host, port), timeout=1):
-            return True
-    except OSError:
-        return False
+@cache
+def _claims() -> int:
+    # Never closed: closing any descriptor of the file would release all record locks of the process.
+    return os.open(CLAIMS, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)

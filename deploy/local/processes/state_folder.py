@@ -1,48 +1,48 @@
-"""The state folder: who uses it now, and removing it with all that runs from it.
+"""The state folder: which launcher owns it, and removing it with every process that runs from it.
 
-One launcher at a time owns a state folder. Ownership is a lock that the kernel takes back when the owner dies, so
-a launcher that was killed leaves no stale lock behind.
+Ownership is a lock that the kernel releases when its owner dies, so a killed launcher leaves no stale lock. A process
+belongs to a folder when it leads a session, as every child of a launcher does, and its output goes to a file in it.
 """
 
 import fcntl
 import os
 import shutil
 import signal
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Self, TextIO
 
 import psutil
 
-from deploy.local.processes.process import write_note
-
-LAUNCHER_NOTE = "launcher.pid"
+LOCK = "launcher.lock"
 ELSEWHERE_NOTE = "elsewhere"
 FOLDERS_TRIED = 8
+STDOUT = 1
 
 
 class StateInUse(RuntimeError):
-    """Another launcher runs on this state folder: the text names it and how to end it."""
+    """Another launcher owns this state folder. The text has its process id and how to stop it."""
 
 
 class StateFolder:
-    """A claimed state folder, given back by `release`, by leaving `with`, and by the end of the process."""
+    """An owned state folder; released by `release`, by leaving `with`, and by the end of the process."""
 
     def __init__(self, folder: Path) -> None:
-        """Claim `folder`, making it. Raises StateInUse."""
+        """Create and lock `folder`, and stop what a killed launcher left running from it. Raises StateInUse."""
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock: TextIO = (self.folder / "lock").open("a")
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        self._lock: TextIO = (self.folder / LOCK).open("a+")
+        if not _lock(self._lock):
             self._lock.close()
-            owner = (_read(self.folder / LAUNCHER_NOTE) or ["unknown"])[0]
             raise StateInUse(
-                f"{self.folder} is in use by process {owner}. End that one first (Ctrl-C, or `make clean`), "
-                f"or name another folder: LIXIAO_STATE=/some/folder."
-            ) from error
-        write_note(self.folder / LAUNCHER_NOTE, os.getpid(), signal.SIGTERM)
+                f"{self.folder} is in use by process {_owner(self.folder / LOCK) or 'unknown'}. Stop it (Ctrl-C, or "
+                f"`make clean`), or use another folder: LIXIAO_STATE=/some/folder."
+            )
+        self._lock.truncate(0)
+        self._lock.write(str(os.getpid()))
+        self._lock.flush()
+        _stop(_running_from(self.folder))
 
     def __enter__(self) -> Self:
         return self
@@ -51,49 +51,62 @@ class StateFolder:
         self.release()
 
     def release(self) -> None:
-        """Give the folder back."""
-        (self.folder / LAUNCHER_NOTE).unlink(missing_ok=True)
         self._lock.close()
 
 
 def claim_any(folder: Path) -> StateFolder:
-    """Claim `folder`, or `folder-2`, `folder-3` and so on where others are at work: for test runs side by side."""
+    """Own `folder`, or the first free one of `folder-2`, `folder-3`, …: for test runs side by side."""
     for number in range(1, FOLDERS_TRIED + 1):
         with suppress(StateInUse):
             return StateFolder(folder if number == 1 else folder.with_name(f"{folder.name}-{number}"))
     raise StateInUse(f"{folder} and its {FOLDERS_TRIED - 1} neighbours are all in use.")
 
 
-def clean(folder: Path, timeout_s: float = 40) -> list[int]:
-    """Stop what runs from a state folder, then remove it and what it put elsewhere; returns the ids stopped."""
-    # The launcher first: left alone it would start again what is stopped under it.
-    stopped = _stop(list(folder.rglob(LAUNCHER_NOTE)), timeout_s)
-    stopped += _stop(list(folder.rglob("*.pid")), timeout_s)
+def clean(folder: Path) -> list[int]:
+    """Stop what runs from `folder` and below, then remove it and what it put elsewhere. Returns the ids stopped."""
+    # Launchers first: they would restart what is stopped under them.
+    launchers = [pid for lock in folder.rglob(LOCK) if (pid := _owner(lock)) and pid != os.getpid()]
+    stopped = _stop(psutil.Process(pid) for pid in launchers if psutil.pid_exists(pid))
+    stopped += _stop(_running_from(folder.absolute()))
     for note in folder.rglob(ELSEWHERE_NOTE):
-        with suppress(OSError):
-            shutil.rmtree(note.read_text().strip(), ignore_errors=True)
+        shutil.rmtree(note.read_text().strip(), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     return stopped
 
 
-def _stop(notes: list[Path], timeout_s: float) -> list[int]:
-    alive: list[psutil.Process] = []
-    for note in notes:
-        with suppress(ValueError, psutil.Error):
-            pid, created, number = _read(note)
-            process = psutil.Process(int(pid))
-            if abs(process.create_time() - float(created)) < 1 and process.pid != os.getpid():
-                process.send_signal(int(number))
-                alive.append(process)
-    _gone, stubborn = psutil.wait_procs(alive, timeout=timeout_s)
-    for process in stubborn:
+def _lock(file: TextIO) -> bool:
+    with suppress(OSError):
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return True
+    return False
+
+
+def _owner(lock: Path) -> int | None:
+    """The process id of the launcher that holds this lock; None when it is free."""
+    with lock.open() as file:
+        return None if _lock(file) else int(file.read() or 0) or None
+
+
+def _running_from(folder: Path) -> list[psutil.Process]:
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            if os.getsid(process.pid) == process.pid != os.getpid():
+                output = (file.path for file in process.open_files() if file.fd == STDOUT)
+                found += [process for path in output if Path(path).is_relative_to(folder)]
+    return found
+
+
+def _stop(processes: Iterable[psutil.Process], timeout_s: float = 40) -> list[int]:
+    """SIGTERM, and SIGKILL to those that still run after `timeout_s`."""
+    signalled = []
+    for process in processes:
+        with suppress(psutil.Error):
+            process.send_signal(signal.SIGCONT)
+            process.terminate()
+            signalled.append(process)
+    for process in psutil.wait_procs(signalled, timeout=timeout_s)[1]:
         with suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(stubborn, timeout=5)
-    return [process.pid for process in alive]
-
-
-def _read(note: Path) -> list[str]:
-    with suppress(OSError):
-        return note.read_text().split()
-    return []
+    psutil.wait_procs(signalled, timeout=5)
+    return [process.pid for process in signalled]

@@ -1,16 +1,18 @@
-"""A set of processes kept alive: says which died and its last words, restarts it a few times, stops all in order."""
+"""Keeps a set of processes running: reports which one exited, restarts it a few times, stops all in order."""
 
 import signal
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol
+from typing import Protocol, Self
 
 from rich.console import Console
 
-from deploy.local.processes.process import Process, StartFailed, wait_until
+from deploy.local.processes.process import Process, StartFailed, describe_exit, wait_until
+from deploy.local.processes.state_folder import StateInUse
 
 RESTARTS = 5
 RESTART_WINDOW_S = 120
@@ -19,7 +21,7 @@ READY_TIMEOUT_S = 60
 
 
 class Supervisable(Protocol):
-    """What is watched: a `Process`, or a `Part` such as Kafka."""
+    """A `Process`, or a server such as Kafka, whose `start` returns when it is ready."""
 
     name: str
 
@@ -27,35 +29,32 @@ class Supervisable(Protocol):
     def stop(self) -> None: ...
     def kill(self) -> None: ...
     def poll(self) -> int | None: ...
-    def last_words(self) -> str: ...
+    def last_lines(self) -> str: ...
 
 
 @dataclass
-class Watched:
-    """One process of the set, how it shows that it is ready, and when it was restarted."""
-
-    part: Supervisable
-    ready: Callable[[], bool] | None = None
-    restarted_at_s: deque[float] = field(default_factory=lambda: deque(maxlen=RESTARTS))
+class _Supervised:
+    process: Supervisable
+    ready: Callable[[], bool] | None
+    restarted_at_s: deque[float] = field(default_factory=deque)
 
 
 class GaveUp(RuntimeError):
-    """A process died more often than it is restarted; everything else was stopped."""
+    """A process exited more often than it is restarted."""
 
 
 class Supervisor:
-    """Use as `with Supervisor(console) as set: set.add(…); set.watch()`: leaving it stops everything it holds."""
+    """`with Supervisor(console) as supervisor: supervisor.add(…); supervisor.watch()`. Leaving it stops everything."""
 
     def __init__(self, console: Console, *, restarts: int = RESTARTS, window_s: float = RESTART_WINDOW_S) -> None:
         self.console = console
         self.restarts = restarts
         self.window_s = window_s
-        self._watched: list[Watched] = []
-        self._stopping = False
+        self._supervised: list[_Supervised] = []
         self._previous_handlers: dict[signal.Signals, object] = {}
 
-    def __enter__(self) -> "Supervisor":
-        # A terminal that closes and a `kill` end it in the same good order as Ctrl-C.
+    def __enter__(self) -> Self:
+        # A closed terminal and a `kill` end it in the same order as Ctrl-C.
         for number in (signal.SIGTERM, signal.SIGHUP):
             self._previous_handlers[number] = signal.signal(number, _interrupt)
         return self
@@ -65,82 +64,72 @@ class Supervisor:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def add(
-        self,
-        part: Supervisable,
-        *,
-        ready: Callable[[], bool] | None = None,
-        started: bool = False,
-        wait: bool = True,
-    ) -> None:
-        """Start a part (unless `started` already), wait until it is ready, and watch it from now on.
+    def add(self, process: Supervisable, ready: Callable[[], bool] | None = None) -> None:
+        """Restart it when it exits and stop it with the others. The caller starts it, before or after.
 
-        Without `wait` the caller waits for several that start side by side; `ready` then counts after a restart only.
-        Raises StartFailed. It is stopped with the others in any case.
+        `ready` is waited for after a restart.
         """
-        self._watched.append(Watched(part, ready))
-        if not started:
-            part.start()
-        if wait:
-            self._wait(self._watched[-1])
+        self._supervised.append(_Supervised(process, ready))
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Until interrupted or `until()`: restart what dies. Raises GaveUp when one dies too often."""
+        """Restart what exits, until interrupted or `until()`. Raises GaveUp."""
         while not until():
-            for watched in self._watched:
-                if (code := watched.part.poll()) is not None:
-                    self._restart(watched, code)
+            for each in self._supervised:
+                if (code := each.process.poll()) is not None:
+                    self._restart(each, code)
             time.sleep(LOOK_EVERY_S)
 
     def stop_all(self) -> None:
-        """Stop everything, the last started first. A second Ctrl-C kills what is left.
+        """Stop everything, the last added first. A second Ctrl-C kills what is left.
 
-        Plain processes are asked all at once and stop side by side, before the servers that they stand on.
+        Plain processes shut down side by side, before the servers they depend on.
         """
-        if self._stopping:
-            return
-        self._stopping = True
+        newest_first = [each.process for each in reversed(self._supervised)]
         try:
-            for watched in reversed(self._watched):
-                if isinstance(watched.part, Process):
-                    watched.part.ask_to_stop()
-            for watched in reversed(self._watched):
-                watched.part.stop()
+            for process in newest_first:
+                if isinstance(process, Process):
+                    process.request_stop()
+            for process in newest_first:
+                process.stop()
         except KeyboardInterrupt:
             self.console.print("Killing what is left.")
-            for watched in reversed(self._watched):
-                watched.part.kill()
-        self._watched.clear()
-        self._stopping = False
+            for process in newest_first:
+                process.kill()
+        self._supervised.clear()
 
-    def _restart(self, watched: Watched, code: int) -> None:
-        name, now_s = watched.part.name, time.monotonic()
-        self.console.print(f"[bold red]{name} ended[/] with {describe(code)}.", end="")
-        self.console.print(watched.part.last_words(), markup=False, highlight=False)
-        recent = [moment_s for moment_s in watched.restarted_at_s if now_s - moment_s < self.window_s]
-        if len(recent) >= self.restarts:
-            raise GaveUp(f"{name} ended {len(recent) + 1} times in {self.window_s:g} s: stopping everything.")
-        watched.restarted_at_s.append(now_s)
-        self.console.print(f"Starting {name} again ({len(recent) + 1} of {self.restarts}).")
+    def _restart(self, each: _Supervised, code: int) -> None:
+        name, now_s = each.process.name, time.monotonic()
+        self.console.print(f"[bold red]{name} exited[/] with {describe_exit(code)}.", end="")
+        self.console.print(each.process.last_lines(), markup=False, highlight=False)
+        while each.restarted_at_s and now_s - each.restarted_at_s[0] > self.window_s:
+            each.restarted_at_s.popleft()
+        if (restarts := len(each.restarted_at_s)) >= self.restarts:
+            raise GaveUp(f"{name} exited {restarts + 1} times in {self.window_s:g} s: stopping everything.")
+        each.restarted_at_s.append(now_s)
+        self.console.print(f"Restarting {name} ({restarts + 1} of {self.restarts}).")
         try:
-            watched.part.start()
-            self._wait(watched)
+            each.process.start()
+            if each.ready:
+                child = each.process if isinstance(each.process, Process) else None
+                wait_until(each.ready, what=name, timeout_s=READY_TIMEOUT_S, process=child, poll_s=0.1)
         except StartFailed as error:
-            # Looked at again at the next round; the count of restarts bounds it.
+            # The next look finds it again; the number of restarts bounds this.
             self.console.print(str(error), markup=False, highlight=False)
         else:
             self.console.print(f"{name} is back.")
 
-    def _wait(self, watched: Watched) -> None:
-        if watched.ready is None:
-            return
-        process = watched.part if isinstance(watched.part, Process) else None
-        wait_until(watched.ready, what=watched.part.name, timeout_s=READY_TIMEOUT_S, process=process, poll_s=0.1)
 
-
-def describe(code: int) -> str:
-    """An exit code in words: `code 3`, or `signal SIGKILL`."""
-    return f"code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
+@contextmanager
+def ends_reported(console: Console) -> Iterator[None]:
+    """How a launcher ends: one line for Ctrl-C, a message and exit code 1 for an error its user can act on."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` would have it ignored
+    try:
+        yield
+    except KeyboardInterrupt:
+        console.print("Stopped; nothing is left running.")
+    except (StartFailed, StateInUse, GaveUp) as error:
+        console.print(str(error), style="red", markup=False, highlight=False)
+        raise SystemExit(1) from None
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""The Java runtime, from a wheel: nothing of the machine's own is used, so that every machine runs the same one."""
+"""The Java runtime, from a wheel, so that every machine runs the same one."""
 
 from pathlib import Path
 

@@ -1,29 +1,30 @@
-"""One real Apache Kafka broker (KRaft: broker and controller in one process), from jars and a Java runtime by wheel.
+"""One Apache Kafka broker (KRaft: broker and controller in one process) from jars and a Java runtime wheel.
 
-What is acknowledged survives a kill of the broker, because the operating system keeps what was written; the data
-folder and the port stay, so that a broker killed and started again is the same one to its clients.
+An acknowledged record survives a kill of the broker, because the operating system keeps what was written. The data
+folder and the port stay, so a broker that is killed and started again is the same one to its clients.
 """
 
+import asyncio
 import base64
-import socket
-import struct
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.local.processes.ports import LOOPBACK, remembered_port
-from deploy.local.processes.process import Process, StartFailed, tail, wait_until
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from deploy.local.processes.ports import LOOPBACK, remembered_ports
+from deploy.local.processes.process import Process
 from deploy.local.servers import jars
 from deploy.local.servers.java import java_program
 from deploy.local.servers.server import LocalServer
 
 PREFERRED_PORT = 19092
-PREFERRED_CONTROLLER_PORT = 19093
+"""The controller's is the next one."""
 FORMAT_TIMEOUT_S = 60
 HEAP_MB = 384
-METADATA_REQUEST = 3
-METADATA_VERSION = 4
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -54,13 +55,11 @@ log.cleaner.dedupe.buffer.size=16777216
 
 @dataclass
 class Kafka(LocalServer):
-    """One broker. `folder` holds its data, log, configuration and ports, and may be used again by a later start."""
+    """One broker. `folder` has its data, log, configuration and ports, and a later start may use it again."""
 
     folder: Path
     cache: Path
-    port: int = 0
-    controller_port: int = 0
-    settings: dict[str, str] = field(default_factory=dict)
+    port: int = field(default=0, init=False)
     process: Process | None = field(default=None, init=False, repr=False)
     name: str = field(default="Kafka", init=False)
 
@@ -70,52 +69,34 @@ class Kafka(LocalServer):
 
     @property
     def address(self) -> str:
-        """`host:port`, what clients take as their bootstrap server."""
+        """`host:port`, the clients' bootstrap server."""
         return f"{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Start it, fetching jars and formatting the data folder at the first time. Raises StartFailed, JarsMissing."""
+        """The first time it fetches the jars and formats the data folder. Raises StartFailed, JarsMissing."""
         class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
-        self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
-        self.controller_port = self.controller_port or remembered_port(
-            self.folder / "controller-port", PREFERRED_CONTROLLER_PORT
-        )
-        configuration = self._configure()
+        configuration = self.folder / "server.properties"
+        if not self.port:
+            self._configure(configuration)
         if not (self.data / "meta.properties").exists():
-            self._format(class_path, configuration)
+            # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
+            arguments = ("format", f"--cluster-id={new_cluster_id()}", "-c", configuration, "--ignore-formatted")
+            storage_tool = self._java("kafka-format", class_path, "-Xmx128m", "kafka.tools.StorageTool", *arguments)
+            storage_tool.run(FORMAT_TIMEOUT_S)
         self.process = self._java("kafka", class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
         self.process.start()
 
-    def stop(self) -> None:
-        """Orderly: the broker hands over, flushes and ends."""
-        if self.process:
-            self.process.stop(timeout_s=30)
-
     def is_ready(self) -> bool:
-        """Whether the broker answers a metadata request and names itself as alive."""
+        """Whether the broker answers and lists itself as alive."""
         return broker_count(self.address) > 0
 
-    def _configure(self) -> Path:
-        text = PROPERTIES.format(
-            host=LOOPBACK, port=self.port, controller_port=self.controller_port, data=self.data.as_posix()
+    def _configure(self, file: Path) -> None:
+        ports = remembered_ports(self.folder, ("port", "controller-port"), PREFERRED_PORT)
+        self.port = ports["port"]
+        controller_port = ports["controller-port"]
+        file.write_text(
+            PROPERTIES.format(host=LOOPBACK, port=self.port, controller_port=controller_port, data=self.data.as_posix())
         )
-        text += "".join(f"{key}={value}\n" for key, value in self.settings.items())
-        self.folder.mkdir(parents=True, exist_ok=True)
-        path = self.folder / "server.properties"
-        path.write_text(text)
-        return path
-
-    def _format(self, class_path: str, configuration: Path) -> None:
-        # One word: one id in 64 begins with a dash, and as a word of its own would be read as an option.
-        arguments = ("format", f"--cluster-id={new_cluster_id()}", "-c", configuration, "--ignore-formatted")
-        process = self._java("kafka-format", class_path, "-Xmx128m", "kafka.tools.StorageTool", *arguments)
-        process.start()
-        try:
-            wait_until(lambda: process.poll() is not None, what="Kafka's format", timeout_s=FORMAT_TIMEOUT_S)
-            if process.poll() != 0:
-                raise StartFailed(f"Kafka: the data folder could not be formatted.\n{tail(process.log)}")
-        finally:
-            process.kill()
 
     def _java(self, name: str, class_path: str, heap: str, *arguments: str | Path) -> Process:
         options = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", heap)
@@ -129,16 +110,21 @@ def new_cluster_id() -> str:
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
-def broker_count(address: str, timeout_s: float = 2) -> int:
-    """How many brokers a Kafka names in its metadata; 0 when it does not answer. Blocking, no client library."""
-    host, _, port = address.rpartition(":")
-    if not port.isdigit():
+def broker_count(addresses: str, timeout_s: float = 2) -> int:
+    """How many brokers the Kafka at `host:port[,host:port]` lists as alive; 0 when it does not answer. Blocking."""
+    # In a thread, because the caller's may have an event loop running.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, _broker_count(addresses, timeout_s)).result()
+
+
+async def _broker_count(addresses: str, timeout_s: float) -> int:
+    admin = AIOKafkaAdminClient(bootstrap_servers=addresses)
+    try:
+        async with asyncio.timeout(timeout_s):
+            await admin.start()
+            return len((await admin.describe_cluster())["brokers"])
+    except (KafkaError, OSError, ValueError):
         return 0
-    # Header: key, version, correlation id, no client id. Body: no topics, no creation.
-    request = struct.pack(">hhihib", METADATA_REQUEST, METADATA_VERSION, 1, -1, 0, 0)
-    with suppress(OSError, struct.error), socket.create_connection((host, int(port)), timeout=timeout_s) as connection:
-        connection.settimeout(timeout_s)
-        connection.sendall(struct.pack(">i", len(request)) + request)
-        answer = connection.recv(16)  # length, correlation id, throttle time, count of brokers
-        return int(struct.unpack(">iiii", answer)[3])
-    return 0
+    finally:
+        with suppress(KafkaError, OSError):
+            await admin.close()

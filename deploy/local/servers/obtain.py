@@ -1,4 +1,4 @@
-"""The three servers everything stands on, by address: running ones named in the environment, else ones started here.
+"""The three servers: running ones named in the environment, else ones started here.
 
 LIXIAO_POSTGRES=postgresql://superuser:password@host:port/postgres
 LIXIAO_KAFKA=host:port[,host:port]
@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from deploy.local.processes.process import StartFailed
 from deploy.local.servers.kafka import Kafka, broker_count
 from deploy.local.servers.postgres import Postgres
-from deploy.local.servers.server import LocalServer
 from deploy.local.servers.zipkin import Zipkin, is_healthy
 
 ANSWER_TIMEOUT_S = 5
@@ -22,7 +21,7 @@ ANSWER_TIMEOUT_S = 5
 
 @dataclass(frozen=True)
 class RunningPostgres:
-    """`dsn` of the superuser; `server` is there when it was started here, and can then be killed and paused."""
+    """`dsn` is the superuser's. `server` is None when it was not started here."""
 
     dsn: str
     server: Postgres | None
@@ -30,7 +29,7 @@ class RunningPostgres:
 
 @dataclass(frozen=True)
 class RunningKafka:
-    """`address` for clients; `broker` is there when it was started here, and can then be killed and paused."""
+    """`address` is `host:port[,host:port]`. `broker` is None when it was not started here."""
 
     address: str
     broker: Kafka | None
@@ -38,68 +37,36 @@ class RunningKafka:
 
 @dataclass(frozen=True)
 class RunningZipkin:
-    """`address` as `http://host:port`; `server` is there when it was started here."""
+    """`address` is `http://host:port`. `server` is None when it was not started here."""
 
     address: str
     server: Zipkin | None
 
 
-@dataclass(frozen=True)
-class Running:
-    """All three; `parts` are those started here, in the order in which they were."""
-
-    postgres: RunningPostgres
-    kafka: RunningKafka
-    zipkin: RunningZipkin
-
-    @property
-    def parts(self) -> list[LocalServer]:
-        """What was started here and must be watched and stopped here."""
-        every = (self.postgres.server, self.kafka.broker, self.zipkin.server)
-        return [part for part in every if part is not None]
-
-
-def obtain_all(state: Path, cache: Path) -> Running:
-    """All three, the Java ones starting side by side. Raises StartFailed, JarsMissing, with nothing left running."""
-    launched: list[LocalServer | None] = []
-    try:
-        kafka = obtain_kafka(state, cache, wait=False)
-        launched.append(kafka.broker)
-        zipkin = obtain_zipkin(state, cache, wait=False)
-        launched.append(zipkin.server)
-        postgres = obtain_postgres(state)
-        launched.append(postgres.server)
-        for part in launched:
-            if part:
-                part.wait()
-    except BaseException:
-        for part in launched:
-            if part:
-                part.kill()
-        raise
-    return Running(postgres, kafka, zipkin)
-
-
 def obtain_postgres(state: Path, *, durable: bool = True) -> RunningPostgres:
-    """The server named in LIXIAO_POSTGRES, else one started in `state`. Raises StartFailed."""
+    """The server of LIXIAO_POSTGRES, else one started in `state`. Raises StartFailed."""
     if dsn := os.environ.get("LIXIAO_POSTGRES"):
         parts = urlsplit(dsn)
         if parts.scheme not in ("postgresql", "postgres") or not parts.hostname:
             raise StartFailed("LIXIAO_POSTGRES must look like postgresql://superuser:password@host:port/postgres.")
-        _must_answer("LIXIAO_POSTGRES", parts.hostname, parts.port or 5432)
+        address = parts.hostname, parts.port or 5432
+        try:
+            socket.create_connection(address, timeout=ANSWER_TIMEOUT_S).close()
+        except OSError as error:
+            raise _no_answer("LIXIAO_POSTGRES", "PostgreSQL", f"{address[0]}:{address[1]}") from error
         return RunningPostgres(dsn, None)
     server = Postgres(state / "postgres", durable=durable).start()
     return RunningPostgres(server.dsn, server)
 
 
 def obtain_kafka(state: Path, cache: Path, *, wait: bool = True) -> RunningKafka:
-    """The broker named in LIXIAO_KAFKA, else one started in `state`. Raises StartFailed, JarsMissing.
+    """The broker of LIXIAO_KAFKA, else one started in `state`. Raises StartFailed, JarsMissing.
 
-    Without `wait` it returns while the broker is still starting: `broker.wait()` later.
+    Without `wait` it returns while the broker is still starting: call `broker.wait()` later.
     """
     if address := os.environ.get("LIXIAO_KAFKA"):
-        if not any(broker_count(one.strip(), ANSWER_TIMEOUT_S) for one in address.split(",")):
-            raise StartFailed(f"LIXIAO_KAFKA={address}: no Kafka answers there. Start it, or unset the variable.")
+        if not broker_count(address, ANSWER_TIMEOUT_S):
+            raise _no_answer("LIXIAO_KAFKA", "Kafka", address)
         return RunningKafka(address, None)
     broker = Kafka(state / "kafka", cache)
     broker.launch()
@@ -109,10 +76,10 @@ def obtain_kafka(state: Path, cache: Path, *, wait: bool = True) -> RunningKafka
 
 
 def obtain_zipkin(state: Path, cache: Path, *, wait: bool = True) -> RunningZipkin:
-    """The collector named in LIXIAO_ZIPKIN, else one started in `state`; `wait` as for Kafka."""
+    """The collector of LIXIAO_ZIPKIN, else one started in `state`; `wait` as for Kafka."""
     if address := os.environ.get("LIXIAO_ZIPKIN", "").rstrip("/"):
         if not is_healthy(address, ANSWER_TIMEOUT_S):
-            raise StartFailed(f"LIXIAO_ZIPKIN={address}: no Zipkin answers there. Start it, or unset the variable.")
+            raise _no_answer("LIXIAO_ZIPKIN", "Zipkin", address)
         return RunningZipkin(address, None)
     server = Zipkin(state / "zipkin", cache)
     server.launch()
@@ -121,8 +88,5 @@ def obtain_zipkin(state: Path, cache: Path, *, wait: bool = True) -> RunningZipk
     return RunningZipkin(server.address, server)
 
 
-def _must_answer(variable: str, host: str, port: int) -> None:
-    try:
-        socket.create_connection((host, port), timeout=ANSWER_TIMEOUT_S).close()
-    except OSError as error:
-        raise StartFailed(f"{variable}: nothing answers at {host}:{port} ({error}). Start it, or unset it.") from error
+def _no_answer(variable: str, server: str, address: str) -> StartFailed:
+    return StartFailed(f"{variable}: no {server} answers at {address}. Start it, or unset the variable.")

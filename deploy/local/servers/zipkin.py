@@ -1,4 +1,4 @@
-"""The trace collector and its pages: Zipkin, one jar. Traces are kept in memory and are gone with it."""
+"""Zipkin, the trace collector and its pages: one jar. Traces are in its memory only."""
 
 import os
 import urllib.request
@@ -14,16 +14,16 @@ from deploy.local.servers.server import LocalServer
 PREFERRED_PORT = 19411
 HEAP_MB = 256
 SPANS_KEPT = 50_000
-"""What fits: at 160 MB the heap was full at 57,000 spans of statements."""
+"""What fits: a heap of 160 MB was full at 57,000 spans of SQL statements."""
 
 
 @dataclass
 class Zipkin(LocalServer):
-    """One collector. `folder` holds its log and port."""
+    """One collector. `folder` has its log and port."""
 
     folder: Path
     cache: Path
-    port: int = 0
+    port: int = field(default=0, init=False)
     process: Process | None = field(default=None, init=False, repr=False)
     name: str = field(default="Zipkin", init=False)
 
@@ -36,17 +36,12 @@ class Zipkin(LocalServer):
         return f"http://{LOOPBACK}:{self.port}"
 
     def launch(self) -> None:
-        """Start it, fetching the jar at the first time. Raises StartFailed, JarsMissing."""
+        """Fetches the jar the first time. Raises StartFailed, JarsMissing."""
         (jar,) = jars.ensure("zipkin", self.cache)
-        self.folder.mkdir(parents=True, exist_ok=True)
         self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
         options = [f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError"]
-        # Its own QUERY_PORT listens on every interface; given as Armeria's settings it is the loopback alone.
-        listen = [
-            f"--armeria.ports[0].ip={LOOPBACK}",
-            f"--armeria.ports[0].port={self.port}",
-            "--armeria.ports[0].protocols[0]=http",
-        ]
+        # Its own QUERY_PORT listens on every interface, Armeria's settings on the loopback alone.
+        listen = [f"--armeria.ports[0].{key}" for key in (f"ip={LOOPBACK}", f"port={self.port}", "protocols[0]=http")]
         self.process = Process(
             "zipkin",
             [java_program(), *options, "-jar", jar, *listen],
@@ -57,12 +52,12 @@ class Zipkin(LocalServer):
         self.process.start()
 
     def is_ready(self) -> bool:
-        """Whether it says that it is healthy."""
+        """Whether its health check passes."""
         return is_healthy(self.address)
 
 
 def is_healthy(address: str, timeout_s: float = 2) -> bool:
-    """Whether a Zipkin at `http://host:port` answers its health check with 200."""
+    """Whether the health check of the Zipkin at `http://host:port` answers 200."""
     try:
         with urllib.request.urlopen(f"{address}/health", timeout=timeout_s) as answer:
             return bool(answer.status == 200)

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from deploy.demo.students import cohort
+from deploy.demo.students import invent_students
 from deploy.demo.welcome import curl
 from tests.support.paths import ROOT
 
@@ -19,7 +19,7 @@ MODULE = re.compile(r"python -m ((?:services|tools|deploy|bench|tests)(?:\.\w+)*
 
 
 def test_its_request_to_a_desk_is_the_one_the_demo_prints() -> None:
-    first = cohort(200)[0]
+    first = invent_students(200)[0]
     printed = curl(first.student_id, "http://127.0.0.1:8003", Path(".lixiao/demo/tokens/library"))
     assert re.sub(r"\s+", " ", printed).strip() in re.sub(r"\s+", " ", README)
     assert first.name in README

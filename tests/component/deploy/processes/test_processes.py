@@ -1,4 +1,4 @@
-"""Starting, watching and ending processes on one machine, and fetching what they need."""
+"""Starting, supervising and stopping processes on one machine, and fetching what they need."""
 
 import os
 import re
@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import StringIO
@@ -32,8 +31,8 @@ def program(folder: Path, name: str, source: str) -> Process:
     return Process(name, [sys.executable, "-c", source], log=folder / f"{name}.log")
 
 
-def heard(console: Console) -> str:
-    """What a console that writes to memory was told."""
+def printed(console: Console) -> str:
+    """The text on a console that writes to memory."""
     assert isinstance(console.file, StringIO)
     return console.file.getvalue()
 
@@ -66,7 +65,7 @@ def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path
     assert int(answer.stdout) != mine
 
 
-def test_a_program_that_ends_at_once_is_reported_with_its_last_words(tmp_path: Path) -> None:
+def test_a_program_that_exits_at_once_is_reported_with_its_last_lines(tmp_path: Path) -> None:
     process = program(tmp_path, "hasty", "print('no room at the inn'); raise SystemExit(3)")
     process.start()
     with pytest.raises(StartFailed, match=r"(?s)hasty.*code 3.*no room at the inn"):
@@ -84,7 +83,7 @@ def test_a_program_that_is_never_ready_is_reported_at_the_deadline(tmp_path: Pat
     assert process.pid is None
 
 
-def test_a_program_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> None:
+def test_a_program_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> None:
     deaf = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)"
     source = f"{deaf}\nwhile True: signal.pause()"
     process = program(tmp_path, "deaf", source)
@@ -94,7 +93,7 @@ def test_a_program_that_ignores_the_request_to_end_is_killed(tmp_path: Path) -> 
     assert process.poll() == -signal.SIGKILL
 
 
-async def test_a_process_that_dies_is_named_with_its_last_words_and_started_again(tmp_path: Path) -> None:
+def test_a_process_that_exits_is_named_with_its_last_lines_and_restarted(tmp_path: Path) -> None:
     console, deaths = Console(file=StringIO(), width=200), tmp_path / "deaths"
     source = f"""
 import pathlib, signal
@@ -108,27 +107,29 @@ signal.pause()
     process = program(tmp_path, "fainter", source)
     with Supervisor(console) as supervisor:
         supervisor.add(process)
-        supervisor.watch(until=lambda: "is back" in heard(console))
+        process.start()
+        supervisor.watch(until=lambda: "is back" in printed(console))
         assert process.pid
-    assert re.search(r"(?s)fainter ended with code 7.*I faint.*1 of 5.*fainter is back", heard(console))
+    assert re.search(r"(?s)fainter exited with code 7.*I faint.*1 of 5.*fainter is back", printed(console))
     assert process.pid is None
 
 
-def test_a_process_that_dies_too_often_ends_everything(tmp_path: Path) -> None:
+def test_a_process_that_exits_too_often_stops_everything(tmp_path: Path) -> None:
     healthy = Process("healthy", FOR_EVER, log=tmp_path / "healthy.log")
     hopeless = program(tmp_path, "hopeless", "raise SystemExit(1)")
     with (
-        pytest.raises(GaveUp, match="hopeless ended 3 times"),
+        pytest.raises(GaveUp, match="hopeless exited 3 times"),
         Supervisor(Console(file=StringIO()), restarts=2) as supervisor,
     ):
-        supervisor.add(healthy)
-        supervisor.add(hopeless)
+        for process in (healthy, hopeless):
+            supervisor.add(process)
+            process.start()
         supervisor.watch()
     assert healthy.pid is None
     assert healthy.poll() is not None
 
 
-def test_a_second_launcher_on_one_folder_is_told_who_has_it(tmp_path: Path) -> None:
+def test_a_second_launcher_on_one_folder_is_told_which_process_owns_it(tmp_path: Path) -> None:
     first = StateFolder(tmp_path / "state")
     with pytest.raises(StateInUse, match=rf"in use by process {os.getpid()}.*LIXIAO_STATE"):
         StateFolder(tmp_path / "state")
@@ -137,24 +138,39 @@ def test_a_second_launcher_on_one_folder_is_told_who_has_it(tmp_path: Path) -> N
     StateFolder(tmp_path / "state").release()
 
 
-async def test_clean_ends_what_an_earlier_launcher_left_and_removes_its_folder(tmp_path: Path) -> None:
-    left = Process("left", FOR_EVER, log=tmp_path / "state" / "left.log")
+@pytest.mark.parametrize("end", [clean, lambda folder: StateFolder(folder).release()])
+def test_what_a_killed_launcher_left_running_is_stopped_by_a_clean_and_by_the_next_launcher(
+    tmp_path: Path, end: Callable[[Path], object]
+) -> None:
+    left = Process("left", FOR_EVER, log=tmp_path / "state" / "logs" / "left.log")
     left.start()
-    assert clean(tmp_path / "state") == [left._child.pid if left._child else 0]
+    end(tmp_path / "state")
     assert left.poll() is not None
+
+
+def test_clean_stops_a_launcher_and_removes_its_folder(tmp_path: Path) -> None:
+    owns = "import pathlib, signal, sys; from deploy.local.processes.state_folder import StateFolder"
+    hold = "folder = StateFolder(pathlib.Path(sys.argv[1])); print('owned', flush=True); signal.pause()"
+    with subprocess.Popen(
+        [sys.executable, "-c", f"{owns}; {hold}", tmp_path / "state"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as launcher:
+        assert launcher.stdout is not None
+        launcher.stdout.readline()
+        assert clean(tmp_path) == [launcher.pid]
     assert not (tmp_path / "state").exists()
 
 
-def test_clean_leaves_a_process_alone_that_only_has_the_number(tmp_path: Path) -> None:
-    mine = Process("mine", FOR_EVER, log=tmp_path / "elsewhere" / "mine.log")
-    mine.start()
+def test_clean_leaves_the_reader_of_a_log_alone(tmp_path: Path) -> None:
+    log = tmp_path / "state" / "some.log"
+    log.parent.mkdir()
+    log.touch()
+    reader = Process("reader", ["tail", "-f", log], log=tmp_path / "elsewhere" / "reader.log")
+    reader.start()
     try:
-        (tmp_path / "state").mkdir()
-        (tmp_path / "state" / "old.pid").write_text(f"{mine.pid} {time.time() - 86_400} {int(signal.SIGTERM)}")
         assert clean(tmp_path / "state") == []
-        assert mine.poll() is None
+        assert reader.poll() is None
     finally:
-        mine.stop()
+        reader.stop()
 
 
 @pytest.mark.parametrize(
@@ -213,7 +229,7 @@ def test_a_jar_that_differs_from_the_lock_file_is_refused(tmp_path: Path, monkey
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signals) -> None:
     if end == signal.SIGKILL and not sys.platform.startswith("linux"):
-        return  # only Linux can tell a child that its parent was killed; elsewhere `make clean` finds it
+        return  # elsewhere the next launcher or `make clean` stops what was left
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
     launcher = subprocess.Popen(
         [
@@ -232,12 +248,12 @@ def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signa
         text=True,
     )
     assert launcher.stdout is not None
-    said = []
+    printed = []
     for line in launcher.stdout:
-        said.append(line)
+        printed.append(line)
         if line.startswith("Ready"):
             break
-    assert any(line.startswith("export LIXIAO_POSTGRES=") for line in said), said
+    assert any(line.startswith("export LIXIAO_POSTGRES=") for line in printed), printed
     children = psutil.Process(launcher.pid).children(recursive=True)
     assert children
     launcher.send_signal(end)

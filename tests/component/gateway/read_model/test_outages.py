@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from deploy.local.servers.postgres import Postgres
+from deploy.local.servers.postgres import Postgres, create_database
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
@@ -26,7 +26,7 @@ STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student_id())
 async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
     """A gateway whose read model is on a server that can be stopped."""
     async for gate in _gate(
-        await make_database("gateway"), await own_postgres.create_database(f"clearance_{secrets.token_hex(3)}")
+        await make_database("gateway"), await create_database(own_postgres.dsn, f"clearance_{secrets.token_hex(3)}")
     ):
         yield gate
 
@@ -35,7 +35,7 @@ async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIt
 async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
     """A gateway whose own database is on a server that can be stopped, and its read model is not."""
     async for gate in _gate(
-        await own_postgres.create_database(f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
+        await create_database(own_postgres.dsn, f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
     ):
         yield gate
 

@@ -1,0 +1,152 @@
+"""Launches the demonstration: servers, databases and topics, services, and the students in them, step by step."""
+
+import asyncio
+import json
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from deploy.demo.load import Ledger, import_roster, load_records
+from deploy.demo.progress import LaunchProgress
+from deploy.demo.students import Student, people
+from deploy.local.processes.ports import remembered_ports
+from deploy.local.processes.process import StartFailed, wait_until
+from deploy.local.processes.supervisor import Supervisor
+from deploy.local.running_services import RunningServices, service_names
+from deploy.local.servers import jars
+from deploy.local.servers.obtain import RunningKafka, RunningPostgres, obtain_kafka, obtain_postgres, obtain_zipkin
+from deploy.local.servers.server import LocalServer
+from deploy.local.services import UNIVERSITY
+from schemas.flows import CLEARANCE
+from services.kit.manifests import SERVICES, discover
+from services.kit.names import ROSTER
+from services.kit.provisioning.topics import TopicsDiffer, create_topics
+
+READY_TIMEOUT_S: Final = 120
+
+
+@dataclass
+class Launch:
+    """One launch on the state in `folder`. Its methods are called once each, in their order."""
+
+    folder: Path
+    cache: Path
+    progress: LaunchProgress
+    supervisor: Supervisor
+
+    def start_servers(self, students: Sequence[Student], namespace: str, first_port: int) -> RunningServices:
+        """Start PostgreSQL, Kafka and Zipkin, and make databases and topics. Raises StartFailed, JarsMissing.
+
+        Zipkin is still starting when this returns.
+        """
+        for server in ("kafka", "zipkin"):
+            if not os.environ.get(f"LIXIAO_{server.upper()}"):
+                jars.ensure(server, self.cache, self.progress.console)
+        with self.progress.step("PostgreSQL, Kafka, databases and topics") as waiting_for:
+            kafka = obtain_kafka(self.folder, self.cache, wait=False)
+            self._supervise(kafka.broker)
+            postgres = obtain_postgres(self.folder)
+            self._supervise(postgres.server)
+            self._check_servers_unchanged(kafka, postgres)
+            zipkin = obtain_zipkin(self.folder, self.cache, wait=False)
+            self._supervise(zipkin.server)
+            self.zipkin = zipkin.server
+            departments = discover(Path(os.environ.get("LIXIAO_SERVICES_FOLDER") or SERVICES))
+            services = RunningServices(
+                self.folder,
+                postgres=postgres.dsn,
+                kafka=kafka.address,
+                zipkin=zipkin.address,
+                namespace=namespace,
+                departments=departments,
+                people=people(students),
+                ports=remembered_ports(self.folder / "ports", service_names(departments), first_port),
+                university=Path(os.environ.get("LIXIAO_UNIVERSITY") or UNIVERSITY).absolute(),
+            )
+            self._provision_databases(services)
+            waiting_for("Kafka")
+            if kafka.broker:
+                kafka.broker.wait()
+            with _reported_as("The topics could not be created"):
+                asyncio.run(create_topics(kafka.address, services.topics, departments))
+        return services
+
+    def start_services(self, services: RunningServices) -> None:
+        """Start every service and wait until all are ready. Raises StartFailed with the last lines of one that is not.
+
+        They start side by side.
+        """
+        names = service_names(services.departments)
+        with self.progress.step(f"{len(names)} services") as waiting_for:
+            processes = {name: services.process(name) for name in names}
+            for name, process in processes.items():
+                self.supervisor.add(process, services.service(name).is_ready)
+                process.start()
+            for name, process in processes.items():
+                waiting_for(name)
+                wait_until(services.service(name).is_ready, what=name, timeout_s=READY_TIMEOUT_S, process=process)
+        with self.progress.step("Zipkin"):
+            if self.zipkin:
+                self.zipkin.wait()
+
+    def load(self, services: RunningServices, students: Sequence[Student]) -> None:
+        """Load what was not loaded before: records first, so that a case opens on them. Raises StartFailed."""
+        ledger = self._ledger()
+        records = {
+            name: [one for one in ledger.missing(name, students) if name in one.records]
+            for name in services.departments
+        }
+        if total := sum(map(len, records.values())):
+            with self.progress.counted("Department records", total) as advance:
+                asyncio.run(load_records(services, records, advance))
+        for name in services.departments:
+            ledger.note(name, len(students))
+        listed = [one for one in ledger.missing(ROSTER, students) if one.on_roster]
+        if listed:
+            with self.progress.counted("Students on the roster", len(listed)) as advance:
+                asyncio.run(import_roster(services, listed, advance))
+        ledger.note(ROSTER, len(students))
+
+    def _ledger(self) -> Ledger:
+        return Ledger(self.folder / "loaded.json")
+
+    def _supervise(self, server: LocalServer | None) -> None:
+        if server is not None:
+            self.supervisor.add(server)
+
+    def _check_servers_unchanged(self, kafka: RunningKafka, postgres: RunningPostgres) -> None:
+        """Refuse a broker that the offsets in the databases do not belong to, and the reverse."""
+        note = self.folder / "servers.json"
+        now = {
+            "Kafka": "its own" if kafka.broker else kafka.address,
+            "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.dsn).netloc.rpartition("@")[2],
+        }
+        before = json.loads(note.read_text()) if note.exists() else now
+        for name, address in now.items():
+            if before[name] != address:
+                raise StartFailed(
+                    f"The state in {self.folder} belongs to another {name} ({before[name]}; now {address}). "
+                    f"Use another folder (LIXIAO_STATE=/some/folder), or remove this one (make clean)."
+                )
+        note.write_text(json.dumps(now))
+
+    def _provision_databases(self, services: RunningServices) -> None:
+        with _reported_as("The databases could not be created"):
+            made = asyncio.run(services.provision_databases())
+        new = [name for name in made.secrets if services.database_name(name) in made.created]
+        self._ledger().forget([ROSTER if name == CLEARANCE else name for name in new])
+
+
+@contextmanager
+def _reported_as(what: str) -> Iterator[None]:
+    try:
+        yield
+    except (asyncpg.PostgresError, KafkaError, TopicsDiffer, OSError, ValueError) as error:
+        raise StartFailed(f"{what}: {error}") from error

@@ -1,0 +1,40 @@
+"""The simulator's pace."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from deploy.demo.simulator import MAX_PACE, Simulator
+from deploy.local.running_services import RunningServices
+
+
+def simulator(folder: Path, pace: float, clock: Callable[[], float] = lambda: 0.0) -> Simulator:
+    services = RunningServices(folder, postgres="", kafka="", zipkin="", namespace="t", departments={})
+    return Simulator(services, ["TS1"], pace=pace, seed=1, clock=clock)
+
+
+@pytest.mark.parametrize("pace", [0, -1, MAX_PACE + 1])
+def test_a_pace_outside_its_bounds_is_refused(pace: float, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="pace"):
+        simulator(tmp_path, pace)
+
+
+def test_the_simulator_keeps_its_pace_and_makes_nothing_up_after_a_pause(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps, now_s = 0, 0.0
+
+    def step(_: Simulator) -> None:
+        nonlocal steps
+        steps += 1
+
+    monkeypatch.setattr(Simulator, "step", step)
+    paced = simulator(tmp_path, 2, lambda: now_s)
+    for tenth in range(100):
+        now_s = tenth / 10
+        paced.run_due()
+    assert steps == pytest.approx(20, abs=1)
+    now_s, steps = 3600.0, 0
+    paced.run_due()
+    assert steps <= 3
