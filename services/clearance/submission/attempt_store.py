@@ -1,9 +1,8 @@
-"""Attempts and submissions in PostgreSQL. Every function takes part in the caller's transaction.
+"""Attempts and the departments' answers in PostgreSQL. Every function takes part in the caller's transaction.
 
 Order of locks, everywhere: the student's case, then the attempt.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,29 +11,20 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from schemas.events import (
-    AttestationGiven,
-    Message,
-    Objections,
-    Reason,
-    SubmissionAccepted,
-    SubmissionRefused,
-    SubmissionRequested,
-)
-from services.clearance.receipts.payload import Receipt
+from schemas.attempts import AttemptState, RefusalCause
+from schemas.events import AttestationGiven, Objections, Reason, SubmissionRefused, SubmissionRequested
 from services.kit.postgres.pool import Connection
 
-OPEN: Final = "open"
-_objections: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(Objections)
+_objections: Final[TypeAdapter[dict[str, tuple[Reason, ...]]]] = TypeAdapter(Objections)
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One confirmation round. `state`: open, accepted, refused or expired."""
+    """One confirmation round. `ended_at` is None while it is open, `cause` empty unless it was refused or expired."""
 
     attempt_id: UUID
     student_id: str
-    state: str
+    state: AttemptState
     required: frozenset[str]
     opened_at: datetime
     expires_at: datetime
@@ -42,7 +32,7 @@ class Attempt:
     cause: str
     objections: Mapping[str, tuple[Reason, ...]]
 
-    def requested(self) -> SubmissionRequested:
+    def requested_event(self) -> SubmissionRequested:
         return SubmissionRequested(
             attempt_id=self.attempt_id,
             student_id=self.student_id,
@@ -51,9 +41,18 @@ class Attempt:
             expires_at=self.expires_at,
         )
 
+    def refused_event(self) -> SubmissionRefused:
+        assert self.ended_at is not None
+        return SubmissionRefused(
+            attempt_id=self.attempt_id,
+            student_id=self.student_id,
+            cause=self.cause,
+            objections=dict(self.objections),
+            refused_at=self.ended_at,
+        )
+
 
 async def lock(connection: Connection, attempt_id: UUID) -> Attempt | None:
-    """The attempt, locked for this transaction."""
     row = await connection.fetchrow("SELECT * FROM attempt WHERE attempt_id = $1 FOR UPDATE", attempt_id)
     return _attempt(row) if row else None
 
@@ -61,7 +60,7 @@ async def lock(connection: Connection, attempt_id: UUID) -> Attempt | None:
 async def open_attempt(
     connection: Connection, attempt_id: UUID, student_id: str, required: Iterable[str], *, life_s: float
 ) -> Attempt | None:
-    """A new attempt that lives for `life_s` by the database's clock; None when the student has an open one."""
+    """A new attempt that lives for `life_s` by the database's clock; None if the student has an open one."""
     row = await connection.fetchrow(
         """
         INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at)
@@ -76,8 +75,8 @@ async def open_attempt(
     return _attempt(row) if row else None
 
 
-async def add_refused(connection: Connection, attempt_id: UUID, student_id: str, cause: str) -> Attempt:
-    """Remember an attempt refused before any department was asked, so that asking again is answered the same."""
+async def add_refused(connection: Connection, attempt_id: UUID, student_id: str, cause: RefusalCause) -> Attempt:
+    """Store an attempt refused before any department was asked, so that a repeated command gets the same answer."""
     row = await connection.fetchrow(
         """
         INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause)
@@ -94,12 +93,12 @@ async def add_refused(connection: Connection, attempt_id: UUID, student_id: str,
 async def end(
     connection: Connection,
     attempt_id: UUID,
-    state: str,
+    state: AttemptState,
     *,
     cause: str = "",
     objections: Mapping[str, tuple[Reason, ...]] | None = None,
 ) -> Attempt:
-    """End an open attempt, which the caller holds locked."""
+    """End an open attempt that the caller holds locked."""
     row = await connection.fetchrow(
         """
         UPDATE attempt SET state = $2, ended_at = clock_timestamp(), cause = $3, objections = $4
@@ -110,12 +109,12 @@ async def end(
         cause,
         _objections.dump_json(dict(objections or {})).decode(),
     )
-    assert row is not None, "an attempt is ended once, by whoever holds it locked"
+    assert row is not None, "the caller holds the attempt locked and open"
     return _attempt(row)
 
 
 async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
-    """Open attempts whose life is over, by the database's clock: (attempt, student)."""
+    """Open attempts past their life by the database's clock, oldest first: (attempt_id, student_id)."""
     rows = await connection.fetch(
         "SELECT attempt_id, student_id FROM attempt WHERE state = 'open' AND expires_at <= clock_timestamp()"
         " ORDER BY expires_at LIMIT $1",
@@ -126,14 +125,14 @@ async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
 
 async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
     """Whether the life of a locked attempt is over."""
-    over = "SELECT expires_at <= clock_timestamp() FROM attempt WHERE attempt_id = $1"
-    return bool(await connection.fetchval(over, attempt_id))
+    query = "SELECT expires_at <= clock_timestamp() FROM attempt WHERE attempt_id = $1"
+    return bool(await connection.fetchval(query, attempt_id))
 
 
 async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
-    """Keep a department's first answer: whether this was it, and what was answered so far, by department.
+    """Store a department's first answer: whether this is it, and all answers so far by department.
 
-    The caller holds the attempt locked, so that nobody answers between the two halves of the statement.
+    The caller holds the attempt locked, so that no answer comes between the two halves of the statement.
     """
     rows = await connection.fetch(
         """
@@ -149,76 +148,15 @@ async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[
         answer.outcome.value,
         answer.model_dump_json(),
     )
-    answered = {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
-    return any(row["new"] for row in rows), answered
-
-
-@dataclass(frozen=True, slots=True)
-class Submission:
-    """An accepted submission, as it is stored."""
-
-    student_id: str
-    attempt_id: UUID
-    form_number: str
-    code: str
-    accepted_at: datetime
-    facts: Mapping[str, Any]
-    receipt: Receipt
-    kid: str
-
-    def announced(self) -> SubmissionAccepted:
-        return SubmissionAccepted(
-            attempt_id=self.attempt_id,
-            student_id=self.student_id,
-            form_number=self.form_number,
-            accepted_at=self.accepted_at,
-        )
-
-
-async def add_submission(connection: Connection, submission: Submission) -> None:
-    """Store it. The key refuses a second one of the student, and then nothing of this transaction happens."""
-    await connection.execute(
-        """
-        INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        submission.student_id,
-        submission.attempt_id,
-        submission.form_number,
-        submission.code,
-        submission.accepted_at,
-        json.dumps(submission.facts, ensure_ascii=False),
-        submission.receipt.text,
-        submission.receipt.qr_text,
-        submission.kid,
-    )
-
-
-async def accepted(connection: Connection, student_id: str) -> SubmissionAccepted | None:
-    """The acceptance of the student's submission, as it was announced."""
-    row = await connection.fetchrow(
-        "SELECT attempt_id, student_id, form_number, accepted_at FROM submission WHERE student_id = $1", student_id
-    )
-    return SubmissionAccepted(**dict(row)) if row else None
-
-
-def refusal(attempt: Attempt) -> Message:
-    """The refusal of an attempt, as it was announced and is again."""
-    assert attempt.ended_at is not None
-    return SubmissionRefused(
-        attempt_id=attempt.attempt_id,
-        student_id=attempt.student_id,
-        cause=attempt.cause,
-        objections=dict(attempt.objections),
-        refused_at=attempt.ended_at,
-    )
+    answers = {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
+    return any(row["new"] for row in rows), answers
 
 
 def _attempt(row: Any) -> Attempt:
     return Attempt(
         attempt_id=row["attempt_id"],
         student_id=row["student_id"],
-        state=row["state"],
+        state=AttemptState(row["state"]),
         required=frozenset(row["required"]),
         opened_at=row["opened_at"],
         expires_at=row["expires_at"],

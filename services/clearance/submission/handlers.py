@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
+from schemas.attempts import AttemptState, RefusalCause
 from schemas.codec import Unreadable
 from schemas.events import AttestationGiven, CaseState, Message, SubmitAsked
 from schemas.topics import Topics
@@ -18,17 +19,10 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, certificate_issue, exceptions
-from services.clearance.submission.attempt_store import OPEN, Attempt, Submission
-from services.clearance.submission.settlement import (
-    ALREADY_SUBMITTED,
-    ANOTHER_OPEN,
-    CASE_NOT_OPEN,
-    EXPIRED,
-    Outcome,
-    contradiction,
-    settle,
-)
+from services.clearance.submission import attempt_store, certificate_issue, exceptions, submission_store
+from services.clearance.submission.attempt_store import Attempt
+from services.clearance.submission.settlement import Outcome, contradiction, settle
+from services.clearance.submission.submission_store import Submission
 from services.kit.audit import log
 from services.kit.messaging import outbox
 from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
@@ -83,24 +77,26 @@ class Submissions:
         self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
     ) -> list[Message]:
         """What there is to say about the attempt of this command, which is made if it is new."""
-        accepted = await attempt_store.accepted(connection, event.student_id)
+        accepted = await submission_store.accepted_event(connection, event.student_id)
         if attempt is None and accepted is None and case is not None and case.state is CaseState.OPEN:
             attempt = await attempt_store.open_attempt(
                 connection, event.command_id, event.student_id, self._required, life_s=self._life_s
             )
-            await self._record(connection, attempt, event, "opened" if attempt else ANOTHER_OPEN)
+            await self._record(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
             failpoint("submit.after_open")
             if attempt is None:
-                attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, ANOTHER_OPEN)
+                attempt = await attempt_store.add_refused(
+                    connection, event.command_id, event.student_id, RefusalCause.ANOTHER_OPEN
+                )
         elif attempt is None:
-            cause = ALREADY_SUBMITTED if accepted else CASE_NOT_OPEN
+            cause = RefusalCause.ALREADY_SUBMITTED if accepted else RefusalCause.CASE_NOT_OPEN
             attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, cause)
             await self._record(connection, attempt, event, cause)
         said: list[Message] = [accepted] if accepted else []
-        if attempt.state == OPEN:
-            said.append(attempt.requested())
-        elif attempt.state != "accepted":
-            said.append(attempt_store.refusal(attempt))
+        if attempt.state is AttemptState.OPEN:
+            said.append(attempt.requested_event())
+        elif attempt.state is not AttemptState.ACCEPTED:
+            said.append(attempt.refused_event())
         return said
 
     async def attested(self, connection: Connection, event: AttestationGiven) -> None:
@@ -110,7 +106,7 @@ class Submissions:
         failpoint("settle.after_lock")
         self._believe(event, attempt)
         assert attempt is not None
-        if attempt.state != OPEN:
+        if attempt.state is not AttemptState.OPEN:
             return
         new, answers = await attempt_store.add_answer(connection, event)
         if not new:
@@ -124,7 +120,8 @@ class Submissions:
             assert case is not None
             await self._accept(connection, case, attempt, answers)
         elif settlement.outcome is Outcome.REFUSED:
-            await self._refuse(connection, attempt, "refused", settlement.cause, settlement.objections)
+            assert settlement.cause is not None
+            await self._refuse(connection, attempt, AttemptState.REFUSED, settlement.cause, settlement.objections)
         failpoint("settle.before_commit")
 
     def _believe(self, event: AttestationGiven, attempt: Attempt | None) -> None:
@@ -144,9 +141,13 @@ class Submissions:
         await case_store.lock(connection, student_id)
         attempt = await attempt_store.lock(connection, attempt_id)
         failpoint("expire.after_lock")
-        if attempt is None or attempt.state != OPEN or not await attempt_store.is_expired(connection, attempt_id):
+        if (
+            attempt is None
+            or attempt.state is not AttemptState.OPEN
+            or not await attempt_store.is_expired(connection, attempt_id)
+        ):
             return False
-        await self._refuse(connection, attempt, "expired", EXPIRED, {})
+        await self._refuse(connection, attempt, AttemptState.EXPIRED, RefusalCause.EXPIRED, {})
         failpoint("expire.before_commit")
         return True
 
@@ -154,16 +155,16 @@ class Submissions:
         self, connection: Connection, case: Case, attempt: Attempt, answers: Mapping[str, AttestationGiven]
     ) -> None:
         counted = {name: answers[name] for name in sorted(attempt.required)}
-        ended = await attempt_store.end(connection, attempt.attempt_id, "accepted")
+        ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
         assert ended.ended_at is not None
         submission = await self._signed(connection, case, ended.ended_at, attempt, counted)
         failpoint("settle.before_insert")
-        await attempt_store.add_submission(connection, submission)
+        await submission_store.add(connection, submission)
         failpoint("settle.after_insert")
         completed = cases.with_state(case, CaseState.COMPLETED)
         await self._roster.store(connection, case, completed, now=ended.ended_at)
         await exceptions.update_accepted(connection, attempt.student_id)
-        await self._say(connection, [submission.announced()])
+        await self._say(connection, [submission.accepted_event()])
         await log.append_entry(
             connection,
             actor=SOURCE,
@@ -209,10 +210,15 @@ class Submissions:
         )
 
     async def _refuse(
-        self, connection: Connection, attempt: Attempt, state: str, cause: str, objections: Mapping[str, Any]
+        self,
+        connection: Connection,
+        attempt: Attempt,
+        state: AttemptState,
+        cause: RefusalCause,
+        objections: Mapping[str, Any],
     ) -> None:
         ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
-        await self._say(connection, [attempt_store.refusal(ended)])
+        await self._say(connection, [ended.refused_event()])
         await log.append_entry(
             connection,
             actor=SOURCE,

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -9,6 +10,7 @@ import asyncpg
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
+from services.clearance.submission import exceptions
 from services.clearance.submission.handlers import NAME, Submissions, submission_batch_handler
 from services.clearance.submission.sweeper import AttemptSweeper
 from services.kit.manifests import discover, required_checks
@@ -65,5 +67,6 @@ async def rounds(
     async with (
         background("submissions inbox", inbox.run, health),
         background("attempt sweeper", sweeper.run, health),
+        background("exceptions", partial(exceptions.recheck, pool), health),
     ):
         yield

@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, Reason
-from services.gateway.read_model.types import Attempt, AttemptState, Command, CommandState
+from services.gateway.read_model.types import Attempt, Command, CommandState
 
 
 class SubmissionState(StrEnum):

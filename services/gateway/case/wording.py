@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from schemas.attempts import RefusalCause
 from schemas.events import Reason
 from services.gateway.case.command_offer import CommandOffer
 from services.gateway.case.decision import CheckState, WaitingReason
@@ -16,7 +17,7 @@ from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.message_format import Language
 
-_CAUSES: Final = ("expired", "case-not-open", "another-attempt-open", "already-submitted")
+_CAUSES: Final = frozenset(RefusalCause) - {RefusalCause.OBJECTED}
 """The ends of an attempt that no department's reason explains, as the clearance names them."""
 
 

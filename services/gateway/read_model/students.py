@@ -10,11 +10,11 @@ import asyncpg
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged
 from services.gateway.read_model.signed_form import payload_of, student_of
 from services.gateway.read_model.types import (
     Attempt,
-    AttemptState,
     Attested,
     Case,
     ReadModelUnavailable,

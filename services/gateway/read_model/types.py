@@ -6,6 +6,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged, TakenBy
 
 
@@ -24,13 +25,6 @@ class Case:
     enrolled_on: date | None = None
     leave_category: str = ""
     opened_on: date | None = None
-
-
-class AttemptState(StrEnum):
-    OPEN = "open"
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    EXPIRED = "expired"
 
 
 @dataclass(frozen=True, slots=True)

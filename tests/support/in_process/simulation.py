@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from unittest.mock import patch
@@ -18,6 +19,7 @@ from uuid import uuid4
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import PARTITIONS
+from services.clearance.submission import exceptions
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.department.desk import AuditContext
@@ -74,6 +76,7 @@ class Simulation(InProcessServices, Clients):
             if service.name != GATEWAY:
                 self._run(ChainSealer(service.pool).run)
         self._run(self.sweeper.run)
+        self._run(partial(exceptions.recheck, self.clearance.pool))
         gateway = self.services[GATEWAY]
         self.pool, self.readers = gateway.pool, self.clearance.pool
         self.commands = StudentCommandTable(gateway.pool, self.topics, gateway.wakeup)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.attempts import RefusalCause
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
-from services.clearance.submission.settlement import CASE_NOT_OPEN, OBJECTED, Outcome, contradiction, settle
+from services.clearance.submission.settlement import Outcome, contradiction, settle
 
 NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
 ATTEMPT = uuid4()
@@ -45,7 +46,7 @@ def test_accepted_exactly_when_every_required_department_says_clear(said: tuple[
 
 def test_an_objection_carries_the_reasons_of_those_who_object_and_of_nobody_else() -> None:
     settlement = settle(REQUIRED, {"dorm": answer("dorm", False), "library": answer("library")}, case_open=True)
-    assert (settlement.cause, settlement.objections) == (OBJECTED, {"dorm": (OWED,)})
+    assert (settlement.cause, settlement.objections) == (RefusalCause.OBJECTED, {"dorm": (OWED,)})
 
 
 @given(st.sets(st.sampled_from(["finance", "sports", "hospital"]), min_size=1))
@@ -67,7 +68,7 @@ def test_nobody_required_is_no_acceptance() -> None:
 def test_a_case_closed_meanwhile_refuses_whatever_was_answered() -> None:
     answers = {name: answer(name) for name in REQUIRED}
     settlement = settle(REQUIRED, answers, case_open=False)
-    assert (settlement.outcome, settlement.cause) == (Outcome.REFUSED, CASE_NOT_OPEN)
+    assert (settlement.outcome, settlement.cause) == (Outcome.REFUSED, RefusalCause.CASE_NOT_OPEN)
 
 
 def test_clear_as_a_whole_with_a_blocked_check_passes_nothing() -> None:

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, CaseState, Reason
 from services.gateway.case.decision import CheckState
 from services.gateway.case.present import present
@@ -18,7 +19,6 @@ from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import (
     SUBMIT,
     Attempt,
-    AttemptState,
     Command,
     CommandState,
     ReadModelUnavailable,

@@ -1,0 +1,21 @@
+"""States of an attempt and causes of its refusal, as `published.attempt_v1` and `SubmissionRefused` carry them."""
+
+from enum import StrEnum
+
+
+class AttemptState(StrEnum):
+    OPEN = "open"
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    EXPIRED = "expired"
+
+
+class RefusalCause(StrEnum):
+    """Readers pass over causes they do not know: a later version may add one."""
+
+    OBJECTED = "objected"
+    """A department objected; the objections say why."""
+    EXPIRED = "expired"
+    CASE_NOT_OPEN = "case-not-open"
+    ANOTHER_OPEN = "another-attempt-open"
+    ALREADY_SUBMITTED = "already-submitted"
