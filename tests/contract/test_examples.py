@@ -42,11 +42,11 @@ def test_the_projectors_reader_sees_the_verdicts_of_every_status(path: Path) -> 
     value = path.read_bytes()
     model = codec.read(value)
 
-    twin = codec.read_status(value, codec.open_envelope(value))
+    fast = codec.read_status(value, codec.open_envelope(value))
 
     assert isinstance(model, StatusChanged)
-    assert [(check.check, check.verdict) for check in twin.checks] == [(c.check, c.verdict) for c in model.checks]
-    assert (twin.student_id, twin.department, twin.version) == (model.student_id, model.department, model.version)
+    assert [(check.check, check.verdict) for check in fast.checks] == [(c.check, c.verdict) for c in model.checks]
+    assert (fast.student_id, fast.department, fast.version) == (model.student_id, model.department, model.version)
 
 
 @pytest.mark.parametrize("path", STATUS_EXAMPLES, ids=example_id)

@@ -1,4 +1,4 @@
-"""The model, its hot-path twin and the published schema on the same documents, good, bad and nearly good."""
+"""The model, its fast decoder and the published schema on the same documents, good, bad and nearly good."""
 
 import json
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ def by_model(value: bytes, headers: codec.Headers = ()) -> Message | None:
         return None
 
 
-def by_twin(value: bytes, headers: codec.Headers = ()) -> StatusData | None:
+def by_fast_decoder(value: bytes, headers: codec.Headers = ()) -> StatusData | None:
     try:
         envelope = codec.open_envelope(value, headers)
         return codec.read_status(value, envelope) if envelope.type == "lixiao.status-changed.v1" else None
@@ -40,8 +40,8 @@ def by_twin(value: bytes, headers: codec.Headers = ()) -> StatusData | None:
         return None
 
 
-def said(status: StatusData) -> dict[str, Any]:
-    """What the twin read, in the words of the model."""
+def dumped(status: StatusData) -> dict[str, Any]:
+    """What the fast decoder read, as the model would dump it."""
     checks = [
         {
             "check": check.check,
@@ -63,20 +63,20 @@ def modelled(status: StatusChanged) -> dict[str, Any]:
 
 @MANY
 @given(mutated(STATUSES))
-def test_model_and_twin_agree_on_every_status(value: bytes) -> None:
-    model, twin = by_model(value), by_twin(value)
+def test_model_and_fast_decoder_agree_on_every_status(value: bytes) -> None:
+    model, fast = by_model(value), by_fast_decoder(value)
 
-    if isinstance(model, StatusChanged) and twin is not None:
-        assert modelled(model) == said(twin)
+    if isinstance(model, StatusChanged) and fast is not None:
+        assert modelled(model) == dumped(fast)
     else:
-        assert twin is None
+        assert fast is None
         assert not isinstance(model, StatusChanged)
 
 
 @MANY
 @given(mutated([document["data"] for document in STATUSES]))
-def test_model_and_twin_agree_in_binary_mode(value: bytes) -> None:
-    assert (by_model(value, BINARY) is None) == (by_twin(value, BINARY) is None)
+def test_model_and_fast_decoder_agree_in_binary_mode(value: bytes) -> None:
+    assert (by_model(value, BINARY) is None) == (by_fast_decoder(value, BINARY) is None)
 
 
 @MANY
@@ -90,7 +90,7 @@ def test_what_the_model_reads_is_valid_by_the_published_schema(value: bytes) -> 
 @given(mutated(DOCUMENTS))
 def test_reading_any_mutated_example_ends_in_an_event_or_in_unreadable(value: bytes) -> None:
     by_model(value)
-    by_twin(value)
+    by_fast_decoder(value)
 
 
 @MANY
@@ -98,7 +98,7 @@ def test_reading_any_mutated_example_ends_in_an_event_or_in_unreadable(value: by
 def test_reading_any_bytes_ends_in_unreadable(value: bytes, binary_mode: bool) -> None:
     headers = BINARY if binary_mode else ()
     assert by_model(value, headers) is None
-    assert by_twin(value, headers) is None
+    assert by_fast_decoder(value, headers) is None
 
 
 @MANY
@@ -116,7 +116,7 @@ def test_reading_any_bytes_ends_in_unreadable(value: bytes, binary_mode: bool) -
 )
 def test_no_header_raises_anything_but_unreadable(value: bytes, headers: list[tuple[str, bytes | None]]) -> None:
     by_model(value, [*BINARY, *headers])
-    by_twin(value, [*BINARY, *headers])
+    by_fast_decoder(value, [*BINARY, *headers])
     by_model(value, headers)
 
 
@@ -149,11 +149,11 @@ statuses = st.builds(
 def test_what_is_written_is_read_back_equal(status: StatusChanged, time: datetime) -> None:
     value = codec.encode(status, event_id=uuid4(), source=source_of("library"), time=time)
 
-    twin = by_twin(value)
+    fast = by_fast_decoder(value)
 
     assert codec.read(value) == status
-    assert twin is not None
-    assert said(twin) == modelled(status)
+    assert fast is not None
+    assert dumped(fast) == modelled(status)
 
 
 @given(statuses, instants)
