@@ -1,3 +1,5 @@
+"""A deadline that holds even when the driver hangs while it is cancelled."""
+
 import asyncio
 from collections.abc import Awaitable
 from typing import Any, Final, TypeVar
@@ -9,7 +11,7 @@ T = TypeVar("T")
 
 
 async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
-    """`work`, or TimeoutError after `timeout_s`. A driver that hangs while it is cancelled is not waited for."""
+    """The result of `work`. Raises `TimeoutError` after `timeout_s` and leaves the work to its cancellation."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)

@@ -1,6 +1,6 @@
-"""A university is a folder of configuration: its names, guide page, phones, manual, and overlay of the departments.
+"""A university is a folder of configuration: names, guide page, phones, manual, and overlays of the departments.
 
-Nothing of one university is in code or templates: another deploys by writing its own folder.
+Nothing of one university is in code or templates: another writes its own folder.
 """
 
 import tomllib
@@ -14,15 +14,15 @@ from services.gateway.image_size import NAME, size_of
 from services.kit.manifests import DepartmentManifest, Link, Text, discover
 
 PICTURES = "pictures"
-"""The folder in a university's own that holds the pictures of its manual."""
+"""The folder of a university's folder that holds the pictures of its manual."""
 CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "universities"
 
 
-class _Part(BaseModel):
+class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class GuideRow(_Part):
+class GuideRow(_Model):
     """A labelled row of the guide page. An empty value is shown empty."""
 
     label: Text
@@ -31,8 +31,8 @@ class GuideRow(_Part):
     """Whether numbers in the value are telephones, and become links."""
 
 
-class Contact(_Part):
-    """Whom to ask. `phone` and `mail` become links, `other` (a QQ group) is shown as text."""
+class Contact(_Model):
+    """A contact. `phone` and `mail` become links, `other` (a QQ group) is shown as text."""
 
     label: Text
     phone: str = ""
@@ -47,18 +47,18 @@ class FileNames(Text):
     en: Annotated[str, Field(pattern=NAME)]
 
 
-class Words(Text):
-    """A text that may not be empty."""
+class NonEmptyText(Text):
+    """A non-empty text."""
 
     zh: Annotated[str, Field(min_length=1)]
     en: Annotated[str, Field(min_length=1)]
 
 
-class Picture(_Part):
-    """What a step of the manual looks like. `file` is in the folder's `pictures/`; `alt` says the same in words."""
+class Picture(_Model):
+    """A picture of a step in the manual. `file` is in the folder's `pictures/`."""
 
     file: FileNames
-    alt: Words
+    alt: NonEmptyText
 
 
 class Step(Text):
@@ -68,15 +68,15 @@ class Step(Text):
     picture: str = ""
 
 
-class Question(_Part):
+class Question(_Model):
     """An entry of 常见问题."""
 
     question: Text
     answer: Annotated[tuple[Step, ...], Field(min_length=1)]
 
 
-class University(_Part):
-    """`university.toml`. `utc_offset_minutes` is the campus's clock; `terms` translates words of the roster's data."""
+class University(_Model):
+    """`university.toml`. `utc_offset_minutes` is the campus's clock; `terms` translates values of the roster."""
 
     name: Text
     short_name: Text
@@ -91,12 +91,12 @@ class University(_Part):
     working_page: Text
     form_title: Text
     certificates: Text
-    """What the printed form is shown for."""
+    """What the printed form is needed to collect."""
     support: Contact
     not_served: Contact
-    """Whom a student whom the service is not for asks."""
+    """For students the service is not for."""
     roster: Contact
-    """Whom a student asks who is not on the roster."""
+    """For students who are not on the roster."""
     sign_in_help: tuple[Contact, ...] = ()
     guide: Annotated[tuple[GuideRow, ...], Field(max_length=64)]
     note: tuple[Text, ...] = ()
@@ -117,7 +117,7 @@ def load(folder: Path) -> University:
     path = folder / "university.toml"
     try:
         university = University.model_validate(tomllib.loads(path.read_text("utf-8")))
-        _look_at_pictures(university, folder / PICTURES)
+        _check_pictures(university, folder / PICTURES)
     except (OSError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
     return university
@@ -130,8 +130,8 @@ def departments(folder: Path, services: Path) -> dict[str, DepartmentManifest]:
     return discover(services, overlay)
 
 
-def _look_at_pictures(university: University, folder: Path) -> None:
-    """Every picture named is there and can be shown: better said at the start than seen as a hole in the page."""
+def _check_pictures(university: University, folder: Path) -> None:
+    """Every picture named is there and readable: better an error at the start than a hole in the page."""
     for title, picture in university.pictures.items():
         for name in sorted({picture.file.zh, picture.file.en}):
             where = f"pictures.{title}: {name}"
@@ -145,7 +145,7 @@ def _look_at_pictures(university: University, folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What does not change while the gateway runs: the university and the departments found."""
+    """What does not change while the gateway runs: the university and the departments."""
 
     university: University
     departments: dict[str, DepartmentManifest]

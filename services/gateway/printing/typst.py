@@ -1,7 +1,6 @@
-"""Typesetting: the template and the fonts are files of packages, the data is text, and nothing else can be read.
+"""PDFs by Typst. The template and the fonts are files of packages, the data is text, and nothing else can be read.
 
-A compiler is kept, because reading the fonts takes longer than a form; it works in one thread, one form at a time,
-in a bounded time.
+One compiler is kept, because reading the fonts takes longer than a form: one thread, one form at a time, bounded.
 """
 
 import asyncio
@@ -19,15 +18,15 @@ import typst
 from services.kit.http.problems import Problem
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-"""The root of the typesetter: it holds the templates and nothing else, and no path leads out of it."""
-MOST_WAITING: Final = 40
+"""Typst's root: it holds the templates and nothing else, and no path leads out of it."""
+MAX_WAITING: Final = 40
 TIMEOUT_S: Final = 10.0
-_NOWHERE: Final = TEMPLATES / "no-packages"
+_NO_PACKAGES: Final = TEMPLATES / "no-packages"
 """Does not exist: no template can ask for a package, from this machine or from the network."""
 
 
 class FormRenderer:
-    """Makes PDFs of one template. Every method belongs to one event loop."""
+    """Makes PDFs of one template. Used from one event loop."""
 
     def __init__(self, template: str = "form.typ", *, timeout_s: float = TIMEOUT_S) -> None:
         self._template = template
@@ -37,15 +36,15 @@ class FormRenderer:
         self._compiler: typst.Compiler | None = None
 
     async def pdf(self, document: dict[str, Any], at: datetime) -> bytes:
-        """The PDF of `document`, dated `at`, so that the same form is the same file.
+        """The PDF of `document`, dated `at`: the same form is the same file.
 
-        Raises a 503 `Problem` when too many wait, or when it takes too long.
+        Raises a 503 `Problem` when too many forms wait, or this one takes too long.
         """
-        if self._waiting >= MOST_WAITING:
+        if self._waiting >= MAX_WAITING:
             raise _busy()
         self._waiting += 1
         work = asyncio.get_running_loop().run_in_executor(self._thread, self._typeset, document, at)
-        # Counted until the thread is done with it, even when nobody waits any more.
+        # Counted until the thread is done with it, even after the request timed out.
         work.add_done_callback(self._done)
         try:
             return await asyncio.wait_for(asyncio.shield(work), self._timeout_s)
@@ -87,8 +86,8 @@ def _compiler(template: str) -> typst.Compiler:
         root=str(TEMPLATES),
         font_paths=fonts,
         ignore_system_fonts=True,
-        package_path=str(_NOWHERE),
-        package_cache_path=str(_NOWHERE),
+        package_path=str(_NO_PACKAGES),
+        package_cache_path=str(_NO_PACKAGES),
     )
 
 

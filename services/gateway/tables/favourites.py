@@ -1,4 +1,4 @@
-"""Whether a student keeps the service among their favourites."""
+"""Favourites: whether a student has marked the service."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from services.gateway.timeouts import bounded
 
 
 class Favourites:
-    """The table `favourite`: a row is a kept service."""
+    """The table `favourite`: a row marks the service."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
@@ -20,7 +20,7 @@ class Favourites:
         )
 
     async def keep(self, student_id: str, *, kept: bool) -> None:
-        """Set, not toggle: pressing twice on two devices ends where both said."""
+        """Set, not toggle: pressing on two devices ends in the same state."""
         if kept:
             statement = "INSERT INTO favourite (student_id, kept_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
             await bounded(self._pool.execute(statement, student_id, datetime.now(UTC)))

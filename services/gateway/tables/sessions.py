@@ -1,4 +1,4 @@
-"""Sessions, kept on the server: the browser holds a random id, the table its hash, and deleting the row ends it."""
+"""Server-side sessions: the browser holds a random id, the table its hash, and deleting the row ends the session."""
 
 import hashlib
 import secrets
@@ -12,8 +12,8 @@ import asyncpg
 from services.gateway.timeouts import bounded
 
 COOKIE: Final = "__Host-sid"
-MOST_A_PERSON: Final = 20
-"""Older ones end when a person signs in once more than this."""
+MAX_PER_PERSON: Final = 20
+"""The oldest ones end when a person signs in once more."""
 _ID_CHARACTERS: Final = range(32, 129)
 _TOUCH_S: Final = 60
 _SWEEP_ROWS: Final = 5_000
@@ -21,9 +21,9 @@ _SWEEP_ROWS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in here. The student id of every page and command comes from this and from nothing else.
+    """Who is signed in: the only source of the student id of pages and commands.
 
-    `student_id` is empty for staff who are no students; `account` is the provider's name of the person.
+    `student_id` is empty for staff; `account` is the subject at the identity provider.
     """
 
     id_hash: bytes = field(repr=False)
@@ -53,10 +53,7 @@ class Sessions:
         old: str | None,
         roles: Collection[str] = (),
     ) -> str:
-        """A new session's id for the cookie. `old` is the id the browser came with: it ends here, never is reused.
-
-        Somebody has a student number, roles, or both.
-        """
+        """A new session's id for the cookie. `old`, the id the browser came with, ends here and is never reused."""
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -70,7 +67,7 @@ class Sessions:
                 """,
                 issuer,
                 subject,
-                MOST_A_PERSON - 1,
+                MAX_PER_PERSON - 1,
             )
             await connection.execute(
                 """
@@ -91,13 +88,13 @@ class Sessions:
         return session_id
 
     async def find(self, session_id: str | None) -> Session | None:
-        """The live session of a cookie, or None. Being asked for keeps it from idling out."""
+        """The live session of a cookie, or None. Finding it keeps it from idling out."""
         if session_id is None or len(session_id) not in _ID_CHARACTERS:
             return None
         return await bounded(self._find(hashed(session_id)))
 
     async def alive(self, id_hashes: Collection[bytes]) -> frozenset[bytes]:
-        """Which of these sessions still live. Asking is not use: an open page idles out like a closed one."""
+        """Which of these sessions are alive. This is no use of them: an open page idles out like a closed one."""
         rows = await bounded(
             self._pool.fetch(
                 "SELECT id_hash FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3",
@@ -112,7 +109,7 @@ class Sessions:
         await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = $1", id_hash))
 
     async def sweep(self) -> None:
-        """Delete what has expired, a bounded number of rows a time."""
+        """Delete expired sessions, a bounded number of rows at a time."""
         now = datetime.now(UTC)
         await self._pool.execute(
             """

@@ -1,4 +1,4 @@
-"""The files of `static/`, under names that carry their content's hash, so that a browser may keep them for ever."""
+"""Static files under addresses that carry their content's hash, so that a browser may cache them for ever."""
 
 import gzip
 import hashlib
@@ -26,15 +26,12 @@ class Asset:
     address: str
     media_type: str
     body: bytes
-    packed: bytes
-    """The body compressed with gzip. It holds no secret, so compression tells nobody anything."""
+    gzipped: bytes
+    """The body compressed with gzip. It holds no secret that compression could leak."""
 
 
 class Assets:
-    """Everything in `folders`, read at start; one that is not there is empty.
-
-    A file name is spelled once over all folders; the last one wins.
-    """
+    """The files in `folders`, read at start. A missing folder is empty; of two files with one name the last wins."""
 
     def __init__(self, *folders: Path) -> None:
         found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
@@ -43,11 +40,11 @@ class Assets:
         self._by_address = {asset.address: asset for asset in self._by_name.values()}
 
     def address(self, name: str) -> str:
-        """Where a page links to `name`. Raises `KeyError` for a file that is not there."""
+        """The address of a file. Raises `KeyError` for a missing one."""
         return self._by_name[name].address
 
     def size(self, name: str) -> Size:
-        """How large a picture is. Raises `KeyError` for a file that is not there, `ValueError` for no picture."""
+        """The size of a picture. Raises `KeyError` for a missing file, `ValueError` for no picture."""
         return size_of(self._by_name[name].body)
 
     def routes(self) -> APIRouter:
@@ -59,10 +56,10 @@ class Assets:
             if asset is None:
                 raise HTTPException(404)
             headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-            # A picture is packed already: packing it again makes it larger.
-            if len(asset.packed) < len(asset.body) and "gzip" in request.headers.get("accept-encoding", ""):
+            # A picture is compressed already: compressing it again makes it larger.
+            if len(asset.gzipped) < len(asset.body) and "gzip" in request.headers.get("accept-encoding", ""):
                 return Response(
-                    asset.packed, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"}
+                    asset.gzipped, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"}
                 )
             return Response(asset.body, media_type=asset.media_type, headers=headers)
 

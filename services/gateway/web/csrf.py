@@ -1,4 +1,4 @@
-"""What forms send to the gateway, and the token that shows a page of ours sent it."""
+"""The bodies of form posts, and the CSRF token that proves a page of ours sent them."""
 
 import secrets
 from typing import Annotated, Literal
@@ -16,24 +16,24 @@ class _Form(BaseModel):
 
 
 class CsrfFields(_Form):
-    """What every form of somebody signed in sends."""
+    """What every form of a signed-in visitor sends."""
 
     csrf: Annotated[str, Field(max_length=128)] = ""
 
 
-class _Favourite(CsrfFields):
+class _FavouriteForm(CsrfFields):
     kept: Literal["yes", "no"]
     back: Annotated[str, Field(max_length=64)] = "/"
 
 
-class _Switch(_Form):
+class _LanguageForm(_Form):
     language: Language
     back: Annotated[str, Field(max_length=64)] = "/"
 
 
 CsrfForm = Annotated[CsrfFields, Form()]
-FavouriteForm = Annotated[_Favourite, Form()]
-LanguageForm = Annotated[_Switch, Form()]
+FavouriteForm = Annotated[_FavouriteForm, Form()]
+LanguageForm = Annotated[_LanguageForm, Form()]
 
 
 def check_csrf(session: Session, token: str) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every answer of the gateway: headers, no cross-site writes, and a limit on requests."""
+"""For every answer of the gateway: security headers, no cross-site writes, rate limits."""
 
 import time
 from collections.abc import Callable
@@ -46,10 +46,7 @@ WRITE_COST: Final = 4.0
 
 
 class Guard:
-    """The outermost layer of the gateway. `origin` is the address students use (`https://host`).
-
-    `refuse` makes of a problem what the one who asked can read.
-    """
+    """The outermost middleware. `origin` is the address students use (`https://host`); `refuse` renders a problem."""
 
     def __init__(self, app: ASGIApp, *, origin: str, refuse: Callable[[Request, Response], Response]) -> None:
         self._app = app
@@ -68,7 +65,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                # A stream says `no-cache` of itself, which would let it be kept. Public are our own files and keys.
+                # A stream sets `no-cache`, which would let it be stored. Public are our own files and keys.
                 if not headers.get("Cache-Control", "").startswith("public"):
                     headers["Cache-Control"] = "no-store"
                 if self._origin.startswith("https://"):
@@ -110,7 +107,7 @@ class Guard:
         )
 
     def _same_site(self, headers: Headers) -> bool:
-        """Whether a write comes from a page of ours. The CSRF token is asked for beside this."""
+        """Whether a write comes from a page of ours. The CSRF token is checked besides."""
         fetch_site = headers.get("sec-fetch-site")
         if fetch_site is not None:
             return fetch_site == "same-origin"

@@ -12,7 +12,7 @@ from pdfminer.pdfpage import PDFPage
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.printing.typst import MOST_WAITING, TEMPLATES, FormRenderer, square
+from services.gateway.printing.typst import MAX_WAITING, TEMPLATES, FormRenderer, square
 from services.gateway.read_model.types import Attested
 from services.gateway.routes.form_pdf import form_document
 from services.kit.http.problems import Problem
@@ -98,7 +98,7 @@ async def test_what_takes_too_long_is_given_up_and_asked_to_come_back() -> None:
 async def test_too_many_who_wait_are_sent_away() -> None:
     printer = FormRenderer()
     given = document()
-    answers = await asyncio.gather(*(printer.pdf(given, NOW) for _ in range(MOST_WAITING + 20)), return_exceptions=True)
+    answers = await asyncio.gather(*(printer.pdf(given, NOW) for _ in range(MAX_WAITING + 20)), return_exceptions=True)
     printer.close()
     refused = [answer for answer in answers if isinstance(answer, Problem)]
     assert len(refused) == 20
