@@ -1,64 +1,56 @@
-"""What the archives' desk does with a printed thesis: received, approved, returned. Pure."""
+"""The archives' desk: a printed thesis is received, approved or returned. Pure."""
 
-from pydantic import ConfigDict
+from typing import Final
 
 from schemas.events import Reason
-from services.archives.rules import ArchivesRecord, Thesis, assess
-from services.kit.department.fields import ImportRow
+from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
 
+from .import_row import ArchivesRow, apply_row
+from .rules import ArchivesRecord, Thesis, assess
+
+RECEIVED: Final = Cause("thesis-received")
+APPROVED: Final = Cause("thesis-approved")
+RETURNED: Final = Cause("thesis-returned")
+ALREADY_APPROVED: Final = Refusal("thesis-already-approved")
+NOT_RECEIVED: Final = Refusal("thesis-not-received")
+
 
 class ThesisBody(OperationBody):
-    model_config = ConfigDict(json_schema_extra={"examples": [{"student_id": "TS20260001"}]})
-
-
-class ArchivesRow(ImportRow):
-    """One row of an export: where one student's thesis stands. The same row again changes nothing."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"student_id": "TS20260001", "state": "approved"}]})
-
-    state: Thesis
+    """Names the student."""
 
 
 def receive(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
     if record.thesis is Thesis.APPROVED:
-        raise Refused(Reason(code="thesis-already-approved"), remedy="To open it again, return it first.")
-    return _with_thesis(record, Thesis.SUBMITTED), Reason(code="thesis-received")
+        raise Refused(ALREADY_APPROVED(), remedy="To open it again, return it first.")
+    return record.updated(thesis=Thesis.SUBMITTED), RECEIVED()
 
 
 def approve(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
-    _received(record)
-    return _with_thesis(record, Thesis.APPROVED), Reason(code="thesis-approved")
+    _require_received(record)
+    return record.updated(thesis=Thesis.APPROVED), APPROVED()
 
 
 def give_back(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
-    """Also takes an approval back. The student then has nothing in the archives, as at the beginning."""
-    _received(record)
-    return _with_thesis(record, Thesis.EMPTY), Reason(code="thesis-returned")
+    """Also revokes an approval. The archives then have nothing of the student, as at the beginning."""
+    _require_received(record)
+    return record.updated(thesis=Thesis.EMPTY), RETURNED()
 
 
-def apply_row(record: ArchivesRecord, row: ArchivesRow) -> tuple[ArchivesRecord, Reason]:
-    return _with_thesis(record, row.state), Reason(code="row-imported")
-
-
-def _received(record: ArchivesRecord) -> None:
+def _require_received(record: ArchivesRecord) -> None:
     if record.thesis is Thesis.EMPTY:
-        raise Refused(Reason(code="thesis-not-received"), remedy="Receive the thesis first.")
-
-
-def _with_thesis(record: ArchivesRecord, thesis: Thesis) -> ArchivesRecord:
-    return record if record.thesis is thesis else record.model_copy(update={"thesis": thesis})
+        raise Refused(NOT_RECEIVED(), remedy="Receive the thesis first.")
 
 
 RULES = DepartmentRules(
-    name="archives",
+    __name__,
     record=ArchivesRecord,
     assess=assess,
     operations=(
         Operation("received", "Receive the printed thesis", ThesisBody, receive),
         Operation("approved", "Approve the thesis", ThesisBody, approve),
-        Operation("returned", "Send the thesis back: nothing is in the archives then", ThesisBody, give_back),
+        Operation("returned", "Return the thesis to the student", ThesisBody, give_back),
     ),
     import_row=ArchivesRow,
     apply_row=apply_row,

@@ -3,12 +3,15 @@
 from enum import StrEnum
 from typing import Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
-from schemas.events import Reason
 from services.kit.department.assessment import Assessment, check_status
 from services.kit.department.fields import Item
+from services.kit.department.reasons import Blocker
 from services.kit.department.rules import Record
+
+THESIS_EMPTY: Final = Blocker("thesis-empty")
+THESIS_SUBMITTED: Final = Blocker("thesis-submitted")
 
 
 class Thesis(StrEnum):
@@ -18,9 +21,7 @@ class Thesis(StrEnum):
 
 
 class ArchivesRecord(Record):
-    """What the archives know of one student. Nothing on record means nothing was handed in."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"thesis": "submitted"}]})
+    """Nothing on record means nothing was handed in."""
 
     thesis: Thesis = Thesis.EMPTY
 
@@ -32,14 +33,11 @@ class ThesisFacts(Item):
 FACTS: Final[dict[str, type[BaseModel]]] = {"thesis": ThesisFacts}
 """Check → the shape of its facts, as published."""
 
-_OPEN: Final = {
-    Thesis.EMPTY: Reason(code="thesis-empty"),
-    Thesis.SUBMITTED: Reason(code="thesis-submitted"),
-}
+_BLOCKERS: Final = {Thesis.EMPTY: THESIS_EMPTY(), Thesis.SUBMITTED: THESIS_SUBMITTED()}
 
 
 def assess(record: ArchivesRecord) -> Assessment:
     """The one check of the archives: `thesis`."""
-    against = [] if record.thesis is Thesis.APPROVED else [_OPEN[record.thesis]]
+    blockers = [] if record.thesis is Thesis.APPROVED else [_BLOCKERS[record.thesis]]
     facts = ThesisFacts(thesis=record.thesis.value)
-    return Assessment((check_status("thesis", against, facts.model_dump(mode="json")),))
+    return Assessment((check_status("thesis", blockers, facts.model_dump(mode="json")),))

@@ -1,138 +1,60 @@
-"""What a dormitory's desk does: assign a room, check a student out of it. Pure; a repeated act changes nothing."""
+"""The dormitories' desk: assign a room, check a student out of it. Pure; a repeated operation changes nothing."""
 
-from pydantic import ConfigDict
+from typing import Final
 
 from schemas.events import Reason
-from services.dorm.rules import MAX_RESIDENCES, DormRecord, Residence, assess
-from services.kit.department.fields import Day, ImportRow, ShortLine
+from services.kit.department.collections import find_by_key, replace_by_key
+from services.kit.department.fields import Day, ShortLine
+from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
 
+from .import_row import DormRow, apply_row
+from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
+
+ROOM_ASSIGNED: Final = Cause("room-assigned", "building", "room")
+CHECKED_OUT: Final = Cause("checked-out", "building", "room")
+RESIDENCE_UNKNOWN: Final = Refusal("residence-unknown")
+ALREADY_CHECKED_OUT: Final = Refusal("already-checked-out")
+
 
 class AssignBody(OperationBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"student_id": "TS20260001", "campus": "南湖校区", "building": "梅苑1楼", "room": "A3071"}]
-        }
-    )
-
     campus: ShortLine
     building: ShortLine
     room: ShortLine
 
 
 class CheckOutBody(AssignBody):
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "student_id": "TS20260001",
-                    "campus": "南湖校区",
-                    "building": "梅苑1楼",
-                    "room": "A3071",
-                    "checked_out_on": "2026-06-05",
-                    "handler": "周管理",
-                }
-            ]
-        }
-    )
-
     checked_out_on: Day
     handler: ShortLine
 
 
-class DormRow(ImportRow):
-    """One row of an export: one residence as it stands; without date or handler it is open.
-
-    The same row again changes nothing. A residence no row speaks of stays as it is.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"student_id": "TS20260001", "campus": "南湖校区", "building": "梅苑1楼", "room": "A3071"},
-                {
-                    "student_id": "TS20260001",
-                    "campus": "南湖校区",
-                    "building": "梅苑1楼",
-                    "room": "A3071",
-                    "checked_out_on": "2026-06-05",
-                    "handler": "周管理",
-                },
-            ]
-        }
-    )
-
-    campus: ShortLine
-    building: ShortLine
-    room: ShortLine
-    checked_out_on: Day | None = None
-    handler: ShortLine | None = None
-
-
 def assign(record: DormRecord, body: AssignBody) -> tuple[DormRecord, Reason]:
     residence = Residence(campus=body.campus, building=body.building, room=body.room)
-    return _with(record, residence), Reason(code="room-assigned", parameters=_place(residence))
+    residences = replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES)
+    return record.updated(residences=residences), ROOM_ASSIGNED(building=body.building, room=body.room)
 
 
 def check_out(record: DormRecord, body: CheckOutBody) -> tuple[DormRecord, Reason]:
-    residence = _residence(body)
-    known = _known(record, residence)
+    known = find_by_key(record.residences, campus=body.campus, building=body.building, room=body.room)
     if known is None:
         remedy = "Check campus, building and room; assign the room first if it is missing."
-        raise Refused(Reason(code="residence-unknown"), field="room", remedy=remedy)
+        raise Refused(RESIDENCE_UNKNOWN(), field="room", remedy=remedy)
+    residence = Residence.model_validate(body.model_dump(exclude={"student_id"}))
     if known.checked_out and known != residence:
-        raise Refused(
-            Reason(code="already-checked-out"),
-            field="checked_out_on",
-            remedy="To correct the date or the handler, import the residence or put the record.",
-        )
-    return _with(record, residence), Reason(code="checked-out", parameters=_place(residence))
-
-
-def apply_row(record: DormRecord, row: DormRow) -> tuple[DormRecord, Reason]:
-    """The record as the row says it is; the very same record when the row says nothing new."""
-    return _with(record, _residence(row)), Reason(code="row-imported")
-
-
-def _residence(said: CheckOutBody | DormRow) -> Residence:
-    return Residence(
-        campus=said.campus,
-        building=said.building,
-        room=said.room,
-        checked_out_on=said.checked_out_on,
-        handler=said.handler,
-    )
-
-
-def _known(record: DormRecord, residence: Residence) -> Residence | None:
-    return next((known for known in record.residences if known.place == residence.place), None)
-
-
-def _with(record: DormRecord, residence: Residence) -> DormRecord:
-    known = _known(record, residence)
-    if known == residence:
-        return record
-    if known is not None:
-        changed = tuple(residence if other is known else other for other in record.residences)
-        return record.model_copy(update={"residences": changed})
-    if len(record.residences) >= MAX_RESIDENCES:
-        reason = Reason(code="record-full", parameters={"limit": MAX_RESIDENCES})
-        raise Refused(reason, remedy="Put the record again without residences of long ago.")
-    return record.model_copy(update={"residences": (*record.residences, residence)})
-
-
-def _place(residence: Residence) -> dict[str, str | int]:
-    return {"building": residence.building, "room": residence.room}
+        remedy = "To correct the date or the handler, import the residence or replace the record."
+        raise Refused(ALREADY_CHECKED_OUT(), field="checked_out_on", remedy=remedy)
+    residences = replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES)
+    return record.updated(residences=residences), CHECKED_OUT(building=body.building, room=body.room)
 
 
 RULES = DepartmentRules(
-    name="dorm",
+    __name__,
     record=DormRecord,
     assess=assess,
     operations=(
-        Operation("assign", "Assign a room; a room checked out before is open again", AssignBody, assign),
-        Operation("check-out", "Check a student out of a room, with date and handler", CheckOutBody, check_out),
+        Operation("assign", "Assign a room, or reopen one that was checked out", AssignBody, assign),
+        Operation("check-out", "Check a student out of a room", CheckOutBody, check_out),
     ),
     import_row=DormRow,
     apply_row=apply_row,

@@ -1,19 +1,25 @@
-"""When a student is clear with the dormitories: every residence was checked out, or there never was one. Pure."""
+"""When a student is clear with the dormitories: every residence is checked out, or there never was one. Pure."""
 
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from schemas.events import Reason
 from services.kit.department.assessment import Assessment, check_status
 from services.kit.department.fields import Day, Item, ShortLine, distinct
+from services.kit.department.reasons import Blocker
 from services.kit.department.rules import Record
 
 MAX_RESIDENCES: Final = 20
+ROOM: Final = ("campus", "building", "room")
+"""The key of a residence."""
+
+NOT_CHECKED_OUT: Final = Blocker("not-checked-out", "count")
+CHECK_OUT_INCOMPLETE: Final = Blocker("check-out-incomplete", "count")
 
 
 class Residence(Item):
-    """One place a student lives or lived in; at most one for a place. Moving in again opens it again."""
+    """A room a student lives or lived in, once for each room. Moving in again reopens it."""
 
     campus: ShortLine
     building: ShortLine
@@ -22,38 +28,14 @@ class Residence(Item):
     handler: ShortLine | None = None
 
     @property
-    def place(self) -> tuple[str, str, str]:
-        return self.campus, self.building, self.room
-
-    @property
     def checked_out(self) -> bool:
         return self.checked_out_on is not None and self.handler is not None
 
 
 class DormRecord(Record):
-    """What the dormitories know of one student. Nothing on record means never lived on campus, which is clear."""
+    """Nothing on record means never lived on campus, which is clear."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "residences": [
-                        {
-                            "campus": "南湖校区",
-                            "building": "梅苑1楼",
-                            "room": "A3071",
-                            "checked_out_on": "2026-06-05",
-                            "handler": "周管理",
-                        }
-                    ]
-                }
-            ]
-        }
-    )
-
-    residences: Annotated[
-        tuple[Residence, ...], Field(max_length=MAX_RESIDENCES), distinct("campus", "building", "room")
-    ] = ()
+    residences: Annotated[tuple[Residence, ...], Field(max_length=MAX_RESIDENCES), distinct(*ROOM)] = ()
 
 
 class ResidenceRow(Item):
@@ -79,18 +61,18 @@ def assess(record: DormRecord) -> Assessment:
         resident=bool(record.residences),
         residences=tuple(_row(residence) for residence in record.residences),
     )
-    return Assessment((check_status("check-out", _against(record), facts.model_dump(mode="json")),))
+    return Assessment((check_status("check-out", _blockers(record), facts.model_dump(mode="json")),))
 
 
-def _against(record: DormRecord) -> list[Reason]:
+def _blockers(record: DormRecord) -> list[Reason]:
     open_ = [residence for residence in record.residences if not residence.checked_out]
-    # A date without a handler, or the other way round, is the office's slip: the student need not move out again.
+    # A date without a handler, or the reverse, is the office's slip: the student need not check out again.
     half = sum(residence.checked_out_on is not None or residence.handler is not None for residence in open_)
     reasons: list[Reason] = []
     if len(open_) > half:
-        reasons.append(Reason(code="not-checked-out", parameters={"count": len(open_) - half}))
+        reasons.append(NOT_CHECKED_OUT(count=len(open_) - half))
     if half:
-        reasons.append(Reason(code="check-out-incomplete", parameters={"count": half}))
+        reasons.append(CHECK_OUT_INCOMPLETE(count=half))
     return reasons
 
 

@@ -1,25 +1,28 @@
-"""When a student is clear with the finance office: nothing that was charged is still due. Pure; money is `Decimal`."""
+"""When a student is clear with the finance office: no charge has anything due. Pure; money is `Decimal`."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
-from schemas.events import Reason, StudentId
+from schemas.events import StudentId
 from services.kit.department.assessment import Assessment, check_status
 from services.kit.department.fields import ZERO, Amount, Item, ItemId, Line, Money, MoneyText, distinct, yuan
+from services.kit.department.reasons import Blocker
 from services.kit.department.rules import Record
 
 MAX_CHARGES: Final = 200
 MAX_ROWS: Final = 20
-"""On the page and in every event; what is over it is summed in the last row."""
+"""On the page and in every event; the last row sums up the rest."""
+
+ARREARS: Final = Blocker("arrears", "count", "total")
 
 ChargeYear = Annotated[str, Field(pattern=r"^(19|20)\d{2}(-(19|20)\d{2})?$", examples=["2018"])]
 
 
 class Charge(Item):
-    """One item charged. `student_id` is the number it stands under: it may be one from an earlier degree."""
+    """One item charged. `student_id` is the number it is booked under: it may be one from an earlier degree."""
 
     charge_id: ItemId
     student_id: StudentId
@@ -43,27 +46,7 @@ class Charge(Item):
 
 
 class FinanceRecord(Record):
-    """What the finance office knows of one student. Nothing charged means nothing due, which is clear."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "charges": [
-                        {
-                            "charge_id": "C-2019-07",
-                            "student_id": "TS20260001",
-                            "year": "2019",
-                            "name": "代收取暖费",
-                            "amount": "72.40",
-                            "paid": "70.00",
-                            "waived": "0.00",
-                        }
-                    ]
-                }
-            ]
-        }
-    )
+    """Nothing charged means nothing due, which is clear."""
 
     charges: Annotated[tuple[Charge, ...], Field(max_length=MAX_CHARGES), distinct("charge_id")] = ()
 
@@ -92,9 +75,9 @@ def assess(record: FinanceRecord) -> Assessment:
     """The one check of the finance office: `arrears`."""
     unpaid = record.unpaid
     total = yuan(_due(unpaid))
-    against = [Reason(code="arrears", parameters={"count": len(unpaid), "total": total})] if unpaid else []
+    blockers = [ARREARS(count=len(unpaid), total=total)] if unpaid else []
     facts = ArrearsFacts(rows=_rows(unpaid), total=total)
-    return Assessment((check_status("arrears", against, facts.model_dump(mode="json")),))
+    return Assessment((check_status("arrears", blockers, facts.model_dump(mode="json")),))
 
 
 def _rows(unpaid: Sequence[Charge]) -> tuple[ArrearsRow, ...]:

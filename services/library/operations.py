@@ -1,117 +1,222 @@
-"""The library as the kit runs it: the desks' operations, the import row of a library whose own system is the master."""
+"""The desks of the library: loans, fines, violations, card and thesis. Pure; a repeated operation changes nothing."""
 
-from decimal import Decimal
-
-from pydantic import ConfigDict, Field, ValidationInfo, field_validator
+from typing import Final
 
 from schemas.events import Reason
-from services.kit.department.fields import Amount, Day, ImportRow, ItemId, Line, Money, yuan
-from services.kit.department.rules import DepartmentRules
-from services.kit.operations import Refused
-from services.library import lending, thesis
-from services.library.rules import Card, Fine, LibraryRecord, Loan, Thesis, assess
+from services.kit.department.collections import find_by_key, replace_by_key
+from services.kit.department.fields import Amount, Day, ItemId, Line, yuan
+from services.kit.department.reasons import Cause, Refusal
+from services.kit.department.rules import DepartmentRules, Operation
+from services.kit.operations import OperationBody, Refused
+
+from .import_row import LibraryRow, apply_row
+from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis, Violation, assess
+
+BOOK_LENT: Final = Cause("book-lent", "title")
+BOOK_RETURNED: Final = Cause("book-returned", "title")
+FINE_ADDED: Final = Cause("fine-added", "amount")
+FINE_PAID: Final = Cause("fine-paid", "amount")
+VIOLATION_ADDED: Final = Cause("violation-added")
+VIOLATION_SETTLED: Final = Cause("violation-settled")
+CARD_ISSUED: Final = Cause("card-issued")
+CARD_CANCELLED: Final = Cause("card-cancelled")
+THESIS_RECEIVED: Final = Cause("thesis-received")
+THESIS_IN_REVIEW: Final = Cause("thesis-in-review")
+THESIS_RETURNED: Final = Cause("thesis-returned")
+THESIS_APPROVED: Final = Cause("thesis-approved")
+
+LOAN_EXISTS: Final = Refusal("loan-exists")
+LOAN_UNKNOWN: Final = Refusal("loan-unknown")
+LOAN_ON_CANCELLED_CARD: Final = Refusal("loan-on-cancelled-card")
+FINE_EXISTS: Final = Refusal("fine-exists")
+FINE_UNKNOWN: Final = Refusal("fine-unknown")
+OVERPAYMENT: Final = Refusal("overpayment", "due")
+VIOLATION_EXISTS: Final = Refusal("violation-exists")
+VIOLATION_UNKNOWN: Final = Refusal("violation-unknown")
+CARD_NONE: Final = Refusal("card-none")
+CARD_STILL_NEEDED: Final = Refusal("card-still-needed", "count", "amount", "violations")
+THESIS_NOT_RECEIVED: Final = Refusal("thesis-not-received")
+THESIS_UNDER_REVIEW: Final = Refusal("thesis-under-review")
+THESIS_ALREADY_APPROVED: Final = Refusal("thesis-already-approved")
+
+_HANDED_IN: Final = (Thesis.SUBMITTED, Thesis.IN_REVIEW, Thesis.APPROVED)
 
 
-class LibraryRow(ImportRow):
-    """One row of an export: the card and the thesis if given, and at most one loan and one fine to update.
-
-    A row says how things stand, so it may say what a desk could not do (a loan on a cancelled card). Amounts are
-    totals, not increments. The same row again changes nothing; what no row speaks of stays as it is.
-    """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"student_id": "TS20260001", "card": "active", "thesis": "submitted"},
-                {
-                    "student_id": "TS20260001",
-                    "loan_barcode": "B0042871",
-                    "loan_title": "矿山压力",
-                    "loan_due_on": "2026-06-20",
-                },
-                {"student_id": "TS20260001", "loan_barcode": "B0042871", "loan_returned": "yes"},
-                {"student_id": "TS20260001", "fine_id": "F-1207", "fine_amount": "3.50", "fine_paid": "3.50"},
-            ]
-        }
-    )
-
-    card: Card | None = None
-    thesis: Thesis | None = None
-    loan_barcode: ItemId | None = None
-    loan_returned: bool = False
-    loan_title: Line | None = Field(default=None, validate_default=True)
-    loan_due_on: Day | None = Field(default=None, validate_default=True)
-    fine_id: ItemId | None = None
-    fine_amount: Amount | None = Field(default=None, validate_default=True)
-    fine_paid: Money | None = None
-
-    @field_validator("loan_title", "loan_due_on")
-    @classmethod
-    def _a_loan_is_complete(cls, value: object, info: ValidationInfo) -> object:
-        if value is None and info.data.get("loan_barcode") and not info.data.get("loan_returned"):
-            raise ValueError("a loan that is not returned needs its title and its due date")
-        if value is not None and "loan_barcode" in info.data and info.data["loan_barcode"] is None:
-            raise ValueError("a loan needs its loan_barcode")
-        return value
-
-    @field_validator("fine_amount", "fine_paid")
-    @classmethod
-    def _a_fine_is_complete(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
-        known = info.data.get("fine_id")
-        if value is None and known and info.field_name == "fine_amount":
-            raise ValueError("a fine needs its amount")
-        if value is not None and "fine_id" in info.data and known is None:
-            raise ValueError("a fine needs its fine_id")
-        amount = info.data.get("fine_amount")
-        if value is not None and amount is not None and value > amount:
-            raise ValueError("more was paid than the fine's amount")
-        return value
+class LoanBody(OperationBody):
+    barcode: ItemId
+    title: Line
+    due_on: Day
 
 
-def apply_row(record: LibraryRecord, row: LibraryRow) -> tuple[LibraryRecord, Reason]:
-    """The record as the row says it is; the very same record when the row says nothing new."""
-    if row.card is not None:
-        record = lending.with_card(record, row.card)
-    if row.thesis is not None:
-        record = thesis.with_thesis(record, row.thesis)
-    return _with_fine(_with_loan(record, row), row), Reason(code="row-imported")
+class ReturnBody(OperationBody):
+    barcode: ItemId
 
 
-def _with_loan(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:
-    known = next((loan for loan in record.loans if loan.barcode == row.loan_barcode), None)
-    if row.loan_returned and known is not None:
-        return record.model_copy(update={"loans": tuple(loan for loan in record.loans if loan is not known)})
-    if row.loan_returned or row.loan_barcode is None or row.loan_title is None or row.loan_due_on is None:
-        return record
-    loan = Loan(barcode=row.loan_barcode, title=row.loan_title, due_on=row.loan_due_on)
-    if loan == known:
-        return record
-    loans = lending.exchanged(record.loans, known, loan) if known else lending.added(record.loans, loan)
-    return record.model_copy(update={"loans": loans})
+class FineBody(OperationBody):
+    fine_id: ItemId
+    text: Line | None = None
+    amount: Amount
 
 
-def _with_fine(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:
-    if row.fine_id is None or row.fine_amount is None:
-        return record
-    known = next((fine for fine in record.fines if fine.fine_id == row.fine_id), None)
-    before = known or Fine(fine_id=row.fine_id, amount=row.fine_amount)
-    paid = before.paid if row.fine_paid is None else row.fine_paid
-    if paid > row.fine_amount:
-        reason = Reason(code="amount-below-paid", parameters={"paid": yuan(paid)})
-        raise Refused(reason, field="fine_amount", remedy="Correct the amount, or send fine_paid with it.")
-    fine = before.model_copy(update={"amount": row.fine_amount, "paid": paid})
-    if fine == known:
-        return record
-    fines = lending.exchanged(record.fines, known, fine) if known else lending.added(record.fines, fine)
-    return record.model_copy(update={"fines": fines})
+class PaymentBody(OperationBody):
+    fine_id: ItemId
+    amount: Amount
+
+
+class ViolationBody(OperationBody):
+    violation_id: ItemId
+    text: Line
+
+
+class SettleViolationBody(OperationBody):
+    violation_id: ItemId
+
+
+class CardBody(OperationBody):
+    """Names the student."""
+
+
+class ThesisBody(OperationBody):
+    """Names the student."""
+
+
+def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
+    cause = BOOK_LENT(title=body.title)
+    loan = Loan(barcode=body.barcode, title=body.title, due_on=body.due_on)
+    known = find_by_key(record.loans, barcode=body.barcode)
+    if known == loan:
+        return record, cause
+    if known is not None:
+        raise Refused(LOAN_EXISTS(), field="barcode", remedy="Return the book first, then lend it again.")
+    if record.card is Card.CANCELLED:
+        raise Refused(LOAN_ON_CANCELLED_CARD(), remedy="Issue the card again first.")
+    if record.card is Card.NONE:
+        raise Refused(CARD_NONE(), remedy="Issue a card first, or correct the record.")
+    return record.updated(loans=replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)), cause
+
+
+def take_back(record: LibraryRecord, body: ReturnBody) -> tuple[LibraryRecord, Reason]:
+    loan = find_by_key(record.loans, barcode=body.barcode)
+    if loan is None:
+        raise Refused(LOAN_UNKNOWN(), field="barcode", remedy="Check the barcode and the student number.")
+    kept = tuple(other for other in record.loans if other is not loan)
+    return record.updated(loans=kept), BOOK_RETURNED(title=loan.title)
+
+
+def fine(record: LibraryRecord, body: FineBody) -> tuple[LibraryRecord, Reason]:
+    known = find_by_key(record.fines, fine_id=body.fine_id)
+    if known is not None and (known.text, known.amount) != (body.text, body.amount):
+        raise Refused(FINE_EXISTS(), field="fine_id", remedy="Use a new fine_id.")
+    new = known or Fine(fine_id=body.fine_id, text=body.text, amount=body.amount)
+    return _with_fine(record, new), FINE_ADDED(amount=yuan(body.amount))
+
+
+def pay(record: LibraryRecord, body: PaymentBody) -> tuple[LibraryRecord, Reason]:
+    """Every payment counts: the idempotency key makes a retry harmless, not the body."""
+    known = find_by_key(record.fines, fine_id=body.fine_id)
+    if known is None:
+        raise Refused(FINE_UNKNOWN(), field="fine_id", remedy="Check the fine_id and the student number.")
+    if body.amount > known.due:
+        due = yuan(known.due)
+        raise Refused(OVERPAYMENT(due=due), field="amount", remedy=f"At most {due}.")
+    paid = known.model_copy(update={"paid": known.paid + body.amount})
+    return _with_fine(record, paid), FINE_PAID(amount=yuan(body.amount))
+
+
+def _with_fine(record: LibraryRecord, fine: Fine) -> LibraryRecord:
+    return record.updated(fines=replace_by_key(record.fines, fine, "fine_id", limit=MAX_ITEMS))
+
+
+def note_violation(record: LibraryRecord, body: ViolationBody) -> tuple[LibraryRecord, Reason]:
+    known = find_by_key(record.violations, violation_id=body.violation_id)
+    if known is not None and known.text != body.text:
+        raise Refused(VIOLATION_EXISTS(), field="violation_id", remedy="Use a new violation_id.")
+    new = known or Violation(violation_id=body.violation_id, text=body.text)
+    return _with_violation(record, new), VIOLATION_ADDED()
+
+
+def settle_violation(record: LibraryRecord, body: SettleViolationBody) -> tuple[LibraryRecord, Reason]:
+    known = find_by_key(record.violations, violation_id=body.violation_id)
+    if known is None:
+        raise Refused(VIOLATION_UNKNOWN(), field="violation_id", remedy="Check the violation_id.")
+    return _with_violation(record, known.model_copy(update={"settled": True})), VIOLATION_SETTLED()
+
+
+def _with_violation(record: LibraryRecord, violation: Violation) -> LibraryRecord:
+    violations = replace_by_key(record.violations, violation, "violation_id", limit=MAX_ITEMS)
+    return record.updated(violations=violations)
+
+
+def issue_card(record: LibraryRecord, body: CardBody) -> tuple[LibraryRecord, Reason]:
+    return record.updated(card=Card.ACTIVE), CARD_ISSUED()
+
+
+def cancel_card(record: LibraryRecord) -> tuple[LibraryRecord, Reason]:
+    """The desk's operation and the student's command alike: allowed when the card is the last open item."""
+    if record.card is Card.NONE:
+        raise Refused(CARD_NONE(), remedy="Issue a card first, or correct the record.")
+    needed = record.loans or record.debt or record.open_violations
+    if needed and record.card is not Card.CANCELLED:
+        reason = CARD_STILL_NEEDED(count=len(record.loans), amount=yuan(record.debt), violations=record.open_violations)
+        raise Refused(reason, remedy="Return the books, pay the fines and settle the violations first.")
+    return record.updated(card=Card.CANCELLED), CARD_CANCELLED()
+
+
+def receive_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
+    _require_not_approved(record)
+    if record.thesis is Thesis.IN_REVIEW:
+        raise Refused(THESIS_UNDER_REVIEW(), remedy="Finish the review, or return the thesis for changes.")
+    return record.updated(thesis=Thesis.SUBMITTED), THESIS_RECEIVED()
+
+
+def review_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
+    _require_not_approved(record)
+    _require_handed_in(record)
+    return record.updated(thesis=Thesis.IN_REVIEW), THESIS_IN_REVIEW()
+
+
+def return_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
+    """Also revokes an approval: a fault is sometimes found after it."""
+    if record.thesis is not Thesis.RETURNED:
+        _require_handed_in(record)
+    return record.updated(thesis=Thesis.RETURNED), THESIS_RETURNED()
+
+
+def approve_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
+    """From `submitted` too: the start of a short review is not always recorded."""
+    _require_handed_in(record)
+    return record.updated(thesis=Thesis.APPROVED), THESIS_APPROVED()
+
+
+def _require_handed_in(record: LibraryRecord) -> None:
+    if record.thesis not in _HANDED_IN:
+        raise Refused(THESIS_NOT_RECEIVED(), remedy="Receive the thesis first.")
+
+
+def _require_not_approved(record: LibraryRecord) -> None:
+    if record.thesis is Thesis.APPROVED:
+        raise Refused(THESIS_ALREADY_APPROVED(), remedy="To open it again, return it for changes.")
 
 
 RULES = DepartmentRules(
-    name="library",
+    __name__,
     record=LibraryRecord,
     assess=assess,
-    operations=(*lending.OPERATIONS, *thesis.OPERATIONS),
+    operations=(
+        Operation("loan", "Lend a book", LoanBody, lend),
+        Operation("return", "Take a book back", ReturnBody, take_back),
+        Operation("fine", "Add a fine", FineBody, fine),
+        Operation("payment", "Take a payment of a fine, in full or in part", PaymentBody, pay),
+        Operation("violation", "Record a violation", ViolationBody, note_violation),
+        Operation("settle-violation", "Settle a violation", SettleViolationBody, settle_violation),
+        Operation("issue-card", "Issue a card, also after a cancellation", CardBody, issue_card),
+        Operation("cancel-card", "Cancel the card", CardBody, lambda record, body: cancel_card(record)),
+        Operation("thesis-received", "Receive a thesis, the first time or after changes", ThesisBody, receive_thesis),
+        Operation("thesis-in-review", "Start the review of the thesis", ThesisBody, review_thesis),
+        Operation("thesis-returned", "Return the thesis for changes", ThesisBody, return_thesis),
+        Operation("thesis-approved", "Approve the thesis", ThesisBody, approve_thesis),
+    ),
     import_row=LibraryRow,
     apply_row=apply_row,
-    commands={"cancel-card": lending.cancel_card},
+    commands={"cancel-card": cancel_card},
 )

@@ -1,18 +1,30 @@
-"""When a student is clear with the library: the record of one student, and the two checks that follow from it. Pure."""
+"""When a student is clear with the library: the record, and its two checks. Pure."""
 
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field, ValidationInfo, field_validator
 
 from schemas.events import Reason
 from services.kit.department.assessment import Assessment, check_status
 from services.kit.department.fields import ZERO, Amount, Day, Item, ItemId, Line, Money, MoneyText, distinct, yuan
+from services.kit.department.reasons import Blocker
 from services.kit.department.rules import Record
 
 MAX_ITEMS: Final = 200
 """Of each kind in one student's record."""
+
+BOOKS_NOT_RETURNED: Final = Blocker("books-not-returned", "count")
+DEBT_OPEN: Final = Blocker("debt-open", "amount")
+VIOLATION_OPEN: Final = Blocker("violation-open", "count")
+CARD_UNKNOWN: Final = Blocker("card-unknown")
+CARD_NOT_CANCELLED: Final = Blocker("card-not-cancelled")
+THESIS_NONE: Final = Blocker("thesis-none")
+THESIS_NOT_SUBMITTED: Final = Blocker("thesis-not-submitted")
+THESIS_SUBMITTED: Final = Blocker("thesis-submitted")
+THESIS_IN_REVIEW: Final = Blocker("thesis-in-review")
+THESIS_RETURNED: Final = Blocker("thesis-returned")
 
 
 class Card(StrEnum):
@@ -31,7 +43,7 @@ class Thesis(StrEnum):
 
 
 class Loan(Item):
-    """A book that is out. A returned one leaves the record."""
+    """A book that is out; a returned one leaves the record."""
 
     barcode: ItemId
     title: Line
@@ -39,7 +51,7 @@ class Loan(Item):
 
 
 class Fine(Item):
-    """A fine and what was paid of it so far. A paid one stays: paying it again is refused rather than unknown."""
+    """A fine and what was paid of it. A paid one stays: a second payment is refused as too much, not as unknown."""
 
     fine_id: ItemId
     text: Line | None = None
@@ -65,27 +77,11 @@ class Violation(Item):
 
 
 class LibraryRecord(Record):
-    """What the library knows of one student.
+    """Every student gets a card at enrolment, so an empty record means an active card that still has to be cancelled.
 
-    The card is `active` unless the library says otherwise: every student is given one at enrolment, so "nothing on
-    record" means a live card that still has to be cancelled. `none` is said only by the library, about a student it
-    holds no card for; that is an open question for a person, not a pass.
-    The restriction the library's own system sets after a cancel is no violation and is not recorded as one.
+    Only the library sets `none`, for a student it has no card of: a question for a librarian, not a pass. The
+    restriction its own system sets after a cancellation is not a violation and is not recorded as one.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "loans": [{"barcode": "B0042871", "title": "矿山压力", "due_on": "2026-06-20"}],
-                    "fines": [{"fine_id": "F-1207", "text": "图书超期 35 天", "amount": "3.50", "paid": "1.00"}],
-                    "violations": [{"violation_id": "V-88", "text": "在书上涂写", "settled": True}],
-                    "card": "active",
-                    "thesis": "in-review",
-                }
-            ]
-        }
-    )
 
     loans: Annotated[tuple[Loan, ...], Field(max_length=MAX_ITEMS), distinct("barcode")] = ()
     fines: Annotated[tuple[Fine, ...], Field(max_length=MAX_ITEMS), distinct("fine_id")] = ()
@@ -116,12 +112,12 @@ class ThesisFacts(Item):
 FACTS: Final[dict[str, type[BaseModel]]] = {"borrowing": BorrowingFacts, "thesis": ThesisFacts}
 """Check → the shape of its facts, as published."""
 
-_THESIS_OPEN: Final = {
-    Thesis.NONE: Reason(code="thesis-none"),
-    Thesis.NOT_SUBMITTED: Reason(code="thesis-not-submitted"),
-    Thesis.SUBMITTED: Reason(code="thesis-submitted"),
-    Thesis.IN_REVIEW: Reason(code="thesis-in-review"),
-    Thesis.RETURNED: Reason(code="thesis-returned"),
+_THESIS_BLOCKERS: Final = {
+    Thesis.NONE: THESIS_NONE(),
+    Thesis.NOT_SUBMITTED: THESIS_NOT_SUBMITTED(),
+    Thesis.SUBMITTED: THESIS_SUBMITTED(),
+    Thesis.IN_REVIEW: THESIS_IN_REVIEW(),
+    Thesis.RETURNED: THESIS_RETURNED(),
 }
 
 
@@ -134,26 +130,26 @@ def assess(record: LibraryRecord) -> Assessment:
         card=record.card.value,
     )
     thesis = ThesisFacts(thesis=record.thesis.value)
-    against_thesis = [] if record.thesis is Thesis.APPROVED else [_THESIS_OPEN[record.thesis]]
+    thesis_blockers = [] if record.thesis is Thesis.APPROVED else [_THESIS_BLOCKERS[record.thesis]]
     return Assessment(
         (
-            check_status("borrowing", _against_borrowing(record), borrowing.model_dump(mode="json")),
-            check_status("thesis", against_thesis, thesis.model_dump(mode="json")),
+            check_status("borrowing", _borrowing_blockers(record), borrowing.model_dump(mode="json")),
+            check_status("thesis", thesis_blockers, thesis.model_dump(mode="json")),
         )
     )
 
 
-def _against_borrowing(record: LibraryRecord) -> list[Reason]:
+def _borrowing_blockers(record: LibraryRecord) -> list[Reason]:
     reasons: list[Reason] = []
     if record.loans:
-        reasons.append(Reason(code="books-not-returned", parameters={"count": len(record.loans)}))
+        reasons.append(BOOKS_NOT_RETURNED(count=len(record.loans)))
     if record.debt:
-        reasons.append(Reason(code="debt-open", parameters={"amount": yuan(record.debt)}))
+        reasons.append(DEBT_OPEN(amount=yuan(record.debt)))
     if record.open_violations:
-        reasons.append(Reason(code="violation-open", parameters={"count": record.open_violations}))
+        reasons.append(VIOLATION_OPEN(count=record.open_violations))
     if record.card is Card.NONE:
-        reasons.append(Reason(code="card-unknown"))
+        reasons.append(CARD_UNKNOWN())
     if record.card is Card.ACTIVE and not reasons:
-        # Said only when it is all that is left: before that, the button it speaks of is not there.
-        reasons.append(Reason(code="card-not-cancelled"))
+        # Only when it is the last item: the button its words mention is not offered before.
+        reasons.append(CARD_NOT_CANCELLED())
     return reasons

@@ -41,7 +41,7 @@ async def desk_over(database: str, department: str, namespace: str = "test") -> 
 async def open_case(desk: Desk[Any], student_id: str, version: int = 1, state: CaseState = CaseState.OPEN) -> None:
     case = CaseChanged(student_id=student_id, version=version, state=state, occurred_at=now())
     async with desk.pool.acquire() as connection, connection.transaction():
-        await desk.open(connection, case, now=now())
+        await desk.apply_case(connection, case, now=now())
 
 
 async def said(desk: Desk[Any]) -> list[StatusChanged]:

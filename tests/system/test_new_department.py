@@ -1,7 +1,8 @@
-"""A department is a folder: one copied under another name is everywhere, and nothing else was edited."""
+"""A department written as docs/new-department.md says is everywhere, and nothing else was edited."""
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -16,11 +17,12 @@ from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 from deploy.local.services import IDENTITY, ROOT
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
-from tests.support.samples.sample_department import NEW, TITLE, add_department
+from tests.support.samples.sample_department import CHECK, NEW, TITLE, add_department, page_commands
 from tests.support.waiting import eventually
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of, told
 
-PARTS = ("schemas", "services", "config", "deploy")
+PARTS = ("schemas", "services", "config", "deploy", "tests")
+SERVE = f"python -m services.{NEW}"
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +31,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("tree")
     for part in PARTS:
         shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(ROOT / "pyproject.toml", root)
     add_department(root / "services")
     return root
 
@@ -37,36 +40,39 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def grown(
     tree: Path, postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    """The new department, the clearance and the gateway, provisioned by the commands and run from the tree."""
+    """The page's commands, run in the tree; then the new department, the clearance and the gateway."""
     installation = Installation(tmp_path_factory.mktemp("grown"), postgres=postgres.dsn, kafka=kafka.address, root=tree)
-    secrets = installation.folder / "databases.json"
     Installation.open.append(installation)
     try:
-        provision(installation, postgres.dsn, "topics")
-        provision(installation, postgres.dsn, "databases", "--secrets", str(secrets))
-        installation.define_services(json.loads(secrets.read_text()))
+        *commands, serve = page_commands()
+        assert serve == SERVE
+        for command in commands:
+            run(command, installation, postgres.dsn)
+        installation.define_services(json.loads((tree / "databases.json").read_text()))
         await installation.start(NEW, CLEARANCE, IDENTITY, GATEWAY)
         yield installation
     finally:
         await installation.close()
 
 
-def provision(installation: Installation, postgres: str, *arguments: str) -> None:
+def run(command: str, installation: Installation, postgres: str) -> None:
+    program, *arguments = shlex.split(command)
+    assert program == "python"
     ours = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
-    told = {
+    settings = {
         "LIXIAO_POSTGRES": postgres,
         "LIXIAO_KAFKA": installation.kafka,
         "LIXIAO_NAMESPACE": installation.namespace,
     }
     done = subprocess.run(
-        [sys.executable, "-m", "services.kit.provisioning", *arguments],
+        [sys.executable, *arguments],
         cwd=installation.root,
-        env=ours | told,
+        env=ours | settings,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 0, command + done.stdout + done.stderr
 
 
 async def test_its_topics_are_made_and_its_service_is_one_of_the_demonstrations(grown: Installation) -> None:
@@ -87,18 +93,17 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation
     await grown.enrol(student_id)
     browser = await sign_in(grown, person)
 
-    async def has_spoken() -> bool:
-        return bool((await checks(browser))[f"{NEW}/check-out"]["state"] == "clear")
+    async def has_published() -> bool:
+        return bool((await checks(browser))[f"{NEW}/{CHECK}"]["state"] == "clear")
 
-    await eventually(has_spoken, what="its first word", poll_s=PAGE_POLL_S)
+    await eventually(has_published, what="its first status", poll_s=PAGE_POLL_S)
     assert TITLE in (await browser.get("/case")).text
     async with browser.stream("/case/live") as response:
         events = Events(response)
         await events.next()
-        room = {"campus": "南湖校区", "building": "器材楼", "room": "101"}
-        await grown.act(NEW, "assign", student_id=student_id, **room)
-        html = await told(events, "器材楼")
-    line = line_of(html, f"{NEW}-check-out")
+        await grown.act(NEW, "lend", student_id=student_id, item_id="BALL-7", name="红色篮球")
+        html = await told(events, "红色篮球")
+    line = line_of(html, f"{NEW}-{CHECK}")
     assert TITLE in line
     assert "未通过" in line
     assert (await browser.get("/api/v1/submission")).json()["state"] == "open-items"

@@ -13,7 +13,7 @@ from services.clearance.roster import case_store as cases_in_database
 from services.clearance.roster.case_store import Roster, RosterResult
 from services.clearance.roster.cases import HEADINGS, Case, Student
 from services.kit.audit import log
-from services.kit.department.desk_api import WhichStudent
+from services.kit.department.desk_api import StudentQuery
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.imports.spec import ImportSpec, Outcome
@@ -53,7 +53,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Wakeup) -> AP
         return _answer(changed.case, changed.outcome)
 
     @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
-    async def withdraw(body: WhichStudent, principal: Staff) -> CaseAnswer:
+    async def withdraw(body: StudentQuery, principal: Staff) -> CaseAnswer:
         """The case is closed and stays readable. A completed case stays completed. Put again, it is opened again."""
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.withdraw(connection, body.student_id, now=datetime.now(UTC))
@@ -65,7 +65,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Wakeup) -> AP
         return _answer(changed.case, changed.outcome)
 
     @router.post("/cases/query", summary="Look at a student's case", operation_id="query-case")
-    async def query(body: WhichStudent) -> CaseAnswer:
+    async def query(body: StudentQuery) -> CaseAnswer:
         async with pool.acquire() as connection:
             case = await cases_in_database.find(connection, body.student_id)
         if case is None:

@@ -1,7 +1,7 @@
-"""A department's side of the confirmation round: answer on the record as it is now, and hold what was attested.
+"""A department's side of the confirmation round: attest the current record, and hold what was attested.
 
-Question and end of an attempt both take the student's record first, so that whichever comes first decides: a hold is
-placed only for an attempt whose end was not heard, and is deleted by the end of its own attempt and by nothing else.
+Request and end of an attempt both lock the student's record first, so that the one that arrives first decides: a hold
+is placed only while its attempt has not ended, and only the end of the same attempt deletes it.
 """
 
 from datetime import UTC, datetime
@@ -34,7 +34,7 @@ SELECT EXISTS (SELECT FROM attempt_end WHERE attempt_id = $1) AS ended,
 
 
 class Attestations(Generic[R]):
-    """Answers attempts at the desk of one department. Every method takes part in the caller's transaction."""
+    """Attestations of one department. Every method takes part in the caller's transaction."""
 
     def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
@@ -49,7 +49,7 @@ class Attestations(Generic[R]):
         }
 
     async def requested(self, connection: Connection, event: SubmissionRequested) -> None:
-        """Answer an attempt: clear with a hold, or objected. The same attempt again gets the very same answer."""
+        """Attest: clear with a hold, or objected. A repeated request gets the stored answer."""
         if self._name not in event.required:
             return
         now = datetime.now(UTC)
@@ -62,9 +62,9 @@ class Attestations(Generic[R]):
         if known["answer"] is not None:
             answer = AttestationGiven.model_validate_json(known["answer"])
             if answer.student_id != event.student_id:
-                raise Unreadable("attempt_id: it is another student's attempt")
+                raise Unreadable("attempt_id: the attempt is another student's")
         else:
-            assessment, status = await self._desk.speak(connection, locked, now=now)
+            assessment, status = await self._desk.current_or_new_status(connection, locked, now=now)
             answer = AttestationGiven(
                 attempt_id=event.attempt_id,
                 student_id=event.student_id,
@@ -74,13 +74,13 @@ class Attestations(Generic[R]):
                 checks=assessment.checks,
                 attested_at=now,
             )
-            await self._keep(connection, answer)
+            await self._store(connection, answer)
         await outbox.append(
             connection, topic=self._topic, key=answer.student_id, event=answer, source=self._desk.source, now=now
         )
         failpoint("attest.before_commit")
 
-    async def _keep(self, connection: Connection, answer: AttestationGiven) -> None:
+    async def _store(self, connection: Connection, answer: AttestationGiven) -> None:
         if answer.outcome is AttestationOutcome.CLEAR:
             await connection.execute(
                 "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES ($1, $2, $3, clock_timestamp())",
@@ -114,7 +114,7 @@ class Attestations(Generic[R]):
     async def _ended(
         self, connection: Connection, event: SubmissionAccepted | SubmissionRefused, outcome: str, at: datetime
     ) -> None:
-        """Remember the attempt's end and delete its hold, if it has one here. Another attempt's stays."""
+        """Store the attempt's end and delete its hold; the hold of another attempt stays."""
         await self._desk.lock(connection, event.student_id)
         failpoint("outcome.before_release")
         ended = await connection.fetchrow(
@@ -129,7 +129,7 @@ class Attestations(Generic[R]):
         )
         assert ended is not None
         if (ended["student_id"], ended["outcome"]) != (event.student_id, outcome):
-            raise Unreadable("attempt_id: this attempt has ended otherwise")
+            raise Unreadable("attempt_id: the attempt has ended with another outcome")
         released = await connection.fetchval(
             "DELETE FROM hold WHERE attempt_id = $1 AND student_id = $2 RETURNING version",
             event.attempt_id,
@@ -149,7 +149,7 @@ class Attestations(Generic[R]):
 
 
 async def oldest_hold_s(connection: Connection) -> float | None:
-    """Age of the oldest hold by the database's clock, in seconds; None when there is none."""
+    """Age of the oldest hold in seconds, by the database's clock; None without a hold."""
     age: float | None = await connection.fetchval(
         "SELECT extract(epoch FROM clock_timestamp() - min(placed_at))::float8 FROM hold"
     )

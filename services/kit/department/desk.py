@@ -1,4 +1,4 @@
-"""The only way a department's record changes: lock, one pure call, number what follows, store, in one transaction."""
+"""The only write path of a department: lock, one pure call, number the status, store, in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -11,10 +11,11 @@ from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
 from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
-from services.kit.department.assessment import Assessment, next_status
-from services.kit.department.idempotency import RequestKey, store_answer, stored_answer
+from services.kit.department.assessment import Assessment
+from services.kit.department.idempotency import IdempotencyKey, store_answer, stored_answer
+from services.kit.department.reasons import CASE_OPENED
+from services.kit.department.record_store import LockedRecord, RecordStore
 from services.kit.department.rules import DepartmentRules, Record
-from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
@@ -23,17 +24,13 @@ from services.kit.runtime.failpoints import failpoint
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
 
-CASE_OPENED: Final = Reason(code="case-opened")
-PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
-"""A department speaks only of students who are leaving: of others nothing needs to travel."""
-
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """Who changes a record and what they call it, for the audit."""
+    """Who changes a record, and as what the audit lists it (`desk.payment`)."""
 
     actor: str
-    name: str
+    act: str
 
 
 SYSTEM_CONTEXT: Final = AuditContext("system", "change")
@@ -41,7 +38,7 @@ SYSTEM_CONTEXT: Final = AuditContext("system", "change")
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult(Generic[R]):
-    """What an operation led to. `status` is the student's newest status if this change made one."""
+    """The record after a change. `repeated`: the answer stored for the same idempotency key, and nothing was done."""
 
     record: R
     assessment: Assessment
@@ -50,30 +47,15 @@ class ChangeResult(Generic[R]):
     repeated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LockedRecord(Generic[R]):
-    """A student's row, locked for this transaction."""
-
-    student_id: str
-    record: R
-    case_state: CaseState | None
-    case_version: int
-    previous: StatusChanged | None
-
-    @property
-    def version(self) -> int:
-        return 0 if self.previous is None else self.previous.version
-
-
 class Desk(Generic[R]):
-    """The department's desk over its own database. Every method is one transaction or takes part in the caller's."""
+    """Each method is one transaction, or takes part in the one open on `connection`."""
 
-    def __init__(self, rules: DepartmentRules[R], pool: "asyncpg.Pool[Any]", topics: Topics, bell: Wakeup) -> None:
+    def __init__(self, rules: DepartmentRules[R], pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup) -> None:
         self.rules = rules
         self.pool = pool
-        self.bell = bell
+        self.wakeup = wakeup
         self.source = source_of(rules.name)
-        self._topic = topics.status(rules.name)
+        self._records = RecordStore(rules, topic=topics.status(rules.name), source=self.source)
 
     async def change(
         self,
@@ -81,153 +63,80 @@ class Desk(Generic[R]):
         operate: Operate[R],
         *,
         now: datetime,
-        request: RequestKey | None = None,
-        act: AuditContext = SYSTEM_CONTEXT,
+        key: IdempotencyKey | None = None,
+        audit: AuditContext = SYSTEM_CONTEXT,
     ) -> ChangeResult[R]:
-        """Apply `operate` to the student's record, once for a request key; the audit tells of it as `act`.
+        """Apply `operate` to the student's record, once for a key, and audit it.
 
-        Raises what `operate` raises (`Refused`), `Held` while a submission is being decided and the change would take
-        the pass away, `KeyReused` when the key came before with another body. Then nothing was changed.
+        Raises what `operate` raises (`Refused`), `Held` while a submission is being decided and the change would block
+        a clear student, and `KeyReused` for a key that was used with another request. Nothing is changed then.
         """
         try:
-            return await self._change(student_id, operate, now, request, act)
+            async with self.pool.acquire() as connection:
+                async with connection.transaction():
+                    if key is not None and (answer := await stored_answer(connection, key)) is not None:
+                        return self._repeated(answer)
+                    result = await self.change_in(connection, student_id, operate, now=now)
+                    details = {"version": result.status_version, "clear": result.assessment.clear}
+                    await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
+                    if key is not None:
+                        await store_answer(connection, key, _answer(result))
+                    failpoint("desk.before_commit")
+                failpoint("desk.after_commit")
         except (Refused, Held) as error:
-            outcome, why = ("held", {}) if isinstance(error, Held) else ("refused", {"reason": error.reason.code})
+            outcome, why = ("refused", {"reason": error.reason.code}) if isinstance(error, Refused) else ("held", {})
             async with self.pool.acquire() as connection, connection.transaction():
-                await log.append_entry(
-                    connection, actor=act.actor, act=act.name, outcome=outcome, student_id=student_id, details=why
-                )
+                await _append(connection, audit, outcome, student_id, why)
             raise
-
-    async def _change(
-        self, student_id: str, operate: Operate[R], now: datetime, request: RequestKey | None, act: AuditContext
-    ) -> ChangeResult[R]:
-        async with self.pool.acquire() as connection:
-            async with connection.transaction():
-                if request is not None and (earlier := await stored_answer(connection, request)) is not None:
-                    return self._repeated(earlier)
-                changed = await self.change_in(connection, student_id, operate, now=now)
-                await log.append_entry(
-                    connection,
-                    actor=act.actor,
-                    act=act.name,
-                    outcome="changed" if changed.applied else "unchanged",
-                    student_id=student_id,
-                    details={"version": changed.status_version, "clear": changed.assessment.clear},
-                )
-                if request is not None:
-                    await store_answer(connection, request, _answer(changed))
-                failpoint("desk.before_commit")
-            failpoint("desk.after_commit")
-        self.bell.ring()
-        return changed
+        self.wakeup.ring()
+        return result
 
     async def change_in(
         self, connection: Connection, student_id: str, operate: Operate[R], *, now: datetime
     ) -> ChangeResult[R]:
-        """As `change`, in the caller's transaction; the caller rings the bell after its commit."""
+        """As `change`, without audit and key; the caller notifies `wakeup` after its commit."""
         locked = await self.lock(connection, student_id)
         record, cause = operate(locked.record)
         assessment = self.rules.assess(record)
         if record == locked.record:
-            return ChangeResult(record, assessment, False, locked.version)
-        if not assessment.clear and await self._held(connection, student_id):
+            return ChangeResult(record, assessment, False, locked.status_version)
+        if not assessment.clear and await _is_held(connection, student_id):
             raise Held
-        status = await self._save(connection, locked, record, assessment, cause, now)
-        return ChangeResult(record, assessment, True, status.version if status else locked.version)
+        status = await self._records.save(connection, locked, record, assessment, cause=cause, now=now)
+        return ChangeResult(record, assessment, True, status.version if status else locked.status_version)
 
-    async def open(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
-        """Take in the clearance's word on a case. A newly opened one gets a first status, whatever is on record."""
+    async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
+        """Store a newer state of the case. An opened case gets its first status, whatever is on record."""
         locked = await self.lock(connection, case.student_id)
         if case.version <= locked.case_version:
             return
-        await connection.execute(
-            "UPDATE record SET case_state = $2, case_version = $3 WHERE student_id = $1",
-            case.student_id,
-            case.state,
-            case.version,
-        )
-        opened = LockedRecord(case.student_id, locked.record, case.state, case.version, locked.previous)
-        await self._save(connection, opened, locked.record, self.rules.assess(locked.record), CASE_OPENED, now)
+        opened = await self._records.save_case(connection, locked, case.state, case.version)
+        assessment = self.rules.assess(locked.record)
+        await self._records.save(connection, opened, locked.record, assessment, cause=CASE_OPENED(), now=now)
 
-    async def speak(
+    async def current_or_new_status(
         self, connection: Connection, locked: LockedRecord[R], *, now: datetime
     ) -> tuple[Assessment, StatusChanged]:
-        """The rules over the locked record as it is now, and the status that says so: the newest, or a new one.
+        """The rules over the locked record, and the status that states their result: the newest, or a new one.
 
-        A student is spoken of here even if the word on the case is still on its way: the clearance asked.
+        Published even when the event that opens the case has not arrived: the clearance has asked.
         """
         assessment = self.rules.assess(locked.record)
         if locked.previous is not None and locked.previous.checks == assessment.checks:
             return assessment, locked.previous
         asked = replace(locked, case_state=CaseState.OPEN)
-        status = await self._save(connection, asked, locked.record, assessment, CASE_OPENED, now)
+        status = await self._records.save(connection, asked, locked.record, assessment, cause=CASE_OPENED(), now=now)
         assert status is not None
         return assessment, status
 
-    async def look(self, student_id: str) -> ChangeResult[R]:
-        """The student's record as it is now, or the department's "nothing on record"."""
-        row = await self.pool.fetchrow("SELECT body, status_version FROM record WHERE student_id = $1", student_id)
-        record = self.rules.record.model_validate_json(row["body"]) if row else self.rules.record()
-        return ChangeResult(record, self.rules.assess(record), False, row["status_version"] if row else 0)
+    async def read(self, student_id: str) -> ChangeResult[R]:
+        """The student's record as it is now."""
+        record, status_version = await self._records.read(self.pool, student_id)
+        return ChangeResult(record, self.rules.assess(record), False, status_version)
 
     async def lock(self, connection: Connection, student_id: str) -> LockedRecord[R]:
-        """Lock the student's row, making it exist first. Whatever is done to a student here goes through it."""
-        row = await connection.fetchrow(_LOCK, student_id)
-        if row is None:
-            await connection.execute(
-                "INSERT INTO record (student_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-                student_id,
-                self.rules.record().model_dump_json(),
-            )
-            row = await connection.fetchrow(_LOCK, student_id)
-            assert row is not None
-        return LockedRecord(
-            student_id,
-            self.rules.record.model_validate_json(row["body"]),
-            CaseState(row["case_state"]) if row["case_state"] else None,
-            row["case_version"],
-            StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
-        )
-
-    async def _held(self, connection: Connection, student_id: str) -> bool:
-        return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id))
-
-    async def _save(
-        self,
-        connection: Connection,
-        locked: LockedRecord[R],
-        record: R,
-        assessment: Assessment,
-        cause: Reason,
-        now: datetime,
-    ) -> StatusChanged | None:
-        status = None
-        if locked.case_state in PUBLISHED_CASE_STATES:
-            status = next_status(
-                locked.previous,
-                assessment,
-                student_id=locked.student_id,
-                department=self.rules.name,
-                cause=cause,
-                now=now,
-            )
-        await connection.execute(
-            """
-            UPDATE record SET body = $2, status_version = coalesce($3, status_version),
-                              status = coalesce($4, status), updated_at = clock_timestamp()
-            WHERE student_id = $1
-            """,
-            locked.student_id,
-            record.model_dump_json(),
-            status.version if status else None,
-            status.model_dump_json() if status else None,
-        )
-        if status is not None:
-            await outbox.append(
-                connection, topic=self._topic, key=status.student_id, event=status, source=self.source, now=now
-            )
-        return status
+        """Lock the student's row: whatever is done to a student here starts with it."""
+        return await self._records.lock(connection, student_id)
 
     def _repeated(self, answer: dict[str, Any]) -> ChangeResult[R]:
         record = self.rules.record.model_validate_json(answer["record"])
@@ -236,14 +145,21 @@ class Desk(Generic[R]):
         )
 
 
-def _answer(changed: ChangeResult[Any]) -> dict[str, Any]:
+def _answer(result: ChangeResult[Any]) -> dict[str, Any]:
     return {
-        "record": changed.record.model_dump_json(),
-        "applied": changed.applied,
-        "status_version": changed.status_version,
+        "record": result.record.model_dump_json(),
+        "applied": result.applied,
+        "status_version": result.status_version,
     }
 
 
-_LOCK: Final = """
-    SELECT body, case_state, case_version, status FROM record WHERE student_id = $1 FOR UPDATE
-"""
+async def _append(
+    connection: Connection, audit: AuditContext, outcome: str, student_id: str, details: dict[str, Any]
+) -> None:
+    await log.append_entry(
+        connection, actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=details
+    )
+
+
+async def _is_held(connection: Connection, student_id: str) -> bool:
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id))

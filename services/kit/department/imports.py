@@ -1,20 +1,24 @@
-from collections.abc import Callable, Mapping
+"""A department's bulk import: each row is one change at the desk, with its status and its outbox row."""
+
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Final
 
 from services.kit.department.desk import Desk
+from services.kit.department.examples import Examples
+from services.kit.department.reasons import ROW_IMPORTED
 from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
-from services.kit.names import desk_role as desk_role
+from services.kit.names import desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
 
 STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 
 
-def refusal_of(department: DepartmentManifest) -> Callable[[Refused], str]:
-    """Refusals in the words of a department's manifest, Chinese first; those it has no words for by their code."""
+def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
+    """Words for refusals from the manifest, Chinese first; a code without words is spelled out."""
 
     def words(refused: Refused) -> str:
         text = department.refusals.get(refused.reason.code)
@@ -27,21 +31,23 @@ def refusal_of(department: DepartmentManifest) -> Callable[[Refused], str]:
 
 
 def department_import(
-    desk: Desk[Any], *, headings: Mapping[str, str], refusal: Callable[[Refused], str] = plain_refusal
+    desk: Desk[Any], department: DepartmentManifest, examples: Examples | None = None
 ) -> ImportSpec[Any]:
-    """The import of a department: each row is one change at its desk, with the status it makes and its outbox row."""
     rules = desk.rules
 
     async def apply(connection: Connection, row: Any, now: datetime) -> Outcome:
-        changed = await desk.change_in(connection, row.student_id, lambda record: rules.apply_row(record, row), now=now)
-        return "applied" if changed.applied else "unchanged"
+        result = await desk.change_in(
+            connection, row.student_id, lambda record: (rules.apply_row(record, row), ROW_IMPORTED()), now=now
+        )
+        return "applied" if result.applied else "unchanged"
 
     return ImportSpec(
         kind=rules.name,
         row=rules.import_row,
-        headings={**STUDENT_ID, **headings},
+        headings={**STUDENT_ID, **department.headings},
         apply=apply,
         role=desk_role(rules.name),
-        after_commit=desk.bell.ring,
-        refusal=refusal,
+        after_commit=desk.wakeup.ring,
+        refusal=refusal_text(department),
+        examples=examples.rows if examples else (),
     )

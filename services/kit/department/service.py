@@ -1,4 +1,4 @@
-"""A department as a running service: its desk over HTTP, its outbox to Kafka, and what it hears from the clearance."""
+"""A department as a running service: desk API, imports, outbox relay, and the consumer of the clearance's events."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -17,8 +17,9 @@ from services.kit.cli import service_cli
 from services.kit.department.attestation import Attestations, oldest_hold_s
 from services.kit.department.desk import Desk
 from services.kit.department.desk_api import desk_router
-from services.kit.department.idempotency import keep_forgetting
-from services.kit.department.imports import department_import, refusal_of
+from services.kit.department.examples import load_examples
+from services.kit.department.idempotency import delete_old_answers
+from services.kit.department.imports import department_import
 from services.kit.department.rules import DepartmentRules
 from services.kit.department.student_commands import StudentCommands
 from services.kit.http import auth
@@ -43,16 +44,16 @@ from services.kit.settings import Settings, load
 FOLDERS: Final = tuple(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
 
 HOLD_OLD_AFTER_S: Final = 900.0
-"""Longer than any attempt lives."""
+"""Longer than the lifetime of any attempt."""
 
 
 def run_department(rules: DepartmentRules[Any]) -> None:
-    """Do what the command line says; without a command, run until told to stop."""
+    """The command line of `python -m services.<department>`: serves, or runs an operator command."""
     department_commands(rules)()
 
 
 def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
-    """The department's command line. Everything it needs to know comes from the environment."""
+    """The commands; the settings come from the environment."""
 
     def run() -> None:
         settings = load(Settings)
@@ -66,7 +67,7 @@ def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters
     topics = settings.topics
 
     def readers(pool: "asyncpg.Pool[Any]") -> dict[str, ReplayHandler]:
-        # The relay of the running service finds by itself what a replay puts into the outbox.
+        # No wakeup: the relay of the running service polls the outbox.
         desk = Desk(rules, pool, topics, Wakeup())
         return {topics.group(rules.name): ReplayHandler(dispatch(event_handlers(desk, topics)))}
 
@@ -74,25 +75,25 @@ def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
-    """The application of one department; its lifespan opens the database and starts the relay and the inbox."""
+    """The application; its lifespan opens the database and starts relay, consumer, sealer and import worker."""
     department = discover(settings.services_folder)[rules.name]
+    examples = load_examples(settings.services_folder / rules.name)
     health = Health()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
-        bell = Wakeup()
-        desk = Desk(rules, pool, settings.topics, bell)
-        wake = Wakeup()
-        rows = department_import(desk, headings=department.headings, refusal=refusal_of(department))
-        app.include_router(desk_router(desk, department))
-        app.include_router(imports_router(rows, pool, wake))
+        desk = Desk(rules, pool, settings.topics, Wakeup())
+        uploaded = Wakeup()
+        rows = department_import(desk, department, examples)
+        app.include_router(desk_router(desk, department, examples))
+        app.include_router(imports_router(rows, pool, uploaded))
         health.add("database", database_probe(pool))
         async with AsyncExitStack() as running:
             running.push_async_callback(pool.close)
             await _start(running, desk, settings, health, pool)
-            await running.enter_async_context(background("imports", ImportWorker(rows, pool, wake).run, health))
+            await running.enter_async_context(background("imports", ImportWorker(rows, pool, uploaded).run, health))
             yield
 
     app = create_app(
@@ -118,7 +119,7 @@ async def _start(
         settings.database,
         kafka=settings.kafka,
         name=name,
-        bell=desk.bell,
+        bell=desk.wakeup,
         alive=AliveMarks(name, topics.status(name), settings.alive_every_s),
     )
     inbox = TransactionalConsumer(
@@ -128,22 +129,22 @@ async def _start(
         topics=[topics.case, topics.submission, topics.command],
         apply=dispatch(event_handlers(desk, topics)),
         session_timeout_s=settings.session_timeout_s,
-        committed=desk.bell.ring,
+        committed=desk.wakeup.ring,
     )
     add_relay_probe(health, relay, name)
     add_consumer_probe(health, inbox, name)
-    health.add("holds", _no_hold_is_old(pool, name))
+    health.add("holds", _hold_probe(pool, name))
     await running.enter_async_context(background("relay", relay.run, health))
     await running.enter_async_context(background("inbox", inbox.run, health))
     await running.enter_async_context(background("audit sealer", ChainSealer(pool).run, health))
-    await running.enter_async_context(background("old requests", partial(keep_forgetting, pool), health))
+    await running.enter_async_context(background("old requests", partial(delete_old_answers, pool), health))
 
 
 def event_handlers(desk: Desk[Any], topics: Topics) -> dict[type[Message], Handler]:
-    """What a department hears, and what it does about it."""
+    """The events a department consumes, by their type."""
 
     async def case_changed(connection: Connection, case: CaseChanged) -> None:
-        await desk.open(connection, case, now=datetime.now(UTC))
+        await desk.apply_case(connection, case, now=datetime.now(UTC))
 
     return {
         CaseChanged: case_changed,
@@ -152,8 +153,8 @@ def event_handlers(desk: Desk[Any], topics: Topics) -> dict[type[Message], Handl
     }
 
 
-def _no_hold_is_old(pool: "asyncpg.Pool[Any]", name: str) -> Probe:
-    """A hold whose attempt's end was never heard keeps its student's record from changing: somebody must look."""
+def _hold_probe(pool: "asyncpg.Pool[Any]", name: str) -> Probe:
+    """A hold whose attempt never ended keeps the record from changing: an operator has to look into it."""
 
     async def probe() -> str | None:
         async with pool.acquire() as connection:
@@ -162,13 +163,13 @@ def _no_hold_is_old(pool: "asyncpg.Pool[Any]", name: str) -> Probe:
         metrics.HOLD_AGE.tell(oldest, department=name)
         if age_s is None or age_s < HOLD_OLD_AFTER_S:
             return None
-        return f"the oldest hold is {age_s:.0f} s old: the end of its attempt was not heard"
+        return f"the oldest hold is {age_s:.0f} s old: no end of its attempt has arrived"
 
     return probe
 
 
 def _describe(department: DepartmentManifest) -> str:
     return (
-        f"{department.title.zh} · The desk of the department. Every change is one transaction with the event that "
-        "tells of it. Send `Authorization: Bearer <token>` and, with operations, an `Idempotency-Key` of your own."
+        f"{department.title.zh} · The desk of the department. A change and its event are one transaction. Send "
+        "`Authorization: Bearer <token>` and, with an operation, an `Idempotency-Key` of your choice."
     )

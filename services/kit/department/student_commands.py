@@ -1,13 +1,14 @@
-"""What a student may ask a department to do to their own account: one effect and one answer for a command's id."""
+"""Commands of a student to a department (cancel the library card): one effect and one answer for a command id."""
 
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from schemas.codec import Unreadable
 from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutcome, Message, Reason
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.desk import Desk
+from services.kit.department.reasons import BEING_DECIDED, CASE_NOT_OPEN, COMMAND_UNKNOWN
 from services.kit.department.rules import Record
 from services.kit.messaging import outbox
 from services.kit.messaging.handlers import Handler
@@ -16,13 +17,6 @@ from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
 R = TypeVar("R", bound=Record)
-
-UNKNOWN: Final = Reason(code="command-unknown")
-NOT_LEAVING: Final = Reason(code="case-not-open")
-BEING_DECIDED: Final = Reason(code="submission-being-decided")
-"""Waiting for the attempt's end would hold up the very event that tells of it."""
-REFUSALS: Final = (UNKNOWN, NOT_LEAVING, BEING_DECIDED)
-"""What the kit itself refuses a command with, beside the department's own rules."""
 
 
 class StudentCommands(Generic[R]):
@@ -37,7 +31,7 @@ class StudentCommands(Generic[R]):
         return {CommandAsked: self.asked}
 
     async def asked(self, connection: Connection, event: CommandAsked) -> None:
-        """Do what is asked, once; the same command again gets the very same answer."""
+        """Execute a command once; a repeated one gets the stored answer."""
         if event.department != self._name:
             return
         now = datetime.now(UTC)
@@ -47,13 +41,13 @@ class StudentCommands(Generic[R]):
         )
         if row is not None:
             if (row["student_id"], row["command"]) != (event.student_id, event.command):
-                raise Unreadable("command_id: it was used for something else")
+                raise Unreadable("command_id: it was used for another command")
             answer = CommandAnswered.model_validate_json(row["answer"])
         else:
             if locked.case_state in (CaseState.CLOSED, CaseState.NOT_SERVED):
-                reasons: tuple[Reason, ...] = (NOT_LEAVING,)
+                reasons: tuple[Reason, ...] = (CASE_NOT_OPEN(),)
             else:
-                reasons = await self._do(connection, event, now)
+                reasons = await self._execute(connection, event, now)
             answer = CommandAnswered(
                 command_id=event.command_id,
                 student_id=event.student_id,
@@ -62,28 +56,28 @@ class StudentCommands(Generic[R]):
                 reasons=reasons,
                 answered_at=now,
             )
-            await self._keep(connection, event, answer)
+            await self._store(connection, event, answer)
         await outbox.append(
             connection, topic=self._topic, key=event.student_id, event=answer, source=self._desk.source, now=now
         )
         failpoint("command.before_commit")
 
-    async def _do(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
-        """Why it was not done; empty when it was. What refuses it does so before it has written anything."""
+    async def _execute(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
+        """The reasons it was refused, empty when it was done. A refusal comes before anything is written."""
         operate = self._desk.rules.commands.get(event.command)
         if operate is None:
-            return (UNKNOWN,)
+            return (COMMAND_UNKNOWN(),)
         failpoint("command.before_effect")
         try:
             await self._desk.change_in(connection, event.student_id, operate, now=now)
         except Refused as refused:
             return (refused.reason,)
         except Held:
-            return (BEING_DECIDED,)
+            return (BEING_DECIDED(),)
         failpoint("command.after_effect")
         return ()
 
-    async def _keep(self, connection: Connection, event: CommandAsked, answer: CommandAnswered) -> None:
+    async def _store(self, connection: Connection, event: CommandAsked, answer: CommandAnswered) -> None:
         await connection.execute(
             "INSERT INTO command_done (command_id, student_id, command, outcome, answer) VALUES ($1, $2, $3, $4, $5)",
             event.command_id,

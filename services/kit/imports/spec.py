@@ -42,6 +42,7 @@ class ImportSpec(Generic[T]):
     role: str
     after_commit: Callable[[], None] = lambda: None
     refusal: Callable[[Refused], str] = plain_refusal
+    examples: tuple[Mapping[str, Any], ...] = ()
 
     @cached_property
     def columns(self) -> Columns:

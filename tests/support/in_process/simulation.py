@@ -23,7 +23,7 @@ from services.clearance.submission import exceptions
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.department.desk import AuditContext
-from services.kit.department.idempotency import request_key
+from services.kit.department.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.messaging import relay
 from services.kit.messaging.consumer import TransactionalConsumer
@@ -98,8 +98,8 @@ class Simulation(InProcessServices, Clients):
                 student_id,
                 lambda record: doing.apply(record, asked),
                 now=datetime.now(UTC),
-                request=request_key("desk", key, asked.model_dump_json()),
-                act=AuditContext("desk", f"desk.{operation}"),
+                key=IdempotencyKey.of("desk", key, asked.model_dump_json()),
+                audit=AuditContext("desk", f"desk.{operation}"),
             )
         except (Refused, Held):
             outcome = Outcome.FAILED

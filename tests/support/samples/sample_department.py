@@ -1,25 +1,46 @@
-"""A new department as somebody would make one: a copy of another's folder, with its own name written into it."""
+"""The department that docs/new-department.md writes, made from the page itself."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Final
 
-COPIED: Final = "dorm"
-ITS_TITLE: Final = "总务部公寓与物业中心"
+from tests.support.paths import ROOT
+
+PAGE: Final = ROOT / "docs" / "new-department.md"
 NEW: Final = "sports"
+CHECK: Final = "equipment"
 TITLE: Final = "体育器材中心"
 
+_FILE: Final = re.compile(
+    rf"^## [^\n]*`services/({NEW}/[a-z_.]+)`\n.*?^```[a-z]+\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
+_EMPTY: Final = re.compile(rf"an empty `services/({NEW}/[a-z_.]+)`")
+_COMMAND: Final = re.compile(r"^\$ (.+)$", re.MULTILINE)
 
-def add_department(services: Path) -> Path:
-    """Copy the dormitories' folder under `services` as the new department; the new folder."""
-    folder = services / NEW
-    shutil.copytree(services / COPIED, folder, ignore=shutil.ignore_patterns("__pycache__"))
-    for file in folder.glob("*.py"):
-        text = file.read_text("utf-8").replace(f"services.{COPIED}", f"services.{NEW}")
-        file.write_text(text.replace(f'name="{COPIED}"', f'name="{NEW}"'), "utf-8")
+
+def page_files() -> dict[str, str]:
+    """Path under `services` → content, as the page gives them."""
+    text = PAGE.read_text("utf-8")
+    return {**dict(_FILE.findall(text)), **dict.fromkeys(_EMPTY.findall(text), "")}
+
+
+def page_commands() -> list[str]:
+    """The commands of the page, in their order."""
+    return _COMMAND.findall(PAGE.read_text("utf-8"))
+
+
+def add_department(services: Path) -> None:
+    """Write the page's files under `services`."""
+    for path, content in page_files().items():
+        file = services / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content, "utf-8")
+
+
+def copy_department(services: Path, source: str, name: str) -> None:
+    """Copy a department's folder as the page says: only `name` is changed, and only in the manifest."""
+    folder = services / name
+    shutil.copytree(ROOT / "services" / source, folder, ignore=shutil.ignore_patterns("__pycache__"))
     manifest = folder / "department.toml"
-    text = manifest.read_text("utf-8")
-    for old, new in ((f'name = "{COPIED}"', f'name = "{NEW}"'), ("order = 30", "order = 35"), (ITS_TITLE, TITLE)):
-        text = text.replace(old, new)
-    manifest.write_text(text, "utf-8")
-    return folder
+    manifest.write_text(manifest.read_text("utf-8").replace(f'name = "{source}"', f'name = "{name}"', 1), "utf-8")

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.events import Reason, Verdict
-from services.archives.operations import RULES, ArchivesRow, apply_row
+from services.archives.import_row import ArchivesRow, apply_row
+from services.archives.operations import RULES
 from services.archives.rules import ArchivesRecord, Thesis, assess
 from services.kit.operations import Refused
 
@@ -24,7 +25,7 @@ def do(record: ArchivesRecord, operation: str) -> tuple[ArchivesRecord, Reason]:
 
 
 def row(record: ArchivesRecord, **cells: Any) -> ArchivesRecord:
-    return apply_row(record, ArchivesRow.model_validate({"student_id": STUDENT, **cells}))[0]
+    return apply_row(record, ArchivesRow.model_validate({"student_id": STUDENT, **cells}))
 
 
 @pytest.mark.parametrize(

@@ -28,14 +28,14 @@ def test_a_walk_is_read_in_a_minute() -> None:
 
 
 def _one(caller: str, called: str) -> list[str]:
-    lines = f"{caller}  kit/department/desk.py  x\n  {called}  kit/messaging/outbox.py  x\n"
+    lines = f"{caller}  kit/department/record_store.py  x\n  {called}  kit/messaging/outbox.py  x\n"
     return faults(trees(f"```text walk\n{lines}```\n")[0])
 
 
 def test_a_step_its_caller_does_not_reach_is_found() -> None:
-    assert _one("Desk.change", "append") == []
-    assert "no longer reaches" in _one("Desk.lock", "append")[0]
-    assert "no such function" in _one("Desk.change", "no_such_function")[0]
+    assert _one("RecordStore.save", "append") == []
+    assert "no longer reaches" in _one("RecordStore.lock", "append")[0]
+    assert "no such function" in _one("RecordStore.save", "no_such_function")[0]
 
 
 def test_a_hop_over_a_topic_nobody_reads_is_found() -> None:

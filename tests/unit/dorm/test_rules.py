@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.events import Reason, Verdict
-from services.dorm.operations import RULES, DormRow, apply_row
+from services.dorm.import_row import DormRow, apply_row
+from services.dorm.operations import RULES
 from services.dorm.rules import DormRecord, assess
 from services.kit.operations import Refused
 
@@ -33,7 +34,7 @@ def do(record: DormRecord, operation: str, **body: Any) -> tuple[DormRecord, Rea
 
 
 def row(record: DormRecord, **cells: Any) -> DormRecord:
-    return apply_row(record, DormRow.model_validate({"student_id": STUDENT, **cells}))[0]
+    return apply_row(record, DormRow.model_validate({"student_id": STUDENT, **cells}))
 
 
 def record_of(*kinds: str) -> DormRecord:

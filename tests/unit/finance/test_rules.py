@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.events import Reason, Verdict
-from services.finance.operations import RULES, ChargeBody, FinanceRow, apply_row
+from services.finance.import_row import FinanceRow, apply_row
+from services.finance.operations import RULES, ChargeBody
 from services.finance.rules import FinanceRecord, assess
 from services.kit.operations import Refused
 
@@ -38,7 +39,7 @@ def refusal(record: FinanceRecord, operation: str, **body: Any) -> tuple[Reason,
 
 
 def row(record: FinanceRecord, **cells: Any) -> FinanceRecord:
-    return apply_row(record, FinanceRow.model_validate({"student_id": STUDENT, **cells}))[0]
+    return apply_row(record, FinanceRow.model_validate({"student_id": STUDENT, **cells}))
 
 
 def record_of(*charges: tuple[str, str, str]) -> FinanceRecord:

@@ -1,35 +1,35 @@
-"""Every code a department's rules can give has its words, in both languages, with the places it fills and no other."""
+"""Every code a department declares has its words, in both languages, with the places it fills and no other."""
 
-import ast
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any, get_args
 
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from services.kit.department.examples import Examples, load_examples
+from services.kit.department.reasons import (
+    BEING_DECIDED,
+    CASE_NOT_OPEN,
+    CASE_OPENED,
+    COMMAND_UNKNOWN,
+    RECORD_FULL,
+    RECORD_REPLACED,
+    ROW_IMPORTED,
+    Blocker,
+    Cause,
+    ReasonCode,
+    Refusal,
+)
 from services.kit.department.rules import DepartmentRules
-from services.kit.department.student_commands import REFUSALS
 from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldOnPage, Text, discover
-from services.kit.message_format import fill, placeholders
+from services.kit.message_format import placeholders
 from services.kit.operations import Refused
 
 pytestmark = pytest.mark.unit
 
 DEPARTMENTS = discover()
-KIT_CAUSES: dict[str, set[str]] = {"case-opened": set(), "record-replaced": set()}
-"""What the kit itself says happened, in every department."""
 each_department = pytest.mark.parametrize("department", DEPARTMENTS.values(), ids=DEPARTMENTS)
-
-
-@dataclass(frozen=True)
-class Code:
-    code: str
-    parameters: frozenset[str]
-    refusal: bool
-    in_rules: bool
 
 
 def rules_of(department: DepartmentManifest) -> DepartmentRules[Any]:
@@ -43,49 +43,23 @@ def facts_of(department: DepartmentManifest) -> dict[str, type[BaseModel]]:
     return facts
 
 
-def codes_in(path: Path) -> Iterator[Code]:
-    """Every `Reason(...)` written in a file. Its code and the names of its parameters must be literal to be found."""
-    tree = ast.parse(path.read_text("utf-8"))
-    refused = set(_reasons_of_refusals(tree))
-    for call in ast.walk(tree):
-        if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Reason"):
-            continue
-        keywords = {keyword.arg: keyword.value for keyword in call.keywords}
-        code = keywords["code"]
-        assert isinstance(code, ast.Constant), f"{path}:{call.lineno}: a code is written out"
-        yield Code(str(code.value), _names(path, keywords.get("parameters")), call in refused, path.stem == "rules")
+def declared(department: DepartmentManifest, kind: type[ReasonCode]) -> dict[str, ReasonCode]:
+    """The codes of one kind that a department declares in its modules, by code."""
+    found: dict[str, ReasonCode] = {}
+    for path in sorted((SERVICES / department.name).glob("*.py")):
+        module = import_module(f"services.{department.name}.{path.stem}")
+        for name, value in vars(module).items():
+            if type(value) is kind and value.code not in found:
+                assert f"{name}(" in path.read_text("utf-8"), f"{path}: {name} is declared and never used"
+                found[value.code] = value
+    return found
 
 
-def _names(path: Path, parameters: ast.expr | None) -> frozenset[str]:
-    if parameters is None:
-        return frozenset()
-    if isinstance(parameters, ast.Call) and isinstance(parameters.func, ast.Name):
-        parameters = _returned_dict(path, parameters.func.id)
-    assert isinstance(parameters, ast.Dict), f"{path}: parameters are written out"
-    return frozenset(str(key.value) for key in parameters.keys if isinstance(key, ast.Constant))
-
-
-def _returned_dict(path: Path, function: str) -> ast.expr | None:
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-        if isinstance(node, ast.FunctionDef) and node.name == function:
-            return next(statement.value for statement in node.body if isinstance(statement, ast.Return))
-    return None
-
-
-def _reasons_of_refusals(tree: ast.AST) -> Iterator[ast.expr]:
-    """The `Reason` a `Refused` is raised with: written inside it, or as the variable `reason` just before."""
-    for function in ast.walk(tree):
-        if not isinstance(function, ast.FunctionDef):
-            continue
-        for node in ast.walk(function):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Refused":
-                yield node.args[0]
-            if isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["reason"]:
-                yield node.value
-
-
-def codes_of(department: DepartmentManifest) -> list[Code]:
-    return [code for path in sorted((SERVICES / department.name).glob("*.py")) for code in codes_in(path)]
+def by_the_kit(department: DepartmentManifest) -> dict[str, ReasonCode]:
+    """The refusals the kit itself gives in this department's name."""
+    codes = [COMMAND_UNKNOWN, CASE_NOT_OPEN, BEING_DECIDED] if rules_of(department).commands else []
+    has_lists = any(isinstance(value, tuple) for value in rules_of(department).record().model_dump().values())
+    return {code.code: code for code in (*codes, *([RECORD_FULL] if has_lists else []))}
 
 
 def texts_in(part: object) -> Iterator[Text]:
@@ -102,38 +76,38 @@ def texts_in(part: object) -> Iterator[Text]:
             yield from texts_in(value)
 
 
-def assert_words(texts: dict[str, Text], codes: dict[str, set[str]]) -> None:
+def assert_words(texts: Mapping[str, Text], codes: Mapping[str, ReasonCode]) -> None:
     assert set(texts) == set(codes)
-    for code, parameters in codes.items():
-        assert placeholders(texts[code].zh) == parameters, code
-        assert placeholders(texts[code].en) == parameters, code
-
-
-def by_code(codes: list[Code]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for code in codes:
-        assert found.setdefault(code.code, set(code.parameters)) == code.parameters, f"{code.code} differs in places"
-    return found
+    for code, declaration in codes.items():
+        assert placeholders(texts[code].zh) == declaration.parameters, code
+        assert placeholders(texts[code].en) == declaration.parameters, code
 
 
 @each_department
-def test_every_reason_of_the_rules_has_a_sentence_and_no_sentence_is_unused(department: DepartmentManifest) -> None:
-    said = {code: text for check in department.checks for code, text in check.reasons.items()}
-    assert_words(said, by_code([code for code in codes_of(department) if code.in_rules]))
+def test_every_reason_of_a_blocked_check_has_a_sentence_and_no_sentence_is_unused(
+    department: DepartmentManifest,
+) -> None:
+    sentences = {code: text for check in department.checks for code, text in check.reasons.items()}
+    assert_words(sentences, declared(department, Blocker))
 
 
 @each_department
 def test_every_cause_has_a_phrase_and_no_phrase_is_unused(department: DepartmentManifest) -> None:
-    codes = [code for code in codes_of(department) if not code.in_rules and not code.refusal]
-    assert_words(department.causes, {**KIT_CAUSES, **by_code(codes)})
+    of_the_kit = {cause.code: cause for cause in (CASE_OPENED, RECORD_REPLACED, ROW_IMPORTED)}
+    assert_words(department.causes, declared(department, Cause) | of_the_kit)
 
 
 @each_department
 def test_every_refusal_has_a_sentence_and_no_sentence_is_unused(department: DepartmentManifest) -> None:
-    codes = [code for code in codes_of(department) if not code.in_rules and code.refusal]
-    takes_commands = any(check.command for check in department.checks)
-    by_the_kit = {reason.code: set[str]() for reason in REFUSALS} if takes_commands else {}
-    assert_words(department.refusals, by_code(codes) | by_the_kit)
+    assert_words(department.refusals, declared(department, Refusal) | by_the_kit(department))
+
+
+def test_a_reason_is_made_with_exactly_its_declared_parameters() -> None:
+    overpayment = Refusal("overpayment", "due")
+    assert overpayment(due="3.50").parameters == {"due": "3.50"}
+    for wrong in ({}, {"amount": "3.50"}, {"due": "3.50", "amount": "1"}):
+        with pytest.raises(TypeError, match="overpayment"):
+            overpayment(**wrong)
 
 
 @each_department
@@ -188,19 +162,21 @@ def test_every_check_names_a_phone(department: DepartmentManifest) -> None:
 
 
 @each_department
-def test_every_body_and_row_shows_examples_that_are_right(department: DepartmentManifest) -> None:
-    rules = rules_of(department)
-    for body in (*(operation.body for operation in rules.operations), rules.import_row):
-        for example in examples(body):
-            assert body.model_validate(example).student_id == "TS20260001"
-            with pytest.raises(ValidationError, match="unheard_of"):
-                body.model_validate({**example, "unheard_of": "x"})
+def test_every_operation_and_row_has_an_example_and_each_is_right(department: DepartmentManifest) -> None:
+    rules, examples = rules_of(department), examples_of(department)
+    assert set(examples.operations) == {operation.name for operation in rules.operations}
+    bodies = [(rules.import_row, row) for row in examples.rows]
+    bodies += [(one.body, body) for one in rules.operations for body in examples.operations[one.name]]
+    for model, body in bodies:
+        assert model.model_validate(body).student_id == "TS20260001"
+        with pytest.raises(ValidationError, match="unheard_of"):
+            model.model_validate({**body, "unheard_of": "x"})
 
 
 @each_department
-def test_the_record_shows_examples_that_survive_being_stored(department: DepartmentManifest) -> None:
+def test_every_example_record_survives_being_stored(department: DepartmentManifest) -> None:
     rules = rules_of(department)
-    for example in examples(rules.record):
+    for example in examples_of(department).records:
         record = rules.record.model_validate(example)
         assert record != rules.record()
         assert rules.record.model_validate_json(record.model_dump_json()) == record
@@ -209,12 +185,10 @@ def test_the_record_shows_examples_that_survive_being_stored(department: Departm
 @each_department
 def test_every_example_row_can_be_applied_and_applied_again_changes_nothing(department: DepartmentManifest) -> None:
     rules = rules_of(department)
-    for example in examples(rules.import_row):
+    for example in examples_of(department).rows:
         row = rules.import_row.model_validate(example)
-        once, _ = rules.apply_row(rules.record(), row)
-        again, cause = rules.apply_row(once, row)
-        assert again is once
-        assert cause.code == "row-imported"
+        once = rules.apply_row(rules.record(), row)
+        assert rules.apply_row(once, row) is once
 
 
 @each_department
@@ -222,16 +196,6 @@ def test_operations_have_distinct_names_that_fit_in_a_path(department: Departmen
     names = [operation.name for operation in rules_of(department).operations]
     assert len(set(names)) == len(names)
     assert all(name.replace("-", "").isalpha() and name.islower() for name in names)
-
-
-@each_department
-def test_each_refusal_can_be_raised_with_its_words(department: DepartmentManifest) -> None:
-    """A refusal is found by its code, so the words fill without an error."""
-    for code in codes_of(department):
-        if code.refusal:
-            text = department.refusals[code.code]
-            filled = fill(text.en, dict.fromkeys(code.parameters, "7"), "en")
-            assert "{" not in filled
 
 
 def test_the_departments_stand_in_the_order_of_the_guide() -> None:
@@ -267,10 +231,11 @@ def test_refused_keeps_what_a_problem_needs() -> None:
     assert (refused.value.reason.code, refused.value.remedy) == ("thesis-not-received", "Receive the thesis first.")
 
 
-def examples(body: type[BaseModel]) -> list[dict[str, Any]]:
-    shown: list[dict[str, Any]] = body.model_json_schema().get("examples", [])
-    assert shown, f"{body.__name__} shows no example"
-    return shown
+def examples_of(department: DepartmentManifest) -> Examples:
+    examples = load_examples(SERVICES / department.name)
+    assert examples.rows
+    assert examples.records
+    return examples
 
 
 def _with_codes(check: CheckManifest) -> dict[str, FieldOnPage]:

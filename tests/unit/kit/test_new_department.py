@@ -1,6 +1,8 @@
-"""The folder of a department is its registration: what is derived from it, without a process."""
+"""The folder of a department is its registration: what is derived from it, without a running service."""
 
 import shutil
+import subprocess
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from schemas.topics import Topics
 from services.gateway.case.decision import WaitingReason, decide
 from services.kit.manifests import SERVICES, discover, required_checks
-from tests.support.samples.sample_department import NEW, TITLE, add_department
+from tests.support.samples.sample_department import CHECK, NEW, TITLE, add_department, copy_department, page_files
 
 
 @pytest.fixture
@@ -23,8 +25,26 @@ def services(tmp_path: Path) -> Path:
 def test_a_folder_more_is_a_department_more_in_its_place_on_the_page(services: Path) -> None:
     before, after = list(discover()), list(discover(services))
     assert set(after) == {*before, NEW}
-    assert after.index(NEW) == after.index("dorm") + 1
+    assert after[-1] == NEW
     assert discover(services)[NEW].title.zh == TITLE
+
+
+def test_the_page_writes_every_file_a_department_has() -> None:
+    files = {path.name for path in (SERVICES / "archives").iterdir() if path.is_file()}
+    assert set(page_files()) == {f"{NEW}/{name}" for name in files}
+
+
+def test_a_copied_folder_bears_its_own_name_without_a_change_of_code(tmp_path: Path) -> None:
+    services = tmp_path / "services"
+    services.mkdir()
+    (services / "__init__.py").touch()
+    (services / "kit").symlink_to(SERVICES / "kit")
+    (tmp_path / "schemas").symlink_to(SERVICES.parent / "schemas")
+    copy_department(services, "dorm", "games")
+    program = "from services.games.operations import RULES as r; print(r.name, r.record.__module__)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["games", "services.games.rules"], done.stderr
+    assert list(discover(services)) == ["games"]
 
 
 def test_its_topics_are_among_those_provisioned(services: Path) -> None:
@@ -36,7 +56,7 @@ def test_its_topics_are_among_those_provisioned(services: Path) -> None:
 def test_nobody_leaves_before_it_has_spoken(services: Path) -> None:
     decision = decide({}, required_checks(discover(services)), stale_before=datetime.now(UTC))
     (new,) = [check for check in decision.checks if check.department == NEW]
-    assert (new.check, new.waiting_reason) == ("check-out", WaitingReason.UNREPORTED)
+    assert (new.check, new.waiting_reason) == (CHECK, WaitingReason.UNREPORTED)
     assert not decision.clear
 
 

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from schemas.events import CheckStatus, Reason, Verdict
 from services.kit.operations import Refused
-from services.library.operations import RULES, LibraryRow, apply_row
+from services.library.import_row import LibraryRow, apply_row
+from services.library.operations import RULES
 from services.library.rules import Card, Fine, LibraryRecord, Loan, Thesis, Violation, assess
 
 pytestmark = pytest.mark.unit
@@ -37,7 +38,7 @@ def refusal(record: LibraryRecord, operation: str, **body: Any) -> tuple[str, st
 
 
 def row(record: LibraryRecord, **cells: Any) -> LibraryRecord:
-    return apply_row(record, LibraryRow.model_validate({"student_id": STUDENT, **cells}))[0]
+    return apply_row(record, LibraryRow.model_validate({"student_id": STUDENT, **cells}))
 
 
 def fields_of(error: ValidationError) -> set[str]:

@@ -162,7 +162,7 @@ async def test_an_attempt_that_ended_two_ways_is_parked_and_stays_as_it_ended(ha
     library = harness.departments["library"]
     before = len(library.dead_letters)
     await library_hears(harness, accepted(student_id, attempt_id), refused(student_id, attempt_id))
-    assert library.dead_letters[before:] == ["attempt_id: this attempt has ended otherwise"]
+    assert library.dead_letters[before:] == ["attempt_id: the attempt has ended with another outcome"]
 
 
 async def test_question_end_and_debt_racing_leave_no_hold_and_no_wrong_answer(harness: Harness) -> None:

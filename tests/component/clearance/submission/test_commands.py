@@ -40,7 +40,7 @@ async def test_the_same_command_again_has_one_effect_and_the_very_same_answer(ha
     await harness.deliver_all()
     again = await cancel(harness, student_id, command_id)
     assert again == [first]
-    assert (await harness.desks["library"].look(student_id)).record.card is Card.ACTIVE
+    assert (await harness.desks["library"].read(student_id)).record.card is Card.ACTIVE
 
 
 async def test_a_cancel_the_rules_refuse_says_why_and_changes_nothing(harness: Harness) -> None:
@@ -49,7 +49,7 @@ async def test_a_cancel_the_rules_refuse_says_why_and_changes_nothing(harness: H
     assert isinstance(answer, CommandAnswered)
     assert (answer.outcome, answer.reasons[0].code) == (CommandOutcome.REFUSED, "card-still-needed")
     assert answer.reasons[0].parameters["count"] == 1
-    assert (await harness.desks["library"].look(student_id)).record == LENT
+    assert (await harness.desks["library"].read(student_id)).record == LENT
     await harness.set("library", student_id, CARD_ACTIVE)
     await harness.deliver_all()
     assert await cancel(harness, student_id, command_id) == [answer]
@@ -98,7 +98,7 @@ async def test_a_student_taken_off_the_roster_keeps_the_card(harness: Harness) -
     await harness.departments["library"].receive([harness.record(harness.topics.case, closed)])
     answer = answer_in(await cancel(harness, student_id, uuid4()))
     assert [reason.code for reason in answer.reasons] == ["case-not-open"]
-    assert (await harness.desks["library"].look(student_id)).record.card is Card.ACTIVE
+    assert (await harness.desks["library"].read(student_id)).record.card is Card.ACTIVE
 
 
 async def test_a_command_id_used_for_something_else_is_parked(harness: Harness) -> None:
@@ -109,7 +109,7 @@ async def test_a_command_id_used_for_something_else_is_parked(harness: Harness) 
     before = len(library.dead_letters)
     assert await cancel(harness, other, command_id) == []
     assert await cancel(harness, one, command_id, "burn-books") == []
-    assert library.dead_letters[before:] == ["command_id: it was used for something else"] * 2
+    assert library.dead_letters[before:] == ["command_id: it was used for another command"] * 2
 
 
 async def test_one_command_heard_by_two_at_once_has_one_effect(harness: Harness) -> None:

@@ -110,4 +110,4 @@ async def test_a_cancelled_card_is_cancelled_once_through_a_power_cut(harness: H
     assert cut.cuts == 1
     assert len([event for event in said if isinstance(event, StatusChanged)]) == 1
     assert len({event.model_dump_json() for event in said if isinstance(event, CommandAnswered)}) == 1
-    assert (await harness.desks["library"].look(student_id)).record.card is Card.CANCELLED
+    assert (await harness.desks["library"].read(student_id)).record.card is Card.CANCELLED

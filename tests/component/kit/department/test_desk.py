@@ -7,19 +7,22 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
-from services.kit.department.idempotency import KEPT, KeyReused, forget, request_key
+from services.kit.department.examples import load_examples
+from services.kit.department.idempotency import KEPT, IdempotencyKey, KeyReused, delete_answers
+from services.kit.department.reasons import ROW_IMPORTED
+from services.kit.manifests import SERVICES
 from services.kit.operations import Held
 from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, said
 
 
 def first_row(desk: Any, student_id: str) -> Any:
-    example = desk.rules.import_row.model_config["json_schema_extra"]["examples"][0]
+    example = load_examples(SERVICES / desk.rules.name).rows[0]
     return desk.rules.import_row.model_validate({**example, "student_id": student_id})
 
 
 def import_first_row(desk: Any, student_id: str) -> Any:
     row = first_row(desk, student_id)
-    return lambda record: desk.rules.apply_row(record, row)
+    return lambda record: (desk.rules.apply_row(record, row), ROW_IMPORTED())
 
 
 @pytest.mark.parametrize("department", DEPARTMENTS)
@@ -74,7 +77,7 @@ async def test_an_operation_that_fails_leaves_neither_record_nor_status(database
         with pytest.raises(RuntimeError):
             await desk.change(student_id, fail, now=now())
         assert len(await said(desk)) == 1
-        assert (await desk.look(student_id)).record == desk.rules.record()
+        assert (await desk.read(student_id)).record == desk.rules.record()
 
 
 async def test_concurrent_changes_of_one_student_are_numbered_without_gap_or_repetition(database: str) -> None:
@@ -99,15 +102,18 @@ async def test_the_same_request_twice_is_answered_the_same_and_done_once(databas
     async with desk_over(database, "library") as desk:
         student_id = new_student_id()
         await open_case(desk, student_id)
-        key = request_key("desk", "key-0001", "import")
+        key = IdempotencyKey.of("desk", "key-0001", "import")
         answers = await asyncio.gather(
-            *(desk.change(student_id, import_first_row(desk, student_id), now=now(), request=key) for _ in range(8))
+            *(desk.change(student_id, import_first_row(desk, student_id), now=now(), key=key) for _ in range(8))
         )
         assert sum(not answer.repeated for answer in answers) == 1
         assert len({answer.status_version for answer in answers}) == 1
         with pytest.raises(KeyReused):
             await desk.change(
-                student_id, import_first_row(desk, student_id), now=now(), request=request_key("desk", "key-0001", "x")
+                student_id,
+                import_first_row(desk, student_id),
+                now=now(),
+                key=IdempotencyKey.of("desk", "key-0001", "x"),
             )
 
 
@@ -115,13 +121,13 @@ async def test_old_answers_are_forgotten_and_newer_ones_kept(database: str) -> N
     async with desk_over(database, "library") as desk:
         for key in ("key-0001", "key-0002"):
             student_id = new_student_id()
-            request = request_key("desk", key, student_id)
-            await desk.change(student_id, import_first_row(desk, student_id), now=now(), request=request)
+            request = IdempotencyKey.of("desk", key, student_id)
+            await desk.change(student_id, import_first_row(desk, student_id), now=now(), key=request)
         await desk.pool.execute(
             "UPDATE desk_request SET answered_at = now() - interval '31 days' WHERE request_key = 'key-0001'"
         )
         async with desk.pool.acquire() as connection:
-            assert await forget(connection, now() - KEPT) == 1
+            assert await delete_answers(connection, now() - KEPT) == 1
         assert await desk.pool.fetchval("SELECT array_agg(request_key) FROM desk_request") == ["key-0002"]
 
 
@@ -133,9 +139,9 @@ async def test_a_held_pass_cannot_be_taken_away_and_everything_else_goes_through
             "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES (gen_random_uuid(), $1, 1, now())",
             student_id,
         )
-        before = await desk.look(student_id)
+        before = await desk.read(student_id)
         with pytest.raises(Held):
             await desk.change(student_id, import_first_row(desk, student_id), now=now())
-        assert await desk.look(student_id) == before
+        assert await desk.read(student_id) == before
         await desk.pool.execute("DELETE FROM hold")
         assert (await desk.change(student_id, import_first_row(desk, student_id), now=now())).applied

@@ -25,7 +25,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 async def open_case(running: Service, student_id: str) -> None:
     case = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=NOW)
     async with running.pool.acquire() as connection, connection.transaction():
-        await Desk(RULES, running.pool, Topics("test"), Wakeup()).open(connection, case, now=NOW)
+        await Desk(RULES, running.pool, Topics("test"), Wakeup()).apply_case(connection, case, now=NOW)
 
 
 async def thesis_of(running: Service, student_id: str) -> str | None:
@@ -110,7 +110,8 @@ async def test_a_refusal_of_the_departments_rules_is_a_rejected_row(library: Ser
     assert counts(job) == (2, 0, 1)
     assert (await library.rejected(job))[3] == {
         "field": "fine_amount",
-        "problem": "amount below paid (paid 3.50)",
+        "problem": "金额低于已缴的 3.50 元；请更正金额。 "
+        "The amount is less than the 3.50 yuan already paid. Correct the amount.",
         "remedy": "Correct the amount, or send fine_paid with it.",
     }
 

@@ -1,0 +1,21 @@
+"""One row of the dormitories' export: one residence as it stands. Pure."""
+
+from services.kit.department.collections import replace_by_key
+from services.kit.department.fields import Day, ImportRow, ShortLine
+
+from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
+
+
+class DormRow(ImportRow):
+    """Without date or handler the residence is open. Residences without a row stay as they are."""
+
+    campus: ShortLine
+    building: ShortLine
+    room: ShortLine
+    checked_out_on: Day | None = None
+    handler: ShortLine | None = None
+
+
+def apply_row(record: DormRecord, row: DormRow) -> DormRecord:
+    residence = Residence.model_validate(row.model_dump(exclude={"student_id"}))
+    return record.updated(residences=replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES))

@@ -1,0 +1,28 @@
+"""The lists of a record: one item for a key, and a limit. Pure."""
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from services.kit.department.fields import Item
+from services.kit.department.reasons import RECORD_FULL
+from services.kit.operations import Refused
+
+T = TypeVar("T", bound=Item)
+
+
+def find_by_key(items: Iterable[T], **key: object) -> T | None:
+    """The item whose fields equal `key`, or None."""
+    return next((item for item in items if all(getattr(item, name) == value for name, value in key.items())), None)
+
+
+def replace_by_key(items: tuple[T, ...], item: T, *key: str, limit: int) -> tuple[T, ...]:
+    """`items` with `item` in place of the one that equals it in the fields `key`, or else appended.
+
+    Raises `Refused` when there is no place left for a new one.
+    """
+    known = find_by_key(items, **{name: getattr(item, name) for name in key})
+    if known is not None:
+        return tuple(item if other is known else other for other in items)
+    if len(items) >= limit:
+        raise Refused(RECORD_FULL(limit=limit), remedy="Replace the record, leaving out what was settled long ago.")
+    return (*items, item)

@@ -1,0 +1,31 @@
+"""A department's `examples.toml`: sample bodies, rows and records for its OpenAPI document and for tests."""
+
+import tomllib
+from pathlib import Path
+from typing import Any, Final
+
+from fastapi.openapi.models import Example
+from pydantic import BaseModel, ConfigDict
+
+FILE: Final = "examples.toml"
+
+
+class Examples(BaseModel):
+    """`operations` are bodies by the operation's name, `rows` import rows, `records` whole records without the id."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    operations: dict[str, tuple[dict[str, Any], ...]] = {}
+    rows: tuple[dict[str, Any], ...] = ()
+    records: tuple[dict[str, Any], ...] = ()
+
+
+def load_examples(folder: Path) -> Examples:
+    """The examples of the department in `folder`; none when it has no such file."""
+    path = folder / FILE
+    return Examples.model_validate(tomllib.loads(path.read_text("utf-8"))) if path.exists() else Examples()
+
+
+def openapi_examples(bodies: tuple[dict[str, Any], ...]) -> dict[str, Example] | None:
+    """Bodies as the `openapi_examples` of a FastAPI body parameter."""
+    return {str(number): Example(value=body) for number, body in enumerate(bodies, 1)} or None

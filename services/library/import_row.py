@@ -1,0 +1,85 @@
+"""One row of the library's export: card and thesis if given, and at most one loan and one fine. Pure.
+
+For a library whose own system is the master. A row states how things are, so it may state what the desk could not do
+(a loan on a cancelled card). Amounts are totals, not increments.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from services.kit.department.collections import find_by_key, replace_by_key
+from services.kit.department.fields import Amount, Day, ImportRow, ItemId, Line, Money, yuan
+from services.kit.department.reasons import Refusal
+from services.kit.operations import Refused
+
+from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
+
+AMOUNT_BELOW_PAID: Final = Refusal("amount-below-paid", "paid")
+
+
+class LibraryRow(ImportRow):
+    """What the row leaves empty stays as it is."""
+
+    card: Card | None = None
+    thesis: Thesis | None = None
+    loan_barcode: ItemId | None = None
+    loan_returned: bool = False
+    loan_title: Line | None = Field(default=None, validate_default=True)
+    loan_due_on: Day | None = Field(default=None, validate_default=True)
+    fine_id: ItemId | None = None
+    fine_amount: Amount | None = Field(default=None, validate_default=True)
+    fine_paid: Money | None = None
+
+    @field_validator("loan_title", "loan_due_on")
+    @classmethod
+    def _a_loan_is_complete(cls, value: object, info: ValidationInfo) -> object:
+        if value is None and info.data.get("loan_barcode") and not info.data.get("loan_returned"):
+            raise ValueError("a loan that is not returned needs its title and its due date")
+        if value is not None and "loan_barcode" in info.data and info.data["loan_barcode"] is None:
+            raise ValueError("a loan needs its loan_barcode")
+        return value
+
+    @field_validator("fine_amount", "fine_paid")
+    @classmethod
+    def _a_fine_is_complete(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        fine_id = info.data.get("fine_id")
+        if value is None and fine_id and info.field_name == "fine_amount":
+            raise ValueError("a fine needs its amount")
+        if value is not None and "fine_id" in info.data and fine_id is None:
+            raise ValueError("a fine needs its fine_id")
+        amount = info.data.get("fine_amount")
+        if value is not None and amount is not None and value > amount:
+            raise ValueError("more was paid than the fine's amount")
+        return value
+
+
+def apply_row(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:
+    return record.updated(
+        card=row.card or record.card,
+        thesis=row.thesis or record.thesis,
+        loans=_loans(record, row),
+        fines=_fines(record, row),
+    )
+
+
+def _loans(record: LibraryRecord, row: LibraryRow) -> tuple[Loan, ...]:
+    if row.loan_returned:
+        return tuple(loan for loan in record.loans if loan.barcode != row.loan_barcode)
+    if row.loan_barcode is None or row.loan_title is None or row.loan_due_on is None:
+        return record.loans
+    loan = Loan(barcode=row.loan_barcode, title=row.loan_title, due_on=row.loan_due_on)
+    return replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)
+
+
+def _fines(record: LibraryRecord, row: LibraryRow) -> tuple[Fine, ...]:
+    if row.fine_id is None or row.fine_amount is None:
+        return record.fines
+    known = find_by_key(record.fines, fine_id=row.fine_id) or Fine(fine_id=row.fine_id, amount=row.fine_amount)
+    paid = known.paid if row.fine_paid is None else row.fine_paid
+    if paid > row.fine_amount:
+        remedy = "Correct the amount, or send fine_paid with it."
+        raise Refused(AMOUNT_BELOW_PAID(paid=yuan(paid)), field="fine_amount", remedy=remedy)
+    fine = known.model_copy(update={"amount": row.fine_amount, "paid": paid})
+    return replace_by_key(record.fines, fine, "fine_id", limit=MAX_ITEMS)
