@@ -103,12 +103,12 @@ async def ours(where: Ground, count: int) -> Leg:
         kafka=where.kafka,
         topics=where.topics,
         departments=[events.DEPARTMENT],
-        lanes=LANES,
+        workers=LANES,
         max_records=MAX_RECORDS,
     )
     running = asyncio.create_task(projector.run())
     try:
-        reached = timed(lambda: sum(projector.inbox.state.parts.values()), count, where.database)
+        reached = timed(lambda: sum(projector.consumer.state.next_offsets.values()), count, where.database)
         return await while_running(running, reached)
     finally:
         running.cancel()

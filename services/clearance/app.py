@@ -16,7 +16,6 @@ from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.wiring import reader_of, rounds
 from services.clearance.view import freshness
-from services.clearance.view.projector import NAME as PROJECTOR
 from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.audit.chain import ChainSealer
@@ -25,6 +24,7 @@ from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
+from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
@@ -49,7 +49,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         async with AsyncExitStack() as running:
-            pool = await open_pool(settings.database, name=CLEARANCE, max_size=10 + settings.projector_lanes)
+            pool = await open_pool(settings.database, name=CLEARANCE, max_size=10 + settings.projector_workers)
             running.push_async_callback(pool.close)
             health.add("database", database_probe(pool))
             await _start(running, app, settings, health, pool)
@@ -77,9 +77,10 @@ def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Proj
         kafka=settings.kafka,
         topics=settings.topics,
         departments=list(discover(settings.services_folder)),
-        lanes=settings.projector_lanes,
+        workers=settings.projector_workers,
         max_records=settings.projector_batch,
         session_timeout_s=settings.session_timeout_s,
+        limit=DeadLetterLimit.of(settings),
     )
 
 
@@ -110,13 +111,13 @@ async def _start(
     ):
         app.include_router(router)
     add_relay_probe(health, relay, CLEARANCE)
-    add_consumer_probe(health, projector.inbox, PROJECTOR)
+    add_consumer_probe(health, projector.consumer)
     for name, run in (
         ("relay", relay.run),
         ("projector", projector.run),
         ("audit sealer", ChainSealer(pool).run),
         ("imports", ImportWorker(rows, pool, wake).run),
-        ("freshness", partial(freshness.watch, pool, projector.inbox, consumer=PROJECTOR)),
+        ("freshness", partial(freshness.watch, pool)),
     ):
         await running.enter_async_context(background(name, run, health))
     await running.enter_async_context(rounds(pool, settings, roster, bell, health))

@@ -15,7 +15,7 @@ class ClearanceSettings(Settings):
     served_leave_categories: Annotated[frozenset[str], Field(min_length=1, max_length=32)] = frozenset({"毕业离校"})
     time_zone: str = "Asia/Shanghai"
     """Decides the day a case is opened on."""
-    projector_lanes: Annotated[int, Field(ge=1, le=8)] = 2
+    projector_workers: Annotated[int, Field(ge=1, le=8)] = 2
     """Batches written to the view at once, each on a connection of its own."""
     projector_batch: Annotated[int, Field(ge=1, le=10_000)] = 2000
     """Records in a batch, at most."""

@@ -34,9 +34,10 @@ from services.gateway.routes import (
 )
 from services.gateway.routes.dependencies import provide
 from services.gateway.settings import GatewaySettings
-from services.gateway.tables.commands import StudentCommandTable, ends
+from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
 from services.gateway.web.rate_limits import VerificationLimits
@@ -44,7 +45,7 @@ from services.gateway.web.renderer import Renderer
 from services.kit.audit.chain import ChainSealer
 from services.kit.http.app import create_app
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relay import Relay
@@ -145,7 +146,7 @@ async def _start(
     inbox = _inbox(settings, renderer.site, pool)
     add_relay_probe(health, relay, GATEWAY)
     # Without the broker the pages still serve what is known: that is no reason to take the gateway out.
-    add_consumer_probe(health, inbox, GATEWAY, needs_broker=False)
+    add_consumer_probe(health, inbox, needs_broker=False)
     kept: dict[str, Callable[[], Awaitable[None]]] = {
         "relay": relay.run,
         "inbox": inbox.run,
@@ -179,15 +180,12 @@ async def _start(
 
 
 def _inbox(settings: GatewaySettings, house: Site, pool: "asyncpg.Pool[Any]") -> TransactionalConsumer:
-    topics = settings.topics
-    heard = [topics.submission, *(topics.answer(department) for department in house.departments)]
     return TransactionalConsumer(
+        gateway_router(settings.topics, house.departments, session_timeout_s=settings.session_timeout_s),
+        name=GATEWAY,
         pool=pool,
         kafka=settings.kafka,
-        group=topics.group(GATEWAY),
-        topics=heard,
-        apply=dispatch(ends()),
-        session_timeout_s=settings.session_timeout_s,
+        limit=DeadLetterLimit.of(settings),
     )
 
 

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
     """How long Kafka waits for a killed member before it gives its partitions to another. The broker sets bounds:
     group.min.session.timeout.ms, 6 s unless told otherwise."""
+    dead_letter_max_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
+    """A consumer stops when more than this share of a topic's last 1,000 records cannot be decoded. 1 disables it."""
+    dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
+    """A consumer stops when more consecutive records of a topic cannot be decoded."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True

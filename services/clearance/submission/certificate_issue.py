@@ -3,9 +3,8 @@
 from typing import Final
 
 from schemas.codec import Unreadable
-from schemas.events import CertificateIssueAsked, Message, TakenBy
+from schemas.events import CertificateIssueAsked, TakenBy
 from services.kit.audit import log
-from services.kit.messaging.handlers import Handler
 from services.kit.postgres.pool import Connection
 
 ISSUED: Final = "issued"
@@ -15,10 +14,6 @@ _ISSUE: Final = """
 INSERT INTO issue (student_id, issued_by, issued_to, proxy_name, command_id) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (student_id) DO NOTHING RETURNING true
 """
-
-
-def handlers() -> dict[type[Message], Handler]:
-    return {CertificateIssueAsked: certificate_issue_asked}
 
 
 async def certificate_issue_asked(connection: Connection, event: CertificateIssueAsked) -> None:

@@ -13,21 +13,17 @@ from schemas.attempts import AttemptState, RefusalCause
 from schemas.codec import Unreadable
 from schemas.events import AttestationGiven, CaseState, Message, SubmitAsked
 from schemas.topics import Topics
-from services.clearance.notify import notify
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, certificate_issue, exceptions, submission_store
+from services.clearance.submission import attempt_store, exceptions, submission_store
 from services.clearance.submission.attempt_store import Attempt
 from services.clearance.submission.settlement import Outcome, contradiction, settle
 from services.clearance.submission.submission_store import Submission
 from services.kit.audit import log
 from services.kit.messaging import outbox
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
-from services.kit.messaging.handlers import Handler, dispatch
-from services.kit.messaging.offsets import Records
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
@@ -59,9 +55,6 @@ class Submissions:
         self._keyring = keyring
         self._zone = zone
         self._life_s = life_s
-
-    def handlers(self) -> dict[type[Message], Handler]:
-        return {SubmitAsked: self.asked, AttestationGiven: self.attested}
 
     async def asked(self, connection: Connection, event: SubmitAsked) -> None:
         """Open the attempt of the command's id, or say again what became of it."""
@@ -253,16 +246,3 @@ def _count(ended: Attempt, cause: str) -> None:
 
 
 NAME: Final = "clearance.submissions"
-
-
-def submission_batch_handler(submissions: Submissions, topics: Topics, departments: Mapping[str, Any]) -> ApplyBatch:
-    """The `apply` of the inbox: an attestation counts only on its department's own topic."""
-    handlers = {**submissions.handlers(), **certificate_issue.handlers()}
-    inner = dispatch(handlers, speakers={topics.attestation(name): name for name in departments})
-
-    async def apply(connection: Connection, records: Records, parked: list[DeadLetter]) -> None:
-        await inner(connection, records, parked)
-        # Once a batch: the page shows who has answered.
-        await notify(connection)
-
-    return apply

@@ -11,10 +11,12 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission import exceptions
-from services.clearance.submission.handlers import NAME, Submissions, submission_batch_handler
+from services.clearance.submission.handlers import NAME, Submissions
+from services.clearance.submission.subscriptions import submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe
@@ -36,10 +38,9 @@ def submissions_of(settings: ClearanceSettings, roster: Roster) -> Submissions:
 
 def reader_of(settings: ClearanceSettings, roster: Roster) -> tuple[str, ReplayHandler]:
     """The inbox's group, and how its dead letters are read again."""
-    topics, departments = settings.topics, discover(settings.services_folder)
-    return topics.group(NAME), ReplayHandler(
-        submission_batch_handler(submissions_of(settings, roster), topics, departments)
-    )
+    departments = discover(settings.services_folder)
+    router = submissions_router(submissions_of(settings, roster), settings.topics, departments)
+    return router.group, ReplayHandler(router.subscription.apply)
 
 
 @asynccontextmanager
@@ -49,23 +50,25 @@ async def rounds(
     """Run the clearance's side of the confirmation rounds while the block lasts. Makes a first signing key."""
     async with pool.acquire() as connection, connection.transaction():
         await Keyring(settings.keys).ensure(connection)
-    topics, departments = settings.topics, discover(settings.services_folder)
     submissions = submissions_of(settings, roster)
 
-    inbox = TransactionalConsumer(
+    consumer = TransactionalConsumer(
+        submissions_router(
+            submissions,
+            settings.topics,
+            discover(settings.services_folder),
+            session_timeout_s=settings.session_timeout_s,
+        ),
+        name=NAME,
         pool=pool,
         kafka=settings.kafka,
-        group=topics.group(NAME),
-        topics=[topics.command, *(topics.attestation(name) for name in departments)],
-        apply=submission_batch_handler(submissions, topics, departments),
-        lanes=2,
-        session_timeout_s=settings.session_timeout_s,
-        committed=bell.ring,
+        limit=DeadLetterLimit.of(settings),
+        after_commit=bell.ring,
     )
     sweeper = AttemptSweeper(pool, submissions, bell)
-    add_consumer_probe(health, inbox, NAME, prefix="submissions ")
+    add_consumer_probe(health, consumer, prefix="submissions ")
     async with (
-        background("submissions inbox", inbox.run, health),
+        background("submissions consumer", consumer.run, health),
         background("attempt sweeper", sweeper.run, health),
         background("exceptions", partial(exceptions.recheck, pool), health),
     ):

@@ -1,4 +1,4 @@
-"""How long ago each department was known to have said everything, and how far the projector is behind: as metrics."""
+"""How long ago each department was known to have said everything, as a metric."""
 
 import asyncio
 from typing import Any, Final
@@ -6,7 +6,6 @@ from typing import Any, Final
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.observability import metrics
 
 EVERY_S: Final = 5.0
@@ -15,14 +14,11 @@ EVERY_S: Final = 5.0
 _OLDEST: Final = "SELECT department, min(alive_as_of) AS alive_as_of FROM source GROUP BY department"
 
 
-async def watch(
-    pool: "asyncpg.Pool[Any]", inbox: TransactionalConsumer, *, consumer: str, every_s: float = EVERY_S
-) -> None:
+async def watch(pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
     """Tell the instruments every `every_s`, until cancelled. The age grows by itself while the database is away."""
     while True:
         with suppress_instrumentation():
             rows = await pool.fetch(_OLDEST)
         for row in rows:
             metrics.SOURCE_FRESHNESS.tell(row["alive_as_of"], department=row["department"])
-        metrics.CONSUMER_LAG.set(inbox.state.lag, {"consumer": consumer})
         await asyncio.sleep(every_s)

@@ -1,13 +1,12 @@
 """From the departments' topics to the view: a batch of records becomes one transaction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
-import structlog
 from aiokafka import ConsumerRecord
 
 from schemas.codec import Unreadable
@@ -18,7 +17,11 @@ from services.clearance.view import view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
 from services.clearance.view.fold import Batch, Row, fold_batch, status_row
 from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.faststream_shell import TransactionalRouter
+from services.kit.messaging.handlers import Transaction
+from services.kit.messaging.offsets import Records
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
@@ -27,7 +30,6 @@ NAME: Final = "clearance.projector"
 MEASURED_PER_BATCH: Final = 64
 """Rows of a batch whose way to the view is recorded: under a backlog the rest would only repeat them."""
 DISPUTED: Final = "version: it was said before with another content, and which holds is ambiguous"
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +37,13 @@ class _Pending:
     """What is told once the batch is committed."""
 
     rows: Sequence[Row]
-    parked: Mapping[str, int]
     spans: BatchSpans
 
 
 class Projector:
     """The consumer of every department's status topic.
 
-    `topics` maps each topic to its department, `run` reads until cancelled, `inbox` is what health watches.
+    `topics` maps each topic to its department, `run` reads until cancelled, `consumer` is what health watches.
     """
 
     def __init__(
@@ -52,28 +53,28 @@ class Projector:
         kafka: str,
         topics: Topics,
         departments: Sequence[str],
-        lanes: int = 2,
+        workers: int = 2,
         max_records: int = 2000,
         session_timeout_s: float = SESSION_TIMEOUT_S,
+        limit: DeadLetterLimit | None = None,
     ) -> None:
         self.topics = status_topics(topics, departments)
         self.group = topics.group(NAME)
         self._pending: ContextVar[_Pending | None] = ContextVar("pending", default=None)
-        self.inbox = TransactionalConsumer(
-            pool=pool,
-            kafka=kafka,
-            group=self.group,
-            topics=self.topics,
-            apply=self.apply,
-            lanes=lanes,
-            max_records=max_records,
-            session_timeout_s=session_timeout_s,
-            committed=self.committed,
-        )
-        self.run = self.inbox.run
+        self.router = TransactionalRouter(group=self.group, session_timeout_s=session_timeout_s)
+        statuses = self.router.subscriber(*self.topics, batch=True, workers=workers, max_records=max_records)
 
-    async def apply(self, connection: Connection, records: Sequence[ConsumerRecord], parked: list[DeadLetter]) -> None:
-        """Fold the records into the view inside the open transaction; what cannot be read is appended to `parked`."""
+        @statuses()
+        async def project(records: Sequence[Any], connection: Transaction) -> list[DeadLetter]:
+            return await self.apply(connection, records)
+
+        self.consumer = TransactionalConsumer(
+            self.router, name=NAME, pool=pool, kafka=kafka, limit=limit, after_commit=self.committed
+        )
+        self.run = self.consumer.run
+
+    async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
+        """Fold the records into the view inside the open transaction; returns those that could not be read."""
         now = datetime.now(UTC)
         self._forget()
         spans = start_spans(records)
@@ -82,15 +83,16 @@ class Projector:
             applied = await view_store.apply_rows(connection, batch.rows, now=now)
             await exceptions.update(connection, [row.key for row in batch.rows if row.version])
             moved = await view_store.apply_alive(connection, batch.alive, now=now)
-            parked += [DeadLetter(bad.record, bad.reason) for bad in batch.bad]
-            parked += self._disputed(records, batch.rows, applied.disputed)
+            dead_letters = [DeadLetter(bad.record, bad.reason) for bad in batch.bad]
+            dead_letters += self._disputed(records, batch.rows, applied.disputed)
             if applied.changed or moved:
                 await notify(connection)
         except BaseException as error:
             spans.fail(type(error).__name__)
             raise
-        spans.count(read=batch.read, changed=applied.changed, parked=len(parked))
-        self._pending.set(_Pending(batch.rows, _by_topic(parked), spans))
+        spans.count(read=batch.read, changed=applied.changed, dead_letters=len(dead_letters))
+        self._pending.set(_Pending(batch.rows, spans))
+        return dead_letters
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
         batch = fold_batch(records, self.topics)
@@ -112,7 +114,7 @@ class Projector:
             except Unreadable:
                 continue
             if versions.get(row.key) == row.version:
-                found.append(DeadLetter(record, DISPUTED))
+                found.append(DeadLetter(record, DISPUTED, decoded=True))
         return found
 
     def _forget(self) -> None:
@@ -134,19 +136,9 @@ class Projector:
             if row.version:
                 way_s = max(0.0, (now - row.occurred_at).total_seconds())
                 metrics.COMMIT_TO_VIEW.record(way_s, {"department": row.department})
-        for topic, count in pending.parked.items():
-            metrics.DEAD_LETTERS.add(count, {"group": self.group, "topic": topic})
-            _log.error("records parked", topic=topic, count=count)
         pending.spans.end()
 
 
 def status_topics(topics: Topics, departments: Sequence[str]) -> dict[str, str]:
     """Status topic → department."""
     return {topics.status(department): department for department in departments}
-
-
-def _by_topic(parked: Sequence[DeadLetter]) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for one in parked:
-        counts[one.record.topic] = counts.get(one.record.topic, 0) + 1
-    return counts

@@ -25,7 +25,6 @@ from schemas.flows import GATEWAY, source_of
 from schemas.topics import Topics
 from services.gateway.read_model.types import SUBMIT, Command, CommandState
 from services.gateway.timeouts import bounded
-from services.kit.messaging.handlers import Handler
 from services.kit.messaging.outbox import Wakeup, append
 from services.kit.names import COMMAND_CHANNEL
 from services.kit.postgres.pool import Connection
@@ -107,22 +106,22 @@ class StudentCommandTable:
         return _command(row)
 
 
-def ends() -> dict[type[Message], Handler]:
-    """What ends a command, by the event that says so. Each is applied once: an ended command stays as it ended."""
+async def end_answered(connection: Connection, event: CommandAnswered) -> None:
+    """The department has done or refused the command."""
+    done = event.outcome is CommandOutcome.DONE
+    state = CommandState.DONE if done else CommandState.REFUSED
+    await _end(connection, event, event.command_id, state, event.answered_at, "", {event.department: event.reasons})
 
-    async def answered(connection: Connection, event: CommandAnswered) -> None:
-        done = event.outcome is CommandOutcome.DONE
-        state = CommandState.DONE if done else CommandState.REFUSED
-        await _end(connection, event, event.command_id, state, event.answered_at, "", {event.department: event.reasons})
 
-    async def accepted(connection: Connection, event: SubmissionAccepted) -> None:
-        await _end(connection, event, event.attempt_id, CommandState.DONE, event.accepted_at, "", {})
+async def end_accepted(connection: Connection, event: SubmissionAccepted) -> None:
+    """The submission was accepted."""
+    await _end(connection, event, event.attempt_id, CommandState.DONE, event.accepted_at, "", {})
 
-    async def refused(connection: Connection, event: SubmissionRefused) -> None:
-        state = CommandState.REFUSED
-        await _end(connection, event, event.attempt_id, state, event.refused_at, event.cause, event.objections)
 
-    return {CommandAnswered: answered, SubmissionAccepted: accepted, SubmissionRefused: refused}
+async def end_refused(connection: Connection, event: SubmissionRefused) -> None:
+    """The submission was refused, with each department's objections."""
+    state = CommandState.REFUSED
+    await _end(connection, event, event.attempt_id, state, event.refused_at, event.cause, event.objections)
 
 
 async def _end(

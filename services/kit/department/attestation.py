@@ -11,7 +11,6 @@ from schemas.codec import Unreadable
 from schemas.events import (
     AttestationGiven,
     AttestationOutcome,
-    Message,
     SubmissionAccepted,
     SubmissionRefused,
     SubmissionRequested,
@@ -21,7 +20,6 @@ from services.kit.audit import log
 from services.kit.department.desk import Desk
 from services.kit.department.rules import Record
 from services.kit.messaging import outbox
-from services.kit.messaging.handlers import Handler
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
@@ -40,13 +38,6 @@ class Attestations(Generic[R]):
         self._desk = desk
         self._name = desk.rules.name
         self._topic = topics.attestation(desk.rules.name)
-
-    def handlers(self) -> dict[type[Message], Handler]:
-        return {
-            SubmissionRequested: self.requested,
-            SubmissionAccepted: self.accepted,
-            SubmissionRefused: self.refused,
-        }
 
     async def requested(self, connection: Connection, event: SubmissionRequested) -> None:
         """Attest: clear with a hold, or objected. A repeated request gets the stored answer."""

@@ -10,18 +10,16 @@ import asyncpg
 import typer
 from fastapi import FastAPI
 
-from schemas.events import CaseChanged, Message
-from schemas.topics import Topics
 from services.kit.audit.chain import ChainSealer
 from services.kit.cli import service_cli
-from services.kit.department.attestation import Attestations, oldest_hold_s
+from services.kit.department.attestation import oldest_hold_s
 from services.kit.department.desk import Desk
 from services.kit.department.desk_api import desk_router
 from services.kit.department.examples import load_examples
 from services.kit.department.idempotency import delete_old_answers
 from services.kit.department.imports import department_import
 from services.kit.department.rules import DepartmentRules
-from services.kit.department.student_commands import StudentCommands
+from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
 from services.kit.http.app import create_app, serve
 from services.kit.imports.api import imports_router
@@ -29,14 +27,14 @@ from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.dead_letter_replay import ReplayHandler
-from services.kit.messaging.handlers import Handler, dispatch
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relay import AliveMarks, Relay
 from services.kit.observability import metrics, telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
-from services.kit.postgres.pool import Connection, database_probe, open_pool
+from services.kit.postgres.pool import database_probe, open_pool
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health, Probe
 from services.kit.settings import Settings, load
@@ -68,8 +66,8 @@ def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters
 
     def readers(pool: "asyncpg.Pool[Any]") -> dict[str, ReplayHandler]:
         # No wakeup: the relay of the running service polls the outbox.
-        desk = Desk(rules, pool, topics, Wakeup())
-        return {topics.group(rules.name): ReplayHandler(dispatch(event_handlers(desk, topics)))}
+        router = department_router(Desk(rules, pool, topics, Wakeup()), topics)
+        return {router.group: ReplayHandler(router.subscription.apply)}
 
     return letters_in(settings.database, rules.name, readers)
 
@@ -122,35 +120,21 @@ async def _start(
         bell=desk.wakeup,
         alive=AliveMarks(name, topics.status(name), settings.alive_every_s),
     )
-    inbox = TransactionalConsumer(
+    consumer = TransactionalConsumer(
+        department_router(desk, topics, session_timeout_s=settings.session_timeout_s),
+        name=name,
         pool=pool,
         kafka=settings.kafka,
-        group=topics.group(name),
-        topics=[topics.case, topics.submission, topics.command],
-        apply=dispatch(event_handlers(desk, topics)),
-        session_timeout_s=settings.session_timeout_s,
-        committed=desk.wakeup.ring,
+        limit=DeadLetterLimit.of(settings),
+        after_commit=desk.wakeup.ring,
     )
     add_relay_probe(health, relay, name)
-    add_consumer_probe(health, inbox, name)
+    add_consumer_probe(health, consumer)
     health.add("holds", _hold_probe(pool, name))
     await running.enter_async_context(background("relay", relay.run, health))
-    await running.enter_async_context(background("inbox", inbox.run, health))
+    await running.enter_async_context(background("consumer", consumer.run, health))
     await running.enter_async_context(background("audit sealer", ChainSealer(pool).run, health))
     await running.enter_async_context(background("old requests", partial(delete_old_answers, pool), health))
-
-
-def event_handlers(desk: Desk[Any], topics: Topics) -> dict[type[Message], Handler]:
-    """The events a department consumes, by their type."""
-
-    async def case_changed(connection: Connection, case: CaseChanged) -> None:
-        await desk.apply_case(connection, case, now=datetime.now(UTC))
-
-    return {
-        CaseChanged: case_changed,
-        **Attestations(desk, topics).handlers(),
-        **StudentCommands(desk, topics).handlers(),
-    }
 
 
 def _hold_probe(pool: "asyncpg.Pool[Any]", name: str) -> Probe:

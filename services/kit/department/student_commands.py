@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from schemas.codec import Unreadable
-from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutcome, Message, Reason
+from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutcome, Reason
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.desk import Desk
 from services.kit.department.reasons import BEING_DECIDED, CASE_NOT_OPEN, COMMAND_UNKNOWN
 from services.kit.department.rules import Record
 from services.kit.messaging import outbox
-from services.kit.messaging.handlers import Handler
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
@@ -26,9 +25,6 @@ class StudentCommands(Generic[R]):
         self._desk = desk
         self._name = desk.rules.name
         self._topic = topics.answer(desk.rules.name)
-
-    def handlers(self) -> dict[type[Message], Handler]:
-        return {CommandAsked: self.asked}
 
     async def asked(self, connection: Connection, event: CommandAsked) -> None:
         """Execute a command once; a repeated one gets the stored answer."""

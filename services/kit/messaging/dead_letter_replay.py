@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from asyncpg import Record
 
 from services.kit.audit import log
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
+from services.kit.messaging.dead_letters import ApplyBatch
 from services.kit.postgres.pool import Connection
 
 MOST_A_PAGE: Final = 200
@@ -95,10 +95,9 @@ async def replay(connection: Connection, letter_id: int, readers: Mapping[str, R
         reader = readers.get(consumer)
         if reader is None:
             raise StillUnreadable("no consumer of this service has this name any more")
-        parked: list[DeadLetter] = []
-        await reader.apply(connection, [record], parked)
-        if parked:
-            raise StillUnreadable(parked[0].reason)
+        dead_letters = await reader.apply(connection, [record])
+        if dead_letters:
+            raise StillUnreadable(dead_letters[0].reason)
         await _end(connection, letter_id, "replayed", by, None)
         await reader.ended(connection, record)
     reader.committed()

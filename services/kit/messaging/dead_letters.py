@@ -1,8 +1,9 @@
-"""What could not be read: kept as it came, in the transaction that steps over it, until somebody ends it."""
+"""Dead letters: unreadable records, stored as they came in the transaction that steps over them."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import ConsumerRecord
 
@@ -12,33 +13,44 @@ from services.kit.postgres.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record and why it could not be read. `reason` names a field and a rule, never a value."""
+    """A record to store and the reason, which names a field and a rule, never a value.
+
+    `decoded`: the record could be decoded, and its content was refused.
+    """
 
     record: ConsumerRecord
     reason: str
+    decoded: bool = False
 
 
-async def store_dead_letters(connection: Connection, consumer: str, parked: Sequence[DeadLetter]) -> None:
-    """Keep these records; one that is already kept (read again after a restart) stays as it is."""
-    await connection.executemany(
-        """
-        INSERT INTO dead_letter (consumer, topic, partition, "offset", key, value, headers, reason)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT DO NOTHING
-        """,
-        [
-            (
-                consumer,
-                one.record.topic,
-                one.record.partition,
-                one.record.offset,
-                one.record.key,
-                one.record.value,
-                _headers(one.record),
-                one.reason[:1000].replace("\x00", ""),
-            )
-            for one in parked
-        ],
+ApplyBatch = Callable[[Connection, Records], Awaitable[list[DeadLetter]]]
+"""Applies records on an open transaction; returns those it could not read."""
+
+_STORE = """
+INSERT INTO dead_letter (consumer, topic, partition, "offset", key, value, headers, reason)
+SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::bytea[], $7::jsonb[], $8::text[])
+ON CONFLICT DO NOTHING RETURNING topic, partition, "offset"
+"""
+
+
+async def store_dead_letters(
+    connection: Connection, consumer: str, dead_letters: Sequence[DeadLetter]
+) -> list[DeadLetter]:
+    """Store these records and return the new ones: one stored before (read again after a restart) stays as it is."""
+    columns: list[tuple[Any, ...]] = list(
+        zip(*((*_position(one), *_content(one)) for one in dead_letters), strict=True)
     )
+    rows = await connection.fetch(_STORE, consumer, *columns) if columns else []
+    stored = {(row["topic"], row["partition"], row["offset"]) for row in rows}
+    return [one for one in dead_letters if _position(one) in stored]
+
+
+def _position(one: DeadLetter) -> tuple[str, int, int]:
+    return one.record.topic, one.record.partition, one.record.offset
+
+
+def _content(one: DeadLetter) -> tuple[bytes | None, bytes | None, str, str]:
+    return one.record.key, one.record.value, _headers(one.record), one.reason[:1000].replace("\x00", "")
 
 
 def _headers(record: ConsumerRecord) -> str:
@@ -46,7 +58,3 @@ def _headers(record: ConsumerRecord) -> str:
     return json.dumps(
         [[name.replace("\x00", ""), text.hex() if text is not None else None] for name, text in record.headers]
     )
-
-
-ApplyBatch = Callable[[Connection, Records, list[DeadLetter]], Awaitable[None]]
-"""Does the work of a batch on an open transaction, appending to the list what it could not read."""

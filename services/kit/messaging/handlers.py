@@ -1,62 +1,119 @@
-"""One event at a time: the `apply` of services whose traffic is small, inside the Inbox's transaction."""
+"""Typed event handlers: how a record becomes an event, which handler takes it, and its span and dead letter.
+
+    router = TransactionalRouter(group=topics.group("library"))
+    events = router.subscriber(topics.case, topics.submission)
+
+    @events(filter=carries(CaseChanged))
+    async def case_changed(event: CaseChanged, connection: Transaction) -> None: ...
+
+These are FastStream's own extension points (decoder, filter, context, middleware). A handler takes part in the
+transaction of its batch, and may refuse a record with `Unreadable` before it has written anything.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import structlog
 from aiokafka import ConsumerRecord
+from faststream import BaseMiddleware, Context
+from faststream.exceptions import SubscriberNotFound
+from faststream.message import StreamMessage
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from schemas.codec import Unreadable, read
 from schemas.events import Message, SourceAlive
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
-from services.kit.messaging.offsets import Records
+from services.kit.messaging.dead_letters import DeadLetter
 from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
 
-Handler = Callable[[Connection, Any], Awaitable[None]]
+CONNECTION: Final = "connection"
+DEAD_LETTERS: Final = "dead_letters"
+"""Names in FastStream's context while a batch is applied."""
+
+if TYPE_CHECKING:
+    Transaction = Connection
+else:
+    Transaction = Annotated[Any, Context(CONNECTION)]
+"""The connection with the batch's open transaction, injected into a handler."""
+
+EventDecoder = Callable[[StreamMessage[Any]], Awaitable[Any]]
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("lixiao.consumer")
 
 
-def dispatch(handlers: Mapping[type[Message], Handler], *, speakers: Mapping[str, str] | None = None) -> ApplyBatch:
-    """An `apply` that decodes every record and hands it to the handler of its type.
+def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
+    """Decodes a record into its event. `producers` maps a topic to the one department that may write there.
 
-    What cannot be decoded is parked, and so is what a handler refuses with `Unreadable`, which it does before it
-    writes anything. An event of the contract that this service has no handler for is passed over: a topic may carry
-    several types. `speakers` maps a topic to the department that alone may speak on it.
+    The decoder raises `Unreadable`, also for a record under another student's key: it would break the order of events.
     """
-    speakers = speakers or {}
+    producers = producers or {}
 
-    async def apply(connection: Connection, records: Records, parked: list[DeadLetter]) -> None:
-        for record in records:
+    async def decode(message: StreamMessage[ConsumerRecord]) -> Message:
+        record = message.raw_message
+        event = read(record.value, record.headers)
+        student_id = getattr(event, "student_id", None)
+        if not isinstance(event, SourceAlive) and (record.key or b"").decode("utf-8", "replace") != student_id:
+            raise Unreadable("the record's key is not its student_id")
+        producer = producers.get(record.topic)
+        if producer is not None and getattr(event, "department", producer) != producer:
+            raise Unreadable("department: the topic is another department's")
+        return event
+
+    return decode
+
+
+def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bool]]:
+    """A filter: the record carries this event."""
+
+    async def suitable(message: StreamMessage[Any]) -> bool:
+        return type(await message.decode()) is event
+
+    return suitable
+
+
+class RecordMiddleware(BaseMiddleware[Any, Any]):
+    """Around each record: a span in the trace of its event, and a dead letter if it is unreadable.
+
+    An event of the contract that no handler takes is passed over: a topic may carry several types.
+    """
+
+    _decoded = False
+
+    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:
+        self._decoded = True
+        topic = self.msg.topic
+        with _tracer.start_as_current_span(
+            f"process {topic}",
+            context=remote_context(header(self.msg, "traceparent")),
+            kind=SpanKind.CONSUMER,
+            attributes={
+                "messaging.system": "kafka",
+                "messaging.operation.type": "process",
+                "messaging.destination.name": topic,
+            },
+        ):
             try:
-                event = read(record.value, record.headers)
-                _belongs(record, event)
-                _is_its_own_word(event, speakers.get(record.topic))
+                return await call_next(msg)
             except Unreadable as error:
-                parked.append(DeadLetter(record, str(error)))
-                continue
-            handler = handlers.get(type(event))
-            if handler is not None:
-                with _tracer.start_as_current_span(
-                    f"process {record.topic}",
-                    context=remote_context(header(record, "traceparent")),
-                    kind=SpanKind.CONSUMER,
-                    attributes={
-                        "messaging.system": "kafka",
-                        "messaging.operation.type": "process",
-                        "messaging.destination.name": record.topic,
-                    },
-                ):
-                    try:
-                        await handler(connection, event)
-                    except Unreadable as error:
-                        _log.error("record refused", topic=record.topic, reason=str(error))
-                        parked.append(DeadLetter(record, str(error)))
+                _log.error("record.refused", topic=topic, reason=str(error))
+                self._dead_letter(error)
+                return None
 
-    return apply
+    async def after_processed(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> bool | None:
+        if isinstance(exc_val, Unreadable):
+            self._dead_letter(exc_val)
+            return True
+        return isinstance(exc_val, SubscriberNotFound)
+
+    def _dead_letter(self, error: Unreadable) -> None:
+        self.context.get(DEAD_LETTERS).append(DeadLetter(self.msg, str(error), decoded=self._decoded))
 
 
 def header(record: ConsumerRecord, name: str) -> str | None:
@@ -68,15 +125,3 @@ def header(record: ConsumerRecord, name: str) -> str | None:
             except UnicodeDecodeError:
                 return None
     return None
-
-
-def _is_its_own_word(event: Message, speaker: str | None) -> None:
-    if speaker is not None and getattr(event, "department", speaker) != speaker:
-        raise Unreadable("department: the topic is another department's")
-
-
-def _belongs(record: ConsumerRecord, event: Message) -> None:
-    """A record under another student's key would break the order of events, so it is not this student's."""
-    student_id = getattr(event, "student_id", None)
-    if not isinstance(event, SourceAlive) and (record.key or b"").decode("utf-8", "replace") != student_id:
-        raise Unreadable("the record's key is not its student_id")

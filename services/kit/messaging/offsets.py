@@ -1,6 +1,5 @@
 """Consumer offsets in the database: read, locked and advanced in the transaction of the work."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -9,19 +8,21 @@ import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from services.kit.backoff import Backoff
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
 Records = Sequence[ConsumerRecord]
 
-_WAIT_S: Final = (0.1, 10.0)
+_RETRY_S: Final = (0.1, 10.0)
 _log = structlog.get_logger(__name__)
 
 
 class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Sends a newly assigned partition to the position in the database.
+    """Seeks each newly assigned partition to its offset in the database.
 
-    A position beyond the end of its partition means that the topic was made anew: it is read from its start.
+    An offset beyond the end of its partition means that the topic was deleted and created again: it is read from its
+    start.
     """
 
     def __init__(
@@ -29,29 +30,28 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         pool: "asyncpg.Pool[Any]",
         group: str,
         consumer: Callable[[], AIOKafkaConsumer | None],
-        placed: set[TopicPartition],
     ) -> None:
         self._pool, self._group, self._consumer = pool, group, consumer
-        self._placed = placed
-        """Partitions that stand where the database says. aiokafka may fetch from its own idea of a position before."""
+        self.positioned: set[TopicPartition] = set()
+        """Partitions that stand where the database says. Before, aiokafka may fetch from its own idea of a position."""
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         failpoint("consumer.in_revoke")
-        self._placed.clear()
+        self.positioned.clear()
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        wait_s = _WAIT_S[0]
+        backoff = Backoff(*_RETRY_S)
         while assigned:
             try:
-                await self._place(assigned)
+                await self._seek(assigned)
             except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                _log.warning("positions wait", group=self._group, error=type(error).__name__, wait_s=wait_s)
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, _WAIT_S[1])
+                delay_s = backoff.next_s
+                _log.warning("positions.retried", group=self._group, error=type(error).__name__, delay_s=delay_s)
+                await backoff.wait()
             else:
                 return
 
-    async def _place(self, assigned: set[TopicPartition]) -> None:
+    async def _seek(self, assigned: set[TopicPartition]) -> None:
         consumer = self._consumer()
         if consumer is None:
             return
@@ -60,7 +60,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         for part in assigned:
             position = stored.get(part, 0)
             if position > ends[part]:
-                _log.critical("topic was made anew", topic=part.topic, partition=part.partition, was=position)
+                _log.critical("topic.recreated", topic=part.topic, partition=part.partition, position=position)
                 await self._pool.execute(
                     "DELETE FROM consumer_offset WHERE consumer = $1 AND topic = $2 AND partition = $3",
                     self._group,
@@ -69,11 +69,11 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
                 )
                 position = 0
             consumer.seek(part, position)
-            self._placed.add(part)
+            self.positioned.add(part)
 
 
 def next_offsets(records: Records) -> dict[TopicPartition, int]:
-    """Where each partition stands behind `records`, whose offsets ascend within a partition."""
+    """The next offset of each partition after `records`, whose offsets ascend within a partition."""
     last = {(record.topic, record.partition): record.offset for record in records}
     return {TopicPartition(*part): offset + 1 for part, offset in last.items()}
 
@@ -95,9 +95,9 @@ async def save_offsets(connection: Connection, group: str, following: dict[Topic
 
 
 async def lock_unseen(connection: Connection, group: str, records: Records) -> Records:
-    """Those records that no transaction has stepped over yet, with their positions locked until this one ends.
+    """The records that no transaction has committed yet, with the rows of their offsets locked until this one ends.
 
-    Another member may have applied what this one fetched before it lost the partition.
+    Another member may have committed what this one fetched before it lost the partition.
     """
     first = {(record.topic, record.partition): record.offset for record in reversed(records)}
     parts = sorted(first)

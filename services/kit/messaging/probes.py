@@ -29,30 +29,35 @@ def add_relay_probe(health: Health, relay: Relay, name: str) -> None:
 
 
 def add_consumer_probe(
-    health: Health, inbox: TransactionalConsumer, name: str, *, prefix: str = "", needs_broker: bool = True
+    health: Health, consumer: TransactionalConsumer, *, prefix: str = "", needs_broker: bool = True
 ) -> None:
-    """Live while the consumer polls or waits out a failing store; ready while the broker answers and the store stores.
+    """Live while the consumer's watch turns; ready while the broker answers, the database stores and it is not stopped.
 
     `needs_broker=False`: a service that is useful without. `prefix` sets the probes of a second consumer apart.
     """
+    state = consumer.state
 
-    async def polls() -> str | None:
-        state = inbox.state
-        metrics.CONSUMER_LAG.set(state.lag, {"consumer": name})
-        return None if state.failing else _silent(state.turned_at)
+    async def loop() -> str | None:
+        return None if state.failing or state.stopped else _silent(state.watched_at)
 
-    async def stores() -> str | None:
-        return f"cannot store what it reads: {inbox.state.failing}" if inbox.state.failing else None
-
-    health.add(f"{prefix}inbox loop", polls, live=True)
+    async def store() -> str | None:
+        if state.stopped:
+            return (
+                f"stopped: {state.stopped}; deploy a decoder that reads them, or raise LIXIAO_DEAD_LETTER_MAX_RATIO"
+                " or LIXIAO_DEAD_LETTER_MAX_CONSECUTIVE, and restart"
+            )
+        return f"cannot store what it reads: {state.failing}" if state.failing else None
 
     async def broker() -> str | None:
-        since_s = time.monotonic() - inbox.state.answered_at
-        return f"the broker has not answered for {since_s:.0f} s" if since_s > AWAY_AFTER_S else None
+        since_s = time.monotonic() - state.broker_answered_at
+        if state.stopped or since_s <= AWAY_AFTER_S:
+            return None
+        return f"the broker has not answered for {since_s:.0f} s"
 
-    health.add(f"{prefix}inbox store", stores)
+    health.add(f"{prefix}consumer loop", loop, live=True)
+    health.add(f"{prefix}consumer store", store)
     if needs_broker:
-        health.add(f"{prefix}inbox broker", broker)
+        health.add(f"{prefix}consumer broker", broker)
 
 
 def _silent(turned_at: float) -> str | None:

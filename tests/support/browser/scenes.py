@@ -20,7 +20,7 @@ from deploy.local.installation import new_student_id
 from schemas.events import CommandAnswered, CommandOutcome, Reason
 from services.clearance.app import FOLDERS
 from services.gateway.read_model.types import ReceivedStatus
-from services.gateway.tables.commands import ends
+from services.gateway.tables.commands import end_answered
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import Clearance
@@ -199,7 +199,7 @@ async def card_refused(stage: Stage, actor: Actor) -> None:
         answered_at=datetime.now(UTC),
     )
     async with connected(actor.gate.database) as connection, connection.transaction():
-        await ends()[CommandAnswered](connection, answer)
+        await end_answered(connection, answer)
 
 
 async def clear(stage: Stage, actor: Actor) -> None:

@@ -5,7 +5,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -22,19 +22,18 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submission.handlers import NAME as SUBMISSIONS
-from services.clearance.submission.handlers import Submissions, submission_batch_handler
+from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.subscriptions import submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
-from services.clearance.view.projector import NAME as PROJECTOR
 from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
-from services.gateway.tables.commands import ends
+from services.gateway.tables.subscriptions import gateway_router
 from services.kit.department.desk import ChangeResult, Desk
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
-from services.kit.department.service import event_handlers
+from services.kit.department.subscriptions import department_router
 from services.kit.manifests import discover, required_checks
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter, store_dead_letters
-from services.kit.messaging.handlers import dispatch
+from services.kit.messaging.dead_letters import store_dead_letters
+from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
@@ -54,13 +53,14 @@ CLEAR: Final[Mapping[str, Mapping[str, Any]]] = {
 
 @dataclass(frozen=True)
 class Receiver:
-    """One consumer group: the topics it reads, what it does with a batch, and what it calls after the commit."""
+    """One consumer group: its subscriptions, and what it calls after each commit."""
 
-    group: str
-    topics: frozenset[str]
-    apply: ApplyBatch
+    router: TransactionalRouter
     committed: Callable[[], None]
-    workers: int = 1
+
+    @property
+    def topics(self) -> frozenset[str]:
+        return frozenset(self.router.subscription.topic_names)
 
 
 @dataclass
@@ -80,10 +80,9 @@ class ServiceInProcess:
             batch = [record for record in records if record.topic in receiver.topics]
             if not batch:
                 continue
-            dead: list[DeadLetter] = []
             async with self.pool.acquire() as connection, connection.transaction():
-                await receiver.apply(connection, batch, dead)
-                await store_dead_letters(connection, receiver.group, dead)
+                dead = await receiver.router.subscription.apply(connection, batch)
+                await store_dead_letters(connection, receiver.router.group, dead)
             receiver.committed()
             self.dead_letters += [one.reason for one in dead]
 
@@ -94,10 +93,8 @@ class ServiceInProcess:
         )
         return [record_of(row["topic"], row["key"], row["value"]) for row in rows]
 
-    def subscribe(
-        self, group: str, topics: Iterable[str], apply: ApplyBatch, committed: Callable[[], None], workers: int = 1
-    ) -> None:
-        self.receivers.append(Receiver(group, frozenset(topics), apply, committed, workers))
+    def subscribe(self, router: TransactionalRouter, committed: Callable[[], None]) -> None:
+        self.receivers.append(Receiver(router, committed))
 
 
 class InProcessServices:
@@ -133,9 +130,8 @@ class InProcessServices:
             self._wire_department(name, service)
         await self._wire_clearance()
         if GATEWAY in self.services:
-            gateway, topics = self.services[GATEWAY], self.topics
-            received = [topics.submission, *(topics.answer(name) for name in DEPARTMENTS)]
-            gateway.subscribe(topics.group(GATEWAY), received, dispatch(ends()), gateway.wakeup.ring)
+            gateway = self.services[GATEWAY]
+            gateway.subscribe(gateway_router(self.topics, DEPARTMENTS), gateway.wakeup.ring)
 
     async def close(self) -> None:
         for service in self.services.values():
@@ -157,11 +153,8 @@ class InProcessServices:
         return await desk.change(student_id, lambda _: (body, RECORD_REPLACED), now=datetime.now(UTC))
 
     def _wire_department(self, name: str, service: ServiceInProcess) -> None:
-        topics = self.topics
-        desk = self.desks[name] = Desk(RULES[name], service.pool, topics, service.wakeup)
-        handlers = event_handlers(desk, topics)
-        received = [topics.case, topics.submission, topics.command]
-        service.subscribe(topics.group(name), received, dispatch(handlers), service.wakeup.ring)
+        desk = self.desks[name] = Desk(RULES[name], service.pool, self.topics, service.wakeup)
+        service.subscribe(department_router(desk, self.topics), service.wakeup.ring)
 
     async def _wire_clearance(self) -> None:
         service, topics, zone = self.clearance, self.topics, ClearanceSettings.model_construct().zone
@@ -170,18 +163,9 @@ class InProcessServices:
         async with service.pool.acquire() as connection, connection.transaction():
             await self.keyring.ensure(connection)
         submissions = self.submissions(self.keyring)
-        received = [topics.command, *(topics.attestation(name) for name in DEPARTMENTS)]
-        service.subscribe(
-            topics.group(SUBMISSIONS),
-            received,
-            submission_batch_handler(submissions, topics, self.manifests),
-            service.wakeup.ring,
-            workers=2,
-        )
+        service.subscribe(submissions_router(submissions, topics, DEPARTMENTS), service.wakeup.ring)
         self.projector = Projector(pool=service.pool, kafka=NOWHERE, topics=topics, departments=DEPARTMENTS)
-        service.subscribe(
-            topics.group(PROJECTOR), self.projector.topics, self.projector.apply, self.projector.committed, workers=2
-        )
+        service.subscribe(self.projector.router, self.projector.committed)
         self.sweeper = AttemptSweeper(service.pool, submissions, service.wakeup)
 
     def submissions(self, keyring: Keyring) -> Submissions:

@@ -167,27 +167,29 @@ class Simulation(InProcessServices, Clients):
     def _consume(self, service: ServiceInProcess, receiver: Receiver) -> None:
         """Run the service's own consumer, fed by the simulated broker."""
 
-        async def failing(connection: Connection, records: Records, dead: list[DeadLetter]) -> None:
-            await receiver.apply(connection, records, dead)
-            self.broker.fail_sometimes(FAILED_BATCHES)
+        subscription = receiver.router.subscription
+        apply = subscription.apply
 
-        consumer = TransactionalConsumer(
-            pool=service.pool,
-            kafka=NOWHERE,
-            group=receiver.group,
-            topics=receiver.topics,
-            apply=failing,
-            lanes=receiver.workers,
-            committed=receiver.committed,
-        )
+        async def failing(connection: Connection, records: Records) -> list[DeadLetter]:
+            dead = await apply(connection, records)
+            self.broker.fail_sometimes(FAILED_BATCHES)
+            return dead
+
+        with patch.object(subscription, "apply", failing):
+            consumer = TransactionalConsumer(
+                receiver.router,
+                name=receiver.router.group,
+                pool=service.pool,
+                kafka=NOWHERE,
+                after_commit=receiver.committed,
+            )
         # The consumer's poll is Kafka's; its workers and the way batches reach them are run as they are.
-        consumer._queues = [asyncio.Queue(maxsize=1) for _ in range(receiver.workers)]
-        for queue in consumer._queues:
-            self._tasks.append(asyncio.create_task(consumer._work(queue)))
+        for number, unit in enumerate(consumer.units):
+            self._run(partial(subscription.work, number, unit.run))
 
         async def feed() -> None:
             async for batch in self.broker.poll(receiver.topics):
-                await consumer._take(batch)
+                await subscription.consume_one(batch)
 
         self._run(feed)
 

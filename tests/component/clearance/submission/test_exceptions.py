@@ -114,7 +114,7 @@ async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the
     async with harness.clearance.pool.acquire() as connection:
         projecting = connection.transaction()
         await projecting.start()
-        await harness.projector.apply(connection, [status], [])
+        await harness.projector.apply(connection, [status])
         await harness.clearance.receive([answer])
         await projecting.commit()
     assert await harness.state(attempt_id) == ("accepted", "")

@@ -16,7 +16,7 @@ from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable
-from services.kit.messaging.dead_letters import DeadLetter, store_dead_letters
+from services.kit.messaging.dead_letters import store_dead_letters
 from tests.support.clearance import World, clearance_world, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -54,9 +54,7 @@ def record(world: World, who: str, offset: int, said: StatusChanged | bytes | No
 async def consume(world: World, projector: Projector, *records: ConsumerRecord) -> None:
     """What the inbox does with a batch."""
     async with world.pool.acquire() as connection, connection.transaction():
-        parked: list[DeadLetter] = []
-        await projector.apply(connection, records, parked)
-        await store_dead_letters(connection, projector.group, parked)
+        await store_dead_letters(connection, projector.group, await projector.apply(connection, records))
 
 
 async def letter_ids(world: World) -> list[int]:
@@ -168,9 +166,8 @@ async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
     (letter,) = await letter_ids(world)
     async with world.pool.acquire() as connection, connection.transaction():
-        parked: list[DeadLetter] = []
-        await projector.apply(connection, [record(world, who, 3, b"[]")], parked)
-        await store_dead_letters(connection, projector.group, parked)
+        dead_letters = await projector.apply(connection, [record(world, who, 3, b"[]")])
+        await store_dead_letters(connection, projector.group, dead_letters)
         discarding = asyncio.create_task(discard(world, letter, readers))
         await asyncio.sleep(0.2)
         assert not discarding.done()

@@ -24,6 +24,7 @@ from services.clearance.view.projector import Projector
 from services.clearance.view.view_store import view_hash
 from services.kit.names import VIEW_CHANNEL
 from tests.support.clearance import World, clearance_world, status
+from tests.support.kafka.members import assigned
 from tests.support.waiting import eventually
 
 POISON = {
@@ -146,7 +147,7 @@ async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_o
     async with running(second):
         async with running(first):
             await eventually(
-                lambda: first.inbox.state.assigned > 0 and second.inbox.state.assigned > 0,
+                lambda: assigned(first.consumer) > 0 and assigned(second.consumer) > 0,
                 what="both to have partitions",
                 timeout_s=40,
             )
@@ -179,7 +180,7 @@ async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the
     who, trace_id, parent = student(), secrets.token_hex(16), secrets.token_hex(8)
     sampled = world.record(status(who, 1), ("traceparent", f"00-{trace_id}-{parent}-01".encode()))
     unsampled = world.record(status(student(), 1), ("traceparent", f"00-{secrets.token_hex(16)}-{parent}-00".encode()))
-    async with running(world.projector(lanes=1)):
+    async with running(world.projector(workers=1)):
         await world.publisher.send([unsampled, sampled])
         await eventually(lambda: _is(world, who, 1), what="the status")
         await eventually(lambda: any(_own(span, trace_id) for span in exporter.get_finished_spans()), what="its span")

@@ -1,7 +1,7 @@
 """What is asked: the single submission and the commands to a department."""
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,16 +12,23 @@ from schemas.events import (
     CommandAnswered,
     CommandAsked,
     CommandOutcome,
+    Message,
     Reason,
     SubmissionAccepted,
     SubmissionRefused,
     SubmitAsked,
 )
-from services.gateway.tables.commands import ends
+from services.gateway.tables.commands import end_accepted, end_answered, end_refused
 from tests.support.gateway.read_model import Clearance
 from tests.support.gateway.server import Browser, Gate
 from tests.support.gateway.visits import card_open, commands, id_of, rows
 from tests.support.samples.case_samples import NOW
+
+ENDS: Final[dict[type[Message], Any]] = {
+    CommandAnswered: end_answered,
+    SubmissionAccepted: end_accepted,
+    SubmissionRefused: end_refused,
+}
 
 
 async def posted(gate: Gate, person: Person) -> list[Any]:
@@ -157,6 +164,6 @@ async def hear(gate: Gate, event: Any) -> None:
     connection = await asyncpg.connect(gate.database)
     try:
         async with connection.transaction():
-            await ends()[type(event)](connection, event)
+            await ENDS[type(event)](connection, event)
     finally:
         await connection.close()

@@ -1,0 +1,33 @@
+"""What the gateway subscribes to: how its students' commands ended."""
+
+from collections.abc import Iterable
+
+from schemas.events import CommandAnswered, SubmissionAccepted, SubmissionRefused
+from schemas.flows import GATEWAY
+from schemas.topics import Topics
+from services.gateway.tables.commands import end_accepted, end_answered, end_refused
+from services.kit.messaging.faststream_shell import TransactionalRouter
+from services.kit.messaging.handlers import Transaction, carries
+from services.kit.settings import SESSION_TIMEOUT_S
+
+
+def gateway_router(
+    topics: Topics, departments: Iterable[str], *, session_timeout_s: float = SESSION_TIMEOUT_S
+) -> TransactionalRouter:
+    """The gateway's consumer group. Each end is applied once: an ended command stays as it ended."""
+    router = TransactionalRouter(group=topics.group(GATEWAY), session_timeout_s=session_timeout_s)
+    events = router.subscriber(topics.submission, *(topics.answer(name) for name in departments))
+
+    @events(filter=carries(CommandAnswered))
+    async def command_answered(event: CommandAnswered, connection: Transaction) -> None:
+        await end_answered(connection, event)
+
+    @events(filter=carries(SubmissionAccepted))
+    async def submission_accepted(event: SubmissionAccepted, connection: Transaction) -> None:
+        await end_accepted(connection, event)
+
+    @events(filter=carries(SubmissionRefused))
+    async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
+        await end_refused(connection, event)
+
+    return router

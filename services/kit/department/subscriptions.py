@@ -1,0 +1,44 @@
+"""What a department subscribes to: cases, the confirmation round, and its students' commands."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from schemas.events import CaseChanged, CommandAsked, SubmissionAccepted, SubmissionRefused, SubmissionRequested
+from schemas.topics import Topics
+from services.kit.department.attestation import Attestations
+from services.kit.department.desk import Desk
+from services.kit.department.student_commands import StudentCommands
+from services.kit.messaging.faststream_shell import TransactionalRouter
+from services.kit.messaging.handlers import Transaction, carries
+from services.kit.settings import SESSION_TIMEOUT_S
+
+
+def department_router(
+    desk: Desk[Any], topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S
+) -> TransactionalRouter:
+    """The department's consumer group and its event handlers."""
+    attestations, commands = Attestations(desk, topics), StudentCommands(desk, topics)
+    router = TransactionalRouter(group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s)
+    events = router.subscriber(topics.case, topics.submission, topics.command)
+
+    @events(filter=carries(CaseChanged))
+    async def case_changed(event: CaseChanged, connection: Transaction) -> None:
+        await desk.apply_case(connection, event, now=datetime.now(UTC))
+
+    @events(filter=carries(SubmissionRequested))
+    async def submission_requested(event: SubmissionRequested, connection: Transaction) -> None:
+        await attestations.requested(connection, event)
+
+    @events(filter=carries(SubmissionAccepted))
+    async def submission_accepted(event: SubmissionAccepted, connection: Transaction) -> None:
+        await attestations.accepted(connection, event)
+
+    @events(filter=carries(SubmissionRefused))
+    async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
+        await attestations.refused(connection, event)
+
+    @events(filter=carries(CommandAsked))
+    async def command_asked(event: CommandAsked, connection: Transaction) -> None:
+        await commands.asked(connection, event)
+
+    return router

@@ -1,0 +1,96 @@
+"""A limit on dead letters: a decoder broken by a deployment stops its consumer instead of emptying its topics."""
+
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.offsets import Records
+from services.kit.settings import Settings
+
+WINDOW: Final = 1000
+"""Records of a topic over which the ratio is taken."""
+
+
+class DeadLetterLimitExceeded(Exception):
+    """More records of a topic cannot be decoded than its limit allows. The text names the topic and the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterLimit:
+    """How many records of one topic may be undecodable before the consumer stops.
+
+    At most `max_ratio` of its last `WINDOW` records, and at most `max_consecutive` in a row.
+    """
+
+    max_ratio: float = 0.2
+    max_consecutive: int = 100
+
+    @classmethod
+    def of(cls, settings: Settings) -> "DeadLetterLimit":
+        """The limit an operator has set."""
+        return cls(settings.dead_letter_max_ratio, settings.dead_letter_max_consecutive)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Records of one topic, counted from the start of the process."""
+
+    count: int = 0
+    undecodable: deque[int] = field(default_factory=deque)
+    """Ordinals of the undecodable ones within the window."""
+    consecutive: int = 0
+
+    def copy(self) -> "_Tally":
+        return _Tally(self.count, deque(self.undecodable), self.consecutive)
+
+
+class DeadLetterCounter:
+    """Counts what one worker could not decode, by topic, against a limit."""
+
+    def __init__(self, limit: DeadLetterLimit) -> None:
+        self._limit = limit
+        self._tallies: dict[str, _Tally] = {}
+        self._next: dict[str, _Tally] = {}
+
+    def check(self, records: Records, stored: Sequence[DeadLetter]) -> None:
+        """Count a batch that is about to be committed, `stored` being its new dead letters.
+
+        Raises `DeadLetterLimitExceeded`. A batch checked and then not committed is not counted.
+        """
+        undecodable = {(one.record.topic, one.record.partition, one.record.offset) for one in stored if not one.decoded}
+        self._next = {topic: self._tally(topic) for topic in {record.topic for record in records}}
+        if not undecodable:
+            for topic, count in Counter(record.topic for record in records).items():
+                self._next[topic].count += count
+                self._next[topic].consecutive = 0
+            return
+        for record in records:
+            tally = self._next[record.topic]
+            tally.count += 1
+            if (record.topic, record.partition, record.offset) not in undecodable:
+                tally.consecutive = 0
+                continue
+            tally.consecutive += 1
+            tally.undecodable.append(tally.count)
+            self._refuse_too_many(record.topic, tally)
+
+    def committed(self) -> None:
+        """The batch checked last has been committed."""
+        self._tallies.update(self._next)
+
+    def _tally(self, topic: str) -> _Tally:
+        return self._tallies[topic].copy() if topic in self._tallies else _Tally()
+
+    def _refuse_too_many(self, topic: str, tally: _Tally) -> None:
+        while tally.undecodable[0] <= tally.count - WINDOW:
+            tally.undecodable.popleft()
+        if tally.consecutive > self._limit.max_consecutive:
+            raise DeadLetterLimitExceeded(
+                f"more than {self._limit.max_consecutive} consecutive records of {topic} cannot be decoded"
+            )
+        if len(tally.undecodable) > self._limit.max_ratio * WINDOW:
+            raise DeadLetterLimitExceeded(
+                f"more than {self._limit.max_ratio:.0%} of the last {WINDOW} records of {topic} cannot be decoded"
+            )

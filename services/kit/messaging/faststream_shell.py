@@ -1,0 +1,200 @@
+"""Where we go around FastStream, and why. Written against the version in `PINNED`; a test fails on another.
+
+A service declares a `TransactionalRouter` and subscribers on it as on any `KafkaRouter`. What differs below:
+
+- A batch of records is one transaction, though each goes through FastStream's pipeline by itself. FastStream has
+  batches for one handler or records for typed ones; a transaction for each record costs three to five times the
+  processor time. So `consume_one`, its seam between polling and processing, takes a batch.
+- `get_msg` is a plain `getmany`: FastStream's batch subscriber sleeps after an empty poll for as long as it polled,
+  and what arrives meanwhile waits. Records of a partition that does not yet stand at its stored position are dropped.
+- The parser touches no header: FastStream's decodes each and raises on a null or non-UTF-8 one before any handler.
+- Parser and decoder are set on the subscriber, not declared: declared ones are wrapped anew for each handler, and
+  each filter would decode the record again.
+- Nothing is acknowledged (`AckPolicy.MANUAL`): positions are the database's.
+- `max_workers` starts one consumer a worker and takes a single topic. Ours share out one consumer's partitions.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from itertools import chain
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from faststream import AckPolicy
+from faststream._internal.broker.registrator import Registrator
+from faststream._internal.endpoint.subscriber.call_item import CallsCollection
+from faststream.kafka import KafkaRouter
+from faststream.kafka.message import FAKE_CONSUMER, KafkaMessage
+from faststream.kafka.schemas import Topic
+from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubscriberSpecificationConfig
+from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
+from faststream.kafka.subscriber.usecase import DefaultSubscriber
+from faststream.message import StreamMessage
+
+from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.handlers import CONNECTION, DEAD_LETTERS, EventDecoder, RecordMiddleware, event_decoder
+from services.kit.messaging.offsets import Records, StoredPositions
+from services.kit.postgres.pool import Connection
+from services.kit.settings import SESSION_TIMEOUT_S
+
+PINNED: Final = {"faststream": "0.7.8", "aiokafka": "0.14.0"}
+_POLL_MS: Final = 1000
+
+CommitBatch = Callable[[Records], Awaitable[None]]
+
+
+class TransactionalRouter(KafkaRouter):
+    """FastStream's router for one consumer group whose batches are transactions."""
+
+    def __init__(self, *, group: str, session_timeout_s: float = SESSION_TIMEOUT_S) -> None:
+        super().__init__()
+        self.group = group
+        self._session_timeout_ms = round(session_timeout_s * 1000)
+
+    @property
+    def subscription(self) -> "TransactionalSubscriber":
+        """The router's one subscriber. Raises ValueError when there is none or several."""
+        (subscriber,) = self.subscribers
+        assert isinstance(subscriber, TransactionalSubscriber)
+        return subscriber
+
+    def subscriber(  # type: ignore[override]
+        self,
+        *topics: str,
+        batch: bool = False,
+        decoder: EventDecoder | None = None,
+        workers: int = 1,
+        max_records: int = 500,
+    ) -> "TransactionalSubscriber":
+        """Subscribe to topics; the handlers are declared with the result, as FastStream has it.
+
+        `batch`: one handler gets all raw records and returns those it could not read; else each record is decoded for
+        the handler whose filter takes it. A worker gets at most `max_records` at once and has a connection of its own;
+        partitions are shared out by number, so a partition's order is kept.
+        """
+        calls: CallsCollection[Any] = CallsCollection()
+        declared = [Topic.validate(topic) for topic in sorted(topics)]
+        subscriber = TransactionalSubscriber(
+            KafkaSubscriberConfig(
+                _outer_config=self.config,  # type: ignore[arg-type]
+                _ack_policy=AckPolicy.MANUAL,
+                topics=declared,
+                group_id=self.group,
+                connection_args=_consumer_options(self._session_timeout_ms),
+                no_reply=True,
+            ),
+            KafkaSubscriberSpecification(
+                _outer_config=self.config,  # type: ignore[arg-type]
+                calls=calls,
+                specification_config=KafkaSubscriberSpecificationConfig(
+                    topics=declared, title_=None, description_=None, include_in_schema=True
+                ),
+            ),
+            calls,
+            decoder=_raw if batch else decoder or event_decoder(),
+            batch=batch,
+            workers=workers,
+            max_records=max_records,
+        )
+        Registrator.subscriber(self, subscriber)
+        if not batch:
+            self.add_middleware(RecordMiddleware)
+        return subscriber
+
+
+class TransactionalSubscriber(DefaultSubscriber):
+    """A subscriber whose polled records are handed over as batches and processed on the transaction of each."""
+
+    def __init__(
+        self,
+        config: KafkaSubscriberConfig,
+        specification: KafkaSubscriberSpecification,
+        calls: "CallsCollection[Any]",
+        *,
+        decoder: EventDecoder,
+        batch: bool,
+        workers: int,
+        max_records: int,
+    ) -> None:
+        super().__init__(config, specification, calls)
+        self._parser, self._decoder = _untouched, decoder
+        self._batch, self._max_records = batch, max_records
+        self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
+        self._positions: StoredPositions | None = None
+        self._built = False
+
+    @property
+    def workers(self) -> int:
+        return len(self._queues)
+
+    def attach(self, positions: StoredPositions) -> None:
+        """Listen to rebalances with `positions`, and drop records of partitions it has not positioned. Before start."""
+        self._listener = self._positions = positions
+
+    async def work(self, number: int, commit: CommitBatch) -> None:
+        """Commit the batches of one worker, until cancelled. Raises what `commit` raised."""
+        while True:
+            await commit(await self._queues[number].get())
+
+    async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
+        """Run the handlers over records on the transaction open on `connection`; returns those they could not read."""
+        if not self._built:
+            # What a broker's `start` does; a replay of dead letters has no broker.
+            self._outer_config.logger._setup(self._outer_config.context)
+            self._build_fastdepends_model()
+            self._built = True
+        dead_letters: list[DeadLetter] = []
+        scope = ((CONNECTION, connection), (DEAD_LETTERS, dead_letters))
+        with self._outer_config.context.scopes(scope):
+            if self._batch:
+                response = await self.process_message(tuple(records))
+                return response.body or []
+            for record in records:
+                await self.process_message(record)
+        return dead_letters
+
+    async def start(self) -> None:
+        self._queues = [asyncio.Queue(maxsize=1) for _ in self._queues]
+        self._built = True
+        await super().start()
+
+    async def get_msg(self, consumer: AIOKafkaConsumer) -> Records:
+        polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records * self.workers)
+        positioned = self._positions.positioned if self._positions else polled.keys()
+        return tuple(chain.from_iterable(some for partition, some in polled.items() if partition in positioned))
+
+    def get_log_context(self, message: StreamMessage[Any] | None) -> dict[str, str]:
+        return self.build_log_context(None, topic=",".join(self.topic_names), group_id=self.group_id)
+
+    async def consume_one(self, msg: Records) -> None:
+        """Share a polled batch out to the workers; waits while they are behind."""
+        if self.workers == 1:
+            await self._queues[0].put(msg)
+            return
+        shares: list[list[ConsumerRecord]] = [[] for _ in self._queues]
+        for record in msg:
+            shares[record.partition % self.workers].append(record)
+        for queue, share in zip(self._queues, shares, strict=True):
+            if share:
+                await queue.put(share)
+
+
+async def _untouched(record: ConsumerRecord | Sequence[ConsumerRecord]) -> KafkaMessage:
+    # The id is nobody's: FastStream would draw a random one for each record.
+    return KafkaMessage(body=b"", raw_message=record, consumer=FAKE_CONSUMER, correlation_id="-")
+
+
+async def _raw(message: StreamMessage[Any]) -> Any:
+    return message.raw_message
+
+
+def _consumer_options(session_timeout_ms: int) -> dict[str, Any]:
+    return {
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "fetch_max_wait_ms": 20,
+        "session_timeout_ms": session_timeout_ms,
+        "heartbeat_interval_ms": session_timeout_ms // 4,
+        "rebalance_timeout_ms": 60_000,
+        "max_poll_interval_ms": 300_000,
+    }
