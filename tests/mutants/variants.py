@@ -14,8 +14,10 @@ from services.clearance.submission.handlers import Submissions
 from services.kit.audit.log import append_entry
 from services.kit.department.attestation import Attestations
 from services.kit.manifests import discover, required_checks
-from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
+from services.kit.messaging.offsets import Records
 from services.kit.messaging.outbox import append
+from services.kit.messaging.unit_of_work import UnitOfWork
 from services.kit.postgres.pool import Connection
 from tests.mutants.patch import Patch
 from tests.support.in_process.simulation import LIFE_S
@@ -174,15 +176,15 @@ def _(patch: Patch) -> None:
 
 @mutant("acknowledge on error", "a batch that failed is left behind", breaks="S8")
 def _(patch: Patch) -> None:
-    make = TransactionalConsumer.__init__
+    make = UnitOfWork.__init__
 
-    def made(self: TransactionalConsumer, *, apply: Any, **options: Any) -> None:
-        async def given_up(connection: Connection, *batch: Any) -> None:
+    def made(self: UnitOfWork, *, apply: ApplyBatch, **options: Any) -> None:
+        async def given_up(connection: Connection, records: Records) -> list[DeadLetter]:
             try:
                 async with connection.transaction():
-                    await apply(connection, *batch)
+                    return await apply(connection, records)
             except Exception:
-                return
+                return []
 
         make(self, apply=given_up, **options)
 

@@ -1,0 +1,71 @@
+"""The private names of FastStream and aiokafka that the consumer uses are there, in the versions it was written for."""
+
+import inspect
+from importlib.metadata import version
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+from faststream._internal.broker.registrator import Registrator
+from faststream._internal.endpoint.subscriber.usecase import SubscriberUsecase
+from faststream._internal.logger import LoggerState
+from faststream.kafka.subscriber.usecase import DefaultSubscriber, LogicSubscriber
+
+from services.kit.messaging.faststream_shell import PINNED, TransactionalRouter
+
+
+@pytest.mark.parametrize("package", PINNED)
+def test_the_installed_version_is_the_one_the_shell_was_written_for(package: str) -> None:
+    assert version(package) == PINNED[package], (
+        f"{package} has changed: read faststream_shell.py and aiokafka_headers.py against it, run the consumer's tests"
+        " on a real broker, then set PINNED"
+    )
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "parameters"),
+    [
+        (SubscriberUsecase, "_build_fastdepends_model", ["self"]),
+        (SubscriberUsecase, "process_message", ["self", "msg"]),
+        (LogicSubscriber, "_run_consume_loop", ["self", "consumer"]),
+        (LogicSubscriber, "get_msg", ["self", "consumer"]),
+        (LogicSubscriber, "consume_one", ["self", "msg"]),
+        (DefaultSubscriber, "get_log_context", ["self", "message"]),
+        (Registrator, "subscriber", ["self", "subscriber", "persistent"]),
+        (LoggerState, "_setup", ["self", "context"]),
+        (fetcher.PartitionRecords, "_unpack_records", ["self"]),
+        (_MemoryRecordsPy, "_cache_next", None),
+        (_DefaultRecordBatchPy, "_read_msg", None),
+    ],
+)
+def test_each_method_we_override_or_call_is_there(owner: type, name: str, parameters: list[str] | None) -> None:
+    found = getattr(owner, name)
+    if parameters is not None:
+        assert list(inspect.signature(found).parameters) == parameters
+
+
+def test_the_consume_loop_polls_by_one_method_and_hands_over_by_another() -> None:
+    source = inspect.getsource(LogicSubscriber._run_consume_loop)
+    assert "await self.get_msg(consumer)" in source
+    assert "await self.consume_one(msg)" in source
+
+
+def test_the_fetcher_takes_its_record_classes_from_the_names_that_are_patched() -> None:
+    source = inspect.getsource(fetcher)
+    assert "MemoryRecords(" in source
+    assert "PartitionRecords(" in source
+    assert issubclass(MemoryRecords, object)
+
+
+def test_a_subscriber_has_the_attributes_the_shell_sets() -> None:
+    subscriber = TransactionalRouter(group="g").subscriber("t")
+    for name in ("_parser", "_decoder", "_listener", "_outer_config", "consumer", "calls"):
+        assert hasattr(subscriber, name)
+
+
+def test_a_producer_can_be_abandoned_without_a_flush() -> None:
+    source = inspect.getsource(AIOKafkaProducer)
+    assert "self._sender = " in source
+    assert "self._closed" in source
