@@ -1,0 +1,41 @@
+"""The JSON API and the page say the same of a case: two presenters of one progress."""
+
+import pytest
+
+from services.gateway.case.present import present
+from services.gateway.case.progress import case_progress
+from services.gateway.case.wording import ViewContext
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.types import StudentSnapshot
+from services.gateway.routes.student_answers import case_answer
+from services.kit.message_format import LANGUAGES, Language
+from tests.support.samples import case_samples
+from tests.support.samples.case_samples import NOW, site
+
+SNAPSHOTS = {
+    "clear": case_samples.clear(),
+    "nearly": case_samples.nearly(),
+    "blocked": case_samples.blocked(),
+    "card open": case_samples.card_open(),
+    "waiting": case_samples.waiting(),
+    "completed": case_samples.completed(),
+}
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("snapshot", SNAPSHOTS.values(), ids=SNAPSHOTS)
+def test_json_and_page_agree_on_every_check_and_on_the_submission(
+    snapshot: StudentSnapshot, language: Language
+) -> None:
+    assert snapshot.case is not None
+    context = ViewContext(site(), catalogue(language), NOW)
+    progress = case_progress(snapshot, (), site(), NOW)
+    page, answer = present(context, progress), case_answer(context, snapshot.case, progress)
+    shown = [line for group in page.groups for line in group.lines]
+    assert [(one.title, one.state, one.todo) for one in answer.checks] == [
+        (line.title, line.state, line.todo) for line in shown
+    ]
+    offered = [line.command.name if line.command and line.command.offered else None for line in shown]
+    assert [one.command for one in answer.checks] == offered
+    assert answer.summary == page.summary.sentence
+    assert answer.submission.state == page.submit.state
