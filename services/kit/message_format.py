@@ -28,7 +28,7 @@ def fill(template: str, parameters: Mapping[str, object], language: Language) ->
         value = parameters.get(name, "…")
         return str(value) if forms is None else _form(forms, value, language)
 
-    return _PLACEHOLDER.sub(value_of, template)
+    return _PLACEHOLDER.sub(value_of, template) if "{" in template else template
 
 
 def placeholders(template: str) -> frozenset[str]:
