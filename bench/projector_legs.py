@@ -73,7 +73,7 @@ def _prepared(said: Sequence[Said]) -> Prepared:
 async def limit(where: Ground, lanes: Sequence[Sequence[Prepared]]) -> Leg:
     """The statement alone, a transaction a batch, on as many connections; in events that the rows stand for."""
     done = [0]
-    statement = view_store.STATUSES.format(table=view_store.VIEW)
+    statement = view_store.UPSERT_STATUSES.format(table=view_store.VIEW)
     connections = [await asyncpg.connect(where.dsn) for _ in lanes]
 
     async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Prepared]) -> None:

@@ -12,7 +12,8 @@ from schemas.flows import CLEARANCE
 from services.clearance.app import projector_of, replay_handlers
 from services.clearance.settings import ClearanceSettings
 from services.clearance.view.projector import NAME, status_topics
-from services.clearance.view.rebuild import RebuildFailed, rebuild
+from services.clearance.view.rebuild import rebuild
+from services.clearance.view.refold import RebuildFailed
 from services.kit.manifests import discover
 from services.kit.messaging.dead_letter_cli import Letters, letters_in
 from services.kit.settings import load

@@ -1,4 +1,4 @@
-"""The operator's routes: dead letters, page by page. Ids of dead letters are numbers and name nobody."""
+"""Operator routes: inspect, replay and discard dead letters."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -14,7 +14,7 @@ from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable, StoredDeadLetter
 from services.kit.names import OPERATOR
 
-LetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+DeadLetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class DeadLetterPage(BaseModel):
@@ -24,8 +24,8 @@ class DeadLetterPage(BaseModel):
     next_after: int | None
 
 
-class Opened(BaseModel):
-    """What a parked record held, as text; bytes that are no text are shown as U+FFFD."""
+class DeadLetterDetail(BaseModel):
+    """The record as text; bytes that are not UTF-8 appear as U+FFFD."""
 
     letter: StoredDeadLetter
     key: str | None
@@ -33,14 +33,14 @@ class Opened(BaseModel):
     headers: dict[str, str | None]
 
 
-class Why(BaseModel):
+class DiscardReason(BaseModel):
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     why: Line
 
 
 def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHandler]) -> APIRouter:
-    """Look at, replay and discard dead letters, for credentials with the role `operator`."""
+    """`readers` maps each consumer group to its replay handler. Role `operator`."""
     router = APIRouter(
         prefix="/dead-letters",
         tags=["dead letters"],
@@ -49,8 +49,8 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     operator = require(OPERATOR)
     Operator = Annotated[Principal, Depends(operator)]
 
-    @router.get("", summary="Records that could not be read", dependencies=[Depends(operator)])
-    async def listed(
+    @router.get("", summary="List dead letters", dependencies=[Depends(operator)])
+    async def list_dead_letters(
         state: Literal["open", "ended"] = "open",
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=dead_letter_replay.MOST_A_PAGE)] = 50,
@@ -61,31 +61,37 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
             )
         return DeadLetterPage(letters=letters, next_after=following)
 
-    @router.get("/{letter_id}", summary="One of them with what it held", dependencies=[Depends(operator)])
-    async def shown(letter_id: LetterId) -> Opened:
+    @router.get("/{dead_letter_id}", summary="Read one dead letter and its record", dependencies=[Depends(operator)])
+    async def show(dead_letter_id: DeadLetterId) -> DeadLetterDetail:
         async with pool.acquire() as connection:
-            content = await dead_letter_replay.show(connection, letter_id)
+            content = await dead_letter_replay.show(connection, dead_letter_id)
         if content is None:
             raise _not_open(404)
         headers = {name: _text(value) for name, value in content.headers}
-        return Opened(letter=content.letter, key=_text(content.key), value=_text(content.value), headers=headers)
+        return DeadLetterDetail(
+            letter=content.letter, key=_text(content.key), value=_text(content.value), headers=headers
+        )
 
-    @router.post("/{letter_id}/replay", summary="Read it again with the code of today", status_code=204)
-    async def replay(letter_id: LetterId, principal: Operator) -> None:
+    @router.post("/{dead_letter_id}/replay", summary="Replay a dead letter with the running code", status_code=204)
+    async def replay(dead_letter_id: DeadLetterId, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await dead_letter_replay.replay(connection, letter_id, readers, by=principal.name)
+                await dead_letter_replay.replay(connection, dead_letter_id, readers, by=principal.name)
         except DeadLetterClosed:
             raise _not_open(409) from None
         except StillUnreadable as still:
-            detail = f"{still}. Deploy code that reads it, or discard it with a reason."
-            raise Problem(409, "still-unreadable", title="It still cannot be read", detail=detail) from None
+            detail = f"{still}. Deploy code that can read it, or discard it with a reason."
+            raise Problem(409, "still-unreadable", title="The record is still unreadable", detail=detail) from None
 
-    @router.post("/{letter_id}/discard", summary="Put it away: it hides nothing any more", status_code=204)
-    async def discard(letter_id: LetterId, body: Why, principal: Operator) -> None:
+    @router.post(
+        "/{dead_letter_id}/discard",
+        summary="Discard a dead letter: it no longer hides anything",
+        status_code=204,
+    )
+    async def discard(dead_letter_id: DeadLetterId, body: DiscardReason, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await dead_letter_replay.discard(connection, letter_id, readers, by=principal.name, why=body.why)
+                await dead_letter_replay.discard(connection, dead_letter_id, readers, by=principal.name, why=body.why)
         except DeadLetterClosed:
             raise _not_open(409) from None
 

@@ -1,4 +1,4 @@
-"""The command line of the forms: their keys, and the check of a form without any service running."""
+"""Command line of receipts: signing keys, and verification of a form without a running service."""
 
 import asyncio
 import json
@@ -22,25 +22,25 @@ MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 _FORM: Final = re.compile(
     rb"LXF1:[0-9A-Z $%*+\-./:]+(?<! )|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}(?![A-Za-z0-9_-])"
 )
-keys = typer.Typer(help="The keys forms are signed with.", no_args_is_help=True)
+keys = typer.Typer(help="Signing keys of forms.", no_args_is_help=True)
 
 
 @keys.command("list")
 def list_keys() -> None:
-    """Every key, oldest first: when it was made, whether it signs, and whether its private part is on this machine."""
+    """List keys, oldest first: creation time, state, and whether the private part is on this machine."""
 
     async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
-        for one in await keyring.listed(connection):
-            state = "revoked" if one.revoked_at else "verifies" if one.retired_at else "signs"
-            file = "" if one.has_file else "  (no private file here)"
-            typer.echo(f"{one.kid}  {one.created_at:%Y-%m-%d %H:%M:%S}  {state}{file}")
+        for key in await keyring.list_keys(connection):
+            state = "revoked" if key.revoked_at else "verifies" if key.retired_at else "signs"
+            file = "" if key.has_file else "  (no private file here)"
+            typer.echo(f"{key.kid}  {key.created_at:%Y-%m-%d %H:%M:%S}  {state}{file}")
 
     _with_keyring(work)
 
 
 @keys.command("rotate")
 def rotate_key() -> None:
-    """Sign with a new key from now on. Forms signed before keep verifying."""
+    """Sign with a new key from now on. Older forms still verify."""
 
     async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
         typer.echo(f"{await keyring.rotate(connection, actor=command_line_actor())} signs from now on")
@@ -50,11 +50,11 @@ def rotate_key() -> None:
 
 @keys.command("revoke")
 def revoke_key(kid: str) -> None:
-    """Take a retired key off the list, because its private part leaked: no form it signed verifies any more."""
+    """Revoke a retired key whose private part leaked: forms signed with it no longer verify."""
 
     async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
         if not await keyring.revoke(connection, kid, actor=command_line_actor()):
-            typer.echo("There is no such retired key: rotate first, then revoke the one before.", err=True)
+            typer.echo("There is no such retired key. Rotate first, then revoke the previous key.", err=True)
             raise typer.Exit(1)
         typer.echo(f"{kid} is revoked")
 
@@ -63,7 +63,7 @@ def revoke_key(kid: str) -> None:
 
 @keys.command("export")
 def export_keys() -> None:
-    """The public keys as a JWK set, for `verify --jwks` on a machine without the database."""
+    """Print the public keys as a JWK set, for `verify --jwks` on a machine without the database."""
 
     async def work(connection: "asyncpg.Connection[Any]", _: Keyring) -> None:
         typer.echo(json.dumps(await jwk_set(connection), indent=2))
@@ -72,13 +72,13 @@ def export_keys() -> None:
 
 
 def verify_form(
-    file: Annotated[Path | None, typer.Argument(help="A file that holds one form: its receipt or its QR text.")] = None,
+    file: Annotated[Path | None, typer.Argument(help="A file with one form: its receipt or its QR text.")] = None,
     text: Annotated[str | None, typer.Option(help="The receipt or the QR text itself.")] = None,
-    jwks: Annotated[Path | None, typer.Option(help="A JWK set; without it the database is asked.")] = None,
+    jwks: Annotated[Path | None, typer.Option(help="A JWK set; the database's by default.")] = None,
 ) -> None:
-    """Say whether a form is genuine, and what was signed. Ends with 1 for a forged one."""
+    """Verify a form and print what was signed. Exits with 1 if it is not genuine."""
     if (file is None) is (text is None):
-        raise typer.BadParameter("give a file, or --text")
+        raise typer.BadParameter("give either a file or --text")
     try:
         form = verify_text(text if text is not None else form_in(_bytes_of(file)), _public_keys(jwks))
     except InvalidSignature as forged:
@@ -89,7 +89,7 @@ def verify_form(
 
 
 def form_in(content: bytes) -> str:
-    """The one receipt or QR text in a file's bytes. Raises `Forged` when there is none, or more than one."""
+    """The one receipt or QR text in a file's bytes. Raises `InvalidSignature` if there is none or more than one."""
     found = set(_FORM.findall(content))
     if len(found) != 1:
         raise InvalidSignature(

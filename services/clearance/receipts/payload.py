@@ -34,7 +34,7 @@ _STUDENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signed form. `qr_text` is None in the rare case that even digests do not fit a QR code."""
+    """A signed form. `qr_text` is None if even digests do not fit a QR code, which is rare."""
 
     text: str
     qr_text: str | None
@@ -49,7 +49,7 @@ def form_payload(
     student: Student,
     answers: Mapping[str, AttestationGiven],
 ) -> dict[str, Any]:
-    """What is signed. `answers` are the departments' clear attestations by department."""
+    """The payload to sign. `answers` are the clear attestations by department."""
     return {
         "v": FORMAT,
         "form": form_number,
@@ -81,7 +81,7 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
 
 
 def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
-    """The receipt over `payload`, or over the fullest form of it that fits a QR code."""
+    """The receipt of `payload`, its facts shortened only as far as a QR code needs."""
     text = ""
     for spell in SPELLINGS:
         text = sign(_with_facts(payload, spell), key, kid)

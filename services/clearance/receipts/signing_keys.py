@@ -1,7 +1,7 @@
-"""The keys forms are signed with: private parts as files of one folder, public parts in the database.
+"""Signing keys of forms: private parts are files in one folder, public parts rows of the database.
 
-Exactly one key signs. A retired one keeps verifying the forms it signed; a revoked one (its file leaked) verifies no
-more. The id of a key is the beginning of its RFC 7638 thumbprint.
+Exactly one key signs. A retired key still verifies; a revoked one (its file leaked) does not. The id of a key (`kid`)
+is the beginning of its RFC 7638 thumbprint.
 """
 
 import json
@@ -26,12 +26,12 @@ _SIGNS: Final = "SELECT kid FROM signing_key WHERE retired_at IS NULL"
 
 
 class KeyMissing(RuntimeError):
-    """The private part of the key that signs is not in this machine's folder. The text says which."""
+    """The private part of the key that signs is not in the folder. The text names the key."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """One key, without its private part."""
+    """A key without its private part. `has_file`: the private part is in the folder."""
 
     kid: str
     created_at: datetime
@@ -41,35 +41,35 @@ class KeyInfo:
 
 
 class Keyring:
-    """The folder of private keys, and the table of public ones. The methods take part in the caller's transaction."""
+    """The folder of private keys and the table of public ones. Methods take part in the caller's transaction."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._read: dict[str, OKPKey] = {}
+        self._loaded: dict[str, OKPKey] = {}
 
     async def signer(self, connection: Connection) -> tuple[str, OKPKey]:
-        """The key that signs and its id. Raises `KeyMissing`."""
+        """The kid and the key that signs. Raises `KeyMissing`."""
         kid = await connection.fetchval(_SIGNS)
         if kid is None:
             raise KeyMissing("there is no signing key: make one with `python -m services.clearance keys rotate`")
-        if kid not in self._read:
-            self._read[kid] = self._load(kid)
-        return kid, self._read[kid]
+        if kid not in self._loaded:
+            self._loaded[kid] = self._load(kid)
+        return kid, self._loaded[kid]
 
     async def ensure(self, connection: Connection) -> str:
-        """The id of the key that signs, made now when there never was one."""
+        """The kid of the key that signs; the first one is made now."""
         await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         kid = await connection.fetchval(_SIGNS)
         return kid or await self._add(connection, actor=source_of(CLEARANCE))
 
     async def rotate(self, connection: Connection, *, actor: str) -> str:
-        """A new key signs from now on; its id. The one before keeps verifying."""
+        """Make a new key that signs from now on; returns its kid. The one before still verifies."""
         await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         await connection.execute("UPDATE signing_key SET retired_at = clock_timestamp() WHERE retired_at IS NULL")
         return await self._add(connection, actor=actor)
 
     async def revoke(self, connection: Connection, kid: str, *, actor: str) -> bool:
-        """Take a retired key off the list: its forms verify no more. False when there is no such retired key."""
+        """Revoke a retired key: its forms no longer verify. False if there is no such retired key."""
         revoked = await connection.fetchval(
             """
             UPDATE signing_key SET revoked_at = clock_timestamp()
@@ -81,7 +81,7 @@ class Keyring:
             await append_entry(connection, actor=actor, act="key.revoke", outcome="revoked", details={"kid": kid})
         return bool(revoked)
 
-    async def listed(self, connection: Connection) -> list[KeyInfo]:
+    async def list_keys(self, connection: Connection) -> list[KeyInfo]:
         rows = await connection.fetch(
             "SELECT kid, created_at, retired_at, revoked_at FROM signing_key ORDER BY created_at"
         )
@@ -90,7 +90,7 @@ class Keyring:
     async def _add(self, connection: Connection, *, actor: str) -> str:
         key = OKPKey.generate_key(ALGORITHM)
         kid = key.thumbprint()[:KID_CHARACTERS]
-        # The file first: a key that is listed and cannot sign would stop every submission.
+        # The file first: a listed key without a file would stop every submission.
         write_private(self._path(kid), json.dumps({**key.as_dict(private=True), "kid": kid}))
         await connection.execute(
             "INSERT INTO signing_key (kid, public_jwk) VALUES ($1, $2)", kid, json.dumps(public_jwk(kid, key))
@@ -109,11 +109,11 @@ class Keyring:
 
 
 def public_jwk(kid: str, key: OKPKey) -> dict[str, Any]:
-    """The public part as a JWK set publishes it (RFC 7517, RFC 8037)."""
+    """The public part as a JWK (RFC 7517, RFC 8037)."""
     return {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM}
 
 
 async def jwk_set(connection: Connection) -> dict[str, Sequence[Any]]:
-    """The public keys that verify, as a JWK set."""
+    """The JWK set of the keys that verify."""
     rows = await connection.fetch("SELECT public_jwk FROM signing_key WHERE revoked_at IS NULL ORDER BY created_at")
     return {"keys": [json.loads(row["public_jwk"]) for row in rows]}

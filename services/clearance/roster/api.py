@@ -1,4 +1,4 @@
-"""The graduate school's desk: who is leaving. A student id is always in the body: URLs end up in logs."""
+"""The roster API of the graduate school. A student id is always in the body, because URLs end up in logs."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import CaseState
-from services.clearance.roster import case_store as cases_in_database
+from services.clearance.roster import case_store
 from services.clearance.roster.case_store import Roster, RosterResult
 from services.clearance.roster.cases import HEADINGS, Case, Student
 from services.kit.audit import log
@@ -23,8 +23,6 @@ from services.kit.postgres.pool import Connection
 
 
 class CaseAnswer(BaseModel):
-    """A student's case as the clearance holds it."""
-
     model_config = ConfigDict(frozen=True)
 
     state: CaseState
@@ -34,8 +32,8 @@ class CaseAnswer(BaseModel):
     student: Student
 
 
-def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Wakeup) -> APIRouter:
-    """Cases, one at a time, for credentials with the role `roster`."""
+def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> APIRouter:
+    """Routes for one case at a time; role `roster`."""
     staff = require(ROSTER)
     Staff = Annotated[Principal, Depends(staff)]
     router = APIRouter(
@@ -44,38 +42,38 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", bell: Wakeup) -> AP
         responses=problem_responses(401, 403, 404, 422, 503),
     )
 
-    @router.put("/cases", summary="Put a student on the roster, or correct their data", operation_id="put-case")
+    @router.put("/cases", summary="Put a student on the roster or correct their data", operation_id="put-case")
     async def put(student: Student, principal: Staff) -> CaseAnswer:
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.put(connection, student, now=datetime.now(UTC))
-            await _record(connection, principal, "roster.put", changed)
-        bell.ring()
+            await _audit(connection, principal, "roster.put", changed)
+        wakeup.ring()
         return _answer(changed.case, changed.outcome)
 
     @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
     async def withdraw(body: StudentQuery, principal: Staff) -> CaseAnswer:
-        """The case is closed and stays readable. A completed case stays completed. Put again, it is opened again."""
+        """Closes the case, which stays readable; `PUT` opens it again. A completed case stays completed."""
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.withdraw(connection, body.student_id, now=datetime.now(UTC))
             if changed is not None:
-                await _record(connection, principal, "roster.withdraw", changed)
+                await _audit(connection, principal, "roster.withdraw", changed)
         if changed is None:
-            raise _unknown()
-        bell.ring()
+            raise _unknown_student()
+        wakeup.ring()
         return _answer(changed.case, changed.outcome)
 
-    @router.post("/cases/query", summary="Look at a student's case", operation_id="query-case")
+    @router.post("/cases/query", summary="Read a student's case", operation_id="query-case")
     async def query(body: StudentQuery) -> CaseAnswer:
         async with pool.acquire() as connection:
-            case = await cases_in_database.find(connection, body.student_id)
+            case = await case_store.find(connection, body.student_id)
         if case is None:
-            raise _unknown()
+            raise _unknown_student()
         return _answer(case, "unchanged")
 
     return router
 
 
-async def _record(connection: Connection, principal: Principal, act: str, changed: RosterResult) -> None:
+async def _audit(connection: Connection, principal: Principal, act: str, changed: RosterResult) -> None:
     student = changed.case.student
     details = {"version": changed.case.version, "state": changed.case.state.value}
     await log.append_entry(
@@ -89,7 +87,7 @@ async def _record(connection: Connection, principal: Principal, act: str, change
 
 
 def roster_import(roster: Roster, *, after_commit: Callable[[], None]) -> ImportSpec[Student]:
-    """The bulk import of a roster: each row is one `PUT /cases`."""
+    """Bulk import of a roster: each row is one `PUT /cases`."""
     return ImportSpec(
         kind="roster",
         row=Student,
@@ -106,7 +104,7 @@ def _answer(case: Case, outcome: Outcome) -> CaseAnswer:
     )
 
 
-def _unknown() -> Problem:
+def _unknown_student() -> Problem:
     remedy = "Check the number, or put the student on the roster with PUT /cases."
     error = FieldProblem(field="/student_id", problem="No case has this student number.", remedy=remedy)
     return Problem(404, "unknown-student", title="There is no such case", detail=remedy, errors=[error])

@@ -1,4 +1,4 @@
-"""Cases in PostgreSQL: lock the student's row, one pure call, store and announce, in the caller's transaction."""
+"""Cases in PostgreSQL: lock the student's row, decide purely, store, publish, all in the caller's transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,17 +20,17 @@ _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "studen
 
 @dataclass(frozen=True, slots=True)
 class RosterResult:
-    """The case as it is now, and whether this made it so."""
+    """The case, and whether this call changed it."""
 
     case: Case
     outcome: Outcome
 
 
 class Roster:
-    """The roster's words become cases. Every method takes part in the transaction open on `connection`.
+    """Opens and closes cases. Every method takes part in the transaction open on `connection`.
 
-    `topic` is where cases are announced, `served` the leave categories that use the service, `zone` decides what day
-    a case is opened on.
+    `topic` is the case topic, `served` are the leave categories that use the service, `zone` decides the day a case
+    is opened on.
     """
 
     def __init__(self, *, topic: str, served: frozenset[str], zone: ZoneInfo) -> None:
@@ -39,7 +39,7 @@ class Roster:
         self._zone = zone
 
     async def put(self, connection: Connection, student: Student, *, now: datetime) -> RosterResult:
-        """The student is on the roster, with these data. Saying it again changes nothing."""
+        """Put the student on the roster with these data. Idempotent."""
         today = now.astimezone(self._zone).date()
 
         def decide(previous: Case | None) -> Case:
@@ -48,50 +48,47 @@ class Roster:
         previous = await lock(connection, student.student_id)
         fresh = decide(None)
         if previous is None and await _insert(connection, fresh, now):
-            return await self._announced(connection, None, fresh, now)
-        # Somebody else inserted it between the two statements: then it is theirs that is changed.
+            return await self._publish(connection, None, fresh, now)
+        # Inserted by another transaction between the two statements: that row is changed.
         previous = previous or await lock(connection, student.student_id)
         assert previous is not None
         return await self.store(connection, previous, decide(previous), now=now)
 
     async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> RosterResult | None:
-        """The student was taken off the roster. None when there never was such a case."""
+        """Take the student off the roster. None if there is no case."""
         previous = await lock(connection, student_id)
         if previous is None:
             return None
         return await self.store(connection, previous, cases.withdrawn(previous), now=now)
 
     async def apply_row(self, connection: Connection, student: Student, now: datetime) -> Outcome:
-        """One row of a roster file, as the bulk import applies it."""
+        """`put` as the bulk import calls it."""
         return (await self.put(connection, student, now=now)).outcome
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
-        """Store `case` over `previous`, which is locked, and announce a new state."""
+        """Store `case` over the locked `previous`, and publish it if its version is new."""
         if case == previous:
             return RosterResult(case, "unchanged")
         await connection.execute(_UPDATE, *_values(case, now))
-        return await self._announced(connection, previous, case, now)
+        return await self._publish(connection, previous, case, now)
 
-    async def _announced(
-        self, connection: Connection, previous: Case | None, case: Case, now: datetime
-    ) -> RosterResult:
+    async def _publish(self, connection: Connection, previous: Case | None, case: Case, now: datetime) -> RosterResult:
         event = cases.case_changed(previous, case, now=now)
         if event is not None:
             await outbox.append(
                 connection, topic=self._topic, key=event.student_id, event=event, source=SOURCE, now=now
             )
-        # The page shows the student's data too, so a change of them is one of the view.
+        # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
         return RosterResult(case, "applied")
 
 
 async def find(connection: Connection, student_id: str) -> Case | None:
-    """The student's case as it is."""
     return await _read(connection, student_id, "")
 
 
 async def lock(connection: Connection, student_id: str) -> Case | None:
-    """The student's case, locked for this transaction: whatever decides on a student takes this lock first."""
+    """The case, locked for this transaction. Every decision about a student takes this lock first."""
     return await _read(connection, student_id, "FOR UPDATE")
 
 
@@ -104,7 +101,7 @@ async def _read(connection: Connection, student_id: str, locking: str) -> Case |
     if row is None:
         return None
     fields = {name: row[name] for name in ("student_id", *_COLUMNS)}
-    # Built without validation: what is stored was validated by the rules of its day.
+    # Not validated again: stored data was valid by the rules of its day.
     return Case(Student.model_construct(**fields), row["version"], CaseState(row["state"]), row["opened_on"])
 
 
@@ -119,6 +116,6 @@ def _values(case: Case, now: datetime) -> tuple[object, ...]:
 
 
 _ALL: Final = ("student_id", "version", "state", "opened_on", "changed_at", *_COLUMNS)
-_PLACES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
-_INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_PLACES)}) ON CONFLICT DO NOTHING"
-_UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_PLACES[1:])}) WHERE student_id = $1"
+_VALUES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
+_INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_VALUES)}) ON CONFLICT DO NOTHING"
+_UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_VALUES[1:])}) WHERE student_id = $1"

@@ -1,6 +1,6 @@
-"""Who is leaving: one case a student, from what the roster says. Pure.
+"""Cases: one for each student, from the roster. Pure.
 
-A case has a number that counts its states, as every word in the system: a change of the student's name is not one.
+`version` counts the states of a case, as it does for every published state: a new name of the student is not one.
 """
 
 from collections.abc import Container
@@ -26,11 +26,11 @@ HEADINGS: Final[dict[str, str]] = {
     "离校类别": "leave_category",
     "届别": "cohort",
 }
-"""Chinese column headings of a roster and the fields they name."""
+"""Column headings of a roster file → fields."""
 
 
 class Student(OperationBody):
-    """One line of the roster, over HTTP or as a row of a file."""
+    """One student on the roster: an HTTP body or a row of a file."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -63,7 +63,7 @@ class Student(OperationBody):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A student's case. `opened_on` is the day it was opened last, in the university's time zone."""
+    """`opened_on` is the day it was last opened, in the university's time zone."""
 
     student: Student
     version: int
@@ -72,9 +72,9 @@ class Case:
 
 
 def listed(previous: Case | None, student: Student, *, served: Container[str], today: date) -> Case:
-    """The case of a student who is on the roster. `served` are the leave categories that use the service.
+    """The case of a student on the roster. `served` are the leave categories that use the service.
 
-    A completed case stays completed whatever the roster says later: the submission was accepted.
+    A completed case stays completed: the submission was accepted.
     """
     state = CaseState.OPEN if student.leave_category in served else CaseState.NOT_SERVED
     if previous is None:
@@ -86,17 +86,17 @@ def listed(previous: Case | None, student: Student, *, served: Container[str], t
 
 
 def withdrawn(previous: Case) -> Case:
-    """The case of a student who was taken off the roster: closed, and still there. A completed one stays."""
+    """The case of a student taken off the roster: closed, unless it is completed."""
     return previous if previous.state is CaseState.COMPLETED else with_state(previous, CaseState.CLOSED)
 
 
 def with_state(case: Case, state: CaseState) -> Case:
-    """The case in another state, with the next number; the same case when it is in that state."""
+    """The case in `state` with the next version; the same object if it is in that state."""
     return case if case.state is state else replace(case, state=state, version=case.version + 1)
 
 
 def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
-    """What the departments are told, or None when only the student's data changed."""
+    """The event of a new state; None if only the student's data changed."""
     if previous is not None and previous.version == case.version:
         return None
     return CaseChanged(student_id=case.student.student_id, version=case.version, state=case.state, occurred_at=now)

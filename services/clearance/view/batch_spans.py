@@ -1,7 +1,7 @@
-"""The spans of a batch: one for the batch, and one in each sampled message's own trace, all ended at the commit.
+"""Spans of a batch: one for the batch, and one in the trace of each sampled record, all ended at the commit.
 
-A batch has no one parent, so it links to the messages; and because few trace pages show links, the message's own
-trace gets a span of its own that ends when the view shows it.
+A batch has no single parent, so it links to the records; since few trace viewers show links, each record's own trace
+gets a span too, which ends when the view shows it.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,33 +16,31 @@ from services.kit.observability.telemetry import remote_context
 
 MAX_LINKS: Final = 32
 MAX_RECORD_SPANS: Final = 256
-"""Messages of one batch that get a span of their own: a backlog must not drown the collector."""
+"""Records of one batch with a span of their own: a backlog must not flood the collector."""
 _tracer = trace.get_tracer("lixiao.projector")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSpans:
     batch: Span
-    own: tuple[Span, ...]
+    records: tuple[Span, ...]
 
     def count(self, **counts: int) -> None:
-        """Numbers of the batch, as attributes."""
         for name, value in counts.items():
             self.batch.set_attribute(f"lixiao.batch.{name}", value)
 
     def fail(self, kind: str) -> None:
-        """The batch was not committed and will be taken again. Only the error's kind: its text may hold anything."""
-        for span in (*self.own, self.batch):
+        """The batch will be retried. `kind` is the error's type: its text may hold personal data."""
+        for span in (*self.records, self.batch):
             span.set_status(Status(StatusCode.ERROR, kind))
         self.end()
 
     def end(self) -> None:
-        for span in (*self.own, self.batch):
+        for span in (*self.records, self.batch):
             span.end()
 
 
 def start_spans(records: Sequence[ConsumerRecord]) -> BatchSpans:
-    """Start the spans of a batch, from the moment it is taken up."""
     contexts = [
         (record, context) for record, traceparent in _sampled(records) if (context := remote_context(traceparent))
     ]
@@ -53,7 +51,7 @@ def start_spans(records: Sequence[ConsumerRecord]) -> BatchSpans:
         links=links,
         attributes={"messaging.system": "kafka", "messaging.batch.message_count": len(records)},
     )
-    own = tuple(
+    spans = tuple(
         _tracer.start_span(
             f"process {record.topic}",
             context=context,
@@ -67,7 +65,7 @@ def start_spans(records: Sequence[ConsumerRecord]) -> BatchSpans:
         )
         for record, context in contexts
     )
-    return BatchSpans(batch, own)
+    return BatchSpans(batch, spans)
 
 
 def _sampled(records: Sequence[ConsumerRecord]) -> Iterable[tuple[ConsumerRecord, str]]:

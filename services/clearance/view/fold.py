@@ -1,7 +1,7 @@
-"""The view, purely: what a batch of records says about each student and department, and how two sayings merge.
+"""The fold: a batch of records becomes one row for each student and department, and two rows merge. Pure.
 
-`merge` is a join: the order, grouping and repetition of records change nothing, so replay from zero ends at the same
-row as the live view. The table's statements in store.py do the same merge against what is stored.
+`merge` is a join: order, grouping and repetition of records do not matter, so a replay from zero ends at the same rows
+as the live view. The statements of view_store.py do the same merge against stored rows.
 """
 
 import re
@@ -20,11 +20,11 @@ from schemas.types import STUDENT_ID_PATTERN
 _STATUS: Final = TYPE_OF[StatusChanged]
 _STUDENT_ID: Final = re.compile(STUDENT_ID_PATTERN[1:-1])
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""`occurred_at` of a row that holds no status yet."""
+"""`occurred_at` of a row without a status."""
 
 
 class Incoming(Protocol):
-    """A record as Kafka's client hands it over."""
+    """What is read of a Kafka record."""
 
     @property
     def topic(self) -> str: ...
@@ -42,14 +42,14 @@ class Incoming(Protocol):
 
 R = TypeVar("R", bound=Incoming)
 Key = tuple[str, str]
-"""(student_id, department): the order rows are written in, so that two writers cannot deadlock."""
+"""(student_id, department). Rows are written in this order, so that two writers cannot deadlock."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """What is known of one student and department. `version` 0 with no `status`: only unreadable records so far.
+    """The newest status of one student and department. `version` 0 without a `status`: only unreadable records so far.
 
-    `offset` is where `status` was said last, `unreadable_offset` the newest record that could not be read (-1: none).
-    `disputed`: this version was said twice with different content, so nobody knows which is true.
+    `offset` is the last record of `status`, `unreadable_offset` the newest unreadable record (-1: none).
+    `disputed`: this version was published twice with different content, and which one holds is unknown.
     """
 
     student_id: str
@@ -68,12 +68,12 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def readable(self) -> bool:
-        """An unreadable record hides the status until a readable one is heard behind it."""
+        """An unreadable record hides the status until a readable one follows it."""
         return not self.disputed and self.unreadable_offset < self.offset
 
 
 def merge(a: Row, b: Row) -> Row:
-    """Both sayings about one student and department as one. Commutative, associative, idempotent."""
+    """Two rows with the same key as one. Commutative, associative, idempotent."""
     newer, older = (a, b) if _rank(a) >= _rank(b) else (b, a)
     disputed = newer.disputed or (a.version == b.version and (older.disputed or a.status != b.status))
     unreadable_offset = max(a.unreadable_offset, b.unreadable_offset)
@@ -88,7 +88,7 @@ def _rank(row: Row) -> tuple[int, int, str, int]:
 
 @dataclass(frozen=True, slots=True)
 class AliveMark:
-    """A department's newest mark on one partition: everything it said before `as_of` is in front of it."""
+    """A department's newest alive mark on one partition: every event of before `as_of` precedes it."""
 
     department: str
     partition: int
@@ -97,7 +97,7 @@ class AliveMark:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableRecord(Generic[R]):
-    """A record that cannot be read, and why: `reason` names a field and a rule, never a value."""
+    """`reason` names a field and a rule, never a value."""
 
     record: R
     reason: str
@@ -105,14 +105,14 @@ class UnreadableRecord(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[R]):
-    """A batch as the store takes it: one row a student and department, sorted; one mark a source; what was unreadable.
+    """A folded batch: sorted rows, one mark for each source, the unreadable records.
 
-    `read` counts the statuses that were readable, so that read + marks + bad is what was consumed.
+    `read` counts readable statuses: read + alive marks + unreadable is what was consumed.
     """
 
     rows: list[Row]
     alive: list[AliveMark]
-    bad: list[UnreadableRecord[R]]
+    unreadable: list[UnreadableRecord[R]]
     read: int
 
 
@@ -123,13 +123,13 @@ Position = tuple[str, int, int]
 def fold_batch(
     records: Sequence[R], departments: Mapping[str, str], *, passed_over: Container[Position] = ()
 ) -> Batch[R]:
-    """Fold a batch. `departments` maps each status topic to its department. Raises nothing for any record.
+    """Fold a batch; never raises. `departments` maps each status topic to its department.
 
-    An unreadable record hides its student's item, unless its position is in `passed_over`: an operator discarded it.
+    An unreadable record hides its student's status, unless its position is in `passed_over`: an operator discarded it.
     """
     rows: dict[Key, Row] = {}
     alive: dict[tuple[str, int], datetime] = {}
-    bad: list[UnreadableRecord[R]] = []
+    unreadable: list[UnreadableRecord[R]] = []
     read_count = 0
     for record in records:
         department = departments[record.topic]
@@ -144,27 +144,27 @@ def fold_batch(
         except Unreadable as error:
             if (record.topic, record.partition, record.offset) in passed_over:
                 continue
-            bad.append(UnreadableRecord(record, str(error)))
-            marked = unreadable_row(record, department)
-            if marked is None:
+            unreadable.append(UnreadableRecord(record, str(error)))
+            hidden = unreadable_row(record, department)
+            if hidden is None:
                 continue
-            row = marked
+            row = hidden
         key = row.student_id, department
         held = rows.get(key)
         rows[key] = row if held is None else merge(held, row)
     return Batch(
         [rows[key] for key in sorted(rows)],
         [AliveMark(*source, alive[source]) for source in sorted(alive)],
-        bad,
+        unreadable,
         read_count,
     )
 
 
 def status_row(record: Incoming, department: str) -> Row:
-    """The row a status record says. Raises `Unreadable`."""
+    """The row of a status record. Raises `Unreadable`."""
     envelope = open_envelope(record.value, record.headers)
     if envelope.type != _STATUS:
-        raise Unreadable("type: only a status stands under a student's key on this topic")
+        raise Unreadable("type: only statuses have a student's key on this topic")
     status = read_status(record.value or b"", envelope)
     if record.key != status.student_id.encode():
         raise Unreadable("student_id: the record's key is another")
@@ -182,7 +182,7 @@ def status_row(record: Incoming, department: str) -> Row:
 
 
 def unreadable_row(record: Incoming, department: str) -> Row | None:
-    """What an unreadable record still tells: whose item it hides. None when its key names no student."""
+    """The row that hides the status of an unreadable record's student. None if its key is no student id."""
     try:
         student_id = (record.key or b"").decode("ascii")
     except UnicodeDecodeError:
@@ -195,7 +195,7 @@ def unreadable_row(record: Incoming, department: str) -> Row | None:
 def _alive(record: Incoming, department: str) -> datetime:
     event = read(record.value, record.headers)
     if not isinstance(event, SourceAlive):
-        raise Unreadable("type: only an alive mark stands under the key of alive marks")
+        raise Unreadable("type: only alive marks have this key")
     if event.department != department:
         raise Unreadable("department: the topic is another department's")
     return event.as_of

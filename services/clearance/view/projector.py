@@ -83,7 +83,7 @@ class Projector:
             applied = await view_store.apply_rows(connection, batch.rows, now=now)
             await exceptions.update(connection, [row.key for row in batch.rows if row.version])
             moved = await view_store.apply_alive(connection, batch.alive, now=now)
-            dead_letters = [DeadLetter(bad.record, bad.reason) for bad in batch.bad]
+            dead_letters = [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
             dead_letters += self._disputed(records, batch.rows, applied.disputed)
             if applied.changed or moved:
                 await notify(connection)
@@ -96,9 +96,9 @@ class Projector:
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
         batch = fold_batch(records, self.topics)
-        if not batch.bad:
+        if not batch.unreadable:
             return batch
-        positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.bad]
+        positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.unreadable]
         discarded = await view_store.discarded_positions(connection, self.group, positions)
         return fold_batch(records, self.topics, passed_over=discarded) if discarded else batch
 

@@ -1,4 +1,4 @@
-"""The view in PostgreSQL: one set-based statement a batch that does `view.merge` against the stored rows.
+"""The view in PostgreSQL: one set-based statement for a batch that does `fold.merge` against the stored rows.
 
 Rows come sorted by key: two writers with unsorted keys would deadlock.
 """
@@ -15,9 +15,9 @@ from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
 
-# The row comparison is `view.merge`'s: a newer version wins, and of one version the record said last. A version said
-# with two contents is kept and disputed. A marked row that has no status yet (version 0) loses to any status.
-STATUSES: Final = """
+# As in `fold.merge` a newer version wins, and of one version the later record. A version with two contents is kept and
+# disputed. A row that has a mark and no status yet (version 0) loses to any status.
+UPSERT_STATUSES: Final = """
 WITH changed AS (
     INSERT INTO {table} AS kept (student_id, department, version, occurred_at, heard_at, source_partition,
                                  source_offset, disputed, status)
@@ -58,7 +58,7 @@ ON CONFLICT (student_id, department) DO UPDATE SET unreadable_offset = excluded.
 WHERE kept.unreadable_offset IS NULL OR excluded.unreadable_offset > kept.unreadable_offset
 """
 
-# A mark from the future is believed only as far as the moment it was heard: else its source could never fall silent.
+# A mark from the future counts only up to its arrival: otherwise its source could never become stale.
 _ALIVE: Final = """
 INSERT INTO source AS kept (department, partition, alive_as_of, heard_at)
 SELECT department, partition, least(as_of, $4), $4
@@ -70,20 +70,20 @@ WHERE excluded.alive_as_of > kept.alive_as_of
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`changed` rows and sources differ now; `disputed` are the keys written whose version was said in two ways."""
+    """`changed` rows were written; `disputed` are the written keys whose version has two contents."""
 
     changed: int
     disputed: tuple[Key, ...] = ()
 
 
 async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: datetime, table: str = VIEW) -> Applied:
-    """Merge sorted `rows` into `table`. `now` is when they were heard."""
+    """Merge sorted `rows` into `table`. `now` is when they were received."""
     statuses = [row for row in rows if row.version]
     marks = [row for row in rows if row.unreadable_offset >= 0]
     applied = Applied(0)
     if statuses:
         answer = await connection.fetchrow(
-            STATUSES.format(table=table),
+            UPSERT_STATUSES.format(table=table),
             [row.student_id for row in statuses],
             [row.department for row in statuses],
             [row.version for row in statuses],
@@ -111,14 +111,14 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
 
 
 async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now: datetime) -> int:
-    """Move the sources' marks forward; how many moved."""
+    """Advance the sources' alive marks; how many advanced."""
     if not alive:
         return 0
     done = await connection.execute(
         _ALIVE,
-        [each.department for each in alive],
-        [each.partition for each in alive],
-        [each.as_of for each in alive],
+        [mark.department for mark in alive],
+        [mark.partition for mark in alive],
+        [mark.as_of for mark in alive],
         now,
     )
     return _count(done)
@@ -127,9 +127,9 @@ async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now
 async def discarded_positions(
     connection: Connection, consumer: str, positions: Iterable[Position]
 ) -> frozenset[Position]:
-    """Those of `positions` whose dead letter an operator discarded: read again, they hide nothing.
+    """Those of `positions` whose dead letter was discarded: read again, they hide nothing.
 
-    One that was replayed and is unreadable again (older code is back) is opened again.
+    A dead letter that was replayed and is unreadable again (older code is back) is reopened.
     """
     topics, partitions, offsets = zip(*positions, strict=True)
     rows = await connection.fetch(
@@ -154,9 +154,9 @@ async def discarded_positions(
 
 
 async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = VIEW) -> str:
-    """A digest of what `table` says of every student: equal views have equal hashes, whenever and however heard.
+    """A digest of the rows of `table`, in hexadecimal: equal views have equal hashes, whenever they were received.
 
-    Positions and times of hearing are left out; whether an item is readable is in.
+    Positions and times of receipt are left out, readability is included.
     """
     digest: str = await connection.fetchval(
         f"""
@@ -168,11 +168,9 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
     return digest
 
 
-READABLE: Final = "(NOT disputed AND coalesce(unreadable_offset < source_offset, true))"
-ROW_TEXT: Final = (
-    f"concat_ws(chr(31), student_id, department, version, {READABLE}, extract(epoch from occurred_at), status)"
-)
-"""What a row says, as one text. No unit separator can stand in any part: names and JSON have no control characters."""
+ROW_TEXT: Final = """concat_ws(chr(31), student_id, department, version,
+    status_readable(disputed, unreadable_offset, source_offset), extract(epoch from occurred_at), status)"""
+"""A row as one text. No part contains the unit separator: names and JSON have no control characters."""
 
 
 def _count(done: str) -> int:

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 
 from deploy.local.servers.obtain import RunningKafka
 from services.clearance.__main__ import cli
-from services.clearance.view.rebuild import Comparison, RebuildFailed, rebuild
+from services.clearance.view.rebuild import Comparison, rebuild
+from services.clearance.view.refold import RebuildFailed
 from services.clearance.view.view_store import view_hash
 from tests.support.clearance import World, clearance_world, status
 from tests.support.waiting import eventually
@@ -132,7 +133,7 @@ async def test_the_view_is_rebuilt_while_changes_go_on(world: World) -> None:
 async def test_a_topic_shorter_than_the_view_stops_the_rebuild(world: World) -> None:
     await filled(world)
     await world.pool.execute("UPDATE consumer_offset SET next_offset = next_offset + 1000")
-    with pytest.raises(RebuildFailed, match="made anew"):
+    with pytest.raises(RebuildFailed, match="created anew"):
         await folded(world)
     assert await world.pool.fetchval("SELECT count(*) FROM status") == 80
 

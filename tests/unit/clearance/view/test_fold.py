@@ -91,7 +91,7 @@ def test_an_unreadable_record_hides_the_status_in_front_of_it_and_is_reported() 
     batch = fold(said(status(who, 1), 4), Record(who.encode(), b"{", 5))
     assert only(batch).version == 1
     assert not only(batch).readable
-    assert [bad.record.offset for bad in batch.bad] == [5]
+    assert [bad.record.offset for bad in batch.unreadable] == [5]
 
 
 def test_a_readable_status_behind_an_unreadable_record_shows_again() -> None:
@@ -111,7 +111,7 @@ def test_a_discarded_position_hides_nothing_and_is_not_reported_again() -> None:
     records = [said(status(who, 1), 4), Record(who.encode(), b"{", 5)]
     batch = fold_batch(records, DEPARTMENTS, passed_over={(TOPIC, 0, 5)})
     assert only(batch).readable
-    assert batch.bad == []
+    assert batch.unreadable == []
 
 
 def test_one_version_with_two_contents_is_disputed_and_not_readable() -> None:
@@ -170,18 +170,18 @@ def test_the_same_version_said_again_is_no_dispute() -> None:
 def test_what_cannot_be_read_is_parked_with_a_reason_and_the_rest_goes_on(record: Record, reason: str) -> None:
     other = student()
     batch = fold(record, said(status(other, 1), 9))
-    (bad,) = batch.bad
+    (bad,) = batch.unreadable
     assert bad.record is record
     assert reason in bad.reason
     assert [row.student_id for row in batch.rows if row.readable] == [other]
     assert batch.alive == []
-    assert batch.read + len(batch.alive) + len(batch.bad) == 2
+    assert batch.read + len(batch.alive) + len(batch.unreadable) == 2
 
 
 def test_the_reason_names_no_student() -> None:
     who = student()
     batch = fold(replace(said(status(who, 1)), key=b"TS-OTHER"), Record(who.encode(), f'{{"{who}":1}}'.encode()))
-    assert all(who not in bad.reason and "TS-OTHER" not in bad.reason for bad in batch.bad)
+    assert all(who not in bad.reason and "TS-OTHER" not in bad.reason for bad in batch.unreadable)
 
 
 def test_the_newest_alive_mark_of_each_partition_is_kept() -> None:

@@ -1,0 +1,114 @@
+"""Folding the status topics from their start into a second table, up to a given frontier."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.clearance.view import view_store
+from services.clearance.view.fold import Position, fold_batch
+from services.kit.messaging.aiokafka_headers import read_any_header_name
+from services.kit.postgres.pool import Connection
+
+BATCH: Final = 5000
+STALLED_AFTER_S: Final = 30.0
+Frontier = dict[TopicPartition, int]
+"""Next offset of each partition."""
+
+
+class RebuildFailed(Exception):
+    """The second view could not be built or compared; the live one is unchanged. The text gives cause and remedy."""
+
+
+class TopicFold:
+    """Folds every partition from its start into `table`, never beyond the frontier asked for.
+
+    `topics` maps topic → department, `discarded` are positions that hide nothing. `progress` is called with the
+    offsets done and the offsets in all.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        consumer: AIOKafkaConsumer,
+        table: str,
+        topics: Mapping[str, str],
+        discarded: frozenset[Position],
+        progress: Callable[[int, int], None],
+    ) -> None:
+        self._connection, self._consumer, self._table, self._topics = connection, consumer, table, topics
+        self._discarded, self._progress = discarded, progress
+        self._at: Frontier = dict.fromkeys(consumer.assignment(), 0)
+        self.records = 0
+
+    async def up_to(self, frontier: Frontier) -> None:
+        """Raises `RebuildFailed` if a topic is shorter than the frontier, or nothing arrives for a while."""
+        frontier = {part: target for part, target in frontier.items() if part.topic in self._topics}
+        await self._check_ends(frontier)
+        moved_s = time.monotonic()
+        while behind := {part: target for part, target in frontier.items() if self._at[part] < target}:
+            records = await self._poll(behind)
+            if records:
+                moved_s = time.monotonic()
+                await self._store(records)
+                self._progress(sum(self._at.values()), sum(frontier.values()))
+            elif time.monotonic() - moved_s > STALLED_AFTER_S:
+                raise RebuildFailed(f"nothing was read for {STALLED_AFTER_S:.0f} s: check the broker.")
+
+    async def _check_ends(self, frontier: Frontier) -> None:
+        ends = await self._consumer.end_offsets(list(self._at))
+        for part, target in frontier.items():
+            if ends.get(part, 0) < target:
+                raise RebuildFailed(
+                    f"{part.topic} [{part.partition}] ends at {ends.get(part, 0)}, before the live view's {target}: "
+                    "the topic was created anew. Have the departments publish all statuses again first."
+                )
+
+    async def _poll(self, behind: Frontier) -> list[ConsumerRecord]:
+        self._consumer.pause(*(part for part in self._at if part not in behind))
+        self._consumer.resume(*behind)
+        polled = await self._consumer.getmany(timeout_ms=500, max_records=BATCH)
+        records = [record for part, some in polled.items() for record in self._until(part, some, behind[part])]
+        for part, target in behind.items():
+            # Offsets before the position may have been compacted away: then there is nothing left to read.
+            self._at[part] = max(self._at[part], min(target, await self._consumer.position(part)))
+        return records
+
+    def _until(self, part: TopicPartition, records: list[ConsumerRecord], target: int) -> list[ConsumerRecord]:
+        wanted = [record for record in records if record.offset < target]
+        if len(wanted) < len(records):
+            self._consumer.seek(part, target)
+        return wanted
+
+    async def _store(self, records: list[ConsumerRecord]) -> None:
+        batch = fold_batch(records, self._topics, passed_over=self._discarded)
+        await view_store.apply_rows(self._connection, batch.rows, now=datetime.now(UTC), table=self._table)
+        self.records += len(records)
+
+
+@asynccontextmanager
+async def consumer_of(kafka: str, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
+    """A consumer without a group, at the start of every partition. Broker errors become `RebuildFailed`."""
+    read_any_header_name()
+    consumer = AIOKafkaConsumer(
+        *topics,
+        bootstrap_servers=kafka,
+        client_id="clearance.rebuild",
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        fetch_max_wait_ms=20,
+    )
+    try:
+        await consumer.start()
+        await consumer.seek_to_beginning()
+        yield consumer
+    except KafkaError as error:
+        raise RebuildFailed(f"the broker failed: {type(error).__name__}") from error
+    finally:
+        await consumer.stop()
