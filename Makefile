@@ -1,4 +1,4 @@
-# Lixiao needs Python 3.11 or newer and make. Everything else is fetched into this folder: `make help`.
+# Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: demo test check bench faults mutants screenshots clean setup help jars browser
@@ -9,40 +9,40 @@ BIN := $(VENV)/bin
 STATE := $(if $(LIXIAO_STATE),$(LIXIAO_STATE),.lixiao)
 STAMP := $(VENV)/.installed
 PYTEST ?=
-SIDE_BY_SIDE := -n 2 --dist loadfile --no-loadscope-reorder
+PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
-help: ## this list
+help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops it
 	@$(BIN)/python -m deploy.demo
 
-test: $(STAMP) jars browser check ## check, then every test on a real broker and database (PYTEST='-k …' for some)
-	$(BIN)/python -m pytest $(SIDE_BY_SIDE) $(PYTEST)
+test: $(STAMP) jars browser check ## check, then all tests on a real broker and database (some: PYTEST='-k …')
+	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
-check: $(STAMP) ## format, lint, types, layers
+check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(STAMP) jars ## the measurements
+bench: $(STAMP) jars ## run the benchmarks
 	@$(BIN)/python -m bench
 
-faults: $(STAMP) jars ## kill and pause processes, and show that nothing is lost
+faults: $(STAMP) jars ## kill and pause processes and check that nothing is lost
 	@$(BIN)/python -m tests.faults
 
-mutants: $(STAMP) jars ## break the product on purpose, and show that a test notices
+mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants
 
-screenshots: $(STAMP) jars browser ## pictures of the pages, and those inside the manual
+screenshots: $(STAMP) jars browser ## regenerate the screenshots and the pictures in the manual
 	@$(BIN)/python -m tests.support.browser.manual_pictures
 	@$(BIN)/python -m tests.support.browser.screenshots
 
-setup: $(STAMP) jars browser ## install only
+setup: $(STAMP) jars browser ## install everything without running it
 	@echo "Set up. Next: make demo, make test."
 
-clean: ## stop what runs from here, remove its state and all caches (the virtual environment stays)
+clean: ## stop what runs from here; remove its state and all caches, not the virtual environment
 	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.servers clean --state $(STATE); fi
 	@rm -rf $(STATE) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,4 +1,4 @@
-"""`python -m bench [name…] [--quick] [--rounds N]`: the measurements named, or all of them."""
+"""`python -m bench [name…] [--quick] [--rounds N]`: run the named measurements, or all."""
 
 import asyncio
 import logging
@@ -9,8 +9,8 @@ from typing import Annotated, Final, Protocol
 
 import typer
 
-from bench import environment, gateway, ground, latency, projector, relay, submit
-from bench.ground import Servers
+from bench import environment, fixtures, gateway, latency, projector, relay, submit
+from bench.fixtures import Servers
 
 DEFAULT_ROUNDS: Final = 5
 
@@ -35,31 +35,31 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 def main(
     names: Annotated[list[str] | None, typer.Argument(help=f"Which: {', '.join(MEASUREMENTS)}.")] = None,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Tiny sizes: shows that it runs, its figures say nothing.")
+        bool, typer.Option("--quick", help="Tiny sizes: shows that it runs; the figures mean nothing.")
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of each measurement.")] = DEFAULT_ROUNDS,
 ) -> None:
-    """Measure, and print."""
+    """Run measurements and print their figures."""
     wanted = names or list(MEASUREMENTS)
     if unknown := [name for name in wanted if name not in MEASUREMENTS]:
         raise typer.BadParameter(f"{', '.join(unknown)}: the measurements are {', '.join(MEASUREMENTS)}.")
-    # A new topic has no leader for a moment, and aiokafka says so for each partition while it tries again.
+    # A new topic has no leader at first, and aiokafka logs that for each partition until it has one.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
-    # What was made on the servers is removed however this ends.
+    # On SIGTERM too, databases and topics are removed.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
-    with ground.servers() as on:
-        measure(on, wanted, rounds=1 if quick else rounds, quick=quick, say=lambda line: print(line, flush=True))
+    with fixtures.servers() as on:
+        measure(on, wanted, rounds=1 if quick else rounds, quick=quick, report=lambda line: print(line, flush=True))
 
 
-def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, say: Callable[[str], None]) -> None:
-    """Run the measurements named on these servers, saying each line as it is known."""
+def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, report: Callable[[str], None]) -> None:
+    """Run the named measurements on these servers, printing each line as soon as it is known."""
     for line in asyncio.run(environment.describe(on.postgres, on.kafka)):
-        say(line)
+        report(line)
     for name in names:
-        say("")
-        say(f"{name}{' (quick: not a measurement)' if quick else ''}")
+        report("")
+        report(f"{name}{' (quick: not a measurement)' if quick else ''}")
         for line in MEASUREMENTS[name](on, rounds=rounds, quick=quick):
-            say(line)
+            report(line)
 
 
 if __name__ == "__main__":

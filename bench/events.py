@@ -1,4 +1,4 @@
-"""Words of a library as its own rules say them, of invented students."""
+"""Statuses of a library, as its own rules assess them, of invented students."""
 
 import random
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def student(number: int) -> str:
 
 
 def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged]:
-    """`count` changes of students drawn evenly; each student's versions count up from 2: 1 is in the view before."""
+    """`count` statuses of random students. A student's versions count up from 2: 1 is in the view before."""
     chance = random.Random(seed)
     checks = list(_checks())
     versions = [1] * students
@@ -34,7 +34,7 @@ def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged
 
 
 def status(who: int, version: int, checks: tuple[CheckStatus, ...], at: datetime = _START) -> StatusChanged:
-    """One word of the library."""
+    """One status of the library."""
     return StatusChanged(
         student_id=student(who),
         department=DEPARTMENT,
@@ -51,7 +51,7 @@ def document(event: StatusChanged, number: int) -> bytes:
 
 
 def first_checks() -> tuple[CheckStatus, ...]:
-    """What the library says of somebody it has nothing on."""
+    """The library's checks of an empty record."""
     return assess(LibraryRecord()).checks
 
 

@@ -1,12 +1,12 @@
-"""The information page and its JSON twin, beside a FastAPI application that answers a constant.
+"""The case page and its JSON twin, beside a FastAPI application that answers a constant.
 
-A real gateway process with its databases and a signed-in session a request; the constant is served by the same
-uvicorn settings and costs what HTTP and FastAPI cost before any work is done.
+A real gateway process with its databases, requests from signed-in sessions in turn. The constant, under the same
+uvicorn settings, costs what HTTP and FastAPI cost by themselves.
 """
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,31 +20,15 @@ import asyncpg
 import uvicorn
 from fastapi import FastAPI
 
-from bench.ground import Servers
+from bench.fixtures import Servers, enrol_clear
+from bench.harness import in_subprocess, over
 from bench.http_load import Load, load
-from bench.rounds import in_a_process, over
 from deploy.local.installation import Installation
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from services.gateway.tables.sessions import COOKIE, Sessions
 
-RECORDS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "library": {"card": "cancelled", "thesis": "approved"},
-    "archives": {"thesis": "approved"},
-    "dorm": {
-        "residences": [
-            {
-                "campus": "南湖校区",
-                "building": "梅苑2号楼",
-                "room": "A3071",
-                "checked_out_on": "2026-06-05",
-                "handler": "纪小满",
-            }
-        ]
-    },
-}
-"""A student who is clear everywhere."""
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"
 
@@ -90,13 +74,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
 async def _start(installation: Installation, sizes: Sizes) -> list[str]:
     await installation.provision()
     await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
-    students = [await installation.enrol() for _ in range(sizes.students)]
-    for department, record in RECORDS.items():
-        for student_id in students:
-            await installation.put(department, student_id, record)
-    for department in installation.departments:
-        await installation.opened(department, students, timeout_s=120)
-    await installation.in_step(timeout_s=120)
+    students = await enrol_clear(installation, sizes.students)
     for department in installation.departments:
         installation.stop(department)
     async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
@@ -114,7 +92,7 @@ async def _session(sessions: Sessions, student_id: str) -> str:
 
 def _round(constant: str, gateway: str, cookies: list[str], sizes: Sizes) -> Round:
     def leg(address: str, path: str) -> Load:
-        return in_a_process(_load, address, path, cookies, sizes)
+        return in_subprocess(_load, address, path, cookies, sizes)
 
     return Round(leg(constant, "/"), leg(gateway, PAGE), leg(gateway, TWIN))
 

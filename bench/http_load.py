@@ -1,7 +1,7 @@
-"""HTTP at a fixed concurrency: each connection asks for the next thing as soon as it has the last answer.
+"""HTTP load at a fixed concurrency: each connection sends its next request as soon as it has the last answer.
 
-Plain sockets, because a full client costs more processor time than the servers measured. Each connection comes from
-a loopback address of its own, as students do: the gateway limits what one address may ask (Linux has 127/8 for that).
+Plain sockets, because a full client needs more CPU time than the servers measured. Each connection has a loopback
+address of its own, because the gateway limits the rate of one address (Linux has 127/8 for that).
 """
 
 import asyncio
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from bench.rounds import percentile
+from bench.harness import percentile
 
-IDLE_FOR_S: Final = 2.0
-"""uvicorn closes a connection that was idle for five seconds, perhaps at the moment it is used again."""
+MAX_IDLE_S: Final = 2.0
+"""uvicorn closes a connection after five idle seconds, perhaps just when it is used again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What came of it: answers a second, and how long one took."""
+    """Answers a second, and the latency of one."""
 
     rate: float
     p50_ms: float
@@ -29,7 +29,7 @@ class Load:
 async def load(address: str, path: str, cookies: Sequence[str], *, requests: int, connections: int) -> Load:
     """`requests` GETs of `path`, the sessions in `cookies` taking turns. Raises RuntimeError for any answer but 200."""
     server = urlsplit(address)
-    waits_s: list[float] = []
+    latencies_s: list[float] = []
     left = iter(range(requests))
 
     async def one(number: int) -> None:
@@ -37,45 +37,45 @@ async def load(address: str, path: str, cookies: Sequence[str], *, requests: int
             server.hostname, server.port, local_addr=(f"127.0.{1 + number // 250}.{1 + number % 250}", 0)
         )
         for turn in left:
-            asked_s = time.perf_counter()
+            sent_s = time.perf_counter()
             writer.write(_request(server.netloc, path, cookies[turn % len(cookies)]))
-            await _answered(reader, path)
-            waits_s.append(time.perf_counter() - asked_s)
+            await _answer(reader, path)
+            latencies_s.append(time.perf_counter() - sent_s)
         writer.close()
         await writer.wait_closed()
 
     started_s = time.perf_counter()
     await asyncio.gather(*(one(number) for number in range(connections)))
     took_s = time.perf_counter() - started_s
-    return Load(requests / took_s, percentile(waits_s, 0.5) * 1e3, percentile(waits_s, 0.99) * 1e3)
+    return Load(requests / took_s, percentile(latencies_s, 0.5) * 1e3, percentile(latencies_s, 0.99) * 1e3)
 
 
 class Connections:
-    """Kept-alive connections to one server: as many as there are requests open at once, up to `most`."""
+    """Keep-alive connections to one server: as many as there are concurrent requests, up to `limit`."""
 
-    def __init__(self, address: str, most: int = 256) -> None:
+    def __init__(self, address: str, limit: int = 256) -> None:
         self._server = urlsplit(address)
         self._idle: list[tuple[float, asyncio.StreamReader, asyncio.StreamWriter]] = []
-        self._places = asyncio.Semaphore(most)
+        self._slots = asyncio.Semaphore(limit)
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """The body of a 200. Raises RuntimeError for any other answer, OSError when the server is away."""
+        """The body of a 200. Raises RuntimeError for any other answer, OSError when the server cannot be reached."""
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         request = (
             f"POST {path} HTTP/1.1\r\nHost: {self._server.netloc}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n{head}\r\n"
         ).encode() + body
-        async with self._places:
+        async with self._slots:
             reader, writer = await self._connected()
             writer.write(request)
-            answer = await _answered(reader, path)
+            answer = await _answer(reader, path)
             self._idle.append((time.monotonic(), reader, writer))
             return answer
 
     async def _connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
             since_s, reader, writer = self._idle.pop()
-            if time.monotonic() - since_s < IDLE_FOR_S:
+            if time.monotonic() - since_s < MAX_IDLE_S:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._server.hostname, self._server.port)
@@ -92,7 +92,7 @@ def _request(host: str, path: str, cookie: str) -> bytes:
     ).encode()
 
 
-async def _answered(reader: asyncio.StreamReader, path: str) -> bytes:
+async def _answer(reader: asyncio.StreamReader, path: str) -> bytes:
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.decode("latin-1").split("\r\n")
     if lines[0].split(" ")[1] != "200":

@@ -1,15 +1,15 @@
 """From the commit at a department's desk to the row in the view, at a fixed rate, through real processes.
 
-The library's process (HTTP, transaction, relay), the broker and the clearance's process (projector), with one clock:
-everything runs on this machine. Changes are sent when they are due, not when the last one was answered, so that a
-stall is paid for by every change it held up. Three moments begin the way and one ends it:
+The library's process (HTTP, transaction, relay), the broker and the clearance's process (projector) run on this
+machine, so there is one clock. Changes are an open-loop load: each is sent when it is due, whatever became of the
+ones before, so that a stall counts for every change it delayed. Latency is measured from three times to `seen`:
 
-- due: the moment the change was to be sent
-- commit: `audit.entry.at`, PostgreSQL's clock in the last write but one of the desk's transaction, so a little before
-  its commit: what is measured is a little more than commit to view
-- answered: the desk's HTTP answer has arrived, so a little after the commit
-- seen: a reader, woken by the projector's NOTIFY (or 20 ms later at most), has read a row of this version or newer
-  from the view's table: the projector has committed, and the reader's own round trip is counted too
+- due: when the change was to be sent
+- commit: `audit.entry.at`, PostgreSQL's clock in the last write but one of the desk's transaction, so shortly before
+  its commit: a little too long is measured
+- answered: the desk's HTTP answer has arrived, so shortly after the commit
+- seen: a reader, woken by the projector's NOTIFY (or after 20 ms at most), has read this version or a newer one from
+  the view's table: its own round trip is included
 """
 
 import asyncio
@@ -26,15 +26,15 @@ from uuid import uuid4
 import asyncpg
 import uvloop
 
-from bench.ground import Servers
+from bench.fixtures import Servers
+from bench.harness import over, percentile
 from bench.http_load import Connections
-from bench.rounds import over, percentile
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE
 from services.kit.names import VIEW_CHANNEL
 
 DEPARTMENT: Final = "library"
-_LOOK_AT_LEAST_S: Final = 0.02
+_POLL_S: Final = 0.02
 _ALL_SEEN_WITHIN_S: Final = 60.0
 Change = tuple[str, int]
 """(student id, version)."""
@@ -114,7 +114,7 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
         await asyncio.gather(*sending)
         async with asyncio.timeout(_ALL_SEEN_WITHIN_S):
             while not answered.keys() <= seen.keys():
-                await asyncio.wait({watching}, timeout=_LOOK_AT_LEAST_S)
+                await asyncio.wait({watching}, timeout=_POLL_S)
                 if watching.done():
                     watching.result()
     finally:
@@ -139,14 +139,14 @@ def _schedule(sizes: Sizes) -> list[float]:
 
 
 class _Desk:
-    """The library's desk. httpx costs more than the desk at this rate, so the requests are written by hand."""
+    """The library's desk, over plain sockets: at this rate httpx costs more than the desk."""
 
     def __init__(self, installation: Installation) -> None:
         self.connections = Connections(installation.address(DEPARTMENT))
         self._authorization = installation.client(DEPARTMENT).headers["Authorization"]
 
     async def note_violation(self, student_id: str) -> int:
-        """A change of the student's record; the number of the status that tells of it."""
+        """Change the student's record; the version of the status it published."""
         body = {"student_id": student_id, "violation_id": f"V-{uuid4().hex[:12]}", "text": "在书上涂写"}
         headers = {"Authorization": self._authorization, "Idempotency-Key": str(uuid4())}
         answer = await self.connections.post("/operations/violation", headers, json.dumps(body).encode())
@@ -162,7 +162,7 @@ async def _change(
 
 
 async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
-    """Write down when each version was first seen; a version that a newer one overtook was seen with it."""
+    """Note when each version was first seen; one that a newer version overtook was seen with it."""
     connection = await installation.connect(CLEARANCE)
     woken = asyncio.Event()
 
@@ -181,7 +181,7 @@ async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
                     seen[student_id, newer] = now
                 known[student_id] = version
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), _LOOK_AT_LEAST_S)
+                await asyncio.wait_for(woken.wait(), _POLL_S)
             woken.clear()
     finally:
         connection.terminate()

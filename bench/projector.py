@@ -1,6 +1,6 @@
-"""The projector beside its limit and beside what one would write with FastStream in an afternoon.
+"""The projector beside its upper limit and beside the obvious ways to write it with FastStream.
 
-One topic of 12 partitions is loaded once; each leg reads it from its start into the same table, put back before.
+A topic of 12 partitions is loaded once; each leg reads it from the start into the same table, which is reset before.
 A round is limit, ours, one by one, batch, ours, limit.
 """
 
@@ -12,17 +12,17 @@ from typing import Any, Final
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench import events, ground, projector_legs, projector_peers
-from bench.ground import Ground, Servers
-from bench.projector_legs import LANES, MAX_RECORDS, Prepared, Said
-from bench.rounds import COLUMNS, Leg, in_a_process, over, row
+from bench import events, fixtures, projector_legs, projector_peers
+from bench.fixtures import Sandbox, Servers
+from bench.harness import COLUMNS, Leg, in_subprocess, over, row
+from bench.projector_legs import WORKERS, MAX_RECORDS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
 from services.clearance.app import FOLDERS
 from services.kit.messaging.producer import BatchProducer, OutboundRecord, partition_of
 
 PARTITIONS: Final = 12
 SAMPLED_EVERY: Final = 100
-"""One record in so many belongs to a trace that is recorded; each of those gets a span of its own."""
+"""One record in so many belongs to a sampled trace and gets a span of its own."""
 _SEND: Final = 5000
 _TRACEPARENT: Final = "00-{:032x}-{:016x}-{}"
 
@@ -59,33 +59,33 @@ class Round:
 
     @property
     def drift(self) -> float:
-        """How far the two legs of the limit lie apart: how unsteady the machine was meanwhile."""
+        """Relative difference of the two limit legs: how unsteady the machine was."""
         return abs(self.limits[0].rate - self.limits[1].rate) / self.limit
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     """The lines of the report."""
     sizes = QUICK if quick else Sizes()
-    with ground.ground(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as where:
-        said = asyncio.run(_load(where, sizes))
-        asyncio.run(_fill(where, sizes.students))
-        batches = projector_legs.batches_of(said)
+    with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
+        stored = asyncio.run(_load(sandbox, sizes))
+        asyncio.run(_fill(sandbox, sizes.students))
+        batches = projector_legs.batches_of(stored)
         yield (
             f"{sizes.count:,} events, {PARTITIONS} partitions, {sizes.students:,} students in the view, documents of "
-            f"{sum(len(each.status.encode()) for each in said[:1000]) // min(1000, len(said))} bytes, "
-            f"{LANES} connections, batches of up to {MAX_RECORDS}; every {SAMPLED_EVERY}th event sampled"
+            f"{sum(len(each.status.encode()) for each in stored[:1000]) // min(1000, len(stored))} bytes, "
+            f"{WORKERS} connections, batches of up to {MAX_RECORDS}; every {SAMPLED_EVERY}th event sampled"
         )
         done: list[Round] = []
         for number in range(1, rounds + 1):
-            done.append(_round(where, sizes, batches))
+            done.append(_round(sandbox, sizes, batches))
             yield f"  round {number}: {_one(done[-1])}"
         yield from _report(done, sizes)
 
 
-def _round(where: Ground, sizes: Sizes, batches: Sequence[Sequence[Prepared]]) -> Round:
+def _round(sandbox: Sandbox, sizes: Sizes, batches: Sequence[Sequence[Prepared]]) -> Round:
     def leg(work: Callable[..., Any], *arguments: Any) -> Leg:
-        asyncio.run(_put_back(where))
-        measured: Leg = in_a_process(work, where, *arguments)
+        asyncio.run(_reset(sandbox))
+        measured: Leg = in_subprocess(work, sandbox, *arguments)
         return measured
 
     first_limit = leg(projector_legs.limit, batches)
@@ -119,11 +119,11 @@ def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
     yield f"projector / plain FastStream: {over(done, lambda one: one.rate / one.one_by_one.rate).text(' x', 1)}"
 
 
-async def _load(where: Ground, sizes: Sizes) -> list[Said]:
-    """Write the topic, and keep what it says by partition and offset."""
-    topic = where.topics.status(events.DEPARTMENT)
-    publisher = BatchProducer(where.kafka, client_id="bench.load")
-    said: list[Said] = []
+async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
+    """Load the topic; returns its statuses with partition and offset."""
+    topic = sandbox.topics.status(events.DEPARTMENT)
+    publisher = BatchProducer(sandbox.kafka, client_id="bench.load")
+    stored: list[StoredStatus] = []
     offsets = [0] * PARTITIONS
     waiting: list[OutboundRecord] = []
     try:
@@ -134,7 +134,7 @@ async def _load(where: Ground, sizes: Sizes) -> list[Said]:
             headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", traceparent.encode()))
             waiting.append(OutboundRecord(topic, key, events.document(event, number), headers, part))
             status = event.model_dump_json()
-            said.append(Said(event.student_id, event.version, event.occurred_at, part, offsets[part], status))
+            stored.append(StoredStatus(event.student_id, event.version, event.occurred_at, part, offsets[part], status))
             offsets[part] += 1
             if len(waiting) == _SEND:
                 await publisher.send(waiting)
@@ -143,46 +143,46 @@ async def _load(where: Ground, sizes: Sizes) -> list[Said]:
             await publisher.send(waiting)
     finally:
         await publisher.close()
-    await _must_hold(where, offsets)
-    return said
+    await _check_offsets(sandbox, offsets)
+    return stored
 
 
-async def _must_hold(where: Ground, offsets: Sequence[int]) -> None:
-    reader = AIOKafkaConsumer(bootstrap_servers=where.kafka, group_id=None)
+async def _check_offsets(sandbox: Sandbox, offsets: Sequence[int]) -> None:
+    reader = AIOKafkaConsumer(bootstrap_servers=sandbox.kafka, group_id=None)
     await reader.start()
     try:
-        topic = where.topics.status(events.DEPARTMENT)
+        topic = sandbox.topics.status(events.DEPARTMENT)
         ends = await reader.end_offsets([TopicPartition(topic, part) for part in range(PARTITIONS)])
     finally:
         await reader.stop()
     if any(ends[TopicPartition(topic, part)] != end for part, end in enumerate(offsets)):
-        raise RuntimeError("the topic does not hold what was sent to it, once each")
+        raise RuntimeError("the topic does not have each record sent to it exactly once")
 
 
-async def _fill(where: Ground, students: int) -> None:
-    """`view_before`: a first word on every student, so that every event of the topic is an update."""
-    connection = await asyncpg.connect(where.dsn)
+async def _fill(sandbox: Sandbox, students: int) -> None:
+    """`view_before`: a first status of every student, so that every event of the topic is an update."""
+    connection = await asyncpg.connect(sandbox.dsn)
     checks = events.first_checks()
     try:
         await connection.execute("CREATE TABLE view_before (LIKE status)")
         for first in range(0, students, _SEND):
-            words = [events.status(who, 1, checks) for who in range(first, min(first + _SEND, students))]
+            firsts = [events.status(who, 1, checks) for who in range(first, min(first + _SEND, students))]
             await connection.copy_records_to_table(
                 "view_before",
                 columns=["student_id", "department", "version", "occurred_at", "heard_at", "source_partition",
                          "source_offset", "disputed", "status"],
                 records=[
-                    (word.student_id, word.department, 1, word.occurred_at, word.occurred_at, 0, -1, False,
-                     word.model_dump_json())
-                    for word in words
+                    (each.student_id, each.department, 1, each.occurred_at, each.occurred_at, 0, -1, False,
+                     each.model_dump_json())
+                    for each in firsts
                 ],
             )  # fmt: skip
     finally:
         await connection.close()
 
 
-async def _put_back(where: Ground) -> None:
-    connection = await asyncpg.connect(where.dsn)
+async def _reset(sandbox: Sandbox) -> None:
+    connection = await asyncpg.connect(sandbox.dsn)
     try:
         await connection.execute("TRUNCATE status, consumer_offset, dead_letter")
         await connection.execute("INSERT INTO status SELECT * FROM view_before")

@@ -1,7 +1,7 @@
-"""The same view by FastStream as its documentation shows it: a typed subscriber, one upsert a message or a list.
+"""The same view in FastStream as its documentation shows it: a typed subscriber, one upsert a message or a batch.
 
-Both keep the version guard and the same columns. What they leave out is ours to pay for: positions in the view's
-transaction, dead letters, the check of key and department, traces.
+Both have the version guard and the same columns. They lack what ours pays for: offsets in the view's transaction, dead
+letters, the check of key and department, traces.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from faststream.kafka.message import KafkaMessage
 from pydantic import BaseModel
 
 from bench import events
-from bench.ground import Ground
-from bench.rounds import Leg, timed
+from bench.fixtures import Sandbox
+from bench.harness import Leg, timed
 from schemas.events import StatusChanged
 
 UPSERT: Final = """
@@ -42,14 +42,14 @@ class Document(BaseModel):
     data: StatusChanged
 
 
-async def one_by_one(where: Ground, count: int) -> Leg:
+async def one_by_one(sandbox: Sandbox, count: int) -> Leg:
     """`@broker.subscriber(topic)`, a model, one `pool.execute`; FastStream's default acknowledgement."""
     done = [0]
-    pool = await asyncpg.create_pool(where.dsn, min_size=2)
-    broker = KafkaBroker(where.kafka, logger=None)
+    pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
+    broker = KafkaBroker(sandbox.kafka, logger=None)
 
     @broker.subscriber(
-        where.topics.status(events.DEPARTMENT),
+        sandbox.topics.status(events.DEPARTMENT),
         group_id=f"bench-{uuid4()}",
         auto_offset_reset="earliest",
         decoder=_one,
@@ -58,17 +58,17 @@ async def one_by_one(where: Ground, count: int) -> Leg:
         await pool.execute(UPSERT, *_row(document))
         done[0] += 1
 
-    return await _timed(broker, pool, done, count, where.database)
+    return await _timed(broker, pool, done, count, sandbox.database)
 
 
-async def in_batches(where: Ground, count: int) -> Leg:
+async def in_batches(sandbox: Sandbox, count: int) -> Leg:
     """`batch=True`, a list of models, one `executemany` a batch, acknowledged after it."""
     done = [0]
-    pool = await asyncpg.create_pool(where.dsn, min_size=2)
-    broker = KafkaBroker(where.kafka, logger=None)
+    pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
+    broker = KafkaBroker(sandbox.kafka, logger=None)
 
     @broker.subscriber(
-        where.topics.status(events.DEPARTMENT),
+        sandbox.topics.status(events.DEPARTMENT),
         group_id=f"bench-{uuid4()}",
         auto_offset_reset="earliest",
         batch=True,
@@ -80,7 +80,7 @@ async def in_batches(where: Ground, count: int) -> Leg:
         await pool.executemany(UPSERT, [_row(document) for document in documents])
         done[0] += len(documents)
 
-    return await _timed(broker, pool, done, count, where.database)
+    return await _timed(broker, pool, done, count, sandbox.database)
 
 
 async def _timed(broker: KafkaBroker, pool: "asyncpg.Pool[Any]", done: list[int], count: int, database: str) -> Leg:
@@ -94,19 +94,19 @@ async def _timed(broker: KafkaBroker, pool: "asyncpg.Pool[Any]", done: list[int]
 
 
 def _row(document: Document) -> tuple[Any, ...]:
-    said = document.data
+    event = document.data
     return (
-        said.student_id,
-        said.department,
-        said.version,
-        said.occurred_at,
+        event.student_id,
+        event.department,
+        event.version,
+        event.occurred_at,
         datetime.now(UTC),
-        said.model_dump_json(),
+        event.model_dump_json(),
     )
 
 
 async def _one(message: KafkaMessage) -> Any:
-    # FastStream decodes application/json by itself, and leaves CloudEvents' own content type to its user.
+    # FastStream decodes application/json, not the content type of CloudEvents.
     return json.loads(message.body)
 
 

@@ -1,4 +1,4 @@
-"""Draining an outbox to acknowledged and deleted: our relay beside the loop that everybody writes first."""
+"""Draining an outbox until every row is acknowledged and deleted: our relay beside the obvious loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -9,9 +9,9 @@ from typing import Any, Final
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from bench import events, ground
-from bench.ground import Ground, Servers
-from bench.rounds import COLUMNS, Leg, in_a_process, over, row, timed, while_running
+from bench import events, fixtures
+from bench.fixtures import Sandbox, Servers
+from bench.harness import COLUMNS, Leg, in_subprocess, over, row, timed, unless_it_ends
 from schemas.codec import CONTENT_TYPE
 from schemas.topics import PARTITIONS
 from services.kit.department.service import FOLDERS
@@ -36,7 +36,7 @@ QUICK: Final = Sizes(rows=6_000, naive=300)
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Ours before and behind the naive one."""
+    """Ours before and after the naive one."""
 
     ours: tuple[Leg, Leg]
     naive: Leg
@@ -49,10 +49,10 @@ class Round:
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     """The lines of the report."""
     sizes = QUICK if quick else Sizes()
-    with ground.ground(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as where:
-        asyncio.run(_fill(where, sizes.rows))
+    with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
+        asyncio.run(_fill(sandbox, sizes.rows))
         yield f"{sizes.rows:,} rows to a topic of {PARTITIONS} partitions, idempotent, acknowledged by all"
-        done = [_round(where, sizes) for _ in range(rounds)]
+        done = [_round(sandbox, sizes) for _ in range(rounds)]
     yield COLUMNS
     yield row("relay", done, lambda one: one.ours)
     yield row("naive relay", done, lambda one: [one.naive])
@@ -60,31 +60,31 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     yield f"relay / naive relay: {over(done, lambda one: one.rate / one.naive.rate).text(' x', 1)}"
 
 
-def _round(where: Ground, sizes: Sizes) -> Round:
+def _round(sandbox: Sandbox, sizes: Sizes) -> Round:
     def leg(work: Callable[..., Any], rows: int) -> Leg:
-        asyncio.run(_put_back(where, rows))
-        measured: Leg = in_a_process(work, where, rows)
+        asyncio.run(_reset(sandbox, rows))
+        measured: Leg = in_subprocess(work, sandbox, rows)
         return measured
 
     first, other, second = leg(ours, sizes.rows), leg(naive, sizes.naive), leg(ours, sizes.rows)
     return Round((first, second), other)
 
 
-async def ours(where: Ground, rows: int) -> Leg:
+async def ours(sandbox: Sandbox, rows: int) -> Leg:
     """The kit's relay."""
-    relay = Relay(where.dsn, kafka=where.kafka, name="bench", bell=Wakeup())
-    return await _watched(where, rows, relay.run)
+    relay = Relay(sandbox.dsn, kafka=sandbox.kafka, name="bench", bell=Wakeup())
+    return await _watched(sandbox, rows, relay.run)
 
 
-async def naive(where: Ground, rows: int) -> Leg:
-    """A hundred rows in a transaction, each sent and waited for, then deleted."""
-    return await _watched(where, rows, lambda: _naive(where))
+async def naive(sandbox: Sandbox, rows: int) -> Leg:
+    """A hundred rows a transaction, each sent and awaited, then all deleted."""
+    return await _watched(sandbox, rows, lambda: _naive(sandbox))
 
 
-async def _naive(where: Ground) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=where.kafka, acks="all", enable_idempotence=True)
+async def _naive(sandbox: Sandbox) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=sandbox.kafka, acks="all", enable_idempotence=True)
     await producer.start()
-    connection = await asyncpg.connect(where.dsn)
+    connection = await asyncpg.connect(sandbox.dsn)
     try:
         while True:
             async with connection.transaction():
@@ -107,34 +107,34 @@ async def _naive(where: Ground) -> None:
         await producer.stop()
 
 
-async def _watched(where: Ground, rows: int, run: Callable[[], Awaitable[None]]) -> Leg:
-    async with _gone(where, rows) as gone:
+async def _watched(sandbox: Sandbox, rows: int, run: Callable[[], Awaitable[None]]) -> Leg:
+    async with _deleted(sandbox, rows) as deleted:
         running = asyncio.ensure_future(run())
         try:
-            return await while_running(running, timed(gone, rows, where.database))
+            return await unless_it_ends(running, timed(deleted, rows, sandbox.database))
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
 
 @asynccontextmanager
-async def _gone(where: Ground, rows: int) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """How many rows are gone from the outbox: ids are 1 to `rows` and go in order."""
-    connection = await asyncpg.connect(where.dsn)
+async def _deleted(sandbox: Sandbox, rows: int) -> AsyncIterator[Callable[[], Awaitable[int]]]:
+    """How many rows are gone from the outbox: ids are 1 to `rows`, deleted in order."""
+    connection = await asyncpg.connect(sandbox.dsn)
 
-    async def gone() -> int:
+    async def deleted() -> int:
         lowest: int = await connection.fetchval("SELECT coalesce(min(id), $1::bigint + 1) FROM outbox", rows)
         return lowest - 1
 
     try:
-        yield gone
+        yield deleted
     finally:
         await connection.close()
 
 
-async def _fill(where: Ground, rows: int) -> None:
-    connection = await asyncpg.connect(where.dsn)
-    topic = where.topics.status(events.DEPARTMENT)
+async def _fill(sandbox: Sandbox, rows: int) -> None:
+    connection = await asyncpg.connect(sandbox.dsn)
+    topic = sandbox.topics.status(events.DEPARTMENT)
     records = []
     try:
         await connection.execute("CREATE TABLE outbox_before (LIKE outbox)")
@@ -149,8 +149,8 @@ async def _fill(where: Ground, rows: int) -> None:
         await connection.close()
 
 
-async def _put_back(where: Ground, rows: int) -> None:
-    connection = await asyncpg.connect(where.dsn)
+async def _reset(sandbox: Sandbox, rows: int) -> None:
+    connection = await asyncpg.connect(sandbox.dsn)
     try:
         await connection.execute("TRUNCATE outbox")
         await connection.execute(

@@ -1,14 +1,14 @@
-"""From the click on the submit button to the accepted submission, at fixed rates, and how long a held desk waits.
+"""From the click on the submit button to the accepted submission, at fixed rates, and how long a hold blocks a desk.
 
 Everything runs on this machine: the gateway's process (HTTP, command, relay), the broker, four departments, the
-clearance. Clicks are sent when they are due, not when the last one was answered, so that a stall is paid for by every
-click it held up. One click begins the way and two moments end it:
+clearance. Clicks are an open-loop load: each is sent when it is due, whatever became of the ones before, so that a
+stall counts for every click it delayed. Two times are measured from the due time:
 
-- answered: the gateway's HTTP answer has arrived: the student's wish is kept
-- accepted: a reader, woken by the clearance's NOTIFY (or 10 ms later at most), has read the submission
+- answered: the gateway's HTTP answer has arrived, so the command is stored
+- accepted: a reader, woken by the clearance's NOTIFY (or after 10 ms at most), has read the submission
 
-For the desk: from the first 423 on a charge to the first answer that is none, asking every 5 ms. Each student is
-charged at a moment drawn around the click; only those whose charge met a hold count.
+For the desk: from the first 423 on a charge to the first other answer, polling every 5 ms. Each student is charged at a
+random time around the click; only charges that met a hold count.
 """
 
 import asyncio
@@ -25,39 +25,38 @@ from uuid import uuid4
 
 import asyncpg
 
-from bench.ground import Servers
-from bench.rounds import percentile
+from bench.fixtures import Servers, enrol_clear
+from bench.harness import percentile
 from deploy.local.devices import Device, devices
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import VIEW_CHANNEL
 
-LOOK_AT_LEAST_S: Final = 0.01
-ALL_ENDED_WITHIN_S: Final = 120.0
-ASK_EVERY_S: Final = 0.005
-RECORDS: Final = {"library": {"card": "cancelled", "thesis": "approved"}, "archives": {"thesis": "approved"}}
+POLL_S: Final = 0.01
+ALL_ACCEPTED_WITHIN_S: Final = 120.0
+RETRY_EVERY_S: Final = 0.005
 WARM_UP: Final = (10.0, 300)
-"""Clicks that are not counted: until its Java is compiled the broker takes half as much processor time again."""
+"""(clicks a second, clicks), not counted: until its JIT has run, the broker needs half as much CPU time again."""
 LEGS: Final = ((1.0, 30), (10.0, 200), (20.0, 200), (200.0, 600))
 """(clicks a second, clicks)."""
-HELD: Final = 60
+CHARGES: Final = 60
 COLUMNS: Final = f"{'clicks/s':<18}{'clicks':<9}{'answered p50, p99 (ms)':<26}{'accepted p50, p99 (ms)':<26}reached"
 CHARGED_WITHIN_S: Final = 0.15
 
 
 @dataclass
 class Clicks:
-    """Moments by student, of one clock."""
+    """Times by student, on one clock."""
 
     due: dict[str, float] = field(default_factory=dict)
     answered: dict[str, float] = field(default_factory=dict)
     accepted: dict[str, float] = field(default_factory=dict)
     refused: Counter[int] = field(default_factory=Counter)
-    """HTTP status → clicks answered so."""
+    """HTTP status → clicks."""
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """The lines of the report. One round: each student submits once in a life."""
+    """The lines of the report. `rounds` is ignored: a student submits once only."""
     legs = ((20.0, 10),) if quick else LEGS
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -68,7 +67,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
             yield COLUMNS
             for per_s, count in legs:
                 yield _row(per_s, runner.run(_leg(installation, per_s, count)))
-            yield runner.run(_held(installation, 5 if quick else HELD))
+            yield runner.run(_held(installation, 5 if quick else CHARGES))
         finally:
             runner.run(installation.close())
 
@@ -92,13 +91,7 @@ async def _start(installation: Installation) -> None:
 
 
 async def _students(installation: Installation, count: int) -> list[Device]:
-    students = [await installation.enrol() for _ in range(count)]
-    for student_id in students:
-        for department, record in RECORDS.items():
-            await installation.put(department, student_id, record)
-    for department in installation.departments:
-        await installation.opened(department, students, timeout_s=120)
-    await installation.in_step(timeout_s=120)
+    students = await enrol_clear(installation, count)
     async with asyncpg.create_pool(_dsn(installation), min_size=1, max_size=4) as pool:
         return await devices(pool, students)
 
@@ -117,9 +110,9 @@ async def _leg(installation: Installation, per_s: float, count: int) -> Clicks:
     ]
     try:
         await asyncio.gather(*sending)
-        async with asyncio.timeout(ALL_ENDED_WITHIN_S):
+        async with asyncio.timeout(ALL_ACCEPTED_WITHIN_S):
             while not clicks.answered.keys() <= clicks.accepted.keys():
-                await asyncio.wait({watching}, timeout=LOOK_AT_LEAST_S)
+                await asyncio.wait({watching}, timeout=POLL_S)
                 if watching.done():
                     watching.result()
     finally:
@@ -153,12 +146,12 @@ async def _watch(installation: Installation, clicks: Clicks) -> None:
         while True:
             rows = await connection.fetch("SELECT student_id FROM submission ORDER BY accepted_at OFFSET $1", known)
             now = time.time()
-            # Some of the newest are read again: one accepted earlier may have been committed later.
+            # The newest are read again: one accepted earlier may be committed later.
             known = max(0, known + len(rows) - 50)
             for row in rows:
                 clicks.accepted.setdefault(row["student_id"], now)
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), LOOK_AT_LEAST_S)
+                await asyncio.wait_for(woken.wait(), POLL_S)
             woken.clear()
     finally:
         connection.terminate()
@@ -176,13 +169,13 @@ async def _held(installation: Installation, count: int) -> str:
             waits_s.append(waited_s)
         await device.close()
     if not waits_s:
-        return f"423 to free: no charge of {count} met a hold"
+        return f"hold (423) to free: none of {count} charges met a hold"
     p50, p99 = percentile(waits_s, 0.5) * 1e3, percentile(waits_s, 0.99) * 1e3
-    return f"423 to free: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms ({len(waits_s)} of {count} charges met a hold)"
+    return f"hold (423) to free: p50 {p50:,.0f} ms, p99 {p99:,.0f} ms ({len(waits_s)} of {count} charges met a hold)"
 
 
 async def _charge_through(installation: Installation, student_id: str) -> float:
-    """Charge until it is done; how long the first 423 had to wait, 0 when there was none."""
+    """Charge until it succeeds. Returns the seconds since the first 423; 0 when there was none."""
     body = {"student_id": student_id, "charge_id": "C-1", "year": "2025", "name": "代收取暖费", "amount": "1.00"}
     client, first_s = installation.client("finance"), 0.0
     while True:
@@ -191,4 +184,4 @@ async def _charge_through(installation: Installation, student_id: str) -> float:
             assert answer.status_code == 200, answer.text
             return time.time() - first_s if first_s else 0.0
         first_s = first_s or time.time()
-        await asyncio.sleep(ASK_EVERY_S)
+        await asyncio.sleep(RETRY_EVERY_S)

@@ -1,4 +1,4 @@
-"""The measurements run: tiny sizes, and nothing is said about how fast."""
+"""The measurements run, with tiny sizes; speed is not checked."""
 
 import re
 
@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from bench import __main__ as bench
-from bench.ground import Servers
-from bench.rounds import in_a_process, percentile
+from bench.fixtures import Servers
+from bench.harness import in_subprocess, percentile
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 
 
@@ -23,10 +23,10 @@ from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 def test_a_measurement_ends_with_its_figure(
     postgres: RunningPostgres, kafka: RunningKafka, name: str, ends_with: str
 ) -> None:
-    said: list[str] = []
-    bench.measure(Servers(postgres.dsn, kafka.address), [name], rounds=1, quick=True, say=said.append)
-    assert re.fullmatch(ends_with, said[-1])
-    assert said[0].endswith("GiB")
+    lines: list[str] = []
+    bench.measure(Servers(postgres.dsn, kafka.address), [name], rounds=1, quick=True, report=lines.append)
+    assert re.fullmatch(ends_with, lines[-1])
+    assert lines[0].endswith("GiB")
 
 
 def test_every_measurement_is_run_by_its_name_alone() -> None:
@@ -40,7 +40,7 @@ def test_a_leg_that_fails_says_why() -> None:
         raise ValueError("the reason")
 
     with pytest.raises(RuntimeError, match="ValueError: the reason"):
-        in_a_process(broken)
+        in_subprocess(broken)
 
 
 def test_a_percentile_is_a_value_that_was_measured() -> None:

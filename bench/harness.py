@@ -1,7 +1,7 @@
-"""How a measurement is made: every leg in a process of its own, alternating inside rounds, ratios formed inside each.
+"""How a measurement is made: each leg in a process of its own, legs alternating in rounds, ratios within a round.
 
-The speed of a shared machine drifts by a factor of two within minutes, so a rate says little and a ratio of two legs
-of one round a good deal.
+The speed of a shared machine drifts by a factor of two within minutes, so a rate means little; the ratio of two legs of
+one round means something.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ _fork: Final = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """What one leg did: events, in how many seconds, with how much processor time of this process and of PostgreSQL.
+    """Events of one leg, with wall time and CPU time of this process and of PostgreSQL.
 
-    `database_s` is that of the sessions of the leg's database; 0 where the server is on another machine.
+    `database_s` is that of the sessions of the leg's database; 0 when the server is on another machine.
     """
 
     events: int
@@ -46,19 +46,19 @@ class Leg:
 
     @property
     def cpu_us(self) -> float:
-        """Microseconds of processor time of the Python process an event."""
+        """CPU time of the Python process, µs an event."""
         return self.cpu_s * 1e6 / self.events
 
     @property
     def database_us(self) -> float:
-        """Microseconds of processor time of PostgreSQL an event."""
+        """CPU time of PostgreSQL, µs an event."""
         return self.database_s * 1e6 / self.events
 
 
-def in_a_process(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
+def in_subprocess(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
     """Run a coroutine in a forked process and return its result. Raises RuntimeError with what it raised.
 
-    What was prepared here is there at once, and the child's garbage collector leaves it alone.
+    It shares what was prepared here, which its garbage collector leaves alone.
     """
     receiver, sender = _fork.Pipe(duplex=False)
     gc.collect()
@@ -93,16 +93,16 @@ def _leg(sender: Connection, work: Callable[..., Coroutine[Any, Any, Any]], argu
 
 
 async def timed(progress: Callable[[], int | Awaitable[int]], total: int, database: str = "") -> Leg:
-    """Watch `progress` up to `total`, from its first step: start-up and the first batch are not counted.
+    """Time `progress` up to `total` from its first step on: start-up and the first batch are not counted.
 
-    `database` names the database whose sessions work for it. Raises TimeoutError when `total` is not reached in time.
+    `database` is the one whose sessions work for it. Raises TimeoutError when `total` is not reached in time.
     """
     async with asyncio.timeout(LEG_LIMIT_S):
         first = await _reached(progress, 1)
-        started_s, cpu_s, database_s = time.perf_counter(), _own_cpu_s(), _database_cpu_s(database)
+        started_s, cpu_s, database_s = time.perf_counter(), _process_cpu_s(), _database_cpu_s(database)
         last = await _reached(progress, total)
         took_s = time.perf_counter() - started_s
-        return Leg(last - first, took_s, _own_cpu_s() - cpu_s, _database_cpu_s(database) - database_s)
+        return Leg(last - first, took_s, _process_cpu_s() - cpu_s, _database_cpu_s(database) - database_s)
 
 
 async def _reached(progress: Callable[[], int | Awaitable[int]], count: int) -> int:
@@ -114,24 +114,24 @@ async def _reached(progress: Callable[[], int | Awaitable[int]], count: int) -> 
         await asyncio.sleep(_POLL_S)
 
 
-async def while_running(running: "asyncio.Task[Any]", watching: Coroutine[Any, Any, T]) -> T:
-    """What `watching` returns; what ends `running` before that is raised."""
+async def unless_it_ends(running: "asyncio.Task[Any]", watching: Coroutine[Any, Any, T]) -> T:
+    """The result of `watching`. Raises what ends `running` before that."""
     watch = asyncio.create_task(watching)
     await asyncio.wait({running, watch}, return_when=asyncio.FIRST_COMPLETED)
     if not watch.done():
         watch.cancel()
         running.result()
-        raise RuntimeError("what is measured ended by itself")
+        raise RuntimeError("what is measured ended too early")
     return await watch
 
 
-def _own_cpu_s() -> float:
+def _process_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def _database_cpu_s(database: str) -> float:
-    """Processor time of the sessions of a database on this machine: their processes carry its name."""
+    """CPU time of a database's sessions on this machine: their processes have its name in their title."""
     spent_s = 0.0
     for process in psutil.process_iter(["cmdline", "cpu_times"]) if database else ():
         title = " ".join(process.info["cmdline"] or ())
@@ -142,7 +142,7 @@ def _database_cpu_s(database: str) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A figure over the rounds."""
+    """One figure over the rounds."""
 
     values: tuple[float, ...]
 

@@ -1,0 +1,101 @@
+"""What a measurement runs on: real servers, databases and topics of its own, and students who are clear everywhere."""
+
+import asyncio
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from deploy.local.installation import Installation
+from deploy.local.processes.state_folder import claim_any
+from deploy.local.running_services import delete_topics
+from deploy.local.servers.jars import cache_folder
+from deploy.local.servers.obtain import obtain_kafka, obtain_postgres
+from deploy.local.servers.postgres import create_database, drop_database
+from deploy.local.services import ROOT
+from schemas.topics import Topics
+from services.kit.postgres.migrations import migrate
+from services.kit.provisioning.topics import create_topics
+
+CLEAR_RECORDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "library": {"card": "cancelled", "thesis": "approved"},
+    "archives": {"thesis": "approved"},
+    "dorm": {
+        "residences": [
+            {
+                "campus": "南湖校区",
+                "building": "梅苑2号楼",
+                "room": "A3071",
+                "checked_out_on": "2026-06-05",
+                "handler": "纪小满",
+            }
+        ]
+    },
+}
+"""Department → a clear record; an empty one is clear elsewhere."""
+IN_VIEW_TIMEOUT_S: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """`postgres` is a superuser's DSN, `kafka` is host:port."""
+
+    postgres: str
+    kafka: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """One database and one namespace of topics."""
+
+    dsn: str
+    kafka: str
+    topics: Topics
+
+    @property
+    def database(self) -> str:
+        return urlsplit(self.dsn).path[1:]
+
+
+@contextmanager
+def servers() -> Iterator[Servers]:
+    """Those of LIXIAO_POSTGRES and LIXIAO_KAFKA, else ones started here and stopped at the end."""
+    with ExitStack() as running:
+        state = running.enter_context(claim_any(ROOT / ".lixiao" / "bench"))
+        postgres = obtain_postgres(state.folder)
+        if postgres.server:
+            running.callback(postgres.server.stop)
+        kafka = obtain_kafka(state.folder, cache_folder(ROOT / ".lixiao"))
+        if kafka.broker:
+            running.callback(kafka.broker.stop)
+        yield Servers(postgres.dsn, kafka.address)
+
+
+@contextmanager
+def sandbox(on: Servers, migrations: Sequence[Path], departments: Sequence[str], partitions: int) -> Iterator[Sandbox]:
+    """A database with these folders of migrations, and the departments' topics; removed at the end."""
+    name = f"bench_{secrets.token_hex(4)}"
+    topics = Topics(name.replace("_", "-"))
+    dsn = asyncio.run(create_database(on.postgres, name))
+    try:
+        asyncio.run(migrate(dsn, migrations))
+        asyncio.run(create_topics(on.kafka, topics, departments, partitions=partitions))
+        yield Sandbox(dsn, on.kafka, topics)
+    finally:
+        asyncio.run(drop_database(on.postgres, name))
+        asyncio.run(delete_topics(on.kafka, topics.namespace))
+
+
+async def enrol_clear(installation: Installation, count: int) -> list[str]:
+    """Enrol students and wait until the view shows them clear at every department. All departments must run."""
+    students = [await installation.enrol() for _ in range(count)]
+    for department, record in CLEAR_RECORDS.items():
+        for student_id in students:
+            await installation.put(department, student_id, record)
+    for department in installation.departments:
+        await installation.opened(department, students, timeout_s=IN_VIEW_TIMEOUT_S)
+    await installation.in_step(timeout_s=IN_VIEW_TIMEOUT_S)
+    return students
