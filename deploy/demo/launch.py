@@ -17,7 +17,7 @@ from deploy.demo.load import Ledger, import_roster, load_records
 from deploy.demo.progress import LaunchProgress
 from deploy.demo.students import Student, people
 from deploy.local.processes.ports import remembered_ports
-from deploy.local.processes.process import StartFailed, wait_until
+from deploy.local.processes.process import StartFailed
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.running_services import RunningServices, service_names
 from deploy.local.servers import jars
@@ -73,7 +73,7 @@ class Launch:
             self._provision_databases(services)
             waiting_for("Kafka")
             if kafka.broker:
-                kafka.broker.wait()
+                kafka.broker.wait_ready()
             with _reported_as("The topics could not be created"):
                 asyncio.run(create_topics(kafka.address, services.topics, departments))
         return services
@@ -86,15 +86,15 @@ class Launch:
         names = service_names(services.departments)
         with self.progress.step(f"{len(names)} services") as waiting_for:
             processes = {name: services.process(name) for name in names}
-            for name, process in processes.items():
-                self.supervisor.add(process, services.service(name).is_ready)
+            for process in processes.values():
+                self.supervisor.add(process)
                 process.start()
             for name, process in processes.items():
                 waiting_for(name)
-                wait_until(services.service(name).is_ready, what=name, timeout_s=READY_TIMEOUT_S, process=process)
+                process.wait_ready(READY_TIMEOUT_S)
         with self.progress.step("Zipkin"):
             if self.zipkin:
-                self.zipkin.wait()
+                self.zipkin.wait_ready()
 
     def load(self, services: RunningServices, students: Sequence[Student]) -> None:
         """Load what was not loaded before: records first, so that a case opens on them. Raises StartFailed."""

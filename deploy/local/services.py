@@ -56,7 +56,9 @@ class Service:
     def process(self, logs: Path, root: Path = ROOT) -> Process:
         """The process, not yet started, of the code below `root`. `clearance:2` logs to `<logs>/clearance-2.log`."""
         log = logs / f"{self.name.replace(':', '-')}.log"
-        return Process(self.name, [sys.executable, "-m", self.module], log=log, cwd=root, env=self.environment)
+        return Process(
+            self.name, [sys.executable, "-m", self.module], log=log, cwd=root, env=self.environment, ready=self.is_ready
+        )
 
     def is_ready(self) -> bool:
         """Whether its readiness probe answers 200."""

@@ -18,8 +18,7 @@ def broker(state: StateFolder, cache: object) -> Iterator[Kafka]:
     """A broker that no other test uses. Leave it running."""
     kafka = Kafka(state.folder / f"own-{secrets.token_hex(3)}" / "kafka", cache)  # type: ignore[arg-type]
     yield must(kafka.start)
-    if kafka.process:
-        kafka.process.kill()
+    kafka.kill()
     clean(kafka.folder.parent)
 
 

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 import psutil
 
@@ -45,6 +46,9 @@ def wait_until(
 class Process:
     """One child process, leader of its group, with its output appended to `log`."""
 
+    serves_others = False
+    """Whether it is stopped after the processes that depend on it."""
+
     def __init__(
         self,
         name: str,
@@ -55,15 +59,17 @@ class Process:
         env: Mapping[str, str] | None = None,
         user: str | None = None,
         stop_signal: signal.Signals = signal.SIGTERM,
+        ready: Callable[[], bool] | None = None,
     ) -> None:
-        """`user`: whom to become (root only). `stop_signal`: what makes this program shut down in order."""
+        """`user`: whom to become (root only). `stop_signal`: shuts this program down in order. `ready`: a probe."""
         self.name = name
-        self.command = [str(part) for part in command]
+        self.command: Sequence[str | Path] = command
         self.log = log
         self.cwd = cwd
         self.env = env
         self.user = user
         self.stop_signal = stop_signal
+        self.ready = ready
         self._child: subprocess.Popen[bytes] | None = None
         self._stop_requested = False  # some programs take a second request for "at once"
 
@@ -72,7 +78,7 @@ class Process:
         """Process id while it runs."""
         return self._child.pid if self._child is not None and self.poll() is None else None
 
-    def start(self) -> None:
+    def start(self) -> Self:
         """Raises StartFailed when the program cannot be executed."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
@@ -95,6 +101,12 @@ class Process:
             except OSError as error:
                 raise StartFailed(f"{self.name}: {self.command[0]} cannot be executed ({error}).") from error
         self._stop_requested = False
+        return self
+
+    def wait_ready(self, timeout_s: float) -> None:
+        """Wait until it is ready, if it has a probe. Raises StartFailed."""
+        if self.ready:
+            wait_until(self.ready, what=self.name, timeout_s=timeout_s, process=self)
 
     def run(self, timeout_s: float) -> None:
         """Run it to its end. Raises StartFailed when it fails or takes longer."""

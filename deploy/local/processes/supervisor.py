@@ -5,38 +5,18 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import FrameType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 
-from deploy.local.processes.process import Process, StartFailed, describe_exit, wait_until
+from deploy.local.processes.process import Process, StartFailed, describe_exit
 from deploy.local.processes.state_folder import StateInUse
 
 RESTARTS = 5
 RESTART_WINDOW_S = 120
 LOOK_EVERY_S = 0.3
 READY_TIMEOUT_S = 60
-
-
-class Supervisable(Protocol):
-    """A `Process`, or a server such as Kafka, whose `start` returns when it is ready."""
-
-    name: str
-
-    def start(self) -> object: ...
-    def stop(self) -> None: ...
-    def kill(self) -> None: ...
-    def poll(self) -> int | None: ...
-    def last_lines(self) -> str: ...
-
-
-@dataclass
-class _Supervised:
-    process: Supervisable
-    ready: Callable[[], bool] | None
-    restarted_at_s: deque[float] = field(default_factory=deque)
 
 
 class GaveUp(RuntimeError):
@@ -50,7 +30,7 @@ class Supervisor:
         self.console = console
         self.restarts = restarts
         self.window_s = window_s
-        self._supervised: list[_Supervised] = []
+        self._restarts_s: dict[Process, deque[float]] = {}
         self._previous_handlers: dict[signal.Signals, object] = {}
 
     def __enter__(self) -> Self:
@@ -64,30 +44,27 @@ class Supervisor:
         for number, handler in self._previous_handlers.items():
             signal.signal(number, handler)  # type: ignore[arg-type]
 
-    def add(self, process: Supervisable, ready: Callable[[], bool] | None = None) -> None:
-        """Restart it when it exits and stop it with the others. The caller starts it, before or after.
-
-        `ready` is waited for after a restart.
-        """
-        self._supervised.append(_Supervised(process, ready))
+    def add(self, process: Process) -> None:
+        """Restart it when it exits and stop it with the others. The caller starts it, before or after."""
+        self._restarts_s[process] = deque()
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
         """Restart what exits, until interrupted or `until()`. Raises GaveUp."""
         while not until():
-            for each in self._supervised:
-                if (code := each.process.poll()) is not None:
-                    self._restart(each, code)
+            for process in self._restarts_s:
+                if (code := process.poll()) is not None:
+                    self._restart(process, code)
             time.sleep(LOOK_EVERY_S)
 
     def stop_all(self) -> None:
         """Stop everything, the last added first. A second Ctrl-C kills what is left.
 
-        Plain processes shut down side by side, before the servers they depend on.
+        Services shut down side by side, before the servers they depend on.
         """
-        newest_first = [each.process for each in reversed(self._supervised)]
+        newest_first = list(reversed(self._restarts_s))
         try:
             for process in newest_first:
-                if isinstance(process, Process):
+                if not process.serves_others:
                     process.request_stop()
             for process in newest_first:
                 process.stop()
@@ -95,23 +72,21 @@ class Supervisor:
             self.console.print("Killing what is left.")
             for process in newest_first:
                 process.kill()
-        self._supervised.clear()
+        self._restarts_s.clear()
 
-    def _restart(self, each: _Supervised, code: int) -> None:
-        name, now_s = each.process.name, time.monotonic()
+    def _restart(self, process: Process, code: int) -> None:
+        name, restarts_s, now_s = process.name, self._restarts_s[process], time.monotonic()
         self.console.print(f"[bold red]{name} exited[/] with {describe_exit(code)}.", end="")
-        self.console.print(each.process.last_lines(), markup=False, highlight=False)
-        while each.restarted_at_s and now_s - each.restarted_at_s[0] > self.window_s:
-            each.restarted_at_s.popleft()
-        if (restarts := len(each.restarted_at_s)) >= self.restarts:
-            raise GaveUp(f"{name} exited {restarts + 1} times in {self.window_s:g} s: stopping everything.")
-        each.restarted_at_s.append(now_s)
-        self.console.print(f"Restarting {name} ({restarts + 1} of {self.restarts}).")
+        self.console.print(process.last_lines(), markup=False, highlight=False)
+        while restarts_s and now_s - restarts_s[0] > self.window_s:
+            restarts_s.popleft()
+        if len(restarts_s) >= self.restarts:
+            raise GaveUp(f"{name} exited {len(restarts_s) + 1} times in {self.window_s:g} s: stopping everything.")
+        restarts_s.append(now_s)
+        self.console.print(f"Restarting {name} ({len(restarts_s)} of {self.restarts}).")
         try:
-            each.process.start()
-            if each.ready:
-                child = each.process if isinstance(each.process, Process) else None
-                wait_until(each.ready, what=name, timeout_s=READY_TIMEOUT_S, process=child, poll_s=0.1)
+            process.start()
+            process.wait_ready(READY_TIMEOUT_S)
         except StartFailed as error:
             # The next look finds it again; the number of restarts bounds this.
             self.console.print(str(error), markup=False, highlight=False)

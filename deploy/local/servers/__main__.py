@@ -52,7 +52,7 @@ def up(state: State = DEFAULT_STATE, only: Only = ALL) -> None:
             obtained.append((name, address, server))
         for name, address, server in obtained:
             if server is not None:
-                server.wait()
+                server.wait_ready()
             console.print(f"export LIXIAO_{name.upper()}={shlex.quote(address)}", highlight=False)
         console.print("Ready. Ctrl-C stops everything.")
         supervisor.watch()

@@ -9,7 +9,6 @@ import base64
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -53,56 +52,46 @@ log.cleaner.dedupe.buffer.size=16777216
 """
 
 
-@dataclass
 class Kafka(LocalServer):
-    """One broker. `folder` has its data, log, configuration and ports, and a later start may use it again."""
+    """One broker."""
 
-    folder: Path
-    cache: Path
-    port: int = field(default=0, init=False)
-    process: Process | None = field(default=None, init=False, repr=False)
-    name: str = field(default="Kafka", init=False)
-
-    def __post_init__(self) -> None:
-        self.folder = self.folder.absolute()
-        self.data = self.folder / "data"
+    def __init__(self, folder: Path, cache: Path) -> None:
+        super().__init__("Kafka", folder)
+        self.cache = cache
+        self.port = 0
 
     @property
     def address(self) -> str:
         """`host:port`, the clients' bootstrap server."""
         return f"{LOOPBACK}:{self.port}"
 
-    def launch(self) -> None:
+    def prepare(self) -> None:
         """The first time it fetches the jars and formats the data folder. Raises StartFailed, JarsMissing."""
         class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
-        configuration = self.folder / "server.properties"
+        data, configuration = self.folder / "data", self.folder / "server.properties"
         if not self.port:
-            self._configure(configuration)
-        if not (self.data / "meta.properties").exists():
+            ports = remembered_ports(self.folder, ("port", "controller-port"), PREFERRED_PORT)
+            self.port = ports["port"]
+            configuration.write_text(
+                PROPERTIES.format(
+                    host=LOOPBACK, port=self.port, controller_port=ports["controller-port"], data=data.as_posix()
+                )
+            )
+        if not (data / "meta.properties").exists():
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
-            arguments = ("format", f"--cluster-id={new_cluster_id()}", "-c", configuration, "--ignore-formatted")
-            storage_tool = self._java("kafka-format", class_path, "-Xmx128m", "kafka.tools.StorageTool", *arguments)
-            storage_tool.run(FORMAT_TIMEOUT_S)
-        self.process = self._java("kafka", class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
-        self.process.start()
+            format_it = ("format", f"--cluster-id={new_cluster_id()}", "-c", configuration, "--ignore-formatted")
+            command = _java(class_path, "-Xmx128m", "kafka.tools.StorageTool", *format_it)
+            Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
+        self.command = _java(class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
 
     def is_ready(self) -> bool:
         """Whether the broker answers and lists itself as alive."""
         return broker_count(self.address) > 0
 
-    def _configure(self, file: Path) -> None:
-        ports = remembered_ports(self.folder, ("port", "controller-port"), PREFERRED_PORT)
-        self.port = ports["port"]
-        controller_port = ports["controller-port"]
-        file.write_text(
-            PROPERTIES.format(host=LOOPBACK, port=self.port, controller_port=controller_port, data=self.data.as_posix())
-        )
 
-    def _java(self, name: str, class_path: str, heap: str, *arguments: str | Path) -> Process:
-        options = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", heap)
-        logging = "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"
-        command = [java_program(), *options, "-cp", class_path, logging, *arguments]
-        return Process(name, command, log=self.folder / f"{name}.log", cwd=self.folder)
+def _java(class_path: str, heap: str, *arguments: str | Path) -> list[str | Path]:
+    options = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", heap)
+    return [java_program(), *options, "-cp", class_path, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *arguments]
 
 
 def new_cluster_id() -> str:

@@ -62,7 +62,7 @@ def obtain_postgres(state: Path, *, durable: bool = True) -> RunningPostgres:
 def obtain_kafka(state: Path, cache: Path, *, wait: bool = True) -> RunningKafka:
     """The broker of LIXIAO_KAFKA, else one started in `state`. Raises StartFailed, JarsMissing.
 
-    Without `wait` it returns while the broker is still starting: call `broker.wait()` later.
+    Without `wait` it returns while the broker is still starting: call `broker.wait_ready()` later.
     """
     if address := os.environ.get("LIXIAO_KAFKA"):
         if not broker_count(address, ANSWER_TIMEOUT_S):
@@ -71,7 +71,7 @@ def obtain_kafka(state: Path, cache: Path, *, wait: bool = True) -> RunningKafka
     broker = Kafka(state / "kafka", cache)
     broker.launch()
     if wait:
-        broker.wait()
+        broker.wait_ready()
     return RunningKafka(broker.address, broker)
 
 
@@ -84,7 +84,7 @@ def obtain_zipkin(state: Path, cache: Path, *, wait: bool = True) -> RunningZipk
     server = Zipkin(state / "zipkin", cache)
     server.launch()
     if wait:
-        server.wait()
+        server.wait_ready()
     return RunningZipkin(server.address, server)
 
 

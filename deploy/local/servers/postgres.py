@@ -9,7 +9,6 @@ import shutil
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
@@ -20,7 +19,7 @@ import psutil
 from deploy.local.processes.ports import LOOPBACK, remembered_port
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.servers.postgres_binaries import binaries_for, home_for, unprivileged_user
-from deploy.local.servers.server import LocalServer
+from deploy.local.servers.server import START_TIMEOUT_S, LocalServer
 from services.kit.runtime.private_files import write_private
 
 SUPERUSER = "lixiao"
@@ -46,50 +45,56 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 """For tests of logic, not of crashes: nothing waits for the disk."""
 
 
-@dataclass
 class Postgres(LocalServer):
-    """One server. `folder` has its data, log, password and port, and a later start may use it again."""
+    """One server."""
 
-    folder: Path
-    durable: bool = True
-    port: int = field(default=0, init=False)
-    process: Process | None = field(default=None, init=False, repr=False)
-    name: str = field(default="PostgreSQL", init=False)
-
-    def __post_init__(self) -> None:
-        self.folder = self.folder.absolute()
+    def __init__(self, folder: Path, durable: bool = True) -> None:
+        super().__init__("PostgreSQL", folder)
+        self.durable = durable
+        self.port = 0
         self.user = unprivileged_user()
+        self.stop_signal = signal.SIGINT  # fast shutdown: ends the sessions, then a clean checkpoint
 
     @property
     def dsn(self) -> str:
         """`postgresql://…` of the superuser, for the database `postgres`."""
         return f"postgresql://{SUPERUSER}:{self._password()}@{LOOPBACK}:{self.port}/postgres"
 
-    def launch(self) -> None:
-        """The first time it creates the data folder. Raises StartFailed with the server's last lines."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+    @cached_property
+    def home(self) -> Path:
+        """Where data and binaries are: `folder`, or another place where the unprivileged user cannot enter it."""
+        return home_for(self.user, self.folder)
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.home / "data"
+
+    def prepare(self) -> None:
+        """The first time it creates the data folder. Raises StartFailed."""
+        self.cwd = self.home
+        # Nothing of the caller's: a PGDATA or PGPORT in it would be obeyed.
+        self.env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), "TZ": "UTC"}
         binaries = binaries_for(self.user, self.home)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(binaries / "initdb")
         self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
-        chosen = SETTINGS | ({} if self.durable else NOT_DURABLE)
+        chosen = SETTINGS | ({} if self.durable else NOT_DURABLE) | {"port": str(self.port)}
         options = [part for key, value in chosen.items() for part in ("-c", f"{key}={value}")]
-        self.process = self._process("postgres", binaries / "postgres", "-D", self.data, "-p", str(self.port), *options)
-        self.process.start()
+        self.command = [binaries / "postgres", "-D", self.data, *options]
 
-    def wait(self) -> None:
+    def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Wait until it is ready, retrying while a killed predecessor's shared memory is being released."""
         deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
         while True:
             try:
-                return super().wait()
+                return super().wait_ready(timeout_s)
             except StartFailed:
-                process = self._launched()
-                leftover = any(sign in process.tail(5) for sign in SIGNS_OF_LEFTOVER)
+                leftover = any(sign in self.tail(5) for sign in SIGNS_OF_LEFTOVER)
                 if not leftover or time.monotonic() > deadline:
                     raise
                 time.sleep(LEFTOVER_POLL_S)
-                process.start()
+                Process.start(self)
 
     def is_ready(self) -> bool:
         """Whether the server has noted in its pid file that it accepts connections."""
@@ -109,28 +114,6 @@ class Postgres(LocalServer):
                 session.kill()
         psutil.wait_procs(sessions, timeout=5)
 
-    @cached_property
-    def home(self) -> Path:
-        """Where data and binaries are: `folder`, or another place where the unprivileged user cannot enter it."""
-        return home_for(self.user, self.folder)
-
-    @property
-    def data(self) -> Path:
-        """The data folder."""
-        return self.home / "data"
-
-    def _process(self, name: str, *command: str | Path) -> Process:
-        return Process(
-            name,
-            command,
-            log=self.folder / f"{name}.log",
-            cwd=self.data,
-            # Nothing of the caller's: a PGDATA or PGPORT in it would be obeyed.
-            env={"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), "TZ": "UTC"},
-            user=self.user,
-            stop_signal=signal.SIGINT,  # fast shutdown: ends the sessions, then a clean checkpoint
-        )
-
     def _initialise(self, initdb: Path) -> None:
         shutil.rmtree(self.data, ignore_errors=True)  # of an initdb that was interrupted
         self.data.mkdir(mode=0o700)
@@ -140,9 +123,9 @@ class Postgres(LocalServer):
             shutil.chown(self.data, self.user)
             shutil.chown(password_file, self.user)
         options = ["-U", SUPERUSER, "-A", "scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8", "--no-instructions"]
+        command: list[str | Path] = [initdb, "-D", self.data, "--pwfile", password_file, *options]
         try:
-            process = self._process("initdb", initdb, "-D", self.data, "--pwfile", password_file, *options)
-            process.run(INITDB_TIMEOUT_S)
+            Process("initdb", command, log=self.log, cwd=self.cwd, env=self.env, user=self.user).run(INITDB_TIMEOUT_S)
         except StartFailed:
             shutil.rmtree(self.data, ignore_errors=True)
             raise

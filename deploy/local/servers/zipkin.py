@@ -2,11 +2,9 @@
 
 import os
 import urllib.request
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.processes.ports import LOOPBACK, remembered_port
-from deploy.local.processes.process import Process
 from deploy.local.servers import jars
 from deploy.local.servers.java import java_program
 from deploy.local.servers.server import LocalServer
@@ -17,39 +15,28 @@ SPANS_KEPT = 50_000
 """What fits: a heap of 160 MB was full at 57,000 spans of SQL statements."""
 
 
-@dataclass
 class Zipkin(LocalServer):
-    """One collector. `folder` has its log and port."""
+    """One collector."""
 
-    folder: Path
-    cache: Path
-    port: int = field(default=0, init=False)
-    process: Process | None = field(default=None, init=False, repr=False)
-    name: str = field(default="Zipkin", init=False)
-
-    def __post_init__(self) -> None:
-        self.folder = self.folder.absolute()
+    def __init__(self, folder: Path, cache: Path) -> None:
+        super().__init__("Zipkin", folder)
+        self.cache = cache
+        self.port = 0
+        self.env = {**os.environ, "MEM_MAX_SPANS": str(SPANS_KEPT), "QUERY_LOOKBACK": "604800000"}
 
     @property
     def address(self) -> str:
         """`http://host:port`: spans go to `/api/v2/spans` below it, the pages are at `/zipkin/`."""
         return f"http://{LOOPBACK}:{self.port}"
 
-    def launch(self) -> None:
+    def prepare(self) -> None:
         """Fetches the jar the first time. Raises StartFailed, JarsMissing."""
         (jar,) = jars.ensure("zipkin", self.cache)
         self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
         options = [f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError"]
         # Its own QUERY_PORT listens on every interface, Armeria's settings on the loopback alone.
         listen = [f"--armeria.ports[0].{key}" for key in (f"ip={LOOPBACK}", f"port={self.port}", "protocols[0]=http")]
-        self.process = Process(
-            "zipkin",
-            [java_program(), *options, "-jar", jar, *listen],
-            log=self.folder / "zipkin.log",
-            cwd=self.folder,
-            env={**os.environ, "MEM_MAX_SPANS": str(SPANS_KEPT), "QUERY_LOOKBACK": "604800000"},
-        )
-        self.process.start()
+        self.command = [java_program(), *options, "-jar", jar, *listen]
 
     def is_ready(self) -> bool:
         """Whether its health check passes."""

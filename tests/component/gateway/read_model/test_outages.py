@@ -52,7 +52,7 @@ async def _gate(database: str, read_model: str) -> AsyncIterator[Gate]:
 
 def restart(server: Postgres) -> None:
     server.launch()
-    server.wait()
+    server.wait_ready()
 
 
 @contextmanager
