@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bench import events, fixtures, projector_legs, projector_peers
 from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Leg, in_subprocess, over, row
-from bench.projector_legs import WORKERS, MAX_RECORDS, Prepared, StoredStatus
+from bench.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
 from services.clearance.app import FOLDERS
 from services.kit.messaging.producer import BatchProducer, OutboundRecord, partition_of
