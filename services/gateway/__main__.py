@@ -1,4 +1,4 @@
-"""The gateway: the only public service. Pages, the JSON twin, live lines, sign-in, and what students ask for."""
+"""The gateway, the only public service: pages, JSON API, live updates, sign-in and students' commands."""
 
 from contextlib import AbstractAsyncContextManager
 
@@ -19,9 +19,9 @@ def run() -> None:
 
 
 def letters() -> AbstractAsyncContextManager[Letters]:
-    """What the gateway could not read of what became of its students' commands."""
+    """Dead letters of the gateway's consumer."""
     settings = load(GatewaySettings)
-    # Which departments there are does not matter to a replay: a dead letter brings its topic along.
+    # A replay needs no departments: a dead letter carries its topic.
     router = gateway_router(settings.topics, ())
     return letters_in(settings.database, GATEWAY, lambda _: {router.group: ReplayHandler(router.subscription.apply)})
 

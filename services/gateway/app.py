@@ -1,4 +1,4 @@
-"""The gateway as a running application: its parts, its routes, and what it keeps running beside them."""
+"""The composition root of the gateway: its components, its routes and its background tasks."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -67,7 +67,7 @@ _SWEEP_EVERY_S: Final = 300
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
-    """The application; its lifespan opens the databases and starts relay, inbox, hub and listeners."""
+    """Its lifespan opens the databases and starts relay, consumer, listeners and live updates."""
     folder = settings.university or CONFIGURATIONS / "cumt"
     site = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
     renderer, health = Renderer(site, folder), Health()
@@ -81,7 +81,10 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
     app = create_app(
         title="Lixiao: gateway",
         version="1",
-        description="What a leaving student reads and asks, as JSON. Sign in with a browser at /sign-in first.",
+        description=(
+            "A student's own case: its checks, its submission, and commands to the departments. "
+            "Sign in with a browser at /sign-in; the session cookie then comes with every request."
+        ),
         health=health,
         lifespan=lifespan,
         routers=(
@@ -106,7 +109,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
 
 
 def _describe(app: FastAPI) -> None:
-    # The document alone: the interactive page needs a script inside of it, which no page of the gateway may have.
+    # The document alone: the interactive page needs an inline script, which no page of the gateway may have.
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:
         return JSONResponse(app.openapi())
@@ -125,13 +128,15 @@ async def _start(
     await migrate(settings.database, FOLDERS)
     pool = await open_pool(settings.database, name=GATEWAY)
     running.push_async_callback(_close, pool)
-    # No connection at the start: the pages open while the read model is still away.
+    # No connection at the start: the pages open while the read model does not answer yet.
     readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0)
     running.push_async_callback(_close, readers)
     http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
-    bell = Wakeup()
+    wakeup, printer = Wakeup(), FormRenderer()
+    running.callback(printer.close)
     sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
-    read_model, commands = ReadModel(readers), StudentCommandTable(pool, settings.topics, bell)
+    read_model, records = ReadModel(readers), SubmissionRecords(readers)
+    commands = StudentCommandTable(pool, settings.topics, wakeup)
     hub = Hub(
         read_model,
         commands.newest_of,
@@ -140,27 +145,6 @@ async def _start(
         max_streams=settings.max_streams,
         session_check_s=settings.stream_session_check_s,
     )
-    health.add("database", database_probe(pool))
-    health.add("read model", read_model.probe)
-    relay = Relay(settings.database, kafka=settings.kafka, name=GATEWAY, bell=bell)
-    inbox = _inbox(settings, renderer.site, pool)
-    add_relay_probe(health, relay, GATEWAY)
-    # Without the broker the pages still serve what is known: that is no reason to take the gateway out.
-    add_consumer_probe(health, inbox, needs_broker=False)
-    kept: dict[str, Callable[[], Awaitable[None]]] = {
-        "relay": relay.run,
-        "inbox": inbox.run,
-        "sweep": partial(_sweep, sessions),
-        "listen to the view": partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify),
-        "listen to commands": partial(listen, settings.database, COMMAND_CHANNEL, hub.notify),
-        "live": hub.run,
-        "audit sealer": ChainSealer(pool).run,
-    }
-    for name, run in kept.items():
-        await running.enter_async_context(background(name, run, health))
-    openid = OpenIdClient(http, _openid(settings))
-    records, printer = SubmissionRecords(readers), FormRenderer()
-    running.callback(printer.close)
     provide(
         app,
         settings,
@@ -171,22 +155,43 @@ async def _start(
         records,
         commands,
         Favourites(pool),
-        CertificateIssueRequests(pool, settings.topics, bell, records),
+        CertificateIssueRequests(pool, settings.topics, wakeup, records),
         VerificationLimits(),
         hub,
-        openid,
+        OpenIdClient(http, _openid(settings)),
         printer,
     )
+    health.add("database", database_probe(pool))
+    health.add("read model", read_model.probe)
+    relay, consumer = _messaging(settings, renderer.site, pool, wakeup, health)
+    tasks: dict[str, Callable[[], Awaitable[None]]] = {
+        "relay": relay.run,
+        "inbox": consumer.run,
+        "sweep": partial(_sweep, sessions),
+        "listen to the view": partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify),
+        "listen to commands": partial(listen, settings.database, COMMAND_CHANNEL, hub.notify),
+        "live": hub.run,
+        "audit sealer": ChainSealer(pool).run,
+    }
+    for name, run in tasks.items():
+        await running.enter_async_context(background(name, run, health))
 
 
-def _inbox(settings: GatewaySettings, house: Site, pool: "asyncpg.Pool[Any]") -> TransactionalConsumer:
-    return TransactionalConsumer(
-        gateway_router(settings.topics, house.departments, session_timeout_s=settings.session_timeout_s),
+def _messaging(
+    settings: GatewaySettings, site: Site, pool: "asyncpg.Pool[Any]", wakeup: Wakeup, health: Health
+) -> tuple[Relay, TransactionalConsumer]:
+    relay = Relay(settings.database, kafka=settings.kafka, name=GATEWAY, bell=wakeup)
+    consumer = TransactionalConsumer(
+        gateway_router(settings.topics, site.departments, session_timeout_s=settings.session_timeout_s),
         name=GATEWAY,
         pool=pool,
         kafka=settings.kafka,
         limit=DeadLetterLimit.of(settings),
     )
+    add_relay_probe(health, relay, GATEWAY)
+    # Without the broker the pages still show what is known: that is no reason to take the gateway out.
+    add_consumer_probe(health, consumer, needs_broker=False)
+    return relay, consumer
 
 
 def _openid(settings: GatewaySettings) -> OpenIdSettings:

@@ -1,6 +1,6 @@
-"""What students ask for: a submission, or something of a department. Written once, sent through the outbox.
+"""Students' commands: the submission and the departments'. Written once, sent through the outbox.
 
-The gateway accepts and the clearance or the department decides: the command's end comes back as an event.
+The clearance or the department decides; how the command ended comes back as an event.
 """
 
 import json
@@ -36,18 +36,18 @@ _COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, en
 class StudentCommandTable:
     """The table `command`, and its outbox."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, bell: Wakeup) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup) -> None:
         self._pool = pool
         self._topics = topics
-        self._bell = bell
+        self._wakeup = wakeup
 
     async def ask(self, student_id: str, department: str, name: str) -> Command:
-        """The student's open command of this name: a new one, or the one already asked, however often it is asked.
+        """Idempotent: a new command, or the one of this name that is already asked.
 
-        `department` is empty for a submission; an accepted submission is returned for ever after.
+        `department` is empty for a submission; an accepted submission is returned for good.
         """
         command = await bounded(self._ask(student_id, department, name), timeout_s=10)
-        self._bell.ring()
+        self._wakeup.ring()
         return command
 
     async def newest(self, student_id: str) -> tuple[Command, ...]:
@@ -91,7 +91,7 @@ class StudentCommandTable:
                     connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now
                 )
                 return _command(row)
-            # The one in the way is asked, or an accepted submission; the newest is either.
+            # The conflicting command is asked, or an accepted submission: the newest is either.
             row = await connection.fetchrow(
                 f"""
                 SELECT {_COLUMNS} FROM command WHERE student_id = $1 AND department = $2 AND name = $3
@@ -102,7 +102,7 @@ class StudentCommandTable:
                 name,
             )
         if row is None:
-            raise LookupError("a command was in the way and is gone")
+            raise LookupError("the conflicting command is gone")
         return _command(row)
 
 

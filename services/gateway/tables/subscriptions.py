@@ -1,4 +1,4 @@
-"""What the gateway subscribes to: how its students' commands ended."""
+"""The gateway's subscriptions: how its students' commands ended."""
 
 from collections.abc import Iterable
 
