@@ -105,7 +105,7 @@ async def ask_command(
 
 @router.get("/favourite", summary="Whether the service is a favourite")
 async def favourite(session: Student, favourites: FavouriteTable) -> FavouriteAnswer:
-    return FavouriteAnswer(kept=await favourites.kept(session.student_id))
+    return FavouriteAnswer(kept=await favourites.contains(session.student_id))
 
 
 @router.put("/favourite", summary="Set or clear the favourite")
@@ -113,7 +113,7 @@ async def keep(
     body: FavouriteAnswer, session: Student, favourites: FavouriteTable, token: Token = ""
 ) -> FavouriteAnswer:
     check_csrf(session, token)
-    await favourites.keep(session.student_id, kept=body.kept)
+    await favourites.set(session.student_id, favourite=body.kept)
     return body
 
 

@@ -38,7 +38,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def guide(pages: Pages, session: KnownVisitor, favourites: FavouriteTable, texts: Language) -> Response:
-    kept = session is not None and bool(session.student_id) and await favourites.kept(session.student_id)
+    kept = session is not None and bool(session.student_id) and await favourites.contains(session.student_id)
     return pages.page("guide.html", texts, session=session, back="/", kept=kept)
 
 
@@ -92,7 +92,7 @@ async def me(
         back="/me",
         form=accepted_form(context, progress),
         completed=progress.standing is Standing.COMPLETED,
-        kept=await favourites.kept(session.student_id),
+        kept=await favourites.contains(session.student_id),
         unavailable=headline(context, progress).sentence if progress.standing is Standing.UNAVAILABLE else "",
     )
 
@@ -117,7 +117,7 @@ async def completed(pages: Pages, session: Student, progress: CurrentCase, conte
 @router.post("/favourite")
 async def favourite(session: Student, favourites: FavouriteTable, form: FavouriteForm) -> Response:
     check_csrf(session, form.csrf)
-    await favourites.keep(session.student_id, kept=form.kept == "yes")
+    await favourites.set(session.student_id, favourite=form.kept == "yes")
     return RedirectResponse(form.back if form.back in _BACK else "/", 303)
 
 

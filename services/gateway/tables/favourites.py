@@ -14,14 +14,14 @@ class Favourites:
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
 
-    async def kept(self, student_id: str) -> bool:
+    async def contains(self, student_id: str) -> bool:
         return bool(
             await bounded(self._pool.fetchval("SELECT count(*) FROM favourite WHERE student_id = $1", student_id))
         )
 
-    async def keep(self, student_id: str, *, kept: bool) -> None:
+    async def set(self, student_id: str, *, favourite: bool) -> None:
         """Set, not toggle: pressing on two devices ends in the same state."""
-        if kept:
+        if favourite:
             statement = "INSERT INTO favourite (student_id, kept_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
             await bounded(self._pool.execute(statement, student_id, datetime.now(UTC)))
         else:
