@@ -1,4 +1,4 @@
-"""The rejected rows as a CSV that can be opened, corrected and sent again."""
+"""The rejected rows of a job as CSV, to be corrected and uploaded again."""
 
 import csv
 import io
@@ -9,8 +9,8 @@ from uuid import UUID
 
 import asyncpg
 
-from services.kit.imports import job_store
-from services.kit.imports.columns import ADDED
+from services.kit.imports.files.columns import ADDED
+from services.kit.imports.row_store import rejected_rows
 
 _ROWS_AT_ONCE: Final = 1_000
 _DANGEROUS: Final = re.compile(r"[\t\r\n\0]|\s*[=+\-@＝＋－＠]")
@@ -18,20 +18,20 @@ _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 
 
 def quoted(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: an apostrophe before what begins like one, numbers excepted."""
+    """`text` with an apostrophe before what a spreadsheet would take for a formula; numbers stay as they are."""
     return f"'{text}" if _DANGEROUS.match(text) and not _NUMBER.fullmatch(text) else text
 
 
 async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, fields: Sequence[str]) -> AsyncIterator[bytes]:
-    """CSV in UTF-8 with a byte order mark (Excel needs it): the row's own columns, then its number, problem, remedy.
+    """CSV in UTF-8 with the byte order mark Excel needs: the row's columns, then its number, problems and remedies.
 
-    The import passes over the three added columns.
+    An import ignores the three added columns.
     """
     yield b"\xef\xbb\xbf" + _lines([[*fields, *ADDED]])
     after = 0
     while True:
         async with pool.acquire() as connection:
-            rows = await job_store.rejected(connection, job_id, after=after, limit=_ROWS_AT_ONCE)
+            rows = await rejected_rows(connection, job_id, after=after, limit=_ROWS_AT_ONCE)
         if not rows:
             return
         yield _lines(

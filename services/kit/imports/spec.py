@@ -1,4 +1,4 @@
-"""What a service says of its import: the row's model, its headings, and what applying a row does."""
+"""What a service declares of its import: the row model, its headings, and how a row is applied."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any, Final, Generic, Literal, TypeVar, get_args
 
 from pydantic import ValidationError
 
-from services.kit.imports.columns import Columns, RowProblem
+from services.kit.imports.files.columns import Columns, RowProblem
 from services.kit.operations import OperationBody, Refused
 from services.kit.postgres.pool import Connection
 
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=OperationBody)
 
 
 def plain_refusal(refused: Refused) -> str:
-    """A refusal in words when the department has none: its code, and its parameters."""
+    """A refusal spelled out from its code and parameters, for a department without words for it."""
     parameters = ", ".join(f"{name} {value}" for name, value in refused.reason.parameters.items())
     words = refused.reason.code.replace("-", " ")
     return f"{words} ({parameters})" if parameters else words
@@ -26,13 +26,12 @@ def plain_refusal(refused: Refused) -> str:
 
 @dataclass(frozen=True)
 class ImportSpec(Generic[T]):
-    """One kind of import.
+    """One kind of import; kinds share neither jobs nor workers.
 
-    `apply(connection, row, now)` works inside the transaction open on `connection`, and doing it again with the same
-    row must answer "unchanged": that is what makes the same file harmless. It may raise `Refused` and `desk.Held`.
-    `headings` are other names of the columns (`{"学号": "student_id"}`). `role` is who may import. `kind` is the
-    import's name: files and workers of different kinds have nothing to do with each other. `after_commit` is called
-    after each transaction (a relay's bell); `refusal` puts a refusal into words.
+    `apply(connection, row, now)` takes part in the transaction open on `connection`. It is idempotent, "unchanged" the
+    second time: that makes importing a file twice harmless. It may raise `Refused` and `Held`. `headings` are further
+    names of columns (`{"学号": "student_id"}`), `role` is the role that may import, `after_commit` is called after
+    each transaction, `refusal` gives the words of a refusal, and `examples` are rows for the tests.
     """
 
     kind: str
@@ -53,14 +52,14 @@ class ImportSpec(Generic[T]):
         return frozenset(name for name, field in self.row.model_fields.items() if _is_day(field.annotation))
 
     def read(self, cells: Mapping[str, str]) -> T:
-        """The row the cells say. Raises `ValidationError`; `explained` puts it into words."""
+        """The validated row. Raises `ValidationError`, which `row_problems` explains."""
         return self.row.model_validate(
             {name: as_day(text) if name in self._days else text for name, text in cells.items()}
         )
 
 
-def explained(error: ValidationError) -> tuple[RowProblem, ...]:
-    """What is wrong with a row's fields, in words that never repeat the value."""
+def row_problems(error: ValidationError) -> tuple[RowProblem, ...]:
+    """The faults of a row's fields, in words that never repeat the value."""
     found = error.errors(include_url=False, include_input=False, include_context=True)
     return tuple(_problem(each["loc"], each["type"], each["msg"], each.get("ctx") or {}) for each in found[:20])
 
@@ -80,7 +79,7 @@ _DAY: Final = re.compile(r"\s*(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?(?:[ 
 
 
 def as_day(text: str) -> str:
-    """A day as spreadsheets write it into a CSV (2026/6/5, 2026年6月5日) as YYYY-MM-DD; any other text as it is."""
+    """YYYY-MM-DD for a day as spreadsheets write it into a CSV (2026/6/5, 2026年6月5日); any other text as it is."""
     found = _DAY.fullmatch(text)
     return f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}" if found else text
 

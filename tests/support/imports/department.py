@@ -12,8 +12,8 @@ import httpx
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.spec import ImportSpec
-from services.kit.imports.upload import Staging
-from services.kit.imports.worker import ImportWorker, Patience
+from services.kit.imports.upload import Uploads
+from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.postgres.migrations import migrate
@@ -26,7 +26,7 @@ KIT = ROOT / "services" / "kit" / "migrations"
 FOLDERS = [KIT / name for name in ("outbox", "inbox", "audit", "desk", "imports")]
 NOW = datetime(2026, 6, 5, 8, 0, tzinfo=UTC)
 TOKENS = {"desk": [desk_role("library"), desk_role("counted")], "other": [desk_role("dorm")]}
-PATIENCE = Patience(tries=3, first_delay_s=0.01, longest_delay_s=0.02)
+HOLD_RETRY = HoldRetry(tries=3, first_delay_s=0.01, longest_delay_s=0.02)
 
 
 class Service:
@@ -34,7 +34,7 @@ class Service:
 
     def __init__(self, spec: ImportSpec[Any], pool: "asyncpg.Pool[Any]", dsn: str) -> None:
         self.spec, self.pool, self.dsn = spec, pool, dsn
-        self.staging = Staging(spec, pool, lambda: NOW)
+        self.uploads = Uploads(spec, pool, lambda: NOW)
         app = create_app(
             title="test",
             version="1",
@@ -50,7 +50,7 @@ class Service:
         )
 
     def worker(self, **options: Any) -> ImportWorker:
-        return ImportWorker(self.spec, self.pool, Wakeup(), **{"patience": PATIENCE, **options})
+        return ImportWorker(self.spec, self.pool, Wakeup(), **{"hold_retry": HOLD_RETRY, **options})
 
     async def send(self, content: bytes | str, media_type: str = "text/csv", **headers: str) -> httpx.Response:
         data = content.encode() if isinstance(content, str) else content

@@ -6,8 +6,8 @@ from typing import Any
 import openpyxl
 
 from services.kit.department.fields import Day, ImportRow, Line, Money
-from services.kit.imports.columns import Columns, ReadRow
-from services.kit.imports.formats import Format, read_rows
+from services.kit.imports.files.columns import Columns, ReadRow
+from services.kit.imports.files.formats import Format, read_rows
 
 
 class Row(ImportRow):

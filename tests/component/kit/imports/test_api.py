@@ -13,8 +13,8 @@ from schemas.events import CaseChanged, CaseState
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.imports import job_store
-from services.kit.imports.formats import Format
-from services.kit.imports.upload import Staging
+from services.kit.imports.files.formats import Format
+from services.kit.imports.upload import Uploads
 from services.kit.messaging.outbox import Wakeup
 from services.library.operations import RULES
 from tests.support.imports.department import NOW, Service, counts, student
@@ -170,8 +170,8 @@ async def test_the_same_file_while_it_waits_is_the_same_job_and_later_a_new_harm
 
 async def test_two_processes_sent_the_same_file_make_one_job(library: Service) -> None:
     file = ("student_id\n" + "".join(f"{student()}\n" for _ in range(3000))).encode()
-    other = Staging(library.spec, library.pool, lambda: NOW)
-    jobs = await asyncio.gather(*(each.take(Format.CSV, file, "desk") for each in (library.staging, other)))
+    other = Uploads(library.spec, library.pool, lambda: NOW)
+    jobs = await asyncio.gather(*(each.accept(Format.CSV, file, "desk") for each in (library.uploads, other)))
     assert jobs[0].job_id == jobs[1].job_id
     assert {job.rows_total for job in jobs} == {3000}
 

@@ -13,8 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.kit.imports import job_store
+from services.kit.imports import worker as import_worker
 from services.kit.imports.spec import ImportSpec, Outcome
-from services.kit.imports.worker import ImportWorker, Patience
+from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.postgres.pool import Connection
@@ -69,7 +70,7 @@ async def test_a_worker_cancelled_at_any_await_leaves_no_row_twice_or_by_half(co
     location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
     chance, cancelled = random.Random(7), 0
     while (await counted.get(location))["state"] != "done":
-        working = asyncio.create_task(counted.worker(rows_at_once=7).work())
+        working = asyncio.create_task(counted.worker(max_batch=7).work())
         await asyncio.wait({working}, timeout=chance.uniform(0, 0.08))
         cancelled += working.cancel()
         await asyncio.gather(working, return_exceptions=True)
@@ -77,21 +78,21 @@ async def test_a_worker_cancelled_at_any_await_leaves_no_row_twice_or_by_half(co
     await assert_each_exactly_once(counted, students)
 
 
-@pytest.mark.parametrize("written_down", [False, True])
-async def test_a_worker_that_ends_while_it_writes_results_down_has_no_effect(
-    counted: Service, monkeypatch: pytest.MonkeyPatch, written_down: bool
+@pytest.mark.parametrize("stored", [False, True])
+async def test_a_worker_that_ends_while_it_stores_outcomes_has_no_effect(
+    counted: Service, monkeypatch: pytest.MonkeyPatch, stored: bool
 ) -> None:
     students = [student() for _ in range(10)]
     location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
-    settle = job_store.settle
+    store = import_worker.store_outcomes
 
     async def ended(*given: Any) -> None:
-        if written_down:
-            await settle(*given)
+        if stored:
+            await store(*given)
         raise asyncio.CancelledError
 
     with monkeypatch.context() as patched:
-        patched.setattr(job_store, "settle", ended)
+        patched.setattr(import_worker, "store_outcomes", ended)
         with pytest.raises(asyncio.CancelledError):
             await counted.worker().work()
     assert (await counted.get(location))["rows_done"] == 0
@@ -128,7 +129,7 @@ async def test_a_process_killed_in_the_middle_is_followed_by_one_that_goes_on(co
 async def test_two_workers_at_once_apply_each_row_once(counted: Service) -> None:
     students = [student() for _ in range(500)]
     await counted.send("student_id\n" + "\n".join(students))
-    worked = await asyncio.gather(*(counted.worker(rows_at_once=3).work() for _ in range(3)))
+    worked = await asyncio.gather(*(counted.worker(max_batch=3).work() for _ in range(3)))
     assert worked.count(True) == 1
     await assert_each_exactly_once(counted, students)
 
@@ -164,8 +165,8 @@ async def test_a_row_refused_by_a_hold_waits_for_its_end_and_later_rows_of_the_s
     await _clear_and_held(library, held)
     file = f"student_id,card\n{held},active\n{held},cancelled\n{other},cancelled\n"
     location = (await library.send(file)).headers["Location"]
-    patience = Patience(tries=1000, first_delay_s=0.01, longest_delay_s=0.02)
-    working = asyncio.create_task(library.worker(patience=patience).work())
+    hold_retry = HoldRetry(tries=1000, first_delay_s=0.01, longest_delay_s=0.02)
+    working = asyncio.create_task(library.worker(hold_retry=hold_retry).work())
 
     async def tried_twice() -> bool:
         return bool(await library.pool.fetchval("SELECT max(held_tries) >= 2 FROM import_row"))

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kit.imports.columns import Columns, ReadRow, RowProblem, Unimportable
 from services.kit.imports.export import quoted
-from services.kit.imports.formats import MAX_ROWS, Format, encoding_of, format_of
+from services.kit.imports.files.columns import Columns, ReadRow, RowProblem, Unimportable
+from services.kit.imports.files.csv_file import encoding_of
+from services.kit.imports.files.formats import MAX_ROWS, Format, format_of
 from services.kit.imports.spec import as_day
 from tests.support.samples.import_files import Row, cells, read, workbook
 

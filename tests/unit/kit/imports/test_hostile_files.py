@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kit.imports.columns import Unimportable
-from services.kit.imports.formats import Format
+from services.kit.imports.files.columns import Unimportable
+from services.kit.imports.files.formats import Format
 from tests.support.samples.import_files import cells, read, workbook
 
 

@@ -1,4 +1,4 @@
-"""What a file's columns mean, and what a cell may hold. Pure."""
+"""Columns of a file by their headings, and the bounds of a cell. Pure."""
 
 import re
 import unicodedata
@@ -14,18 +14,18 @@ MAX_CELL_BYTES: Final = 4096
 _MAX_PROBLEMS: Final = 20
 """Of one row."""
 _MAX_KEPT: Final = 200
-"""Characters kept of a cell that is refused, for the export."""
+"""Characters kept of a refused cell, for the export."""
 ADDED: Final = ("import_row", "import_problem", "import_remedy")
-"""Columns that the export of rejected rows adds: passed over, so that a corrected export can be sent as it is."""
+"""Columns the export of rejected rows adds: ignored, so that a corrected export can be uploaded as it is."""
 
-PASSED_OVER: Final = ""
+IGNORED: Final = ""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _FORMULA: Final = re.compile(r"[\t\r]|\s*(?:[=@+＝＠＋]|[-－](?![0-9.]))")
 
 
 class RowProblem(TypedDict):
-    """Why a row was not applied. `field` is the field's name, or empty when it is the row as a whole."""
+    """Why a row was rejected. `field` is empty for a fault of the whole row."""
 
     field: str
     problem: str
@@ -33,7 +33,7 @@ class RowProblem(TypedDict):
 
 
 class Unimportable(Exception):
-    """The file as a whole cannot be read, and nothing was taken in. Carries no content of its rows."""
+    """The file cannot be imported and nothing was stored. Carries no content of its rows."""
 
     def __init__(
         self, slug: str, title: str, remedy: str, *, status: int = 422, errors: Sequence[RowProblem] = ()
@@ -48,9 +48,9 @@ class Unimportable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ReadRow:
-    """One row: its number as a spreadsheet or editor counts it, its cells that are not empty, by field, as text.
+    """One row: its number as a spreadsheet or editor counts it, and its non-empty cells as text, by field.
 
-    With `problems` it is refused already, and its cells are only there to be shown to whoever sent them.
+    A row with `problems` is rejected; its cells are kept for the export.
     """
 
     number: int
@@ -60,7 +60,7 @@ class ReadRow:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: its field, or None below no heading; its text; or what is wrong with it whatever it says."""
+    """One cell: its field (None for a column without heading), its text, or a fault of its kind."""
 
     field: str | None
     place: str
@@ -69,7 +69,7 @@ class Cell:
 
 
 class Columns:
-    """The columns a row model takes, by field name or by one of the caller's headings (`{"学号": "student_id"}`)."""
+    """The columns of a row model, by field name or by heading (`{"学号": "student_id"}`)."""
 
     def __init__(self, row: type[BaseModel], headings: Mapping[str, str]) -> None:
         unknown = set(headings.values()) - row.model_fields.keys()
@@ -81,18 +81,18 @@ class Columns:
         self._fields |= {_plain(heading): name for heading, name in headings.items()}
 
     def field(self, heading: str) -> str | None:
-        """The field a heading means, or None."""
+        """The field of a heading, or None."""
         return self._fields.get(_plain(heading))
 
     @property
     def known(self) -> list[str]:
-        """Every column a file may have, with its other headings: `student_id (学号)`."""
+        """Every accepted column with its other headings: `student_id (学号)`."""
         return [f"{name} ({', '.join(other)})" if other else name for name, other in self._labels.items()]
 
     def match(self, headings: Sequence[str]) -> list[str | None]:
-        """The field of each column: None below no heading, `PASSED_OVER` for a column that the export had added.
+        """The field of each column: None without a heading, `IGNORED` for a column added by the export.
 
-        Raises `Unimportable` naming every column that is unknown, doubled or missing.
+        Raises `Unimportable` naming every unknown, repeated or missing column.
         """
         if len(headings) > MAX_COLUMNS:
             raise _headings_wrong(
@@ -103,10 +103,10 @@ class Columns:
         for place, heading in enumerate(headings, 1):
             field = self.field(heading)
             if _plain(heading) in ADDED:
-                field = PASSED_OVER
+                field = IGNORED
             elif field is None and heading.strip():
                 remedy = f"Remove it, or name it as one of: {'; '.join(self.known)}."
-                errors.append(_wrong(f"column {place}", f"the column {_shown(heading)!r} is not known", remedy))
+                errors.append(_wrong(f"column {place}", f"the column {_shown(heading)!r} is unknown", remedy))
             elif field in self._labels and field in fields:
                 errors.append(_wrong(field, f"column {place} is this field a second time", "Keep one of the two."))
             fields.append(field)
@@ -122,15 +122,15 @@ class Columns:
 
 
 def _headings_wrong(errors: list[RowProblem]) -> Unimportable:
-    remedy = "Correct the headings that `errors` names in the first row and send the file again; nothing was taken in."
+    remedy = "Correct the headings that `errors` names in the first row and upload the file again; nothing was stored."
     return Unimportable("wrong-headings", "The columns are not those of this import", remedy, errors=errors[:50])
 
 
 def cells_of(record: Iterable[tuple[int, str, str]], fields: Sequence[str | None]) -> Iterator[Cell]:
-    """The cells of a record that count, from (index from 0, place in words, text) and the `fields` of the columns."""
+    """The cells of a record outside ignored columns, from (index from 0, location in words, text)."""
     for index, place, text in record:
         field = fields[index] if index < len(fields) else None
-        if field != PASSED_OVER:
+        if field != IGNORED:
             yield Cell(field, place, text)
 
 
@@ -174,5 +174,5 @@ def _plain(heading: str) -> str:
 
 
 def _shown(text: str) -> str:
-    """So much of a refused text as can be stored and shown."""
+    """As much of a refused text as can be stored and shown."""
     return _CONTROL.sub("\ufffd", text[:_MAX_KEPT])

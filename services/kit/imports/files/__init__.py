@@ -1,0 +1,1 @@
+"""Uploaded files to numbered rows of text cells. Pure."""

@@ -1,0 +1,68 @@
+"""Bounds of an XLSX workbook, checked before it is parsed: it is a zip of XML from outside."""
+
+import io
+import re
+import zipfile
+import zlib
+from typing import Final
+
+from services.kit.imports.files.columns import Unimportable
+
+MAX_ENTRIES: Final = 500
+MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
+MAX_RATIO: Final = 100
+_SMALL_BYTES: Final = 1024 * 1024
+"""An entry below this may be compressed at any ratio."""
+MAX_TAGS: Final = 10_000_000
+_CHUNK_BYTES: Final = 256 * 1024
+_XML: Final = re.compile(r"\.(xml|rels|vml)$", re.IGNORECASE)
+
+
+def unsound() -> Unimportable:
+    remedy = "Open it in a spreadsheet, save it again as .xlsx, or as CSV UTF-8, and send that."
+    return Unimportable("unreadable-workbook", "The workbook cannot be read", remedy)
+
+
+def unsafe(what: str) -> Unimportable:
+    remedy = "Copy the rows into a new workbook, or save the sheet as CSV UTF-8, and send that."
+    return Unimportable("unsafe-workbook", f"The workbook is refused: {what}", remedy)
+
+
+def check_zip(data: bytes) -> None:
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            entries = archive.infolist()
+            _check_sizes(entries)
+            tags = sum(_tags(archive, entry) for entry in entries)
+    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, ValueError, zlib.error):
+        raise Unimportable(
+            "not-a-workbook",
+            "This is not an XLSX workbook, or it is truncated",
+            "Save the sheet as .xlsx and send the whole file; a CSV is sent as CSV.",
+        ) from None
+    if tags > MAX_TAGS:
+        raise unsafe("it has too many elements")
+
+
+def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
+    if len(entries) > MAX_ENTRIES:
+        raise unsafe("it has too many parts")
+    # zipfile stops reading at the declared size, so that these are bounds and not promises.
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
+        raise unsafe(f"it unpacks to more than {MAX_UNPACKED_BYTES // 1024 // 1024} MB")
+    if any(entry.file_size > max(_SMALL_BYTES, MAX_RATIO * entry.compress_size) for entry in entries):
+        raise unsafe("its compression ratio is too high")
+    if any(entry.flag_bits & 1 for entry in entries):
+        raise unsafe("it is encrypted")
+
+
+def _tags(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
+    """An upper bound of the elements in one part. Reading to the end also checks its checksum."""
+    count, tail, xml = 0, b"", _XML.search(entry.filename) is not None
+    with archive.open(entry) as part:
+        while chunk := part.read(_CHUNK_BYTES):
+            count += chunk.count(b"<")
+            if xml and b"<!doctype" in (tail + chunk).replace(b"\0", b"").lower():
+                raise unsafe("it declares a document type")
+            tail = chunk[-32:]
+    return count if xml else 0

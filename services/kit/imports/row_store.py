@@ -1,0 +1,149 @@
+"""Rows of import jobs in PostgreSQL. Every function takes part in the caller's transaction."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+from services.kit.imports.files.columns import ReadRow, RowProblem
+from services.kit.postgres.pool import Connection
+
+RowState = Literal["pending", "applied", "unchanged", "rejected"]
+
+
+class RowResult(BaseModel):
+    """The result of one row; `row` is its number in the file's own program: the headings are row 1."""
+
+    model_config = ConfigDict(frozen=True)
+
+    row: int
+    state: RowState
+    problems: tuple[RowProblem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    number: int
+    cells: dict[str, str]
+    held_tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class RowOutcome:
+    """The final state of a row."""
+
+    number: int
+    state: RowState
+    problems: tuple[RowProblem, ...] | None = None
+
+
+async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]) -> None:
+    """Add rows; one that reading found wrong is rejected already."""
+    await connection.copy_records_to_table(
+        "import_row",
+        columns=["job_id", "row_number", "state", "cells", "problems"],
+        records=[
+            (
+                job_id,
+                row.number,
+                "rejected" if row.problems else "pending",
+                json.dumps(row.cells, ensure_ascii=False),
+                json.dumps(row.problems, ensure_ascii=False) if row.problems else None,
+            )
+            for row in rows
+        ],
+    )
+    await connection.execute(
+        "UPDATE import_job SET rows_total = rows_total + $2, rejected = rejected + $3 WHERE job_id = $1",
+        job_id,
+        len(rows),
+        sum(bool(row.problems) for row in rows),
+    )
+
+
+async def row_results(
+    connection: Connection, job_id: UUID, *, state: RowState | None, after: int, limit: int
+) -> list[RowResult]:
+    """Results of the rows numbered above `after`, in order."""
+    rows = await connection.fetch(
+        """
+        SELECT row_number, state, problems FROM import_row
+        WHERE job_id = $1 AND row_number > $2 AND ($3::text IS NULL OR state = $3) ORDER BY row_number LIMIT $4
+        """,
+        job_id,
+        after,
+        state,
+        limit,
+    )
+    return [
+        RowResult(row=row["row_number"], state=row["state"], problems=json.loads(row["problems"] or "[]"))
+        for row in rows
+    ]
+
+
+async def rejected_rows(
+    connection: Connection, job_id: UUID, *, after: int, limit: int
+) -> list[tuple[int, dict[str, str], list[RowProblem]]]:
+    """Number, cells and problems of the rejected rows above `after`."""
+    rows = await connection.fetch(
+        """
+        SELECT row_number, cells, problems FROM import_row
+        WHERE job_id = $1 AND state = 'rejected' AND row_number > $2 ORDER BY row_number LIMIT $3
+        """,
+        job_id,
+        after,
+        limit,
+    )
+    return [(row["row_number"], json.loads(row["cells"]), json.loads(row["problems"])) for row in rows]
+
+
+async def pending_rows(connection: Connection, job_id: UUID, *, after: int, limit: int) -> list[PendingRow]:
+    rows = await connection.fetch(
+        """
+        SELECT row_number, cells, held_tries FROM import_row
+        WHERE job_id = $1 AND state = 'pending' AND row_number > $2 ORDER BY row_number LIMIT $3
+        """,
+        job_id,
+        after,
+        limit,
+    )
+    return [PendingRow(row["row_number"], json.loads(row["cells"]), row["held_tries"]) for row in rows]
+
+
+async def store_outcomes(
+    connection: Connection, job_id: UUID, outcomes: Sequence[RowOutcome], held: Sequence[int]
+) -> None:
+    """Store outcomes in the transaction of their effects, and count them on the job.
+
+    The rows `held` back by a hold stay pending, with one try more. The condition on `state` makes an outcome final.
+    """
+    if outcomes:
+        await connection.execute(
+            """
+            WITH done AS (
+                UPDATE import_row SET state = outcome.state, problems = outcome.problems,
+                                      cells = CASE WHEN outcome.state = 'rejected' THEN cells END
+                FROM unnest($2::int[], $3::text[], $4::jsonb[]) AS outcome (number, state, problems)
+                WHERE job_id = $1 AND row_number = outcome.number AND import_row.state = 'pending'
+                RETURNING outcome.state
+            )
+            UPDATE import_job SET
+                applied = applied + (SELECT count(*) FROM done WHERE state = 'applied'),
+                unchanged = unchanged + (SELECT count(*) FROM done WHERE state = 'unchanged'),
+                rejected = rejected + (SELECT count(*) FROM done WHERE state = 'rejected')
+            WHERE job_id = $1
+            """,
+            job_id,
+            [each.number for each in outcomes],
+            [each.state for each in outcomes],
+            [None if each.problems is None else json.dumps(each.problems, ensure_ascii=False) for each in outcomes],
+        )
+    if held:
+        await connection.execute(
+            "UPDATE import_row SET held_tries = held_tries + 1 WHERE job_id = $1 AND row_number = ANY ($2::int[])",
+            job_id,
+            list(held),
+        )
