@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from structlog.testing import capture_logs
 
-from services.kit.imports import job_store
+from services.kit.imports import job_store, row_store
 from services.kit.imports import worker as import_worker
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.imports.worker import HoldRetry, ImportWorker
@@ -84,7 +84,7 @@ async def test_a_worker_that_ends_while_it_stores_outcomes_has_no_effect(
 ) -> None:
     students = [student() for _ in range(10)]
     location = (await counted.send("student_id\n" + "\n".join(students))).headers["Location"]
-    store = import_worker.store_outcomes
+    store = row_store.store_outcomes
 
     async def ended(*given: Any) -> None:
         if stored:
