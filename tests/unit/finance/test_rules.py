@@ -126,6 +126,9 @@ def test_many_charges_are_summed_in_the_last_row_and_the_total_is_of_all(count: 
     assert isinstance(shown, list)
     assert isinstance(shown[-1], dict)
     assert (len(shown), shown[-1]["due"]) == (rows, last)
+    summed = shown[-1]["name"].startswith("…")
+    assert summed is (count > rows)
+    assert bool(shown[-1]["year"] or shown[-1]["student_id"]) is not summed
     assert check.facts["total"] == f"{count // 10}.{count % 10}0"
     assert check.reasons[0].parameters["count"] == count
 

@@ -1,0 +1,81 @@
+"""What the student sees of each check, over every state a department's status can be in: unknown is never clear."""
+
+from datetime import timedelta
+
+import pytest
+
+from schemas.events import Reason
+from services.gateway.case.decision import CheckResult, CheckState, Decision, WaitingReason, decide
+from services.gateway.read_model.types import ReceivedStatus
+from tests.support.samples.case_samples import NOW, check, received
+
+BOUND_S = 60
+BLOCKED = check("borrowing", {}, Reason(code="books-not-returned"))
+CLEAR = check("borrowing", {})
+REASONS = (Reason(code="books-not-returned"),)
+
+
+def decided(status: ReceivedStatus | None, **more: frozenset[str]) -> CheckResult:
+    statuses = {} if status is None else {"library": status}
+    decision = decide(statuses, {"library": ("borrowing",)}, stale_before=NOW - timedelta(seconds=BOUND_S), **more)
+    assert decision.clear is (decision.open == ())
+    return decision.checks[0]
+
+
+def result(state: CheckState, waiting: WaitingReason | None = None, reasons: tuple[Reason, ...] = ()) -> CheckResult:
+    return CheckResult("library", "borrowing", state, waiting, reasons)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (None, result(CheckState.WAITING, WaitingReason.UNREPORTED)),
+        (received("library", [check("thesis", {})]), result(CheckState.WAITING, WaitingReason.UNREPORTED)),
+        (received("library", [check("thesis", {}), CLEAR]), result(CheckState.CLEAR)),
+        (received("library", [BLOCKED]), result(CheckState.BLOCKED, None, REASONS)),
+        (received("library", [BLOCKED], alive_ago_s=None), result(CheckState.BLOCKED, None, REASONS)),
+        (received("library", [CLEAR], readable=False), result(CheckState.WAITING, WaitingReason.UNREADABLE)),
+        (
+            received("library", [BLOCKED], readable=False),
+            result(CheckState.WAITING, WaitingReason.UNREADABLE, REASONS),
+        ),
+        (received("library", [CLEAR], alive_ago_s=None), result(CheckState.WAITING, WaitingReason.STALE)),
+        (received("library", [CLEAR], alive_ago_s=BOUND_S + 0.001), result(CheckState.WAITING, WaitingReason.STALE)),
+        (received("library", [CLEAR], alive_ago_s=BOUND_S), result(CheckState.CLEAR)),
+    ],
+    ids=[
+        "no status",
+        "a status without the check",
+        "clear",
+        "blocked",
+        "blocked and silent",
+        "clear, then unreadable",
+        "blocked, then unreadable",
+        "never alive",
+        "silent beyond the bound",
+        "alive exactly at the bound",
+    ],
+)
+def test_a_status_is_shown_as_what_it_proves(status: ReceivedStatus | None, expected: CheckResult) -> None:
+    assert decided(status) == expected
+
+
+def test_a_department_whose_only_status_cannot_be_decoded_waits() -> None:
+    assert decided(None, unreadable=frozenset({"library"})) == result(CheckState.WAITING, WaitingReason.UNREADABLE)
+
+
+def test_the_checks_come_in_the_order_they_are_required_in_and_all_must_be_clear() -> None:
+    required = {"library": ("thesis", "borrowing"), "dorm": ("check-out",)}
+    statuses = {"library": received("library", [CLEAR, check("thesis", {})])}
+    decision = decide(statuses, required, stale_before=NOW - timedelta(seconds=BOUND_S))
+    assert [(one.department, one.check) for one in decision.checks] == [
+        ("library", "thesis"),
+        ("library", "borrowing"),
+        ("dorm", "check-out"),
+    ]
+    assert [one.department for one in decision.open] == ["dorm"]
+    assert not decision.clear
+
+
+def test_nothing_required_is_not_clear() -> None:
+    assert not Decision(()).clear
