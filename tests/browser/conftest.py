@@ -12,7 +12,7 @@ from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
 from tests.support.browser.journey_data import CLERK
-from tests.support.browser.scenes import Stage, opened_stage
+from tests.support.browser.scenes import SceneSetter, scene_setter
 from tests.support.servers import DatabaseMaker
 
 QUIET: Final = ("Failed to load resource",)
@@ -62,9 +62,9 @@ async def open_profile(browser: Browser) -> AsyncIterator[Open]:
 
 
 @pytest.fixture(scope="session")
-async def stage(make_database: DatabaseMaker) -> AsyncIterator[Stage]:
+async def stage(make_database: DatabaseMaker) -> AsyncIterator[SceneSetter]:
     """A gateway whose read model the test writes."""
-    async with opened_stage(make_database) as ready:
+    async with scene_setter(make_database) as ready:
         yield ready
 
 

@@ -5,12 +5,12 @@ import pytest
 from tests.browser.conftest import Open
 from tests.support.browser import axe
 from tests.support.browser.chromium import PC, PHONE, TABLET, sideways
-from tests.support.browser.scenes import SCENES, Scene, Stage
+from tests.support.browser.scenes import SCENES, Scene, SceneSetter
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)
 async def test_every_page_and_state_is_accessible_and_fits_its_window(
-    stage: Stage, open_profile: Open, scene: Scene
+    stage: SceneSetter, open_profile: Open, scene: Scene
 ) -> None:
     actor = await stage.play(scene)
     cookies = actor.cookies if actor else {}
@@ -31,7 +31,7 @@ async def test_every_page_and_state_is_accessible_and_fits_its_window(
     assert wrong == []
 
 
-async def test_the_checker_sees_what_is_wrong(stage: Stage, open_profile: Open) -> None:
+async def test_the_checker_sees_what_is_wrong(stage: SceneSetter, open_profile: Open) -> None:
     page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
     await page.goto("/")
     await page.evaluate(
@@ -48,7 +48,7 @@ async def test_the_checker_sees_what_is_wrong(stage: Stage, open_profile: Open) 
     assert {"label", "image-alt", "color-contrast", "html-has-lang"} <= found
 
 
-async def test_the_identity_providers_page_is_accessible_too(stage: Stage, open_profile: Open) -> None:
+async def test_the_identity_providers_page_is_accessible_too(stage: SceneSetter, open_profile: Open) -> None:
     page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
     await page.goto("/sign-in")
     assert await axe.violations(page) == []

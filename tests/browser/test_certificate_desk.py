@@ -14,8 +14,8 @@ from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways
-from tests.support.gateway.read_model import Clearance, carrying
-from tests.support.gateway.server import Browser, Gate, running_gateway
+from tests.support.gateway.read_model import ReadModelWriter, carrying
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.servers import DatabaseMaker
 
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=(CERTIFICATE_DESK,))
@@ -23,16 +23,16 @@ DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (CLERK,)) as running:
-        async with carrying(running, Clearance(read_model)):
+        async with carrying(running, ReadModelWriter(read_model)):
             yield running
 
 
-async def opened(gate: Gate, open_profile: Open, device: Device) -> Page:
-    clerk = Browser(gate)
+async def opened(gate: RunningGateway, open_profile: Open, device: Device) -> Page:
+    clerk = BrowserClient(gate)
     await clerk.sign_in(CLERK, place="desk")
     await clerk.close()
     context = await open_profile(device, address=gate.address, cookies=clerk.cookies)
@@ -55,9 +55,9 @@ async def scan(page: Page, text: str, verdict: str) -> None:
 @pytest.mark.acceptance("S-102")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
-    gate: Gate, open_profile: Open, device: Device
+    gate: RunningGateway, open_profile: Open, device: Device
 ) -> None:
-    form = await Clearance(gate.read_model).accept_signed(new_student_id())
+    form = await ReadModelWriter(gate.read_model).accept_signed(new_student_id())
     page = await opened(gate, open_profile, device)
     await scan(page, form.qr_text, "真实有效")
     await page.locator('input[value="self"]').focus()
@@ -71,9 +71,9 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
 @pytest.mark.acceptance("S-103")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_debt_after_the_submission_stands_in_red_above_the_form_as_it_was(
-    gate: Gate, open_profile: Open, device: Device
+    gate: RunningGateway, open_profile: Open, device: Device
 ) -> None:
-    clearance = Clearance(gate.read_model)
+    clearance = ReadModelWriter(gate.read_model)
     form = await clearance.accept_signed(new_student_id())
     await clearance.take_away(form.student_id, "finance", DEBT)
     page = await opened(gate, open_profile, device)

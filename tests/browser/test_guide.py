@@ -8,7 +8,7 @@ from playwright.async_api import expect
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC, PHONE, Device, box, sideways
 from tests.support.browser.measure import WATCH
-from tests.support.browser.scenes import BY_NAME, Stage
+from tests.support.browser.scenes import BY_NAME, SceneSetter
 
 ROWS = (
     ("事项名称", "研究生离校服务"),
@@ -41,7 +41,7 @@ NOTES = (
 @pytest.mark.acceptance("S-001", "S-006", "S-023")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_its_foot(
-    stage: Stage, open_profile: Open, device: Device
+    stage: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     page = await (await open_profile(device, address=stage.gate.address)).new_page()
     await page.goto("/")
@@ -69,7 +69,7 @@ async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_
 @pytest.mark.acceptance("S-023")
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
 async def test_the_manuals_pictures_come_when_its_entry_is_opened_and_not_before(
-    stage: Stage, open_profile: Open, language: str
+    stage: SceneSetter, open_profile: Open, language: str
 ) -> None:
     page = await (await open_profile(PHONE, address=stage.gate.address, language=language)).new_page()
     asked: list[str] = []
@@ -94,7 +94,7 @@ async def test_the_manuals_pictures_come_when_its_entry_is_opened_and_not_before
     assert await sideways(page) == 0
 
 
-async def test_who_holds_a_form_finds_the_check_page_from_the_guide(stage: Stage, open_profile: Open) -> None:
+async def test_who_holds_a_form_finds_the_check_page_from_the_guide(stage: SceneSetter, open_profile: Open) -> None:
     page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
     await page.goto("/")
     await page.get_by_text("别人怎样核验离校流程单？").click()
@@ -108,7 +108,7 @@ async def test_who_holds_a_form_finds_the_check_page_from_the_guide(stage: Stage
 @pytest.mark.acceptance("S-022")
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 async def test_the_service_is_kept_among_the_favourites_and_found_again_until_it_is_let_go(
-    stage: Stage, open_profile: Open, scripts: bool
+    stage: SceneSetter, open_profile: Open, scripts: bool
 ) -> None:
     actor = await stage.actor()
     context = await open_profile(PHONE, address=stage.gate.address, cookies=actor.cookies, scripts=scripts)
@@ -127,7 +127,7 @@ async def test_the_service_is_kept_among_the_favourites_and_found_again_until_it
     await expect(page.locator("#favourites")).to_contain_text("还没有收藏")
 
 
-async def test_to_keep_the_service_one_signs_in_first(stage: Stage, open_profile: Open) -> None:
+async def test_to_keep_the_service_one_signs_in_first(stage: SceneSetter, open_profile: Open) -> None:
     page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要收藏").click()
@@ -137,7 +137,7 @@ async def test_to_keep_the_service_one_signs_in_first(stage: Stage, open_profile
 @pytest.mark.acceptance("S-012", "S-014")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_help_with_signing_in_says_whom_to_call_and_write(
-    stage: Stage, open_profile: Open, device: Device
+    stage: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     page = await (await open_profile(device, address=stage.gate.address)).new_page()
     await page.goto("/signed-out")
@@ -159,7 +159,7 @@ async def test_help_with_signing_in_says_whom_to_call_and_write(
     ("scene", "heading"), [("not-served", "结业不使用本服务"), ("not-on-roster", "不在本次离校名单中")]
 )
 async def test_somebody_the_service_is_not_for_is_told_so_and_whom_to_ask(
-    stage: Stage, open_profile: Open, device: Device, scene: str, heading: str
+    stage: SceneSetter, open_profile: Open, device: Device, scene: str, heading: str
 ) -> None:
     actor = await stage.play(BY_NAME[scene])
     assert actor is not None
@@ -174,7 +174,7 @@ async def test_somebody_the_service_is_not_for_is_told_so_and_whom_to_ask(
 
 
 async def test_english_is_one_press_away_remembered_and_leaves_the_data_as_it_is(
-    stage: Stage, open_profile: Open
+    stage: SceneSetter, open_profile: Open
 ) -> None:
     actor = await stage.play(BY_NAME["case-blocked"])
     assert actor is not None

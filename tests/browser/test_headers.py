@@ -15,8 +15,18 @@ from services.gateway.routes.public_verification import KEYS_ADDRESS
 from services.gateway.settings import GatewaySettings
 from services.kit.observability import telemetry
 from tests.support.browser.chromium import PC, open_context
-from tests.support.browser.scenes import BY_NAME, NOWHERE, Actor, Scene, Stage, card_open, clear, completed, waiting
-from tests.support.gateway.server import Browser
+from tests.support.browser.scenes import (
+    BY_NAME,
+    NOWHERE,
+    Scene,
+    SceneSetter,
+    Visitor,
+    card_open,
+    clear,
+    completed,
+    waiting,
+)
+from tests.support.gateway.server import BrowserClient
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 WITHOUT_TOKEN: Final = frozenset({"/language", "/verify"})
@@ -50,7 +60,7 @@ def filled(path: str, value: str = "") -> str:
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda place: value or FILLED.get(place[1], "none"), path)
 
 
-async def ask(browser: Browser, method: str, address: str, **more: object) -> httpx.Response:
+async def ask(browser: BrowserClient, method: str, address: str, **more: object) -> httpx.Response:
     """An answer, of a stream only its head."""
     headers = browser.headers({"accept": "*/*"})
     async with (
@@ -79,8 +89,8 @@ def is_guarded(response: httpx.Response) -> bool:
     return True
 
 
-async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(stage: Stage) -> None:
-    actor, stranger = await stage.actor(), Browser(stage.gate)
+async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(stage: SceneSetter) -> None:
+    actor, stranger = await stage.actor(), BrowserClient(stage.gate)
     await completed(stage, actor)
     walked = list(routes())
     assert {path for _, path in walked} >= {"/", "/case", "/case/live", "/submit", "/completed", "/api/v1/case"}
@@ -101,7 +111,7 @@ async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(stag
     await stranger.close()
 
 
-async def test_cookies_stay_on_this_host_out_of_scripts_and_off_other_sites(stage: Stage) -> None:
+async def test_cookies_stay_on_this_host_out_of_scripts_and_off_other_sites(stage: SceneSetter) -> None:
     actor = await stage.actor()
     await actor.http.post("/language", {"language": "en", "back": "/"})
     await actor.http.post("/sign-out", {"csrf": await actor.http.csrf()})
@@ -115,7 +125,7 @@ async def test_cookies_stay_on_this_host_out_of_scripts_and_off_other_sites(stag
     assert names == {"__host-sid", "__host-sign-in", "__host-language"}
 
 
-async def test_a_write_without_the_token_or_from_another_site_is_refused_on_every_route(stage: Stage) -> None:
+async def test_a_write_without_the_token_or_from_another_site_is_refused_on_every_route(stage: SceneSetter) -> None:
     writes = [(method, path) for method, path in routes() if method not in SAFE]
     assert len(writes) >= 7
     for method, path in writes:
@@ -137,7 +147,7 @@ async def test_a_write_without_the_token_or_from_another_site_is_refused_on_ever
         assert (await actor.http.get("/api/v1/favourite")).json() == {"kept": False}
 
 
-async def test_nobody_reaches_anybody_elses_data_by_naming_them(stage: Stage) -> None:
+async def test_nobody_reaches_anybody_elses_data_by_naming_them(stage: SceneSetter) -> None:
     other = await stage.actor()
     await stage.clearance.open(other.student_id, name="欧阳别人")
     await stage.clearance.all_clear(other.student_id)
@@ -159,7 +169,7 @@ async def test_nobody_reaches_anybody_elses_data_by_naming_them(stage: Stage) ->
     assert (await other.http.get("/api/v1/commands")).json() == []
 
 
-async def _naming(curious: Actor, other: str, method: str, address: str) -> httpx.Response:
+async def _naming(curious: Visitor, other: str, method: str, address: str) -> httpx.Response:
     """Ask for somebody else in every way there is: query, headers, form."""
     token = "" if method in SAFE else str((await curious.http.get("/api/v1/me")).json().get("csrf", ""))
     headers = curious.http.headers({"x-student-id": other, "x-csrf-token": token, "x-original-url": f"/case/{other}"})
@@ -175,7 +185,9 @@ async def _naming(curious: Actor, other: str, method: str, address: str) -> http
 
 
 @pytest.mark.parametrize("scene", [BY_NAME["guide"], BY_NAME["case-blocked"], BY_NAME["completed"]], ids=str)
-async def test_a_script_or_style_put_into_a_page_does_not_run(stage: Stage, browser: Chromium, scene: Scene) -> None:
+async def test_a_script_or_style_put_into_a_page_does_not_run(
+    stage: SceneSetter, browser: Chromium, scene: Scene
+) -> None:
     actor = await stage.play(scene)
     context = await open_context(browser, PC, address=stage.gate.address, cookies=actor.cookies if actor else {})
     refused: list[str] = []

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC, PHONE, TABLET, Device, box, sideways
-from tests.support.browser.scenes import BY_NAME, RARE, Stage
+from tests.support.browser.scenes import BY_NAME, RARE, SceneSetter
 
 LINES = ("library-borrowing", "library-thesis", "archives-thesis", "dorm-check-out", "finance-arrears")
 TITLES = ["图书馆-图书借阅", "图书馆-论文提交", "档案馆", "总务部公寓与物业中心", "财务处收费管理办公室"]
@@ -23,7 +23,7 @@ PHONES = {
 }
 
 
-async def opened(stage: Stage, open_profile: Open, device: Device, scene: str, address: str = "/case") -> Page:
+async def opened(stage: SceneSetter, open_profile: Open, device: Device, scene: str, address: str = "/case") -> Page:
     actor = await stage.play(BY_NAME[scene])
     assert actor is not None
     context = await open_profile(device, address=stage.address(BY_NAME[scene]), cookies=actor.cookies)
@@ -33,7 +33,9 @@ async def opened(stage: Stage, open_profile: Open, device: Device, scene: str, a
 
 
 @pytest.mark.acceptance("S-030", "S-031", "S-032", "S-036")
-async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(stage: Stage, open_profile: Open) -> None:
+async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(
+    stage: SceneSetter, open_profile: Open
+) -> None:
     page = await opened(stage, open_profile, PC, "case-blocked")
     assert await page.title() == "研究生离校信息查询 · 中国矿业大学"
     assert await page.locator("h2.section").all_inner_texts() == ["基本信息", "离校审核事项", "提交"]
@@ -60,7 +62,7 @@ async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(st
 
 @pytest.mark.acceptance("S-030", "S-031", "S-033", "S-036")
 async def test_on_a_phone_all_is_one_column_and_the_verdict_stands_on_the_head_row(
-    stage: Stage, open_profile: Open
+    stage: SceneSetter, open_profile: Open
 ) -> None:
     page = await opened(stage, open_profile, PHONE, "case-blocked")
     places = [await one.bounding_box() for one in await page.locator("dl.basics > div").all()]
@@ -94,7 +96,7 @@ async def test_on_a_phone_all_is_one_column_and_the_verdict_stands_on_the_head_r
 @pytest.mark.acceptance("S-037")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_verdicts_are_green_red_and_grey_and_said_in_words_with_a_shape(
-    stage: Stage, open_profile: Open, scheme: str
+    stage: SceneSetter, open_profile: Open, scheme: str
 ) -> None:
     expected = {"clear": ("通过", "green"), "blocked": ("未通过", "red"), "waiting": ("待同步", "grey")}
     seen = set()
@@ -113,7 +115,9 @@ async def test_verdicts_are_green_red_and_grey_and_said_in_words_with_a_shape(
 
 
 @pytest.mark.acceptance("S-037")
-async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(stage: Stage, open_profile: Open) -> None:
+async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(
+    stage: SceneSetter, open_profile: Open
+) -> None:
     page = await opened(stage, open_profile, PHONE, "case-waiting")
     await expect(page.locator(".line .verdict")).to_have_text(["待同步"] * 5)
     await expect(page.locator("#summary-title")).to_contain_text("正在等待各部门的数据")
@@ -123,7 +127,9 @@ async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(stage: 
 
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_arrears_are_listed_with_their_exact_total(stage: Stage, open_profile: Open, device: Device) -> None:
+async def test_arrears_are_listed_with_their_exact_total(
+    stage: SceneSetter, open_profile: Open, device: Device
+) -> None:
     page = await opened(stage, open_profile, device, "case-blocked")
     table = page.locator("#finance-arrears table")
     heads = ["学号", "收费学年", "收费项目名称", "总欠款"]
@@ -142,7 +148,7 @@ async def test_arrears_are_listed_with_their_exact_total(stage: Stage, open_prof
 
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_who_owes_nothing_sees_the_total_of_zero(stage: Stage, open_profile: Open, device: Device) -> None:
+async def test_who_owes_nothing_sees_the_total_of_zero(stage: SceneSetter, open_profile: Open, device: Device) -> None:
     page = await opened(stage, open_profile, device, "case-clear")
     line = page.locator("#finance-arrears")
     await expect(line.locator(".empty")).to_have_text("没有欠费")
@@ -153,7 +159,9 @@ async def test_who_owes_nothing_sees_the_total_of_zero(stage: Stage, open_profil
 
 @pytest.mark.acceptance("S-084")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_every_item_has_its_phone_as_a_link_to_press(stage: Stage, open_profile: Open, device: Device) -> None:
+async def test_every_item_has_its_phone_as_a_link_to_press(
+    stage: SceneSetter, open_profile: Open, device: Device
+) -> None:
     page = await opened(stage, open_profile, device, "case-blocked")
     for line, phones in PHONES.items():
         links = page.locator(f"#{line} a.tel")
@@ -168,7 +176,7 @@ async def test_every_item_has_its_phone_as_a_link_to_press(stage: Stage, open_pr
 @pytest.mark.acceptance("S-041")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warning(
-    stage: Stage, open_profile: Open, device: Device
+    stage: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     button = "图书馆-图书借阅：注销"
     for scene in ("case-blocked", "case-clear", "case-waiting", "case-done"):
@@ -186,7 +194,7 @@ async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warn
 
 
 @pytest.mark.acceptance("S-042")
-async def test_a_refused_cancel_says_why_and_whom_to_call(stage: Stage, open_profile: Open) -> None:
+async def test_a_refused_cancel_says_why_and_whom_to_call(stage: SceneSetter, open_profile: Open) -> None:
     page = await opened(stage, open_profile, PHONE, "case-card-refused")
     line = page.locator("#library-borrowing")
     await expect(line.locator(".command-note")).to_have_text("注销没有成功：还有 1 册图书未还，请到图书馆归还。")
@@ -196,7 +204,7 @@ async def test_a_refused_cancel_says_why_and_whom_to_call(stage: Stage, open_pro
 @pytest.mark.acceptance("S-090", "S-091")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_submission_with_open_items_says_which_why_and_whom_to_ask(
-    stage: Stage, open_profile: Open, device: Device
+    stage: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     page = await opened(stage, open_profile, device, "case-blocked")
     button = page.get_by_role("link", name="提交离校服务")
@@ -219,7 +227,7 @@ async def test_a_submission_with_open_items_says_which_why_and_whom_to_ask(
     await expect(page.locator("#finance-arrears")).to_be_in_viewport()
 
 
-async def test_the_answer_stands_first_and_links_to_the_first_open_item(stage: Stage, open_profile: Open) -> None:
+async def test_the_answer_stands_first_and_links_to_the_first_open_item(stage: SceneSetter, open_profile: Open) -> None:
     page = await opened(stage, open_profile, PHONE, "case-nearly")
     await expect(page.locator("#summary-title")).to_have_text("4 项已通过，还差 1 项：图书馆-论文提交")
     summary = await box(page, "#summary")
@@ -230,7 +238,7 @@ async def test_the_answer_stands_first_and_links_to_the_first_open_item(stage: S
 
 
 async def test_when_a_line_was_true_and_heard_is_said_with_the_exact_instants_on_demand(
-    stage: Stage, open_profile: Open
+    stage: SceneSetter, open_profile: Open
 ) -> None:
     page = await opened(stage, open_profile, PC, "case-blocked")
     fresh = page.locator("#finance-arrears .fresh")
@@ -240,7 +248,7 @@ async def test_when_a_line_was_true_and_heard_is_said_with_the_exact_instants_on
     await expect(fresh.locator(".exact")).to_contain_text(re.compile(r"\d{4}年\d{1,2}月\d{1,2}日 \d\d:\d\d:\d\d"))
 
 
-async def test_rare_characters_are_drawn_each_with_a_shape_of_its_own(stage: Stage, open_profile: Open) -> None:
+async def test_rare_characters_are_drawn_each_with_a_shape_of_its_own(stage: SceneSetter, open_profile: Open) -> None:
     page = await opened(stage, open_profile, PC, "case-blocked")
     await expect(page.locator(".at-name dd")).to_have_text(RARE)
     # A font without the character draws every missing one alike.
@@ -262,7 +270,7 @@ async def test_rare_characters_are_drawn_each_with_a_shape_of_its_own(stage: Sta
 @pytest.mark.parametrize("scene", ["guide-kept", "case-blocked", "submit-refused", "completed", "me"])
 @pytest.mark.parametrize("width", [320, 640])
 async def test_enlarged_four_times_or_twice_nothing_needs_scrolling_sideways(
-    stage: Stage, open_profile: Open, scene: str, width: int
+    stage: SceneSetter, open_profile: Open, scene: str, width: int
 ) -> None:
     """1280 px at 400 % are 320 px to the page, and at 200 % 640 px (WCAG 1.4.10)."""
     page = await opened(stage, open_profile, Device("zoomed", width, 512), scene, BY_NAME[scene].address)
@@ -277,7 +285,7 @@ async def test_enlarged_four_times_or_twice_nothing_needs_scrolling_sideways(
 
 
 @pytest.mark.parametrize("device", [PHONE, TABLET], ids=str)
-async def test_with_motion_unwanted_nothing_moves(stage: Stage, open_profile: Open, device: Device) -> None:
+async def test_with_motion_unwanted_nothing_moves(stage: SceneSetter, open_profile: Open, device: Device) -> None:
     page = await opened(stage, open_profile, device, "case-asked")
     waiting = page.locator(".round .waiting .shape").first
     assert await waiting.evaluate("one => getComputedStyle(one).animationName") == "breathe"

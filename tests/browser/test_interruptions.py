@@ -11,7 +11,7 @@ from schemas.flows import CLEARANCE, GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device
-from tests.support.browser.scenes import BY_NAME, Stage
+from tests.support.browser.scenes import BY_NAME, SceneSetter
 
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadThroughput": 16_000}
 """A crowded campus cell: 400 ms away and 256 kbit/s."""
@@ -152,7 +152,7 @@ async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
 
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_while_nothing_can_be_read_the_page_is_grey_calm_and_says_whom_to_call(
-    stage: Stage, open_profile: Open, device: Device
+    stage: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     scene = BY_NAME["case-away"]
     actor = await stage.play(scene)
@@ -169,7 +169,7 @@ async def test_while_nothing_can_be_read_the_page_is_grey_calm_and_says_whom_to_
     await expect(page.locator("main")).to_contain_text("已经办好的事项不会丢失")
 
 
-async def test_errors_speak_of_the_thing_and_the_remedy(stage: Stage, open_profile: Open) -> None:
+async def test_errors_speak_of_the_thing_and_the_remedy(stage: SceneSetter, open_profile: Open) -> None:
     actor = await stage.play(BY_NAME["case-card"])
     assert actor is not None
     page = await (await open_profile(PHONE, address=stage.gate.address, cookies=actor.cookies)).new_page()

@@ -6,13 +6,15 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC
-from tests.support.browser.scenes import BY_NAME, Stage, clear, say
+from tests.support.browser.scenes import BY_NAME, SceneSetter, clear, say
 from tests.support.samples import case_samples
 
 STOPS_MOST = 80
 
 
-async def test_one_goes_from_the_guide_to_the_submission_without_a_mouse(stage: Stage, open_profile: Open) -> None:
+async def test_one_goes_from_the_guide_to_the_submission_without_a_mouse(
+    stage: SceneSetter, open_profile: Open
+) -> None:
     actor = await stage.actor()
     await clear(stage, actor)
     page = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()
@@ -36,7 +38,9 @@ async def test_one_goes_from_the_guide_to_the_submission_without_a_mouse(stage: 
     await expect(page.locator("#summary-title")).to_have_text("已提交，正在请各部门确认")
 
 
-async def test_the_completed_form_is_reached_and_its_print_button_pressed(stage: Stage, open_profile: Open) -> None:
+async def test_the_completed_form_is_reached_and_its_print_button_pressed(
+    stage: SceneSetter, open_profile: Open
+) -> None:
     actor = await stage.play(BY_NAME["completed"])
     assert actor is not None
     page = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()
@@ -49,7 +53,7 @@ async def test_the_completed_form_is_reached_and_its_print_button_pressed(stage:
     await expect(page).to_have_title("printed")
 
 
-async def test_a_line_that_turns_takes_the_focus_from_nobody(stage: Stage, open_profile: Open) -> None:
+async def test_a_line_that_turns_takes_the_focus_from_nobody(stage: SceneSetter, open_profile: Open) -> None:
     actor = await stage.actor()
     await clear(stage, actor)
     page = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()

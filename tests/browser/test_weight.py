@@ -5,7 +5,7 @@ from playwright.async_api import Browser, expect
 
 from tests.support.browser.chromium import PHONE, open_context
 from tests.support.browser.measure import WATCH, visit
-from tests.support.browser.scenes import BY_NAME, Stage, blocked, say
+from tests.support.browser.scenes import BY_NAME, SceneSetter, blocked, say
 from tests.support.samples import case_samples
 
 MOST_BYTES = 50_000
@@ -13,7 +13,7 @@ MOST_BYTES = 50_000
 
 @pytest.mark.parametrize("name", ["guide", "case-blocked", "case-clear", "completed", "me"])
 async def test_a_first_visit_is_light_loads_no_font_and_nothing_jumps(
-    stage: Stage, browser: Browser, name: str
+    stage: SceneSetter, browser: Browser, name: str
 ) -> None:
     seen = await visit(browser, stage, BY_NAME[name], slower=1)
     assert 0 < seen.wire_bytes < MOST_BYTES
@@ -21,7 +21,7 @@ async def test_a_first_visit_is_light_loads_no_font_and_nothing_jumps(
     assert seen.shift == 0
 
 
-async def test_nothing_above_or_in_place_moves_when_a_line_turns(stage: Stage, browser: Browser) -> None:
+async def test_nothing_above_or_in_place_moves_when_a_line_turns(stage: SceneSetter, browser: Browser) -> None:
     actor = await stage.actor()
     await blocked(stage, actor)
     context = await open_context(browser, PHONE, address=stage.gate.address, cookies=actor.cookies)

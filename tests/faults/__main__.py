@@ -22,7 +22,7 @@ from deploy.local.servers.postgres import Postgres
 from tests.faults import scenarios
 from tests.faults.crashes import ROUNDS, crash_round
 from tests.support.checker.checker import Anomaly
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.checker.workload import races
 from tests.support.in_process.races import simulated_races
 from tests.support.paths import ROOT
@@ -32,7 +32,7 @@ STAGE_RACES: Final = 60
 RUNS_A_CAMPUS: Final = 12
 """Then a new installation: the checker reads everything that ever happened in one."""
 console = Console(soft_wrap=True, highlight=False)
-Run = tuple[str, Callable[[Campus, Kafka], Awaitable[Any]]]
+Run = tuple[str, Callable[[ObservedInstallation, Kafka], Awaitable[Any]]]
 
 
 def kinds(seed: int) -> Iterator[Run]:
@@ -99,7 +99,7 @@ async def _runs(
     operations, by_kind, left = 0, Counter[str](), runs
     while left:
         with tempfile.TemporaryDirectory() as folder:
-            campus = Campus(Path(folder), postgres=postgres, kafka=broker.address)
+            campus = ObservedInstallation(Path(folder), postgres=postgres, kafka=broker.address)
             try:
                 await campus.begin()
                 for _ in range(min(left, RUNS_A_CAMPUS)):

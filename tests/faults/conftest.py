@@ -9,7 +9,7 @@ from deploy.local.processes.state_folder import StateFolder, clean
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.obtain import RunningPostgres
 from deploy.local.services import IDENTITY
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.servers import must
 
 
@@ -25,9 +25,9 @@ def broker(state: StateFolder, cache: object) -> Iterator[Kafka]:
 @pytest.fixture(scope="package")
 async def campus(
     postgres: RunningPostgres, broker: Kafka, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Campus]:
+) -> AsyncIterator[ObservedInstallation]:
     """Every service under observation. A test leaves everything running."""
-    campus = Campus(tmp_path_factory.mktemp("faults"), postgres=postgres.dsn, kafka=broker.address)
+    campus = ObservedInstallation(tmp_path_factory.mktemp("faults"), postgres=postgres.dsn, kafka=broker.address)
     try:
         await campus.begin(IDENTITY)
         yield campus

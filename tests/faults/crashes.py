@@ -9,7 +9,7 @@ from typing import Final
 
 from schemas.flows import CLEARANCE
 from services.kit.runtime.failpoints import EXIT_CODE
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.checker.workload import CARD_ACTIVE
 
 STUDENTS: Final = 18
@@ -78,7 +78,7 @@ ROUNDS: Final[Sequence[Mapping[str, str]]] = (
 """Process → where it ends. Every named place stands in some round."""
 
 
-async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
+async def crash_round(campus: ObservedInstallation, points: Mapping[str, str]) -> None:
     """Start each process with its place, work until each has ended there, and start each again at once."""
     installation = campus.installation
     students = deque([await _arrival(campus, with_card=number % 2 == 1) for number in range(STUDENTS)], STUDENTS)
@@ -109,7 +109,7 @@ async def crash_round(campus: Campus, points: Mapping[str, str]) -> None:
                 installation.stop(name)
 
 
-async def _all_crash(campus: Campus, points: Mapping[str, str]) -> None:
+async def _all_crash(campus: ObservedInstallation, points: Mapping[str, str]) -> None:
     installation, waiting = campus.installation, dict(points)
     deadline_s = time.monotonic() + CRASH_TIMEOUT_S
     while waiting:
@@ -124,11 +124,11 @@ async def _all_crash(campus: Campus, points: Mapping[str, str]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _arrival(campus: Campus, *, with_card: bool) -> str:
+async def _arrival(campus: ObservedInstallation, *, with_card: bool) -> str:
     return await campus.student(**({"library": CARD_ACTIVE} if with_card else {}))
 
 
-async def _arrivals(campus: Campus, students: deque[str]) -> None:
+async def _arrivals(campus: ObservedInstallation, students: deque[str]) -> None:
     """Newcomers in the place of the longest known: who is accepted, or whose card is cancelled, passes no place again.
 
     Two at a time, so that every second one has a card.
@@ -138,7 +138,7 @@ async def _arrivals(campus: Campus, students: deque[str]) -> None:
         await asyncio.sleep(ARRIVAL_S)
 
 
-async def _work(campus: Campus, students: deque[str]) -> None:
+async def _work(campus: ObservedInstallation, students: deque[str]) -> None:
     """Everything that passes the places, over and over; whoever is away is not waited for."""
     turn = 0
     while True:

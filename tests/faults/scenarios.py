@@ -12,23 +12,23 @@ from schemas.codec import encode, read
 from schemas.events import AttestationGiven, AttestationOutcome
 from schemas.flows import CLEARANCE, source_of
 from tests.support.checker.history import Outcome
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.checker.workload import races
 from tests.support.kafka.topics import Producer, everything
 from tests.support.waiting import eventually
 
 
-async def asked(campus: Campus, count: int) -> dict[str, str]:
+async def asked(campus: ObservedInstallation, count: int) -> dict[str, str]:
     """Clear students who have just asked: student → command."""
     students = [await campus.student() for _ in range(count)]
     return {student_id: await campus.ask(student_id) for student_id in students}
 
 
-async def ends(campus: Campus, commands: Sequence[str], timeout_s: float = 60) -> list[str]:
+async def ends(campus: ObservedInstallation, commands: Sequence[str], timeout_s: float = 60) -> list[str]:
     return [await campus.end_of(command_id, timeout_s) for command_id in commands]
 
 
-async def department_down(campus: Campus, name: str, count: int = 6) -> list[str]:
+async def department_down(campus: ObservedInstallation, name: str, count: int = 6) -> list[str]:
     """The department is away while students ask, and comes back; how their asks ended."""
     campus.installation.stop(name)
     students = [await _without(campus, name) for _ in range(count)]
@@ -38,12 +38,12 @@ async def department_down(campus: Campus, name: str, count: int = 6) -> list[str
     return await ends(campus, commands)
 
 
-async def _without(campus: Campus, away: str) -> str:
+async def _without(campus: ObservedInstallation, away: str) -> str:
     assert away in ("dorm", "finance"), "the others have to be told that a student is clear"
     return await campus.student()
 
 
-async def department_slow(campus: Campus, name: str, still_s: float, count: int = 20) -> None:
+async def department_slow(campus: ObservedInstallation, name: str, still_s: float, count: int = 20) -> None:
     """The department's process stands still in the middle of races."""
     work = asyncio.create_task(races(campus, count, seed=7))
     await asyncio.sleep(1)
@@ -56,7 +56,7 @@ async def department_slow(campus: Campus, name: str, still_s: float, count: int 
     await work
 
 
-async def repeated_answers(campus: Campus) -> list[str]:
+async def repeated_answers(campus: ObservedInstallation) -> list[str]:
     """Every attestation of one round comes again: while the next round of the same student is open, and after it."""
     student_id = await campus.student()
     await campus.charge(student_id, "C-1")
@@ -75,7 +75,7 @@ async def repeated_answers(campus: Campus) -> list[str]:
     return states
 
 
-async def _again(campus: Campus, attempt_id: str) -> None:
+async def _again(campus: ObservedInstallation, attempt_id: str) -> None:
     installation = campus.installation
     async with Producer(installation.kafka) as producer:
         for name in installation.departments:
@@ -85,7 +85,7 @@ async def _again(campus: Campus, attempt_id: str) -> None:
                     await producer.send(record.topic, record.key, record.value, record.headers)
 
 
-async def forged_answers(campus: Campus) -> str:
+async def forged_answers(campus: ObservedInstallation) -> str:
     """While the dormitories are silent about an attempt, others answer in their place; how the attempt stood then."""
     installation = campus.installation
     victim, other = await campus.student(), await campus.student()
@@ -114,7 +114,9 @@ async def forged_answers(campus: Campus) -> str:
     return str(state)
 
 
-async def _forge(campus: Campus, topic: str, key: str, student_id: str, attempt_id: str, department: str) -> None:
+async def _forge(
+    campus: ObservedInstallation, topic: str, key: str, student_id: str, attempt_id: str, department: str
+) -> None:
     example = next(
         event
         for record in await everything(campus.installation.kafka, campus.installation.topics.attestation("dorm"))
@@ -129,7 +131,7 @@ async def _forge(campus: Campus, topic: str, key: str, student_id: str, attempt_
         await producer.send(topic, key.encode(), value)
 
 
-async def _heard(campus: Campus) -> None:
+async def _heard(campus: ObservedInstallation) -> None:
     """Wait until the clearance has read what stands in the attestation topics."""
     installation = campus.installation
     connection = await installation.database(CLEARANCE)
@@ -147,7 +149,7 @@ async def _heard(campus: Campus) -> None:
         await eventually(all_read, what=f"the clearance to read {topic}")
 
 
-async def _answered(campus: Campus, attempt_id: str, count: int) -> None:
+async def _answered(campus: ObservedInstallation, attempt_id: str, count: int) -> None:
     connection = await campus.installation.database(CLEARANCE)
 
     async def enough() -> bool:
@@ -157,7 +159,7 @@ async def _answered(campus: Campus, attempt_id: str, count: int) -> None:
     await eventually(enough, what=f"{count} answers")
 
 
-async def expiry_against_the_last_answer(campus: Campus, life_s: float, count: int = 24) -> list[str]:
+async def expiry_against_the_last_answer(campus: ObservedInstallation, life_s: float, count: int = 24) -> list[str]:
     """The last answers come while the attempts' lives end; how the asks ended."""
     campus.faulty = True
     installation = campus.installation
@@ -182,7 +184,7 @@ async def expiry_against_the_last_answer(campus: Campus, life_s: float, count: i
     return states
 
 
-async def broker_away(campus: Campus, broker: Kafka, away_s: float, count: int = 20) -> None:
+async def broker_away(campus: ObservedInstallation, broker: Kafka, away_s: float, count: int = 20) -> None:
     """The broker ends in the middle of races and is back after a while."""
     work = asyncio.create_task(races(campus, count, seed=11, at_once=count))
     await asyncio.sleep(1.5)
@@ -192,7 +194,7 @@ async def broker_away(campus: Campus, broker: Kafka, away_s: float, count: int =
     await work
 
 
-async def view_lagging(campus: Campus, for_s: float, count: int = 12) -> list[str]:
+async def view_lagging(campus: ObservedInstallation, for_s: float, count: int = 12) -> list[str]:
     """The projector cannot write while debts land and students submit on a view that shows them clear."""
     students = [await campus.student() for _ in range(count)]
     await campus.rest()
@@ -213,7 +215,7 @@ async def view_lagging(campus: Campus, for_s: float, count: int = 12) -> list[st
     return states
 
 
-async def debt_at_each_step(campus: Campus) -> dict[str, Outcome | str]:
+async def debt_at_each_step(campus: ObservedInstallation) -> dict[str, Outcome | str]:
     """A debt before the hold, between holds, after the last answer and after the acceptance: what the desk was told."""
     installation, told = campus.installation, dict[str, Outcome | str]()
     student_id = await campus.student()
@@ -245,7 +247,7 @@ async def debt_at_each_step(campus: Campus) -> dict[str, Outcome | str]:
     return told
 
 
-async def a_second_clearance_for(campus: Campus, count: int, chance: random.Random) -> None:
+async def a_second_clearance_for(campus: ObservedInstallation, count: int, chance: random.Random) -> None:
     """Races while a second clearance comes and goes: partitions move in the middle of rounds."""
     second = f"{CLEARANCE}:2"
     work = asyncio.create_task(races(campus, count, seed=chance.randrange(10**6)))

@@ -4,11 +4,13 @@ import pytest
 
 from services.kit.runtime.failpoints import POINTS
 from tests.faults.crashes import ROUNDS, crash_round
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 
 
 @pytest.mark.parametrize("number", range(len(ROUNDS)))
-async def test_processes_that_end_at_their_worst_moment_break_nothing(campus: Campus, number: int) -> None:
+async def test_processes_that_end_at_their_worst_moment_break_nothing(
+    campus: ObservedInstallation, number: int
+) -> None:
     await crash_round(campus, ROUNDS[number])
     assert await campus.judged() == []
 

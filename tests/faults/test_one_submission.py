@@ -8,7 +8,7 @@ import httpx
 from deploy.local.devices import Device, devices
 from schemas.flows import GATEWAY
 from tests.support.checker.history import Kind, Outcome
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 
 CLICKS = 200
 DEVICES = 20
@@ -16,7 +16,7 @@ CLICK_TIMEOUT_S = 60
 SECOND = f"{GATEWAY}:2"
 
 
-async def test_two_hundred_clicks_through_two_gateways_are_one_submission(campus: Campus) -> None:
+async def test_two_hundred_clicks_through_two_gateways_are_one_submission(campus: ObservedInstallation) -> None:
     installation = campus.installation
     await installation.start(SECOND)
     gateways = [installation.address(GATEWAY), installation.address(SECOND)]
@@ -46,7 +46,7 @@ async def test_two_hundred_clicks_through_two_gateways_are_one_submission(campus
     assert await campus.judged() == []
 
 
-async def _click(campus: Campus, device: Device, gateway: str) -> httpx.Response:
+async def _click(campus: ObservedInstallation, device: Device, gateway: str) -> httpx.Response:
     """Click, and again after a "not now": nothing was promised then, so nothing is known."""
     deadline_s = time.monotonic() + CLICK_TIMEOUT_S
     while True:

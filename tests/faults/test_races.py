@@ -1,12 +1,12 @@
 """Students against desks, on real processes, a real broker and real databases."""
 
-from tests.support.checker.observed_installation import Campus
+from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.checker.workload import races
 
 RACES = 100
 
 
-async def test_races_of_submissions_against_debts_break_nothing(campus: Campus) -> None:
+async def test_races_of_submissions_against_debts_break_nothing(campus: ObservedInstallation) -> None:
     await races(campus, RACES, seed=1)
     assert await campus.judged() == []
     evidence = await campus.evidence(settled=True)

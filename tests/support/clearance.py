@@ -26,7 +26,7 @@ DEPARTMENTS: Final = tuple(discover())
 
 
 @dataclass
-class World:
+class ClearanceFixture:
     """One installation of the clearance, alone in its namespace and its database."""
 
     dsn: str
@@ -106,14 +106,14 @@ HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 
 @asynccontextmanager
-async def clearance_world(dsn: str, kafka: str, namespace: str) -> AsyncIterator[World]:
+async def clearance_fixture(dsn: str, kafka: str, namespace: str) -> AsyncIterator[ClearanceFixture]:
     topics = Topics(namespace)
     await migrate(dsn, FOLDERS)
     await create_topics(kafka, topics, DEPARTMENTS)
     pool = await open_pool(dsn, name="test")
     publisher = BatchProducer(kafka, client_id="test")
     try:
-        yield World(dsn, kafka, topics, pool, publisher)
+        yield ClearanceFixture(dsn, kafka, topics, pool, publisher)
     finally:
         await publisher.close()
         await pool.close()

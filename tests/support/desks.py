@@ -44,7 +44,7 @@ async def open_case(desk: Desk[Any], student_id: str, version: int = 1, state: C
         await desk.apply_case(connection, case, now=now())
 
 
-async def said(desk: Desk[Any]) -> list[StatusChanged]:
+async def outbox_statuses(desk: Desk[Any]) -> list[StatusChanged]:
     """Every status in the outbox, in the order of the relay."""
     rows = await desk.pool.fetch("SELECT convert_from(value, 'UTF8')::json -> 'data' AS data FROM outbox ORDER BY id")
     return [StatusChanged.model_validate_json(row["data"]) for row in rows]

@@ -14,7 +14,7 @@ from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
-from tests.support.gateway.server import Browser, sign_in
+from tests.support.gateway.server import BrowserClient, sign_in
 from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, PAGE_POLL_S, checks, line_of
 
@@ -52,19 +52,19 @@ async def person(own: Installation) -> Person:
 
 
 @pytest.fixture
-async def browser(own: Installation, person: Person) -> AsyncIterator[Browser]:
+async def browser(own: Installation, person: Person) -> AsyncIterator[BrowserClient]:
     browser = await sign_in(own, person)
     await eventually(lambda: is_clear(browser), what="the library's line to pass", timeout_s=60, poll_s=PAGE_POLL_S)
     yield browser
     await browser.close()
 
 
-async def borrowing(browser: Browser) -> str:
+async def borrowing(browser: BrowserClient) -> str:
     state: str = (await checks(browser))["library/borrowing"]["state"]
     return state
 
 
-async def is_clear(browser: Browser) -> bool:
+async def is_clear(browser: BrowserClient) -> bool:
     return await borrowing(browser) == "clear"
 
 
@@ -77,7 +77,7 @@ async def all_ready(own: Installation) -> bool:
 
 
 async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old_it_is(
-    own: Installation, own_kafka: Kafka, browser: Browser
+    own: Installation, own_kafka: Kafka, browser: BrowserClient
 ) -> None:
     students = await own.students(CHANGES)
     pids = {name: process.pid for name, process in own.processes.items()}
@@ -118,7 +118,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
 
 
 async def test_a_database_away_is_said_by_the_page_and_by_health_and_nothing_is_green_or_a_mistake(
-    own: Installation, own_postgres: Postgres, browser: Browser
+    own: Installation, own_postgres: Postgres, browser: BrowserClient
 ) -> None:
     pids = {name: process.pid for name, process in own.processes.items()}
     page = (await browser.get("/case")).text
@@ -148,7 +148,7 @@ async def test_a_database_away_is_said_by_the_page_and_by_health_and_nothing_is_
 
 
 async def test_a_read_model_away_alone_makes_every_line_wait_and_says_since_when(
-    own: Installation, browser: Browser
+    own: Installation, browser: BrowserClient
 ) -> None:
     role = f"{own.namespace}_{GATEWAY}"
     connection = await own.connect(CLEARANCE)
@@ -178,5 +178,5 @@ async def test_a_read_model_away_alone_makes_every_line_wait_and_says_since_when
     await eventually(lambda: is_clear(browser), what="the line to pass again", poll_s=PAGE_POLL_S)
 
 
-async def is_readable(browser: Browser) -> bool:
+async def is_readable(browser: BrowserClient) -> bool:
     return (await browser.get("/case")).status_code == 200

@@ -8,12 +8,12 @@ from typing import Any
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE
 from services.gateway.case.decision import CheckState
-from tests.support.gateway.server import Browser, sign_in
+from tests.support.gateway.server import BrowserClient, sign_in
 from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, states
 
 
-async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, Browser]:
+async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, BrowserClient]:
     """A student whose page shows every check as passed, and their browser."""
     person = campus.person()
     student_id = person.student_id or ""
@@ -30,7 +30,7 @@ async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, Br
     return student_id, browser
 
 
-async def submit(browser: Browser) -> dict[str, Any]:
+async def submit(browser: BrowserClient) -> dict[str, Any]:
     answer = await browser.post("/api/v1/submission", headers={"X-CSRF-Token": await browser.csrf()})
     assert answer.status_code == 202, answer.text
     said: dict[str, Any] = answer.json()

@@ -4,7 +4,7 @@ from typing import Any
 
 from deploy.local.installation import Installation
 from services.gateway.case.decision import CheckState
-from tests.support.gateway.server import Browser, Events, sign_in
+from tests.support.gateway.server import BrowserClient, Events, sign_in
 from tests.support.waiting import eventually
 
 PAGE_POLL_S = 0.25
@@ -18,14 +18,14 @@ CLEAR: dict[str, dict[str, Any]] = {
 """A record of each department that speaks for the student."""
 
 
-async def checks(browser: Browser) -> dict[str, dict[str, Any]]:
+async def checks(browser: BrowserClient) -> dict[str, dict[str, Any]]:
     """`department/check` → what the twin says of it."""
     answer = await browser.get("/api/v1/checks")
     assert answer.status_code == 200, answer.text
     return {f"{check['department']}/{check['check']}": check for check in answer.json()}
 
 
-async def states(browser: Browser) -> set[str]:
+async def states(browser: BrowserClient) -> set[str]:
     return {check["state"] for check in (await checks(browser)).values()}
 
 

@@ -21,7 +21,7 @@ from services.clearance.settings import ClearanceSettings
 from services.kit.http.auth import token_sha256
 from services.kit.names import OPERATOR, ROSTER, desk_role
 from services.kit.observability import telemetry
-from tests.support.clearance import World, clearance_world, status
+from tests.support.clearance import ClearanceFixture, clearance_fixture, status
 from tests.support.waiting import eventually
 
 ROLES = {"school": [ROSTER], "operator": [OPERATOR], "library": [desk_role("library")]}
@@ -40,7 +40,7 @@ CHINESE = {
 class Service:
     """The running service, and the world around it."""
 
-    def __init__(self, world: World, http: httpx.AsyncClient) -> None:
+    def __init__(self, world: ClearanceFixture, http: httpx.AsyncClient) -> None:
         self.world, self.http = world, http
 
     async def ask(self, method: str, path: str, *, who: str = "school", **options: Any) -> httpx.Response:
@@ -89,7 +89,7 @@ async def service(
         credentials=credentials,
         keys=tmp_path / "keys",
     )
-    async with clearance_world(database, kafka.address, namespace) as world:
+    async with clearance_fixture(database, kafka.address, namespace) as world:
         app = clearance_app(settings, traced=telemetry.build("test", exporters=[]))
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)

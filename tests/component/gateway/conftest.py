@@ -7,8 +7,8 @@ import pytest
 from deploy.local.identity.people import Person
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate, running_gateway
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.gateway.visits import PEOPLE, STAFF
 from tests.support.servers import DatabaseMaker
 
@@ -16,7 +16,7 @@ _free = iter(PEOPLE)
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0) as running:
@@ -24,13 +24,13 @@ async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
 
 
 @pytest.fixture
-def clearance(gate: Gate) -> Clearance:
-    return Clearance(gate.read_model)
+def clearance(gate: RunningGateway) -> ReadModelWriter:
+    return ReadModelWriter(gate.read_model)
 
 
 @pytest.fixture
-async def browser(gate: Gate) -> AsyncIterator[Browser]:
-    opened = Browser(gate)
+async def browser(gate: RunningGateway) -> AsyncIterator[BrowserClient]:
+    opened = BrowserClient(gate)
     yield opened
     await opened.close()
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from playwright.async_api import Browser, CDPSession, Page
 
 from tests.support.browser.chromium import PHONE, chromium, find_chromium, open_context
-from tests.support.browser.scenes import BY_NAME, Scene, Stage
+from tests.support.browser.scenes import BY_NAME, Scene, SceneSetter
 from tests.support.browser.screenshots import alone
 from tests.support.waiting import eventually
 
@@ -43,7 +43,7 @@ class Visit:
     press_ms: float | None
 
 
-async def visit(browser: Browser, stage: Stage, scene: Scene, *, slower: int = SLOWER) -> Visit:
+async def visit(browser: Browser, stage: SceneSetter, scene: Scene, *, slower: int = SLOWER) -> Visit:
     """Open a page for the first time on a phone with a processor `slower` times as slow as this machine's."""
     actor = await stage.play(scene)
     context = await open_context(browser, PHONE, address=stage.address(scene), cookies=actor.cookies if actor else {})

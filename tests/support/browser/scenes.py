@@ -23,8 +23,8 @@ from services.gateway.read_model.types import ReceivedStatus
 from services.gateway.tables.commands import end_answered
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate, running_gateway
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.samples import case_samples
 
 NOWHERE: Final = "postgresql://nobody@127.0.0.1:9/none"
@@ -34,17 +34,17 @@ CLERKS: Final = tuple(Person(sub=f"clerk-{n}", name="纪小满", roles=(CERTIFIC
 ARREARS: Final = Reason(code="arrears", parameters={"count": 3, "total": "682.40"})
 
 DatabaseMaker = Callable[[str], Awaitable[str]]
-Preparation = Callable[["Stage", "Actor"], Awaitable[None]]
-Act = Callable[["Stage", Page], Awaitable[None]]
+Preparation = Callable[["SceneSetter", "Visitor"], Awaitable[None]]
+Act = Callable[["SceneSetter", Page], Awaitable[None]]
 
 
 @dataclass(frozen=True)
-class Actor:
+class Visitor:
     """Somebody on the stage: signed in at `gate` with these cookies, and the HTTP client that did it."""
 
-    gate: Gate
+    gate: RunningGateway
     student_id: str
-    http: Browser
+    http: BrowserClient
 
     @property
     def cookies(self) -> dict[str, str]:
@@ -70,30 +70,30 @@ class Scene:
         return self.name
 
 
-class Stage:
+class SceneSetter:
     """Two gateways, one of which has lost its read model, and the clearance's tables to write into."""
 
-    def __init__(self, gate: Gate, away: Gate) -> None:
+    def __init__(self, gate: RunningGateway, away: RunningGateway) -> None:
         self.gate, self.away = gate, away
-        self.clearance = Clearance(gate.read_model)
+        self.clearance = ReadModelWriter(gate.read_model)
         students = [person for person in gate.people if person.student_id]
         self._free = {gate.address: iter(students), away.address: iter(away.people)}
         self._clerks = iter(CLERKS)
-        self._actors: dict[str, Actor | None] = {}
-        self._extras: list[Actor] = []
+        self._actors: dict[str, Visitor | None] = {}
+        self._extras: list[Visitor] = []
 
-    async def actor(self, *, away: bool = False, clerk: bool = False) -> Actor:
+    async def actor(self, *, away: bool = False, clerk: bool = False) -> Visitor:
         """Somebody new who has signed in and of whom nothing is known yet: a student, or a clerk."""
         gate = self.away if away else self.gate
         person = next(self._clerks if clerk else self._free[gate.address])
-        http = Browser(gate)
+        http = BrowserClient(gate)
         answer = await http.sign_in(person)
         assert answer.status_code == 303, answer.text
-        actor = Actor(gate, person.student_id or "", http)
+        actor = Visitor(gate, person.student_id or "", http)
         self._extras.append(actor)
         return actor
 
-    async def play(self, scene: Scene) -> Actor | None:
+    async def play(self, scene: Scene) -> Visitor | None:
         """The person of a scene, set up the first time it is asked for; None where nobody is signed in."""
         if scene.name not in self._actors:
             actor = await self.actor(away=scene.away, clerk=scene.clerk) if scene.prepare else None
@@ -113,12 +113,12 @@ class Stage:
         if scene.act is not None:
             await scene.act(self, page)
 
-    async def ask(self, actor: Actor, address: str, **fields: str) -> None:
+    async def ask(self, actor: Visitor, address: str, **fields: str) -> None:
         """Send a form as the person does."""
         answer = await actor.http.post(address, {"csrf": await actor.http.csrf(), **fields})
         assert answer.status_code == 303, answer.text
 
-    async def command(self, actor: Actor) -> UUID:
+    async def command(self, actor: Visitor) -> UUID:
         """The id of the person's newest command."""
         statement = "SELECT command_id FROM command WHERE student_id = $1 ORDER BY asked_at DESC LIMIT 1"
         async with connected(actor.gate.database) as connection:
@@ -139,7 +139,7 @@ async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 
 
 @asynccontextmanager
-async def opened_stage(make_database: DatabaseMaker, people: int = 240) -> AsyncIterator[Stage]:
+async def scene_setter(make_database: DatabaseMaker, people: int = 240) -> AsyncIterator[SceneSetter]:
     """A stage for the length of a `with`."""
     database, other, read_model = [await make_database(name) for name in ("gateway", "gateway", "clearance")]
     await migrate(read_model, FOLDERS)
@@ -148,47 +148,47 @@ async def opened_stage(make_database: DatabaseMaker, people: int = 240) -> Async
     async with AsyncExitStack() as running:
         gate = running.enter_context(running_gateway(database, read_model, (*cast, *CLERKS), **calm))
         away = running.enter_context(running_gateway(other, NOWHERE, cast[:20], **calm))
-        stage = Stage(gate, away)
+        stage = SceneSetter(gate, away)
         running.push_async_callback(stage.close)
         yield stage
 
 
-async def nothing(stage: Stage, actor: Actor) -> None:
+async def nothing(stage: SceneSetter, actor: Visitor) -> None:
     """Signed in, and no more."""
 
 
-async def favourite(stage: Stage, actor: Actor) -> None:
+async def favourite(stage: SceneSetter, actor: Visitor) -> None:
     await stage.ask(actor, "/favourite", kept="yes", back="/")
 
 
-async def waiting(stage: Stage, actor: Actor) -> None:
+async def waiting(stage: SceneSetter, actor: Visitor) -> None:
     """On the roster since a moment ago: no department has spoken."""
     await stage.clearance.open(actor.student_id)
 
 
-async def blocked(stage: Stage, actor: Actor) -> None:
+async def blocked(stage: SceneSetter, actor: Visitor) -> None:
     """Something to do at every department but one that has not spoken."""
     await stage.clearance.open(actor.student_id, name=RARE)
     await say(stage, actor, {name: one for name, one in case_samples.blocked().statuses.items() if name != "archives"})
 
 
-async def nearly(stage: Stage, actor: Actor) -> None:
+async def nearly(stage: SceneSetter, actor: Visitor) -> None:
     await stage.clearance.open(actor.student_id)
     await say(stage, actor, case_samples.nearly().statuses)
 
 
-async def card_open(stage: Stage, actor: Actor) -> None:
+async def card_open(stage: SceneSetter, actor: Visitor) -> None:
     """Only the library card is in the way."""
     await stage.clearance.open(actor.student_id)
     await say(stage, actor, case_samples.card_open().statuses)
 
 
-async def card_asked(stage: Stage, actor: Actor) -> None:
+async def card_asked(stage: SceneSetter, actor: Visitor) -> None:
     await card_open(stage, actor)
     await stage.ask(actor, "/case/library/cancel-card")
 
 
-async def card_refused(stage: Stage, actor: Actor) -> None:
+async def card_refused(stage: SceneSetter, actor: Visitor) -> None:
     await card_asked(stage, actor)
     answer = CommandAnswered(
         command_id=await stage.command(actor),
@@ -202,19 +202,19 @@ async def card_refused(stage: Stage, actor: Actor) -> None:
         await end_answered(connection, answer)
 
 
-async def clear(stage: Stage, actor: Actor) -> None:
+async def clear(stage: SceneSetter, actor: Visitor) -> None:
     await stage.clearance.open(actor.student_id)
     await stage.clearance.all_clear(actor.student_id)
 
 
-async def asked(stage: Stage, actor: Actor) -> None:
+async def asked(stage: SceneSetter, actor: Visitor) -> None:
     """Submitted; two departments have answered."""
     await clear(stage, actor)
     await stage.ask(actor, "/submit")
     await _attempt(stage, actor, "open", answered=("library", "dorm"))
 
 
-async def objected(stage: Stage, actor: Actor) -> None:
+async def objected(stage: SceneSetter, actor: Visitor) -> None:
     """Submitted, and the finance office said no: the last one came from its newest record."""
     await blocked(stage, actor)
     await stage.clearance.all_clear(actor.student_id)
@@ -223,17 +223,17 @@ async def objected(stage: Stage, actor: Actor) -> None:
     await _attempt(stage, actor, "refused", objections={"finance": [ARREARS.model_dump(mode="json")]})
 
 
-async def completed(stage: Stage, actor: Actor) -> None:
+async def completed(stage: SceneSetter, actor: Visitor) -> None:
     """Accepted, signed, and every department's word as it was."""
     await stage.clearance.accept_signed(actor.student_id, name=RARE)
     await say(stage, actor, case_samples.clear().statuses)
 
 
-async def not_served(stage: Stage, actor: Actor) -> None:
+async def not_served(stage: SceneSetter, actor: Visitor) -> None:
     await stage.clearance.open(actor.student_id, state="not-served", category="结业")
 
 
-async def say(stage: Stage, actor: Actor, heard: Mapping[str, ReceivedStatus], version: int = 3) -> None:
+async def say(stage: SceneSetter, actor: Visitor, heard: Mapping[str, ReceivedStatus], version: int = 3) -> None:
     """Departments' words on the person, as the samples have them."""
     for department, one in heard.items():
         text = one.status.model_dump_json().replace(one.status.student_id, actor.student_id)
@@ -242,7 +242,7 @@ async def say(stage: Stage, actor: Actor, heard: Mapping[str, ReceivedStatus], v
 
 
 async def _attempt(
-    stage: Stage, actor: Actor, state: str, *, answered: tuple[str, ...] = (), objections: Any = None
+    stage: SceneSetter, actor: Visitor, state: str, *, answered: tuple[str, ...] = (), objections: Any = None
 ) -> None:
     attempt_id = await stage.command(actor)
     async with connected(stage.gate.read_model) as connection, connection.transaction():
@@ -266,7 +266,7 @@ async def _attempt(
             )
 
 
-async def verified(stage: Stage, page: Page) -> None:
+async def verified(stage: SceneSetter, page: Page) -> None:
     """Somebody asks whether a form is genuine."""
     form = await stage.clearance.accept_signed(new_student_id())
     await page.locator("#form_number").fill(form.form_number)
@@ -274,27 +274,27 @@ async def verified(stage: Stage, page: Page) -> None:
     await _enter(page)
 
 
-async def not_verified(stage: Stage, page: Page) -> None:
+async def not_verified(stage: SceneSetter, page: Page) -> None:
     await page.locator("#form_number").fill("2026-00000-00000-0")
     await page.locator("#code").fill("00000000")
     await _enter(page)
 
 
-async def scanned(stage: Stage, page: Page) -> None:
+async def scanned(stage: SceneSetter, page: Page) -> None:
     """A clerk scans a form."""
     form = await stage.clearance.accept_signed(new_student_id(), name=RARE)
     await page.locator("#form").fill(form.qr_text)
     await _enter(page)
 
 
-async def scanned_after_a_debt(stage: Stage, page: Page) -> None:
+async def scanned_after_a_debt(stage: SceneSetter, page: Page) -> None:
     form = await stage.clearance.accept_signed(new_student_id(), name=RARE)
     await stage.clearance.take_away(form.student_id, "finance", ARREARS)
     await page.locator("#form").fill(form.qr_text)
     await _enter(page)
 
 
-async def scanned_forgery(stage: Stage, page: Page) -> None:
+async def scanned_forgery(stage: SceneSetter, page: Page) -> None:
     form = await stage.clearance.accept_signed(new_student_id())
     await page.locator("#form").fill(form.qr_text[:-1] + ("B" if form.qr_text.endswith("A") else "A"))
     await _enter(page)

@@ -32,7 +32,7 @@ from tests.support.browser.chromium import (
     find_chromium,
     open_context,
 )
-from tests.support.browser.scenes import BY_NAME, SCENES, Scene, Stage, opened_stage
+from tests.support.browser.scenes import BY_NAME, SCENES, Scene, SceneSetter, scene_setter
 from tests.support.paths import ROOT
 from tests.support.servers import DatabaseMaker
 
@@ -65,7 +65,7 @@ def name_of(shot: Shot) -> str:
     return "-".join([scene.name, device.name, *(["dark"] if scheme == "dark" else []), language[:2]])
 
 
-async def take(browser: Browser, stage: Stage, shot: Shot) -> Page:
+async def take(browser: Browser, stage: SceneSetter, shot: Shot) -> Page:
     """A page that shows the shot. Its context is the caller's to close."""
     scene, device, scheme, language = shot
     actor = await stage.play(scene)
@@ -97,7 +97,7 @@ async def captured(page: Page, kind: str, clip: dict[str, float], quality: int =
 
 
 @asynccontextmanager
-async def alone() -> AsyncIterator[Stage]:
+async def alone() -> AsyncIterator[SceneSetter]:
     """A stage outside of the tests, on a PostgreSQL of its own or the one LIXIAO_POSTGRES names."""
     # These gateways have no broker, and would say so all the time.
     logging.disable(logging.CRITICAL)
@@ -111,7 +111,7 @@ async def alone() -> AsyncIterator[Stage]:
 
     maker: DatabaseMaker = make
     try:
-        async with opened_stage(maker) as stage:
+        async with scene_setter(maker) as stage:
             yield stage
     finally:
         for name in made:

@@ -16,35 +16,35 @@ from services.kit.department.rules import DepartmentRules
 from services.kit.postgres.pool import Connection
 from tests.support.checker.evidence import (
     Attempt,
+    AttemptChange,
     Attested,
-    Audited,
-    Clearance,
+    AuditEntry,
+    ClearanceTables,
     Command,
-    Commanded,
-    Department,
-    Done,
+    CommandEnded,
+    CommandWrite,
+    DepartmentTables,
+    EndReceived,
     ExceptionRow,
     Fact,
-    Gateway,
-    Heard,
-    Held,
-    Letter,
-    Moved,
-    Posted,
+    GatewayTables,
+    HoldPlaced,
+    HoldReleased,
+    NewestStatus,
+    OpenDeadLetter,
+    OutboxInsert,
     Record,
-    Released,
-    Said,
-    Service,
+    RecordWrite,
+    ServiceTables,
     Submission,
-    Submitted,
-    Viewed,
-    Wrote,
+    SubmissionInsert,
+    ViewWrite,
 )
 
 HEX: Final = "\\x"
 
 
-async def department_of(connection: Connection, name: str) -> Department:
+async def department_of(connection: Connection, name: str) -> DepartmentTables:
     """A department's tables and journal."""
     rules: DepartmentRules[Any] = importlib.import_module(f"services.{name}.operations").RULES
 
@@ -57,10 +57,10 @@ async def department_of(connection: Connection, name: str) -> Department:
     records = await connection.fetch("SELECT student_id, status_version, status, body FROM record")
     holds = await connection.fetch("SELECT student_id, attempt_id FROM hold")
     requests = await connection.fetch("SELECT request_key FROM desk_request")
-    return Department(
+    return DepartmentTables(
         await _service(connection, fact),
         {
-            row["student_id"]: Said(row["status_version"], row["status"], clear(row["body"]))
+            row["student_id"]: NewestStatus(row["status_version"], row["status"], clear(row["body"]))
             for row in records
             if row["status"] is not None
         },
@@ -69,7 +69,7 @@ async def department_of(connection: Connection, name: str) -> Department:
     )
 
 
-async def clearance_of(connection: Connection) -> Clearance:
+async def clearance_of(connection: Connection) -> ClearanceTables:
     """The clearance's tables and journal."""
     view = await connection.fetch("SELECT * FROM published.status_v1")
     attempts = await connection.fetch("SELECT * FROM attempt")
@@ -77,10 +77,12 @@ async def clearance_of(connection: Connection) -> Clearance:
     submissions = await connection.fetch("SELECT * FROM submission")
     exceptions = await connection.fetch("SELECT * FROM exception")
     keys = await connection.fetch("SELECT kid, public_jwk FROM published.signing_key_v1")
-    return Clearance(
+    return ClearanceTables(
         await _service(connection, _clearance_fact),
         {
-            (row["student_id"], row["department"]): Said(row["version"], row["status"] or "", False, row["readable"])
+            (row["student_id"], row["department"]): NewestStatus(
+                row["version"], row["status"] or "", False, row["readable"]
+            )
             for row in view
         },
         {
@@ -121,10 +123,10 @@ async def clearance_of(connection: Connection) -> Clearance:
     )
 
 
-async def gateway_of(connection: Connection) -> Gateway:
+async def gateway_of(connection: Connection) -> GatewayTables:
     """The gateway's commands and journal."""
     commands = await connection.fetch("SELECT command_id, student_id, department, name, state FROM command")
-    return Gateway(
+    return GatewayTables(
         await _service(connection, _gateway_fact, audited=False),
         {
             str(row["command_id"]): Command(row["student_id"], row["department"], row["name"], row["state"])
@@ -133,7 +135,7 @@ async def gateway_of(connection: Connection) -> Gateway:
     )
 
 
-def heard_by(topics: Topics, departments: Iterable[str]) -> dict[str, frozenset[str]]:
+def subscriptions(topics: Topics, departments: Iterable[str]) -> dict[str, frozenset[str]]:
     """Which consumer has to read what."""
     names = list(departments)
     return {
@@ -160,7 +162,7 @@ def record_of(topic: str, partition: int, offset: int, key: bytes | None, value:
     return Record(topic, partition, offset, (key or b"").decode("utf-8", "replace"), value or b"", event_id, event)
 
 
-async def _service(connection: Connection, fact: Any, *, audited: bool = True) -> Service:
+async def _service(connection: Connection, fact: Any, *, audited: bool = True) -> ServiceTables:
     journal: list[Fact] = []
     for row in await connection.fetch("SELECT tx, what, how, said FROM witness.seen ORDER BY seq"):
         said = json.loads(row["said"])
@@ -170,27 +172,27 @@ async def _service(connection: Connection, fact: Any, *, audited: bool = True) -
     letters = await connection.fetch("SELECT consumer, topic, value, reason FROM dead_letter WHERE ended_at IS NULL")
     offsets = await connection.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset")
     has_audit = audited or await connection.fetchval("SELECT to_regclass('audit.entry') IS NOT NULL")
-    return Service(
+    return ServiceTables(
         tuple(journal),
         await connection.fetchval("SELECT count(*) FROM outbox"),
-        tuple(Letter(row["consumer"], row["topic"], row["value"] or b"", row["reason"]) for row in letters),
+        tuple(OpenDeadLetter(row["consumer"], row["topic"], row["value"] or b"", row["reason"]) for row in letters),
         {(row["consumer"], row["topic"], row["partition"]): row["next_offset"] for row in offsets},
         await _audit(connection) if has_audit else (),
         (await verify(connection)).problems if has_audit else (),
     )
 
 
-async def _audit(connection: Connection) -> tuple[Audited, ...]:
+async def _audit(connection: Connection) -> tuple[AuditEntry, ...]:
     rows = await connection.fetch("SELECT act, outcome, student_id, details FROM audit.entry")
     return tuple(
-        Audited(row["act"], row["outcome"], row["student_id"] or "", json.loads(row["details"])) for row in rows
+        AuditEntry(row["act"], row["outcome"], row["student_id"] or "", json.loads(row["details"])) for row in rows
     )
 
 
-def _posted(tx: int, said: Mapping[str, Any]) -> Posted | None:
+def _posted(tx: int, said: Mapping[str, Any]) -> OutboxInsert | None:
     value = bytes.fromhex(said["value"].removeprefix(HEX))
     event: Message = read(value)
-    return Posted(tx, said["topic"], str(open_envelope(value).id), event)
+    return OutboxInsert(tx, said["topic"], str(open_envelope(value).id), event)
 
 
 def _department_fact(row: Any, said: dict[str, Any], clear: Any) -> Fact | None:
@@ -198,17 +200,17 @@ def _department_fact(row: Any, said: dict[str, Any], clear: Any) -> Fact | None:
     match row["what"]:
         case "record":
             body = json.dumps(said["body"], sort_keys=True)
-            return Wrote(tx, said["student_id"], clear(body), said["status_version"], body)
+            return RecordWrite(tx, said["student_id"], clear(body), said["status_version"], body)
         case "hold":
-            kind = Released if how == "DELETE" else Held
+            kind = HoldReleased if how == "DELETE" else HoldPlaced
             return kind(tx, said["student_id"], said["attempt_id"])
         case "attestation":
             answer = json.loads(said["answer"])
             return Attested(tx, said["student_id"], said["attempt_id"], said["outcome"] == "clear", answer["version"])
         case "attempt_end" if how == "INSERT":
-            return Heard(tx, said["student_id"], said["attempt_id"], said["outcome"])
+            return EndReceived(tx, said["student_id"], said["attempt_id"], said["outcome"])
         case "command_done":
-            return Done(tx, said["student_id"], said["command_id"], said["outcome"])
+            return CommandEnded(tx, said["student_id"], said["command_id"], said["outcome"])
     return None
 
 
@@ -216,16 +218,18 @@ def _clearance_fact(row: Any, said: dict[str, Any]) -> Fact | None:
     tx = row["tx"]
     match row["what"]:
         case "status" if row["how"] != "DELETE":
-            return Viewed(tx, said["student_id"], said["department"], said["version"])
+            return ViewWrite(tx, said["student_id"], said["department"], said["version"])
         case "attempt":
-            return Moved(tx, said["student_id"], said["attempt_id"], said["state"])
+            return AttemptChange(tx, said["student_id"], said["attempt_id"], said["state"])
         case "submission" if row["how"] == "INSERT":
-            return Submitted(tx, said["student_id"], said["attempt_id"], said["form_number"])
+            return SubmissionInsert(tx, said["student_id"], said["attempt_id"], said["form_number"])
     return None
 
 
 def _gateway_fact(row: Any, said: dict[str, Any]) -> Fact | None:
-    return Commanded(row["tx"], said["student_id"], said["command_id"], said["department"], said["name"], said["state"])
+    return CommandWrite(
+        row["tx"], said["student_id"], said["command_id"], said["department"], said["name"], said["state"]
+    )
 
 
 def forged_ids(values: Sequence[bytes]) -> frozenset[str]:

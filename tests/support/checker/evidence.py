@@ -10,7 +10,7 @@ from tests.support.checker.history import Operation
 
 
 @dataclass(frozen=True, slots=True)
-class Posted:
+class OutboxInsert:
     """A row was put into the outbox. `tx` is the transaction, here and everywhere."""
 
     tx: int
@@ -20,7 +20,7 @@ class Posted:
 
 
 @dataclass(frozen=True, slots=True)
-class Wrote:
+class RecordWrite:
     """A department wrote a student's record. `clear` is what its own rules say of the body, not what it said itself."""
 
     tx: int
@@ -40,21 +40,21 @@ class Attested:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HoldPlaced:
     tx: int
     student_id: str
     attempt_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Released:
+class HoldReleased:
     tx: int
     student_id: str
     attempt_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class EndReceived:
     """A department heard how an attempt ended: `accepted` or `refused`."""
 
     tx: int
@@ -64,7 +64,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class CommandEnded:
     """A department kept the end of a command."""
 
     tx: int
@@ -74,7 +74,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Viewed:
+class ViewWrite:
     """The clearance wrote a row of the view."""
 
     tx: int
@@ -84,7 +84,7 @@ class Viewed:
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class AttemptChange:
     """An attempt came to this state."""
 
     tx: int
@@ -94,7 +94,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class Submitted:
+class SubmissionInsert:
     """A row was put into the table of submissions."""
 
     tx: int
@@ -104,7 +104,7 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
-class Commanded:
+class CommandWrite:
     """The gateway wrote a command. `department` is empty for a submission."""
 
     tx: int
@@ -115,11 +115,23 @@ class Commanded:
     state: str
 
 
-Fact: TypeAlias = Posted | Wrote | Attested | Held | Released | Heard | Done | Viewed | Moved | Submitted | Commanded
+Fact: TypeAlias = (
+    OutboxInsert
+    | RecordWrite
+    | Attested
+    | HoldPlaced
+    | HoldReleased
+    | EndReceived
+    | CommandEnded
+    | ViewWrite
+    | AttemptChange
+    | SubmissionInsert
+    | CommandWrite
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Audited:
+class AuditEntry:
     """An entry of a service's audit."""
 
     act: str
@@ -129,7 +141,7 @@ class Audited:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OpenDeadLetter:
     """A dead letter that nobody has ended. `value` is the record's, as it came."""
 
     consumer: str
@@ -139,7 +151,7 @@ class Letter:
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class ServiceTables:
     """What every service has. `journal` is what was committed, one student's facts in the order of their lock.
 
     `positions`: (consumer, topic, partition) → next offset. `outbox_left` rows wait to be sent.
@@ -147,14 +159,14 @@ class Service:
 
     journal: tuple[Fact, ...] = ()
     outbox_left: int = 0
-    letters: tuple[Letter, ...] = ()
+    letters: tuple[OpenDeadLetter, ...] = ()
     positions: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
-    audit: tuple[Audited, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
     chain_problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class NewestStatus:
     """A department's newest word in its own record, or in the view."""
 
     version: int
@@ -164,11 +176,11 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True)
-class Department:
+class DepartmentTables:
     """A department's tables. `requests` are the keys of desk changes that were done."""
 
-    service: Service = Service()
-    records: Mapping[str, Said] = field(default_factory=dict)
+    service: ServiceTables = ServiceTables()
+    records: Mapping[str, NewestStatus] = field(default_factory=dict)
     holds: tuple[tuple[str, str], ...] = ()
     """(student, attempt)."""
     requests: frozenset[str] = frozenset()
@@ -203,11 +215,11 @@ class ExceptionRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Clearance:
+class ClearanceTables:
     """The clearance's tables. `view`: (student, department) → what it shows; `keys`: the listed public JWKs."""
 
-    service: Service = Service()
-    view: Mapping[tuple[str, str], Said] = field(default_factory=dict)
+    service: ServiceTables = ServiceTables()
+    view: Mapping[tuple[str, str], NewestStatus] = field(default_factory=dict)
     attempts: Mapping[str, Attempt] = field(default_factory=dict)
     answers: Mapping[tuple[str, str], Attested] = field(default_factory=dict)
     """(attempt, department) → its answer; `tx` is 0."""
@@ -225,8 +237,8 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Gateway:
-    service: Service = Service()
+class GatewayTables:
+    service: ServiceTables = ServiceTables()
     commands: Mapping[str, Command] = field(default_factory=dict)
 
 
@@ -252,9 +264,9 @@ class Evidence:
     """
 
     required: Mapping[str, tuple[str, ...]]
-    departments: Mapping[str, Department]
-    clearance: Clearance
-    gateway: Gateway
+    departments: Mapping[str, DepartmentTables]
+    clearance: ClearanceTables
+    gateway: GatewayTables
     records: tuple[Record, ...] = ()
     ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(topic, partition) → the offset behind its last record."""
@@ -266,7 +278,7 @@ class Evidence:
     faulty: bool = False
 
     @property
-    def services(self) -> dict[str, Service]:
+    def services(self) -> dict[str, ServiceTables]:
         return {
             **{name: department.service for name, department in self.departments.items()},
             "clearance": self.clearance.service,

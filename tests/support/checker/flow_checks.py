@@ -15,16 +15,16 @@ from schemas.events import (
     SubmitAsked,
 )
 from tests.support.checker.evidence import (
+    AttemptChange,
     Attested,
-    Commanded,
-    Done,
+    CommandEnded,
+    CommandWrite,
     Evidence,
-    Moved,
-    Posted,
-    Released,
-    Service,
-    Viewed,
-    Wrote,
+    HoldReleased,
+    OutboxInsert,
+    RecordWrite,
+    ServiceTables,
+    ViewWrite,
 )
 from tests.support.checker.history import Kind, Outcome
 
@@ -36,11 +36,11 @@ def no_invented_fact(evidence: Evidence) -> Iterator[str]:
             yield f"the view shows version {shown.version} of {name}, which it never wrote so"
 
 
-def _said(service: Service) -> set[tuple[str, int, str]]:
+def _said(service: ServiceTables) -> set[tuple[str, int, str]]:
     return {
         (fact.event.student_id, fact.event.version, fact.event.model_dump_json())
         for fact in service.journal
-        if isinstance(fact, Posted) and isinstance(fact.event, StatusChanged)
+        if isinstance(fact, OutboxInsert) and isinstance(fact.event, StatusChanged)
     }
 
 
@@ -55,30 +55,30 @@ def atomic_outbox(evidence: Evidence) -> Iterator[str]:
         for fact in department.service.journal:
             if isinstance(fact, Attested) and (fact.tx, AttestationGiven, fact.attempt_id) not in posts:
                 yield f"{name} answered attempt {fact.attempt_id} and put no answer into its outbox"
-            if isinstance(fact, Done) and (fact.tx, CommandAnswered, fact.command_id) not in posts:
+            if isinstance(fact, CommandEnded) and (fact.tx, CommandAnswered, fact.command_id) not in posts:
                 yield f"{name} ended command {fact.command_id} and put no answer into its outbox"
     posts = _posts(evidence.clearance.service)
     for fact in evidence.clearance.service.journal:
-        if isinstance(fact, Moved) and fact.state != "open":
+        if isinstance(fact, AttemptChange) and fact.state != "open":
             kind = SubmissionAccepted if fact.state == "accepted" else SubmissionRefused
             if (fact.tx, kind, fact.attempt_id) not in posts:
                 yield f"attempt {fact.attempt_id} became {fact.state} without a word in the outbox"
     posts = _posts(evidence.gateway.service)
     for fact in evidence.gateway.service.journal:
-        if isinstance(fact, Commanded) and fact.state == "asked":
+        if isinstance(fact, CommandWrite) and fact.state == "asked":
             kinds = (SubmitAsked, CommandAsked)
             if not any((fact.tx, kind, fact.command_id) in posts for kind in kinds):
                 yield f"command {fact.command_id} was written and not put into the outbox"
 
 
-def _statuses(name: str, service: Service) -> Iterator[str]:
+def _statuses(name: str, service: ServiceTables) -> Iterator[str]:
     posted: dict[tuple[int, str, int], int] = defaultdict(int)
     for fact in service.journal:
-        if isinstance(fact, Posted) and isinstance(fact.event, StatusChanged):
+        if isinstance(fact, OutboxInsert) and isinstance(fact.event, StatusChanged):
             posted[fact.tx, fact.event.student_id, fact.event.version] += 1
     versions: dict[str, int] = defaultdict(int)
     for fact in service.journal:
-        if not isinstance(fact, Wrote) or fact.version == versions[fact.student_id]:
+        if not isinstance(fact, RecordWrite) or fact.version == versions[fact.student_id]:
             continue
         if fact.version != versions[fact.student_id] + 1:
             yield f"{name} went from version {versions[fact.student_id]} of a student to {fact.version}"
@@ -90,10 +90,10 @@ def _statuses(name: str, service: Service) -> Iterator[str]:
         yield f"{name} put {count} rows for version {version} into the outbox and wrote no such status"
 
 
-def _posts(service: Service) -> set[tuple[int, type, str]]:
+def _posts(service: ServiceTables) -> set[tuple[int, type, str]]:
     found: set[tuple[int, type, str]] = set()
     for fact in service.journal:
-        if isinstance(fact, Posted):
+        if isinstance(fact, OutboxInsert):
             about = getattr(fact.event, "attempt_id", None) or getattr(fact.event, "command_id", "")
             found.add((fact.tx, type(fact.event), str(about)))
     return found
@@ -108,7 +108,7 @@ def no_lost_event(evidence: Evidence) -> Iterator[str]:
         if service.outbox_left:
             yield f"{service.outbox_left} rows still wait in the outbox of {name}"
         for fact in service.journal:
-            if isinstance(fact, Posted) and (fact.topic, fact.event_id) not in arrived:
+            if isinstance(fact, OutboxInsert) and (fact.topic, fact.event_id) not in arrived:
                 yield f"{name}'s {type(fact.event).__name__} {fact.event_id} is gone from its outbox and in no topic"
 
 
@@ -116,7 +116,7 @@ def monotone_view(evidence: Evidence) -> Iterator[str]:
     """S6: a version in the view never goes down."""
     shown: dict[tuple[str, str], int] = {}
     for fact in evidence.clearance.service.journal:
-        if isinstance(fact, Viewed):
+        if isinstance(fact, ViewWrite):
             key = fact.student_id, fact.department
             if fact.version < shown.get(key, 0):
                 yield f"the view of {fact.department} went from version {shown[key]} down to {fact.version}"
@@ -166,17 +166,17 @@ def one_effect_a_command(evidence: Evidence) -> Iterator[str]:
                 yield f"{name} did command {command_id} {effects} times"
 
 
-def _effects(service: Service) -> dict[str, int]:
+def _effects(service: ServiceTables) -> dict[str, int]:
     """Command → how often the record changed right before its answer "done" was put into the outbox."""
     bodies: dict[str, str] = {}
     changed: dict[tuple[int, str], bool] = {}
     effects: dict[str, int] = defaultdict(int)
     for fact in service.journal:
-        if isinstance(fact, Wrote):
+        if isinstance(fact, RecordWrite):
             if fact.student_id in bodies and bodies[fact.student_id] != fact.body:
                 changed[fact.tx, fact.student_id] = True
             bodies[fact.student_id] = fact.body
-        elif isinstance(fact, Posted) and isinstance(fact.event, CommandAnswered):
+        elif isinstance(fact, OutboxInsert) and isinstance(fact.event, CommandAnswered):
             was = changed.pop((fact.tx, fact.event.student_id), False)
             if was and fact.event.outcome is CommandOutcome.DONE:
                 effects[str(fact.event.command_id)] += 1
@@ -211,7 +211,7 @@ def audit_complete(evidence: Evidence) -> Iterator[str]:
         for entry in service.audit:
             entries[name, entry.act, str(entry.details.get("attempt") or entry.details.get("command"))] += 1
     for fact in evidence.clearance.service.journal:
-        if isinstance(fact, Moved) and fact.state != "open":
+        if isinstance(fact, AttemptChange) and fact.state != "open":
             attempt = evidence.clearance.attempts.get(fact.attempt_id)
             if attempt is not None and not attempt.required:
                 continue  # refused before it was opened: that is the entry of the ask
@@ -220,7 +220,7 @@ def audit_complete(evidence: Evidence) -> Iterator[str]:
                 yield f"attempt {fact.attempt_id} became {fact.state} with no, or more than one, entry"
     for name, department in evidence.departments.items():
         for fact in department.service.journal:
-            if isinstance(fact, Attested | Released):
+            if isinstance(fact, Attested | HoldReleased):
                 act = "attempt.attest" if isinstance(fact, Attested) else "attempt.release"
                 if entries[name, act, fact.attempt_id] != 1:
                     yield f"{name}'s {act} of {fact.attempt_id} has {entries[name, act, fact.attempt_id]} entries"

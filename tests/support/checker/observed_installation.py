@@ -23,7 +23,7 @@ from tests.support.checker.checker import Anomaly, check
 from tests.support.checker.clients import Clients
 from tests.support.checker.evidence import Evidence, Record
 from tests.support.checker.history import Kind, Outcome
-from tests.support.checker.trigger_log import watch
+from tests.support.checker.trigger_log import install_trigger_log
 from tests.support.in_process.services import CLEAR
 from tests.support.kafka.topics import everything
 
@@ -32,7 +32,7 @@ PREPARE_TIMEOUT_S: Final = 60.0
 _AWAY: Final = (httpx.TransportError, httpx.TimeoutException)
 
 
-class Campus(Clients):
+class ObservedInstallation(Clients):
     """An installation, its clients and its judge. `begin` before anything, `close` at the end."""
 
     def __init__(
@@ -57,7 +57,7 @@ class Campus(Clients):
         await self.installation.start(*self.names, *more)
         for name in self.names:
             kind = name if name in (CLEARANCE, GATEWAY) else "department"
-            await watch(await self.installation.database(name), kind)
+            await install_trigger_log(await self.installation.database(name), kind)
         environment = self.installation.service(GATEWAY).environment
         dsn = environment["LIXIAO_DATABASE"]
         reader = environment["LIXIAO_READ_MODEL"]
@@ -158,7 +158,7 @@ class Campus(Clients):
             gateway=await collect_evidence.gateway_of(await installation.database(GATEWAY)),
             records=tuple(records),
             ends=ends,
-            heard_by=collect_evidence.heard_by(installation.topics, names),
+            heard_by=collect_evidence.subscriptions(installation.topics, names),
             operations=tuple(self.history.operations),
             forged=collect_evidence.forged_ids(self.forged),
             settled=settled,
@@ -190,7 +190,7 @@ class Campus(Clients):
             return False
         if await (await installation.database(CLEARANCE)).fetchval(open_):
             return False
-        for consumer, topics in collect_evidence.heard_by(installation.topics, installation.departments).items():
+        for consumer, topics in collect_evidence.subscriptions(installation.topics, installation.departments).items():
             for part, end in ends.items():
                 if part.topic in topics and positions.get((consumer, part.topic, part.partition), 0) < end:
                     return False

@@ -7,16 +7,16 @@ from schemas.events import SubmissionAccepted
 from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
 from tests.support.checker.evidence import (
+    AttemptChange,
     Attested,
-    Commanded,
+    CommandWrite,
+    EndReceived,
     Evidence,
-    Heard,
-    Held,
-    Moved,
-    Released,
+    HoldPlaced,
+    HoldReleased,
+    RecordWrite,
     Submission,
-    Submitted,
-    Wrote,
+    SubmissionInsert,
 )
 from tests.support.checker.history import Kind, Outcome
 
@@ -38,9 +38,9 @@ def _wrong_pass(evidence: Evidence, submission: Submission, name: str) -> Iterat
     who, attempt_id = submission.student_id, submission.attempt_id
     attested = clear = False
     for fact in evidence.departments[name].service.journal:
-        if fact.__class__ not in (Wrote, Attested, Heard) or getattr(fact, "student_id", None) != who:
+        if fact.__class__ not in (RecordWrite, Attested, EndReceived) or getattr(fact, "student_id", None) != who:
             continue
-        if isinstance(fact, Wrote):
+        if isinstance(fact, RecordWrite):
             clear = fact.clear
             if attested and not clear:
                 yield f"{name} took the pass of attempt {attempt_id} away before it heard of the acceptance"
@@ -48,7 +48,7 @@ def _wrong_pass(evidence: Evidence, submission: Submission, name: str) -> Iterat
             attested = True
             if not (fact.clear and clear):
                 yield f"{name} did not find the student clear when it answered attempt {attempt_id}, which was accepted"
-        elif isinstance(fact, Heard) and fact.attempt_id == attempt_id:
+        elif isinstance(fact, EndReceived) and fact.attempt_id == attempt_id:
             if not attested:
                 break
             return
@@ -61,9 +61,9 @@ def one_submission(evidence: Evidence) -> Iterator[str]:
     submitted: dict[str, set[str]] = defaultdict(set)
     accepted: dict[str, set[str]] = defaultdict(set)
     for fact in evidence.clearance.service.journal:
-        if isinstance(fact, Submitted):
+        if isinstance(fact, SubmissionInsert):
             submitted[fact.student_id].add(f"{fact.attempt_id} {fact.form_number}")
-        elif isinstance(fact, Moved) and fact.state == "accepted":
+        elif isinstance(fact, AttemptChange) and fact.state == "accepted":
             accepted[fact.student_id].add(fact.attempt_id)
     announced: dict[str, set[str]] = defaultdict(set)
     for record in evidence.records:
@@ -91,7 +91,7 @@ def one_submission(evidence: Evidence) -> Iterator[str]:
 def _two_open_commands(evidence: Evidence) -> Iterator[str]:
     states: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
     for fact in evidence.gateway.service.journal:
-        if not isinstance(fact, Commanded):
+        if not isinstance(fact, CommandWrite):
             continue
         others = states[fact.student_id, fact.department, fact.name]
         if fact.command_id not in others:
@@ -156,9 +156,9 @@ def hold_owned(evidence: Evidence) -> Iterator[str]:
     for name, department in evidence.departments.items():
         heard: set[str] = set()
         for fact in department.service.journal:
-            if isinstance(fact, Heard):
+            if isinstance(fact, EndReceived):
                 heard.add(fact.attempt_id)
-            elif isinstance(fact, Released):
+            elif isinstance(fact, HoldReleased):
                 attempt = evidence.clearance.attempts.get(fact.attempt_id)
                 if fact.attempt_id not in heard:
                     yield f"{name} released attempt {fact.attempt_id} without having heard its end"
@@ -191,7 +191,7 @@ def submission_live(evidence: Evidence) -> Iterator[str]:
 def _found_clear(evidence: Evidence, name: str, student_id: str, attempt_id: str) -> bool:
     clear = False
     for fact in evidence.departments[name].service.journal:
-        if isinstance(fact, Wrote) and fact.student_id == student_id:
+        if isinstance(fact, RecordWrite) and fact.student_id == student_id:
             clear = fact.clear
         elif isinstance(fact, Attested) and fact.attempt_id == attempt_id:
             return clear
@@ -206,8 +206,8 @@ def no_leaked_hold(evidence: Evidence) -> Iterator[str]:
         for _, attempt_id in department.holds:
             attempt = evidence.clearance.attempts.get(attempt_id)
             yield f"{name} holds for attempt {attempt_id}, which is {attempt.state if attempt else 'unknown'}"
-        holding = {fact.attempt_id for fact in department.service.journal if isinstance(fact, Held)}
-        released = {fact.attempt_id for fact in department.service.journal if isinstance(fact, Released)}
+        holding = {fact.attempt_id for fact in department.service.journal if isinstance(fact, HoldPlaced)}
+        released = {fact.attempt_id for fact in department.service.journal if isinstance(fact, HoldReleased)}
         kept = {attempt_id for _, attempt_id in department.holds}
         for attempt_id in sorted(holding - released - kept):
             yield f"{name}'s hold of attempt {attempt_id} went without a trace"

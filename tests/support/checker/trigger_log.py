@@ -35,7 +35,7 @@ $function$;
 """
 
 
-async def watch(connection: Connection, kind: str) -> None:
+async def install_trigger_log(connection: Connection, kind: str) -> None:
     """Begin to watch a migrated database in which nothing has happened yet. `connection` is its owner's or better."""
     async with connection.transaction():
         await connection.execute(_TABLE)

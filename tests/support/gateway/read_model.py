@@ -22,12 +22,12 @@ from services.clearance.submission import certificate_issue
 from services.kit.names import VIEW_CHANNEL
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
-from tests.support.gateway.server import Gate
+from tests.support.gateway.server import RunningGateway
 from tests.support.samples import case_samples
 
 
 @dataclass(frozen=True)
-class Signed:
+class SignedForm:
     """A form as its student holds it."""
 
     student_id: str
@@ -38,7 +38,7 @@ class Signed:
     kid: str
 
 
-class Clearance:
+class ReadModelWriter:
     """What the clearance would have written: cases, words of departments, marks."""
 
     def __init__(self, dsn: str) -> None:
@@ -122,10 +122,10 @@ class Clearance:
             for name, heard in case_samples.clear().statuses.items()
         }
         await self._run("UPDATE student_case SET state = 'completed', version = 2 WHERE student_id = $1", student_id)
-        form = Signed(student_id, number, code, "a.b.c", qr_text, f"k-{uuid4()}")
+        form = SignedForm(student_id, number, code, "a.b.c", qr_text, f"k-{uuid4()}")
         await self._write(form, uuid4(), facts, "{}", datetime.now(UTC))
 
-    async def accept_signed(self, student_id: str, *, name: str = "欧阳𠮷㛃") -> Signed:
+    async def accept_signed(self, student_id: str, *, name: str = "欧阳𠮷㛃") -> SignedForm:
         """An accepted submission as the clearance writes it: signed with a listed key, on every department's word."""
         now, attempt_id = datetime.now(UTC), uuid4()
         key, kid = OKPKey.generate_key(ALGORITHM), f"k-{secrets.token_hex(6)}"
@@ -142,13 +142,13 @@ class Clearance:
         )
         receipt = sign_form(payload, key, kid)
         assert receipt.qr_text is not None
-        form = Signed(student_id, number, code, receipt.text, receipt.qr_text, kid)
+        form = SignedForm(student_id, number, code, receipt.text, receipt.qr_text, kid)
         await self.open(student_id, state="completed", name=name)
         facts = submission_facts(answers)
         await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
         return form
 
-    async def _write(self, form: Signed, attempt_id: UUID, facts: dict[str, Any], jwk: str, now: datetime) -> None:
+    async def _write(self, form: SignedForm, attempt_id: UUID, facts: dict[str, Any], jwk: str, now: datetime) -> None:
         await self._run(
             """
             INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at)
@@ -250,7 +250,7 @@ def _attested(attempt_id: UUID, student_id: str, now: datetime) -> dict[str, Att
 
 
 @asynccontextmanager
-async def carrying(gate: Gate, clearance: Clearance) -> AsyncIterator[None]:
+async def carrying(gate: RunningGateway, clearance: ReadModelWriter) -> AsyncIterator[None]:
     """What desks ask reaches the clearance while the block lasts, as over the broker."""
 
     async def carry() -> None:

@@ -34,7 +34,7 @@ NO_BROKER = "127.0.0.1:9"
 
 
 @dataclass(frozen=True)
-class Gate:
+class RunningGateway:
     """A running gateway. `provider` is where people sign in."""
 
     address: str
@@ -44,7 +44,9 @@ class Gate:
 
 
 @contextmanager
-def running_gateway(database: str, read_model: str, people: tuple[Person, ...], **changes: Any) -> Iterator[Gate]:
+def running_gateway(
+    database: str, read_model: str, people: tuple[Person, ...], **changes: Any
+) -> Iterator[RunningGateway]:
     """A gateway and its identity provider, both on ports of their own, that say nothing.
 
     They have no broker, would say so all the time, and a traceback in structlog's own colours takes its loop seconds.
@@ -76,15 +78,15 @@ def running_gateway(database: str, read_model: str, people: tuple[Person, ...], 
 
         try:
             with live_server(app) as address:
-                yield Gate(address, database, read_model, people)
+                yield RunningGateway(address, database, read_model, people)
         finally:
             structlog.reset_defaults()
 
 
-class Browser:
+class BrowserClient:
     """An HTTP client that keeps cookies as a browser does on this machine: httpx drops Secure ones over plain http."""
 
-    def __init__(self, gate: Gate, language: str = "zh-CN") -> None:
+    def __init__(self, gate: RunningGateway, language: str = "zh-CN") -> None:
         self.gate = gate
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
@@ -143,9 +145,9 @@ class Browser:
         return self.cookies.get(COOKIE)
 
 
-async def sign_in(installation: Installation, person: Person) -> Browser:
+async def sign_in(installation: Installation, person: Person) -> BrowserClient:
     """A browser in which `person` has signed in at the installation's identity provider."""
-    browser = Browser(Gate(installation.address(GATEWAY), "", "", tuple(installation.people)))
+    browser = BrowserClient(RunningGateway(installation.address(GATEWAY), "", "", tuple(installation.people)))
     answer = await browser.sign_in(person)
     assert answer.status_code == 303, answer.text
     return browser

@@ -8,8 +8,8 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.kit.names import desk_role
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Gate
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import RunningGateway
 from tests.support.samples import case_samples
 
 PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student_id()) for number in range(40))
@@ -29,11 +29,11 @@ async def rows(dsn: str, statement: str, *values: Any) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def commands(gate: Gate, person: Person) -> list[asyncpg.Record]:
+async def commands(gate: RunningGateway, person: Person) -> list[asyncpg.Record]:
     return await rows(gate.database, "SELECT * FROM command WHERE student_id = $1", id_of(person))
 
 
-async def card_open(clearance: Clearance, person: Person) -> None:
+async def card_open(clearance: ReadModelWriter, person: Person) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
     borrowing = case_samples.check("borrowing", case_samples.CARD_ACTIVE, Reason(code="card-not-cancelled"))

@@ -37,7 +37,7 @@ from tests.support.checker import collect_evidence
 from tests.support.checker.clients import Clients
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
-from tests.support.checker.trigger_log import watch
+from tests.support.checker.trigger_log import install_trigger_log
 from tests.support.in_process.services import (
     DEPARTMENTS,
     NOWHERE,
@@ -67,7 +67,7 @@ class Simulation(InProcessServices, Clients):
         """Watch every database, then run everything a service runs but its HTTP side."""
         for name, service in self.services.items():
             async with service.pool.acquire() as connection:
-                await watch(connection, name if name in (CLEARANCE, GATEWAY) else "department")
+                await install_trigger_log(connection, name if name in (CLEARANCE, GATEWAY) else "department")
         await self.wire()
         for service in self.services.values():
             for receiver in service.receivers:
@@ -146,7 +146,7 @@ class Simulation(InProcessServices, Clients):
             )
 
     def _subscriptions(self) -> Mapping[str, frozenset[str]]:
-        return collect_evidence.heard_by(self.topics, DEPARTMENTS)
+        return collect_evidence.subscriptions(self.topics, DEPARTMENTS)
 
     async def _at_rest(self) -> bool:
         positions: dict[tuple[str, str, int], int] = {}

@@ -32,29 +32,29 @@ from schemas.flows import source_of
 from services.kit.receipts.jws import sign
 from tests.support.checker.evidence import (
     Attempt,
+    AttemptChange,
     Attested,
-    Audited,
-    Clearance,
+    AuditEntry,
+    ClearanceTables,
     Command,
-    Commanded,
-    Department,
-    Done,
+    CommandEnded,
+    CommandWrite,
+    DepartmentTables,
+    EndReceived,
     Evidence,
     ExceptionRow,
     Fact,
-    Gateway,
-    Heard,
-    Held,
-    Moved,
-    Posted,
+    GatewayTables,
+    HoldPlaced,
+    HoldReleased,
+    NewestStatus,
+    OutboxInsert,
     Record,
-    Released,
-    Said,
-    Service,
+    RecordWrite,
+    ServiceTables,
     Submission,
-    Submitted,
-    Viewed,
-    Wrote,
+    SubmissionInsert,
+    ViewWrite,
 )
 from tests.support.checker.history import Kind, Operation, Outcome
 
@@ -82,15 +82,15 @@ def status(name: str, version: int, *, clear: bool) -> StatusChanged:
     )
 
 
-def posted(tx: int, topic: str, event: Message) -> Posted:
-    return Posted(tx, topic, str(UUID(int=next(_ids), version=4)), event)
+def outbox_insert(tx: int, topic: str, event: Message) -> OutboxInsert:
+    return OutboxInsert(tx, topic, str(UUID(int=next(_ids), version=4)), event)
 
 
-def wrote(tx: int, name: str, version: int, *, clear: bool, body: str = "") -> list[Fact]:
+def record_write(tx: int, name: str, version: int, *, clear: bool, body: str = "") -> list[Fact]:
     """The record and, in the same transaction, its status."""
     return [
-        Wrote(tx, WHO, clear, version, body or f"{name} {version}"),
-        posted(tx, f"x.{name}.status.v1", status(name, version, clear=clear)),
+        RecordWrite(tx, WHO, clear, version, body or f"{name} {version}"),
+        outbox_insert(tx, f"x.{name}.status.v1", status(name, version, clear=clear)),
     ]
 
 
@@ -105,14 +105,14 @@ def attested(tx: int, name: str, version: int, *, attempt_id: str = ATTEMPT) -> 
         attested_at=NOW,
     )
     return [
-        Held(tx, WHO, attempt_id),
+        HoldPlaced(tx, WHO, attempt_id),
         Attested(tx, WHO, attempt_id, True, version),
-        posted(tx, f"x.{name}.attestation.v1", answer),
+        outbox_insert(tx, f"x.{name}.attestation.v1", answer),
     ]
 
 
 def ended(tx: int, *, attempt_id: str = ATTEMPT) -> list[Fact]:
-    return [Heard(tx, WHO, attempt_id, "accepted"), Released(tx, WHO, attempt_id)]
+    return [EndReceived(tx, WHO, attempt_id, "accepted"), HoldReleased(tx, WHO, attempt_id)]
 
 
 def answered(outcome: CommandOutcome) -> CommandAnswered:
@@ -121,33 +121,35 @@ def answered(outcome: CommandOutcome) -> CommandAnswered:
     )
 
 
-def round_audit() -> tuple[Audited, ...]:
+def round_audit() -> tuple[AuditEntry, ...]:
     details = {"attempt": ATTEMPT}
-    return Audited("attempt.attest", "held", WHO, details), Audited("attempt.release", "accepted", WHO, details)
+    return AuditEntry("attempt.attest", "held", WHO, details), AuditEntry("attempt.release", "accepted", WHO, details)
 
 
-def library() -> Department:
+def library() -> DepartmentTables:
     journal = [
-        *wrote(1, "library", 1, clear=False),
-        *wrote(2, "library", 2, clear=True),
-        Done(2, WHO, CANCEL, "done"),
-        posted(2, "x.library.answer.v1", answered(CommandOutcome.DONE)),
+        *record_write(1, "library", 1, clear=False),
+        *record_write(2, "library", 2, clear=True),
+        CommandEnded(2, WHO, CANCEL, "done"),
+        outbox_insert(2, "x.library.answer.v1", answered(CommandOutcome.DONE)),
         *attested(3, "library", 2),
         *ended(4),
     ]
-    said = {WHO: Said(2, status("library", 2, clear=True).model_dump_json(), True)}
-    return Department(Service(tuple(journal), audit=round_audit()), said)
+    said = {WHO: NewestStatus(2, status("library", 2, clear=True).model_dump_json(), True)}
+    return DepartmentTables(ServiceTables(tuple(journal), audit=round_audit()), said)
 
 
-def finance() -> Department:
+def finance() -> DepartmentTables:
     journal = [
-        *wrote(1, "finance", 1, clear=True),
+        *record_write(1, "finance", 1, clear=True),
         *attested(2, "finance", 1),
         *ended(3),
-        *wrote(4, "finance", 2, clear=False),
+        *record_write(4, "finance", 2, clear=False),
     ]
-    said = {WHO: Said(2, status("finance", 2, clear=False).model_dump_json(), False)}
-    return Department(Service(tuple(journal), audit=round_audit()), said, requests=frozenset({"late-charge"}))
+    said = {WHO: NewestStatus(2, status("finance", 2, clear=False).model_dump_json(), False)}
+    return DepartmentTables(
+        ServiceTables(tuple(journal), audit=round_audit()), said, requests=frozenset({"late-charge"})
+    )
 
 
 def submission() -> Submission:
@@ -169,7 +171,7 @@ def receipt(facts: dict[str, Any], *, form: str = FORM) -> str:
     return sign(payload, KEY, "k1")
 
 
-def clearance() -> Clearance:
+def clearance() -> ClearanceTables:
     required = tuple(sorted(CHECKS))
     requested = SubmissionRequested(
         attempt_id=UUID(ATTEMPT), student_id=WHO, required=required, opened_at=NOW, expires_at=NOW
@@ -177,22 +179,22 @@ def clearance() -> Clearance:
     accepted = SubmissionAccepted(attempt_id=UUID(ATTEMPT), student_id=WHO, form_number=FORM, accepted_at=NOW)
     topic = "x.clearance.submission.v1"
     journal: list[Fact] = [
-        Viewed(1, WHO, "finance", 1),
-        Viewed(2, WHO, "library", 2),
-        Moved(3, WHO, ATTEMPT, "open"),
-        posted(3, topic, requested),
-        Moved(4, WHO, ATTEMPT, "accepted"),
-        Submitted(4, WHO, ATTEMPT, FORM),
-        posted(4, topic, accepted),
-        Viewed(5, WHO, "finance", 2),
+        ViewWrite(1, WHO, "finance", 1),
+        ViewWrite(2, WHO, "library", 2),
+        AttemptChange(3, WHO, ATTEMPT, "open"),
+        outbox_insert(3, topic, requested),
+        AttemptChange(4, WHO, ATTEMPT, "accepted"),
+        SubmissionInsert(4, WHO, ATTEMPT, FORM),
+        outbox_insert(4, topic, accepted),
+        ViewWrite(5, WHO, "finance", 2),
     ]
     view = {
-        (WHO, "library"): Said(2, status("library", 2, clear=True).model_dump_json(), True),
-        (WHO, "finance"): Said(2, status("finance", 2, clear=False).model_dump_json(), False),
+        (WHO, "library"): NewestStatus(2, status("library", 2, clear=True).model_dump_json(), True),
+        (WHO, "finance"): NewestStatus(2, status("finance", 2, clear=False).model_dump_json(), False),
     }
-    audit = (Audited("submission.accept", "accepted", WHO, {"attempt": ATTEMPT}),)
-    return Clearance(
-        Service(tuple(journal), audit=audit, positions={("x.clearance", "x.library.status.v1", 0): 2}),
+    audit = (AuditEntry("submission.accept", "accepted", WHO, {"attempt": ATTEMPT}),)
+    return ClearanceTables(
+        ServiceTables(tuple(journal), audit=audit, positions={("x.clearance", "x.library.status.v1", 0): 2}),
         view=view,
         attempts={ATTEMPT: Attempt(WHO, "accepted", frozenset(CHECKS))},
         answers={
@@ -205,23 +207,23 @@ def clearance() -> Clearance:
     )
 
 
-def gateway() -> Gateway:
+def gateway() -> GatewayTables:
     cancel = CommandAsked(
         command_id=UUID(CANCEL), student_id=WHO, department="library", command="cancel-card", asked_at=NOW
     )
     journal: list[Fact] = [
-        Commanded(1, WHO, CANCEL, "library", "cancel-card", "asked"),
-        posted(1, "x.gateway.command.v1", cancel),
-        Commanded(2, WHO, CANCEL, "library", "cancel-card", "done"),
-        Commanded(3, WHO, ATTEMPT, "", "submit", "asked"),
-        posted(3, "x.gateway.command.v1", SubmitAsked(command_id=UUID(ATTEMPT), student_id=WHO, asked_at=NOW)),
-        Commanded(4, WHO, ATTEMPT, "", "submit", "done"),
+        CommandWrite(1, WHO, CANCEL, "library", "cancel-card", "asked"),
+        outbox_insert(1, "x.gateway.command.v1", cancel),
+        CommandWrite(2, WHO, CANCEL, "library", "cancel-card", "done"),
+        CommandWrite(3, WHO, ATTEMPT, "", "submit", "asked"),
+        outbox_insert(3, "x.gateway.command.v1", SubmitAsked(command_id=UUID(ATTEMPT), student_id=WHO, asked_at=NOW)),
+        CommandWrite(4, WHO, ATTEMPT, "", "submit", "done"),
     ]
     commands = {
         CANCEL: Command(WHO, "library", "cancel-card", "done"),
         ATTEMPT: Command(WHO, "", "submit", "done"),
     }
-    return Gateway(Service(tuple(journal)), commands)
+    return GatewayTables(ServiceTables(tuple(journal)), commands)
 
 
 def operations() -> tuple[Operation, ...]:
@@ -234,13 +236,13 @@ def operations() -> tuple[Operation, ...]:
     )
 
 
-def arrived(*services: Service) -> tuple[Record, ...]:
+def arrived(*services: ServiceTables) -> tuple[Record, ...]:
     """Everything that was posted, in its topic, and the first of it twice."""
-    facts = [fact for service in services for fact in service.journal if isinstance(fact, Posted)]
+    facts = [fact for service in services for fact in service.journal if isinstance(fact, OutboxInsert)]
     return tuple(record(fact, offset) for offset, fact in enumerate([facts[0], *facts]))
 
 
-def record(fact: Posted, offset: int) -> Record:
+def record(fact: OutboxInsert, offset: int) -> Record:
     value = encode(fact.event, event_id=UUID(fact.event_id), source=source_of("x"), time=NOW)
     return Record(fact.topic, 0, offset, WHO, value, fact.event_id, fact.event)
 
@@ -275,7 +277,7 @@ def with_journal(evidence: Evidence, name: str, journal: Sequence[Fact]) -> Evid
     return replace(changed, records=arrived(*changed.services.values()))
 
 
-def with_department(evidence: Evidence, name: str, department: Department) -> Evidence:
+def with_department(evidence: Evidence, name: str, department: DepartmentTables) -> Evidence:
     return replace(evidence, departments={**evidence.departments, name: department})
 
 

@@ -11,17 +11,17 @@ from tests.support.checker.evidence import (
     Attempt,
     Attested,
     Command,
-    Commanded,
+    CommandWrite,
+    EndReceived,
     Evidence,
     Fact,
-    Heard,
-    Letter,
-    Posted,
-    Released,
-    Said,
-    Submitted,
-    Viewed,
-    Wrote,
+    HoldReleased,
+    NewestStatus,
+    OpenDeadLetter,
+    OutboxInsert,
+    RecordWrite,
+    SubmissionInsert,
+    ViewWrite,
 )
 from tests.support.checker.history import Kind, Operation, Outcome
 from tests.support.samples.histories import (
@@ -32,11 +32,11 @@ from tests.support.samples.histories import (
     attested,
     good,
     journal_of,
-    posted,
+    outbox_insert,
     receipt,
+    record_write,
     with_department,
     with_journal,
-    wrote,
 )
 
 OTHER = "00000000-0000-4000-8000-00000000000f"
@@ -64,14 +64,14 @@ def _attested(fact: Fact) -> Attested:
 def a_charge_between_the_attestation_and_the_acceptance(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
     late: list[Fact] = [journal.pop(), journal.pop()][::-1]
-    at = place(journal, Heard)
+    at = place(journal, EndReceived)
     return with_journal(evidence, "finance", journal[:at] + late + journal[at:])
 
 
 @breaks("S1")
 def an_attestation_that_says_clear_of_a_blocked_record(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
-    assert isinstance(journal[0], Wrote)
+    assert isinstance(journal[0], RecordWrite)
     journal[0] = replace(journal[0], clear=False)
     return with_journal(evidence, "finance", journal)
 
@@ -93,13 +93,13 @@ def an_acceptance_on_an_older_attempts_attestation(evidence: Evidence) -> Eviden
 @breaks("S2")
 def two_submissions_of_one_student(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "clearance")
-    return with_journal(evidence, "clearance", [*journal, Submitted(9, WHO, OTHER, "2026-000002")])
+    return with_journal(evidence, "clearance", [*journal, SubmissionInsert(9, WHO, OTHER, "2026-000002")])
 
 
 @breaks("S2")
 def a_second_command_while_the_first_is_open(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "gateway")
-    second = Commanded(3, WHO, OTHER, "", "submit", "asked")
+    second = CommandWrite(3, WHO, OTHER, "", "submit", "asked")
     return with_journal(evidence, "gateway", [*journal[:-1], second, journal[-1]])
 
 
@@ -111,7 +111,7 @@ def a_reply_that_names_another_form(evidence: Evidence) -> Evidence:
 
 @breaks("S3")
 def a_view_that_shows_what_nobody_said(evidence: Evidence) -> Evidence:
-    invented = Said(2, "{}", True)
+    invented = NewestStatus(2, "{}", True)
     view = {**evidence.clearance.view, (WHO, "library"): invented}
     return replace(evidence, clearance=replace(evidence.clearance, view=view))
 
@@ -147,7 +147,7 @@ def a_row_that_still_waits_at_rest(evidence: Evidence) -> Evidence:
 
 @breaks("S6")
 def a_view_that_goes_back(evidence: Evidence) -> Evidence:
-    return with_journal(evidence, "clearance", [*journal_of(evidence, "clearance"), Viewed(9, WHO, "finance", 1)])
+    return with_journal(evidence, "clearance", [*journal_of(evidence, "clearance"), ViewWrite(9, WHO, "finance", 1)])
 
 
 @breaks("S8")
@@ -170,7 +170,10 @@ def an_acceptance_without_a_required_check(evidence: Evidence) -> Evidence:
 @breaks("S12")
 def a_command_done_twice(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "library")
-    again = [*wrote(9, "library", 3, clear=True), posted(9, "x.library.answer.v1", answered(CommandOutcome.DONE))]
+    again = [
+        *record_write(9, "library", 3, clear=True),
+        outbox_insert(9, "x.library.answer.v1", answered(CommandOutcome.DONE)),
+    ]
     return with_journal(evidence, "library", [*journal, *again])
 
 
@@ -178,7 +181,7 @@ def a_command_done_twice(evidence: Evidence) -> Evidence:
 def a_command_answered_in_two_ways(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "library")
     return with_journal(
-        evidence, "library", [*journal, posted(9, "x.library.answer.v1", answered(CommandOutcome.REFUSED))]
+        evidence, "library", [*journal, outbox_insert(9, "x.library.answer.v1", answered(CommandOutcome.REFUSED))]
     )
 
 
@@ -189,7 +192,7 @@ def a_consumer_that_stands_before_the_end(evidence: Evidence) -> Evidence:
 
 @breaks("S13")
 def an_event_of_ours_among_the_dead_letters(evidence: Evidence) -> Evidence:
-    letter = Letter("x.clearance", "x.library.status.v1", evidence.records[0].value, "not a status")
+    letter = OpenDeadLetter("x.clearance", "x.library.status.v1", evidence.records[0].value, "not a status")
     service = replace(evidence.clearance.service, letters=(letter,))
     return replace(evidence, clearance=replace(evidence.clearance, service=service))
 
@@ -216,11 +219,11 @@ def a_debt_after_the_acceptance_that_nobody_sees(evidence: Evidence) -> Evidence
 @breaks("S20")
 def a_hold_released_by_another_attempts_end(evidence: Evidence) -> Evidence:
     journal = journal_of(evidence, "finance")
-    at = place(journal, Heard)
+    at = place(journal, EndReceived)
     others: list[Fact] = [
         *attested(2, "finance", 1, attempt_id=OTHER),
-        Heard(3, WHO, OTHER, "refused"),
-        Released(3, WHO, ATTEMPT),
+        EndReceived(3, WHO, OTHER, "refused"),
+        HoldReleased(3, WHO, ATTEMPT),
     ]
     return with_journal(evidence, "finance", journal[:at] + others + journal[at:])
 
@@ -285,7 +288,7 @@ def an_expiry_though_nothing_was_broken(evidence: Evidence) -> Evidence:
 
 @breaks("L4")
 def a_hold_that_outlives_its_attempt(evidence: Evidence) -> Evidence:
-    journal = [fact for fact in journal_of(evidence, "finance") if not isinstance(fact, Released)]
+    journal = [fact for fact in journal_of(evidence, "finance") if not isinstance(fact, HoldReleased)]
     changed = with_journal(evidence, "finance", journal)
     return with_department(changed, "finance", replace(changed.departments["finance"], holds=((WHO, ATTEMPT),)))
 
@@ -308,8 +311,8 @@ def test_every_invariant_has_a_bad_history() -> None:
 
 def test_what_the_test_forged_itself_may_be_parked() -> None:
     evidence = good()
-    forged = next(fact for fact in evidence.clearance.service.journal if isinstance(fact, Posted))
-    letter = Letter("x.clearance", forged.topic, evidence.records[-1].value, "nobody asked")
+    forged = next(fact for fact in evidence.clearance.service.journal if isinstance(fact, OutboxInsert))
+    letter = OpenDeadLetter("x.clearance", forged.topic, evidence.records[-1].value, "nobody asked")
     service = replace(evidence.clearance.service, letters=(letter,))
     parked = replace(evidence, clearance=replace(evidence.clearance, service=service))
     assert [anomaly.invariant for anomaly in check(parked)] == ["S13"]

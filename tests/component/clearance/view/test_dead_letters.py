@@ -17,20 +17,20 @@ from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable
 from services.kit.messaging.dead_letters import store_dead_letters
-from tests.support.clearance import World, clearance_world, status, written
+from tests.support.clearance import ClearanceFixture, clearance_fixture, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 FIXED = b"{ what older code could not read }"
 
 
 @pytest.fixture
-async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[World]:
-    async with clearance_world(database, kafka.address, namespace) as made:
+async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
+    async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 
 
 @pytest.fixture
-def projector(world: World) -> Projector:
+def projector(world: ClearanceFixture) -> Projector:
     return world.projector()
 
 
@@ -44,46 +44,46 @@ def student() -> str:
     return f"TS{secrets.token_hex(6)}"
 
 
-def record(world: World, who: str, offset: int, said: StatusChanged | bytes | None) -> ConsumerRecord:
+def record(world: ClearanceFixture, who: str, offset: int, said: StatusChanged | bytes | None) -> ConsumerRecord:
     value = written(said) if isinstance(said, StatusChanged) else said
     topic = world.topics.status("library")
     sizes = (len(who), len(value or b""))
     return ConsumerRecord(topic, 0, offset, 0, 0, who.encode(), value, None, *sizes, (("h", None), ("t", b"\xff")))
 
 
-async def consume(world: World, projector: Projector, *records: ConsumerRecord) -> None:
+async def consume(world: ClearanceFixture, projector: Projector, *records: ConsumerRecord) -> None:
     """What the inbox does with a batch."""
     async with world.pool.acquire() as connection, connection.transaction():
         await store_dead_letters(connection, projector.group, await projector.apply(connection, records))
 
 
-async def letter_ids(world: World) -> list[int]:
+async def letter_ids(world: ClearanceFixture) -> list[int]:
     async with world.pool.acquire() as connection:
         return [letter.id for letter in (await dead_letter_replay.page(connection))[0]]
 
 
-async def replay(world: World, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
+async def replay(world: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
     async with world.pool.acquire() as connection:
         await dead_letter_replay.replay(connection, letter_id, readers, by="operator-1")
 
 
-async def discard(world: World, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
+async def discard(world: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
     async with world.pool.acquire() as connection:
         await dead_letter_replay.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
 
 
-async def readable(world: World, who: str) -> bool | None:
+async def readable(world: ClearanceFixture, who: str) -> bool | None:
     row = await world.row(who)
     return None if row is None else row["readable"]
 
 
-async def mended(world: World, letter_id: int, said: StatusChanged) -> None:
+async def mended(world: ClearanceFixture, letter_id: int, said: StatusChanged) -> None:
     """As if the code of today could read it: the same record, in a form that it can."""
     await world.pool.execute("UPDATE dead_letter SET value = $2 WHERE id = $1", letter_id, written(said))
 
 
 async def test_what_is_still_unreadable_stays_open_and_hides_its_item(
-    world: World, projector: Projector, readers: dict[str, ReplayHandler]
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
@@ -95,7 +95,7 @@ async def test_what_is_still_unreadable_stays_open_and_hides_its_item(
 
 
 async def test_a_replayed_record_is_applied_at_its_own_offset(
-    world: World, projector: Projector, readers: dict[str, ReplayHandler]
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
@@ -110,7 +110,7 @@ async def test_a_replayed_record_is_applied_at_its_own_offset(
 
 
 async def test_a_replayed_record_never_takes_a_newer_status_back(
-    world: World, projector: Projector, readers: dict[str, ReplayHandler]
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 2, FIXED), record(world, who, 3, status(who, 3)))
@@ -121,7 +121,7 @@ async def test_a_replayed_record_never_takes_a_newer_status_back(
 
 
 async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
-    world: World, projector: Projector, readers: dict[str, ReplayHandler]
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     said = record(world, who, 1, status(who, 1))
@@ -139,7 +139,7 @@ async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
 
 
 async def test_discarding_all_that_was_said_of_a_student_leaves_nothing_said(
-    world: World, projector: Projector, readers: dict[str, ReplayHandler]
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 2, FIXED))
@@ -149,7 +149,9 @@ async def test_discarding_all_that_was_said_of_a_student_leaves_nothing_said(
     assert await world.row(who) is None
 
 
-async def test_a_letter_is_ended_once(world: World, projector: Projector, readers: dict[str, ReplayHandler]) -> None:
+async def test_a_letter_is_ended_once(
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+) -> None:
     who = student()
     await consume(world, projector, record(world, who, 2, FIXED))
     (letter,) = await letter_ids(world)
@@ -160,7 +162,7 @@ async def test_a_letter_is_ended_once(world: World, projector: Projector, reader
 
 
 async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
-    world: World, projector: Projector, readers: dict[str, ReplayHandler]
+    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
     await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
@@ -175,7 +177,7 @@ async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
     assert await readable(world, who) is False
 
 
-async def test_pages_follow_each_other(world: World, projector: Projector) -> None:
+async def test_pages_follow_each_other(world: ClearanceFixture, projector: Projector) -> None:
     await consume(world, projector, *[record(world, student(), offset, FIXED) for offset in range(5)])
     async with world.pool.acquire() as connection:
         first, following = await dead_letter_replay.page(connection, limit=3)
@@ -186,7 +188,7 @@ async def test_pages_follow_each_other(world: World, projector: Projector) -> No
 
 
 async def test_the_command_line_lists_without_personal_data_shows_replays_and_discards(
-    world: World, projector: Projector, monkeypatch: pytest.MonkeyPatch
+    world: ClearanceFixture, projector: Projector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("DATABASE", world.dsn), ("KAFKA", world.kafka), ("NAMESPACE", world.topics.namespace)):
         monkeypatch.setenv(f"LIXIAO_{name}", value)

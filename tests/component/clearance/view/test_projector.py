@@ -23,7 +23,7 @@ from services.clearance.view import batch_spans
 from services.clearance.view.projector import Projector
 from services.clearance.view.view_store import view_hash
 from services.kit.names import VIEW_CHANNEL
-from tests.support.clearance import World, clearance_world, status
+from tests.support.clearance import ClearanceFixture, clearance_fixture, status
 from tests.support.kafka.members import assigned
 from tests.support.waiting import eventually
 
@@ -40,8 +40,8 @@ POISON = {
 
 
 @pytest.fixture
-async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[World]:
-    async with clearance_world(database, kafka.address, namespace) as made:
+async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
+    async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 
 
@@ -59,7 +59,7 @@ def student() -> str:
     return f"TS{secrets.token_hex(6)}"
 
 
-async def test_what_a_department_says_is_in_the_view_with_its_freshness(world: World) -> None:
+async def test_what_a_department_says_is_in_the_view_with_its_freshness(world: ClearanceFixture) -> None:
     who, as_of = student(), datetime.now(UTC).replace(microsecond=0)
     async with running(world.projector()):
         said = status(who, 1, verdict=Verdict.BLOCKED)
@@ -78,7 +78,7 @@ async def test_what_a_department_says_is_in_the_view_with_its_freshness(world: W
     assert row["occurred_at"] == said.occurred_at
 
 
-async def test_duplicates_and_late_versions_end_at_the_newest(world: World) -> None:
+async def test_duplicates_and_late_versions_end_at_the_newest(world: ClearanceFixture) -> None:
     people = [student() for _ in range(50)]
     async with running(world.projector(max_records=7)):
         for versions in ((3, 1), (2, 3), (5, 4), (1, 5)):
@@ -86,7 +86,7 @@ async def test_duplicates_and_late_versions_end_at_the_newest(world: World) -> N
         await eventually(partial(_all, world, people, 5), what="version 5")
 
 
-async def test_poison_hides_its_own_student_only_and_is_kept(world: World) -> None:
+async def test_poison_hides_its_own_student_only_and_is_kept(world: ClearanceFixture) -> None:
     victims = {name: student() for name in POISON}
     bystanders = [student() for _ in range(30)]
     async with running(world.projector()):
@@ -111,7 +111,7 @@ async def test_poison_hides_its_own_student_only_and_is_kept(world: World) -> No
     assert await _consumed(world) == len(victims) + len(POISON) + len(bystanders)
 
 
-async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_one(world: World) -> None:
+async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_one(world: ClearanceFixture) -> None:
     who = student()
     async with running(world.projector()):
         await world.say(status(who, 4))
@@ -124,7 +124,7 @@ async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_
         await eventually(lambda: _readable(world, who, True), what="the newer version")
 
 
-async def test_replay_from_zero_in_place_gives_an_equal_view(world: World) -> None:
+async def test_replay_from_zero_in_place_gives_an_equal_view(world: ClearanceFixture) -> None:
     people = [student() for _ in range(40)]
     async with running(world.projector()):
         for version in (1, 2, 3):
@@ -141,7 +141,7 @@ async def test_replay_from_zero_in_place_gives_an_equal_view(world: World) -> No
     assert len(await world.letters()) == 1
 
 
-async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(world: World) -> None:
+async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(world: ClearanceFixture) -> None:
     people = [student() for _ in range(60)]
     first, second = world.projector(), world.projector()
     async with running(second):
@@ -157,7 +157,7 @@ async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_o
         await eventually(partial(_all, world, people, 2), what="version 2 from the one left", timeout_s=40)
 
 
-async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: World) -> None:
+async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: ClearanceFixture) -> None:
     who = student()
     heard: asyncio.Queue[str] = asyncio.Queue()
     listener = await asyncpg.connect(world.dsn)
@@ -171,7 +171,7 @@ async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: World) ->
 
 
 async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the_batch(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
@@ -192,7 +192,7 @@ async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the
     assert not any(who in str(span.to_json()) for span in finished)
 
 
-async def test_a_discarded_record_hides_nothing_when_it_is_read_again(world: World) -> None:
+async def test_a_discarded_record_hides_nothing_when_it_is_read_again(world: ClearanceFixture) -> None:
     who = student()
     async with running(world.projector()):
         await world.say(status(who, 1))
@@ -207,7 +207,7 @@ async def test_a_discarded_record_hides_nothing_when_it_is_read_again(world: Wor
     assert await _readable(world, who, True)
 
 
-async def test_a_mark_from_the_future_does_not_keep_a_source_fresh(world: World) -> None:
+async def test_a_mark_from_the_future_does_not_keep_a_source_fresh(world: ClearanceFixture) -> None:
     async with running(world.projector()):
         await world.say_alive("library", datetime.now(UTC) + timedelta(days=3650))
         await eventually(lambda: _settled(world), what="the marks")
@@ -219,26 +219,26 @@ def _own(span: Any, trace_id: str) -> bool:
     return trace.format_trace_id(span.context.trace_id) == trace_id
 
 
-async def _is(world: World, who: str, version: int) -> bool:
+async def _is(world: ClearanceFixture, who: str, version: int) -> bool:
     return await world.version(who) == version
 
 
-async def _all(world: World, people: list[str], version: int) -> bool:
+async def _all(world: ClearanceFixture, people: list[str], version: int) -> bool:
     reached = await world.pool.fetchval(
         "SELECT count(*) FROM status WHERE student_id = ANY($1) AND version = $2", people, version
     )
     return bool(reached == len(people))
 
 
-async def _readable(world: World, who: str, readable: bool) -> bool:
+async def _readable(world: ClearanceFixture, who: str, readable: bool) -> bool:
     row = await world.row(who)
     return row is not None and row["readable"] is readable
 
 
-async def _consumed(world: World) -> int:
+async def _consumed(world: ClearanceFixture) -> int:
     return int(await world.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset"))
 
 
-async def _settled(world: World) -> bool:
+async def _settled(world: ClearanceFixture) -> bool:
     """Everything that is in the topics was applied, parked or stale."""
     return await _consumed(world) == await world.end() > 0

@@ -13,22 +13,22 @@ from services.clearance.__main__ import cli
 from services.clearance.view.rebuild import Comparison, rebuild
 from services.clearance.view.refold import RebuildFailed
 from services.clearance.view.view_store import view_hash
-from tests.support.clearance import World, clearance_world, status
+from tests.support.clearance import ClearanceFixture, clearance_fixture, status
 from tests.support.waiting import eventually
 
 
 @pytest.fixture
-async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[World]:
-    async with clearance_world(database, kafka.address, namespace) as made:
+async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
+    async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 
 
-async def folded(world: World, **options: Any) -> Comparison:
+async def folded(world: ClearanceFixture, **options: Any) -> Comparison:
     projector = world.projector()
     return await rebuild(world.dsn, kafka=world.kafka, group=world.group, topics=projector.topics, **options)
 
 
-async def filled(world: World, versions: int = 3) -> list[str]:
+async def filled(world: ClearanceFixture, versions: int = 3) -> list[str]:
     """A view of 40 students, one of them hidden, with the projector stopped."""
     people = [f"TS{secrets.token_hex(6)}" for _ in range(40)]
     task = asyncio.create_task(world.projector().run())
@@ -46,7 +46,7 @@ async def filled(world: World, versions: int = 3) -> list[str]:
     return people
 
 
-async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(world: World) -> None:
+async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(world: ClearanceFixture) -> None:
     people = await filled(world)
     before = await world.pool.fetch("SELECT * FROM published.status_v1 ORDER BY 1, 2")
     compared = await folded(world)
@@ -69,7 +69,7 @@ async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(world: W
     assert (await folded(world)).switched
 
 
-async def test_an_edited_view_is_found_and_not_replaced_unasked(world: World) -> None:
+async def test_an_edited_view_is_found_and_not_replaced_unasked(world: ClearanceFixture) -> None:
     people = await filled(world)
     await world.pool.execute("UPDATE status SET status = '{}' WHERE student_id = $1", people[3])
     await world.pool.execute("DELETE FROM status WHERE student_id = $1 AND department = 'dorm'", people[4])
@@ -81,7 +81,7 @@ async def test_an_edited_view_is_found_and_not_replaced_unasked(world: World) ->
     assert (await folded(world, switch=False)).equal
 
 
-async def test_a_check_leaves_the_live_view_alone(world: World) -> None:
+async def test_a_check_leaves_the_live_view_alone(world: ClearanceFixture) -> None:
     await filled(world)
     table = await world.pool.fetchval("SELECT 'status'::regclass::oid")
     compared = await folded(world, switch=False)
@@ -90,14 +90,14 @@ async def test_a_check_leaves_the_live_view_alone(world: World) -> None:
     assert await world.pool.fetchval("SELECT 'status'::regclass::oid") == table
 
 
-async def test_a_projector_that_lags_is_compared_where_it_stands(world: World) -> None:
+async def test_a_projector_that_lags_is_compared_where_it_stands(world: ClearanceFixture) -> None:
     people = await filled(world)
     await world.say(*[status(who, 7) for who in people])
     assert (await folded(world)).equal
     assert await world.version(people[1]) == 3
 
 
-async def test_the_view_is_rebuilt_while_changes_go_on(world: World) -> None:
+async def test_the_view_is_rebuilt_while_changes_go_on(world: ClearanceFixture) -> None:
     people = await filled(world)
     projector = asyncio.create_task(world.projector().run())
     done = asyncio.Event()
@@ -130,7 +130,7 @@ async def test_the_view_is_rebuilt_while_changes_go_on(world: World) -> None:
     assert (await folded(world, switch=False)).equal
 
 
-async def test_a_topic_shorter_than_the_view_stops_the_rebuild(world: World) -> None:
+async def test_a_topic_shorter_than_the_view_stops_the_rebuild(world: ClearanceFixture) -> None:
     await filled(world)
     await world.pool.execute("UPDATE consumer_offset SET next_offset = next_offset + 1000")
     with pytest.raises(RebuildFailed, match="created anew"):
@@ -138,7 +138,7 @@ async def test_a_topic_shorter_than_the_view_stops_the_rebuild(world: World) -> 
     assert await world.pool.fetchval("SELECT count(*) FROM status") == 80
 
 
-async def test_the_command_line_says_what_it_compared(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_command_line_says_what_it_compared(world: ClearanceFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     await filled(world)
     for name, value in (("DATABASE", world.dsn), ("KAFKA", world.kafka), ("NAMESPACE", world.topics.namespace)):
         monkeypatch.setenv(f"LIXIAO_{name}", value)

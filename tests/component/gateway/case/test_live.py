@@ -4,13 +4,13 @@ from contextlib import AsyncExitStack
 
 from deploy.local.identity.people import Person
 from services.gateway.case.live import MAX_PER_SESSION
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Events, Gate
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, Events, RunningGateway
 from tests.support.gateway.visits import card_open, id_of, rows
 from tests.support.waiting import eventually
 
 
-async def test_a_line_turns_while_one_looks(browser: Browser, clearance: Clearance, person: Person) -> None:
+async def test_a_line_turns_while_one_looks(browser: BrowserClient, clearance: ReadModelWriter, person: Person) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
     async with browser.stream("/case/live") as response:
@@ -27,7 +27,9 @@ async def test_a_line_turns_while_one_looks(browser: Browser, clearance: Clearan
         assert "图书馆-图书借阅 已变为 通过：图书馆更新了记录" in data["html"]
 
 
-async def test_signing_out_ends_the_open_stream(browser: Browser, clearance: Clearance, person: Person) -> None:
+async def test_signing_out_ends_the_open_stream(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
     await clearance.open(id_of(person))
     await browser.sign_in(person)
     async with browser.stream("/case/live") as response:
@@ -37,13 +39,13 @@ async def test_signing_out_ends_the_open_stream(browser: Browser, clearance: Cle
         assert (await events.next())[0] == "ended"
 
 
-async def test_a_stream_of_nobody_ends_at_once(browser: Browser) -> None:
+async def test_a_stream_of_nobody_ends_at_once(browser: BrowserClient) -> None:
     async with browser.stream("/case/live") as response:
         assert await Events(response).next() == ("ended", {})
 
 
 async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await browser.sign_in(person)
@@ -64,7 +66,7 @@ async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
 
 
 async def test_an_open_page_of_an_ended_session_is_told_so(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await browser.sign_in(person)
@@ -76,7 +78,7 @@ async def test_an_open_page_of_an_ended_session_is_told_so(
 
 
 async def test_an_asked_command_shows_on_the_other_open_page(
-    browser: Browser, clearance: Clearance, person: Person
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)

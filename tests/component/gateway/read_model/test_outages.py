@@ -14,8 +14,8 @@ from deploy.local.installation import new_student_id
 from deploy.local.servers.postgres import Postgres, create_database
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Events, Gate, running_gateway
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
 from tests.support.servers import DatabaseMaker
 from tests.support.waiting import eventually
 
@@ -23,7 +23,7 @@ STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student_id())
 
 
 @pytest.fixture
-async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     """A gateway whose read model is on a server that can be stopped."""
     async for gate in _gate(
         await make_database("gateway"), await create_database(own_postgres.dsn, f"clearance_{secrets.token_hex(3)}")
@@ -32,7 +32,7 @@ async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIt
 
 
 @pytest.fixture
-async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     """A gateway whose own database is on a server that can be stopped, and its read model is not."""
     async for gate in _gate(
         await create_database(own_postgres.dsn, f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
@@ -40,9 +40,9 @@ async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> Asyn
         yield gate
 
 
-async def _gate(database: str, read_model: str) -> AsyncIterator[Gate]:
+async def _gate(database: str, read_model: str) -> AsyncIterator[RunningGateway]:
     await migrate(read_model, FOLDERS)
-    clearance = Clearance(read_model)
+    clearance = ReadModelWriter(read_model)
     assert STUDENT.student_id is not None
     await clearance.open(STUDENT.student_id)
     await clearance.all_clear(STUDENT.student_id)
@@ -74,9 +74,9 @@ def verdicts(page: httpx.Response) -> set[str]:
 
 
 async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
-    split: Gate, own_postgres: Postgres
+    split: RunningGateway, own_postgres: Postgres
 ) -> None:
-    browser = Browser(split)
+    browser = BrowserClient(split)
     await browser.sign_in(STUDENT)
     assert verdicts(await browser.get("/case")) == {"clear"}
     async with browser.stream("/case/live") as response:
@@ -107,8 +107,8 @@ async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
     await browser.close()
 
 
-async def test_a_read_model_that_hangs_is_as_good_as_away(split: Gate, own_postgres: Postgres) -> None:
-    browser = Browser(split)
+async def test_a_read_model_that_hangs_is_as_good_as_away(split: RunningGateway, own_postgres: Postgres) -> None:
+    browser = BrowserClient(split)
     await browser.sign_in(STUDENT)
     assert verdicts(await browser.get("/case")) == {"clear"}
     with paused(own_postgres):
@@ -120,9 +120,9 @@ async def test_a_read_model_that_hangs_is_as_good_as_away(split: Gate, own_postg
 
 
 async def test_without_its_own_database_the_gateway_says_so_calmly_and_the_guide_stays_open(
-    together: Gate, own_postgres: Postgres
+    together: RunningGateway, own_postgres: Postgres
 ) -> None:
-    browser = Browser(together)
+    browser = BrowserClient(together)
     await browser.sign_in(STUDENT)
     own_postgres.kill()
     try:
@@ -142,5 +142,5 @@ async def test_without_its_own_database_the_gateway_says_so_calmly_and_the_guide
     await browser.close()
 
 
-async def _shows(browser: Browser, status: int) -> bool:
+async def _shows(browser: BrowserClient, status: int) -> bool:
     return (await browser.get("/case")).status_code == status

@@ -21,8 +21,8 @@ from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
-from tests.support.gateway.read_model import Clearance, Signed, carrying
-from tests.support.gateway.server import Browser, Gate, running_gateway
+from tests.support.gateway.read_model import ReadModelWriter, SignedForm, carrying
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.servers import DatabaseMaker
 from tests.support.waiting import eventually
 
@@ -34,7 +34,7 @@ _clerks, _students = iter(CLERKS), iter(STUDENTS)
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (*CLERKS, *STUDENTS, BOTH)) as running:
@@ -47,19 +47,19 @@ def clerk() -> Person:
 
 
 @pytest.fixture
-async def signed(clearance: Clearance) -> Signed:
+async def signed(clearance: ReadModelWriter) -> SignedForm:
     """A genuine form."""
     return await clearance.accept_signed(new_student_id())
 
 
 @pytest.fixture
-async def carried(gate: Gate, clearance: Clearance) -> AsyncIterator[None]:
+async def carried(gate: RunningGateway, clearance: ReadModelWriter) -> AsyncIterator[None]:
     """What the desks ask reaches the clearance, as over the broker."""
     async with carrying(gate, clearance):
         yield
 
 
-async def at_desk(browser: Browser, clerk: Person) -> str:
+async def at_desk(browser: BrowserClient, clerk: Person) -> str:
     """Sign the clerk in; the token their forms carry."""
     answer = await browser.sign_in(clerk, place="desk")
     assert answer.headers["location"] == "/desk"
@@ -73,7 +73,7 @@ def fields(page: httpx.Response) -> dict[str, str]:
     return dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
 
 
-async def check(browser: Browser, token: str, form: str) -> httpx.Response:
+async def check(browser: BrowserClient, token: str, form: str) -> httpx.Response:
     return await browser.post("/desk", {"csrf": token, "form": form})
 
 
@@ -85,7 +85,7 @@ async def rows(dsn: str, statement: str, *values: Any) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def audited(gate: Gate, clerk: Person) -> list[tuple[str, str, str | None, dict[str, Any]]]:
+async def audited(gate: RunningGateway, clerk: Person) -> list[tuple[str, str, str | None, dict[str, Any]]]:
     found = await rows(
         gate.database,
         "SELECT act, outcome, student_id, details FROM audit.entry WHERE actor = $1 ORDER BY entry_id",
@@ -94,7 +94,7 @@ async def audited(gate: Gate, clerk: Person) -> list[tuple[str, str, str | None,
     return [(row["act"], row["outcome"], row["student_id"], json.loads(row["details"])) for row in found]
 
 
-async def test_a_clerk_has_the_desk_and_no_students_page(browser: Browser, clerk: Person) -> None:
+async def test_a_clerk_has_the_desk_and_no_students_page(browser: BrowserClient, clerk: Person) -> None:
     await at_desk(browser, clerk)
     page = await browser.get("/desk")
     assert 'name="form"' in page.text
@@ -107,7 +107,7 @@ async def test_a_clerk_has_the_desk_and_no_students_page(browser: Browser, clerk
     assert (await browser.get("/")).status_code == 200
 
 
-async def test_a_student_is_told_in_words_that_this_is_the_desk(browser: Browser, signed: Signed) -> None:
+async def test_a_student_is_told_in_words_that_this_is_the_desk(browser: BrowserClient, signed: SignedForm) -> None:
     await browser.sign_in(next(_students))
     token = await browser.csrf()
     for answer in (await browser.get("/desk"), await check(browser, token, signed.qr_text)):
@@ -116,12 +116,12 @@ async def test_a_student_is_told_in_words_that_this_is_the_desk(browser: Browser
         assert signed.form_number not in answer.text
 
 
-async def test_nobody_checks_without_signing_in(browser: Browser, signed: Signed) -> None:
+async def test_nobody_checks_without_signing_in(browser: BrowserClient, signed: SignedForm) -> None:
     assert (await browser.get("/desk")).headers["location"] == "/sign-in?next=desk"
     assert (await check(browser, "", signed.qr_text)).status_code == 401
 
 
-async def test_a_person_who_is_both_has_both(browser: Browser, clearance: Clearance) -> None:
+async def test_a_person_who_is_both_has_both(browser: BrowserClient, clearance: ReadModelWriter) -> None:
     assert BOTH.student_id is not None
     await clearance.open(BOTH.student_id)
     await at_desk(browser, BOTH)
@@ -130,7 +130,7 @@ async def test_a_person_who_is_both_has_both(browser: Browser, clearance: Cleara
 
 
 async def test_a_form_is_seen_as_it_was_submitted_and_the_check_is_written_down(
-    gate: Gate, browser: Browser, clerk: Person, signed: Signed
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     page = await check(browser, token, signed.qr_text)
@@ -149,7 +149,7 @@ async def test_a_form_is_seen_as_it_was_submitted_and_the_check_is_written_down(
 
 
 async def test_a_number_typed_in_any_way_finds_the_record_and_asks_to_compare(
-    browser: Browser, clerk: Person, signed: Signed
+    browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     page = await check(browser, token, f" {signed.form_number.replace('-', '').lower()} ")
@@ -159,7 +159,7 @@ async def test_a_number_typed_in_any_way_finds_the_record_and_asks_to_compare(
 
 
 async def test_what_is_not_genuine_shows_nothing_of_anybody(
-    gate: Gate, browser: Browser, clerk: Person, clearance: Clearance, signed: Signed
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     revoked = await clearance.accept_signed(new_student_id(), name="已撤销")
@@ -189,7 +189,7 @@ async def test_what_is_not_genuine_shows_nothing_of_anybody(
 
 @pytest.mark.usefixtures("carried")
 async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_when(
-    gate: Gate, browser: Browser, clerk: Person, signed: Signed
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.qr_text))
@@ -200,7 +200,7 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
     assert "共 1 份" in done.text
     again = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert "已登记领取" in again.text
-    second, colleague = Browser(gate), next(_clerks)
+    second, colleague = BrowserClient(gate), next(_clerks)
     other = await at_desk(second, colleague)
     page = await check(second, other, signed.qr_text)
     assert "此前已经领取" in page.text
@@ -215,10 +215,10 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
 
 @pytest.mark.usefixtures("carried")
 async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
-    gate: Gate, clearance: Clearance, signed: Signed
+    gate: RunningGateway, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     clerks = [next(_clerks), next(_clerks)]
-    browsers = [Browser(gate), Browser(gate)]
+    browsers = [BrowserClient(gate), BrowserClient(gate)]
     tokens = [await at_desk(one, person) for one, person in zip(browsers, clerks, strict=True)]
     forms = [fields(await check(one, token, signed.qr_text)) for one, token in zip(browsers, tokens, strict=True)]
     answers = await asyncio.gather(
@@ -238,7 +238,9 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
 
 
 @pytest.mark.usefixtures("carried")
-async def test_a_proxy_is_named(gate: Gate, browser: Browser, clerk: Person, signed: Signed) -> None:
+async def test_a_proxy_is_named(
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.form_number))
     nameless = await browser.post("/desk/issue", {**form, "taken_by": "proxy", "proxy_name": "  "})
@@ -251,7 +253,7 @@ async def test_a_proxy_is_named(gate: Gate, browser: Browser, clerk: Person, sig
 
 
 async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_harmlessly(
-    gate: Gate, browser: Browser, clerk: Person, clearance: Clearance, signed: Signed
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.qr_text))
@@ -273,7 +275,7 @@ async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_ha
 
 @pytest.mark.usefixtures("carried")
 async def test_something_new_since_the_submission_is_seen_first_and_stays_the_desks_decision(
-    gate: Gate, browser: Browser, clerk: Person, clearance: Clearance, signed: Signed
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     before = fields(await check(browser, token, signed.qr_text))
@@ -294,7 +296,7 @@ async def test_something_new_since_the_submission_is_seen_first_and_stays_the_de
 
 
 async def test_without_the_pages_token_nothing_is_checked_or_handed_over(
-    gate: Gate, browser: Browser, clerk: Person, signed: Signed
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.qr_text))
@@ -304,7 +306,9 @@ async def test_without_the_pages_token_nothing_is_checked_or_handed_over(
     assert [act for act, _, _, _ in await audited(gate, clerk)] == ["form.check"]
 
 
-async def test_the_desks_audit_is_sealed(gate: Gate, browser: Browser, clerk: Person, signed: Signed) -> None:
+async def test_the_desks_audit_is_sealed(
+    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+) -> None:
     token = await at_desk(browser, clerk)
     await check(browser, token, signed.qr_text)
 
@@ -320,7 +324,7 @@ async def test_the_desks_audit_is_sealed(gate: Gate, browser: Browser, clerk: Pe
 
 
 async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
-    browser: Browser, clearance: Clearance, signed: Signed
+    browser: BrowserClient, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     assert (await browser.get("/verify")).status_code == 200
     right = {"form_number": signed.form_number.lower(), "code": f"{signed.code[:4]}-{signed.code[4:].lower()}"}
@@ -346,7 +350,7 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
 
 
 async def test_the_public_keys_are_listed_and_verify_a_form_without_the_service(
-    browser: Browser, clearance: Clearance, signed: Signed
+    browser: BrowserClient, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     revoked = await clearance.accept_signed(new_student_id())
     await clearance.revoke(revoked.kid)
@@ -361,10 +365,10 @@ async def test_the_public_keys_are_listed_and_verify_a_form_without_the_service(
 
 
 async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(
-    make_database: DatabaseMaker, gate: Gate
+    make_database: DatabaseMaker, gate: RunningGateway
 ) -> None:
     with running_gateway(await make_database("gateway"), gate.read_model, ()) as own:
-        browser = Browser(own)
+        browser = BrowserClient(own)
         answers = [
             await browser.post("/verify", {"form_number": "x", "code": "y"})
             for _ in range(int(VERIFY_ADDRESS_BURST) + 3)
@@ -379,7 +383,7 @@ async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(
 
 async def test_the_read_model_away_says_nothing_of_any_form(make_database: DatabaseMaker) -> None:
     with running_gateway(await make_database("gateway"), "postgresql://x:x@127.0.0.1:9/none", ()) as own:
-        browser = Browser(own)
+        browser = BrowserClient(own)
         answer = await browser.post("/verify", {"form_number": "2026-22222-22222-Z", "code": "22222222"})
         assert answer.status_code == 503
         assert "retry-after" in answer.headers

@@ -12,8 +12,8 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate, running_gateway
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.servers import DatabaseMaker
 
 RARE = "䶮㛃𠮷𬭚𰻝"
@@ -21,17 +21,19 @@ PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_i
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[Gate]:
+async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, PEOPLE) as running:
         yield running
 
 
-async def test_a_student_downloads_their_form_with_everything_the_desk_needs(gate: Gate, browser: Browser) -> None:
+async def test_a_student_downloads_their_form_with_everything_the_desk_needs(
+    gate: RunningGateway, browser: BrowserClient
+) -> None:
     student_id = PEOPLE[0].student_id
     assert student_id is not None
-    signed = await Clearance(gate.read_model).accept_signed(student_id, name=RARE)
+    signed = await ReadModelWriter(gate.read_model).accept_signed(student_id, name=RARE)
     await browser.sign_in(PEOPLE[0])
     assert 'href="/me/form.pdf"' in (await browser.get("/completed")).text
     answer = await browser.get("/me/form.pdf")
@@ -48,10 +50,12 @@ async def test_a_student_downloads_their_form_with_everything_the_desk_needs(gat
     assert (await browser.get("/me/form.pdf")).content == answer.content
 
 
-async def test_the_form_is_as_signed_whatever_the_roster_says_later(gate: Gate, browser: Browser) -> None:
+async def test_the_form_is_as_signed_whatever_the_roster_says_later(
+    gate: RunningGateway, browser: BrowserClient
+) -> None:
     student_id = PEOPLE[1].student_id
     assert student_id is not None
-    clearance = Clearance(gate.read_model)
+    clearance = ReadModelWriter(gate.read_model)
     await clearance.accept_signed(student_id, name="欧阳㛃")
     await clearance._run("UPDATE student_case SET name = '改名后', version = 3 WHERE student_id = $1", student_id)
     await browser.sign_in(PEOPLE[1])
@@ -60,13 +64,13 @@ async def test_the_form_is_as_signed_whatever_the_roster_says_later(gate: Gate, 
     assert "改名后" not in text
 
 
-async def test_without_an_accepted_submission_there_is_no_form(gate: Gate, browser: Browser) -> None:
+async def test_without_an_accepted_submission_there_is_no_form(gate: RunningGateway, browser: BrowserClient) -> None:
     student_id = PEOPLE[2].student_id
     assert student_id is not None
-    await Clearance(gate.read_model).open(student_id)
+    await ReadModelWriter(gate.read_model).open(student_id)
     await browser.sign_in(PEOPLE[2])
     assert (await browser.get("/me/form.pdf")).status_code == 404
 
 
-async def test_nobody_signed_in_gets_no_form(browser: Browser) -> None:
+async def test_nobody_signed_in_gets_no_form(browser: BrowserClient) -> None:
     assert (await browser.get("/me/form.pdf")).headers["location"] == "/sign-in?next=case"

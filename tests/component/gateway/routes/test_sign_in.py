@@ -3,13 +3,13 @@
 import pytest
 
 from deploy.local.identity.people import Person
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import STAFF, id_of, rows
 
 
 async def test_a_student_signs_in_and_reads_their_own_page(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person), name="欧阳𠮷㛃")
     await clearance.all_clear(id_of(person))
@@ -27,14 +27,16 @@ async def test_a_student_signs_in_and_reads_their_own_page(
     assert [len(row["id_hash"]) for row in stored] == [32]
 
 
-async def test_a_callback_of_another_browser_signs_nobody_in(browser: Browser) -> None:
+async def test_a_callback_of_another_browser_signs_nobody_in(browser: BrowserClient) -> None:
     await browser.get("/sign-in")
     answer = await browser.get("/sign-in/callback?code=abc&state=somebody-elses")
     assert answer.status_code == 400
     assert browser.session_id is None
 
 
-async def test_signing_in_again_gives_a_new_id_and_ends_the_old(gate: Gate, browser: Browser, person: Person) -> None:
+async def test_signing_in_again_gives_a_new_id_and_ends_the_old(
+    gate: RunningGateway, browser: BrowserClient, person: Person
+) -> None:
     await browser.sign_in(person)
     first = browser.session_id
     await browser.sign_in(person)
@@ -44,19 +46,19 @@ async def test_signing_in_again_gives_a_new_id_and_ends_the_old(gate: Gate, brow
     assert (await browser.get("/api/v1/me")).status_code == 401
 
 
-async def test_somebody_without_a_student_number_is_told_so(browser: Browser) -> None:
+async def test_somebody_without_a_student_number_is_told_so(browser: BrowserClient) -> None:
     answer = await browser.sign_in(STAFF)
     assert answer.status_code == 403
     assert "这个账号没有学号" in answer.text
     assert browser.session_id is None
 
 
-async def test_one_goes_only_to_known_places_after_signing_in(browser: Browser, person: Person) -> None:
+async def test_one_goes_only_to_known_places_after_signing_in(browser: BrowserClient, person: Person) -> None:
     answer = await browser.sign_in(person, place="https://evil.example/")
     assert answer.headers["location"] == "/case"
 
 
-async def test_signing_out_ends_the_session_everywhere(browser: Browser, person: Person) -> None:
+async def test_signing_out_ends_the_session_everywhere(browser: BrowserClient, person: Person) -> None:
     await browser.sign_in(person)
     kept = dict(browser.cookies)
     answer = await browser.post("/sign-out", {"csrf": await browser.csrf()})
@@ -68,7 +70,7 @@ async def test_signing_out_ends_the_session_everywhere(browser: Browser, person:
 
 @pytest.mark.parametrize("change", ["seen_at = now() - interval '61 min'", "expires_at = now() - interval '1 s'"])
 async def test_a_session_ends_by_itself_unused_or_old(
-    gate: Gate, browser: Browser, person: Person, change: str
+    gate: RunningGateway, browser: BrowserClient, person: Person, change: str
 ) -> None:
     await browser.sign_in(person)
     assert (await browser.get("/api/v1/me")).status_code == 200
@@ -94,7 +96,7 @@ async def test_a_session_ends_by_itself_unused_or_old(
     ],
 )
 async def test_a_form_sent_after_the_session_ended_leads_to_signing_in_and_back(
-    gate: Gate, browser: Browser, address: str, sent_from: str, place: str
+    gate: RunningGateway, browser: BrowserClient, address: str, sent_from: str, place: str
 ) -> None:
     referer = f"{gate.address}{sent_from}" if sent_from.startswith("/") else sent_from
     answer = await browser.post(address, {"csrf": "x", "kept": "yes"}, {"referer": referer})

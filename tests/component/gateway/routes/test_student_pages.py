@@ -1,13 +1,13 @@
 """What is read: the guide, the information page, the completed case, and their twins for programs."""
 
 from deploy.local.identity.people import Person
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient
 from tests.support.gateway.visits import card_open, id_of
 from tests.support.samples import case_samples
 
 
-async def test_the_guide_is_open_to_everybody_with_every_row(browser: Browser) -> None:
+async def test_the_guide_is_open_to_everybody_with_every_row(browser: BrowserClient) -> None:
     page = await browser.get("/")
     assert page.status_code == 200
     assert all(
@@ -16,7 +16,7 @@ async def test_the_guide_is_open_to_everybody_with_every_row(browser: Browser) -
     assert 'href="tel:051683592019"' in page.text
 
 
-async def test_somebody_not_on_the_roster_is_told_whom_to_ask(browser: Browser, person: Person) -> None:
+async def test_somebody_not_on_the_roster_is_told_whom_to_ask(browser: BrowserClient, person: Person) -> None:
     await browser.sign_in(person)
     page = await browser.get("/case")
     assert page.status_code == 200
@@ -26,7 +26,7 @@ async def test_somebody_not_on_the_roster_is_told_whom_to_ask(browser: Browser, 
 
 
 async def test_a_student_the_service_is_not_for_is_told_whom_to_ask(
-    browser: Browser, clearance: Clearance, person: Person
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person), state="not-served", category="结业")
     await browser.sign_in(person)
@@ -38,7 +38,7 @@ async def test_a_student_the_service_is_not_for_is_told_whom_to_ask(
 
 
 async def test_a_completed_case_is_found_viewed_and_carries_what_the_desk_needs(
-    browser: Browser, clearance: Clearance, person: Person
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
@@ -56,7 +56,7 @@ async def test_a_completed_case_is_found_viewed_and_carries_what_the_desk_needs(
     assert (twin["state"], twin["form_number"]) == ("done", f"LX-{id_of(person)}")
 
 
-async def test_a_favourite_is_remembered_and_found_again(browser: Browser, person: Person) -> None:
+async def test_a_favourite_is_remembered_and_found_again(browser: BrowserClient, person: Person) -> None:
     await browser.sign_in(person)
     token = await browser.csrf()
     await browser.post("/favourite", {"csrf": token, "kept": "yes", "back": "/"})
@@ -67,14 +67,16 @@ async def test_a_favourite_is_remembered_and_found_again(browser: Browser, perso
     assert "我要收藏" in (await browser.get("/")).text
 
 
-async def test_the_language_is_remembered(browser: Browser) -> None:
+async def test_the_language_is_remembered(browser: BrowserClient) -> None:
     switched = await browser.post("/language", {"language": "en", "back": "/"})
     assert switched.headers["location"] == "/"
     assert "Frequently asked questions" in (await browser.get("/")).text
     assert (await browser.post("/language", {"language": "xx"})).status_code == 422
 
 
-async def test_the_twin_says_the_same_in_codes(browser: Browser, clearance: Clearance, person: Person) -> None:
+async def test_the_twin_says_the_same_in_codes(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
     case = (await browser.get("/api/v1/case")).json()
@@ -90,7 +92,7 @@ async def test_the_twin_says_the_same_in_codes(browser: Browser, clearance: Clea
     assert refused.json()["open"][0]["check"] == "library-borrowing"
 
 
-async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_programs(browser: Browser) -> None:
+async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_programs(browser: BrowserClient) -> None:
     page = await browser.get("/no-such-page")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "没有这个页面" in page.text

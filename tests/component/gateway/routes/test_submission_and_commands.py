@@ -19,8 +19,8 @@ from schemas.events import (
     SubmitAsked,
 )
 from services.gateway.tables.commands import end_accepted, end_answered, end_refused
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, commands, id_of, rows
 from tests.support.samples.case_samples import NOW
 
@@ -31,13 +31,13 @@ ENDS: Final[dict[type[Message], Any]] = {
 }
 
 
-async def posted(gate: Gate, person: Person) -> list[Any]:
+async def posted(gate: RunningGateway, person: Person) -> list[Any]:
     found = await rows(gate.database, "SELECT value FROM outbox WHERE key = $1", id_of(person).encode())
     return [read(row["value"]) for row in found]
 
 
 async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
@@ -50,7 +50,7 @@ async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
 
 
 async def test_however_often_a_student_submits_it_is_one_submission(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
@@ -69,7 +69,7 @@ async def test_however_often_a_student_submits_it_is_one_submission(
 
 
 async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may_be(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
@@ -98,7 +98,7 @@ async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may
 
 
 async def test_an_end_of_somebody_elses_command_ends_nothing(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
@@ -111,7 +111,7 @@ async def test_an_end_of_somebody_elses_command_ends_nothing(
 
 
 async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
@@ -147,7 +147,7 @@ async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
 
 
 async def test_a_command_that_is_not_offered_cannot_be_asked(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
@@ -159,7 +159,7 @@ async def test_a_command_that_is_not_offered_cannot_be_asked(
     assert await commands(gate, person) == []
 
 
-async def hear(gate: Gate, event: Any) -> None:
+async def hear(gate: RunningGateway, event: Any) -> None:
     """Apply an event as the inbox does."""
     connection = await asyncpg.connect(gate.database)
     try:

@@ -7,8 +7,8 @@ import pytest
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from tests.support.gateway.read_model import Clearance
-from tests.support.gateway.server import Browser, Gate
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, commands, id_of
 
 
@@ -23,7 +23,7 @@ from tests.support.gateway.visits import card_open, commands, id_of
     ids=["cross-site", "same-site", "none", "old browser of another origin"],
 )
 async def test_a_write_from_another_site_does_nothing(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person, headers: dict[str, str]
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person, headers: dict[str, str]
 ) -> None:
     await clearance.open(id_of(person))
     await clearance.all_clear(id_of(person))
@@ -33,7 +33,7 @@ async def test_a_write_from_another_site_does_nothing(
 
 
 async def test_a_write_without_the_sessions_token_does_nothing(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
@@ -51,7 +51,7 @@ async def test_a_write_without_the_sessions_token_does_nothing(
 
 
 async def test_no_student_number_but_the_sessions_own_reaches_anything(
-    browser: Browser, clearance: Clearance, person: Person
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     other = new_student_id()
     await clearance.open(other, name="别的同学")
@@ -65,7 +65,7 @@ async def test_no_student_number_but_the_sessions_own_reaches_anything(
 
 
 async def test_every_answer_carries_the_headers(
-    gate: Gate, browser: Browser, clearance: Clearance, person: Person
+    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await clearance.open(id_of(person))
     await browser.sign_in(person)
@@ -93,7 +93,7 @@ async def test_every_answer_carries_the_headers(
         assert kept in answer.headers["cache-control"]
 
 
-async def test_no_page_needs_anything_from_elsewhere_or_inline(browser: Browser, person: Person) -> None:
+async def test_no_page_needs_anything_from_elsewhere_or_inline(browser: BrowserClient, person: Person) -> None:
     await browser.sign_in(person)
     for address in ("/", "/case", "/me", "/completed", "/signed-out"):
         text = (await browser.get(address)).text
@@ -101,7 +101,7 @@ async def test_no_page_needs_anything_from_elsewhere_or_inline(browser: Browser,
         assert re.findall(r"<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+=", text) == []
 
 
-async def test_a_burst_of_requests_is_slowed_down(browser: Browser, person: Person) -> None:
+async def test_a_burst_of_requests_is_slowed_down(browser: BrowserClient, person: Person) -> None:
     await browser.sign_in(person)
     answers = await asyncio.gather(*(browser.get("/api/v1/me") for _ in range(120)))
     slowed = [answer for answer in answers if answer.status_code == 429]

@@ -12,7 +12,7 @@ from services.kit.department.idempotency import KEPT, IdempotencyKey, KeyReused,
 from services.kit.department.reasons import ROW_IMPORTED
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
-from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, said
+from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, outbox_statuses
 
 
 def first_row(desk: Any, student_id: str) -> Any:
@@ -30,11 +30,11 @@ async def test_an_opened_case_gets_a_first_status_though_nothing_is_on_record(da
     async with desk_over(database, department) as desk:
         student_id = new_student_id()
         await open_case(desk, student_id)
-        (status,) = await said(desk)
+        (status,) = await outbox_statuses(desk)
         assert (status.student_id, status.department, status.version) == (student_id, department, 1)
         assert status.checks == desk.rules.assess(desk.rules.record()).checks
         await open_case(desk, student_id)
-        assert len(await said(desk)) == 1
+        assert len(await outbox_statuses(desk)) == 1
 
 
 @pytest.mark.parametrize("department", DEPARTMENTS)
@@ -43,13 +43,13 @@ async def test_a_change_is_one_transaction_with_its_numbered_status(database: st
         student_id = new_student_id()
         await open_case(desk, student_id)
         changed = await desk.change(student_id, import_first_row(desk, student_id), now=now())
-        statuses = await said(desk)
+        statuses = await outbox_statuses(desk)
         assert changed.applied
         assert [status.version for status in statuses] == list(range(1, changed.status_version + 1))
         assert statuses[-1].checks == changed.assessment.checks
         again = await desk.change(student_id, import_first_row(desk, student_id), now=now())
         assert not again.applied
-        assert await said(desk) == statuses
+        assert await outbox_statuses(desk) == statuses
 
 
 @pytest.mark.parametrize("department", DEPARTMENTS)
@@ -58,9 +58,9 @@ async def test_nothing_is_said_of_a_student_who_is_not_leaving(database: str, de
         student_id = new_student_id()
         await desk.change(student_id, import_first_row(desk, student_id), now=now())
         await open_case(desk, student_id, state=CaseState.NOT_SERVED)
-        assert await said(desk) == []
+        assert await outbox_statuses(desk) == []
         await open_case(desk, student_id, version=2)
-        (status,) = await said(desk)
+        (status,) = await outbox_statuses(desk)
         row = await desk.pool.fetchrow("SELECT status FROM record WHERE student_id = $1", student_id)
         assert row is not None
         assert StatusChanged.model_validate_json(row["status"]) == status
@@ -76,7 +76,7 @@ async def test_an_operation_that_fails_leaves_neither_record_nor_status(database
 
         with pytest.raises(RuntimeError):
             await desk.change(student_id, fail, now=now())
-        assert len(await said(desk)) == 1
+        assert len(await outbox_statuses(desk)) == 1
         assert (await desk.read(student_id)).record == desk.rules.record()
 
 
@@ -93,7 +93,7 @@ async def test_concurrent_changes_of_one_student_are_numbered_without_gap_or_rep
             await desk.change(student_id, lambda record: charge.apply(record, body), now=now())
 
         await asyncio.gather(*(one(number) for number in range(24)))
-        statuses = await said(desk)
+        statuses = await outbox_statuses(desk)
         assert [status.version for status in statuses] == list(range(1, 26))
         assert statuses[-1].checks[0].facts["total"] == "26.40"
 

@@ -95,7 +95,7 @@ def test_every_readable_status_of_a_batch_is_counted_whatever_stands_between_the
     broken, good = Record(b"\xff\xfe", b"{", 5), [said(status(student(), 1), offset) for offset in range(3)]
     discarded = Record(student().encode(), b"{", 6)
     batch = fold_batch([good[0], broken, discarded, *good[1:]], DEPARTMENTS, passed_over={(TOPIC, 0, 6)})
-    assert (batch.read, len(batch.rows), len(batch.bad)) == (3, 3, 1)
+    assert (batch.read, len(batch.rows), len(batch.unreadable)) == (3, 3, 1)
 
 
 def test_rows_come_sorted_by_student_and_department_so_that_two_writers_cannot_deadlock() -> None:
