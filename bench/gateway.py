@@ -27,7 +27,8 @@ from deploy.local.installation import Installation
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
-from services.gateway.tables.sessions import COOKIE, Sessions
+from services.gateway.tables.sessions import Sessions
+from services.gateway.web.cookies import SESSION_COOKIE
 
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"
@@ -80,7 +81,8 @@ async def _start(installation: Installation, sizes: Sizes) -> list[str]:
     async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
         sessions = Sessions(pool, idle_s=3600, life_s=3600)
         return [
-            f"{COOKIE}={await _session(sessions, students[number % len(students)])}" for number in range(sizes.sessions)
+            f"{SESSION_COOKIE}={await _session(sessions, students[number % len(students)])}"
+            for number in range(sizes.sessions)
         ]
 
 

@@ -18,14 +18,14 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
-from services.gateway.tables.sessions import COOKIE, Session, Sessions
+from services.gateway.tables.sessions import Session, Sessions
 from services.gateway.university import Site
+from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
 from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.pool import transient
 
-LANGUAGE_COOKIE = "__Host-language"
 C = TypeVar("C")
 
 
@@ -84,7 +84,7 @@ async def view_context(site: CurrentSite, texts: Annotated[Texts, Depends(langua
 
 
 async def session_if_any(request: Request, sessions: SessionTable) -> Session | None:
-    return await sessions.find(request.cookies.get(COOKIE))
+    return await sessions.find(request.cookies.get(SESSION_COOKIE))
 
 
 async def session_if_known(request: Request, sessions: SessionTable) -> Session | None:

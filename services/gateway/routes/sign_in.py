@@ -13,12 +13,11 @@ from services.gateway.i18n.catalogue import Texts
 from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
 from services.gateway.routes.dependencies import Language, OpenId, Pages, SessionTable, Settings, Streams, Visitor
 from services.gateway.settings import GatewaySettings
-from services.gateway.tables.sessions import COOKIE
+from services.gateway.web.cookies import SESSION_COOKIE, SIGN_IN_COOKIE, drop_cookie, set_cookie
 from services.gateway.web.csrf import CsrfForm, check_csrf
 from services.gateway.web.renderer import Renderer
 from services.kit.names import CERTIFICATE_DESK
 
-SIGN_IN_COOKIE: Final = "__Host-sign-in"
 _SIGN_IN_S: Final = 600
 _DESTINATIONS: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
 """Pages to go on to after signing in, by name: an address in the URL would be an open redirect."""
@@ -40,7 +39,7 @@ async def sign_in(openid: OpenId, settings: Settings, pages: Pages, texts: Langu
         return _provider_unavailable(pages, texts, error)
     response = RedirectResponse(address, 303)
     destination = next if next in _DESTINATIONS else "case"
-    _set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{destination}", _SIGN_IN_S)
+    set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{destination}", _SIGN_IN_S)
     return response
 
 
@@ -77,12 +76,12 @@ async def callback(
         issuer=identity.issuer,
         subject=identity.subject,
         authenticated_at=identity.authenticated_at,
-        old=request.cookies.get(COOKIE),
+        old=request.cookies.get(SESSION_COOKIE),
         roles=roles,
     )
     response = RedirectResponse(_DESTINATIONS.get(destination, "/case"), 303)
-    _set_cookie(response, COOKIE, session_id, settings.session_life_s)
-    _drop_cookie(response, SIGN_IN_COOKIE)
+    set_cookie(response, SESSION_COOKIE, session_id, settings.session_life_s)
+    drop_cookie(response, SIGN_IN_COOKIE)
     return response
 
 
@@ -94,7 +93,7 @@ async def sign_out(sessions: SessionTable, streams: Streams, session: Visitor, f
         await sessions.end(session.id_hash)
         streams.end(session.id_hash)
     response = RedirectResponse("/signed-out", 303)
-    _drop_cookie(response, COOKIE)
+    drop_cookie(response, SESSION_COOKIE)
     return response
 
 
@@ -126,7 +125,7 @@ def _provider_unavailable(pages: Renderer, texts: Texts, error: ProviderUnavaila
 
 def _refused(pages: Renderer, texts: Texts, text: str, status: int) -> Response:
     response = _page(pages, texts, texts("sign.failed_title"), [text], status, "")
-    _drop_cookie(response, SIGN_IN_COOKIE)
+    drop_cookie(response, SIGN_IN_COOKIE)
     return response
 
 
@@ -142,11 +141,3 @@ def _page(pages: Renderer, texts: Texts, title: str, paragraphs: list[str], stat
         provider_out=provider_out,
         place="case",
     )
-
-
-def _set_cookie(response: Response, name: str, value: str, max_age_s: int) -> None:
-    response.set_cookie(name, value, max_age=max_age_s, path="/", secure=True, httponly=True, samesite="lax")
-
-
-def _drop_cookie(response: Response, name: str) -> None:
-    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")

@@ -15,7 +15,6 @@ from services.gateway.case.progress import Standing
 from services.gateway.case.wording import headline
 from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
-    LANGUAGE_COOKIE,
     Context,
     CurrentCase,
     CurrentSite,
@@ -27,6 +26,7 @@ from services.gateway.routes.dependencies import (
     Student,
     Visitor,
 )
+from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 
 _YEAR_S: Final = 31_536_000
@@ -125,9 +125,7 @@ async def favourite(session: Student, favourites: FavouriteTable, form: Favourit
 async def remember_language(form: LanguageForm) -> Response:
     """Remember the language on this browser."""
     response = RedirectResponse(form.back if form.back in _BACK else "/", 303)
-    response.set_cookie(
-        LANGUAGE_COOKIE, form.language, max_age=_YEAR_S, path="/", secure=True, httponly=True, samesite="lax"
-    )
+    set_cookie(response, LANGUAGE_COOKIE, form.language, _YEAR_S)
     return response
 
 

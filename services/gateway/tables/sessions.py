@@ -11,7 +11,6 @@ import asyncpg
 
 from services.gateway.timeouts import bounded
 
-COOKIE: Final = "__Host-sid"
 MAX_PER_PERSON: Final = 20
 """The oldest ones end when a person signs in once more."""
 _ID_CHARACTERS: Final = range(32, 129)

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.tables.sessions import COOKIE, hashed
+from services.gateway.tables.sessions import hashed
+from services.gateway.web.cookies import SESSION_COOKIE
 from services.gateway.web.rate_limits import TokenBuckets
 from services.kit.http.problems import Problem
 
@@ -93,7 +94,7 @@ class Guard:
         now_s = time.monotonic()
         address = (scope.get("client") or ("", 0))[0].encode()
         wait_s = self._addresses.take(address, cost, now_s)
-        session_id = _cookie(headers, COOKIE)
+        session_id = _cookie(headers, SESSION_COOKIE)
         if session_id and not wait_s:
             wait_s = self._sessions.take(hashed(session_id), cost, now_s)
         if not wait_s:

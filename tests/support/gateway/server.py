@@ -23,7 +23,7 @@ from deploy.local.installation import Installation
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
-from services.gateway.tables.sessions import COOKIE
+from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.observability import telemetry
 from tests.support.live_server import live_server
 
@@ -142,7 +142,7 @@ class BrowserClient:
 
     @property
     def session_id(self) -> str | None:
-        return self.cookies.get(COOKIE)
+        return self.cookies.get(SESSION_COOKIE)
 
 
 async def sign_in(installation: Installation, person: Person) -> BrowserClient:

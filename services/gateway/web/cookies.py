@@ -1,0 +1,17 @@
+"""The cookies of the gateway: their names, and the flags all of them have."""
+
+from typing import Final
+
+from fastapi import Response
+
+SESSION_COOKIE: Final = "__Host-sid"
+LANGUAGE_COOKIE: Final = "__Host-language"
+SIGN_IN_COOKIE: Final = "__Host-sign-in"
+
+
+def set_cookie(response: Response, name: str, value: str, max_age_s: int) -> None:
+    response.set_cookie(name, value, max_age=max_age_s, path="/", secure=True, httponly=True, samesite="lax")
+
+
+def drop_cookie(response: Response, name: str) -> None:
+    response.delete_cookie(name, path="/", secure=True, httponly=True, samesite="lax")
