@@ -19,7 +19,11 @@ class Device:
 
     def __init__(self, student_id: str, session_id: str, csrf: str, number: int) -> None:
         self.student_id = student_id
-        self._headers = {"cookie": f"{SESSION_COOKIE}={session_id}", "x-csrf-token": csrf, "sec-fetch-site": "same-origin"}
+        self._headers = {
+            "cookie": f"{SESSION_COOKIE}={session_id}",
+            "x-csrf-token": csrf,
+            "sec-fetch-site": "same-origin",
+        }
         transport = httpx.AsyncHTTPTransport(local_address=f"127.0.{1 + number // 250}.{1 + number % 250}")
         self._http = httpx.AsyncClient(transport=transport, timeout=ANSWER_TIMEOUT_S)
 
