@@ -72,7 +72,7 @@ def _round(sandbox: Sandbox, sizes: Sizes) -> Round:
 
 async def ours(sandbox: Sandbox, rows: int) -> Leg:
     """The kit's relay."""
-    relay = Relay(sandbox.dsn, kafka=sandbox.kafka, name="bench", bell=Wakeup())
+    relay = Relay(sandbox.dsn, kafka=sandbox.kafka, name="bench", wakeup=Wakeup())
     return await _watched(sandbox, rows, relay.run)
 
 

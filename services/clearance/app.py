@@ -14,11 +14,10 @@ from services.clearance.dead_letter_api import dead_letter_router
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submission.wiring import reader_of, rounds
+from services.clearance.submission.wiring import add_submission_loops, reader_of
 from services.clearance.view import freshness
 from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
-from services.kit.audit.chain import ChainSealer
 from services.kit.http import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
@@ -27,13 +26,11 @@ from services.kit.manifests import discover
 from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
-from services.kit.postgres.pool import database_probe, open_pool
-from services.kit.runtime.background import background
+from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 
 DESCRIPTION = (
@@ -51,8 +48,8 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
         async with AsyncExitStack() as running:
             pool = await open_pool(settings.database, name=CLEARANCE, max_size=10 + settings.projector_workers)
             running.push_async_callback(pool.close)
-            health.add("database", database_probe(pool))
-            await _start(running, app, settings, health, pool)
+            loops = await _loops(app, settings, health, pool)
+            await running.enter_async_context(loops.running())
             yield
 
     app = create_app(
@@ -96,31 +93,23 @@ def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[s
     return {projector.group: ReplayHandler(projector.apply, ended, projector.committed), submissions: reader}
 
 
-async def _start(
-    running: AsyncExitStack, app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]"
-) -> None:
-    bell, wake = Wakeup(), Wakeup()
-    roster = roster_of(settings)
-    rows = roster_import(roster, after_commit=bell.ring)
-    projector = projector_of(settings, pool)
-    relay = Relay(settings.database, kafka=settings.kafka, name=CLEARANCE, bell=bell)
+async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
+    """Make the service's parts, include their routes, and return its loops."""
+    wakeup, uploaded = Wakeup(), Wakeup()
+    roster, projector = roster_of(settings), projector_of(settings, pool)
+    rows = roster_import(roster, after_commit=wakeup.notify)
     for router in (
-        roster_router(roster, pool, bell),
-        imports_router(rows, pool, wake),
+        roster_router(roster, pool, wakeup),
+        imports_router(rows, pool, uploaded),
         dead_letter_router(pool, replay_handlers(settings, projector)),
     ):
         app.include_router(router)
-    add_relay_probe(health, relay, CLEARANCE)
-    add_consumer_probe(health, projector.consumer)
-    for name, run in (
-        ("relay", relay.run),
-        ("projector", projector.run),
-        ("audit sealer", ChainSealer(pool).run),
-        ("imports", ImportWorker(rows, pool, wake).run),
-        ("freshness", partial(freshness.watch, pool)),
-    ):
-        await running.enter_async_context(background(name, run, health))
-    await running.enter_async_context(rounds(pool, settings, roster, bell, health))
+    loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup)
+    loops.add_consumer(projector.consumer)
+    loops.add("imports", ImportWorker(rows, pool, uploaded).run)
+    loops.add("freshness", partial(freshness.watch, pool))
+    await add_submission_loops(loops, pool, settings, roster, wakeup)
+    return loops
 
 
 _SHARED: Final = ("outbox", "inbox", "audit", "imports")

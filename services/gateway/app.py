@@ -1,7 +1,7 @@
 """The composition root of the gateway: its components, its routes and its background tasks."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -42,19 +42,14 @@ from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
 from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
-from services.kit.audit.chain import ChainSealer
 from services.kit.http.app import create_app
-from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
-from services.kit.postgres.pool import database_probe, open_pool
-from services.kit.runtime.background import background
+from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 
 FOLDERS: Final = (
@@ -161,37 +156,16 @@ async def _start(
         OpenIdClient(http, _openid(settings)),
         printer,
     )
-    health.add("database", database_probe(pool))
     health.add("read model", read_model.probe)
-    relay, consumer = _messaging(settings, renderer.site, pool, wakeup, health)
-    tasks: dict[str, Callable[[], Awaitable[None]]] = {
-        "relay": relay.run,
-        "inbox": consumer.run,
-        "sweep": partial(_sweep, sessions),
-        "listen to the view": partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify),
-        "listen to commands": partial(listen, settings.database, COMMAND_CHANNEL, hub.notify),
-        "live": hub.run,
-        "audit sealer": ChainSealer(pool).run,
-    }
-    for name, run in tasks.items():
-        await running.enter_async_context(background(name, run, health))
-
-
-def _messaging(
-    settings: GatewaySettings, site: Site, pool: "asyncpg.Pool[Any]", wakeup: Wakeup, health: Health
-) -> tuple[Relay, TransactionalConsumer]:
-    relay = Relay(settings.database, kafka=settings.kafka, name=GATEWAY, bell=wakeup)
-    consumer = TransactionalConsumer(
-        gateway_router(settings.topics, site.departments, session_timeout_s=settings.session_timeout_s),
-        name=GATEWAY,
-        pool=pool,
-        kafka=settings.kafka,
-        limit=DeadLetterLimit.of(settings),
-    )
-    add_relay_probe(health, relay, GATEWAY)
+    loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup)
+    router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)
     # Without the broker the pages still show what is known: that is no reason to take the gateway out.
-    add_consumer_probe(health, consumer, needs_broker=False)
-    return relay, consumer
+    loops.consume(router, name=GATEWAY, needs_broker=False)
+    loops.add("sweep", partial(_sweep, sessions))
+    loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify))
+    loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify))
+    loops.add("live", hub.run)
+    await running.enter_async_context(loops.running())
 
 
 def _openid(settings: GatewaySettings) -> OpenIdSettings:

@@ -47,7 +47,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.put(connection, student, now=datetime.now(UTC))
             await _audit(connection, principal, "roster.put", changed)
-        wakeup.ring()
+        wakeup.notify()
         return _answer(changed.case, changed.outcome)
 
     @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
@@ -59,7 +59,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
                 await _audit(connection, principal, "roster.withdraw", changed)
         if changed is None:
             raise _unknown_student()
-        wakeup.ring()
+        wakeup.notify()
         return _answer(changed.case, changed.outcome)
 
     @router.post("/cases/query", summary="Read a student's case", operation_id="query-case")

@@ -41,5 +41,5 @@ class AttemptSweeper:
                         ended += 1
                 failpoint("expire.after_commit")
         if ended:
-            self._wakeup.ring()
+            self._wakeup.notify()
         return ended

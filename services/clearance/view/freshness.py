@@ -20,5 +20,5 @@ async def watch(pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
         with suppress_instrumentation():
             rows = await pool.fetch(_OLDEST)
         for row in rows:
-            metrics.SOURCE_FRESHNESS.tell(row["alive_as_of"], department=row["department"])
+            metrics.SOURCE_FRESHNESS.set_oldest(row["alive_as_of"], department=row["department"])
         await asyncio.sleep(every_s)

@@ -99,7 +99,7 @@ class CertificateIssueRequests:
                 )
 
         await bounded(work(), timeout_s=10)
-        self._wakeup.ring()
+        self._wakeup.notify()
 
     async def _issue_of(self, student_id: str) -> CertificateIssue | None:
         """What the clearance recorded, or None when it has recorded nothing within `WAIT_S`."""

@@ -47,7 +47,7 @@ class StudentCommandTable:
         `department` is empty for a submission; an accepted submission is returned for good.
         """
         command = await bounded(self._ask(student_id, department, name), timeout_s=10)
-        self._wakeup.ring()
+        self._wakeup.notify()
         return command
 
     async def newest(self, student_id: str) -> tuple[Command, ...]:

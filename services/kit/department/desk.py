@@ -88,7 +88,7 @@ class Desk(Generic[R]):
             async with self.pool.acquire() as connection, connection.transaction():
                 await _append(connection, audit, outcome, student_id, why)
             raise
-        self.wakeup.ring()
+        self.wakeup.notify()
         return result
 
     async def change_in(

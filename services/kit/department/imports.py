@@ -47,7 +47,7 @@ def department_import(
         headings={**STUDENT_ID, **department.headings},
         apply=apply,
         role=desk_role(rules.name),
-        after_commit=desk.wakeup.ring,
+        after_commit=desk.wakeup.notify,
         refusal=refusal_text(department),
         examples=examples.rows if examples else (),
     )

@@ -75,7 +75,7 @@ def imports_router(
             job = await uploads.accept(kind, data, principal.name)
         except Unimportable as error:
             raise _problem(error) from None
-        uploaded.ring()
+        uploaded.notify()
         response.headers["Location"] = f"{request.url.path.rstrip('/')}/{job.job_id}"
         return job
 

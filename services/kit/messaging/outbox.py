@@ -1,4 +1,4 @@
-"""Saying something to the other services: a row in the caller's own transaction, so that both happen or neither."""
+"""Transactional outbox: append an event within the caller's transaction; the relay sends it after the commit."""
 
 import asyncio
 from datetime import datetime
@@ -11,28 +11,28 @@ from services.kit.postgres.pool import Connection
 
 
 class Wakeup:
-    """Wakes the relay of this process after a commit; the relay's polling is the net for every other case."""
+    """Wakes a polling loop of this process after a commit. Without it the loop finds the work at its next poll."""
 
     def __init__(self) -> None:
-        self._rung = asyncio.Event()
+        self._notified = asyncio.Event()
 
-    def ring(self) -> None:
-        self._rung.set()
+    def notify(self) -> None:
+        self._notified.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Whether it was rung within `timeout_s`."""
+        """Whether it was notified within `timeout_s`."""
         try:
-            await asyncio.wait_for(self._rung.wait(), timeout_s)
+            await asyncio.wait_for(self._notified.wait(), timeout_s)
         except TimeoutError:
             return False
-        self._rung.clear()
+        self._notified.clear()
         return True
 
 
 async def append(connection: Connection, *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
-    """Append `event` to the outbox inside the transaction open on `connection`.
+    """Append `event` to the outbox in the transaction open on `connection`, with the current trace context.
 
-    `key` is the student id, `source` the producer (`/lixiao/library`). The trace the caller is in travels with the row.
+    `key` is the student id, `source` the producer (`/lixiao/library`).
     """
     value = encode(event, event_id=uuid4(), source=source, time=now)
     await connection.execute(

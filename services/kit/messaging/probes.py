@@ -1,31 +1,25 @@
-"""What a relay and an inbox let health and metrics see of themselves."""
+"""Health probes of a relay and of a consumer. A probe reads; metrics are set where things happen."""
 
 import time
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.relay import Relay
-from services.kit.observability import metrics
 from services.kit.runtime.health import Health
 
-AWAY_AFTER_S: Final = 15.0
-"""A broker that has not answered for this long is away: an election takes less."""
+BROKER_DOWN_AFTER_S: Final = 15.0
+"""An election takes less."""
 SILENT_AFTER_S: Final = 60.0
-"""A loop that has not turned for this long is dead, whatever else works: restarting heals it."""
+"""A loop that has not turned for this long is dead, whatever else works; a restart heals it."""
 
 
-def add_relay_probe(health: Health, relay: Relay, name: str) -> None:
-    """Live while the relay's loop turns; every look also tells depth and age."""
+def add_relay_probe(health: Health, relay: Relay) -> None:
+    """Live while the relay polls its outbox or waits to lead."""
 
-    async def turns() -> str | None:
-        state = relay.state
-        metrics.OUTBOX_DEPTH.set(state.depth, {"outbox": name})
-        oldest = datetime.now(UTC) - timedelta(seconds=state.oldest_s) if state.depth else None
-        metrics.OUTBOX_AGE.tell(oldest, outbox=name)
-        return _silent(state.polled_at)
+    async def loop() -> str | None:
+        return _silent(relay.state.polled_at)
 
-    health.add("relay loop", turns, live=True)
+    health.add("relay loop", loop, live=True)
 
 
 def add_consumer_probe(
@@ -50,7 +44,7 @@ def add_consumer_probe(
 
     async def broker() -> str | None:
         since_s = time.monotonic() - state.broker_answered_at
-        if state.stopped or since_s <= AWAY_AFTER_S:
+        if state.stopped or since_s <= BROKER_DOWN_AFTER_S:
             return None
         return f"the broker has not answered for {since_s:.0f} s"
 
@@ -60,6 +54,6 @@ def add_consumer_probe(
         health.add(f"{prefix}consumer broker", broker)
 
 
-def _silent(turned_at: float) -> str | None:
-    since_s = time.monotonic() - turned_at
-    return f"has not turned for {since_s:.0f} s" if turned_at and since_s > SILENT_AFTER_S else None
+def _silent(at: float) -> str | None:
+    since_s = time.monotonic() - at
+    return f"has not turned for {since_s:.0f} s" if at and since_s > SILENT_AFTER_S else None

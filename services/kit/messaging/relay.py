@@ -1,8 +1,8 @@
-"""From the outbox to Kafka: one leader, whole batches, every acknowledgement awaited, then the rows are deleted.
+"""Outbox relay: one leader sends the rows to Kafka in batches, and deletes them when all are acknowledged.
 
-Two ways of looking at the table. The quick one takes rows behind the last id sent, so that a backlog does not wade
-through rows already deleted. The whole one takes the lowest rows there are: it finds a row whose transaction began
-early and committed late, and only it may say that the outbox was empty. No row is ever given up.
+The table is read in two ways. The incremental read takes rows after the last id sent, so that a backlog does not wade
+through deleted rows. The full scan takes the lowest ids: it finds a row whose transaction began early and committed
+late, and only it may conclude that the outbox is empty. No row is ever given up.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import SourceAlive
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
+from services.kit.backoff import Backoff
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
 from services.kit.names import AdvisoryLock
@@ -32,7 +33,7 @@ from services.kit.runtime.failpoints import failpoint
 
 BATCH_ROWS: Final = 2000
 IDLE_S: Final = (0.005, 0.05)
-WHOLE_EVERY_S: Final = 0.5
+FULL_SCAN_EVERY_S: Final = 0.5
 _JSON: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 _log = structlog.get_logger(__name__)
@@ -41,7 +42,7 @@ _tracer = trace.get_tracer("lixiao.relay")
 
 @dataclass(frozen=True, slots=True)
 class AliveMarks:
-    """What to say when there is nothing left to say: a mark in every partition of the department's status topic."""
+    """A mark in every partition of the department's status topic, sent while the outbox is empty."""
 
     department: str
     topic: str
@@ -50,29 +51,27 @@ class AliveMarks:
 
 @dataclass(slots=True)
 class RelayState:
-    """What health and metrics read: when the relay last made progress, and how deep and old its outbox is."""
+    """What health reads. `polled_at` is of `time.monotonic()`, 0 before the first poll."""
 
     leading: bool = False
     polled_at: float = 0.0
-    depth: int = 0
-    oldest_s: float = 0.0
 
 
 class Relay:
-    """Drains the outbox of one database for as long as it leads; otherwise waits to lead."""
+    """Drains the outbox of one database while it leads; otherwise waits to lead."""
 
-    def __init__(self, dsn: str, *, kafka: str, name: str, bell: Wakeup, alive: AliveMarks | None = None) -> None:
+    def __init__(self, dsn: str, *, kafka: str, name: str, wakeup: Wakeup, alive: AliveMarks | None = None) -> None:
         self._dsn = dsn
-        self._publisher = BatchProducer(kafka, client_id=f"{name}.relay")
+        self._producer = BatchProducer(kafka, client_id=f"{name}.relay")
         self._name = name
-        self._bell = bell
+        self._wakeup = wakeup
         self._alive = alive
         self._alive_at = 0.0
         self._deleting: asyncio.Task[None] | None = None
         self.state = RelayState()
 
     async def run(self) -> None:
-        """Run until cancelled. Raises what the database or the broker raised: its keeper starts it again."""
+        """Run until cancelled. Raises what the database or the broker raises; the supervisor restarts it."""
         with suppress_instrumentation():
             try:
                 async with _connected(self._dsn, f"{self._name}.relay") as reader:
@@ -81,14 +80,14 @@ class Relay:
                         await self._drain(reader, deleter)
             finally:
                 self.state.leading = False
-                await self._publisher.close()
+                await self._producer.close()
 
     async def _lead(self, reader: "asyncpg.Connection[Any]") -> None:
         while not await reader.fetchval("SELECT pg_try_advisory_lock($1)", AdvisoryLock.RELAY_LEADER):
             self.state.polled_at = time.monotonic()
             await asyncio.sleep(1)
         self.state.leading = True
-        _log.info("relay leads", relay=self._name)
+        _log.info("relay.started_leading", relay=self._name)
 
     async def _drain(self, reader: "asyncpg.Connection[Any]", deleter: "asyncpg.Connection[Any]") -> None:
         try:
@@ -97,29 +96,28 @@ class Relay:
             await self._deleted()
 
     async def _loop(self, reader: "asyncpg.Connection[Any]", deleter: "asyncpg.Connection[Any]") -> None:
-        last_id, idle_s, whole_at = 0, IDLE_S[0], 0.0
+        last_id, idle, scanned_at = 0, Backoff(*IDLE_S), 0.0
         while True:
             self.state.polled_at = time.monotonic()
-            whole = self.state.polled_at - whole_at >= WHOLE_EVERY_S
-            if whole:
-                # A row sent but not yet deleted would be found, and sent, a second time.
+            full_scan = self.state.polled_at - scanned_at >= FULL_SCAN_EVERY_S
+            if full_scan:
+                # A row sent but not yet deleted would be read, and sent, a second time.
                 await self._deleted()
-                whole_at = self.state.polled_at
-            looked_at = datetime.now(UTC)
-            rows = await _rows(reader, 0 if whole else last_id)
+                scanned_at = self.state.polled_at
+            read_at = datetime.now(UTC)
+            rows = await _rows(reader, 0 if full_scan else last_id)
             if rows:
                 await self._send(rows)
                 last_id = max(last_id, rows[-1]["id"])
                 await self._deleted()
                 self._deleting = asyncio.create_task(_delete(deleter, [row["id"] for row in rows]))
-                idle_s = IDLE_S[0]
+                idle.reset()
                 continue
             await self._deleted()
-            if whole:
-                self.state.depth, self.state.oldest_s = 0, 0.0
-                await self._say_alive(looked_at)
-            rung = await self._bell.wait(idle_s)
-            idle_s = IDLE_S[0] if rung else min(idle_s * 2, IDLE_S[1])
+            if full_scan:
+                await self._publish_alive_marks(read_at)
+            if await self._wakeup.wait(idle.advance()):
+                idle.reset()
 
     async def _deleted(self) -> None:
         deleting, self._deleting = self._deleting, None
@@ -127,18 +125,16 @@ class Relay:
             await deleting
 
     async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
-        self.state.depth = len(rows)
-        self.state.oldest_s = max(0.0, (datetime.now(UTC) - rows[0]["created_at"]).total_seconds())
         failpoint("relay.after_select")
         spans: list[Span] = []
         try:
-            await self._publisher.send([_outgoing(row, spans) for row in rows])
+            await self._producer.send([_record_of(row, spans) for row in rows])
         finally:
             for span in spans:
                 span.end()
         failpoint("relay.after_send")
 
-    async def _say_alive(self, as_of: datetime) -> None:
+    async def _publish_alive_marks(self, as_of: datetime) -> None:
         if self._alive is None or time.monotonic() - self._alive_at < self._alive.every_s:
             return
         value = encode(
@@ -147,14 +143,14 @@ class Relay:
             source=source_of(self._alive.department),
             time=as_of,
         )
-        partitions = await self._publisher.partitions(self._alive.topic)
-        await self._publisher.send(
+        partitions = await self._producer.partitions(self._alive.topic)
+        await self._producer.send(
             [OutboundRecord(self._alive.topic, ALIVE_KEY, value, _JSON, partition) for partition in range(partitions)]
         )
         self._alive_at = time.monotonic()
 
 
-def _outgoing(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
+def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
     traceparent: str | None = row["traceparent"]
     if traceparent is None:
         return OutboundRecord(row["topic"], row["key"], row["value"], _JSON)
@@ -176,7 +172,7 @@ def _outgoing(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
 
 async def _rows(connection: "asyncpg.Connection[Any]", after_id: int) -> list[asyncpg.Record]:
     return await connection.fetch(
-        "SELECT id, topic, key, value, traceparent, created_at FROM outbox WHERE id > $1 ORDER BY id LIMIT $2",
+        "SELECT id, topic, key, value, traceparent FROM outbox WHERE id > $1 ORDER BY id LIMIT $2",
         after_id,
         BATCH_ROWS,
     )
@@ -189,7 +185,7 @@ async def _delete(connection: "asyncpg.Connection[Any]", ids: list[int]) -> None
 
 
 class _connected(AbstractAsyncContextManager["asyncpg.Connection[Any]"]):
-    """A connection of its own: an advisory lock and a pool do not go together."""
+    """A connection outside the pool: an advisory lock belongs to its session."""
 
     def __init__(self, dsn: str, name: str) -> None:
         self._dsn, self._application = dsn, name

@@ -1,7 +1,7 @@
-"""Every metric of our own, named once, the OpenTelemetry way. No label ever names a student.
+"""Every metric of our own, by OpenTelemetry's naming. No label names a student.
 
-Ages are computed when they are read, from the last instant told: a task that hangs shows as a growing age, where a
-gauge it had set would stay at its last good value.
+Ages are computed when they are read, from the instant set last: the age of a task that hangs grows, where a gauge it
+had set would stay at its last good value.
 """
 
 import time
@@ -18,23 +18,23 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class AgeGauge:
-    """A gauge in seconds: how long ago the instant last told was. Silent for what was never told."""
+    """A gauge in seconds since an instant; absent where none is set."""
 
     def __init__(self, name: str, description: str, clock: Callable[[], float] = time.time) -> None:
         self._since: dict[Labels, float] = {}
         self._clock = clock
         _meter.create_observable_gauge(name, [self._observe], unit="s", description=description)
 
-    def tell(self, instant: datetime | None, **labels: str) -> None:
-        """The age with these labels counts from `instant` (aware); None: there is nothing whose age to tell."""
-        place = tuple(sorted(labels.items()))
+    def set_oldest(self, instant: datetime | None, **labels: str) -> None:
+        """The age with these labels counts from `instant` (aware); with None there is none."""
+        key = tuple(sorted(labels.items()))
         if instant is None:
-            self._since.pop(place, None)
+            self._since.pop(key, None)
         else:
-            self._since[place] = instant.timestamp()
+            self._since[key] = instant.timestamp()
 
     def read(self) -> dict[Labels, float]:
-        """Labels → age in seconds now, never below zero: clocks of two machines differ."""
+        """Labels → age in seconds, never below zero: the clocks of two machines differ."""
         now = self._clock()
         return {labels: max(0.0, now - since) for labels, since in self._since.items()}
 
@@ -43,17 +43,21 @@ class AgeGauge:
 
 
 OUTBOX_DEPTH: Final = _meter.create_gauge(
-    "lixiao.outbox.depth", unit="{row}", description="Outbox rows not yet acknowledged by the broker."
+    "lixiao.outbox.depth",
+    unit="{row}",
+    description="Outbox rows not yet acknowledged by the broker, counted up to 100,000; every instance shows it.",
 )
-OUTBOX_AGE: Final = AgeGauge("lixiao.outbox.age", "Age of the oldest outbox row; absent when the outbox is empty.")
+OUTBOX_AGE: Final = AgeGauge("lixiao.outbox.age", "Age of the oldest outbox row; absent while the outbox is empty.")
 CONSUMER_LAG: Final = _meter.create_gauge(
-    "lixiao.consumer.lag", unit="{record}", description="Records behind the end of the topic, by group and topic."
+    "lixiao.consumer.lag",
+    unit="{record}",
+    description="Records of its partitions that a consumer has not committed, by consumer.",
 )
 SOURCE_FRESHNESS: Final = AgeGauge(
     "lixiao.source.freshness", "Time since the source's oldest alive mark over its partitions, by department."
 )
 DEAD_LETTERS: Final = _meter.create_counter(
-    "lixiao.dead_letters", unit="{record}", description="Records parked as unreadable, by group and topic."
+    "lixiao.dead_letters", unit="{record}", description="Records stored as dead letters, by group and topic."
 )
 COMMIT_TO_VIEW: Final = _meter.create_histogram(
     "lixiao.commit_to_view",
@@ -61,7 +65,7 @@ COMMIT_TO_VIEW: Final = _meter.create_histogram(
     description="From a department's commit of a status to its row in the view, by department.",
     explicit_bucket_boundaries_advisory=[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 )
-HOLD_AGE: Final = AgeGauge("lixiao.hold.age", "Age of the department's oldest hold; absent when it has none.")
+HOLD_AGE: Final = AgeGauge("lixiao.hold.age", "Age of the department's oldest hold; absent while it has none.")
 ATTEMPTS: Final = _meter.create_counter(
     "lixiao.attempts", unit="{attempt}", description="Attempts at a submission that ended, by outcome and cause."
 )

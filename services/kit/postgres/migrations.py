@@ -1,3 +1,5 @@
+"""Schema migrations: numbered SQL files, each applied once in its own transaction."""
+
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
@@ -9,10 +11,10 @@ import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.names import AdvisoryLock
-from services.kit.postgres.pool import _patiently, _session, transient
+from services.kit.postgres.pool import _session, retry_connecting, transient
 
 KIT_MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
-"""One folder for each piece of the kit that needs tables."""
+"""One folder for each part of the kit that has tables."""
 
 _FILE: Final = re.compile(r"^[0-9]{4}_[a-z0-9_]+\.sql$")
 
@@ -30,7 +32,7 @@ create table if not exists migration (
 
 
 class MigrationError(Exception):
-    """The migrations on disk and what the database remembers cannot both be right. The text says which file and why."""
+    """The files and the applied migrations disagree. The text names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +53,9 @@ async def migrate(dsn: str, folders: Sequence[Path], *, patience_s: float = 30.0
     """
     wanted = _read(folders)
     session = _session("lixiao-migrate", statement_timeout_ms=600_000, lock_timeout_ms=60_000)
-    connection = await _patiently(lambda: asyncpg.connect(dsn, timeout=10, server_settings=session), patience_s)
+    connection = await retry_connecting(lambda: asyncpg.connect(dsn, timeout=10, server_settings=session), patience_s)
     try:
-        # Untraced: a start is not a request, and each file would be a trace named after its first line.
+        # Untraced: each file would be a trace named after its first line.
         with suppress_instrumentation():
             return await _apply_all(connection, wanted)
     finally:
@@ -73,7 +75,7 @@ async def _apply(connection: "asyncpg.Connection[Any]", migration: _Migration, a
     if applied is not None:
         raise MigrationError(
             f"{migration.name} was changed after it was applied to this database: "
-            "restore the file and say the change in a new one with the next number"
+            "restore the file and make the change in a new one with the next number"
         )
     try:
         async with connection.transaction():

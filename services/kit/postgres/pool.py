@@ -1,6 +1,5 @@
-"""PostgreSQL: a pool with every limit set, plain SQL migrations, and which errors are only the moment's fault."""
+"""PostgreSQL: a connection pool with every limit set, and which errors are transient."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
@@ -9,18 +8,19 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-_FIRST_DELAY_S: Final = 0.1
-_LONGEST_DELAY_S: Final = 2.0
+from services.kit.backoff import Backoff
+
+_RETRY_S: Final = (0.1, 2.0)
 
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
-"""A connection of one's own or one lent by a pool."""
+"""A connection of its own or one of a pool."""
 
 
 async def open_pool(
     dsn: str, *, name: str, min_size: int = 1, max_size: int = 10, patience_s: float = 30.0
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """A pool whose sessions are named `name`, live in UTC and cannot hang.
+    """A pool whose sessions are named `name`, are in UTC and cannot hang.
 
     Waits up to `patience_s` for a server that is starting; then raises what the last attempt raised.
     """
@@ -37,7 +37,7 @@ async def open_pool(
             reset=_reset,
         )
 
-    return await _patiently(connect, patience_s)
+    return await retry_connecting(connect, patience_s)
 
 
 def _session(name: str, statement_timeout_ms: int = 30_000, lock_timeout_ms: int = 10_000) -> dict[str, str]:
@@ -57,7 +57,7 @@ async def _reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 def database_probe(pool: "asyncpg.Pool[asyncpg.Record]") -> Callable[[], Awaitable[str | None]]:
-    """A health probe: whether the database answers."""
+    """A health probe that fails when the database does not answer."""
 
     async def probe() -> str | None:
         await pool.fetchval("select 1")
@@ -72,16 +72,16 @@ _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})
 """A standby that was the primary, session timeouts, a lock not had in time."""
 _OWN_FILES: Final = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _CLOSED: Final = ("connection is closed", "connection has been released", "pool is closing", "pool is closed")
-"""A pool takes a connection back at the moment its server dies, so that its user hears it was released."""
+"""A pool takes back a connection whose server dies; its user then gets an error that it was released."""
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A migration ran beside this session; the next attempt prepares the statement anew."""
 
 
 def transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later without anybody changing anything.
+    """Whether the same work may succeed later without a change.
 
-    True for networks, restarts, failovers, timeouts, deadlocks, full disks and migrations beside us; False for what
-    the statement or its values caused, for a wrong password or name, and for cancellation.
+    True for network errors, restarts, failovers, timeouts, deadlocks, full disks and concurrent migrations; False for
+    errors of the statement or its values, a wrong password or name, and cancellation.
     """
     if isinstance(error, _OUTDATED):
         return True
@@ -93,14 +93,13 @@ def transient(error: BaseException) -> bool:
     return isinstance(error, OSError) and not isinstance(error, _OWN_FILES)
 
 
-async def _patiently(attempt: Callable[[], Awaitable[T]], patience_s: float) -> T:
-    deadline = time.monotonic() + patience_s
-    delay_s = _FIRST_DELAY_S
+async def retry_connecting(attempt: Callable[[], Awaitable[T]], patience_s: float) -> T:
+    """Repeat while the server is starting, for `patience_s`; then raises what the last attempt raised."""
+    deadline, backoff = time.monotonic() + patience_s, Backoff(*_RETRY_S)
     while True:
         try:
             return await attempt()
         except Exception as error:
-            if not transient(error) or time.monotonic() + delay_s > deadline:
+            if not transient(error) or time.monotonic() + backoff.next_s > deadline:
                 raise
-        await asyncio.sleep(delay_s)
-        delay_s = min(2 * delay_s, _LONGEST_DELAY_S)
+        await backoff.wait()

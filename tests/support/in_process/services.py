@@ -131,7 +131,7 @@ class InProcessServices:
         await self._wire_clearance()
         if GATEWAY in self.services:
             gateway = self.services[GATEWAY]
-            gateway.subscribe(gateway_router(self.topics, DEPARTMENTS), gateway.wakeup.ring)
+            gateway.subscribe(gateway_router(self.topics, DEPARTMENTS), gateway.wakeup.notify)
 
     async def close(self) -> None:
         for service in self.services.values():
@@ -154,7 +154,7 @@ class InProcessServices:
 
     def _wire_department(self, name: str, service: ServiceInProcess) -> None:
         desk = self.desks[name] = Desk(RULES[name], service.pool, self.topics, service.wakeup)
-        service.subscribe(department_router(desk, self.topics), service.wakeup.ring)
+        service.subscribe(department_router(desk, self.topics), service.wakeup.notify)
 
     async def _wire_clearance(self) -> None:
         service, topics, zone = self.clearance, self.topics, ClearanceSettings.model_construct().zone
@@ -163,7 +163,7 @@ class InProcessServices:
         async with service.pool.acquire() as connection, connection.transaction():
             await self.keyring.ensure(connection)
         submissions = self.submissions(self.keyring)
-        service.subscribe(submissions_router(submissions, topics, DEPARTMENTS), service.wakeup.ring)
+        service.subscribe(submissions_router(submissions, topics, DEPARTMENTS), service.wakeup.notify)
         self.projector = Projector(pool=service.pool, kafka=NOWHERE, topics=topics, departments=DEPARTMENTS)
         service.subscribe(self.projector.router, self.projector.committed)
         self.sweeper = AttemptSweeper(service.pool, submissions, service.wakeup)

@@ -195,7 +195,7 @@ class Simulation(InProcessServices, Clients):
 
     def _relay(self, service: ServiceInProcess) -> None:
         with patch.object(relay, "BatchProducer", lambda *_, **__: SimulatedProducer(self.broker)):
-            self._run(Relay(service.dsn, kafka=NOWHERE, name=service.name, bell=service.wakeup).run)
+            self._run(Relay(service.dsn, kafka=NOWHERE, name=service.name, wakeup=service.wakeup).run)
 
     def _run(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
         async def supervised() -> None:

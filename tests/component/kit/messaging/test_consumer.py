@@ -21,10 +21,12 @@ from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.offsets import StoredPositions
+from services.kit.messaging.probes import add_consumer_probe
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import Connection, open_pool
 from services.kit.provisioning.topics import create_topics
+from services.kit.runtime.health import Health
 from tests.support.kafka.members import assigned
 from tests.support.waiting import eventually
 
@@ -272,3 +274,29 @@ async def test_nothing_is_committed_while_the_group_rebalances(
         async with running(second):
             await eventually(lambda: (assigned(first), assigned(second)) == (2, 2), what="the second in its place")
     assert not any(rebalancing)
+
+
+async def test_a_decoder_that_reads_nothing_stops_its_consumer_before_it_empties_the_topic(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    await send(kafka, topic, [b"bad"] * 40)
+    limit, health = DeadLetterLimit(max_consecutive=10), Health()
+    stopped = consumer_of(pool, kafka, topic, limit=limit, max_records=4)
+    add_consumer_probe(health, stopped)
+    async with running(stopped):
+        await eventually(lambda: stopped.state.stopped is not None, what="the consumer to stop")
+        kept = await pool.fetchval("SELECT count(*) FROM dead_letter")
+        assert kept <= 10
+        assert await pool.fetchval("SELECT sum(next_offset) FROM consumer_offset") == kept or kept == 0
+        assert assigned(stopped) == 0, "it has left its group"
+        ready = (await health.ready()).checks["consumer store"]
+        assert ready is not None
+        assert "more than 10 consecutive records" in ready
+        assert "LIXIAO_DEAD_LETTER_MAX_CONSECUTIVE" in ready
+        assert (await health.live()).well, "a restart would not help"
+    async with running(consumer_of(pool, kafka, topic, limit=DeadLetterLimit(max_consecutive=1000))):
+
+        async def all_kept() -> bool:
+            return bool(await pool.fetchval("SELECT count(*) = 40 FROM dead_letter"))
+
+        await eventually(all_kept, what="all of them, once the operator has raised the limit")

@@ -81,12 +81,12 @@ async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outb
     students = [new_student_id() for _ in range(40)]
     bell = Wakeup()
     async with reading(kafka.address, topics.case) as records:
-        async with running(Relay(database, kafka=kafka.address, name="test", bell=bell)):
+        async with running(Relay(database, kafka=kafka.address, name="test", wakeup=bell)):
             for version in range(1, 51):
                 async with connection.transaction():
                     for student_id in students:
                         await say(connection, topics, student_id, version)
-                bell.ring()
+                bell.notify()
             await eventually(lambda: len(records) >= 2000, what="2,000 records")
         for student_id in students:
             assert versions(records, student_id) == list(range(1, 51))
@@ -107,7 +107,7 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
     slow, quick = new_student_id(), new_student_id()
     async with (
         reading(kafka.address, topics.case) as records,
-        running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup())),
+        running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())),
     ):
         transaction = early.transaction()
         await transaction.start()
@@ -127,8 +127,8 @@ async def test_only_one_relay_leads_and_another_takes_over(database: str, namesp
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
-    first = Relay(database, kafka=kafka.address, name="first", bell=Wakeup())
-    second = Relay(database, kafka=kafka.address, name="second", bell=Wakeup())
+    first = Relay(database, kafka=kafka.address, name="first", wakeup=Wakeup())
+    second = Relay(database, kafka=kafka.address, name="second", wakeup=Wakeup())
     student_id = new_student_id()
     async with reading(kafka.address, topics.case) as records, running(second):
         await eventually(lambda: second.state.leading, what="a leader")
@@ -160,7 +160,7 @@ async def test_alive_marks_stand_behind_everything_that_was_said(
     marks = AliveMarks("library", topic, every_s=0.2)
     async with (
         reading(kafka.address, topic) as records,
-        running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup(), alive=marks)),
+        running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup(), alive=marks)),
     ):
         await eventually(
             lambda: len({record.partition for record in records if record.key == b":alive"}) == 6,
@@ -182,16 +182,16 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
     connection = await asyncpg.connect(database)
     student_id = new_student_id()
     await say(connection, topics, student_id, 1)
-    relay = Relay(database, kafka=kafka.address, name="test", bell=Wakeup())
+    relay = Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())
     task = asyncio.create_task(relay.run())
-    await eventually(lambda: relay.state.depth == 1, what="the relay to find the row")
+    await eventually(lambda: relay.state.leading, what="the relay to lead")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
     await create_topics(kafka.address, topics, [])
     async with (
         reading(kafka.address, topics.case) as records,
-        running(Relay(database, kafka=kafka.address, name="test", bell=Wakeup())),
+        running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())),
     ):
         await eventually(lambda: versions(records, student_id) == [1], what="the row, once its topic exists")
     await connection.close()

@@ -293,11 +293,11 @@ def test_an_age_grows_by_itself_and_is_silent_about_what_was_never_told() -> Non
     clock = [now.timestamp()]
     age = AgeGauge("lixiao.test.age", "", clock=lambda: clock[0])
     assert age.read() == {}
-    age.tell(now - timedelta(seconds=5), department="library")
-    age.tell(now + timedelta(seconds=5), department="dorm")
+    age.set_oldest(now - timedelta(seconds=5), department="library")
+    age.set_oldest(now + timedelta(seconds=5), department="dorm")
     clock[0] += 2
     assert age.read() == {(("department", "library"),): 7.0, (("department", "dorm"),): 0.0}
-    age.tell(None, department="library")
+    age.set_oldest(None, department="library")
     assert age.read() == {(("department", "dorm"),): 0.0}
 
 

@@ -90,7 +90,7 @@ async def test_a_task_that_returns_is_started_again_too() -> None:
 
     async with background("relay", run, health, **QUICK):
         await eventually(lambda: runs >= 3, what="the task to be started again")
-        assert await wrong(health, "relay") == "ended without being asked"
+        assert await wrong(health, "relay") == "returned"
 
 
 async def test_a_task_that_will_not_end_is_left_behind_after_the_bound() -> None:
@@ -130,11 +130,11 @@ PROCESS = """
 import asyncio, sys
 from contextlib import asynccontextmanager
 from fastapi import APIRouter
-from services.kit.health import Health
-from services.kit.service import background
+from services.kit.http.app import create_app, serve
+from services.kit.observability.telemetry import start
+from services.kit.runtime.background import background
+from services.kit.runtime.health import Health
 from services.kit.settings import load, Settings
-from services.kit.telemetry import start
-from services.kit.web import create_app, serve
 
 settings, health, router = load(Settings), Health(), APIRouter()
 

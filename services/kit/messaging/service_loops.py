@@ -1,0 +1,87 @@
+"""The loops every service runs beside its HTTP side, supervised and probed: relay, consumers, audit sealer, its own."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+from typing import Any
+
+import asyncpg
+
+from services.kit.audit.chain import ChainSealer
+from services.kit.messaging.consumer import TransactionalConsumer
+from services.kit.messaging.dead_letter_limit import DeadLetterLimit
+from services.kit.messaging.faststream_shell import TransactionalRouter
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.outbox_metrics import measure_outbox
+from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
+from services.kit.messaging.relay import AliveMarks, Relay
+from services.kit.postgres.pool import database_probe
+from services.kit.runtime.background import background
+from services.kit.runtime.health import Health
+from services.kit.settings import Settings
+
+Run = Callable[[], Awaitable[None]]
+
+
+class ServiceLoops:
+    """Collects the loops of the service `name`; `running` runs them. `wakeup` wakes the relay after a commit."""
+
+    def __init__(
+        self,
+        name: str,
+        settings: Settings,
+        pool: "asyncpg.Pool[Any]",
+        health: Health,
+        *,
+        wakeup: Wakeup,
+        alive: AliveMarks | None = None,
+    ) -> None:
+        self._settings, self._pool, self._health = settings, pool, health
+        relay = Relay(settings.database, kafka=settings.kafka, name=name, wakeup=wakeup, alive=alive)
+        health.add("database", database_probe(pool))
+        add_relay_probe(health, relay)
+        self._loops: dict[str, Run] = {
+            "relay": relay.run,
+            "outbox metrics": partial(measure_outbox, pool, name),
+            "audit sealer": ChainSealer(pool).run,
+        }
+
+    def consume(
+        self,
+        router: TransactionalRouter,
+        *,
+        name: str,
+        after_commit: Callable[[], None] = lambda: None,
+        prefix: str = "",
+        needs_broker: bool = True,
+    ) -> TransactionalConsumer:
+        """Run what the router declares, as the consumer `name`. `prefix` sets a second consumer's probes apart."""
+        consumer = TransactionalConsumer(
+            router,
+            name=name,
+            pool=self._pool,
+            kafka=self._settings.kafka,
+            limit=DeadLetterLimit.of(self._settings),
+            after_commit=after_commit,
+        )
+        self.add_consumer(consumer, prefix=prefix, needs_broker=needs_broker)
+        return consumer
+
+    def add_consumer(self, consumer: TransactionalConsumer, *, prefix: str = "", needs_broker: bool = True) -> None:
+        """Run a consumer that exists already."""
+        add_consumer_probe(self._health, consumer, prefix=prefix, needs_broker=needs_broker)
+        self.add(f"{prefix}consumer", consumer.run)
+
+    def add(self, name: str, run: Run) -> None:
+        """Run a loop of the service's own. Raises ValueError when the name is taken."""
+        if name in self._loops:
+            raise ValueError(f"two loops are named {name!r}")
+        self._loops[name] = run
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run all loops while the block lasts; they end in the reverse order of their start."""
+        async with AsyncExitStack() as stack:
+            for name, run in self._loops.items():
+                await stack.enter_async_context(background(name, run, self._health))
+            yield

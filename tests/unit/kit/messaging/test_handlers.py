@@ -1,0 +1,174 @@
+"""A record on its way to a typed handler: decoded, selected by its event, and dead-lettered when it is unreadable."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from schemas.codec import Unreadable, encode
+from schemas.events import (
+    AttestationGiven,
+    AttestationOutcome,
+    CaseChanged,
+    CaseState,
+    CheckStatus,
+    CommandAsked,
+    Message,
+    Verdict,
+)
+from services.kit.messaging.faststream_shell import TransactionalRouter
+from services.kit.messaging.handlers import Transaction, carries, event_decoder
+from tests.support.desks import now
+from tests.support.in_process.services import record_of
+
+STUDENT = "TS0000000001"
+
+
+def case(version: int = 1, student_id: str = STUDENT) -> CaseChanged:
+    return CaseChanged(student_id=student_id, version=version, state=CaseState.OPEN, occurred_at=now())
+
+
+def command() -> CommandAsked:
+    return CommandAsked(
+        command_id=uuid4(), student_id=STUDENT, department="library", command="cancel-card", asked_at=now()
+    )
+
+
+def record(event: Message, *, topic: str = "t", key: str = STUDENT) -> ConsumerRecord:
+    return record_of(topic, key.encode(), encode(event, event_id=uuid4(), source="/test", time=now()))
+
+
+def router_of(handle: Callable[[CaseChanged, Any], None], **options: Any) -> TransactionalRouter:
+    router = TransactionalRouter(group="g")
+    events = router.subscriber("t", **options)
+
+    @events(filter=carries(CaseChanged))
+    async def case_changed(event: CaseChanged, connection: Transaction) -> None:
+        handle(event, connection)
+
+    return router
+
+
+async def dead_letters_of(router: TransactionalRouter, *records: ConsumerRecord) -> list[tuple[str, bool]]:
+    connection: Any = "the open transaction"
+    return [(one.reason, one.decoded) for one in await router.subscription.apply(connection, records)]
+
+
+async def test_a_handler_gets_its_event_and_the_connection_of_the_transaction() -> None:
+    handled: list[Any] = []
+    router = router_of(lambda event, connection: handled.append((event.version, connection)))
+
+    assert await dead_letters_of(router, record(case(1)), record(case(2))) == []
+    assert handled == [(1, "the open transaction"), (2, "the open transaction")]
+
+
+async def test_an_event_that_no_handler_takes_is_passed_over() -> None:
+    handled: list[int] = []
+    router = router_of(lambda event, _: handled.append(event.version))
+
+    assert await dead_letters_of(router, record(command()), record(case())) == []
+    assert handled == [1]
+
+
+async def test_an_undecodable_record_is_a_dead_letter_and_the_others_go_on() -> None:
+    handled: list[int] = []
+    router = router_of(lambda event, _: handled.append(event.version))
+
+    found = await dead_letters_of(router, record(case(1)), record_of("t", b"k", b"\xff{"), record(case(2)))
+
+    assert [decoded for _, decoded in found] == [False]
+    assert handled == [1, 2]
+
+
+async def test_what_a_handler_refuses_is_a_dead_letter_that_was_decoded() -> None:
+    def refuse(event: CaseChanged, _: Any) -> None:
+        raise Unreadable("version: it is not ours")
+
+    assert await dead_letters_of(router_of(refuse), record(case())) == [("version: it is not ours", True)]
+
+
+async def test_any_other_error_of_a_handler_fails_the_batch() -> None:
+    def fail(event: CaseChanged, _: Any) -> None:
+        raise ConnectionError("not now")
+
+    with pytest.raises(ConnectionError, match="not now"):
+        await dead_letters_of(router_of(fail), record(case()))
+
+
+async def test_a_record_under_another_students_key_is_unreadable() -> None:
+    found = await dead_letters_of(router_of(lambda *_: None), record(case(), key="TS0000000002"))
+
+    assert found == [("the record's key is not its student_id", False)]
+
+
+async def test_a_department_is_read_on_its_own_topic_only() -> None:
+    attested = AttestationGiven(
+        attempt_id=uuid4(),
+        student_id=STUDENT,
+        department="dorm",
+        outcome=AttestationOutcome.CLEAR,
+        version=1,
+        checks=(CheckStatus(check="room", verdict=Verdict.CLEAR, facts={}),),
+        attested_at=now(),
+    )
+    router = TransactionalRouter(group="g")
+    events = router.subscriber("a", "b", decoder=event_decoder({"a": "library", "b": "dorm"}))
+    handled: list[str] = []
+
+    @events(filter=carries(AttestationGiven))
+    async def attestation_given(event: AttestationGiven, connection: Transaction) -> None:
+        handled.append(event.department)
+
+    found = await dead_letters_of(router, record(attested, topic="a"), record(attested, topic="b"))
+
+    assert found == [("department: the topic is another department's", False)]
+    assert handled == ["dorm"]
+
+
+@pytest.mark.parametrize(
+    "headers", [(("h", None),), (("h", b"\xff"),), (("\\xff", b"x"),), (("traceparent", b"\xff"),)]
+)
+async def test_no_header_keeps_a_record_from_its_handler(headers: tuple[tuple[str, bytes | None], ...]) -> None:
+    handled: list[int] = []
+    one = record(case())
+    one.headers = headers
+
+    assert await dead_letters_of(router_of(lambda event, _: handled.append(event.version)), one) == []
+    assert handled == [1]
+
+
+async def test_a_batch_handler_gets_the_raw_records_and_returns_its_dead_letters() -> None:
+    router = TransactionalRouter(group="g")
+    batches = router.subscriber("t", batch=True)
+    handled: list[Any] = []
+
+    @batches()
+    async def project(records: list[Any], connection: Transaction) -> None:
+        handled.append((records, connection))
+
+    one, other = record_of("t", b"k", b"{"), record_of("t", b"k", b"\xff")
+    assert await dead_letters_of(router, one, other) == []
+    assert handled == [([one, other], "the open transaction")]
+
+
+async def test_each_record_is_decoded_once_however_many_handlers_there_are() -> None:
+    decoded: list[int] = []
+    decode = event_decoder()
+
+    async def counting(message: Any) -> Any:
+        decoded.append(message.raw_message.offset)
+        return await decode(message)
+
+    router = TransactionalRouter(group="g")
+    events = router.subscriber("t", decoder=counting)
+
+    @events(filter=carries(CommandAsked))
+    async def command_asked(event: CommandAsked, connection: Transaction) -> None: ...
+
+    @events(filter=carries(CaseChanged))
+    async def case_changed(event: CaseChanged, connection: Transaction) -> None: ...
+
+    await dead_letters_of(router, record(case()))
+    assert len(decoded) == 1
