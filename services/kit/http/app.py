@@ -1,27 +1,22 @@
 """The FastAPI application of a service: health, metrics, documentation, and problem documents for every error."""
 
 import signal
-from collections.abc import Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
 from typing import Any, Final
 
-import asyncpg
-import structlog
 import uvicorn
 from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from services.kit.http import problems
+from services.kit.http.error_handlers import HANDLERS
 from services.kit.http.middleware import CompleteOnDisconnect, RequestLimits
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.http.swagger_ui import documentation_routes
 from services.kit.observability.telemetry import Telemetry
-from services.kit.postgres.pool import transient
 from services.kit.runtime.gc_tuning import tune_gc
 from services.kit.runtime.health import Health, HealthReport
 from services.kit.settings import Settings
@@ -30,11 +25,8 @@ __all__ = ["FieldProblem", "Problem", "create_app", "problem_responses", "serve"
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Of a request, unless its route sets `max_body_size`."""
-_RETRY_AFTER_S: Final = 5
 _GRACEFUL_S: Final = 10
-_CLIENT_CLOSED_REQUEST: Final = 499
 _UNOBSERVED: Final = ("/health/", "/metrics")
-_log = structlog.get_logger(__name__)
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Wrapper = Callable[[ASGIApp], ASGIApp]
@@ -87,7 +79,7 @@ def create_app(
         redoc_url=None,
         telemetry=telemetry.for_fastapi(_unobserved) if telemetry else {"tracing": False, "metrics": False},
         max_body_size=max_body_bytes,
-        exception_handlers=_HANDLERS,
+        exception_handlers=HANDLERS,
         responses={"default": {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": _REF}}}},
     )
     app.state.telemetry = telemetry
@@ -171,68 +163,3 @@ def _metrics_route(telemetry: Telemetry) -> APIRouter:
         return Response(body, media_type=media_type)
 
     return router
-
-
-async def _on_problem(request: Request, error: Problem) -> Response:
-    return error.response()
-
-
-async def _on_validation(request: Request, error: RequestValidationError) -> Response:
-    return problems.of_validation(error).response()
-
-
-async def _on_http(request: Request, error: HTTPException) -> Response:
-    title, detail = _HTTP.get(error.status_code, ("The request cannot be answered", str(error.detail)))
-    slug = title.lower().replace(" ", "-") if error.status_code in _HTTP else "http"
-    return Problem(error.status_code, slug, title, detail=detail, headers=error.headers).response()
-
-
-async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
-    # No client is left to read this: the status keeps an upload broken off by its client out of the server errors.
-    return Response(status_code=_CLIENT_CLOSED_REQUEST)
-
-
-async def _on_unstorable_text(request: Request, error: Exception) -> Response:
-    return Problem(
-        422,
-        "unstorable-text",
-        "A text contains a character that cannot be stored",
-        detail="Remove NUL characters (\\u0000) from the texts and send the request again; nothing was changed.",
-    ).response()
-
-
-async def _on_error(request: Request, error: Exception) -> Response:
-    if transient(error):
-        _log.warning("http.unavailable", error=type(error).__name__, route=_route(request))
-        return Problem(
-            503,
-            "unavailable",
-            "Temporarily unavailable",
-            detail="A dependency does not answer, and it is unknown whether the request took effect. "
-            "Send it again with the same Idempotency-Key.",
-            headers={"Retry-After": str(_RETRY_AFTER_S)},
-        ).response()
-    _log.error("http.failed", route=_route(request), exc_info=error)
-    return Problem(500, "internal", "Internal error; it was logged").response()
-
-
-def _route(request: Request) -> str | None:
-    # The template, never the path: a path may name a person.
-    return getattr(request.scope.get("route"), "path", None)
-
-
-_HTTP: Final = {
-    400: ("Malformed request", "The body could not be read. Send what /openapi.json describes."),
-    404: ("Not found", "No such path; /openapi.json lists the paths."),
-    405: ("Method not allowed", "This path does not accept the method; the Allow header lists those it accepts."),
-}
-_Handler = Callable[[Request, Any], Coroutine[Any, Any, Response]]
-_HANDLERS: Final[dict[int | type[Exception], _Handler]] = {
-    Problem: _on_problem,
-    RequestValidationError: _on_validation,
-    HTTPException: _on_http,
-    asyncpg.CharacterNotInRepertoireError: _on_unstorable_text,
-    asyncpg.UntranslatableCharacterError: _on_unstorable_text,
-    ClientDisconnect: _on_disconnect,
-    Exception: _on_error,
-}

@@ -250,7 +250,7 @@ async def test_a_mistake_of_ours_is_a_500_that_shows_nothing_of_it(
     assert SECRET not in answer.text
     (line,) = map(json.loads, lines.getvalue().splitlines())
     assert (line["event"], line["level"], line["route"], line["error"]) == (
-        "http.failed",
+        "request.failed",
         "error",
         "/mistake",
         "RuntimeError",
