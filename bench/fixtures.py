@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 
 from deploy.local.installation import Installation
 from deploy.local.processes.state_folder import claim_any
-from deploy.local.running_services import delete_topics
 from deploy.local.servers.jars import cache_folder
+from deploy.local.servers.kafka import delete_topics
 from deploy.local.servers.obtain import obtain_kafka, obtain_postgres
 from deploy.local.servers.postgres import create_database, drop_database
 from deploy.local.services import ROOT

@@ -62,7 +62,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
                 cookies = runner.run(_start(installation, sizes))
                 yield (
                     f"{sizes.connections} connections, {sizes.requests:,} requests a leg, {sizes.sessions} sessions of "
-                    f"{sizes.students} students with every department's word"
+                    f"{sizes.students} students clear at every department"
                 )
                 done: list[Round] = []
                 for _ in range(rounds):

@@ -74,7 +74,7 @@ class Installation(RunningServices):
             )
         return self._clients[key]
 
-    async def act(self, department: str, operation: str, **body: Any) -> dict[str, Any]:
+    async def operate(self, department: str, operation: str, **body: Any) -> dict[str, Any]:
         """An operation at a department's desk; its answer."""
         answer = await self.client(department).post(
             f"/operations/{operation}", json=body, headers={"Idempotency-Key": str(uuid4())}

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.credentials import Accounts
 from deploy.local.identity.people import Person
 from deploy.local.processes.ports import free_port
 from deploy.local.processes.process import Process, StartFailed, describe_exit
+from deploy.local.servers.kafka import delete_topics
 from deploy.local.servers.postgres import dsn_of
 from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Backends, Service, ServiceProcesses
 from schemas.flows import CLEARANCE, GATEWAY
@@ -226,18 +226,6 @@ class RunningServices:
 def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
     """Every service, in the order of their ports."""
     return (GATEWAY, IDENTITY, CLEARANCE, *departments)
-
-
-async def delete_topics(kafka: str, namespace: str) -> None:
-    """Delete every topic of a namespace: partitions of old runs slow a broker down."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        old = [topic for topic in await admin.list_topics() if topic.startswith(f"{namespace}.")]
-        if old:
-            await admin.delete_topics(old, timeout_ms=10_000)
-    finally:
-        await admin.close()
 
 
 async def until(is_true: Callable[[], Awaitable[bool]], what: str, timeout_s: float) -> None:

@@ -55,7 +55,7 @@ async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_
     view = town.processes[CLEARANCE]
     view.pause()
     try:
-        await town.act("finance", "charge", student_id=person.student_id or "", **journey_data.CHARGES[0])
+        await town.operate("finance", "charge", student_id=person.student_id or "", **journey_data.CHARGES[0])
         await page.goto("/case")
         await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
         await page.get_by_role("link", name="提交离校服务").click()
@@ -126,7 +126,7 @@ async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
     assert banner is not None
     assert banner["height"] < 100
     await expect(page.locator("#archives-thesis .verdict")).to_have_text("未通过")
-    await town.act("archives", "approved", student_id=person.student_id or "")
+    await town.operate("archives", "approved", student_id=person.student_id or "")
     await town.start(GATEWAY)
     await expect(notice).to_be_hidden(timeout=journey_data.LONG_MS)
     await journey_data.shows(page, "archives-thesis", "通过")
@@ -146,7 +146,7 @@ async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
     await page.goto("/case")
     await expect(page.locator(".line")).to_have_count(5)
     await expect(page.locator("#notice")).to_be_hidden()
-    await town.act("archives", "approved", student_id=person.student_id or "")
+    await town.operate("archives", "approved", student_id=person.student_id or "")
     await journey_data.shows(page, "archives-thesis", "通过")
 
 

@@ -51,21 +51,21 @@ async def _desks_act(town: Installation, page: Page, person: Person) -> None:
     said = page.locator("#said")
     await expect(said).to_have_attribute("aria-live", "polite")
     before = await box(page, "#archives-thesis")
-    await town.act("archives", "approved", student_id=student_id)
+    await town.operate("archives", "approved", student_id=student_id)
     await journey_data.shows(page, "archives-thesis", "通过")
     await expect(said).to_contain_text("档案馆 已变为 通过")
     await expect(page.locator("#archives-thesis .just-now")).to_contain_text("刚刚更新")
     after = await box(page, "#archives-thesis")
     assert after["y"] == before["y"], "a line that turns keeps its place"
-    await town.act("library", "return", student_id=student_id, barcode="B0042871")
+    await town.operate("library", "return", student_id=student_id, barcode="B0042871")
     await expect(said).to_contain_text("图书馆-图书借阅 有更新", timeout=journey_data.LONG_MS)
     await expect(said).to_contain_text("矿山压力")
     for charge in journey_data.CHARGES:
-        await town.act(
+        await town.operate(
             "finance", "payment", student_id=student_id, charge_id=charge["charge_id"], amount=charge["amount"]
         )
     await journey_data.shows(page, "finance-arrears", "通过")
-    await town.act("dorm", "check-out", student_id=student_id, **journey_data.OUT)
+    await town.operate("dorm", "check-out", student_id=student_id, **journey_data.OUT)
     await journey_data.shows(page, "dorm-check-out", "通过")
     await expect(page.locator("#summary-title")).to_contain_text("4 项已通过，还差 1 项：图书馆-图书借阅")
     assert await page.locator(".line h3").all_inner_texts() == [

@@ -14,9 +14,8 @@ import pytest
 
 from deploy.local.processes.process import StartFailed
 from deploy.local.processes.state_folder import StateFolder, claim_any, clean
-from deploy.local.running_services import delete_topics
 from deploy.local.servers.jars import JarsMissing, cache_folder
-from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.kafka import Kafka, delete_topics
 from deploy.local.servers.obtain import (
     RunningKafka,
     RunningPostgres,

@@ -85,7 +85,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     away = asyncio.create_task(asyncio.sleep(BROKER_AWAY_S))
     for number in range(CHANGES):
         for student_id in students:
-            await own.act("library", "fine", student_id=student_id, fine_id=f"F-{number}", amount="1.00")
+            await own.operate("library", "fine", student_id=student_id, fine_id=f"F-{number}", amount="1.00")
 
     async def is_waiting() -> bool:
         return await borrowing(browser) == "waiting"

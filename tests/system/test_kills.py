@@ -21,7 +21,7 @@ async def fine(pair: Installation, students: list[str], fines: int = FINES) -> N
     """Changes at the library's desk: each is a new version of the student's status."""
     for number in range(fines):
         for student_id in students:
-            await pair.act("library", "fine", student_id=student_id, fine_id=f"F-{number}", amount="1.00")
+            await pair.operate("library", "fine", student_id=student_id, fine_id=f"F-{number}", amount="1.00")
 
 
 async def dead_letters(pair: Installation, service: str) -> int:

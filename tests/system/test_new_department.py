@@ -101,7 +101,7 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation
     async with browser.stream("/case/live") as response:
         events = Events(response)
         await events.next()
-        await grown.act(NEW, "lend", student_id=student_id, item_id="BALL-7", name="红色篮球")
+        await grown.operate(NEW, "lend", student_id=student_id, item_id="BALL-7", name="红色篮球")
         html = await told(events, "红色篮球")
     line = line_of(html, f"{NEW}-{CHECK}")
     assert TITLE in line

@@ -17,7 +17,7 @@ SECOND = f"{CLEARANCE}:2"
 
 async def fined(pair: Installation, students: list[str], fine_id: str) -> None:
     for student_id in students:
-        await pair.act("library", "fine", student_id=student_id, fine_id=fine_id, amount="1.00")
+        await pair.operate("library", "fine", student_id=student_id, fine_id=fine_id, amount="1.00")
 
 
 async def hash_of_view(pair: Installation) -> str:

@@ -142,7 +142,7 @@ async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
     await campus.enrol(student_id, name=name)
     await campus.opened("library", [student_id])
     loan = {"barcode": "B-1", "title": book, "due_on": "2026-06-20"}
-    await campus.act("library", "loan", student_id=student_id, **loan)
+    await campus.operate("library", "loan", student_id=student_id, **loan)
     library = campus.client("library")
     key = {"Idempotency-Key": secrets.token_hex(8)}
     wrong = [

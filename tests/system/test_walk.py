@@ -66,7 +66,7 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
         events = Events(response)
         await events.next()
         charge = {"charge_id": "C-1", "year": "2025-2026", "name": "学费", "amount": "1682.40"}
-        await campus.act("finance", "charge", student_id=student_id, **charge)
+        await campus.operate("finance", "charge", student_id=student_id, **charge)
         await told(events, "1682.40")
         check = (await checks(browser))["finance/arrears"]
         assert (check["state"], check["version"]) == (CheckState.BLOCKED, 2)
@@ -74,7 +74,7 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
         assert "1682.40" in line_of(page, "finance-arrears")
         assert "未通过" in line_of(page, "finance-arrears")
 
-        await campus.act("finance", "payment", student_id=student_id, charge_id="C-1", amount="1682.40")
+        await campus.operate("finance", "payment", student_id=student_id, charge_id="C-1", amount="1682.40")
         html = await told(events, 'id="finance-arrears" class="line clear"')
         assert "通过" in line_of(html, "finance-arrears")
         assert (await checks(browser))["finance/arrears"]["version"] == 3

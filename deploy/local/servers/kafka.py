@@ -117,3 +117,15 @@ async def _broker_count(addresses: str, timeout_s: float) -> int:
     finally:
         with suppress(KafkaError, OSError):
             await admin.close()
+
+
+async def delete_topics(kafka: str, namespace: str) -> None:
+    """Delete every topic of a namespace: partitions of old runs slow a broker down."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        old = [topic for topic in await admin.list_topics() if topic.startswith(f"{namespace}.")]
+        if old:
+            await admin.delete_topics(old, timeout_ms=10_000)
+    finally:
+        await admin.close()
