@@ -67,7 +67,11 @@ def faults(tree: list[Line]) -> list[str]:
     found: list[str] = []
     callers: list[Line] = []
     above: list[Line] = []
+    previous_hop = False
     for line, following in zip(tree, [*tree[1:], None], strict=True):
+        if not (line.depth or line.hop) and above and not previous_hop:
+            found.append(f"{line}: a step without a caller needs a hop above it")
+        previous_hop = line.hop
         if line.hop:
             found += _hop_faults(line, above, following)
             callers = callers[: line.depth]
@@ -91,7 +95,7 @@ def _step_faults(line: Line, caller: Line | None, too_deep: bool) -> list[str]:
     wanted = line.known_as or line.name.rpartition(".")[2]
     if wanted not in reached(caller.path, caller.name):
         return [f"{line}: `{caller.name}` in {caller.file} no longer reaches `{wanted}`; indent it under its caller"]
-    if line.known_as and not _referenced(line.name.rpartition(".")[2]):
+    if line.known_as and not _handed_over(line):
         return [f"{line}: nothing hands `{line.name}` over as `{line.known_as}`"]
     return []
 
@@ -137,18 +141,21 @@ def functions(path: Path) -> dict[str, ast.AST]:
 @cache
 def reached(path: Path, function: str) -> frozenset[str]:
     """Every name the function uses, directly or in functions of the same file that it uses."""
+    return frozenset(name for each in _closure(path, function) for name in _names(functions(path)[each]))
+
+
+@cache
+def _closure(path: Path, function: str) -> frozenset[str]:
     by_name: dict[str, list[str]] = {}
     for qualified in functions(path):
         by_name.setdefault(qualified.rpartition(".")[2], []).append(qualified)
-    names: set[str] = set()
     todo, seen = [function], {function}
     while todo:
         used = _names(functions(path)[todo.pop()])
-        names |= used
         following = {each for name in used for each in by_name.get(name, ())} - seen
         seen |= following
         todo += following
-    return frozenset(names)
+    return frozenset(seen)
 
 
 def _names(function: ast.AST) -> set[str]:
@@ -161,5 +168,48 @@ def _all_names() -> frozenset[str]:
     return frozenset(name for path in (ROOT / "services").rglob("*.py") for name in _names(_tree(path)))
 
 
-def _referenced(name: str) -> bool:
-    return name in _all_names()
+def _handed_over(line: Line) -> bool:
+    """Whether the function is named somewhere as a value, or a decorator registers it."""
+    return line.name.rpartition(".")[2] in _all_names() or bool(
+        getattr(functions(line.path)[line.name], "decorator_list", ())
+    )
+
+
+def visited(line: Line) -> set[str]:
+    """The files whose functions this step calls by an imported name, itself or through helpers of its own file."""
+    imported = _imported(line.path)
+    found: set[str] = set()
+    for function in _closure(line.path, line.name):
+        for node in ast.walk(functions(line.path)[function]):
+            if isinstance(node, ast.Call):
+                module = _called_module(node.func, imported)
+                if module is not None:
+                    found.add(module)
+    return found
+
+
+def _called_module(function: ast.expr, imported: dict[str, tuple[str, str]]) -> str | None:
+    """`f()` of `from m import f`, or `m.f()` of `from p import m`. Classes and their methods are data, not steps."""
+    if isinstance(function, ast.Name) and function.id in imported:
+        module, name = imported[function.id]
+        return None if name[0].isupper() else _short(f"{module.replace('.', '/')}.py")
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) and function.value.id in imported:
+        module, name = imported[function.value.id]
+        file = f"{module.replace('.', '/')}/{name}.py"
+        return _short(file) if (ROOT / file).is_file() else None
+    return None
+
+
+def _short(file: str) -> str:
+    return file.removeprefix("services/")
+
+
+@cache
+def _imported(path: Path) -> dict[str, tuple[str, str]]:
+    """Name in this file → module and name it was imported from, of our own."""
+    return {
+        alias.asname or alias.name: (node.module, alias.name)
+        for node in ast.walk(_tree(path))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in ("services", "schemas")
+        for alias in node.names
+    }
