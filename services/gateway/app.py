@@ -26,6 +26,7 @@ from services.gateway.routes import (
     certificate_desk,
     error_pages,
     form_pdf,
+    number_choice,
     public_verification,
     sign_in,
     student_api,
@@ -36,6 +37,7 @@ from services.gateway.routes.dependencies import provide
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
+from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Sessions
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
@@ -90,6 +92,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             certificate_desk.router,
             public_verification.router,
             sign_in.router,
+            number_choice.router,
             student_api.router,
         ),
         telemetry=traced or telemetry.start(f"lixiao-{GATEWAY}", settings=settings),
@@ -130,6 +133,7 @@ async def _start(
     wakeup, printer = Wakeup(), FormRenderer()
     running.callback(printer.close)
     sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
+    choices = NumberChoices(pool)
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands = StudentCommandTable(pool, settings.topics, wakeup)
     hub = Hub(
@@ -146,6 +150,7 @@ async def _start(
         renderer.site,
         renderer,
         sessions,
+        choices,
         read_model,
         records,
         commands,
@@ -161,7 +166,7 @@ async def _start(
     router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)
     # Without the broker the pages still show what is known: that is no reason to take the gateway out.
     loops.consume(router, name=GATEWAY, needs_broker=False)
-    loops.add("sweep", partial(_sweep, sessions))
+    loops.add("sweep", partial(_sweep, sessions, choices))
     loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify))
     loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify))
     loops.add("live", hub.run)
@@ -177,12 +182,14 @@ def _openid(settings: GatewaySettings) -> OpenIdSettings:
         scope=settings.openid_scope,
         student_id_claim=settings.openid_student_id_claim,
         roles_claim=settings.openid_roles_claim,
+        userinfo=settings.openid_userinfo,
     )
 
 
-async def _sweep(sessions: Sessions) -> None:
+async def _sweep(*tables: Sessions | NumberChoices) -> None:
     while True:
-        await sessions.sweep()
+        for table in tables:
+            await table.sweep()
         await asyncio.sleep(_SWEEP_EVERY_S)
 
 

@@ -24,6 +24,8 @@ class GatewaySettings(Settings):
     openid_scope: str = "openid profile"
     openid_student_id_claim: str = "student_id"
     openid_roles_claim: str = "roles"
+    openid_userinfo: bool = False
+    """Read the userinfo endpoint for claims that the ID token lacks."""
 
     @model_validator(mode="after")
     def _idle_within_life(self) -> "GatewaySettings":

@@ -1,7 +1,4 @@
-"""An OpenID Connect relying party: authorization code flow with PKCE, against any provider by configuration.
-
-The ID token must carry the claims that are read: the userinfo endpoint is not called.
-"""
+"""An OpenID Connect relying party: authorization code flow with PKCE, against any provider by configuration."""
 
 import time
 from collections.abc import Callable
@@ -14,8 +11,10 @@ from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.provider import OpenIdSettings, ProviderCache, request_json
-from services.gateway.oidc.tokens import Identity, identity_of, verified_claims
+from services.gateway.oidc.identity import Identity, identity_of
+from services.gateway.oidc.provider import DiscoveredProvider, OpenIdSettings, ProviderCache, request_json
+from services.gateway.oidc.tokens import check_claims, verified_claims
+from services.gateway.oidc.userinfo import fetch_userinfo
 
 
 class OpenIdClient:
@@ -55,16 +54,28 @@ class OpenIdClient:
         Raises `SignInRefused` or `ProviderUnavailable`; either way the code is spent.
         """
         provider = await self._provider.get()
-        token = await self._redeem(provider.endpoints["token_endpoint"], code, code_verifier, redirect_uri)
-        try:
-            claims = verified_claims(token, provider.keys)
-        except SignInRefused as refused:
-            if refused.reason is not Refusal.UNKNOWN_KEY:
-                raise
-            claims = verified_claims(token, (await self._provider.get(newer_than=provider)).keys)
-        return identity_of(claims, self._settings, nonce, datetime.now(UTC))
+        endpoint = provider.endpoints["token_endpoint"]
+        token, access_token = await self._redeem(endpoint, code, code_verifier, redirect_uri)
+        claims = await self._verified_claims(token, provider)
+        check_claims(claims, self._settings, nonce, datetime.now(UTC))
+        userinfo: dict[str, Any] = {}
+        if self._settings.userinfo:
+            endpoint = provider.endpoints["userinfo_endpoint"]
+            timeout_s = self._settings.timeout_s
+            userinfo = await fetch_userinfo(self._http, endpoint, access_token, claims["sub"], timeout_s)
+        return identity_of(claims, self._settings, userinfo)
 
-    async def _redeem(self, endpoint: str, code: str, code_verifier: str, redirect_uri: str) -> str:
+    async def _verified_claims(self, token: str, provider: DiscoveredProvider) -> dict[str, Any]:
+        """Verify with the keys at hand, and once more with newer ones if the provider may have changed them."""
+        try:
+            return verified_claims(token, provider.keys)
+        except SignInRefused as refused:
+            # A new key may have a new name, its predecessor's, or none.
+            if refused.reason not in (Refusal.UNKNOWN_KEY, Refusal.BAD_SIGNATURE):
+                raise
+        return verified_claims(token, (await self._provider.get(newer_than=provider)).keys)
+
+    async def _redeem(self, endpoint: str, code: str, code_verifier: str, redirect_uri: str) -> tuple[str, object]:
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
         form["redirect_uri"] = redirect_uri
         auth: httpx.BasicAuth | None = None
@@ -75,11 +86,11 @@ class OpenIdClient:
         else:
             form |= {"client_id": client_id} | ({} if secret is None else {"client_secret": secret})
         timeout_s = self._settings.timeout_s
-        return _id_token_in(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
+        return _tokens_in(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
 
 
-def _id_token_in(status: int, answer: dict[str, Any]) -> str:
-    """The ID token of a token endpoint's answer. Raises `SignInRefused` or `ProviderUnavailable`."""
+def _tokens_in(status: int, answer: dict[str, Any]) -> tuple[str, object]:
+    """The ID token and the access token of a token endpoint's answer. Raises `SignInRefused`, `ProviderUnavailable`."""
     error = answer.get("error")
     if error in ("invalid_client", "unauthorized_client") or (status in (401, 403) and error != "invalid_grant"):
         raise ProviderUnavailable(Unavailability.CLIENT_REJECTED)
@@ -90,4 +101,4 @@ def _id_token_in(status: int, answer: dict[str, Any]) -> str:
     token = answer.get("id_token")
     if not isinstance(token, str) or not token.isascii():
         raise SignInRefused(Refusal.TOKEN_MALFORMED)
-    return token
+    return token, answer.get("access_token")

@@ -18,6 +18,7 @@ class Refusal(StrEnum):
     EXPIRED = "expired"
     NOT_YET_VALID = "not_yet_valid"
     WRONG_NONCE = "wrong_nonce"
+    WRONG_SUBJECT = "wrong_subject"
     CLAIM_MALFORMED = "claim_malformed"
 
 
@@ -30,6 +31,8 @@ class Unavailability(StrEnum):
     TOO_LARGE = "too_large"
     BAD_STATUS = "bad_status"
     NOT_JSON = "not_json"
+    SIGNED_RESPONSE = "signed_response"
+    """A JWT where plain JSON was asked for: userinfo that the provider signs for this client."""
     BAD_METADATA = "bad_metadata"
     ISSUER_MISMATCH = "issuer_mismatch"
     NO_KEYS = "no_keys"

@@ -3,14 +3,14 @@
 import asyncio
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import httpx
 from authlib.oidc.discovery import get_well_known_url
 from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import JWKRegistry, Key, KeySet, OctKey, RSAKey
+from joserfc.jwk import JWKRegistry, Key, OctKey, RSAKey
 
 from services.gateway.oidc.errors import ProviderUnavailable, Unavailability
 
@@ -33,6 +33,8 @@ class OpenIdSettings:
     scope: str = "openid profile"
     student_id_claim: str = "student_id"
     roles_claim: str = "roles"
+    userinfo: bool = False
+    """Also read the claims of the userinfo endpoint."""
     timeout_s: float = 5.0
 
     def __post_init__(self) -> None:
@@ -46,17 +48,20 @@ class OpenIdSettings:
 
 @dataclass(frozen=True)
 class DiscoveredProvider:
-    """`endpoints` by their names in the discovery document; `end_session_endpoint` may be absent."""
+    """`endpoints` by their names in the discovery document; `end_session_endpoint` may be absent.
+
+    A key without a name in the JWKS has none here either: joserfc's `KeySet` would give it one.
+    """
 
     endpoints: Mapping[str, str]
-    keys: KeySet
+    keys: Sequence[Key]
 
 
 class ProviderCache:
     """The provider, discovered on demand and kept for `CACHE_LIFETIME_S`.
 
-    Concurrent callers share one load, and `REFRESH_PAUSE_S` pass between loads that a failure or an unknown key asks
-    for: neither a dead provider nor a flood of tokens becomes a flood of requests.
+    Concurrent callers share one load, and `REFRESH_PAUSE_S` pass between loads that a failure or a token that no key
+    verifies asks for: neither a dead provider nor a flood of tokens becomes a flood of requests.
     """
 
     def __init__(self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float]) -> None:
@@ -87,7 +92,8 @@ class ProviderCache:
 
     async def _discover(self) -> DiscoveredProvider:
         issuer = self._settings.issuer
-        endpoints = endpoints_in(await self._get(get_well_known_url(issuer, external=True)), issuer)
+        document = await self._get(get_well_known_url(issuer, external=True))
+        endpoints = endpoints_in(document, issuer, userinfo=self._settings.userinfo)
         if keys := usable_keys(await self._get(endpoints["jwks_uri"])):
             return DiscoveredProvider(endpoints, keys)
         raise ProviderUnavailable(Unavailability.NO_KEYS)
@@ -110,11 +116,11 @@ def is_secure_url(url: object, *, loopback_allowed: bool) -> bool:
     return parsed.scheme == "https" or (loopback_allowed and parsed.scheme == "http" and parsed.host in _LOOPBACK)
 
 
-def endpoints_in(document: Mapping[str, Any], issuer: str) -> Mapping[str, str]:
+def endpoints_in(document: Mapping[str, Any], issuer: str, *, userinfo: bool = False) -> Mapping[str, str]:
     """The endpoints of a discovery document, which must be `issuer`'s own. Raises `ProviderUnavailable`."""
     if document.get("issuer") != issuer:
         raise ProviderUnavailable(Unavailability.ISSUER_MISMATCH)
-    names = ["authorization_endpoint", "token_endpoint", "jwks_uri"]
+    names = ["authorization_endpoint", "token_endpoint", "jwks_uri", *(["userinfo_endpoint"] if userinfo else ())]
     if document.get("end_session_endpoint") is not None:
         names.append("end_session_endpoint")
     # An https provider must not lead to a port of this machine.
@@ -124,10 +130,10 @@ def endpoints_in(document: Mapping[str, Any], issuer: str) -> Mapping[str, str]:
     return {name: document[name] for name in names}
 
 
-def usable_keys(document: Mapping[str, Any]) -> KeySet:
+def usable_keys(document: Mapping[str, Any]) -> Sequence[Key]:
     """The keys of a JWKS that may sign: broken, symmetric, short and encryption keys are left out.
 
-    `KeySet.import_key_set` would refuse the whole set for one broken key.
+    joserfc's `KeySet.import_key_set` would refuse the whole set for one broken key.
     """
     entries = document.get("keys")
     keys: list[Key] = []
@@ -138,17 +144,24 @@ def usable_keys(document: Mapping[str, Any]) -> KeySet:
         except (JoseError, ValueError, TypeError, KeyError):
             continue
         short = isinstance(key, RSAKey) and key.raw_value.key_size < MIN_RSA_BITS
-        if not isinstance(key, OctKey) and not short and key.get("use", "sig") == "sig":
+        signs = key.get("use", "sig") == "sig" and "verify" in (key.get("key_ops") or ["verify"])
+        if not isinstance(key, OctKey) and not short and signs:
             keys.append(key)
-    return KeySet(keys)
+    return keys
 
 
 async def request_json(
-    http: httpx.AsyncClient, method: str, url: str, timeout_s: float, **options: Any
+    http: httpx.AsyncClient,
+    method: str,
+    url: str,
+    timeout_s: float,
+    headers: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> tuple[int, dict[str, Any]]:
     """The status and the JSON object of one answer, empty for an error without one. Raises `ProviderUnavailable`."""
     # Not compressed: the bound on what is read is then a bound on what it unpacks to.
-    options |= {"headers": {"Accept": "application/json", "Accept-Encoding": "identity"}, "follow_redirects": False}
+    accepted = {"Accept": "application/json", "Accept-Encoding": "identity"}
+    options |= {"headers": {**accepted, **(headers or {})}, "follow_redirects": False}
     body = bytearray()
     try:
         async with asyncio.timeout(timeout_s), http.stream(method, url, timeout=timeout_s, **options) as response:
@@ -162,6 +175,8 @@ async def request_json(
         raise ProviderUnavailable(Unavailability.UNREACHABLE) from None
     if 300 <= response.status_code < 400:
         raise ProviderUnavailable(Unavailability.REDIRECTED)
+    if response.headers.get("content-type", "").lower().startswith("application/jwt"):
+        raise ProviderUnavailable(Unavailability.SIGNED_RESPONSE)
     try:
         document = json.loads(body)
     except (ValueError, RecursionError):

@@ -18,6 +18,7 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
+from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Session, Sessions
 from services.gateway.university import Site
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
@@ -59,6 +60,7 @@ Settings = Annotated[GatewaySettings, Depends(component(GatewaySettings))]
 CurrentSite = Annotated[Site, Depends(component(Site))]
 Pages = Annotated[Renderer, Depends(component(Renderer))]
 SessionTable = Annotated[Sessions, Depends(component(Sessions))]
+Choices = Annotated[NumberChoices, Depends(component(NumberChoices))]
 Students = Annotated[ReadModel, Depends(component(ReadModel))]
 Submissions = Annotated[SubmissionRecords, Depends(component(SubmissionRecords))]
 Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable))]

@@ -1,45 +1,39 @@
 """Sign-in at the university's OpenID provider, and sign-out. The student id comes from the provider's claim alone."""
 
-import secrets
-from typing import Final
+import time
 
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from pydantic import TypeAdapter, ValidationError
 
-from schemas.events import StudentId
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
+from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused
 from services.gateway.routes.dependencies import Language, OpenId, Pages, SessionTable, Settings, Streams, Visitor
+from services.gateway.routes.number_choice import NumberChooser
+from services.gateway.routes.session_start import DESTINATIONS, ROLES, CurrentSession, home
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.cookies import SESSION_COOKIE, SIGN_IN_COOKIE, drop_cookie, set_cookie
+from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie
 from services.gateway.web.csrf import CsrfForm, check_csrf
 from services.gateway.web.renderer import Renderer
-from services.kit.names import CERTIFICATE_DESK
+from services.gateway.web.sign_in_cookies import find_sign_in, forget_sign_in, keep_sign_in, new_sign_in
 
-_SIGN_IN_S: Final = 600
-_DESTINATIONS: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
-"""Pages to go on to after signing in, by name: an address in the URL would be an open redirect."""
-_ROLES: Final = frozenset({CERTIFICATE_DESK})
-"""Roles that sign in without a student number."""
-_student_ids: TypeAdapter[str] = TypeAdapter(StudentId)
 _log = structlog.get_logger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/sign-in")
-async def sign_in(openid: OpenId, settings: Settings, pages: Pages, texts: Language, next: str = "case") -> Response:
+async def sign_in(
+    request: Request, openid: OpenId, settings: Settings, pages: Pages, texts: Language, next: str = "case"
+) -> Response:
     """Send the browser to the provider; a cookie keeps the state, nonce and verifier that its answer must match."""
-    state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
+    started = new_sign_in(next if next in DESTINATIONS else "case", time.time())
     try:
-        address = await openid.authorization_url(state, nonce, verifier, _callback(settings))
+        address = await openid.authorization_url(started.state, started.nonce, started.verifier, _callback(settings))
     except ProviderUnavailable as error:
         return _provider_unavailable(pages, texts, error)
     response = RedirectResponse(address, 303)
-    destination = next if next in _DESTINATIONS else "case"
-    set_cookie(response, SIGN_IN_COOKIE, f"{state}.{nonce}.{verifier}.{destination}", _SIGN_IN_S)
+    keep_sign_in(response, request.cookies, started)
     return response
 
 
@@ -48,40 +42,37 @@ async def callback(
     request: Request,
     openid: OpenId,
     settings: Settings,
-    sessions: SessionTable,
+    browser: CurrentSession,
+    chooser: NumberChooser,
     pages: Pages,
     texts: Language,
     code: str = "",
     state: str = "",
 ) -> Response:
-    """Exchange the provider's answer for a session under a new id, whatever id the browser had."""
-    pieces = request.cookies.get(SIGN_IN_COOKIE, "").split(".")
-    if len(pieces) != 4 or not code or not secrets.compare_digest(pieces[0].encode(), state.encode()):
-        return _refused(pages, texts, texts("sign.failed_text"), 400)
-    _, nonce, verifier, destination = pieces
+    """Exchange the provider's answer for a session, or for the choice of a student number."""
+    started = find_sign_in(request.cookies, state)
+    if started is None:
+        # Reached by the back button, or sent twice: the session is there already.
+        session = await browser.find()
+        return home(session) if session else _refused(pages, texts, "sign.failed_text", 400)
     try:
-        identity = await openid.exchange(code, verifier, nonce, _callback(settings))
-    except SignInRefused as error:
-        _log.info("sign_in.refused", reason=error.reason.value)
-        return _refused(pages, texts, texts("sign.failed_text"), 403)
+        identity = await openid.exchange(code, started.verifier, started.nonce, _callback(settings)) if code else None
     except ProviderUnavailable as error:
         return _provider_unavailable(pages, texts, error)
-    student_id, roles = _student_id(identity.student_id), identity.roles & _ROLES
-    if student_id is None and not roles:
-        return _refused(pages, texts, texts("sign.no_student"), 403)
-    if student_id is None:
-        destination = "desk"
-    session_id = await sessions.start(
-        student_id=student_id,
-        issuer=identity.issuer,
-        subject=identity.subject,
-        authenticated_at=identity.authenticated_at,
-        old=request.cookies.get(SESSION_COOKIE),
-        roles=roles,
-    )
-    response = RedirectResponse(_DESTINATIONS.get(destination, "/case"), 303)
-    set_cookie(response, SESSION_COOKIE, session_id, settings.session_life_s)
-    drop_cookie(response, SIGN_IN_COOKIE)
+    except SignInRefused as error:
+        _log.info("sign_in.refused", reason=error.reason.value)
+        session = await browser.find() if error.reason is Refusal.CODE_REFUSED else None
+        response = home(session) if session else _refused(pages, texts, "sign.failed_text", 403)
+    else:
+        if identity is None:
+            response = _refused(pages, texts, "sign.failed_text", 400)
+        elif len(identity.student_ids) > 1:
+            response = await chooser.enter(identity, started.destination)
+        elif identity.student_ids or identity.roles & ROLES:
+            response = await browser.start(identity, next(iter(identity.student_ids), None), started.destination)
+        else:
+            response = _refused(pages, texts, "sign.no_student", 403)
+    forget_sign_in(response, started)
     return response
 
 
@@ -104,32 +95,23 @@ async def signed_out(openid: OpenId, settings: Settings, pages: Pages, texts: La
         provider = await openid.logout_url(f"{settings.origin}/signed-out")
     except ProviderUnavailable:
         provider = None
-    return _page(pages, texts, texts("sign.out_title"), [texts("sign.out_text")], 200, provider or "")
+    return _page(pages, texts, texts("sign.out_title"), texts("sign.out_text"), 200, provider or "")
 
 
 def _callback(settings: GatewaySettings) -> str:
     return f"{settings.origin}/sign-in/callback"
 
 
-def _student_id(claimed: str | None) -> str | None:
-    try:
-        return _student_ids.validate_python(claimed)
-    except ValidationError:
-        return None
-
-
 def _provider_unavailable(pages: Renderer, texts: Texts, error: ProviderUnavailable) -> Response:
     _log.warning("identity_provider.unavailable", reason=error.reason.value)
-    return _page(pages, texts, texts("sign.failed_title"), [texts("sign.away_text")], 503, "")
+    return _page(pages, texts, texts("sign.failed_title"), texts("sign.away_text"), 503)
 
 
 def _refused(pages: Renderer, texts: Texts, text: str, status: int) -> Response:
-    response = _page(pages, texts, texts("sign.failed_title"), [text], status, "")
-    drop_cookie(response, SIGN_IN_COOKIE)
-    return response
+    return _page(pages, texts, texts("sign.failed_title"), texts(text), status)
 
 
-def _page(pages: Renderer, texts: Texts, title: str, paragraphs: list[str], status: int, provider_out: str) -> Response:
+def _page(pages: Renderer, texts: Texts, title: str, text: str, status: int, provider_out: str = "") -> Response:
     return pages.page(
         "sign_in.html",
         texts,
@@ -137,7 +119,7 @@ def _page(pages: Renderer, texts: Texts, title: str, paragraphs: list[str], stat
         back="/",
         status=status,
         title=title,
-        paragraphs=paragraphs,
+        paragraphs=[text],
         provider_out=provider_out,
         place="case",
     )

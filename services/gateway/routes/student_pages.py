@@ -30,7 +30,7 @@ from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 
 _YEAR_S: Final = 31_536_000
-_BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify"})
+_BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number"})
 RETRY: Final = {"Retry-After": "10"}
 
 router = APIRouter(include_in_schema=False)

@@ -6,7 +6,9 @@ from fastapi import Response
 
 SESSION_COOKIE: Final = "__Host-sid"
 LANGUAGE_COOKIE: Final = "__Host-language"
-SIGN_IN_COOKIE: Final = "__Host-sign-in"
+SIGN_IN_PREFIX: Final = "__Host-sign-in-"
+"""Of a cookie for each sign-in under way."""
+NUMBER_CHOICE_COOKIE: Final = "__Host-number-choice"
 
 
 def set_cookie(response: Response, name: str, value: str, max_age_s: int) -> None:

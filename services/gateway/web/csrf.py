@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import Form
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session
 from services.kit.http.problems import Problem
 from services.kit.message_format import Language
@@ -36,7 +37,7 @@ FavouriteForm = Annotated[_FavouriteForm, Form()]
 LanguageForm = Annotated[_LanguageForm, Form()]
 
 
-def check_csrf(session: Session, token: str) -> None:
+def check_csrf(session: Session | NumberChoice, token: str) -> None:
     """Raises a 403 `Problem` unless `token` is the session's."""
     if not secrets.compare_digest(session.csrf.encode(), token.encode()):
         raise Problem(

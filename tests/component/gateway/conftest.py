@@ -1,12 +1,13 @@
-"""A running gateway for each file, and somebody new for each test."""
+"""A running gateway for each file, a provider that misbehaves, and somebody new for each test."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from deploy.local.identity.people import Person
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
+from tests.support.gateway.hostile_provider import Hostile, hostile_gateway, running_provider
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.gateway.visits import PEOPLE, STAFF
@@ -20,6 +21,15 @@ async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+async def hostile_gate(make_database: DatabaseMaker, serving: Hostile) -> AsyncIterator[RunningGateway]:
+    """A gateway at which people sign in with the provider that misbehaves."""
+    database, read_model = await make_database("gateway"), await make_database("clearance")
+    await migrate(read_model, FOLDERS)
+    with hostile_gateway(database, read_model, serving) as running:
         yield running
 
 
@@ -39,3 +49,16 @@ async def browser(gate: RunningGateway) -> AsyncIterator[BrowserClient]:
 def person() -> Person:
     """Somebody no other test uses."""
     return next(_free)
+
+
+@pytest.fixture(scope="module")
+def serving() -> Iterator[Hostile]:
+    with running_provider() as hostile:
+        yield hostile
+
+
+@pytest.fixture
+def hostile(serving: Hostile) -> Hostile:
+    """The running provider, behaving well until the test says otherwise."""
+    serving.behave()
+    return serving

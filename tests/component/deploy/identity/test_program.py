@@ -75,7 +75,7 @@ async def test_it_runs_as_a_program_that_signs_in_and_ends_when_told(http: httpx
     await _until_alive(http, program.issuer, program.process)
     client = client_of(http, program.issuer, client_id="lixiao", client_secret="s")
     identity = await client.exchange(await code_for(http, client), VERIFIER, "n-1", CALLBACK)
-    assert identity.student_id == "TS22010001"
+    assert identity.student_ids == ("TS22010001",)
     program.process.send_signal(signal.SIGTERM)
     await asyncio.to_thread(program.process.wait, 20)
 

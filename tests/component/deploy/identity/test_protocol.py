@@ -38,14 +38,14 @@ async def test_a_student_signs_in_with_one_click(http: httpx.AsyncClient, issuer
     answer = parse_qs(query)
     assert (address, answer["state"]) == (CALLBACK, ["s-1"])
     identity = await client.exchange(answer["code"][0], VERIFIER, "n-1", CALLBACK)
-    assert (identity.issuer, identity.subject, identity.student_id) == (issuer, "u-1", "TS22010001")
+    assert (identity.issuer, identity.subject, identity.student_ids) == (issuer, "u-1", ("TS22010001",))
     assert (identity.name, identity.roles) == ("苏木槿", frozenset())
 
 
 async def test_staff_have_roles_and_no_student_number(http: httpx.AsyncClient, issuer: str) -> None:
     client = client_of(http, issuer)
     identity = await client.exchange(await code_for(http, client, STAFF), VERIFIER, "n-1", CALLBACK)
-    assert (identity.student_id, identity.roles) == (None, frozenset({CERTIFICATE_DESK}))
+    assert (identity.student_ids, identity.roles) == ((), frozenset({CERTIFICATE_DESK}))
 
 
 async def test_a_code_opens_once_even_when_asked_for_twice_at_once(http: httpx.AsyncClient, issuer: str) -> None:

@@ -3,150 +3,33 @@
 import asyncio
 import hmac
 import json
-import time
 from base64 import urlsafe_b64encode
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
-from fastapi import FastAPI, Request, Response
+from fastapi import Response
 from fastapi.responses import JSONResponse, RedirectResponse
 from joserfc import jwt
-from joserfc.jwk import ECKey, RSAKey
+from joserfc.jwk import ECKey
 
-from services.gateway.oidc.client import OpenIdClient
-from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
-from services.gateway.oidc.provider import CACHE_LIFETIME_S, MAX_RESPONSE_BYTES, REFRESH_PAUSE_S, OpenIdSettings
-from tests.support.live_server import live_server
-
-KEY = RSAKey.generate_key(2048, {"kid": "k-1", "use": "sig"})
-NEXT_KEY = RSAKey.generate_key(2048, {"kid": "k-2", "use": "sig"})
-FOREIGN_KEY = RSAKey.generate_key(2048, {"kid": "k-1"})
-CALLBACK = "https://lixiao.example.edu/sign-in/callback"
-VERIFIER = "v" * 43
-Claims = dict[str, Any]
-Answer = Callable[[], Response]
-
-
-@dataclass
-class Hostile:
-    """What the provider does, changed by each test; `asked` counts the requests by path."""
-
-    issuer: str = ""
-    metadata: Answer | None = None
-    keys: Answer | None = None
-    token: Answer | None = None
-    delay_s: float = 0.0
-    asked: Counter[str] = field(default_factory=Counter)
-
-    def claims(self, **changes: Any) -> Claims:
-        """Right claims with `changes`; None takes a claim away."""
-        now_s = int(time.time())
-        right = {"iss": self.issuer, "sub": "u-1", "aud": "lixiao", "iat": now_s, "exp": now_s + 300, "nonce": "n-1"}
-        return {name: value for name, value in {**right, **changes}.items() if value is not None}
-
-    def signed(self, key: RSAKey = KEY, **changes: Any) -> str:
-        return jwt.encode({"alg": "RS256", "kid": key.kid}, self.claims(**changes), key, ["RS256"])
-
-    def documents(self) -> Claims:
-        return {
-            "issuer": self.issuer,
-            "authorization_endpoint": f"{self.issuer}/authorize",
-            "token_endpoint": f"{self.issuer}/token",
-            "jwks_uri": f"{self.issuer}/jwks",
-        }
-
-
-def answer(token: str) -> Answer:
-    return lambda: JSONResponse({"access_token": "a", "token_type": "Bearer", "id_token": token})
-
-
-def public(*keys: RSAKey) -> Answer:
-    return lambda: JSONResponse({"keys": [key.as_dict(private=False) for key in keys]})
-
-
-def hostile_app(hostile: Hostile) -> FastAPI:
-    app = FastAPI()
-
-    async def respond(request: Request, chosen: Answer | None, usual: Answer) -> Response:
-        hostile.asked[request.url.path] += 1
-        await asyncio.sleep(hostile.delay_s)
-        return (chosen or usual)()
-
-    @app.get("/.well-known/openid-configuration", response_model=None)
-    async def metadata(request: Request) -> Response:
-        return await respond(request, hostile.metadata, lambda: JSONResponse(hostile.documents()))
-
-    @app.get("/jwks", response_model=None)
-    async def jwks(request: Request) -> Response:
-        return await respond(request, hostile.keys, public(KEY))
-
-    @app.api_route("/token", methods=["GET", "POST"], response_model=None)
-    async def token(request: Request) -> Response:
-        return await respond(request, hostile.token, answer(hostile.signed()))
-
-    @app.api_route("/elsewhere", methods=["GET", "POST"], response_model=None)
-    async def elsewhere(request: Request) -> Response:
-        return await respond(request, None, answer(hostile.signed()))
-
-    return app
-
-
-@pytest.fixture(scope="module")
-def serving() -> Iterator[Hostile]:
-    hostile = Hostile()
-    with live_server(lambda _: hostile_app(hostile)) as address:
-        hostile.issuer = address
-        yield hostile
-
-
-@pytest.fixture
-def hostile(serving: Hostile) -> Hostile:
-    """The running provider, behaving well until the test says otherwise."""
-    serving.metadata = serving.keys = serving.token = None
-    serving.delay_s = 0.0
-    serving.asked.clear()
-    return serving
-
-
-@pytest.fixture
-async def http() -> AsyncIterator[httpx.AsyncClient]:
-    # A client that would follow redirects and wait for long: the limits must be the relying party's own.
-    async with httpx.AsyncClient(follow_redirects=True, timeout=60) as client:
-        yield client
-
-
-@dataclass
-class Time:
-    """A monotonic clock that a test moves."""
-
-    now_s: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now_s
-
-
-def client_of(
-    http: httpx.AsyncClient, hostile: Hostile, monotonic: Time | None = None, **settings: Any
-) -> OpenIdClient:
-    given = OpenIdSettings(issuer=hostile.issuer, client_id="lixiao", client_secret="s", **settings)
-    return OpenIdClient(http, given, monotonic=monotonic or Time())
-
-
-async def refused(client: OpenIdClient) -> str:
-    """The reason of the refusal; a sign-in that succeeds fails the test."""
-    try:
-        await client.exchange("c-1", VERIFIER, "n-1", CALLBACK)
-    except (SignInRefused, ProviderUnavailable) as refusal:
-        caught = refusal
-    else:
-        pytest.fail("somebody was signed in")
-    assert str(caught) == caught.reason.value
-    assert caught.__cause__ is None
-    return caught.reason.value
+from services.gateway.oidc.errors import ProviderUnavailable
+from services.gateway.oidc.provider import CACHE_LIFETIME_S, MAX_RESPONSE_BYTES, REFRESH_PAUSE_S
+from tests.support.gateway.hostile_provider import (
+    CALLBACK,
+    FOREIGN_KEY,
+    KEY,
+    NEXT_KEY,
+    VERIFIER,
+    Answer,
+    Hostile,
+    Time,
+    answer,
+    client_of,
+    public,
+    refused,
+)
 
 
 async def test_the_same_provider_behaving_well_signs_in(http: httpx.AsyncClient, hostile: Hostile) -> None:

@@ -73,8 +73,8 @@ async def test_every_answer_carries_the_headers(
     assert style is not None
     addresses = [
         "/", "/case", "/me", "/completed", "/submit", "/case/library/cancel-card", "/signed-out", "/sign-in",
-        "/sign-in/callback", "/no-such", "/api/v1/me", "/api/v1/case", "/api/v1/none", "/health/live",
-        "/health/ready", "/openapi.json", "/metrics", style.group(1), "/static/none.css",
+        "/sign-in/callback", "/sign-in/number", "/no-such", "/api/v1/me", "/api/v1/case", "/api/v1/none",
+        "/health/live", "/health/ready", "/openapi.json", "/metrics", style.group(1), "/static/none.css",
     ]  # fmt: skip
     answers = [await browser.get(address) for address in addresses]
     answers.append(await browser.post("/submit", headers={"sec-fetch-site": "cross-site"}))

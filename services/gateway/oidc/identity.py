@@ -1,0 +1,85 @@
+"""Who signed in, read from the claims of an ID token and of the userinfo endpoint."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from schemas.student_ids import canonical_student_id
+from services.gateway.oidc.errors import Refusal, SignInRefused
+from services.gateway.oidc.provider import OpenIdSettings
+
+MAX_STUDENT_IDS: Final = 20
+
+
+def _one_text(value: Any) -> Any:
+    """A list of one is that one: some providers send every attribute as a list. Empty is absent."""
+    if isinstance(value, list) and len(value) <= 1:
+        value = value[0] if value else None
+    return None if value == "" else value
+
+
+def _list(value: Any) -> Any:
+    return [] if value is None else [value] if isinstance(value, str) else value
+
+
+def _student_ids(value: Any) -> tuple[str, ...]:
+    """The student numbers of a text, a whole number or a list of these, each once. What is no number is left out."""
+    values = value if isinstance(value, list | tuple) else [] if value is None else [value]
+    if len(values) > MAX_STUDENT_IDS or any(type(one) not in (str, int) for one in values):
+        raise ValueError("a student number is a text or a whole number")
+    spelled = (canonical_student_id(str(one)) for one in values)
+    return tuple(dict.fromkeys(student_id for student_id in spelled if student_id is not None))
+
+
+# What a database and a page can hold. pydantic itself refuses lone surrogates.
+_Text = Annotated[str, StringConstraints(strict=True, max_length=255, pattern=r"^\P{Cc}*$")]
+_OneText = Annotated[_Text | None, BeforeValidator(_one_text), Field(repr=False)]
+
+
+class Identity(BaseModel):
+    """Who signed in. A person is (`issuer`, `subject`): the same subject of two issuers is two people.
+
+    `student_ids` are in their canonical spelling; more than one when the provider gives a person's old numbers too.
+    What names a person stays out of the representation, so that it does not reach a log by accident.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    issuer: str
+    subject: Annotated[_Text, Field(min_length=1, repr=False)]
+    student_ids: Annotated[tuple[str, ...], BeforeValidator(_student_ids), Field(repr=False)]
+    name: _OneText
+    roles: Annotated[frozenset[_Text], BeforeValidator(_list), Field(max_length=200)]
+    authenticated_at: datetime
+
+
+def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: Mapping[str, Any]) -> Identity:
+    """Who signed in, of an ID token's checked claims; `userinfo` adds what they lack. Raises `SignInRefused`."""
+
+    def found(name: str) -> Any:
+        value = _claim(claims, name)
+        return _claim(userinfo, name) if value in (None, "", []) else value
+
+    try:
+        return Identity(
+            issuer=claims["iss"],
+            subject=claims["sub"],
+            student_ids=found(settings.student_id_claim),
+            name=found("name"),
+            roles=found(settings.roles_claim),
+            authenticated_at=datetime.fromtimestamp(claims.get("auth_time") or claims["iat"], UTC),
+        )
+    except (ValueError, OverflowError, OSError):  # pydantic's, and of an instant beyond the calendar
+        raise SignInRefused(Refusal.CLAIM_MALFORMED) from None
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> Any:
+    """A claim by its name, or else by a path with dots into nested ones (`realm_access.roles`)."""
+    if name in claims:
+        return claims[name]
+    value: Any = claims
+    for part in name.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value

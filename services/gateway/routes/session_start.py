@@ -1,0 +1,58 @@
+"""What every way into a session has in common: its cookie, and the page the browser is sent on to."""
+
+from typing import Annotated, Final
+
+from fastapi import Depends, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.gateway.oidc.identity import Identity
+from services.gateway.routes.dependencies import SessionTable, Settings
+from services.gateway.tables.number_choices import NumberChoice
+from services.gateway.tables.sessions import Session, hashed
+from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
+from services.kit.names import CERTIFICATE_DESK
+
+DESTINATIONS: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
+"""Pages to go on to after signing in, by name: an address in the URL would be an open redirect."""
+ROLES: Final = frozenset({CERTIFICATE_DESK})
+"""Roles that sign in without a student number."""
+
+
+class BrowserSession:
+    """The session of the browser that sent this request."""
+
+    def __init__(self, request: Request, sessions: SessionTable, settings: Settings) -> None:
+        self._id = request.cookies.get(SESSION_COOKIE)
+        self._sessions = sessions
+        self._life_s = settings.session_life_s
+
+    async def find(self) -> Session | None:
+        return await self._sessions.find(self._id)
+
+    async def start(self, who: Identity | NumberChoice, student_id: str | None, destination: str) -> Response:
+        """Begin one under a new id, whatever id the browser had, and send it on. Staff without a number have a role."""
+        session_id = await self._sessions.start(
+            student_id=student_id,
+            issuer=who.issuer,
+            subject=who.subject,
+            authenticated_at=who.authenticated_at,
+            old=self._id,
+            roles=who.roles & ROLES,
+        )
+        address = DESTINATIONS.get(destination, "/case") if student_id else "/desk"
+        response = RedirectResponse(address, 303)
+        set_cookie(response, SESSION_COOKIE, session_id, self._life_s)
+        return response
+
+    async def end(self, response: Response) -> None:
+        if self._id is not None:
+            await self._sessions.end(hashed(self._id))
+            drop_cookie(response, SESSION_COOKIE)
+
+
+def home(session: Session) -> Response:
+    """Send somebody who is signed in to their own page."""
+    return RedirectResponse("/case" if session.student_id else "/desk", 303)
+
+
+CurrentSession = Annotated[BrowserSession, Depends(BrowserSession)]

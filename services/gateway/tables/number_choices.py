@@ -1,0 +1,107 @@
+"""Sign-ins that wait for the person to choose one of several student numbers, kept on the server as sessions are."""
+
+import secrets
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from services.gateway.tables.sessions import hashed
+from services.gateway.timeouts import bounded
+
+LIFE_S: Final = 600
+_SWEEP_ROWS: Final = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class NumberChoice:
+    """Whom the provider has confirmed. `destination` names the page to go on to."""
+
+    id_hash: bytes = field(repr=False)
+    csrf: str = field(repr=False)
+    issuer: str
+    subject: str = field(repr=False)
+    authenticated_at: datetime
+    roles: frozenset[str]
+    student_ids: tuple[str, ...] = field(repr=False)
+    destination: str
+
+
+class NumberChoices:
+    """The table `number_choice`. Methods may raise transient database errors."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    async def start(
+        self,
+        *,
+        issuer: str,
+        subject: str,
+        authenticated_at: datetime,
+        roles: Collection[str],
+        student_ids: Collection[str],
+        destination: str,
+    ) -> str:
+        """A new choice's id for the cookie."""
+        choice_id = secrets.token_urlsafe(32)
+        await bounded(
+            self._pool.execute(
+                """
+                INSERT INTO number_choice (id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids,
+                                           destination, expires_at)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                """,
+                hashed(choice_id),
+                secrets.token_urlsafe(32),
+                issuer,
+                subject,
+                authenticated_at,
+                sorted(roles),
+                list(student_ids),
+                destination,
+                datetime.now(UTC) + timedelta(seconds=LIFE_S),
+            )
+        )
+        return choice_id
+
+    async def find(self, choice_id: str | None) -> NumberChoice | None:
+        """The choice of a cookie that is still to be made."""
+        if choice_id is None:
+            return None
+        row = await bounded(
+            self._pool.fetchrow(
+                """
+                SELECT id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids, destination
+                FROM number_choice WHERE id_hash = $1 AND expires_at > $2
+                """,
+                hashed(choice_id),
+                datetime.now(UTC),
+            )
+        )
+        return row and NumberChoice(
+            bytes(row["id_hash"]),
+            row["csrf"],
+            row["issuer"],
+            row["subject"],
+            row["authenticated_at"],
+            frozenset(row["roles"]),
+            tuple(row["student_ids"]),
+            row["destination"],
+        )
+
+    async def end(self, id_hash: bytes) -> bool:
+        """Whether this call ended it: of two requests at once, one does."""
+        ended = await bounded(self._pool.execute("DELETE FROM number_choice WHERE id_hash = $1", id_hash))
+        return ended == "DELETE 1"
+
+    async def sweep(self) -> None:
+        """Delete what has expired, a bounded number of rows a time."""
+        await self._pool.execute(
+            "DELETE FROM number_choice WHERE id_hash IN "
+            "(SELECT id_hash FROM number_choice WHERE expires_at < $1 LIMIT $2)",
+            datetime.now(UTC),
+            _SWEEP_ROWS,
+        )
