@@ -21,7 +21,7 @@ from deploy.local.processes.ports import free_port
 from deploy.local.processes.process import Process, StartFailed, describe_exit
 from deploy.local.servers.kafka import delete_topics
 from deploy.local.servers.postgres import dsn_of
-from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Backends, Service, ServiceProcesses
+from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.kit.manifests import DepartmentManifest
@@ -97,9 +97,18 @@ class RunningServices:
         """Define each service. `databases`: service → its variables, as provisioning returned them."""
         people = self.folder / "people.json"
         write_private(people, json.dumps([person.model_dump() for person in self.people], ensure_ascii=False))
-        processes = ServiceProcesses(tuple(self.departments), self._ports, self.accounts, self._university)
-        backends = Backends(self.kafka, self.zipkin, databases, self.namespace)
-        for service in processes.services(backends, people):
+        processes = ServiceProcesses(
+            tuple(self.departments),
+            self._ports,
+            self.accounts,
+            kafka=self.kafka,
+            zipkin=self.zipkin,
+            namespace=self.namespace,
+            databases=databases,
+            people=people,
+            university=self._university,
+        )
+        for service in processes.services():
             self._services[service.name] = replace(service, environment={**service.environment, **self._settings})
 
     async def start(self, *names: str, failpoint: str = "", wait: bool = True) -> None:

@@ -29,16 +29,6 @@ PROBE_TIMEOUT_S: Final = 4
 
 
 @dataclass(frozen=True)
-class Backends:
-    """What services connect to. `databases`: service → its variables, as provisioning returns them."""
-
-    kafka: str
-    zipkin: str
-    databases: Mapping[str, Mapping[str, str]]
-    namespace: str
-
-
-@dataclass(frozen=True)
 class Service:
     """How one service's process is started, and how it is reached."""
 
@@ -71,57 +61,54 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceProcesses:
-    """Defines the processes of all services of one installation. `university` is the folder of its configuration."""
+    """Defines the processes of all services of one installation, from what they connect to.
+
+    `databases`: service → its variables, as provisioning returns them. `people`: the file of who can sign in.
+    `university`: the folder of its configuration.
+    """
 
     departments: Sequence[str]
     ports: Mapping[str, int]
     accounts: Accounts
+    kafka: str
+    zipkin: str
+    namespace: str
+    databases: Mapping[str, Mapping[str, str]]
+    people: Path
     university: Path = UNIVERSITY
 
-    def services(self, backends: Backends, people: Path) -> list[Service]:
-        """Departments in the order of the page, clearance, identity provider, gateway. `people`: who can sign in."""
-        university = {"LIXIAO_UNIVERSITY": str(self.university)}
+    def services(self) -> list[Service]:
+        """Departments in the order of the page, clearance, identity provider, gateway."""
+        clearance = {"LIXIAO_KEYS": str(self.accounts.folder / "keys")}
+        gateway = {
+            "LIXIAO_PUBLIC_URL": self._address(GATEWAY),
+            "LIXIAO_OPENID_ISSUER": self._address(IDENTITY),
+            "LIXIAO_OPENID_CLIENT_ID": CLIENT_ID,
+            "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
+        }
         return [
-            *(self._service(name, backends, {name: desk_role(name), OPERATOR: OPERATOR}) for name in self.departments),
-            self._service(
-                CLEARANCE,
-                backends,
-                {account: account for account in (ROSTER, OPERATOR, CERTIFICATE_DESK)},
-                university | {"LIXIAO_KEYS": str(self.accounts.folder / "keys")},
-            ),
-            self._identity(people),
-            self._service(
-                GATEWAY,
-                backends,
-                {account: account for account in (OPERATOR, CERTIFICATE_DESK)},
-                university
-                | {
-                    "LIXIAO_PUBLIC_URL": self._address(GATEWAY),
-                    "LIXIAO_OPENID_ISSUER": self._address(IDENTITY),
-                    "LIXIAO_OPENID_CLIENT_ID": CLIENT_ID,
-                    "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
-                },
-            ),
+            *(self._service(name, {name: desk_role(name), OPERATOR: OPERATOR}) for name in self.departments),
+            self._service(CLEARANCE, {name: name for name in (ROSTER, OPERATOR, CERTIFICATE_DESK)}, clearance),
+            self._identity(),
+            self._service(GATEWAY, {name: name for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
         ]
 
-    def _service(
-        self, name: str, backends: Backends, roles: Mapping[str, str], variables: Mapping[str, str] | None = None
-    ) -> Service:
+    def _service(self, name: str, roles: Mapping[str, str], variables: Mapping[str, str] | None = None) -> Service:
         environment = {
             # Before the caller's: an OTEL_… of theirs names another collector.
             "OTEL_TRACES_EXPORTER": "zipkin_json",
-            "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{backends.zipkin}/api/v2/spans",
+            "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{self.zipkin}/api/v2/spans",
             **_inherited(),
-            "LIXIAO_KAFKA": backends.kafka,
-            "LIXIAO_NAMESPACE": backends.namespace,
-            **backends.databases[name],
+            "LIXIAO_KAFKA": self.kafka,
+            "LIXIAO_NAMESPACE": self.namespace,
+            **self.databases[name],
             "LIXIAO_HTTP_PORT": str(self.ports[name]),
             "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, roles)),
-            **(variables or {}),
+            **({"LIXIAO_UNIVERSITY": str(self.university), **variables} if variables else {}),
         }
         return Service(name, f"services.{name}", self.ports[name], environment)
 
-    def _identity(self, people: Path) -> Service:
+    def _identity(self) -> Service:
         name = tomllib.loads((self.university / "university.toml").read_text("utf-8"))["name"]
         gateway = self._address(GATEWAY)
         client = {
@@ -134,7 +121,7 @@ class ServiceProcesses:
             **_inherited(),
             "LIXIAO_IDENTITY_PORT": str(self.ports[IDENTITY]),
             "LIXIAO_IDENTITY_ISSUER": self._address(IDENTITY),
-            "LIXIAO_IDENTITY_PEOPLE": str(people),
+            "LIXIAO_IDENTITY_PEOPLE": str(self.people),
             "LIXIAO_IDENTITY_CLIENTS": json.dumps([client]),
             "LIXIAO_IDENTITY_UNIVERSITY_ZH": name["zh"],
             "LIXIAO_IDENTITY_UNIVERSITY_EN": name["en"],

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK, remembered_ports
-from deploy.local.services import IDENTITY, Backends, Service, ServiceProcesses
+from deploy.local.services import IDENTITY, Service, ServiceProcesses
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.http.auth import Credentials
 
@@ -18,9 +18,17 @@ NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
 def services(folder: Path) -> dict[str, Service]:
     ports = {name: 7000 + index for index, name in enumerate(NAMES)}
     databases = {name: {"LIXIAO_DATABASE": f"postgresql://{name}@h/d"} for name in NAMES if name != IDENTITY}
-    processes = ServiceProcesses(("library", "sports"), ports, Accounts(folder))
-    backends = Backends("h:9092", "http://h:9411", databases, "lixiao")
-    return {one.name: one for one in processes.services(backends, folder / "people.json")}
+    processes = ServiceProcesses(
+        ("library", "sports"),
+        ports,
+        Accounts(folder),
+        kafka="h:9092",
+        zipkin="http://h:9411",
+        namespace="lixiao",
+        databases=databases,
+        people=folder / "people.json",
+    )
+    return {one.name: one for one in processes.services()}
 
 
 def test_a_taken_port_is_chosen_around_and_every_port_is_another(tmp_path: Path) -> None:
