@@ -1,4 +1,4 @@
-"""The browser, the stage with every page and state, and the town where every service really runs."""
+"""The browser, the scenes with every page and state, and an installation where every service runs."""
 
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Final, Protocol
@@ -62,18 +62,18 @@ async def open_profile(browser: Browser) -> AsyncIterator[Open]:
 
 
 @pytest.fixture(scope="session")
-async def stage(make_database: DatabaseMaker) -> AsyncIterator[SceneSetter]:
+async def scenes(make_database: DatabaseMaker) -> AsyncIterator[SceneSetter]:
     """A gateway whose read model the test writes."""
     async with scene_setter(make_database) as ready:
         yield ready
 
 
 @pytest.fixture(scope="session")
-async def town(
+async def installation(
     postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service. A test that stops one starts it again."""
-    installation = Installation(tmp_path_factory.mktemp("town"), postgres=postgres.dsn, kafka=kafka.address)
+    installation = Installation(tmp_path_factory.mktemp("installation"), postgres=postgres.dsn, kafka=kafka.address)
     installation.people.append(CLERK)
     await installation.provision()
     try:

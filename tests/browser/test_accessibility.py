@@ -10,15 +10,15 @@ from tests.support.browser.scenes import SCENES, Scene, SceneSetter
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)
 async def test_every_page_and_state_is_accessible_and_fits_its_window(
-    stage: SceneSetter, open_profile: Open, scene: Scene
+    scenes: SceneSetter, open_profile: Open, scene: Scene
 ) -> None:
-    actor = await stage.play(scene)
+    actor = await scenes.play(scene)
     cookies = actor.cookies if actor else {}
     wrong: list[str] = []
     for device in (PHONE, TABLET, PC):
-        context = await open_profile(device, address=stage.address(scene), cookies=cookies)
+        context = await open_profile(device, address=scenes.address(scene), cookies=cookies)
         page = await context.new_page()
-        await stage.show(scene, page)
+        await scenes.show(scene, page)
         for details in await page.locator("details > summary").all():
             await details.click()
         wrong += [f"{device} light: {one}" for one in await axe.violations(page)]
@@ -31,8 +31,8 @@ async def test_every_page_and_state_is_accessible_and_fits_its_window(
     assert wrong == []
 
 
-async def test_the_checker_sees_what_is_wrong(stage: SceneSetter, open_profile: Open) -> None:
-    page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
+async def test_the_checker_sees_what_is_wrong(scenes: SceneSetter, open_profile: Open) -> None:
+    page = await (await open_profile(PHONE, address=scenes.gateway.address)).new_page()
     await page.goto("/")
     await page.evaluate(
         """() => {
@@ -48,8 +48,8 @@ async def test_the_checker_sees_what_is_wrong(stage: SceneSetter, open_profile: 
     assert {"label", "image-alt", "color-contrast", "html-has-lang"} <= found
 
 
-async def test_the_identity_providers_page_is_accessible_too(stage: SceneSetter, open_profile: Open) -> None:
-    page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
+async def test_the_identity_providers_page_is_accessible_too(scenes: SceneSetter, open_profile: Open) -> None:
+    page = await (await open_profile(PHONE, address=scenes.gateway.address)).new_page()
     await page.goto("/sign-in")
     assert await axe.violations(page) == []
     assert await sideways(page) == 0

@@ -23,7 +23,7 @@ DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
+async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (CLERK,)) as running:
@@ -31,11 +31,11 @@ async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
             yield running
 
 
-async def opened(gate: RunningGateway, open_profile: Open, device: Device) -> Page:
-    clerk = BrowserClient(gate)
+async def opened(gateway: RunningGateway, open_profile: Open, device: Device) -> Page:
+    clerk = BrowserClient(gateway)
     await clerk.sign_in(CLERK, place="desk")
     await clerk.close()
-    context = await open_profile(device, address=gate.address, cookies=clerk.cookies)
+    context = await open_profile(device, address=gateway.address, cookies=clerk.cookies)
     page = await context.new_page()
     await page.goto("/desk")
     return page
@@ -55,10 +55,10 @@ async def scan(page: Page, text: str, verdict: str) -> None:
 @pytest.mark.acceptance("S-102")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
-    gate: RunningGateway, open_profile: Open, device: Device
+    gateway: RunningGateway, open_profile: Open, device: Device
 ) -> None:
-    form = await ReadModelWriter(gate.read_model).accept_signed(new_student_id())
-    page = await opened(gate, open_profile, device)
+    form = await ReadModelWriter(gateway.read_model).accept_signed(new_student_id())
+    page = await opened(gateway, open_profile, device)
     await scan(page, form.qr_text, "真实有效")
     await page.locator('input[value="self"]').focus()
     await page.keyboard.press("Enter")
@@ -71,12 +71,12 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
 @pytest.mark.acceptance("S-103")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_debt_after_the_submission_stands_in_red_above_the_form_as_it_was(
-    gate: RunningGateway, open_profile: Open, device: Device
+    gateway: RunningGateway, open_profile: Open, device: Device
 ) -> None:
-    clearance = ReadModelWriter(gate.read_model)
+    clearance = ReadModelWriter(gateway.read_model)
     form = await clearance.accept_signed(new_student_id())
-    await clearance.take_away(form.student_id, "finance", DEBT)
-    page = await opened(gate, open_profile, device)
+    await clearance.open_exception(form.student_id, "finance", DEBT)
+    page = await opened(gateway, open_profile, device)
     await scan(page, form.qr_text, "提交后有新情况")
     assert "60.00" in await page.locator(".exception").inner_text()
     assert await page.locator(".exception .tel").count() == 1

@@ -41,9 +41,9 @@ NOTES = (
 @pytest.mark.acceptance("S-001", "S-006", "S-023")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_its_foot(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
-    page = await (await open_profile(device, address=stage.gate.address)).new_page()
+    page = await (await open_profile(device, address=scenes.gateway.address)).new_page()
     await page.goto("/")
     assert await page.title() == "研究生离校服务 · 中国矿业大学"
     await expect(page.get_by_role("heading", level=1)).to_have_text("研究生离校服务")
@@ -69,9 +69,9 @@ async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_
 @pytest.mark.acceptance("S-023")
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
 async def test_the_manuals_pictures_come_when_its_entry_is_opened_and_not_before(
-    stage: SceneSetter, open_profile: Open, language: str
+    scenes: SceneSetter, open_profile: Open, language: str
 ) -> None:
-    page = await (await open_profile(PHONE, address=stage.gate.address, language=language)).new_page()
+    page = await (await open_profile(PHONE, address=scenes.gateway.address, language=language)).new_page()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url) if request.resource_type == "image" else None)
     await page.add_init_script(WATCH)
@@ -88,14 +88,14 @@ async def test_the_manuals_pictures_come_when_its_entry_is_opened_and_not_before
             assert await picture.evaluate("one => one.naturalWidth") > 0
             opened.add(await picture.get_attribute("src") or "")
     assert len(opened) == 8
-    assert {address.removeprefix(stage.gate.address) for address in asked if ".webp" in address} == opened
+    assert {address.removeprefix(scenes.gateway.address) for address in asked if ".webp" in address} == opened
     assert all(language[:2] in address for address in opened)
     assert await page.evaluate("shifts") == 0, "a picture has its place before it comes"
     assert await sideways(page) == 0
 
 
-async def test_who_holds_a_form_finds_the_check_page_from_the_guide(stage: SceneSetter, open_profile: Open) -> None:
-    page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
+async def test_who_holds_a_form_finds_the_check_page_from_the_guide(scenes: SceneSetter, open_profile: Open) -> None:
+    page = await (await open_profile(PHONE, address=scenes.gateway.address)).new_page()
     await page.goto("/")
     await page.get_by_text("别人怎样核验离校流程单？").click()
     await page.locator("#questions").get_by_role("link", name="打开核验页面").click()
@@ -108,16 +108,16 @@ async def test_who_holds_a_form_finds_the_check_page_from_the_guide(stage: Scene
 @pytest.mark.acceptance("S-022")
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
 async def test_the_service_is_kept_among_the_favourites_and_found_again_until_it_is_let_go(
-    stage: SceneSetter, open_profile: Open, scripts: bool
+    scenes: SceneSetter, open_profile: Open, scripts: bool
 ) -> None:
-    actor = await stage.actor()
-    context = await open_profile(PHONE, address=stage.gate.address, cookies=actor.cookies, scripts=scripts)
+    actor = await scenes.actor()
+    context = await open_profile(PHONE, address=scenes.gateway.address, cookies=actor.cookies, scripts=scripts)
     page = await context.new_page()
     await page.goto("/")
     await expect(page.get_by_role("button", name="我要收藏")).to_have_attribute("aria-pressed", "false")
     await page.get_by_role("button", name="我要收藏").click()
     await expect(page.get_by_role("button", name="已收藏")).to_have_attribute("aria-pressed", "true")
-    other = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()
+    other = await (await open_profile(PC, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     await other.goto("/me")
     await expect(other.get_by_role("heading", name="我的收藏")).to_be_visible()
     await other.locator("#favourites").get_by_role("link", name="研究生离校服务").click()
@@ -127,8 +127,8 @@ async def test_the_service_is_kept_among_the_favourites_and_found_again_until_it
     await expect(page.locator("#favourites")).to_contain_text("还没有收藏")
 
 
-async def test_to_keep_the_service_one_signs_in_first(stage: SceneSetter, open_profile: Open) -> None:
-    page = await (await open_profile(PHONE, address=stage.gate.address)).new_page()
+async def test_to_keep_the_service_one_signs_in_first(scenes: SceneSetter, open_profile: Open) -> None:
+    page = await (await open_profile(PHONE, address=scenes.gateway.address)).new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要收藏").click()
     await expect(page).to_have_title(re.compile("统一身份认证"))
@@ -137,9 +137,9 @@ async def test_to_keep_the_service_one_signs_in_first(stage: SceneSetter, open_p
 @pytest.mark.acceptance("S-012", "S-014")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_help_with_signing_in_says_whom_to_call_and_write(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
-    page = await (await open_profile(device, address=stage.gate.address)).new_page()
+    page = await (await open_profile(device, address=scenes.gateway.address)).new_page()
     await page.goto("/signed-out")
     await expect(page.get_by_role("heading", name="登录帮助")).to_be_visible()
     for words in ("首次使用统一身份认证需激活账号", "密码问题咨询"):
@@ -159,11 +159,11 @@ async def test_help_with_signing_in_says_whom_to_call_and_write(
     ("scene", "heading"), [("not-served", "结业不使用本服务"), ("not-on-roster", "不在本次离校名单中")]
 )
 async def test_somebody_the_service_is_not_for_is_told_so_and_whom_to_ask(
-    stage: SceneSetter, open_profile: Open, device: Device, scene: str, heading: str
+    scenes: SceneSetter, open_profile: Open, device: Device, scene: str, heading: str
 ) -> None:
-    actor = await stage.play(BY_NAME[scene])
+    actor = await scenes.play(BY_NAME[scene])
     assert actor is not None
-    page = await (await open_profile(device, address=stage.gate.address, cookies=actor.cookies)).new_page()
+    page = await (await open_profile(device, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     for address in ("/case", "/submit", "/case/library/cancel-card"):
         await page.goto(address)
         await expect(page.get_by_role("link", name="提交离校服务")).to_have_count(0)
@@ -174,11 +174,11 @@ async def test_somebody_the_service_is_not_for_is_told_so_and_whom_to_ask(
 
 
 async def test_english_is_one_press_away_remembered_and_leaves_the_data_as_it_is(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    actor = await stage.play(BY_NAME["case-blocked"])
+    actor = await scenes.play(BY_NAME["case-blocked"])
     assert actor is not None
-    context = await open_profile(PHONE, address=stage.gate.address, cookies=actor.cookies)
+    context = await open_profile(PHONE, address=scenes.gateway.address, cookies=actor.cookies)
     page = await context.new_page()
     await page.goto("/case")
     await page.get_by_role("button", name="Switch to English").click()

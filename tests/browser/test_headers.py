@@ -64,7 +64,7 @@ async def ask(browser: BrowserClient, method: str, address: str, **more: object)
     """An answer, of a stream only its head."""
     headers = browser.headers({"accept": "*/*"})
     async with (
-        httpx.AsyncClient(base_url=browser.gate.address, timeout=20) as http,
+        httpx.AsyncClient(base_url=browser.gateway.address, timeout=20) as http,
         http.stream(method, address, headers=headers, **more) as response,  # type: ignore[arg-type]
     ):
         if "event-stream" not in response.headers.get("content-type", ""):
@@ -89,9 +89,9 @@ def is_guarded(response: httpx.Response) -> bool:
     return True
 
 
-async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(stage: SceneSetter) -> None:
-    actor, stranger = await stage.actor(), BrowserClient(stage.gate)
-    await completed(stage, actor)
+async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(scenes: SceneSetter) -> None:
+    actor, stranger = await scenes.actor(), BrowserClient(scenes.gateway)
+    await completed(scenes, actor)
     walked = list(routes())
     assert {path for _, path in walked} >= {"/", "/case", "/case/live", "/submit", "/completed", "/api/v1/case"}
     page = (await actor.http.get("/case")).text
@@ -104,15 +104,15 @@ async def test_every_answer_is_guarded_pages_errors_streams_and_files_alike(stag
             answer = await ask(browser, method, address)
             assert is_guarded(answer), f"{method} {address}"
             statuses.add(answer.status_code)
-            assert answer.status_code < 500 or address == "/health/ready", "there is no broker on this stage"
+            assert answer.status_code < 500 or address == "/health/ready", "there is no broker on this scenes"
     too_large = await ask(actor.http, "POST", "/submit", content=b"x" * 3_000_000)
     assert is_guarded(too_large)
     assert {200, 303, 401, 403, 404, 405} <= statuses | {too_large.status_code}
     await stranger.close()
 
 
-async def test_cookies_stay_on_this_host_out_of_scripts_and_off_other_sites(stage: SceneSetter) -> None:
-    actor = await stage.actor()
+async def test_cookies_stay_on_this_host_out_of_scripts_and_off_other_sites(scenes: SceneSetter) -> None:
+    actor = await scenes.actor()
     await actor.http.post("/language", {"language": "en", "back": "/"})
     await actor.http.post("/sign-out", {"csrf": await actor.http.csrf()})
     names: set[str] = set()
@@ -125,12 +125,12 @@ async def test_cookies_stay_on_this_host_out_of_scripts_and_off_other_sites(stag
     assert names == {"__host-sid", "__host-sign-in-", "__host-language"}
 
 
-async def test_a_write_without_the_token_or_from_another_site_is_refused_on_every_route(stage: SceneSetter) -> None:
+async def test_a_write_without_the_token_or_from_another_site_is_refused_on_every_route(scenes: SceneSetter) -> None:
     writes = [(method, path) for method, path in routes() if method not in SAFE]
     assert len(writes) >= 7
     for method, path in writes:
-        actor = await stage.actor()
-        await (clear if "submi" in path else card_open)(stage, actor)
+        actor = await scenes.actor()
+        await (clear if "submi" in path else card_open)(scenes, actor)
         cookie, fields = actor.http.headers()["cookie"], {"csrf": await actor.http.csrf(), "kept": "yes"}
         if path not in WITHOUT_TOKEN:
             for token in ({}, {"csrf": "x" * 43}):
@@ -139,7 +139,7 @@ async def test_a_write_without_the_token_or_from_another_site_is_refused_on_ever
                 answer = await ask(actor.http, method, filled(path), **body)
                 assert answer.status_code == 403, f"{method} {path}: {answer.status_code}"
         for site in ("cross-site", "same-site", "none"):
-            async with httpx.AsyncClient(base_url=stage.gate.address) as http:
+            async with httpx.AsyncClient(base_url=scenes.gateway.address) as http:
                 headers = {"cookie": cookie, "sec-fetch-site": site, "x-csrf-token": fields["csrf"]}
                 answer = await http.request(method, filled(path), data=fields, headers=headers)
             assert answer.status_code == 403, f"{method} {path} {site}: {answer.status_code}"
@@ -147,15 +147,15 @@ async def test_a_write_without_the_token_or_from_another_site_is_refused_on_ever
         assert (await actor.http.get("/api/v1/favourite")).json() == {"kept": False}
 
 
-async def test_nobody_reaches_anybody_elses_data_by_naming_them(stage: SceneSetter) -> None:
-    other = await stage.actor()
-    await stage.clearance.open(other.student_id, name="欧阳别人")
-    await stage.clearance.all_clear(other.student_id)
-    reader = await stage.actor()
-    await waiting(stage, reader)
+async def test_nobody_reaches_anybody_elses_data_by_naming_them(scenes: SceneSetter) -> None:
+    other = await scenes.actor()
+    await scenes.clearance.put_case(other.student_id, name="欧阳别人")
+    await scenes.clearance.all_clear(other.student_id)
+    reader = await scenes.actor()
+    await waiting(scenes, reader)
     for method, path in routes():
         # Somebody new for each write: one may have signed out by the one before, or asked too often.
-        curious = reader if method in SAFE else await stage.actor()
+        curious = reader if method in SAFE else await scenes.actor()
         for address in (filled(path), filled(path, other.student_id)):
             answer = await _naming(curious, other.student_id, method, address)
             assert answer.status_code != 429
@@ -174,7 +174,7 @@ async def _naming(curious: Visitor, other: str, method: str, address: str) -> ht
     token = "" if method in SAFE else str((await curious.http.get("/api/v1/me")).json().get("csrf", ""))
     headers = curious.http.headers({"x-student-id": other, "x-csrf-token": token, "x-original-url": f"/case/{other}"})
     fields = {"csrf": token, "student_id": other, "sub": other, "kept": "yes"}
-    async with httpx.AsyncClient(base_url=curious.gate.address, timeout=20) as http:
+    async with httpx.AsyncClient(base_url=curious.gateway.address, timeout=20) as http:
         query = {"student_id": other, "sub": other}
         request = http.build_request(method, address, params=query, headers=headers, data=fields if token else None)
         response = await http.send(request, stream=True)
@@ -186,10 +186,10 @@ async def _naming(curious: Visitor, other: str, method: str, address: str) -> ht
 
 @pytest.mark.parametrize("scene", [BY_NAME["guide"], BY_NAME["case-blocked"], BY_NAME["completed"]], ids=str)
 async def test_a_script_or_style_put_into_a_page_does_not_run(
-    stage: SceneSetter, browser: Chromium, scene: Scene
+    scenes: SceneSetter, browser: Chromium, scene: Scene
 ) -> None:
-    actor = await stage.play(scene)
-    context = await open_context(browser, PC, address=stage.gate.address, cookies=actor.cookies if actor else {})
+    actor = await scenes.play(scene)
+    context = await open_context(browser, PC, address=scenes.gateway.address, cookies=actor.cookies if actor else {})
     refused: list[str] = []
 
     def heard(message: ConsoleMessage) -> None:
@@ -214,5 +214,5 @@ async def test_a_script_or_style_put_into_a_page_does_not_run(
     assert await page.evaluate("getComputedStyle(document.getElementById('probe')).color") != "rgb(255, 0, 0)"
     assert len(refused) >= 2
     loaded = await page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
-    assert [one for one in loaded if not one.startswith(f"{stage.gate.address}/")] == []
+    assert [one for one in loaded if not one.startswith(f"{scenes.gateway.address}/")] == []
     await context.close()

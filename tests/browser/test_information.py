@@ -23,10 +23,10 @@ PHONES = {
 }
 
 
-async def opened(stage: SceneSetter, open_profile: Open, device: Device, scene: str, address: str = "/case") -> Page:
-    actor = await stage.play(BY_NAME[scene])
+async def opened(scenes: SceneSetter, open_profile: Open, device: Device, scene: str, address: str = "/case") -> Page:
+    actor = await scenes.play(BY_NAME[scene])
     assert actor is not None
-    context = await open_profile(device, address=stage.address(BY_NAME[scene]), cookies=actor.cookies)
+    context = await open_profile(device, address=scenes.address(BY_NAME[scene]), cookies=actor.cookies)
     page = await context.new_page()
     await page.goto(address)
     return page
@@ -34,9 +34,9 @@ async def opened(stage: SceneSetter, open_profile: Open, device: Device, scene: 
 
 @pytest.mark.acceptance("S-030", "S-031", "S-032", "S-036")
 async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    page = await opened(stage, open_profile, PC, "case-blocked")
+    page = await opened(scenes, open_profile, PC, "case-blocked")
     assert await page.title() == "研究生离校信息查询 · 中国矿业大学"
     assert await page.locator("h2.section").all_inner_texts() == ["基本信息", "离校审核事项", "提交"]
     rows = [[await box(page, f".at-{slot}") for slot in row] for row in ON_PC]
@@ -62,9 +62,9 @@ async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(
 
 @pytest.mark.acceptance("S-030", "S-031", "S-033", "S-036")
 async def test_on_a_phone_all_is_one_column_and_the_verdict_stands_on_the_head_row(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    page = await opened(stage, open_profile, PHONE, "case-blocked")
+    page = await opened(scenes, open_profile, PHONE, "case-blocked")
     places = [await one.bounding_box() for one in await page.locator("dl.basics > div").all()]
     assert len({round(place["x"]) for place in places if place}) == 1
     tops = [place["y"] for place in places if place]
@@ -96,12 +96,12 @@ async def test_on_a_phone_all_is_one_column_and_the_verdict_stands_on_the_head_r
 @pytest.mark.acceptance("S-037")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_verdicts_are_green_red_and_grey_and_said_in_words_with_a_shape(
-    stage: SceneSetter, open_profile: Open, scheme: str
+    scenes: SceneSetter, open_profile: Open, scheme: str
 ) -> None:
     expected = {"clear": ("通过", "green"), "blocked": ("未通过", "red"), "waiting": ("待同步", "grey")}
     seen = set()
     for scene in ("case-blocked", "case-nearly", "case-waiting"):
-        page = await opened(stage, open_profile, PC, scene)
+        page = await opened(scenes, open_profile, PC, scene)
         await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
         for line in await page.locator(".line").all():
             state = await line.get_attribute("data-state") or ""
@@ -116,9 +116,9 @@ async def test_verdicts_are_green_red_and_grey_and_said_in_words_with_a_shape(
 
 @pytest.mark.acceptance("S-037")
 async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    page = await opened(stage, open_profile, PHONE, "case-waiting")
+    page = await opened(scenes, open_profile, PHONE, "case-waiting")
     await expect(page.locator(".line .verdict")).to_have_text(["待同步"] * 5)
     await expect(page.locator("#summary-title")).to_contain_text("正在等待各部门的数据")
     await expect(page.locator("#archives-thesis .todo")).to_contain_text("正在等待档案馆的数据，尚未收到，不算通过。")
@@ -128,9 +128,9 @@ async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_arrears_are_listed_with_their_exact_total(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
-    page = await opened(stage, open_profile, device, "case-blocked")
+    page = await opened(scenes, open_profile, device, "case-blocked")
     table = page.locator("#finance-arrears table")
     heads = ["学号", "收费学年", "收费项目名称", "总欠款"]
     assert await table.locator("thead th").all_text_contents() == heads
@@ -148,8 +148,8 @@ async def test_arrears_are_listed_with_their_exact_total(
 
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_who_owes_nothing_sees_the_total_of_zero(stage: SceneSetter, open_profile: Open, device: Device) -> None:
-    page = await opened(stage, open_profile, device, "case-clear")
+async def test_who_owes_nothing_sees_the_total_of_zero(scenes: SceneSetter, open_profile: Open, device: Device) -> None:
+    page = await opened(scenes, open_profile, device, "case-clear")
     line = page.locator("#finance-arrears")
     await expect(line.locator(".empty")).to_have_text("没有欠费")
     await expect(line.locator("tbody tr")).to_have_count(1)
@@ -160,9 +160,9 @@ async def test_who_owes_nothing_sees_the_total_of_zero(stage: SceneSetter, open_
 @pytest.mark.acceptance("S-084")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_every_item_has_its_phone_as_a_link_to_press(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
-    page = await opened(stage, open_profile, device, "case-blocked")
+    page = await opened(scenes, open_profile, device, "case-blocked")
     for line, phones in PHONES.items():
         links = page.locator(f"#{line} a.tel")
         assert tuple(await links.all_inner_texts()) == phones
@@ -176,13 +176,13 @@ async def test_every_item_has_its_phone_as_a_link_to_press(
 @pytest.mark.acceptance("S-041")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warning(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     button = "图书馆-图书借阅：注销"
     for scene in ("case-blocked", "case-clear", "case-waiting", "case-done"):
-        page = await opened(stage, open_profile, device, scene)
+        page = await opened(scenes, open_profile, device, scene)
         await expect(page.get_by_role("link", name=button)).to_have_count(0)
-    page = await opened(stage, open_profile, device, "case-card")
+    page = await opened(scenes, open_profile, device, "case-card")
     await page.get_by_role("link", name=button).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("确认注销")
     await expect(page.locator("main")).to_contain_text("注销后不能自行恢复")
@@ -194,8 +194,8 @@ async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warn
 
 
 @pytest.mark.acceptance("S-042")
-async def test_a_refused_cancel_says_why_and_whom_to_call(stage: SceneSetter, open_profile: Open) -> None:
-    page = await opened(stage, open_profile, PHONE, "case-card-refused")
+async def test_a_refused_cancel_says_why_and_whom_to_call(scenes: SceneSetter, open_profile: Open) -> None:
+    page = await opened(scenes, open_profile, PHONE, "case-card-refused")
     line = page.locator("#library-borrowing")
     await expect(line.locator(".command-note")).to_have_text("注销没有成功：还有 1 册图书未还，请到图书馆归还。")
     await expect(line.locator("a.tel").first).to_have_attribute("href", "tel:051683592019")
@@ -204,9 +204,9 @@ async def test_a_refused_cancel_says_why_and_whom_to_call(stage: SceneSetter, op
 @pytest.mark.acceptance("S-090", "S-091")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_submission_with_open_items_says_which_why_and_whom_to_ask(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
-    page = await opened(stage, open_profile, device, "case-blocked")
+    page = await opened(scenes, open_profile, device, "case-blocked")
     button = page.get_by_role("link", name="提交离校服务")
     await expect(button).to_have_attribute("aria-disabled", "true")
     assert all([title in await page.locator("#missing").inner_text() for title in TITLES])
@@ -227,8 +227,10 @@ async def test_a_submission_with_open_items_says_which_why_and_whom_to_ask(
     await expect(page.locator("#finance-arrears")).to_be_in_viewport()
 
 
-async def test_the_answer_stands_first_and_links_to_the_first_open_item(stage: SceneSetter, open_profile: Open) -> None:
-    page = await opened(stage, open_profile, PHONE, "case-nearly")
+async def test_the_answer_stands_first_and_links_to_the_first_open_item(
+    scenes: SceneSetter, open_profile: Open
+) -> None:
+    page = await opened(scenes, open_profile, PHONE, "case-nearly")
     await expect(page.locator("#summary-title")).to_have_text("4 项已通过，还差 1 项：图书馆-论文提交")
     summary = await box(page, "#summary")
     assert summary["bottom"] < 844 / 2
@@ -238,9 +240,9 @@ async def test_the_answer_stands_first_and_links_to_the_first_open_item(stage: S
 
 
 async def test_when_a_line_was_true_and_heard_is_said_with_the_exact_instants_on_demand(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    page = await opened(stage, open_profile, PC, "case-blocked")
+    page = await opened(scenes, open_profile, PC, "case-blocked")
     fresh = page.locator("#finance-arrears .fresh")
     assert re.search(r"财务处收费管理办公室 \d\d:\d\d 更新 · \d\d:\d\d 收到", await fresh.inner_text())
     await expect(fresh.locator(".exact")).to_be_hidden()
@@ -248,8 +250,8 @@ async def test_when_a_line_was_true_and_heard_is_said_with_the_exact_instants_on
     await expect(fresh.locator(".exact")).to_contain_text(re.compile(r"\d{4}年\d{1,2}月\d{1,2}日 \d\d:\d\d:\d\d"))
 
 
-async def test_rare_characters_are_drawn_each_with_a_shape_of_its_own(stage: SceneSetter, open_profile: Open) -> None:
-    page = await opened(stage, open_profile, PC, "case-blocked")
+async def test_rare_characters_are_drawn_each_with_a_shape_of_its_own(scenes: SceneSetter, open_profile: Open) -> None:
+    page = await opened(scenes, open_profile, PC, "case-blocked")
     await expect(page.locator(".at-name dd")).to_have_text(RARE)
     # A font without the character draws every missing one alike.
     drawn = await page.evaluate(
@@ -270,10 +272,10 @@ async def test_rare_characters_are_drawn_each_with_a_shape_of_its_own(stage: Sce
 @pytest.mark.parametrize("scene", ["guide-kept", "case-blocked", "submit-refused", "completed", "me"])
 @pytest.mark.parametrize("width", [320, 640])
 async def test_enlarged_four_times_or_twice_nothing_needs_scrolling_sideways(
-    stage: SceneSetter, open_profile: Open, scene: str, width: int
+    scenes: SceneSetter, open_profile: Open, scene: str, width: int
 ) -> None:
     """1280 px at 400 % are 320 px to the page, and at 200 % 640 px (WCAG 1.4.10)."""
-    page = await opened(stage, open_profile, Device("zoomed", width, 512), scene, BY_NAME[scene].address)
+    page = await opened(scenes, open_profile, Device("zoomed", width, 512), scene, BY_NAME[scene].address)
     assert await sideways(page) == 0
     cut: list[str] = await page.evaluate(
         """() => [...document.querySelectorAll("main *")].filter(one => one.getClientRects().length
@@ -285,8 +287,8 @@ async def test_enlarged_four_times_or_twice_nothing_needs_scrolling_sideways(
 
 
 @pytest.mark.parametrize("device", [PHONE, TABLET], ids=str)
-async def test_with_motion_unwanted_nothing_moves(stage: SceneSetter, open_profile: Open, device: Device) -> None:
-    page = await opened(stage, open_profile, device, "case-asked")
+async def test_with_motion_unwanted_nothing_moves(scenes: SceneSetter, open_profile: Open, device: Device) -> None:
+    page = await opened(scenes, open_profile, device, "case-asked")
     waiting = page.locator(".round .waiting .shape").first
     assert await waiting.evaluate("one => getComputedStyle(one).animationName") == "breathe"
     await page.emulate_media(reduced_motion="reduce")

@@ -19,12 +19,12 @@ SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadT
 
 @pytest.mark.acceptance("S-092")
 async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_submission(
-    town: Installation, open_profile: Open
+    installation: Installation, open_profile: Open
 ) -> None:
-    person = await journey_data.student(town, journey_data.CLEAR)
-    address = town.address(GATEWAY)
-    at_home = await open_profile(PC, address=address, cookies=await journey_data.cookies(town, person))
-    on_the_way = await open_profile(PHONE, address=address, cookies=await journey_data.cookies(town, person))
+    person = await journey_data.student(installation, journey_data.CLEAR)
+    address = installation.address(GATEWAY)
+    at_home = await open_profile(PC, address=address, cookies=await journey_data.cookies(installation, person))
+    on_the_way = await open_profile(PHONE, address=address, cookies=await journey_data.cookies(installation, person))
     pages = [await at_home.new_page(), await at_home.new_page(), await on_the_way.new_page()]
     for page in pages:
         await page.goto("/case")
@@ -38,8 +38,8 @@ async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_sub
     await pages[0].reload()
     await expect(pages[0].get_by_role("heading", level=1)).to_contain_text(numbers[0])
     await expect(pages[0].get_by_role("button", name="确认提交")).to_have_count(0)
-    assert await journey_data.attempts(town, person) == ["accepted"]
-    commands = await (await town.database(GATEWAY)).fetchval(
+    assert await journey_data.attempts(installation, person) == ["accepted"]
+    commands = await (await installation.database(GATEWAY)).fetchval(
         "SELECT count(*) FROM command WHERE student_id = $1", person.student_id
     )
     assert commands == 1
@@ -47,15 +47,17 @@ async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_sub
 
 @pytest.mark.acceptance("S-091", "S-093")
 async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_its_reason(
-    town: Installation, open_profile: Open
+    installation: Installation, open_profile: Open
 ) -> None:
-    person = await journey_data.student(town, journey_data.CLEAR)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
+    person = await journey_data.student(installation, journey_data.CLEAR)
+    context = await open_profile(
+        PHONE, address=installation.address(GATEWAY), cookies=await journey_data.cookies(installation, person)
+    )
     page = await context.new_page()
-    view = town.processes[CLEARANCE]
+    view = installation.processes[CLEARANCE]
     view.pause()
     try:
-        await town.operate("finance", "charge", student_id=person.student_id or "", **journey_data.CHARGES[0])
+        await installation.operate("finance", "charge", student_id=person.student_id or "", **journey_data.CHARGES[0])
         await page.goto("/case")
         await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
         await page.get_by_role("link", name="提交离校服务").click()
@@ -66,9 +68,9 @@ async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_
     await expect(refusal).to_contain_text("的提交没有被接受", timeout=journey_data.LONG_MS)
     await expect(refusal).to_contain_text("财务处收费管理办公室：有 1 项欠费，共 60.00 元")
     await journey_data.shows(page, "finance-arrears", "未通过")
-    assert await journey_data.attempts(town, person) == ["refused"]
+    assert await journey_data.attempts(installation, person) == ["refused"]
     await journey_data.when_free(
-        town, "finance", "payment", student_id=person.student_id or "", charge_id="C-1", amount="60.00"
+        installation, "finance", "payment", student_id=person.student_id or "", charge_id="C-1", amount="60.00"
     )
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=journey_data.LONG_MS)
     await page.get_by_role("link", name="提交离校服务").click()
@@ -77,25 +79,31 @@ async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_
 
 
 async def test_a_session_that_ends_in_the_middle_is_said_and_nothing_is_done(
-    town: Installation, open_profile: Open
+    installation: Installation, open_profile: Open
 ) -> None:
-    person = await journey_data.student(town, journey_data.CLEAR)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
+    person = await journey_data.student(installation, journey_data.CLEAR)
+    context = await open_profile(
+        PHONE, address=installation.address(GATEWAY), cookies=await journey_data.cookies(installation, person)
+    )
     page = await context.new_page()
     await page.goto("/submit")
-    await (await town.database(GATEWAY)).execute("DELETE FROM session WHERE student_id = $1", person.student_id)
+    await (await installation.database(GATEWAY)).execute("DELETE FROM session WHERE student_id = $1", person.student_id)
     await page.get_by_role("button", name="确认提交").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("请先登录")
     await expect(page.locator("main")).to_contain_text("登录已结束")
-    assert await journey_data.attempts(town, person) == []
+    assert await journey_data.attempts(installation, person) == []
     await page.get_by_role("link", name="统一身份认证登录").click()
     await journey_data.choose_person(page, person)
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 
 
-async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Installation, open_profile: Open) -> None:
-    person = await journey_data.student(town, journey_data.CLEAR)
-    context = await open_profile(PC, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
+async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(
+    installation: Installation, open_profile: Open
+) -> None:
+    person = await journey_data.student(installation, journey_data.CLEAR)
+    context = await open_profile(
+        PC, address=installation.address(GATEWAY), cookies=await journey_data.cookies(installation, person)
+    )
     page, other = await context.new_page(), await context.new_page()
     await page.goto("/case")
     await other.goto("/case")
@@ -112,22 +120,24 @@ async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(town: Ins
 
 
 async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
-    town: Installation, open_profile: Open
+    installation: Installation, open_profile: Open
 ) -> None:
-    person = await journey_data.student(town, journey_data.OPEN)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
+    person = await journey_data.student(installation, journey_data.OPEN)
+    context = await open_profile(
+        PHONE, address=installation.address(GATEWAY), cookies=await journey_data.cookies(installation, person)
+    )
     page = await context.new_page()
     await page.goto("/case")
     top = await page.locator("#archives-thesis").evaluate("one => one.offsetTop")
-    town.kill(GATEWAY)
+    installation.kill(GATEWAY)
     notice = page.locator("#notice")
     await expect(notice).to_contain_text("连接中断，正在重新连接。以下为")
     banner = await notice.bounding_box()
     assert banner is not None
     assert banner["height"] < 100
     await expect(page.locator("#archives-thesis .verdict")).to_have_text("未通过")
-    await town.operate("archives", "approved", student_id=person.student_id or "")
-    await town.start(GATEWAY)
+    await installation.operate("archives", "approved", student_id=person.student_id or "")
+    await installation.start(GATEWAY)
     await expect(notice).to_be_hidden(timeout=journey_data.LONG_MS)
     await journey_data.shows(page, "archives-thesis", "通过")
     assert await page.locator("#archives-thesis").evaluate("one => one.offsetTop") == top
@@ -135,10 +145,12 @@ async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(
 
 
 async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
-    town: Installation, open_profile: Open
+    installation: Installation, open_profile: Open
 ) -> None:
-    person = await journey_data.student(town, journey_data.OPEN)
-    context = await open_profile(PHONE, address=town.address(GATEWAY), cookies=await journey_data.cookies(town, person))
+    person = await journey_data.student(installation, journey_data.OPEN)
+    context = await open_profile(
+        PHONE, address=installation.address(GATEWAY), cookies=await journey_data.cookies(installation, person)
+    )
     page = await context.new_page()
     debugger = await context.new_cdp_session(page)
     await debugger.send("Network.enable")
@@ -146,18 +158,18 @@ async def test_on_a_slow_network_the_page_is_complete_and_lines_still_turn(
     await page.goto("/case")
     await expect(page.locator(".line")).to_have_count(5)
     await expect(page.locator("#notice")).to_be_hidden()
-    await town.operate("archives", "approved", student_id=person.student_id or "")
+    await installation.operate("archives", "approved", student_id=person.student_id or "")
     await journey_data.shows(page, "archives-thesis", "通过")
 
 
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_while_nothing_can_be_read_the_page_is_grey_calm_and_says_whom_to_call(
-    stage: SceneSetter, open_profile: Open, device: Device
+    scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     scene = BY_NAME["case-away"]
-    actor = await stage.play(scene)
+    actor = await scenes.play(scene)
     assert actor is not None
-    page = await (await open_profile(device, address=stage.address(scene), cookies=actor.cookies)).new_page()
+    page = await (await open_profile(device, address=scenes.address(scene), cookies=actor.cookies)).new_page()
     await page.goto("/case")
     await expect(page.locator("#summary-title")).to_contain_text("现在读不到离校数据")
     await expect(page.locator(".line .verdict")).to_have_text(["待同步"] * 5)
@@ -169,10 +181,10 @@ async def test_while_nothing_can_be_read_the_page_is_grey_calm_and_says_whom_to_
     await expect(page.locator("main")).to_contain_text("已经办好的事项不会丢失")
 
 
-async def test_errors_speak_of_the_thing_and_the_remedy(stage: SceneSetter, open_profile: Open) -> None:
-    actor = await stage.play(BY_NAME["case-card"])
+async def test_errors_speak_of_the_thing_and_the_remedy(scenes: SceneSetter, open_profile: Open) -> None:
+    actor = await scenes.play(BY_NAME["case-card"])
     assert actor is not None
-    page = await (await open_profile(PHONE, address=stage.gate.address, cookies=actor.cookies)).new_page()
+    page = await (await open_profile(PHONE, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     await page.goto("/no-such-page")
     await _is_kind(page, "没有这个页面")
     await page.goto("/case/library/cancel-card")

@@ -23,49 +23,51 @@ A4_POINTS = (595, 842)
 
 @pytest.mark.acceptance("S-004", "S-005", "S-010", "S-021", "S-041", "S-090", "S-092", "S-100", "S-102", "S-103")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_from_signing_in_to_the_printed_form(town: Installation, open_profile: Open, device: Device) -> None:
-    person = await journey_data.student(town, journey_data.OPEN)
-    context = await open_profile(device, address=town.address(GATEWAY))
+async def test_from_signing_in_to_the_printed_form(
+    installation: Installation, open_profile: Open, device: Device
+) -> None:
+    person = await journey_data.student(installation, journey_data.OPEN)
+    context = await open_profile(device, address=installation.address(GATEWAY))
     page = await context.new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要办理").click()
     await journey_data.choose_person(page, person)
-    await expect(page).to_have_url(f"{town.address(GATEWAY)}/case")
+    await expect(page).to_have_url(f"{installation.address(GATEWAY)}/case")
     await expect(page.locator(".at-name dd")).to_have_text(RARE)
     await expect(page.locator("#summary-title")).to_contain_text("1 项已通过，还差 4 项")
-    await _desks_act(town, page, person)
+    await _desks_act(installation, page, person)
     await _cancel_the_card(page)
-    await _submit(town, page)
+    await _submit(installation, page)
     number = await journey_data.is_done(page)
-    assert await journey_data.attempts(town, person) == ["accepted"]
+    assert await journey_data.attempts(installation, person) == ["accepted"]
     await _view_and_print(page, device, number)
-    await _return_directly(town, open_profile, device, person, number)
+    await _return_directly(installation, open_profile, device, person, number)
     code = await page.locator(".code .form-number").inner_text()
-    await _a_new_debt_leaves_the_form_as_it_is(town, page, person, number)
-    await _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(town, open_profile, number, code)
+    await _a_new_debt_leaves_the_form_as_it_is(installation, page, person, number)
+    await _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(installation, open_profile, number, code)
 
 
-async def _desks_act(town: Installation, page: Page, person: Person) -> None:
+async def _desks_act(installation: Installation, page: Page, person: Person) -> None:
     """Lines turn where they stand, and a screen reader is told."""
     student_id = person.student_id or ""
     said = page.locator("#said")
     await expect(said).to_have_attribute("aria-live", "polite")
     before = await box(page, "#archives-thesis")
-    await town.operate("archives", "approved", student_id=student_id)
+    await installation.operate("archives", "approved", student_id=student_id)
     await journey_data.shows(page, "archives-thesis", "通过")
     await expect(said).to_contain_text("档案馆 已变为 通过")
     await expect(page.locator("#archives-thesis .just-now")).to_contain_text("刚刚更新")
     after = await box(page, "#archives-thesis")
     assert after["y"] == before["y"], "a line that turns keeps its place"
-    await town.operate("library", "return", student_id=student_id, barcode="B0042871")
+    await installation.operate("library", "return", student_id=student_id, barcode="B0042871")
     await expect(said).to_contain_text("图书馆-图书借阅 有更新", timeout=journey_data.LONG_MS)
     await expect(said).to_contain_text("矿山压力")
     for charge in journey_data.CHARGES:
-        await town.operate(
+        await installation.operate(
             "finance", "payment", student_id=student_id, charge_id=charge["charge_id"], amount=charge["amount"]
         )
     await journey_data.shows(page, "finance-arrears", "通过")
-    await town.operate("dorm", "check-out", student_id=student_id, **journey_data.OUT)
+    await installation.operate("dorm", "check-out", student_id=student_id, **journey_data.OUT)
     await journey_data.shows(page, "dorm-check-out", "通过")
     await expect(page.locator("#summary-title")).to_contain_text("4 项已通过，还差 1 项：图书馆-图书借阅")
     assert await page.locator(".line h3").all_inner_texts() == [
@@ -88,11 +90,11 @@ async def _cancel_the_card(page: Page) -> None:
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过", timeout=journey_data.LONG_MS)
 
 
-async def _submit(town: Installation, page: Page) -> None:
+async def _submit(installation: Installation, page: Page) -> None:
     """The round is shown as it happens: one department is late, and named."""
     await page.get_by_role("link", name="提交离校服务").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("确认提交离校服务")
-    late = town.processes["archives"]
+    late = installation.processes["archives"]
     late.pause()
     try:
         await page.get_by_role("button", name="确认提交").click()
@@ -148,19 +150,23 @@ async def _view_and_print(page: Page, device: Device, number: str) -> None:
             assert words not in printed
 
 
-async def _return_directly(town: Installation, open_profile: Open, device: Device, person: Person, number: str) -> None:
+async def _return_directly(
+    installation: Installation, open_profile: Open, device: Device, person: Person, number: str
+) -> None:
     """Later, in another browser: the address of the form is enough."""
-    page = await (await open_profile(device, address=town.address(GATEWAY))).new_page()
+    page = await (await open_profile(device, address=installation.address(GATEWAY))).new_page()
     await page.goto("/completed")
     await journey_data.choose_person(page, person)
-    await expect(page).to_have_url(f"{town.address(GATEWAY)}/completed")
+    await expect(page).to_have_url(f"{installation.address(GATEWAY)}/completed")
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)
 
 
-async def _a_new_debt_leaves_the_form_as_it_is(town: Installation, page: Page, person: Person, number: str) -> None:
+async def _a_new_debt_leaves_the_form_as_it_is(
+    installation: Installation, page: Page, person: Person, number: str
+) -> None:
     charge = {"charge_id": "C-9", "year": "2026", "name": "水电费", "amount": "12.00"}
-    await journey_data.when_free(town, "finance", "charge", student_id=person.student_id or "", **charge)
-    await town.in_step("finance")
+    await journey_data.when_free(installation, "finance", "charge", student_id=person.student_id or "", **charge)
+    await installation.in_step("finance")
     lines = await page.locator("article.form .line").all_inner_texts()
     told = page.get_by_text("提交之后有 1 项新情况，领取时由办事窗口核对。")
 
@@ -174,9 +180,9 @@ async def _a_new_debt_leaves_the_form_as_it_is(town: Installation, page: Page, p
 
 
 async def _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(
-    town: Installation, open_profile: Open, number: str, code: str
+    installation: Installation, open_profile: Open, number: str, code: str
 ) -> None:
-    page = await (await open_profile(PC, address=town.address(GATEWAY))).new_page()
+    page = await (await open_profile(PC, address=installation.address(GATEWAY))).new_page()
     await page.goto("/verify")
     await page.get_by_label("表单编号").fill(number)
     await page.get_by_label("核验码").fill(code)

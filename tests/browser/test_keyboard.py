@@ -13,11 +13,11 @@ STOPS_MOST = 80
 
 
 async def test_one_goes_from_the_guide_to_the_submission_without_a_mouse(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    actor = await stage.actor()
-    await clear(stage, actor)
-    page = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()
+    actor = await scenes.actor()
+    await clear(scenes, actor)
+    page = await (await open_profile(PC, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     await page.goto("/")
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="跳到正文")).to_be_focused()
@@ -39,11 +39,11 @@ async def test_one_goes_from_the_guide_to_the_submission_without_a_mouse(
 
 
 async def test_the_completed_form_is_reached_and_its_print_button_pressed(
-    stage: SceneSetter, open_profile: Open
+    scenes: SceneSetter, open_profile: Open
 ) -> None:
-    actor = await stage.play(BY_NAME["completed"])
+    actor = await scenes.play(BY_NAME["completed"])
     assert actor is not None
-    page = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()
+    page = await (await open_profile(PC, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     await page.add_init_script("window.print = () => { document.title = 'printed'; };")
     await page.goto("/me")
     await _tab_to(page, "查看")
@@ -53,19 +53,19 @@ async def test_the_completed_form_is_reached_and_its_print_button_pressed(
     await expect(page).to_have_title("printed")
 
 
-async def test_a_line_that_turns_takes_the_focus_from_nobody(stage: SceneSetter, open_profile: Open) -> None:
-    actor = await stage.actor()
-    await clear(stage, actor)
-    page = await (await open_profile(PC, address=stage.gate.address, cookies=actor.cookies)).new_page()
+async def test_a_line_that_turns_takes_the_focus_from_nobody(scenes: SceneSetter, open_profile: Open) -> None:
+    actor = await scenes.actor()
+    await clear(scenes, actor)
+    page = await (await open_profile(PC, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     await page.goto("/case")
     fresh = page.locator("#library-borrowing .fresh summary")
     await fresh.focus()
     await page.keyboard.press("Enter")
-    await say(stage, actor, {"library": case_samples.blocked().statuses["library"]}, version=4)
-    await stage.clearance.notify()
+    await say(scenes, actor, {"library": case_samples.blocked().statuses["library"]}, version=4)
+    await scenes.clearance.notify()
     await expect(page.locator("#library-borrowing .verdict")).to_have_text("未通过")
-    await stage.clearance.all_clear_library(actor.student_id, 5)
-    await stage.clearance.notify()
+    await scenes.clearance.all_clear_library(actor.student_id, 5)
+    await scenes.clearance.notify()
     await expect(page.locator("#library-borrowing .verdict")).to_have_text("通过")
     inside = "document.activeElement.closest('#library-borrowing') !== null"
     assert await page.evaluate(inside), "whoever reads a line stays at that line"

@@ -13,26 +13,26 @@ MOST_BYTES = 50_000
 
 @pytest.mark.parametrize("name", ["guide", "case-blocked", "case-clear", "completed", "me"])
 async def test_a_first_visit_is_light_loads_no_font_and_nothing_jumps(
-    stage: SceneSetter, browser: Browser, name: str
+    scenes: SceneSetter, browser: Browser, name: str
 ) -> None:
-    seen = await visit(browser, stage, BY_NAME[name], slower=1)
+    seen = await visit(browser, scenes, BY_NAME[name], slower=1)
     assert 0 < seen.wire_bytes < MOST_BYTES
     assert seen.font_bytes == 0
     assert seen.shift == 0
 
 
-async def test_nothing_above_or_in_place_moves_when_a_line_turns(stage: SceneSetter, browser: Browser) -> None:
-    actor = await stage.actor()
-    await blocked(stage, actor)
-    context = await open_context(browser, PHONE, address=stage.gate.address, cookies=actor.cookies)
+async def test_nothing_above_or_in_place_moves_when_a_line_turns(scenes: SceneSetter, browser: Browser) -> None:
+    actor = await scenes.actor()
+    await blocked(scenes, actor)
+    context = await open_context(browser, PHONE, address=scenes.gateway.address, cookies=actor.cookies)
     page = await context.new_page()
     await page.add_init_script(WATCH)
     await page.goto("/case")
     line = page.locator("#finance-arrears")
     await line.scroll_into_view_if_needed()
     top = await line.evaluate("one => one.getBoundingClientRect().top")
-    await say(stage, actor, {"library": case_samples.library()}, version=4)
-    await stage.clearance.notify()
+    await say(scenes, actor, {"library": case_samples.library()}, version=4)
+    await scenes.clearance.notify()
     await expect(page.locator("#library-borrowing .verdict")).to_have_text("通过")
     assert await line.evaluate("one => one.getBoundingClientRect().top") == pytest.approx(top, abs=1), (
         "what one reads stays under the eye when a line above becomes shorter"

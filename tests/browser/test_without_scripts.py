@@ -13,9 +13,11 @@ from tests.support.waiting import eventually
 
 @pytest.mark.acceptance("S-004", "S-041", "S-090", "S-100")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_everything_is_done_without_scripts(town: Installation, open_profile: Open, device: Device) -> None:
-    person = await journey_data.student(town, journey_data.ONLY_THE_CARD)
-    page = await (await open_profile(device, address=town.address(GATEWAY), scripts=False)).new_page()
+async def test_everything_is_done_without_scripts(
+    installation: Installation, open_profile: Open, device: Device
+) -> None:
+    person = await journey_data.student(installation, journey_data.ONLY_THE_CARD)
+    page = await (await open_profile(device, address=installation.address(GATEWAY), scripts=False)).new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要办理").click()
     await journey_data.choose_person(page, person)

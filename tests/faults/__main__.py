@@ -40,18 +40,18 @@ def kinds(seed: int) -> Iterator[Run]:
     chance = random.Random(seed)
     while True:
         for number, points in enumerate(ROUNDS):
-            yield f"crashes {number + 1}", lambda campus, _, points=points: crash_round(campus, points)  # type: ignore[misc]
+            yield f"crashes {number + 1}", lambda observed, _, points=points: crash_round(observed, points)  # type: ignore[misc]
             start = chance.randrange(10**6)
-            yield "races", lambda campus, _, start=start: races(campus, RACES_A_RUN, start)  # type: ignore[misc]
-        yield "debt at each step", lambda campus, _: scenarios.debt_at_each_step(campus)
-        yield "department down", lambda campus, _: scenarios.department_down(campus, "finance")
-        yield "department slow", lambda campus, _: scenarios.department_slow(campus, "archives", 6)
-        yield "answers repeated", lambda campus, _: scenarios.repeated_answers(campus)
-        yield "answers forged", lambda campus, _: scenarios.forged_answers(campus)
-        yield "expiry", lambda campus, _: scenarios.expiry_against_the_last_answer(campus, 4)
-        yield "view lagging", lambda campus, _: scenarios.view_lagging(campus, 20)
-        yield "clearance comes and goes", lambda campus, _: scenarios.a_second_clearance_for(campus, 40, chance)
-        yield "broker away", lambda campus, broker: scenarios.broker_away(campus, broker, 20)
+            yield "races", lambda observed, _, start=start: races(observed, RACES_A_RUN, start)  # type: ignore[misc]
+        yield "debt at each step", lambda observed, _: scenarios.debt_at_each_step(observed)
+        yield "department down", lambda observed, _: scenarios.department_down(observed, "finance")
+        yield "department slow", lambda observed, _: scenarios.department_slow(observed, "archives", 6)
+        yield "answers repeated", lambda observed, _: scenarios.repeated_answers(observed)
+        yield "answers forged", lambda observed, _: scenarios.forged_answers(observed)
+        yield "expiry", lambda observed, _: scenarios.expiry_against_the_last_answer(observed, 4)
+        yield "view lagging", lambda observed, _: scenarios.view_lagging(observed, 20)
+        yield "clearance comes and goes", lambda observed, _: scenarios.a_second_clearance_for(observed, 40, chance)
+        yield "broker away", lambda observed, broker: scenarios.broker_away(observed, broker, 20)
 
 
 def main(
@@ -99,14 +99,14 @@ async def _runs(
     operations, by_kind, left = 0, Counter[str](), runs
     while left:
         with tempfile.TemporaryDirectory() as folder:
-            campus = ObservedInstallation(Path(folder), postgres=postgres, kafka=broker.address)
+            observed = ObservedInstallation(Path(folder), postgres=postgres, kafka=broker.address)
             try:
-                await campus.begin()
+                await observed.begin()
                 for _ in range(min(left, RUNS_A_CAMPUS)):
                     kind, run = next(one for one in endless if only in one[0])
                     began_s = time.monotonic()
-                    await run(campus, broker)
-                    anomalies = await campus.judged()
+                    await run(observed, broker)
+                    anomalies = await observed.judged()
                     left -= 1
                     by_kind[kind.rstrip(" 0123456789")] += 1
                     _say(f"{runs - left}/{runs} {kind}", anomalies, began_s)
@@ -114,8 +114,8 @@ async def _runs(
                     if anomalies:
                         break  # what it left behind would be found again and again
             finally:
-                operations += len(campus.history.operations)
-                await campus.close()
+                operations += len(observed.history.operations)
+                await observed.close()
     return operations, by_kind
 
 

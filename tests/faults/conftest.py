@@ -23,13 +23,13 @@ def broker(state: StateFolder, cache: object) -> Iterator[Kafka]:
 
 
 @pytest.fixture(scope="package")
-async def campus(
+async def observed(
     postgres: RunningPostgres, broker: Kafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[ObservedInstallation]:
     """Every service under observation. A test leaves everything running."""
-    campus = ObservedInstallation(tmp_path_factory.mktemp("faults"), postgres=postgres.dsn, kafka=broker.address)
+    observed = ObservedInstallation(tmp_path_factory.mktemp("faults"), postgres=postgres.dsn, kafka=broker.address)
     try:
-        await campus.begin(IDENTITY)
-        yield campus
+        await observed.begin(IDENTITY)
+        yield observed
     finally:
-        await campus.close()
+        await observed.close()

@@ -78,25 +78,25 @@ ROUNDS: Final[Sequence[Mapping[str, str]]] = (
 """Process → where it ends. Every named place stands in some round."""
 
 
-async def crash_round(campus: ObservedInstallation, points: Mapping[str, str]) -> None:
+async def crash_round(observed: ObservedInstallation, points: Mapping[str, str]) -> None:
     """Start each process with its place, work until each has ended there, and start each again at once."""
-    installation = campus.installation
-    students = deque([await _arrival(campus, with_card=number % 2 == 1) for number in range(STUDENTS)], STUDENTS)
+    installation = observed.installation
+    students = deque([await _arrival(observed, with_card=number % 2 == 1) for number in range(STUDENTS)], STUDENTS)
     expiring = any(point.startswith("expire.") for point in points.values())
     for name in points:
         if name in installation.processes:
             installation.stop(name)
     if expiring:
-        campus.faulty = True
+        observed.faulty = True
         installation.stop("finance")  # one that does not answer: every attempt is to expire
         installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=SHORT_LIFE_S)
     for name, point in points.items():
         await installation.start(name, failpoint=point, wait=False)
-    tasks = [asyncio.create_task(_work(campus, students))]
+    tasks = [asyncio.create_task(_work(observed, students))]
     if not expiring:
-        tasks.append(asyncio.create_task(_arrivals(campus, students)))
+        tasks.append(asyncio.create_task(_arrivals(observed, students)))
     try:
-        await _all_crash(campus, points)
+        await _all_crash(observed, points)
     finally:
         for task in tasks:
             task.cancel()
@@ -109,8 +109,8 @@ async def crash_round(campus: ObservedInstallation, points: Mapping[str, str]) -
                 installation.stop(name)
 
 
-async def _all_crash(campus: ObservedInstallation, points: Mapping[str, str]) -> None:
-    installation, waiting = campus.installation, dict(points)
+async def _all_crash(observed: ObservedInstallation, points: Mapping[str, str]) -> None:
+    installation, waiting = observed.installation, dict(points)
     deadline_s = time.monotonic() + CRASH_TIMEOUT_S
     while waiting:
         assert time.monotonic() < deadline_s, f"these never came to their place: {waiting}"
@@ -124,30 +124,30 @@ async def _all_crash(campus: ObservedInstallation, points: Mapping[str, str]) ->
         await asyncio.sleep(0.1)
 
 
-async def _arrival(campus: ObservedInstallation, *, with_card: bool) -> str:
-    return await campus.student(**({"library": CARD_ACTIVE} if with_card else {}))
+async def _arrival(observed: ObservedInstallation, *, with_card: bool) -> str:
+    return await observed.student(**({"library": CARD_ACTIVE} if with_card else {}))
 
 
-async def _arrivals(campus: ObservedInstallation, students: deque[str]) -> None:
+async def _arrivals(observed: ObservedInstallation, students: deque[str]) -> None:
     """Newcomers in the place of the longest known: who is accepted, or whose card is cancelled, passes no place again.
 
     Two at a time, so that every second one has a card.
     """
     while True:
-        students.extend([await _arrival(campus, with_card=with_card) for with_card in (False, True)])
+        students.extend([await _arrival(observed, with_card=with_card) for with_card in (False, True)])
         await asyncio.sleep(ARRIVAL_S)
 
 
-async def _work(campus: ObservedInstallation, students: deque[str]) -> None:
+async def _work(observed: ObservedInstallation, students: deque[str]) -> None:
     """Everything that passes the places, over and over; whoever is away is not waited for."""
     turn = 0
     while True:
         turn += 1
         for number, student_id in enumerate(tuple(students)):
             if number % 2:
-                await campus.ask(student_id, "library", "cancel-card")
-            await campus.ask(student_id)
+                await observed.ask(student_id, "library", "cancel-card")
+            await observed.ask(student_id)
             if number % 3 == 0:
-                await campus.charge(student_id, f"C-{turn}")
-                await campus.waive(student_id, f"C-{turn}")
+                await observed.charge(student_id, f"C-{turn}")
+                await observed.waive(student_id, f"C-{turn}")
         await asyncio.sleep(0.5)

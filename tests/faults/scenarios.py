@@ -1,4 +1,4 @@
-"""Faults by hand, each on a running campus: what is done is said by the name, and what came of it is the checker's."""
+"""Faults on an observed installation, one by one; what came of each is the checker's to judge."""
 
 import asyncio
 import random
@@ -18,36 +18,36 @@ from tests.support.kafka.topics import Producer, everything
 from tests.support.waiting import eventually
 
 
-async def asked(campus: ObservedInstallation, count: int) -> dict[str, str]:
+async def asked(observed: ObservedInstallation, count: int) -> dict[str, str]:
     """Clear students who have just asked: student → command."""
-    students = [await campus.student() for _ in range(count)]
-    return {student_id: await campus.ask(student_id) for student_id in students}
+    students = [await observed.student() for _ in range(count)]
+    return {student_id: await observed.ask(student_id) for student_id in students}
 
 
-async def ends(campus: ObservedInstallation, commands: Sequence[str], timeout_s: float = 60) -> list[str]:
-    return [await campus.end_of(command_id, timeout_s) for command_id in commands]
+async def ends(observed: ObservedInstallation, commands: Sequence[str], timeout_s: float = 60) -> list[str]:
+    return [await observed.end_of(command_id, timeout_s) for command_id in commands]
 
 
-async def department_down(campus: ObservedInstallation, name: str, count: int = 6) -> list[str]:
+async def department_down(observed: ObservedInstallation, name: str, count: int = 6) -> list[str]:
     """The department is away while students ask, and comes back; how their asks ended."""
-    campus.installation.stop(name)
-    students = [await _without(campus, name) for _ in range(count)]
-    commands = [await campus.ask(student_id) for student_id in students]
-    assert await ends(campus, commands[:1], 3) == ["asked"], "nobody is accepted without its word"
-    await campus.installation.start(name)
-    return await ends(campus, commands)
+    observed.installation.stop(name)
+    students = [await _without(observed, name) for _ in range(count)]
+    commands = [await observed.ask(student_id) for student_id in students]
+    assert await ends(observed, commands[:1], 3) == ["asked"], "nobody is accepted without its word"
+    await observed.installation.start(name)
+    return await ends(observed, commands)
 
 
-async def _without(campus: ObservedInstallation, away: str) -> str:
+async def _without(observed: ObservedInstallation, away: str) -> str:
     assert away in ("dorm", "finance"), "the others have to be told that a student is clear"
-    return await campus.student()
+    return await observed.student()
 
 
-async def department_slow(campus: ObservedInstallation, name: str, still_s: float, count: int = 20) -> None:
+async def department_slow(observed: ObservedInstallation, name: str, still_s: float, count: int = 20) -> None:
     """The department's process stands still in the middle of races."""
-    work = asyncio.create_task(races(campus, count, seed=7))
+    work = asyncio.create_task(races(observed, count, seed=7))
     await asyncio.sleep(1)
-    process = campus.installation.processes[name]
+    process = observed.installation.processes[name]
     process.pause()
     try:
         await asyncio.sleep(still_s)
@@ -56,27 +56,27 @@ async def department_slow(campus: ObservedInstallation, name: str, still_s: floa
     await work
 
 
-async def repeated_answers(campus: ObservedInstallation) -> list[str]:
+async def repeated_answers(observed: ObservedInstallation) -> list[str]:
     """Every attestation of one round comes again: while the next round of the same student is open, and after it."""
-    student_id = await campus.student()
-    await campus.charge(student_id, "C-1")
-    first = await campus.ask(student_id)
-    assert await campus.end_of(first) == "refused"
-    await campus.waive(student_id, "C-1")
-    campus.installation.processes["dorm"].pause()
+    student_id = await observed.student()
+    await observed.charge(student_id, "C-1")
+    first = await observed.ask(student_id)
+    assert await observed.end_of(first) == "refused"
+    await observed.waive(student_id, "C-1")
+    observed.installation.processes["dorm"].pause()
     try:
-        second = await campus.ask(student_id)
-        await _answered(campus, second, 3)
-        await _again(campus, first)  # of the older attempt, into the open one
+        second = await observed.ask(student_id)
+        await _answered(observed, second, 3)
+        await _again(observed, first)  # of the older attempt, into the open one
     finally:
-        campus.installation.processes["dorm"].resume()
-    states = await ends(campus, [first, second])
-    await _again(campus, second)
+        observed.installation.processes["dorm"].resume()
+    states = await ends(observed, [first, second])
+    await _again(observed, second)
     return states
 
 
-async def _again(campus: ObservedInstallation, attempt_id: str) -> None:
-    installation = campus.installation
+async def _again(observed: ObservedInstallation, attempt_id: str) -> None:
+    installation = observed.installation
     async with Producer(installation.kafka) as producer:
         for name in installation.departments:
             for record in await everything(installation.kafka, installation.topics.attestation(name)):
@@ -85,16 +85,16 @@ async def _again(campus: ObservedInstallation, attempt_id: str) -> None:
                     await producer.send(record.topic, record.key, record.value, record.headers)
 
 
-async def forged_answers(campus: ObservedInstallation) -> str:
+async def forged_answers(observed: ObservedInstallation) -> str:
     """While the dormitories are silent about an attempt, others answer in their place; how the attempt stood then."""
-    installation = campus.installation
-    victim, other = await campus.student(), await campus.student()
+    installation = observed.installation
+    victim, other = await observed.student(), await observed.student()
     installation.processes["dorm"].pause()
     try:
-        command_id = await campus.ask(victim)
-        await _answered(campus, command_id, 3)
-        theirs = await campus.ask(other)
-        await _answered(campus, theirs, 3)
+        command_id = await observed.ask(victim)
+        await _answered(observed, command_id, 3)
+        theirs = await observed.ask(other)
+        await _answered(observed, theirs, 3)
         finance, dorm = installation.topics.attestation("finance"), installation.topics.attestation("dorm")
         for topic, key, student_id, attempt_id, department in (
             (finance, victim, victim, command_id, "dorm"),  # on another department's topic
@@ -104,36 +104,36 @@ async def forged_answers(campus: ObservedInstallation) -> str:
             (dorm, victim, victim, command_id, "graduate-school"),
             (dorm, victim, victim, theirs, "dorm"),  # of another student's attempt
         ):
-            await _forge(campus, topic, key, student_id, attempt_id, department)
-        await _heard(campus)
+            await _forge(observed, topic, key, student_id, attempt_id, department)
+        await _heard(observed)
         attempts = await installation.database(CLEARANCE)
         state = await attempts.fetchval("SELECT state FROM attempt WHERE attempt_id = $1", UUID(command_id))
     finally:
         installation.processes["dorm"].resume()
-    await ends(campus, [command_id, theirs])
+    await ends(observed, [command_id, theirs])
     return str(state)
 
 
 async def _forge(
-    campus: ObservedInstallation, topic: str, key: str, student_id: str, attempt_id: str, department: str
+    observed: ObservedInstallation, topic: str, key: str, student_id: str, attempt_id: str, department: str
 ) -> None:
     example = next(
         event
-        for record in await everything(campus.installation.kafka, campus.installation.topics.attestation("dorm"))
+        for record in await everything(observed.installation.kafka, observed.installation.topics.attestation("dorm"))
         if isinstance(event := read(record.value), AttestationGiven) and event.outcome is AttestationOutcome.CLEAR
     )
     event = example.model_copy(
         update={"student_id": student_id, "attempt_id": UUID(attempt_id), "department": department}
     )
     value = encode(event, event_id=uuid4(), source=source_of("dorm"), time=datetime.now(UTC))
-    campus.forged.append(value)
-    async with Producer(campus.installation.kafka) as producer:
+    observed.forged.append(value)
+    async with Producer(observed.installation.kafka) as producer:
         await producer.send(topic, key.encode(), value)
 
 
-async def _heard(campus: ObservedInstallation) -> None:
+async def _heard(observed: ObservedInstallation) -> None:
     """Wait until the clearance has read what stands in the attestation topics."""
-    installation = campus.installation
+    installation = observed.installation
     connection = await installation.database(CLEARANCE)
     for name in installation.departments:
         topic = installation.topics.attestation(name)
@@ -149,8 +149,8 @@ async def _heard(campus: ObservedInstallation) -> None:
         await eventually(all_read, what=f"the clearance to read {topic}")
 
 
-async def _answered(campus: ObservedInstallation, attempt_id: str, count: int) -> None:
-    connection = await campus.installation.database(CLEARANCE)
+async def _answered(observed: ObservedInstallation, attempt_id: str, count: int) -> None:
+    connection = await observed.installation.database(CLEARANCE)
 
     async def enough() -> bool:
         have = await connection.fetchval("SELECT count(*) FROM answer WHERE attempt_id = $1", UUID(attempt_id))
@@ -159,34 +159,34 @@ async def _answered(campus: ObservedInstallation, attempt_id: str, count: int) -
     await eventually(enough, what=f"{count} answers")
 
 
-async def expiry_against_the_last_answer(campus: ObservedInstallation, life_s: float, count: int = 24) -> list[str]:
+async def expiry_against_the_last_answer(observed: ObservedInstallation, life_s: float, count: int = 24) -> list[str]:
     """The last answers come while the attempts' lives end; how the asks ended."""
-    campus.faulty = True
-    installation = campus.installation
+    observed.faulty = True
+    installation = observed.installation
     installation.stop(CLEARANCE)
-    campus.installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=str(life_s))
+    observed.installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=str(life_s))
     await installation.start(CLEARANCE)
-    students = [await campus.student() for _ in range(count)]
-    await campus.rest()
+    students = [await observed.student() for _ in range(count)]
+    await observed.rest()
     finance = installation.processes["finance"]
     finance.pause()
     began_s = time.monotonic()
     commands = []
     for student_id in students:  # opened one after the other, so that their lives end one after the other
-        commands.append(await campus.ask(student_id))
+        commands.append(await observed.ask(student_id))
         await asyncio.sleep(life_s / count)
     await asyncio.sleep(max(0.0, life_s * 1.1 - (time.monotonic() - began_s)))
     finance.resume()
-    states = await ends(campus, commands)
+    states = await ends(observed, commands)
     installation.stop(CLEARANCE)
-    campus.installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
+    observed.installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
     await installation.start(CLEARANCE)
     return states
 
 
-async def broker_away(campus: ObservedInstallation, broker: Kafka, away_s: float, count: int = 20) -> None:
+async def broker_away(observed: ObservedInstallation, broker: Kafka, away_s: float, count: int = 20) -> None:
     """The broker ends in the middle of races and is back after a while."""
-    work = asyncio.create_task(races(campus, count, seed=11, at_once=count))
+    work = asyncio.create_task(races(observed, count, seed=11, at_once=count))
     await asyncio.sleep(1.5)
     broker.kill()
     await asyncio.sleep(away_s)
@@ -194,38 +194,38 @@ async def broker_away(campus: ObservedInstallation, broker: Kafka, away_s: float
     await work
 
 
-async def view_lagging(campus: ObservedInstallation, for_s: float, count: int = 12) -> list[str]:
+async def view_lagging(observed: ObservedInstallation, for_s: float, count: int = 12) -> list[str]:
     """The projector cannot write while debts land and students submit on a view that shows them clear."""
-    students = [await campus.student() for _ in range(count)]
-    await campus.rest()
-    blocker = await campus.installation.connect(CLEARANCE)
+    students = [await observed.student() for _ in range(count)]
+    await observed.rest()
+    blocker = await observed.installation.connect(CLEARANCE)
     commands = []
     async with blocker.transaction():
         await blocker.execute("SET LOCAL lock_timeout = '20s'")
         await blocker.execute("LOCK TABLE status IN EXCLUSIVE MODE")
         for number, student_id in enumerate(students):
             if number % 2:
-                await campus.charge(student_id, "C-1")
-            commands.append(await campus.ask(student_id))
-        states = await ends(campus, commands, for_s)
+                await observed.charge(student_id, "C-1")
+            commands.append(await observed.ask(student_id))
+        states = await ends(observed, commands, for_s)
         for number, student_id in enumerate(students):
             if not number % 4:
-                await campus.charge(student_id, "C-2")
+                await observed.charge(student_id, "C-2")
     await blocker.close()
     return states
 
 
-async def debt_at_each_step(campus: ObservedInstallation) -> dict[str, Outcome | str]:
+async def debt_at_each_step(observed: ObservedInstallation) -> dict[str, Outcome | str]:
     """A debt before the hold, between holds, after the last answer and after the acceptance: what the desk was told."""
-    installation, told = campus.installation, dict[str, Outcome | str]()
-    student_id = await campus.student()
-    told["before the hold"] = await campus.charge(student_id, "C-1")
-    told["its submission"] = await campus.end_of(await campus.ask(student_id))
-    await campus.waive(student_id, "C-1")
+    installation, told = observed.installation, dict[str, Outcome | str]()
+    student_id = await observed.student()
+    told["before the hold"] = await observed.charge(student_id, "C-1")
+    told["its submission"] = await observed.end_of(await observed.ask(student_id))
+    await observed.waive(student_id, "C-1")
     installation.processes["dorm"].pause()
-    command_id = await campus.ask(student_id)
-    await _answered(campus, command_id, 3)
-    told["between holds"] = await campus.charge(student_id, "C-2")
+    command_id = await observed.ask(student_id)
+    await _answered(observed, command_id, 3)
+    told["between holds"] = await observed.charge(student_id, "C-2")
     installation.processes[CLEARANCE].pause()
     installation.processes["dorm"].resume()
     dorm = await installation.database("dorm")
@@ -234,24 +234,24 @@ async def debt_at_each_step(campus: ObservedInstallation) -> dict[str, Outcome |
         return bool(await dorm.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id))
 
     await eventually(all_hold, what="the last answer")
-    told["after the last answer"] = await campus.charge(student_id, "C-3")
+    told["after the last answer"] = await observed.charge(student_id, "C-3")
     installation.processes[CLEARANCE].resume()
-    told["the submission"] = await campus.end_of(command_id)
+    told["the submission"] = await observed.end_of(command_id)
     finance = await installation.database("finance")
 
     async def free() -> bool:
         return not await finance.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id)
 
     await eventually(free, what="the hold to end")
-    told["after the acceptance"] = await campus.charge(student_id, "C-4")
+    told["after the acceptance"] = await observed.charge(student_id, "C-4")
     return told
 
 
-async def a_second_clearance_for(campus: ObservedInstallation, count: int, chance: random.Random) -> None:
+async def a_second_clearance_for(observed: ObservedInstallation, count: int, chance: random.Random) -> None:
     """Races while a second clearance comes and goes: partitions move in the middle of rounds."""
     second = f"{CLEARANCE}:2"
-    work = asyncio.create_task(races(campus, count, seed=chance.randrange(10**6)))
-    await campus.installation.start(second)
+    work = asyncio.create_task(races(observed, count, seed=chance.randrange(10**6)))
+    await observed.installation.start(second)
     await asyncio.sleep(1)
-    campus.installation.kill(second)
+    observed.installation.kill(second)
     await work

@@ -9,10 +9,10 @@ from tests.support.checker.observed_installation import ObservedInstallation
 
 @pytest.mark.parametrize("number", range(len(ROUNDS)))
 async def test_processes_that_end_at_their_worst_moment_break_nothing(
-    campus: ObservedInstallation, number: int
+    observed: ObservedInstallation, number: int
 ) -> None:
-    await crash_round(campus, ROUNDS[number])
-    assert await campus.judged() == []
+    await crash_round(observed, ROUNDS[number])
+    assert await observed.judged() == []
 
 
 def test_every_named_place_stands_in_a_round() -> None:

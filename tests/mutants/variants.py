@@ -174,7 +174,7 @@ def _(patch: Patch) -> None:
     patch.replace(add_answer, add_answers)
 
 
-@mutant("acknowledge on error", "a batch that failed is left behind", breaks="S8")
+@mutant("acknowledge on error", "a batch that failed is left behind", breaks="L3")
 def _(patch: Patch) -> None:
     make = UnitOfWork.__init__
 

@@ -42,11 +42,11 @@ class ClearanceFixture:
     def projector(self, **options: Any) -> Projector:
         return Projector(pool=self.pool, kafka=self.kafka, topics=self.topics, departments=DEPARTMENTS, **options)
 
-    async def say(self, *events: StatusChanged) -> None:
+    async def publish(self, *events: StatusChanged) -> None:
         """Publish statuses as a relay would, in this order."""
         await self.publisher.send([self.record(event) for event in events])
 
-    async def say_alive(self, department: str, as_of: datetime) -> None:
+    async def publish_alive_mark(self, department: str, as_of: datetime) -> None:
         mark = written(SourceAlive(department=department, as_of=as_of))
         topic = self.topics.status(department)
         parts = await self.publisher.partitions(topic)
@@ -61,7 +61,7 @@ class ClearanceFixture:
         topic = self.topics.status(event.department)
         return OutboundRecord(topic, event.student_id.encode(), written(event), (*HEADERS, *headers))
 
-    async def end(self) -> int:
+    async def end_offset(self) -> int:
         """How many records the status topics hold."""
         reader = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=None)
         await reader.start()
@@ -98,7 +98,7 @@ class ClearanceFixture:
         row = await self.row(student_id, department)
         return None if row is None else row["version"]
 
-    async def letters(self) -> Sequence[asyncpg.Record]:
+    async def dead_letters(self) -> Sequence[asyncpg.Record]:
         return await self.pool.fetch("SELECT * FROM dead_letter ORDER BY id")
 
 

@@ -13,12 +13,12 @@ LINES = 25
 
 
 @pytest.fixture(scope="package")
-async def campus(
+async def installation(
     postgres: RunningPostgres, kafka: RunningKafka, zipkin: RunningZipkin, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service with traces. No test stops a process of it or touches its positions."""
     installation = Installation(
-        tmp_path_factory.mktemp("campus"), postgres=postgres.dsn, kafka=kafka.address, zipkin=zipkin.address
+        tmp_path_factory.mktemp("installation"), postgres=postgres.dsn, kafka=kafka.address, zipkin=zipkin.address
     )
     await installation.provision()
     try:
@@ -29,10 +29,10 @@ async def campus(
 
 
 @pytest.fixture(scope="package")
-async def _pair(
+async def _core(
     postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    installation = Installation(tmp_path_factory.mktemp("pair"), postgres=postgres.dsn, kafka=kafka.address)
+    installation = Installation(tmp_path_factory.mktemp("core"), postgres=postgres.dsn, kafka=kafka.address)
     await installation.provision()
     try:
         yield installation
@@ -41,8 +41,8 @@ async def _pair(
 
 
 @pytest.fixture
-async def pair(_pair: Installation) -> Installation:
+async def core(_core: Installation) -> Installation:
     """One department, the library, and the clearance, both running: for tests that kill them and move positions."""
-    missing = [name for name in ("library", CLEARANCE) if name not in _pair.processes]
-    await _pair.start(*missing)
-    return _pair
+    missing = [name for name in ("library", CLEARANCE) if name not in _core.processes]
+    await _core.start(*missing)
+    return _core

@@ -1,6 +1,6 @@
 """`make demo` as its user meets it: it starts, a student signs in, a desk clears a check, and nothing is left running.
 
-It runs with servers of its own, as on a machine that has none.
+It runs with servers of its installation, as on a machine that has none.
 """
 
 import os
@@ -110,7 +110,7 @@ async def signed_in(http: httpx.AsyncClient, pages: str, student: Student) -> di
 
 def _cookie(answer: httpx.Response) -> str:
     given = (header.partition(";")[0] for header in answer.headers.get_list("set-cookie"))
-    return "; ".join(pair for pair in given if not pair.endswith(("=", '=""')))
+    return "; ".join(core for core in given if not core.endswith(("=", '=""')))
 
 
 async def test_a_student_signs_in_and_the_printed_request_turns_the_last_red_line(demo: Demo) -> None:

@@ -31,23 +31,25 @@ TIMEOUT_S: Final = 240
     ("name", "account"), [*((name, name) for name in discover()), (CLEARANCE, ROSTER), (CLEARANCE, OPERATOR)]
 )
 async def test_a_desks_api_answers_as_it_documents(
-    campus: Installation, name: str, account: str, tmp_path: Path
+    installation: Installation, name: str, account: str, tmp_path: Path
 ) -> None:
-    authorization = campus.client(name, account).headers["authorization"]
-    await answers_as_documented(campus.address(name), {"Authorization": authorization}, tmp_path)
+    authorization = installation.client(name, account).headers["authorization"]
+    await answers_as_documented(installation.address(name), {"Authorization": authorization}, tmp_path)
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "nobody"])
-async def test_the_students_api_answers_as_it_documents(campus: Installation, signed_in: bool, tmp_path: Path) -> None:
+async def test_the_students_api_answers_as_it_documents(
+    installation: Installation, signed_in: bool, tmp_path: Path
+) -> None:
     headers: dict[str, str] = {}
     if signed_in:
-        person = campus.person()
+        person = installation.person()
         assert person.student_id is not None
-        await campus.enrol(person.student_id)
-        browser = await sign_in(campus, person)
+        await installation.enrol(person.student_id)
+        browser = await sign_in(installation, person)
         headers = browser.headers({"X-CSRF-Token": await browser.csrf()})
         await browser.close()
-    await answers_as_documented(campus.address(GATEWAY), headers, tmp_path)
+    await answers_as_documented(installation.address(GATEWAY), headers, tmp_path)
 
 
 async def answers_as_documented(address: str, headers: Mapping[str, str], folder: Path) -> None:

@@ -37,7 +37,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-async def grown(
+async def installation(
     tree: Path, postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """The page's commands, run in the tree; then the new department, the clearance and the gateway."""
@@ -75,23 +75,25 @@ def run(command: str, installation: Installation, postgres: str) -> None:
     assert done.returncode == 0, command + done.stdout + done.stderr
 
 
-async def test_its_topics_are_made_and_its_service_is_one_of_the_demonstrations(grown: Installation) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=grown.kafka)
+async def test_its_topics_are_made_and_its_service_is_one_of_the_demonstrations(installation: Installation) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka)
     await admin.start()
     try:
         made = set(await admin.list_topics())
     finally:
         await admin.close()
-    topics = grown.topics
+    topics = installation.topics
     assert {topics.status(NEW), topics.attestation(NEW), topics.answer(NEW)} <= made
-    assert grown.address(NEW) not in {grown.address(name) for name in grown.departments if name != NEW}
+    assert installation.address(NEW) not in {
+        installation.address(name) for name in installation.departments if name != NEW
+    }
 
 
-async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation) -> None:
-    person = grown.person()
+async def test_a_student_sees_it_and_cannot_leave_without_it(installation: Installation) -> None:
+    person = installation.person()
     student_id = person.student_id or ""
-    await grown.enrol(student_id)
-    browser = await sign_in(grown, person)
+    await installation.enrol(student_id)
+    browser = await sign_in(installation, person)
 
     async def has_published() -> bool:
         return bool((await checks(browser))[f"{NEW}/{CHECK}"]["state"] == "clear")
@@ -101,7 +103,7 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(grown: Installation
     async with browser.stream("/case/live") as response:
         events = Events(response)
         await events.next()
-        await grown.operate(NEW, "lend", student_id=student_id, item_id="BALL-7", name="红色篮球")
+        await installation.operate(NEW, "lend", student_id=student_id, item_id="BALL-7", name="红色篮球")
         html = await told(events, "红色篮球")
     line = line_of(html, f"{NEW}-{CHECK}")
     assert TITLE in line

@@ -88,41 +88,41 @@ class Neighbours:
 
 
 @pytest.fixture
-async def neighbours(campus: Installation) -> Neighbours:
+async def neighbours(installation: Installation) -> Neighbours:
     one, other = new_student_id(), new_student_id()
     while partition_of(other.encode(), PARTITIONS) != partition_of(one.encode(), PARTITIONS):
         other = new_student_id()
     for student_id in (one, other):
-        await campus.enrol(student_id)
-    await campus.opened("library", [one, other])
-    await campus.in_step("library", students=[one, other])
+        await installation.enrol(student_id)
+    await installation.opened("library", [one, other])
+    await installation.in_step("library", students=[one, other])
     return Neighbours(one, other)
 
 
-async def flows_on(campus: Installation, student_id: str) -> None:
+async def flows_on(installation: Installation, student_id: str) -> None:
     """A later word on another student of the same partition arrives."""
-    await campus.put("library", student_id, {"card": "cancelled", "thesis": "approved"})
-    version = (await campus.published("library"))[student_id][0]
+    await installation.put("library", student_id, {"card": "cancelled", "thesis": "approved"})
+    version = (await installation.published("library"))[student_id][0]
 
     async def arrived() -> bool:
-        return (await campus.viewed("library"))[student_id][0] == version
+        return (await installation.viewed("library"))[student_id][0] == version
 
     await eventually(arrived, what="the word on the other student")
 
 
-async def readable(campus: Installation, student_id: str) -> bool:
-    answer: bool = await (await campus.database(CLEARANCE)).fetchval(
+async def readable(installation: Installation, student_id: str) -> bool:
+    answer: bool = await (await installation.database(CLEARANCE)).fetchval(
         "SELECT readable FROM published.status_v1 WHERE student_id = $1 AND department = 'library'", student_id
     )
     return answer
 
 
-async def letter_at(campus: Installation, place: Any) -> Mapping[str, Any] | None:
+async def letter_at(installation: Installation, place: Any) -> Mapping[str, Any] | None:
     """The open dead letter of a record, as an operator's list shows it."""
     letters: list[Mapping[str, Any]] = []
     after: int | None = 0
     while after is not None:
-        page = (await campus.client(CLEARANCE, OPERATOR).get(f"/dead-letters?limit=200&after={after}")).json()
+        page = (await installation.client(CLEARANCE, OPERATOR).get(f"/dead-letters?limit=200&after={after}")).json()
         letters += page["letters"]
         after = page["next_after"]
     where = (place.topic, place.partition, place.offset)
@@ -131,35 +131,35 @@ async def letter_at(campus: Installation, place: Any) -> Mapping[str, Any] | Non
 
 @pytest.mark.parametrize("kind", UNREADABLE)
 async def test_what_cannot_be_read_hides_one_item_and_holds_up_nobody(
-    campus: Installation, neighbours: Neighbours, kind: str
+    installation: Installation, neighbours: Neighbours, kind: str
 ) -> None:
     value = UNREADABLE[kind](neighbours.poisoned)
-    async with Producer(campus.kafka) as producer:
-        topic = campus.topics.status("library")
+    async with Producer(installation.kafka) as producer:
+        topic = installation.topics.status("library")
         place = await producer.send(topic, neighbours.poisoned.encode(), value, JSON_HEADERS)
-    await flows_on(campus, neighbours.other)
-    assert not await readable(campus, neighbours.poisoned)
-    assert await readable(campus, neighbours.other)
-    letter = await letter_at(campus, place)
+    await flows_on(installation, neighbours.other)
+    assert not await readable(installation, neighbours.poisoned)
+    assert await readable(installation, neighbours.other)
+    letter = await letter_at(installation, place)
     assert letter is not None
     assert letter["bytes"] == (None if value is None else len(value))
     assert neighbours.poisoned not in letter["reason"]
-    version, _ = (await campus.viewed("library"))[neighbours.poisoned]
+    version, _ = (await installation.viewed("library"))[neighbours.poisoned]
     assert version == 1, "what was known stays known, and is not shown as true"
 
 
 @pytest.mark.parametrize("key", [b"\xff\xfe\xfd", b"", b":nobody", b"x" * 300], ids=repr)
 async def test_a_record_under_no_students_key_hides_nothing_and_is_kept(
-    campus: Installation, neighbours: Neighbours, key: bytes
+    installation: Installation, neighbours: Neighbours, key: bytes
 ) -> None:
     partition = partition_of(neighbours.other.encode(), PARTITIONS)
-    async with Producer(campus.kafka) as producer:
+    async with Producer(installation.kafka) as producer:
         value = encoded(neighbours.poisoned)
-        place = await producer.send(campus.topics.status("library"), key, value, JSON_HEADERS, partition)
-    await flows_on(campus, neighbours.other)
-    assert await letter_at(campus, place) is not None
-    assert await readable(campus, neighbours.poisoned)
-    assert (await campus.viewed("library"))[neighbours.poisoned][0] == 1
+        place = await producer.send(installation.topics.status("library"), key, value, JSON_HEADERS, partition)
+    await flows_on(installation, neighbours.other)
+    assert await letter_at(installation, place) is not None
+    assert await readable(installation, neighbours.poisoned)
+    assert (await installation.viewed("library"))[neighbours.poisoned][0] == 1
 
 
 @pytest.mark.parametrize(
@@ -168,86 +168,86 @@ async def test_a_record_under_no_students_key_hides_nothing_and_is_kept(
     ids=repr,
 )
 async def test_a_header_that_is_null_or_no_text_takes_nothing_from_a_good_word(
-    campus: Installation, neighbours: Neighbours, headers: RawHeaders
+    installation: Installation, neighbours: Neighbours, headers: RawHeaders
 ) -> None:
-    async with Producer(campus.kafka) as producer:
+    async with Producer(installation.kafka) as producer:
         student = neighbours.poisoned
-        await producer.send(campus.topics.status("library"), student.encode(), encoded(student), headers)
-    await flows_on(campus, neighbours.other)
-    assert (await campus.viewed("library"))[neighbours.poisoned][0] == 2
-    assert await readable(campus, neighbours.poisoned)
+        await producer.send(installation.topics.status("library"), student.encode(), encoded(student), headers)
+    await flows_on(installation, neighbours.other)
+    assert (await installation.viewed("library"))[neighbours.poisoned][0] == 2
+    assert await readable(installation, neighbours.poisoned)
 
 
-async def test_a_header_whose_name_is_no_text_stops_nobody(campus: Installation, neighbours: Neighbours) -> None:
+async def test_a_header_whose_name_is_no_text_stops_nobody(installation: Installation, neighbours: Neighbours) -> None:
     student = neighbours.poisoned
-    async with Producer(campus.kafka) as producer:
-        topic = campus.topics.status("library")
+    async with Producer(installation.kafka) as producer:
+        topic = installation.topics.status("library")
         await producer.send_with_header_named(b"\xff\xfe\xfd", topic, student.encode(), encoded(student))
-    await flows_on(campus, neighbours.other)
-    assert (await campus.viewed("library"))[student][0] == 2
-    assert await readable(campus, student)
+    await flows_on(installation, neighbours.other)
+    assert (await installation.viewed("library"))[student][0] == 2
+    assert await readable(installation, student)
 
 
-async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(campus: Installation) -> None:
-    first, second = campus.person(), campus.person()
+async def test_the_page_says_unreadable_until_an_operator_ends_the_dead_letter(installation: Installation) -> None:
+    first, second = installation.person(), installation.person()
     for person in (first, second):
-        await campus.enrol(person.student_id or "")
-        await campus.put("library", person.student_id or "", {"card": "cancelled", "thesis": "approved"})
+        await installation.enrol(person.student_id or "")
+        await installation.put("library", person.student_id or "", {"card": "cancelled", "thesis": "approved"})
     students = [first.student_id or "", second.student_id or ""]
-    await campus.opened("library", students)
-    await campus.in_step("library", students=students)
+    await installation.opened("library", students)
+    await installation.in_step("library", students=students)
     places = []
-    async with Producer(campus.kafka) as producer:
+    async with Producer(installation.kafka) as producer:
         for person in (first, second):
             key = (person.student_id or "").encode()
-            places.append(await producer.send(campus.topics.status("library"), key, b"{}", JSON_HEADERS))
-    browser = await sign_in(campus, first)
+            places.append(await producer.send(installation.topics.status("library"), key, b"{}", JSON_HEADERS))
+    browser = await sign_in(installation, first)
     await eventually(lambda: says(browser, "waiting"), what="the item to be unreadable", poll_s=PAGE_POLL_S)
     assert (await checks(browser))["library/borrowing"]["waiting_reason"] == "unreadable"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
     assert "待同步" in line
     assert "无法读取" in line
 
-    letters = [await letter_at(campus, place) for place in places]
+    letters = [await letter_at(installation, place) for place in places]
     assert all(letters)
     ids = [str(letter["id"]) for letter in letters if letter]
-    listed = campus.command(CLEARANCE, "dead-letters", "list", "--limit", "200")
+    listed = installation.command(CLEARANCE, "dead-letters", "list", "--limit", "200")
     assert listed.returncode == 0, listed.stderr
-    assert campus.topics.status("library") in listed.stdout
-    replayed = campus.command(CLEARANCE, "dead-letters", "replay", ids[0])
+    assert installation.topics.status("library") in listed.stdout
+    replayed = installation.command(CLEARANCE, "dead-letters", "replay", ids[0])
     assert replayed.returncode == 1, "nobody can read it today either"
     assert "still unreadable" in replayed.stdout
     assert await says(browser, "waiting")
-    discarded = campus.command(CLEARANCE, "dead-letters", "discard", ids[0], "--why", "an exercise")
+    discarded = installation.command(CLEARANCE, "dead-letters", "discard", ids[0], "--why", "an exercise")
     assert discarded.returncode == 0, discarded.stdout + discarded.stderr
     await eventually(lambda: says(browser, "clear"), what="the item to be what was known", poll_s=PAGE_POLL_S)
     await browser.close()
 
-    browser = await sign_in(campus, second)
+    browser = await sign_in(installation, second)
     await eventually(lambda: says(browser, "waiting"), what="the other's item to be unreadable", poll_s=PAGE_POLL_S)
-    await campus.put("library", second.student_id or "", {"card": "cancelled", "thesis": "returned"})
+    await installation.put("library", second.student_id or "", {"card": "cancelled", "thesis": "returned"})
     await eventually(lambda: says(browser, "clear"), what="a later readable word to end the doubt", poll_s=PAGE_POLL_S)
     await browser.close()
 
 
 async def test_a_letter_that_todays_code_reads_is_applied_where_it_stood(
-    campus: Installation, neighbours: Neighbours
+    installation: Installation, neighbours: Neighbours
 ) -> None:
     student = neighbours.poisoned
-    async with Producer(campus.kafka) as producer:
-        place = await producer.send(campus.topics.status("library"), student.encode(), b"unread", JSON_HEADERS)
-    await flows_on(campus, neighbours.other)
-    letter = await letter_at(campus, place)
+    async with Producer(installation.kafka) as producer:
+        place = await producer.send(installation.topics.status("library"), student.encode(), b"unread", JSON_HEADERS)
+    await flows_on(installation, neighbours.other)
+    letter = await letter_at(installation, place)
     assert letter is not None
     # What newer code would make of the bytes that older code could not read.
-    await (await campus.database(CLEARANCE)).execute(
+    await (await installation.database(CLEARANCE)).execute(
         "UPDATE dead_letter SET value = $2 WHERE id = $1", letter["id"], encoded(student)
     )
-    replayed = await campus.client(CLEARANCE, OPERATOR).post(f"/dead-letters/{letter['id']}/replay")
+    replayed = await installation.client(CLEARANCE, OPERATOR).post(f"/dead-letters/{letter['id']}/replay")
     assert replayed.status_code == 204, replayed.text
-    assert await letter_at(campus, place) is None
-    assert await readable(campus, student)
-    assert (await campus.viewed("library"))[student][0] == 2
+    assert await letter_at(installation, place) is None
+    assert await readable(installation, student)
+    assert (await installation.viewed("library"))[student][0] == 2
 
 
 async def says(browser: Any, state: str) -> bool:

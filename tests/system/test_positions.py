@@ -15,103 +15,103 @@ from tests.support.waiting import eventually
 SECOND = f"{CLEARANCE}:2"
 
 
-async def fined(pair: Installation, students: list[str], fine_id: str) -> None:
+async def fined(core: Installation, students: list[str], fine_id: str) -> None:
     for student_id in students:
-        await pair.operate("library", "fine", student_id=student_id, fine_id=fine_id, amount="1.00")
+        await core.operate("library", "fine", student_id=student_id, fine_id=fine_id, amount="1.00")
 
 
-async def hash_of_view(pair: Installation) -> str:
-    return await view_hash(await pair.database(CLEARANCE))
+async def hash_of_view(core: Installation) -> str:
+    return await view_hash(await core.database(CLEARANCE))
 
 
-async def test_a_view_replayed_from_zero_is_equal_by_hash(pair: Installation) -> None:
-    students = await pair.students(5)
-    await fined(pair, students, "F-1")
-    async with Producer(pair.kafka) as producer:  # said twice, and once what nobody can read: both are part of it
-        records = await everything(pair.kafka, pair.topics.status("library"))
+async def test_a_view_replayed_from_zero_is_equal_by_hash(core: Installation) -> None:
+    students = await core.students(5)
+    await fined(core, students, "F-1")
+    async with Producer(core.kafka) as producer:  # said twice, and once what nobody can read: both are part of it
+        records = await everything(core.kafka, core.topics.status("library"))
         again = next(record for record in records if record.key == students[0].encode())
         await producer.send(again.topic, again.key, again.value, again.headers)
         await producer.send(again.topic, students[1].encode(), b"no word of ours")
-    await pair.in_step("library")
+    await core.in_step("library")
 
     async def parked() -> bool:
-        return bool(await (await pair.database(CLEARANCE)).fetchval("SELECT count(*) FROM dead_letter"))
+        return bool(await (await core.database(CLEARANCE)).fetchval("SELECT count(*) FROM dead_letter"))
 
     await eventually(parked, what="the unreadable record to be parked")
-    live = await hash_of_view(pair)
-    said = await pair.viewed("library")
-    assert pair.stop(CLEARANCE) == 0
-    await (await pair.database(CLEARANCE)).execute("TRUNCATE status, source, consumer_offset")
-    assert await hash_of_view(pair) != live
-    await pair.start(CLEARANCE)
+    live = await hash_of_view(core)
+    said = await core.viewed("library")
+    assert core.stop(CLEARANCE) == 0
+    await (await core.database(CLEARANCE)).execute("TRUNCATE status, source, consumer_offset")
+    assert await hash_of_view(core) != live
+    await core.start(CLEARANCE)
 
     async def equal() -> bool:
-        return await hash_of_view(pair) == live
+        return await hash_of_view(core) == live
 
     await eventually(equal, what="the replayed view to be equal")
-    assert await pair.viewed("library") == said
-    letters = await (await pair.database(CLEARANCE)).fetchval("SELECT count(*) FROM dead_letter WHERE ended_at IS NULL")
+    assert await core.viewed("library") == said
+    letters = await (await core.database(CLEARANCE)).fetchval("SELECT count(*) FROM dead_letter WHERE ended_at IS NULL")
     assert letters == 1, "read again, it is the same dead letter"
-    rebuilt = pair.command(CLEARANCE, "rebuild", "--check")
+    rebuilt = core.command(CLEARANCE, "rebuild", "--check")
     assert rebuilt.returncode == 0, rebuilt.stdout + rebuilt.stderr
     assert " 0 differing" in rebuilt.stdout
 
 
-async def test_kafkas_offsets_count_for_nothing(pair: Installation) -> None:
-    topic = pair.topics.status("library")
-    students = await pair.students(3)
-    await fined(pair, students, "F-1")
-    await pair.in_step("library")
+async def test_kafkas_offsets_count_for_nothing(core: Installation) -> None:
+    topic = core.topics.status("library")
+    students = await core.students(3)
+    await fined(core, students, "F-1")
+    await core.in_step("library")
     for moved in ("end", "zero", "deleted"):
-        assert pair.stop(CLEARANCE) == 0
-        await fined(pair, students, f"F-{moved}")
+        assert core.stop(CLEARANCE) == 0
+        await fined(core, students, f"F-{moved}")
         if moved == "deleted":
-            await groups.delete(pair.kafka, pair.topics.group(PROJECTOR))
+            await groups.delete(core.kafka, core.topics.group(PROJECTOR))
         else:
-            await groups.move(pair.kafka, pair.topics.group(PROJECTOR), topic, None if moved == "end" else 0)
-        await pair.start(CLEARANCE)
-        await pair.in_step("library")
-    records = await everything(pair.kafka, pair.topics.status("library"))
+            await groups.move(core.kafka, core.topics.group(PROJECTOR), topic, None if moved == "end" else 0)
+        await core.start(CLEARANCE)
+        await core.in_step("library")
+    records = await everything(core.kafka, core.topics.status("library"))
     assert all(each_once(versions(records, student_id)) for student_id in students)
 
 
 async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(
-    pair: Installation,
+    core: Installation,
 ) -> None:
-    students = await pair.students(8)
-    await pair.start(SECOND)
+    students = await core.students(8)
+    await core.start(SECOND)
     try:
 
         async def shared_by_two() -> bool:
-            counts = await groups.shares(pair.kafka, pair.topics.group(PROJECTOR))
+            counts = await groups.shares(core.kafka, core.topics.group(PROJECTOR))
             return len(counts) == 2 and min(counts) > 0
 
         await eventually(shared_by_two, what="both to have partitions", timeout_s=60, poll_s=0.5)
-        await fined(pair, students, "F-1")
-        await pair.in_step("library")
-        pair.kill(CLEARANCE)
-        await fined(pair, students, "F-2")
+        await fined(core, students, "F-1")
+        await core.in_step("library")
+        core.kill(CLEARANCE)
+        await fined(core, students, "F-2")
         # The session of the dead one ends within 12 s; then the other reads what it left.
-        await pair.in_step("library", timeout_s=40)
-        assert len(await groups.shares(pair.kafka, pair.topics.group(PROJECTOR))) == 1
+        await core.in_step("library", timeout_s=40)
+        assert len(await groups.shares(core.kafka, core.topics.group(PROJECTOR))) == 1
     finally:
-        await pair.start(CLEARANCE)
-        pair.stop(SECOND)
-    await fined(pair, students, "F-3")
-    await pair.in_step("library")
-    records = await everything(pair.kafka, pair.topics.status("library"))
+        await core.start(CLEARANCE)
+        core.stop(SECOND)
+    await fined(core, students, "F-3")
+    await core.in_step("library")
+    records = await everything(core.kafka, core.topics.status("library"))
     assert all(versions(records, student_id) == [1, 2, 3, 4] for student_id in students)
 
 
-async def test_a_long_transaction_with_a_low_outbox_id_loses_nothing(pair: Installation) -> None:
-    slow, *quick = await pair.students(6)
-    early = await pair.connect("library")
+async def test_a_long_transaction_with_a_low_outbox_id_loses_nothing(core: Installation) -> None:
+    slow, *quick = await core.students(6)
+    early = await core.connect("library")
     transaction = early.transaction()
     await transaction.start()
     low = await early.fetchval("SELECT nextval(pg_get_serial_sequence('outbox', 'id'))")
-    await fined(pair, quick, "F-1")
-    await pair.in_step("library")
-    records = await everything(pair.kafka, pair.topics.status("library"))
+    await fined(core, quick, "F-1")
+    await core.in_step("library")
+    records = await everything(core.kafka, core.topics.status("library"))
     said = next(record for record in records if record.key == slow.encode())
     word = json.loads(said.value)
     word["data"] |= {"version": 2}
@@ -122,65 +122,65 @@ async def test_a_long_transaction_with_a_low_outbox_id_loses_nothing(pair: Insta
         said.key,
         json.dumps(word).encode(),  # in a spelling that is not the kit's: readable all the same
     )
-    await fined(pair, quick, "F-2")
-    await pair.in_step("library")
-    assert (await pair.viewed("library"))[slow][0] == 1
+    await fined(core, quick, "F-2")
+    await core.in_step("library")
+    assert (await core.viewed("library"))[slow][0] == 1
     await transaction.commit()
     await early.close()
 
     async def heard() -> bool:
-        return (await pair.viewed("library"))[slow][0] == 2
+        return (await core.viewed("library"))[slow][0] == 2
 
     await eventually(heard, what="what was said late under a low id")
     status = json.dumps(word["data"])
-    await (await pair.database("library")).execute(
+    await (await core.database("library")).execute(
         "UPDATE record SET status_version = 2, status = $2 WHERE student_id = $1", slow, status
     )
 
 
-async def test_an_import_whose_department_is_killed_is_finished_by_the_next_one(pair: Installation) -> None:
-    students = await pair.students(60)
-    blocker = await pair.connect("library")
+async def test_an_import_whose_department_is_killed_is_finished_by_the_next_one(core: Installation) -> None:
+    students = await core.students(60)
+    blocker = await core.connect("library")
     transaction = blocker.transaction()
     await transaction.start()
     await blocker.execute("SELECT FROM record WHERE student_id = $1 FOR UPDATE", students[-1])
     rows = "".join(f"{student_id},approved\n" for student_id in students)
     file = f"student_id,thesis\n{rows}{students[0]},no such state\n".encode()
-    job = await send_file(pair, file)
+    job = await send_file(core, file)
 
     async def stands_in_the_middle() -> bool:
-        now = (await pair.client("library").get(f"/imports/{job['job_id']}")).json()
+        now = (await core.client("library").get(f"/imports/{job['job_id']}")).json()
         return bool(0 < now["applied"] < len(students))
 
     await eventually(stands_in_the_middle, what="the first rows to be applied")
-    pair.kill("library")
+    core.kill("library")
     await transaction.rollback()
     await blocker.close()
-    await pair.start("library")
-    job = await finished(pair, job)
+    await core.start("library")
+    job = await finished(core, job)
     assert (job["applied"] + job["unchanged"], job["rejected"]) == (len(students), 1)
-    rejected = (await pair.client("library").get(f"/imports/{job['job_id']}/rows?state=rejected")).json()["rows"]
+    rejected = (await core.client("library").get(f"/imports/{job['job_id']}/rows?state=rejected")).json()["rows"]
     assert [row["row"] for row in rejected] == [len(students) + 2], "counted as a spreadsheet does, headings first"
-    again = await finished(pair, await send_file(pair, file))
+    again = await finished(core, await send_file(core, file))
     assert (again["applied"], again["unchanged"], again["rejected"]) == (0, len(students), 1)
-    await pair.in_step("library")
-    records = await everything(pair.kafka, pair.topics.status("library"))
+    await core.in_step("library")
+    records = await everything(core.kafka, core.topics.status("library"))
     assert all(versions(records, student_id) == [1, 2] for student_id in students), "each row was applied once"
 
 
-async def send_file(pair: Installation, file: bytes) -> dict[str, Any]:
-    answer = await pair.client("library").post("/imports", content=file, headers={"Content-Type": "text/csv"})
+async def send_file(core: Installation, file: bytes) -> dict[str, Any]:
+    answer = await core.client("library").post("/imports", content=file, headers={"Content-Type": "text/csv"})
     assert answer.status_code in (200, 202), answer.text
     job: dict[str, Any] = answer.json()
     return job
 
 
-async def finished(pair: Installation, job: Mapping[str, Any]) -> dict[str, Any]:
+async def finished(core: Installation, job: Mapping[str, Any]) -> dict[str, Any]:
     """The import once every row of it was tried."""
     now: dict[str, Any] = {}
 
     async def done() -> bool:
-        now.update((await pair.client("library").get(f"/imports/{job['job_id']}")).json())
+        now.update((await core.client("library").get(f"/imports/{job['job_id']}")).json())
         return bool(now["state"] == "done")
 
     await eventually(done, what="the import to be finished", timeout_s=40)

@@ -13,14 +13,14 @@ from tests.support.waiting import eventually
 from tests.system.test_walk import CLEAR, states
 
 
-async def ready_to_submit(campus: Installation, **records: Any) -> tuple[str, BrowserClient]:
+async def ready_to_submit(installation: Installation, **records: Any) -> tuple[str, BrowserClient]:
     """A student whose page shows every check as passed, and their browser."""
-    person = campus.person()
+    person = installation.person()
     student_id = person.student_id or ""
-    await campus.enrol(student_id)
+    await installation.enrol(student_id)
     for department, record in {**CLEAR, **records}.items():
-        await campus.put(department, student_id, record)
-    browser = await sign_in(campus, person)
+        await installation.put(department, student_id, record)
+    browser = await sign_in(installation, person)
 
     async def all_clear() -> bool:
         return await states(browser) == {CheckState.CLEAR}
@@ -37,8 +37,8 @@ async def submit(browser: BrowserClient) -> dict[str, Any]:
     return said
 
 
-async def test_a_student_submits_once_and_the_form_verifies_offline(campus: Installation, tmp_path: Path) -> None:
-    student_id, browser = await ready_to_submit(campus)
+async def test_a_student_submits_once_and_the_form_verifies_offline(installation: Installation, tmp_path: Path) -> None:
+    student_id, browser = await ready_to_submit(installation)
     commands = await asyncio.gather(*(submit(browser) for _ in range(5)))
     assert len({json.dumps(command["command_id"]) for command in commands}) == 1
 
@@ -46,26 +46,26 @@ async def test_a_student_submits_once_and_the_form_verifies_offline(campus: Inst
         return bool((await browser.get("/api/v1/submission")).json()["state"] == "done")
 
     await eventually(done, what="the submission to be accepted")
-    clearance = await campus.database(CLEARANCE)
+    clearance = await installation.database(CLEARANCE)
     rows = await clearance.fetch("SELECT * FROM published.submission_v1 WHERE student_id = $1", student_id)
     (row,) = rows
     assert str(row["attempt_id"]) == commands[0]["command_id"]
 
-    exported = await asyncio.to_thread(campus.command, CLEARANCE, "keys", "export")
+    exported = await asyncio.to_thread(installation.command, CLEARANCE, "keys", "export")
     keys, form = tmp_path / "keys.json", tmp_path / "form.txt"
     keys.write_text(exported.stdout, "utf-8")
     form.write_text(row["receipt"], "utf-8")
-    genuine = await asyncio.to_thread(campus.command, CLEARANCE, "verify", str(form), "--jwks", str(keys))
+    genuine = await asyncio.to_thread(installation.command, CLEARANCE, "verify", str(form), "--jwks", str(keys))
     assert (genuine.returncode, row["form_number"] in genuine.stdout) == (0, True), genuine.stderr
     altered = row["qr_text"][:-1] + ("A" if row["qr_text"][-1] != "A" else "B")
-    forged = await asyncio.to_thread(campus.command, CLEARANCE, "verify", "--text", altered, "--jwks", str(keys))
+    forged = await asyncio.to_thread(installation.command, CLEARANCE, "verify", "--text", altered, "--jwks", str(keys))
     assert (forged.returncode, "NOT GENUINE" in forged.stderr) == (1, True)
 
     charge = {"charge_id": "C-9", "year": "2025-2026", "name": "学费", "amount": "12.00"}
 
     async def goes_through() -> bool:
         body = {"student_id": student_id, **charge}
-        answer = await campus.client("finance").post(
+        answer = await installation.client("finance").post(
             "/operations/charge", json=body, headers={"Idempotency-Key": f"late-{student_id}"}
         )
         assert answer.status_code in (200, 423), answer.text
@@ -83,13 +83,13 @@ async def test_a_student_submits_once_and_the_form_verifies_offline(campus: Inst
     await eventually(is_excepted, what="the exception")
     again = await clearance.fetch("SELECT receipt FROM published.submission_v1 WHERE student_id = $1", student_id)
     assert [one["receipt"] for one in again] == [row["receipt"]]
-    for department in campus.departments:
-        assert await (await campus.database(department)).fetchval("SELECT count(*) FROM hold") == 0
+    for department in installation.departments:
+        assert await (await installation.database(department)).fetchval("SELECT count(*) FROM hold") == 0
     await browser.close()
 
 
-async def test_a_student_cancels_the_card_and_the_line_passes(campus: Installation) -> None:
-    student_id, browser = await ready_to_submit(campus, library={"card": "active", "thesis": "approved"})
+async def test_a_student_cancels_the_card_and_the_line_passes(installation: Installation) -> None:
+    student_id, browser = await ready_to_submit(installation, library={"card": "active", "thesis": "approved"})
 
     async def offered() -> bool:
         answer = await browser.post(
@@ -104,7 +104,7 @@ async def test_a_student_cancels_the_card_and_the_line_passes(campus: Installati
         return await states(browser) == {CheckState.CLEAR}
 
     await eventually(all_clear, what="the line to pass")
-    library = await campus.database("library")
+    library = await installation.database("library")
     done = await library.fetch("SELECT outcome FROM command_done WHERE student_id = $1", student_id)
     assert [row["outcome"] for row in done] == ["done"]
     await browser.close()

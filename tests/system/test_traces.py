@@ -21,9 +21,9 @@ from tests.system.test_walk import PAGE_POLL_S, checks
 
 
 @pytest.fixture
-def collector(campus: Installation) -> str:
-    assert campus.zipkin is not None
-    return campus.zipkin
+def collector(installation: Installation) -> str:
+    assert installation.zipkin is not None
+    return installation.zipkin
 
 
 async def spans_until(collector: str, trace_id: str, *names: str) -> list[Span]:
@@ -38,17 +38,17 @@ async def spans_until(collector: str, trace_id: str, *names: str) -> list[Span]:
     return found
 
 
-async def test_a_desks_request_is_one_trace_up_to_the_views_commit(campus: Installation, collector: str) -> None:
-    student_id = await campus.enrol()
-    await campus.opened("finance", [student_id])
+async def test_a_desks_request_is_one_trace_up_to_the_views_commit(installation: Installation, collector: str) -> None:
+    student_id = await installation.enrol()
+    await installation.opened("finance", [student_id])
     trace_id = secrets.token_hex(16)
-    answer = await campus.client("finance").post(
+    answer = await installation.client("finance").post(
         "/operations/charge",
         json={"student_id": student_id, "charge_id": "C-9", "year": "2025", "name": "学费", "amount": "1.00"},
         headers={"Idempotency-Key": secrets.token_hex(8), "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"},
     )
     assert answer.status_code == 200, answer.text
-    topic = campus.topics.status("finance")
+    topic = installation.topics.status("finance")
     spans = await spans_until(collector, trace_id, f"process {topic}", f"send {topic}", "post /operations/charge")
 
     (processed,) = [span for span in spans if span["name"] == f"process {topic}"]
@@ -65,27 +65,27 @@ async def test_a_desks_request_is_one_trace_up_to_the_views_commit(campus: Insta
     statements = [span for span in spans if "insert" in span["name"] and service_of(span) == "lixiao-finance"]
     assert any(requested in ancestors(spans, span) for span in statements), "its statements are in it, the outbox's too"
     ended = processed["timestamp"] + processed["duration"]
-    heard_at = await (await campus.database(CLEARANCE)).fetchval(
+    heard_at = await (await installation.database(CLEARANCE)).fetchval(
         "SELECT extract(epoch FROM heard_at) FROM status WHERE student_id = $1 AND department = 'finance'", student_id
     )
     assert ended >= float(heard_at) * 1_000_000, "it ends with the commit, not before"
-    logged = [line for line in campus.logs()["finance"].splitlines() if trace_id in line]
+    logged = [line for line in installation.logs()["finance"].splitlines() if trace_id in line]
     assert all('"span_id"' in line for line in logged)
 
 
-async def test_the_roster_and_every_first_word_are_one_trace(campus: Installation, collector: str) -> None:
+async def test_the_roster_and_every_first_word_are_one_trace(installation: Installation, collector: str) -> None:
     trace_id = secrets.token_hex(16)
-    client = campus.client(CLEARANCE)
+    client = installation.client(CLEARANCE)
     client.headers["traceparent"] = f"00-{trace_id}-{secrets.token_hex(8)}-01"
     try:
-        await campus.enrol()
+        await installation.enrol()
     finally:
         del client.headers["traceparent"]
-    topics = [campus.topics.status(department) for department in campus.departments]
+    topics = [installation.topics.status(department) for department in installation.departments]
     spans = await spans_until(
         collector, trace_id, *(f"process {topic}" for topic in topics), *(f"send {topic}" for topic in topics)
     )
-    assert {service_of(span) for span in spans} == {f"lixiao-{name}" for name in (CLEARANCE, *campus.departments)}
+    assert {service_of(span) for span in spans} == {f"lixiao-{name}" for name in (CLEARANCE, *installation.departments)}
 
 
 @asynccontextmanager
@@ -106,15 +106,15 @@ async def watched() -> AsyncIterator[list[str]]:
 
 
 async def test_nothing_that_names_a_student_is_in_a_trace_a_log_a_metric_or_an_address(
-    campus: Installation, collector: str
+    installation: Installation, collector: str
 ) -> None:
-    person = campus.person()
+    person = installation.person()
     student_id, name = person.student_id or "", f"端木{secrets.choice('甲乙丙丁')}验"
     book = f"读物{secrets.token_hex(4)}"
     async with watched() as addresses:
-        await walk(campus, person, name, book)
+        await walk(installation, person, name, book)
     trace_id = secrets.token_hex(16)
-    last = await campus.client("library").post(
+    last = await installation.client("library").post(
         "/records/query",
         json={"student_id": student_id},
         headers={"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"},
@@ -123,12 +123,12 @@ async def test_nothing_that_names_a_student_is_in_a_trace_a_log_a_metric_or_an_a
     await spans_until(collector, trace_id, "post /records/query")
 
     told = {"addresses": "\n".join(addresses)}
-    told |= {f"log of {service}": log for service, log in campus.logs().items()}
-    for service in (*campus.departments, CLEARANCE, GATEWAY):
+    told |= {f"log of {service}": log for service, log in installation.logs().items()}
+    for service in (*installation.departments, CLEARANCE, GATEWAY):
         told[f"traces of {service}"] = await raw(collector, f"lixiao-{service}")
-        told[f"metrics of {service}"] = (await campus.client(service).get("/metrics")).text
+        told[f"metrics of {service}"] = (await installation.client(service).get("/metrics")).text
         assert "lixiao" in told[f"metrics of {service}"]
-    assert all(len(told[f"traces of {service}"]) > 1000 for service in (*campus.departments, CLEARANCE))
+    assert all(len(told[f"traces of {service}"]) > 1000 for service in (*installation.departments, CLEARANCE))
     for place, text in told.items():
         for personal in (student_id, name, book, student_id.encode().hex(), quote(name), ascii(name)[1:-1]):
             assert personal.lower() not in text.lower(), f"{personal} is in the {place}"
@@ -136,26 +136,26 @@ async def test_nothing_that_names_a_student_is_in_a_trace_a_log_a_metric_or_an_a
         assert not re.search(r"TS\d{10}", text), f"a student number is in the {place}"
 
 
-async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
+async def walk(installation: Installation, person: Any, name: str, book: str) -> None:
     """Everything this student and the desks do, mistakes and unreadable records too."""
     student_id = person.student_id or ""
-    await campus.enrol(student_id, name=name)
-    await campus.opened("library", [student_id])
+    await installation.enrol(student_id, name=name)
+    await installation.opened("library", [student_id])
     loan = {"barcode": "B-1", "title": book, "due_on": "2026-06-20"}
-    await campus.operate("library", "loan", student_id=student_id, **loan)
-    library = campus.client("library")
+    await installation.operate("library", "loan", student_id=student_id, **loan)
+    library = installation.client("library")
     key = {"Idempotency-Key": secrets.token_hex(8)}
     wrong = [
         await library.post("/operations/loan", json={"student_id": student_id, **loan, "extra": name}, headers=key),
         await library.post("/operations/loan", json={"student_id": f"{student_id}{name}", **loan}, headers=key),
         await library.post("/operations/return", json={"student_id": student_id, "barcode": "B-none"}, headers=key),
-        await campus.client("library").put("/records", content=f'{{"{student_id}": "{name}"'.encode()),
-        await campus.client(CLEARANCE).put("/cases", json={"student_id": student_id, "name": name}),
+        await installation.client("library").put("/records", content=f'{{"{student_id}": "{name}"'.encode()),
+        await installation.client(CLEARANCE).put("/cases", json={"student_id": student_id, "name": name}),
     ]
     assert {answer.status_code for answer in wrong} <= {400, 404, 409, 422}
     assert all(name not in answer.text and student_id not in answer.text for answer in wrong)
-    await campus.in_step("library", students=[student_id])
-    browser = await sign_in(campus, person)
+    await installation.in_step("library", students=[student_id])
+    browser = await sign_in(installation, person)
     async with browser.stream("/case/live") as response:
         await Events(response).next()
     assert name in (await browser.get("/case")).text
@@ -169,10 +169,10 @@ async def walk(campus: Installation, person: Any, name: str, book: str) -> None:
 
     await eventually(imported, what="the import to be done")
     # A word that comes after the unreadable one would be read again.
-    await campus.in_step("library", students=[student_id])
-    async with Producer(campus.kafka) as producer:
-        await producer.send(campus.topics.status("library"), student_id.encode(), name.encode(), JSON_HEADERS)
-        await producer.send(campus.topics.case, student_id.encode(), name.encode(), JSON_HEADERS)
+    await installation.in_step("library", students=[student_id])
+    async with Producer(installation.kafka) as producer:
+        await producer.send(installation.topics.status("library"), student_id.encode(), name.encode(), JSON_HEADERS)
+        await producer.send(installation.topics.case, student_id.encode(), name.encode(), JSON_HEADERS)
 
     async def unreadable() -> bool:
         return "unreadable" in {check["waiting_reason"] for check in (await checks(browser)).values()}

@@ -29,11 +29,11 @@ async def states(browser: BrowserClient) -> set[str]:
     return {check["state"] for check in (await checks(browser)).values()}
 
 
-async def test_a_student_on_the_roster_has_a_first_word_of_every_department(campus: Installation) -> None:
-    person = campus.person()
-    browser = await sign_in(campus, person)
+async def test_a_student_on_the_roster_has_a_first_word_of_every_department(installation: Installation) -> None:
+    person = installation.person()
+    browser = await sign_in(installation, person)
     assert (await browser.get("/api/v1/case")).status_code == 404
-    await campus.enrol(person.student_id or "", name="王暂名")
+    await installation.enrol(person.student_id or "", name="王暂名")
 
     async def all_have_spoken() -> bool:
         answer = await browser.get("/api/v1/checks")
@@ -41,32 +41,32 @@ async def test_a_student_on_the_roster_has_a_first_word_of_every_department(camp
 
     await eventually(all_have_spoken, what="a first word of every department", poll_s=PAGE_POLL_S)
     said = await checks(browser)
-    assert {name.split("/")[0] for name in said} == set(campus.departments)
+    assert {name.split("/")[0] for name in said} == set(installation.departments)
     assert {check["version"] for check in said.values()} == {1}
     assert said["dorm/check-out"]["state"] == CheckState.CLEAR, "whoever never lived on campus has nothing to hand back"
     assert said["library/borrowing"]["state"] == CheckState.BLOCKED
     page = (await browser.get("/case")).text
     assert "王暂名" in page
-    assert all(campus.departments[name].title.zh in page for name in campus.departments)
+    assert all(installation.departments[name].title.zh in page for name in installation.departments)
     await browser.close()
 
 
 async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_open_page(
-    campus: Installation,
+    installation: Installation,
 ) -> None:
-    person = campus.person()
+    person = installation.person()
     student_id = person.student_id or ""
-    await campus.enrol(student_id)
-    await campus.opened("finance", [student_id])
-    await campus.in_step("finance", students=[student_id])
-    browser = await sign_in(campus, person)
+    await installation.enrol(student_id)
+    await installation.opened("finance", [student_id])
+    await installation.in_step("finance", students=[student_id])
+    browser = await sign_in(installation, person)
     assert "1682.40" not in (await browser.get("/case")).text
 
     async with browser.stream("/case/live") as response:
         events = Events(response)
         await events.next()
         charge = {"charge_id": "C-1", "year": "2025-2026", "name": "学费", "amount": "1682.40"}
-        await campus.operate("finance", "charge", student_id=student_id, **charge)
+        await installation.operate("finance", "charge", student_id=student_id, **charge)
         await told(events, "1682.40")
         check = (await checks(browser))["finance/arrears"]
         assert (check["state"], check["version"]) == (CheckState.BLOCKED, 2)
@@ -74,7 +74,7 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
         assert "1682.40" in line_of(page, "finance-arrears")
         assert "未通过" in line_of(page, "finance-arrears")
 
-        await campus.operate("finance", "payment", student_id=student_id, charge_id="C-1", amount="1682.40")
+        await installation.operate("finance", "payment", student_id=student_id, charge_id="C-1", amount="1682.40")
         html = await told(events, 'id="finance-arrears" class="line clear"')
         assert "通过" in line_of(html, "finance-arrears")
         assert (await checks(browser))["finance/arrears"]["version"] == 3
@@ -82,21 +82,21 @@ async def test_a_change_at_a_desk_turns_the_line_on_the_page_its_twin_and_the_op
 
 
 async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_submitted(
-    campus: Installation,
+    installation: Installation,
 ) -> None:
-    person = campus.person()
+    person = installation.person()
     student_id = person.student_id or ""
-    await campus.enrol(student_id)
+    await installation.enrol(student_id)
     for department, record in CLEAR.items():
-        await campus.put(department, student_id, record)
-    browser = await sign_in(campus, person)
+        await installation.put(department, student_id, record)
+    browser = await sign_in(installation, person)
 
     async def all_clear() -> bool:
         return await states(browser) == {CheckState.CLEAR}
 
     await eventually(all_clear, what="every line to pass", poll_s=PAGE_POLL_S)
     assert (await browser.get("/api/v1/submission")).json()["state"] == "ready"
-    await campus.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
+    await installation.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
 
     async def open_again() -> bool:
         return bool((await checks(browser))["library/thesis"]["state"] == CheckState.BLOCKED)
@@ -107,17 +107,17 @@ async def test_when_every_department_is_done_all_lines_pass_and_the_case_can_be_
 
 
 async def test_a_student_the_service_is_not_for_is_told_so_and_spoken_of_by_nobody(
-    campus: Installation,
+    installation: Installation,
 ) -> None:
-    person = campus.person()
+    person = installation.person()
     student_id = person.student_id or ""
-    await campus.enrol(student_id, leave_category="结业离校")
-    other = await campus.enrol()
-    await campus.opened("library", [other])
-    browser = await sign_in(campus, person)
+    await installation.enrol(student_id, leave_category="结业离校")
+    other = await installation.enrol()
+    await installation.opened("library", [other])
+    browser = await sign_in(installation, person)
     assert (await browser.get("/api/v1/case")).json()["state"] == "not-served"
     assert "结业的学生不使用本服务" in (await browser.get("/case")).text
-    assert student_id not in await campus.published("library")
+    assert student_id not in await installation.published("library")
     await browser.close()
 
 

@@ -38,10 +38,10 @@ CHINESE = {
 
 
 class Service:
-    """The running service, and the world around it."""
+    """The running service, and the clearance around it."""
 
-    def __init__(self, world: ClearanceFixture, http: httpx.AsyncClient) -> None:
-        self.world, self.http = world, http
+    def __init__(self, clearance: ClearanceFixture, http: httpx.AsyncClient) -> None:
+        self.clearance, self.http = clearance, http
 
     async def ask(self, method: str, path: str, *, who: str = "school", **options: Any) -> httpx.Response:
         return await self.http.request(method, path, headers={"Authorization": f"Bearer token-of-{who}"}, **options)
@@ -53,7 +53,7 @@ class Service:
 
     async def announced(self, student_id: str) -> list[tuple[int, CaseState]]:
         """What the relay has put on the case topic about a student, in order."""
-        found = await self.world.read_all(self.world.topics.case)
+        found = await self.clearance.read_all(self.clearance.topics.case)
         events = [read(record.value, record.headers) for record in found if record.key == student_id.encode()]
         return [(event.version, event.state) for event in events if isinstance(event, CaseChanged)]
 
@@ -89,12 +89,12 @@ async def service(
         credentials=credentials,
         keys=tmp_path / "keys",
     )
-    async with clearance_fixture(database, kafka.address, namespace) as world:
+    async with clearance_fixture(database, kafka.address, namespace) as clearance:
         app = clearance_app(settings, traced=telemetry.build("test", exporters=[]))
         async with app.router.lifespan_context(app):
             transport = httpx.ASGITransport(app)
             async with httpx.AsyncClient(transport=transport, base_url="http://clearance") as http:
-                yield Service(world, http)
+                yield Service(clearance, http)
 
 
 def person(**other: str) -> dict[str, str]:
@@ -129,7 +129,7 @@ async def test_a_case_is_opened_once_closed_and_opened_again_with_new_numbers(se
         return await service.announced(who["student_id"]) == expected
 
     await eventually(told, what="three announcements")
-    seen = await service.world.pool.fetch(
+    seen = await service.clearance.pool.fetch(
         "SELECT name, state, enrolled_on FROM published.case_v1 WHERE student_id = $1", who["student_id"]
     )
     assert [tuple(row) for row in seen] == [("林知远", "open", date(2023, 9, 1))]
@@ -145,7 +145,7 @@ async def test_putting_one_student_from_many_places_at_once_opens_one_case(servi
     who = person()
     answers = await asyncio.gather(*(service.put(who) for _ in range(20)))
     assert sorted(answer["outcome"] for answer in answers) == ["applied"] + ["unchanged"] * 19
-    posted = await service.world.pool.fetchval(
+    posted = await service.clearance.pool.fetchval(
         "SELECT version FROM student_case WHERE student_id = $1", who["student_id"]
     )
     assert posted == 1
@@ -161,7 +161,7 @@ async def test_a_roster_file_opens_cases_names_its_bad_rows_and_is_harmless_twic
     assert [await _state(service, who) for who in people] == ["open"] * 3 + ["not-served", None]
     _, rows = await service.imported(f"名单.{kind}", content)
     assert [row["state"] for row in rows] == ["unchanged"] * 4 + ["rejected"]
-    assert await service.world.pool.fetchval("SELECT count(*) FROM student_case") == 4
+    assert await service.clearance.pool.fetchval("SELECT count(*) FROM student_case") == 4
 
 
 async def test_only_the_roster_role_writes_cases_and_only_operators_see_dead_letters(service: Service) -> None:
@@ -199,18 +199,18 @@ async def test_a_wrong_request_is_told_the_field_and_the_remedy(
 
 async def test_an_operator_sees_a_dead_letter_and_puts_it_away(service: Service) -> None:
     who = person()["student_id"]
-    await service.world.say(status(who, 1))
-    await service.world.poison(who, b"{")
+    await service.clearance.publish(status(who, 1))
+    await service.clearance.poison(who, b"{")
 
     async def hidden() -> bool:
-        row = await service.world.row(who)
+        row = await service.clearance.row(who)
         return row is not None and not row["readable"]
 
     await eventually(hidden, what="the mark")
     listed = await service.ask("GET", "/dead-letters", who="operator")
     (letter,) = listed.json()["letters"]
     assert who not in listed.text
-    assert (letter["topic"], letter["bytes"]) == (service.world.topics.status("library"), 1)
+    assert (letter["topic"], letter["bytes"]) == (service.clearance.topics.status("library"), 1)
     shown = (await service.ask("GET", f"/dead-letters/{letter['id']}", who="operator")).json()
     assert (shown["key"], shown["value"]) == (who, "{")
     again = await service.ask("POST", f"/dead-letters/{letter['id']}/replay", who="operator")
@@ -219,7 +219,7 @@ async def test_an_operator_sees_a_dead_letter_and_puts_it_away(service: Service)
     assert (await service.ask("POST", path, who="operator", json={"why": ""})).status_code == 422
     assert (await service.ask("POST", path, who="operator", json={"why": "a broken sender"})).status_code == 204
     assert (await service.ask("POST", path, who="operator", json={"why": "again"})).status_code == 409
-    row = await service.world.row(who)
+    row = await service.clearance.row(who)
     assert row is not None
     assert row["readable"]
     (ended,) = (await service.ask("GET", "/dead-letters?state=ended", who="operator")).json()["letters"]

@@ -17,7 +17,7 @@ _free = iter(PEOPLE)
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
+async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0) as running:
@@ -34,13 +34,13 @@ async def hostile_gate(make_database: DatabaseMaker, serving: Hostile) -> AsyncI
 
 
 @pytest.fixture
-def clearance(gate: RunningGateway) -> ReadModelWriter:
-    return ReadModelWriter(gate.read_model)
+def clearance(gateway: RunningGateway) -> ReadModelWriter:
+    return ReadModelWriter(gateway.read_model)
 
 
 @pytest.fixture
-async def browser(gate: RunningGateway) -> AsyncIterator[BrowserClient]:
-    opened = BrowserClient(gate)
+async def browser(gateway: RunningGateway) -> AsyncIterator[BrowserClient]:
+    opened = BrowserClient(gateway)
     yield opened
     await opened.close()
 

@@ -1,4 +1,4 @@
-"""What happens in the town while a student looks: records to begin with, desks that act, lines that turn."""
+"""What happens in the installation while a student looks: records to begin with, desks that act, lines that turn."""
 
 import re
 from typing import Any, Final
@@ -41,24 +41,26 @@ LONG_MS: Final = 30_000
 CLERK: Final = Person(sub="clerk", name="钱映雪", roles=(CERTIFICATE_DESK,))
 
 
-async def student(town: Installation, records: dict[str, dict[str, Any]], *, name: str = "欧阳䶮㛃𠮷𬭚") -> Person:
+async def student(
+    installation: Installation, records: dict[str, dict[str, Any]], *, name: str = "欧阳䶮㛃𠮷𬭚"
+) -> Person:
     """Somebody on the roster of whom the departments know `records`, all of it in the view."""
-    person = town.person()
+    person = installation.person()
     student_id = person.student_id or ""
     for department, record in records.items():
         # A charge names its student, as it does in the guide's table.
         charges = [{**charge, "student_id": student_id} for charge in record.get("charges", ())]
-        await town.put(department, student_id, {**record, "charges": charges} if charges else record)
-    await town.enrol(student_id, name=name)
+        await installation.put(department, student_id, {**record, "charges": charges} if charges else record)
+    await installation.enrol(student_id, name=name)
     for department in records:
-        await town.opened(department, [student_id])
-    await town.in_step()
+        await installation.opened(department, [student_id])
+    await installation.in_step()
     return person
 
 
-async def cookies(town: Installation, person: Person) -> dict[str, str]:
+async def cookies(installation: Installation, person: Person) -> dict[str, str]:
     """Of a browser in which the person has signed in."""
-    browser = await sign_in(town, person)
+    browser = await sign_in(installation, person)
     kept = dict(browser.cookies)
     await browser.close()
     return kept
@@ -85,18 +87,18 @@ async def is_done(page: Page) -> str:
     return number[1]
 
 
-async def attempts(town: Installation, person: Person) -> list[str]:
+async def attempts(installation: Installation, person: Person) -> list[str]:
     """How each attempt of the person to submit ended, at the clearance."""
-    connection = await town.database(CLEARANCE)
+    connection = await installation.database(CLEARANCE)
     rows = await connection.fetch("SELECT state FROM attempt WHERE student_id = $1", person.student_id)
     return [row["state"] for row in rows]
 
 
-async def when_free(town: Installation, department: str, operation: str, **body: Any) -> None:
+async def when_free(installation: Installation, department: str, operation: str, **body: Any) -> None:
     """An operation at a desk, again until the department has let go of the student's record."""
 
     async def done() -> bool:
-        answer = await town.client(department).post(
+        answer = await installation.client(department).post(
             f"/operations/{operation}", json=body, headers={"Idempotency-Key": f"{operation}-{body['student_id']}"}
         )
         assert answer.status_code in (200, 423), answer.text

@@ -67,10 +67,10 @@ async def make(parts: Sequence[Part]) -> None:
     if program is None:
         raise SystemExit("No Chromium: apt install chromium-headless-shell, or set LIXIAO_CHROMIUM.")
     FOLDER.mkdir(parents=True, exist_ok=True)
-    async with alone() as stage, chromium(program) as browser:
+    async with alone() as scenes, chromium(program) as browser:
         for part in parts:
             for language in LANGUAGES:
-                page = await take(browser, stage, (BY_NAME[part.scene], PHONE, "light", language))
+                page = await take(browser, scenes, (BY_NAME[part.scene], PHONE, "light", language))
                 body = await cut(page, part)
                 await page.context.close()
                 name = f"{part.name}-{language[:2]}.webp"

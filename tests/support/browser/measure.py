@@ -43,10 +43,10 @@ class Visit:
     press_ms: float | None
 
 
-async def visit(browser: Browser, stage: SceneSetter, scene: Scene, *, slower: int = SLOWER) -> Visit:
+async def visit(browser: Browser, scenes: SceneSetter, scene: Scene, *, slower: int = SLOWER) -> Visit:
     """Open a page for the first time on a phone with a processor `slower` times as slow as this machine's."""
-    actor = await stage.play(scene)
-    context = await open_context(browser, PHONE, address=stage.address(scene), cookies=actor.cookies if actor else {})
+    actor = await scenes.play(scene)
+    context = await open_context(browser, PHONE, address=scenes.address(scene), cookies=actor.cookies if actor else {})
     page = await context.new_page()
     debugger = await context.new_cdp_session(page)
     wire = await _watched(debugger)
@@ -103,9 +103,9 @@ async def measured(report: Callable[[str], None]) -> None:
     if program is None:
         raise SystemExit("No Chromium: apt install chromium-headless-shell, or set LIXIAO_CHROMIUM.")
     report(f"{'page':<16}{'kB':>7}{'requests':>10}{'fonts':>7}{'paint ms':>10}{'shift':>8}{'press ms':>10}")
-    async with alone() as stage, chromium(program) as browser:
+    async with alone() as scenes, chromium(program) as browser:
         for name in SCENES:
-            visits = [await visit(browser, stage, BY_NAME[name]) for _ in range(VISITS)]
+            visits = [await visit(browser, scenes, BY_NAME[name]) for _ in range(VISITS)]
             report(_row(name, visits))
 
 

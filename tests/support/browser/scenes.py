@@ -40,9 +40,9 @@ Act = Callable[["SceneSetter", Page], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Visitor:
-    """Somebody on the stage: signed in at `gate` with these cookies, and the HTTP client that did it."""
+    """A person signed in at `gateway` with these cookies, and the HTTP client that did it."""
 
-    gate: RunningGateway
+    gateway: RunningGateway
     student_id: str
     http: BrowserClient
 
@@ -73,23 +73,23 @@ class Scene:
 class SceneSetter:
     """Two gateways, one of which has lost its read model, and the clearance's tables to write into."""
 
-    def __init__(self, gate: RunningGateway, away: RunningGateway) -> None:
-        self.gate, self.away = gate, away
-        self.clearance = ReadModelWriter(gate.read_model)
-        students = [person for person in gate.people if person.student_id]
-        self._free = {gate.address: iter(students), away.address: iter(away.people)}
+    def __init__(self, gateway: RunningGateway, away: RunningGateway) -> None:
+        self.gateway, self.away = gateway, away
+        self.clearance = ReadModelWriter(gateway.read_model)
+        students = [person for person in gateway.people if person.student_id]
+        self._free = {gateway.address: iter(students), away.address: iter(away.people)}
         self._clerks = iter(CLERKS)
         self._actors: dict[str, Visitor | None] = {}
         self._extras: list[Visitor] = []
 
     async def actor(self, *, away: bool = False, clerk: bool = False) -> Visitor:
         """Somebody new who has signed in and of whom nothing is known yet: a student, or a clerk."""
-        gate = self.away if away else self.gate
-        person = next(self._clerks if clerk else self._free[gate.address])
-        http = BrowserClient(gate)
+        gateway = self.away if away else self.gateway
+        person = next(self._clerks if clerk else self._free[gateway.address])
+        http = BrowserClient(gateway)
         answer = await http.sign_in(person)
         assert answer.status_code == 303, answer.text
-        actor = Visitor(gate, person.student_id or "", http)
+        actor = Visitor(gateway, person.student_id or "", http)
         self._extras.append(actor)
         return actor
 
@@ -103,7 +103,7 @@ class SceneSetter:
         return self._actors[scene.name]
 
     def address(self, scene: Scene) -> str:
-        return (self.away if scene.away else self.gate).address
+        return (self.away if scene.away else self.gateway).address
 
     async def show(self, scene: Scene, page: Page) -> None:
         """Open the scene's page in a browser that has the scene's cookies, and do what it asks."""
@@ -121,7 +121,7 @@ class SceneSetter:
     async def command(self, actor: Visitor) -> UUID:
         """The id of the person's newest command."""
         statement = "SELECT command_id FROM command WHERE student_id = $1 ORDER BY asked_at DESC LIMIT 1"
-        async with connected(actor.gate.database) as connection:
+        async with connected(actor.gateway.database) as connection:
             return UUID(str(await connection.fetchval(statement, actor.student_id)))
 
     async def close(self) -> None:
@@ -140,112 +140,112 @@ async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 
 @asynccontextmanager
 async def scene_setter(make_database: DatabaseMaker, people: int = 240) -> AsyncIterator[SceneSetter]:
-    """A stage for the length of a `with`."""
+    """Two gateways and their people for the length of a `with`."""
     database, other, read_model = [await make_database(name) for name in ("gateway", "gateway", "clearance")]
     await migrate(read_model, FOLDERS)
     cast = tuple(Person(sub=f"u-{n}", name=f"虚构{n}", student_id=new_student_id()) for n in range(people))
     calm = {"freshness_bound_s": 86_400}
     async with AsyncExitStack() as running:
-        gate = running.enter_context(running_gateway(database, read_model, (*cast, *CLERKS), **calm))
+        gateway = running.enter_context(running_gateway(database, read_model, (*cast, *CLERKS), **calm))
         away = running.enter_context(running_gateway(other, NOWHERE, cast[:20], **calm))
-        stage = SceneSetter(gate, away)
-        running.push_async_callback(stage.close)
-        yield stage
+        scenes = SceneSetter(gateway, away)
+        running.push_async_callback(scenes.close)
+        yield scenes
 
 
-async def nothing(stage: SceneSetter, actor: Visitor) -> None:
+async def nothing(scenes: SceneSetter, actor: Visitor) -> None:
     """Signed in, and no more."""
 
 
-async def favourite(stage: SceneSetter, actor: Visitor) -> None:
-    await stage.ask(actor, "/favourite", kept="yes", back="/")
+async def favourite(scenes: SceneSetter, actor: Visitor) -> None:
+    await scenes.ask(actor, "/favourite", kept="yes", back="/")
 
 
-async def waiting(stage: SceneSetter, actor: Visitor) -> None:
+async def waiting(scenes: SceneSetter, actor: Visitor) -> None:
     """On the roster since a moment ago: no department has spoken."""
-    await stage.clearance.open(actor.student_id)
+    await scenes.clearance.put_case(actor.student_id)
 
 
-async def blocked(stage: SceneSetter, actor: Visitor) -> None:
+async def blocked(scenes: SceneSetter, actor: Visitor) -> None:
     """Something to do at every department but one that has not spoken."""
-    await stage.clearance.open(actor.student_id, name=RARE)
-    await say(stage, actor, {name: one for name, one in case_samples.blocked().statuses.items() if name != "archives"})
+    await scenes.clearance.put_case(actor.student_id, name=RARE)
+    await say(scenes, actor, {name: one for name, one in case_samples.blocked().statuses.items() if name != "archives"})
 
 
-async def nearly(stage: SceneSetter, actor: Visitor) -> None:
-    await stage.clearance.open(actor.student_id)
-    await say(stage, actor, case_samples.nearly().statuses)
+async def nearly(scenes: SceneSetter, actor: Visitor) -> None:
+    await scenes.clearance.put_case(actor.student_id)
+    await say(scenes, actor, case_samples.nearly().statuses)
 
 
-async def card_open(stage: SceneSetter, actor: Visitor) -> None:
+async def card_open(scenes: SceneSetter, actor: Visitor) -> None:
     """Only the library card is in the way."""
-    await stage.clearance.open(actor.student_id)
-    await say(stage, actor, case_samples.card_open().statuses)
+    await scenes.clearance.put_case(actor.student_id)
+    await say(scenes, actor, case_samples.card_open().statuses)
 
 
-async def card_asked(stage: SceneSetter, actor: Visitor) -> None:
-    await card_open(stage, actor)
-    await stage.ask(actor, "/case/library/cancel-card")
+async def card_asked(scenes: SceneSetter, actor: Visitor) -> None:
+    await card_open(scenes, actor)
+    await scenes.ask(actor, "/case/library/cancel-card")
 
 
-async def card_refused(stage: SceneSetter, actor: Visitor) -> None:
-    await card_asked(stage, actor)
+async def card_refused(scenes: SceneSetter, actor: Visitor) -> None:
+    await card_asked(scenes, actor)
     answer = CommandAnswered(
-        command_id=await stage.command(actor),
+        command_id=await scenes.command(actor),
         student_id=actor.student_id,
         department="library",
         outcome=CommandOutcome.REFUSED,
         reasons=(Reason(code="books-not-returned", parameters={"count": 1}),),
         answered_at=datetime.now(UTC),
     )
-    async with connected(actor.gate.database) as connection, connection.transaction():
+    async with connected(actor.gateway.database) as connection, connection.transaction():
         await end_answered(connection, answer)
 
 
-async def clear(stage: SceneSetter, actor: Visitor) -> None:
-    await stage.clearance.open(actor.student_id)
-    await stage.clearance.all_clear(actor.student_id)
+async def clear(scenes: SceneSetter, actor: Visitor) -> None:
+    await scenes.clearance.put_case(actor.student_id)
+    await scenes.clearance.all_clear(actor.student_id)
 
 
-async def asked(stage: SceneSetter, actor: Visitor) -> None:
+async def asked(scenes: SceneSetter, actor: Visitor) -> None:
     """Submitted; two departments have answered."""
-    await clear(stage, actor)
-    await stage.ask(actor, "/submit")
-    await _attempt(stage, actor, "open", answered=("library", "dorm"))
+    await clear(scenes, actor)
+    await scenes.ask(actor, "/submit")
+    await _attempt(scenes, actor, "open", answered=("library", "dorm"))
 
 
-async def objected(stage: SceneSetter, actor: Visitor) -> None:
+async def objected(scenes: SceneSetter, actor: Visitor) -> None:
     """Submitted, and the finance office said no: the last one came from its newest record."""
-    await blocked(stage, actor)
-    await stage.clearance.all_clear(actor.student_id)
-    await stage.ask(actor, "/submit")
-    await say(stage, actor, {"finance": case_samples.blocked().statuses["finance"]}, version=5)
-    await _attempt(stage, actor, "refused", objections={"finance": [ARREARS.model_dump(mode="json")]})
+    await blocked(scenes, actor)
+    await scenes.clearance.all_clear(actor.student_id)
+    await scenes.ask(actor, "/submit")
+    await say(scenes, actor, {"finance": case_samples.blocked().statuses["finance"]}, version=5)
+    await _attempt(scenes, actor, "refused", objections={"finance": [ARREARS.model_dump(mode="json")]})
 
 
-async def completed(stage: SceneSetter, actor: Visitor) -> None:
+async def completed(scenes: SceneSetter, actor: Visitor) -> None:
     """Accepted, signed, and every department's word as it was."""
-    await stage.clearance.accept_signed(actor.student_id, name=RARE)
-    await say(stage, actor, case_samples.clear().statuses)
+    await scenes.clearance.accept_signed(actor.student_id, name=RARE)
+    await say(scenes, actor, case_samples.clear().statuses)
 
 
-async def not_served(stage: SceneSetter, actor: Visitor) -> None:
-    await stage.clearance.open(actor.student_id, state="not-served", category="结业")
+async def not_served(scenes: SceneSetter, actor: Visitor) -> None:
+    await scenes.clearance.put_case(actor.student_id, state="not-served", category="结业")
 
 
-async def say(stage: SceneSetter, actor: Visitor, heard: Mapping[str, ReceivedStatus], version: int = 3) -> None:
+async def say(scenes: SceneSetter, actor: Visitor, heard: Mapping[str, ReceivedStatus], version: int = 3) -> None:
     """Departments' words on the person, as the samples have them."""
     for department, one in heard.items():
         text = one.status.model_dump_json().replace(one.status.student_id, actor.student_id)
         checks = json.loads(text)["checks"]
-        await stage.clearance.say(actor.student_id, department, checks, version)
+        await scenes.clearance.put_status(actor.student_id, department, checks, version)
 
 
 async def _attempt(
-    stage: SceneSetter, actor: Visitor, state: str, *, answered: tuple[str, ...] = (), objections: Any = None
+    scenes: SceneSetter, actor: Visitor, state: str, *, answered: tuple[str, ...] = (), objections: Any = None
 ) -> None:
-    attempt_id = await stage.command(actor)
-    async with connected(stage.gate.read_model) as connection, connection.transaction():
+    attempt_id = await scenes.command(actor)
+    async with connected(scenes.gateway.read_model) as connection, connection.transaction():
         await connection.execute(
             """
             INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause,
@@ -266,36 +266,36 @@ async def _attempt(
             )
 
 
-async def verified(stage: SceneSetter, page: Page) -> None:
+async def verified(scenes: SceneSetter, page: Page) -> None:
     """Somebody asks whether a form is genuine."""
-    form = await stage.clearance.accept_signed(new_student_id())
+    form = await scenes.clearance.accept_signed(new_student_id())
     await page.locator("#form_number").fill(form.form_number)
     await page.locator("#code").fill(form.code)
     await _enter(page)
 
 
-async def not_verified(stage: SceneSetter, page: Page) -> None:
+async def not_verified(scenes: SceneSetter, page: Page) -> None:
     await page.locator("#form_number").fill("2026-00000-00000-0")
     await page.locator("#code").fill("00000000")
     await _enter(page)
 
 
-async def scanned(stage: SceneSetter, page: Page) -> None:
+async def scanned(scenes: SceneSetter, page: Page) -> None:
     """A clerk scans a form."""
-    form = await stage.clearance.accept_signed(new_student_id(), name=RARE)
+    form = await scenes.clearance.accept_signed(new_student_id(), name=RARE)
     await page.locator("#form").fill(form.qr_text)
     await _enter(page)
 
 
-async def scanned_after_a_debt(stage: SceneSetter, page: Page) -> None:
-    form = await stage.clearance.accept_signed(new_student_id(), name=RARE)
-    await stage.clearance.take_away(form.student_id, "finance", ARREARS)
+async def scanned_after_a_debt(scenes: SceneSetter, page: Page) -> None:
+    form = await scenes.clearance.accept_signed(new_student_id(), name=RARE)
+    await scenes.clearance.open_exception(form.student_id, "finance", ARREARS)
     await page.locator("#form").fill(form.qr_text)
     await _enter(page)
 
 
-async def scanned_forgery(stage: SceneSetter, page: Page) -> None:
-    form = await stage.clearance.accept_signed(new_student_id())
+async def scanned_forgery(scenes: SceneSetter, page: Page) -> None:
+    form = await scenes.clearance.accept_signed(new_student_id())
     await page.locator("#form").fill(form.qr_text[:-1] + ("B" if form.qr_text.endswith("A") else "A"))
     await _enter(page)
 

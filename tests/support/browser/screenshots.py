@@ -65,16 +65,16 @@ def name_of(shot: Shot) -> str:
     return "-".join([scene.name, device.name, *(["dark"] if scheme == "dark" else []), language[:2]])
 
 
-async def take(browser: Browser, stage: SceneSetter, shot: Shot) -> Page:
+async def take(browser: Browser, scenes: SceneSetter, shot: Shot) -> Page:
     """A page that shows the shot. Its context is the caller's to close."""
     scene, device, scheme, language = shot
-    actor = await stage.play(scene)
+    actor = await scenes.play(scene)
     cookies = actor.cookies if actor else {}
     context = await open_context(
-        browser, device, address=stage.address(scene), cookies=cookies, scheme=scheme, language=language
+        browser, device, address=scenes.address(scene), cookies=cookies, scheme=scheme, language=language
     )
     page = await context.new_page()
-    await stage.show(scene, page)
+    await scenes.show(scene, page)
     return page
 
 
@@ -98,7 +98,7 @@ async def captured(page: Page, kind: str, clip: dict[str, float], quality: int =
 
 @asynccontextmanager
 async def alone() -> AsyncIterator[SceneSetter]:
-    """A stage outside of the tests, on a PostgreSQL of its own or the one LIXIAO_POSTGRES names."""
+    """Scenes outside of the tests, on a PostgreSQL of its own or the one LIXIAO_POSTGRES names."""
     # These gateways have no broker, and would say so all the time.
     logging.disable(logging.CRITICAL)
     state = claim_any(ROOT / ".lixiao" / "screenshots-state")
@@ -111,8 +111,8 @@ async def alone() -> AsyncIterator[SceneSetter]:
 
     maker: DatabaseMaker = make
     try:
-        async with scene_setter(maker) as stage:
-            yield stage
+        async with scene_setter(maker) as scenes:
+            yield scenes
     finally:
         for name in made:
             await drop_database(postgres.dsn, name)
@@ -129,9 +129,9 @@ async def write(shots: list[Shot], folder: Path, kind: str) -> None:
     total = 0
     # One browser checks the forms of everybody here; a public address may check twenty and then waits.
     rate_limits.VERIFY_ADDRESS_BURST = rate_limits.VERIFY_TOTAL_BURST = 10_000.0
-    async with alone() as stage, chromium(program) as browser:
+    async with alone() as scenes, chromium(program) as browser:
         for shot in shots:
-            page = await take(browser, stage, shot)
+            page = await take(browser, scenes, shot)
             body = await picture(page, kind)
             (folder / f"{name_of(shot)}.{kind}").write_bytes(body)
             await page.context.close()

@@ -71,7 +71,7 @@ class Clients(ABC):
             await asyncio.sleep(0.02)
         return str(state)
 
-    async def look(self, student_id: str) -> None:
+    async def read_submission(self, student_id: str) -> None:
         """What the student is shown of an accepted submission, if there is one."""
         began_s = time.monotonic()
         with suppress(*_LOST):

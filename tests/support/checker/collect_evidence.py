@@ -164,18 +164,22 @@ def record_of(topic: str, partition: int, offset: int, key: bytes | None, value:
 
 async def _service(connection: Connection, fact: Any, *, audited: bool = True) -> ServiceTables:
     journal: list[Fact] = []
-    for row in await connection.fetch("SELECT tx, what, how, said FROM witness.seen ORDER BY seq"):
+    for row in await connection.fetch("SELECT tx, what, how, said FROM trigger_log.change ORDER BY seq"):
         said = json.loads(row["said"])
         one = _posted(row["tx"], said) if row["what"] == "outbox" else fact(row, said)
         if one is not None:
             journal.append(one)
-    letters = await connection.fetch("SELECT consumer, topic, value, reason FROM dead_letter WHERE ended_at IS NULL")
+    dead_letters = await connection.fetch(
+        "SELECT consumer, topic, value, reason FROM dead_letter WHERE ended_at IS NULL"
+    )
     offsets = await connection.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset")
     has_audit = audited or await connection.fetchval("SELECT to_regclass('audit.entry') IS NOT NULL")
     return ServiceTables(
         tuple(journal),
         await connection.fetchval("SELECT count(*) FROM outbox"),
-        tuple(OpenDeadLetter(row["consumer"], row["topic"], row["value"] or b"", row["reason"]) for row in letters),
+        tuple(
+            OpenDeadLetter(row["consumer"], row["topic"], row["value"] or b"", row["reason"]) for row in dead_letters
+        ),
         {(row["consumer"], row["topic"], row["partition"]): row["next_offset"] for row in offsets},
         await _audit(connection) if has_audit else (),
         (await verify(connection)).problems if has_audit else (),

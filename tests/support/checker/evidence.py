@@ -159,7 +159,7 @@ class ServiceTables:
 
     journal: tuple[Fact, ...] = ()
     outbox_left: int = 0
-    letters: tuple[OpenDeadLetter, ...] = ()
+    dead_letters: tuple[OpenDeadLetter, ...] = ()
     positions: Mapping[tuple[str, str, int], int] = field(default_factory=dict)
     audit: tuple[AuditEntry, ...] = ()
     chain_problems: tuple[str, ...] = ()
@@ -270,7 +270,7 @@ class Evidence:
     records: tuple[Record, ...] = ()
     ends: Mapping[tuple[str, int], int] = field(default_factory=dict)
     """(topic, partition) → the offset behind its last record."""
-    heard_by: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    subscriptions: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Consumer → the topics it has to read."""
     operations: tuple[Operation, ...] = ()
     forged: frozenset[str] = frozenset()

@@ -186,13 +186,13 @@ def _effects(service: ServiceTables) -> dict[str, int]:
 def no_silent_skip(evidence: Evidence) -> Iterator[str]:
     """S13: at rest every consumer stands at every topic's end, and parked is only what no service of ours wrote."""
     positions = {key: at for service in evidence.services.values() for key, at in service.positions.items()}
-    for consumer, topics in evidence.heard_by.items() if evidence.settled else ():
+    for consumer, topics in evidence.subscriptions.items() if evidence.settled else ():
         for (topic, partition), end in evidence.ends.items():
             at = positions.get((consumer, topic, partition), 0)
             if topic in topics and at < end:
                 yield f"{consumer} stands at {at} of {end} in {topic}"
     for service in evidence.services.values():
-        for letter in service.letters:
+        for letter in service.dead_letters:
             try:
                 ours = open_envelope(letter.value).id not in evidence.forged
             except Unreadable:

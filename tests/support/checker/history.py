@@ -1,5 +1,7 @@
-"""What clients did and what they were told: each operation ended ok, failed or unknown. The checker believes no client
-more than the tables, and no table more than what a client was promised."""
+"""What clients did and what they were answered: each operation ended ok, failed or unknown.
+
+The checker holds the tables against what a client was promised, and the client's word against the tables.
+"""
 
 import time
 from collections.abc import Mapping
@@ -27,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of one client. `reply` is what it was told: ids and versions, by name. Times are monotonic."""
+    """One operation of one client. `reply` is what it was on_done: ids and versions, by name. Times are monotonic."""
 
     kind: Kind
     student_id: str

@@ -158,7 +158,7 @@ class ObservedInstallation(Clients):
             gateway=await collect_evidence.gateway_of(await installation.database(GATEWAY)),
             records=tuple(records),
             ends=ends,
-            heard_by=collect_evidence.subscriptions(installation.topics, names),
+            subscriptions=collect_evidence.subscriptions(installation.topics, names),
             operations=tuple(self.history.operations),
             forged=collect_evidence.forged_ids(self.forged),
             settled=settled,

@@ -69,20 +69,20 @@ def one_submission(evidence: Evidence) -> Iterator[str]:
     for record in evidence.records:
         if isinstance(record.event, SubmissionAccepted) and record.event_id not in evidence.forged:
             announced[record.event.student_id].add(f"{record.event.attempt_id} {record.event.form_number}")
-    told: dict[str, set[str]] = defaultdict(set)
+    answered: dict[str, set[str]] = defaultdict(set)
     for operation in evidence.operations:
         if operation.kind is Kind.DONE and operation.outcome is Outcome.OK:
-            told[operation.student_id].add(f"{operation.reply['attempt_id']} {operation.reply['form_number']}")
+            answered[operation.student_id].add(f"{operation.reply['attempt_id']} {operation.reply['form_number']}")
     for what, by_student in (
         ("submissions stored", submitted),
         ("attempts accepted", accepted),
         ("acceptances announced", announced),
-        ("submissions named in replies", told),
+        ("submissions named in replies", answered),
     ):
         for names in by_student.values():
             if len(names) > 1:
                 yield f"{len(names)} {what} for one student: {sorted(names)}"
-    for student_id, names in told.items():
+    for student_id, names in answered.items():
         if names != submitted[student_id]:
             yield f"a reply named {sorted(names)}, stored is {sorted(submitted[student_id])}"
     yield from _two_open_commands(evidence)

@@ -17,17 +17,17 @@ WATCHED: Final[Mapping[str, tuple[str, ...]]] = {
 """Kind of service → its tables that are watched."""
 
 _TABLE: Final = """
-CREATE SCHEMA witness;
-CREATE TABLE witness.seen (
+CREATE SCHEMA trigger_log;
+CREATE TABLE trigger_log.change (
     seq   bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     tx    bigint NOT NULL DEFAULT pg_current_xact_id()::text::bigint,
     what  text   NOT NULL,
     how   text   NOT NULL,
     said  jsonb  NOT NULL
 );
-CREATE FUNCTION witness.see() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $function$
+CREATE FUNCTION trigger_log.record() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $function$
 BEGIN
-    INSERT INTO witness.seen (what, how, said)
+    INSERT INTO trigger_log.change (what, how, said)
     VALUES (TG_TABLE_NAME, TG_OP, CASE WHEN TG_OP = 'DELETE' THEN to_jsonb(OLD) ELSE to_jsonb(NEW) END);
     RETURN NULL;
 END
@@ -43,5 +43,6 @@ async def install_trigger_log(connection: Connection, kind: str) -> None:
             # What leaves the outbox is the relay's business; what was ever put into it is what counts.
             events = "INSERT" if table == "outbox" else "INSERT OR UPDATE OR DELETE"
             await connection.execute(
-                f"CREATE TRIGGER witness AFTER {events} ON {table} FOR EACH ROW EXECUTE FUNCTION witness.see()"
+                f"CREATE TRIGGER trigger_log AFTER {events} ON {table}"
+                " FOR EACH ROW EXECUTE FUNCTION trigger_log.record()"
             )

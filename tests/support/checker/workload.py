@@ -13,7 +13,7 @@ CARD_ACTIVE: Final = {"card": "active", "thesis": "approved"}
 
 
 async def races(
-    clients: Clients, count: int, seed: int, *, at_once: int = AT_ONCE, told: Callable[[], None] = lambda: None
+    clients: Clients, count: int, seed: int, *, at_once: int = AT_ONCE, on_done: Callable[[], None] = lambda: None
 ) -> None:
     """Run `count` races, `at_once` side by side; `told` is called after each."""
     limit = asyncio.Semaphore(at_once)
@@ -21,7 +21,7 @@ async def races(
     async def one(number: int) -> None:
         async with limit:
             await race(clients, random.Random(f"{seed} {number}"))
-            told()
+            on_done()
 
     await asyncio.gather(*(one(number) for number in range(count)))
 
@@ -47,7 +47,7 @@ async def race(clients: Clients, chance: random.Random) -> None:
     state = "asked"
     for command_id in {one for one in command_ids if one}:
         state = await clients.end_of(command_id)
-    await clients.look(student_id)
+    await clients.read_submission(student_id)
     for turn in range(AGAIN if state == "refused" else 0):
         # Right behind the refusal, whose repetitions may still be on their way; the first time perhaps still in debt.
         if turn or chance.random() < 0.6:
@@ -62,7 +62,7 @@ async def race(clients: Clients, chance: random.Random) -> None:
         await clients.charge(student_id, "C-9")
         if chance.random() < 0.3:
             await clients.waive(student_id, "C-9")
-    await clients.look(student_id)
+    await clients.read_submission(student_id)
 
 
 async def _asks(clients: Clients, student_id: str, delay_s: float) -> str:

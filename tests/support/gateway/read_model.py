@@ -44,7 +44,7 @@ class ReadModelWriter:
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
 
-    async def open(
+    async def put_case(
         self, student_id: str, *, state: str = "open", name: str = "欧阳𠮷㛃", category: str = "毕业离校"
     ) -> None:
         await self._run(
@@ -61,7 +61,9 @@ class ReadModelWriter:
             date(2026, 6, 1),
         )
 
-    async def say(self, student_id: str, department: str, checks: list[dict[str, Any]], version: int = 1) -> None:
+    async def put_status(
+        self, student_id: str, department: str, checks: list[dict[str, Any]], version: int = 1
+    ) -> None:
         """A department's word, and a mark of this moment."""
         now = datetime.now(UTC)
         status = StatusChanged.model_validate(
@@ -89,9 +91,9 @@ class ReadModelWriter:
             now,
             status.model_dump_json(),
         )
-        await self.alive(department)
+        await self.put_alive_mark(department)
 
-    async def alive(self, department: str, at: datetime | None = None) -> None:
+    async def put_alive_mark(self, department: str, at: datetime | None = None) -> None:
         await self._run(
             """
             INSERT INTO source (department, partition, alive_as_of, heard_at) VALUES ($1, 0, $2, $2)
@@ -104,12 +106,12 @@ class ReadModelWriter:
     async def all_clear(self, student_id: str) -> None:
         """Every department's word on the student is a pass."""
         for department, heard in case_samples.clear().statuses.items():
-            await self.say(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
+            await self.put_status(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
 
     async def all_clear_library(self, student_id: str, version: int) -> None:
         """The library's next word is a pass."""
         checks = json.loads(case_samples.library().status.model_dump_json())["checks"]
-        await self.say(student_id, "library", checks, version)
+        await self.put_status(student_id, "library", checks, version)
 
     async def accept(self, student_id: str, number: str, code: str, qr_text: str) -> None:
         """The clearance accepted a submission on the newest words of all departments."""
@@ -143,7 +145,7 @@ class ReadModelWriter:
         receipt = sign_form(payload, key, kid)
         assert receipt.qr_text is not None
         form = SignedForm(student_id, number, code, receipt.text, receipt.qr_text, kid)
-        await self.open(student_id, state="completed", name=name)
+        await self.put_case(student_id, state="completed", name=name)
         facts = submission_facts(answers)
         await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
         return form
@@ -189,7 +191,7 @@ class ReadModelWriter:
         )
         await self._run("ALTER TABLE submission ENABLE TRIGGER never_changed")
 
-    async def take_away(self, student_id: str, department: str, *reasons: Reason, version: int = 9) -> None:
+    async def open_exception(self, student_id: str, department: str, *reasons: Reason, version: int = 9) -> None:
         """A pass taken away after the acceptance."""
         document = json.dumps([reason.model_dump(mode="json") for reason in reasons])
         await self._run(
@@ -200,7 +202,7 @@ class ReadModelWriter:
             document,
         )
 
-    async def hear_issue(self, event: CertificateIssueAsked) -> None:
+    async def receive_issue(self, event: CertificateIssueAsked) -> None:
         """The clearance's own handler, in a transaction of its own as its inbox opens one."""
         connection = await asyncpg.connect(self._dsn)
         try:
@@ -250,17 +252,17 @@ def _attested(attempt_id: UUID, student_id: str, now: datetime) -> dict[str, Att
 
 
 @asynccontextmanager
-async def carrying(gate: RunningGateway, clearance: ReadModelWriter) -> AsyncIterator[None]:
+async def carrying(gateway: RunningGateway, clearance: ReadModelWriter) -> AsyncIterator[None]:
     """What desks ask reaches the clearance while the block lasts, as over the broker."""
 
     async def carry() -> None:
-        connection = await asyncpg.connect(gate.database)
+        connection = await asyncpg.connect(gateway.database)
         try:
             while True:
                 rows = await connection.fetch("DELETE FROM outbox RETURNING value")
                 events = [read(row["value"]) for row in rows]
                 asked = [event for event in events if isinstance(event, CertificateIssueAsked)]
-                await asyncio.gather(*(clearance.hear_issue(event) for event in asked))
+                await asyncio.gather(*(clearance.receive_issue(event) for event in asked))
                 await asyncio.sleep(0.02)
         finally:
             await connection.close()

@@ -86,11 +86,11 @@ def running_gateway(
 class BrowserClient:
     """An HTTP client that keeps cookies as a browser does on this machine: httpx drops Secure ones over plain http."""
 
-    def __init__(self, gate: RunningGateway, language: str = "zh-CN") -> None:
-        self.gate = gate
+    def __init__(self, gateway: RunningGateway, language: str = "zh-CN") -> None:
+        self.gateway = gateway
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
-        self._http = httpx.AsyncClient(base_url=gate.address, timeout=20)
+        self._http = httpx.AsyncClient(base_url=gateway.address, timeout=20)
         self._headers = {"accept-language": language, "sec-fetch-site": "same-origin"}
 
     async def close(self) -> None:

@@ -29,13 +29,13 @@ async def rows(dsn: str, statement: str, *values: Any) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def commands(gate: RunningGateway, person: Person) -> list[asyncpg.Record]:
-    return await rows(gate.database, "SELECT * FROM command WHERE student_id = $1", id_of(person))
+async def commands(gateway: RunningGateway, person: Person) -> list[asyncpg.Record]:
+    return await rows(gateway.database, "SELECT * FROM command WHERE student_id = $1", id_of(person))
 
 
 async def card_open(clearance: ReadModelWriter, person: Person) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     borrowing = case_samples.check("borrowing", case_samples.CARD_ACTIVE, Reason(code="card-not-cancelled"))
     thesis = case_samples.check("thesis", {"thesis": "approved"})
-    await clearance.say(id_of(person), "library", [borrowing, thesis], version=2)
+    await clearance.put_status(id_of(person), "library", [borrowing, thesis], version=2)

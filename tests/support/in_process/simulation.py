@@ -139,7 +139,7 @@ class Simulation(InProcessServices, Clients):
                     record for records in self.broker.partitions.values() for record in records
                 ),
                 ends={partition: len(records) for partition, records in self.broker.partitions.items()},
-                heard_by=self._subscriptions(),
+                subscriptions=self._subscriptions(),
                 operations=tuple(self.history.operations),
                 settled=settled,
                 faulty=True,

@@ -256,7 +256,7 @@ def good() -> Evidence:
         clearance=clearance(),
         gateway=gateway(),
         ends={("x.library.status.v1", 0): 2},
-        heard_by={"x.clearance": frozenset({"x.library.status.v1"})},
+        subscriptions={"x.clearance": frozenset({"x.library.status.v1"})},
         operations=operations(),
     )
     return replace(evidence, records=arrived(*evidence.services.values()))

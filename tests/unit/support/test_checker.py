@@ -193,7 +193,7 @@ def a_consumer_that_stands_before_the_end(evidence: Evidence) -> Evidence:
 @breaks("S13")
 def an_event_of_ours_among_the_dead_letters(evidence: Evidence) -> Evidence:
     letter = OpenDeadLetter("x.clearance", "x.library.status.v1", evidence.records[0].value, "not a status")
-    service = replace(evidence.clearance.service, letters=(letter,))
+    service = replace(evidence.clearance.service, dead_letters=(letter,))
     return replace(evidence, clearance=replace(evidence.clearance, service=service))
 
 
@@ -313,7 +313,7 @@ def test_what_the_test_forged_itself_may_be_parked() -> None:
     evidence = good()
     forged = next(fact for fact in evidence.clearance.service.journal if isinstance(fact, OutboxInsert))
     letter = OpenDeadLetter("x.clearance", forged.topic, evidence.records[-1].value, "nobody asked")
-    service = replace(evidence.clearance.service, letters=(letter,))
+    service = replace(evidence.clearance.service, dead_letters=(letter,))
     parked = replace(evidence, clearance=replace(evidence.clearance, service=service))
     assert [anomaly.invariant for anomaly in check(parked)] == ["S13"]
     assert check(replace(parked, forged=frozenset({evidence.records[-1].event_id}))) == []

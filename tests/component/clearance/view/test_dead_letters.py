@@ -24,14 +24,14 @@ FIXED = b"{ what older code could not read }"
 
 
 @pytest.fixture
-async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 
 
 @pytest.fixture
-def projector(world: ClearanceFixture) -> Projector:
-    return world.projector()
+def projector(clearance: ClearanceFixture) -> Projector:
+    return clearance.projector()
 
 
 @pytest.fixture
@@ -44,94 +44,94 @@ def student() -> str:
     return f"TS{secrets.token_hex(6)}"
 
 
-def record(world: ClearanceFixture, who: str, offset: int, said: StatusChanged | bytes | None) -> ConsumerRecord:
+def record(clearance: ClearanceFixture, who: str, offset: int, said: StatusChanged | bytes | None) -> ConsumerRecord:
     value = written(said) if isinstance(said, StatusChanged) else said
-    topic = world.topics.status("library")
+    topic = clearance.topics.status("library")
     sizes = (len(who), len(value or b""))
     return ConsumerRecord(topic, 0, offset, 0, 0, who.encode(), value, None, *sizes, (("h", None), ("t", b"\xff")))
 
 
-async def consume(world: ClearanceFixture, projector: Projector, *records: ConsumerRecord) -> None:
+async def consume(clearance: ClearanceFixture, projector: Projector, *records: ConsumerRecord) -> None:
     """What the inbox does with a batch."""
-    async with world.pool.acquire() as connection, connection.transaction():
+    async with clearance.pool.acquire() as connection, connection.transaction():
         await store_dead_letters(connection, projector.group, await projector.apply(connection, records))
 
 
-async def letter_ids(world: ClearanceFixture) -> list[int]:
-    async with world.pool.acquire() as connection:
+async def letter_ids(clearance: ClearanceFixture) -> list[int]:
+    async with clearance.pool.acquire() as connection:
         return [letter.id for letter in (await dead_letter_replay.page(connection))[0]]
 
 
-async def replay(world: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
-    async with world.pool.acquire() as connection:
+async def replay(clearance: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
+    async with clearance.pool.acquire() as connection:
         await dead_letter_replay.replay(connection, letter_id, readers, by="operator-1")
 
 
-async def discard(world: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
-    async with world.pool.acquire() as connection:
+async def discard(clearance: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
+    async with clearance.pool.acquire() as connection:
         await dead_letter_replay.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
 
 
-async def readable(world: ClearanceFixture, who: str) -> bool | None:
-    row = await world.row(who)
+async def readable(clearance: ClearanceFixture, who: str) -> bool | None:
+    row = await clearance.row(who)
     return None if row is None else row["readable"]
 
 
-async def mended(world: ClearanceFixture, letter_id: int, said: StatusChanged) -> None:
+async def mended(clearance: ClearanceFixture, letter_id: int, said: StatusChanged) -> None:
     """As if the code of today could read it: the same record, in a form that it can."""
-    await world.pool.execute("UPDATE dead_letter SET value = $2 WHERE id = $1", letter_id, written(said))
+    await clearance.pool.execute("UPDATE dead_letter SET value = $2 WHERE id = $1", letter_id, written(said))
 
 
 async def test_what_is_still_unreadable_stays_open_and_hides_its_item(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
-    (letter,) = await letter_ids(world)
+    await consume(clearance, projector, record(clearance, who, 1, status(who, 1)), record(clearance, who, 2, FIXED))
+    (letter,) = await letter_ids(clearance)
     with pytest.raises(StillUnreadable):
-        await replay(world, letter, readers)
-    assert await letter_ids(world) == [letter]
-    assert await readable(world, who) is False
+        await replay(clearance, letter, readers)
+    assert await letter_ids(clearance) == [letter]
+    assert await readable(clearance, who) is False
 
 
 async def test_a_replayed_record_is_applied_at_its_own_offset(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
-    (letter,) = await letter_ids(world)
-    await mended(world, letter, status(who, 2))
-    await replay(world, letter, readers)
-    row = await world.pool.fetchrow("SELECT version, source_offset, unreadable_offset FROM status")
+    await consume(clearance, projector, record(clearance, who, 1, status(who, 1)), record(clearance, who, 2, FIXED))
+    (letter,) = await letter_ids(clearance)
+    await mended(clearance, letter, status(who, 2))
+    await replay(clearance, letter, readers)
+    row = await clearance.pool.fetchrow("SELECT version, source_offset, unreadable_offset FROM status")
     assert row is not None
     assert tuple(row) == (2, 2, None)
-    assert await readable(world, who) is True
-    assert await letter_ids(world) == []
+    assert await readable(clearance, who) is True
+    assert await letter_ids(clearance) == []
 
 
 async def test_a_replayed_record_never_takes_a_newer_status_back(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    await consume(world, projector, record(world, who, 2, FIXED), record(world, who, 3, status(who, 3)))
-    (letter,) = await letter_ids(world)
-    await mended(world, letter, status(who, 2))
-    await replay(world, letter, readers)
-    assert await world.version(who) == 3
+    await consume(clearance, projector, record(clearance, who, 2, FIXED), record(clearance, who, 3, status(who, 3)))
+    (letter,) = await letter_ids(clearance)
+    await mended(clearance, letter, status(who, 2))
+    await replay(clearance, letter, readers)
+    assert await clearance.version(who) == 3
 
 
 async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    said = record(world, who, 1, status(who, 1))
-    await consume(world, projector, said, record(world, who, 2, None), record(world, who, 3, FIXED))
-    older, newer = await letter_ids(world)
-    await discard(world, newer, readers)
-    assert await readable(world, who) is False
-    await discard(world, older, readers)
-    assert await readable(world, who) is True
-    async with world.pool.acquire() as connection:
+    said = record(clearance, who, 1, status(who, 1))
+    await consume(clearance, projector, said, record(clearance, who, 2, None), record(clearance, who, 3, FIXED))
+    older, newer = await letter_ids(clearance)
+    await discard(clearance, newer, readers)
+    assert await readable(clearance, who) is False
+    await discard(clearance, older, readers)
+    assert await readable(clearance, who) is True
+    async with clearance.pool.acquire() as connection:
         (first, second), following = await dead_letter_replay.page(connection, ended=True)
     assert (first.ended_how, first.ended_by, first.ended_why) == ("discarded", "operator-1", "a test of the sender")
     assert second.id == newer
@@ -139,47 +139,47 @@ async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
 
 
 async def test_discarding_all_that_was_said_of_a_student_leaves_nothing_said(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    await consume(world, projector, record(world, who, 2, FIXED))
-    assert await readable(world, who) is False
-    (letter,) = await letter_ids(world)
-    await discard(world, letter, readers)
-    assert await world.row(who) is None
+    await consume(clearance, projector, record(clearance, who, 2, FIXED))
+    assert await readable(clearance, who) is False
+    (letter,) = await letter_ids(clearance)
+    await discard(clearance, letter, readers)
+    assert await clearance.row(who) is None
 
 
 async def test_a_letter_is_ended_once(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    await consume(world, projector, record(world, who, 2, FIXED))
-    (letter,) = await letter_ids(world)
-    answers = await asyncio.gather(*(discard(world, letter, readers) for _ in range(5)), return_exceptions=True)
+    await consume(clearance, projector, record(clearance, who, 2, FIXED))
+    (letter,) = await letter_ids(clearance)
+    answers = await asyncio.gather(*(discard(clearance, letter, readers) for _ in range(5)), return_exceptions=True)
     assert [type(answer) for answer in answers if answer] == [DeadLetterClosed] * 4
     with pytest.raises(DeadLetterClosed):
-        await replay(world, letter, readers)
+        await replay(clearance, letter, readers)
 
 
 async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
-    world: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
+    clearance: ClearanceFixture, projector: Projector, readers: dict[str, ReplayHandler]
 ) -> None:
     who = student()
-    await consume(world, projector, record(world, who, 1, status(who, 1)), record(world, who, 2, FIXED))
-    (letter,) = await letter_ids(world)
-    async with world.pool.acquire() as connection, connection.transaction():
-        dead_letters = await projector.apply(connection, [record(world, who, 3, b"[]")])
+    await consume(clearance, projector, record(clearance, who, 1, status(who, 1)), record(clearance, who, 2, FIXED))
+    (letter,) = await letter_ids(clearance)
+    async with clearance.pool.acquire() as connection, connection.transaction():
+        dead_letters = await projector.apply(connection, [record(clearance, who, 3, b"[]")])
         await store_dead_letters(connection, projector.group, dead_letters)
-        discarding = asyncio.create_task(discard(world, letter, readers))
+        discarding = asyncio.create_task(discard(clearance, letter, readers))
         await asyncio.sleep(0.2)
         assert not discarding.done()
     await discarding
-    assert await readable(world, who) is False
+    assert await readable(clearance, who) is False
 
 
-async def test_pages_follow_each_other(world: ClearanceFixture, projector: Projector) -> None:
-    await consume(world, projector, *[record(world, student(), offset, FIXED) for offset in range(5)])
-    async with world.pool.acquire() as connection:
+async def test_pages_follow_each_other(clearance: ClearanceFixture, projector: Projector) -> None:
+    await consume(clearance, projector, *[record(clearance, student(), offset, FIXED) for offset in range(5)])
+    async with clearance.pool.acquire() as connection:
         first, following = await dead_letter_replay.page(connection, limit=3)
         assert following == first[-1].id
         second, end = await dead_letter_replay.page(connection, limit=3, after=following)
@@ -188,20 +188,27 @@ async def test_pages_follow_each_other(world: ClearanceFixture, projector: Proje
 
 
 async def test_the_command_line_lists_without_personal_data_shows_replays_and_discards(
-    world: ClearanceFixture, projector: Projector, monkeypatch: pytest.MonkeyPatch
+    clearance: ClearanceFixture, projector: Projector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (("DATABASE", world.dsn), ("KAFKA", world.kafka), ("NAMESPACE", world.topics.namespace)):
+    for name, value in (
+        ("DATABASE", clearance.dsn),
+        ("KAFKA", clearance.kafka),
+        ("NAMESPACE", clearance.topics.namespace),
+    ):
         monkeypatch.setenv(f"LIXIAO_{name}", value)
     who = student()
     await consume(
-        world, projector, record(world, who, 1, status(who, 1)), *[record(world, who, at, FIXED) for at in (2, 3)]
+        clearance,
+        projector,
+        record(clearance, who, 1, status(who, 1)),
+        *[record(clearance, who, at, FIXED) for at in (2, 3)],
     )
 
     async def command(*arguments: str) -> tuple[int, str]:
         result = await asyncio.to_thread(CliRunner().invoke, cli, ["dead-letters", *arguments])
         return result.exit_code, result.output
 
-    first, second = await letter_ids(world)
+    first, second = await letter_ids(clearance)
     code, listed = await command("list")
     assert code == 0
     assert str(first) in listed
@@ -213,8 +220,8 @@ async def test_the_command_line_lists_without_personal_data_shows_replays_and_di
     assert (code, "0 replayed, 2 still unreadable" in again) == (1, True)
     assert (await command("discard", str(second), "--why", " "))[0] != 0
     assert (await command("discard", str(second), "--why", "broken sender"))[0] == 0
-    await mended(world, first, status(who, 2))
+    await mended(clearance, first, status(who, 2))
     assert await command("replay", str(first)) == (0, "1 replayed, 0 still unreadable\n")
     code, gone = await command("replay", str(first))
     assert (code, "no such open" in gone) == (1, True)
-    assert await readable(world, who) is True
+    assert await readable(clearance, who) is True

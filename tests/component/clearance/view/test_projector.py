@@ -29,7 +29,7 @@ from tests.support.waiting import eventually
 
 POISON = {
     "bad JSON": b'{"specversion":"1.0",',
-    "not an event": b'{"hello":"world"}',
+    "not an event": b'{"hello":"clearance"}',
     "bad UTF-8": b"\xff\xfe\xfd",
     "deep nesting": b"[" * 50_000,
     "a tombstone": None,
@@ -40,7 +40,7 @@ POISON = {
 
 
 @pytest.fixture
-async def world(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 
@@ -59,91 +59,97 @@ def student() -> str:
     return f"TS{secrets.token_hex(6)}"
 
 
-async def test_what_a_department_says_is_in_the_view_with_its_freshness(world: ClearanceFixture) -> None:
+async def test_what_a_department_says_is_in_the_view_with_its_freshness(clearance: ClearanceFixture) -> None:
     who, as_of = student(), datetime.now(UTC).replace(microsecond=0)
-    async with running(world.projector()):
+    async with running(clearance.projector()):
         said = status(who, 1, verdict=Verdict.BLOCKED)
-        await world.say(said)
-        await world.say_alive("library", as_of)
+        await clearance.publish(said)
+        await clearance.publish_alive_mark("library", as_of)
 
         async def fresh() -> bool:
-            row = await world.row(who)
+            row = await clearance.row(who)
             return row is not None and row["alive_as_of"] == as_of
 
         await eventually(fresh, what="the status and its mark")
-    row = await world.row(who)
+    row = await clearance.row(who)
     assert row is not None
     assert row["readable"]
     assert json.loads(row["status"]) == said.model_dump(mode="json")
     assert row["occurred_at"] == said.occurred_at
 
 
-async def test_duplicates_and_late_versions_end_at_the_newest(world: ClearanceFixture) -> None:
+async def test_duplicates_and_late_versions_end_at_the_newest(clearance: ClearanceFixture) -> None:
     people = [student() for _ in range(50)]
-    async with running(world.projector(max_records=7)):
+    async with running(clearance.projector(max_records=7)):
         for versions in ((3, 1), (2, 3), (5, 4), (1, 5)):
-            await world.say(*[status(who, version) for who in people for version in versions if version != 3])
-        await eventually(partial(_all, world, people, 5), what="version 5")
+            await clearance.publish(*[status(who, version) for who in people for version in versions if version != 3])
+        await eventually(partial(_all, clearance, people, 5), what="version 5")
 
 
-async def test_poison_hides_its_own_student_only_and_is_kept(world: ClearanceFixture) -> None:
+async def test_poison_hides_its_own_student_only_and_is_kept(clearance: ClearanceFixture) -> None:
     victims = {name: student() for name in POISON}
     bystanders = [student() for _ in range(30)]
-    async with running(world.projector()):
-        await world.say(*[status(who, 1) for who in victims.values()])
+    async with running(clearance.projector()):
+        await clearance.publish(*[status(who, 1) for who in victims.values()])
         for name, value in POISON.items():
-            await world.poison(victims[name], value)
-        await world.say(*[status(who, 1) for who in bystanders])
-        await eventually(partial(_all, world, bystanders, 1), what="the others' statuses")
+            await clearance.poison(victims[name], value)
+        await clearance.publish(*[status(who, 1) for who in bystanders])
+        await eventually(partial(_all, clearance, bystanders, 1), what="the others' statuses")
 
         async def all_parked() -> bool:
-            return len(await world.letters()) == len(POISON)
+            return len(await clearance.dead_letters()) == len(POISON)
 
         await eventually(all_parked, what="every poisoned record parked")
     for who in victims.values():
-        row = await world.row(who)
+        row = await clearance.row(who)
         assert row is not None
         assert row["version"] == 1
         assert not row["readable"]
-    letters = await world.letters()
+    letters = await clearance.dead_letters()
     assert {letter["key"].decode() for letter in letters} == set(victims.values())
     assert not any(who in letter["reason"] for letter in letters for who in victims.values())
-    assert await _consumed(world) == len(victims) + len(POISON) + len(bystanders)
+    assert await _consumed(clearance) == len(victims) + len(POISON) + len(bystanders)
 
 
-async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_one(world: ClearanceFixture) -> None:
+async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_one(
+    clearance: ClearanceFixture,
+) -> None:
     who = student()
-    async with running(world.projector()):
-        await world.say(status(who, 4))
-        await eventually(lambda: _is(world, who, 4), what="version 4")
-        await world.say(status(who, 4, verdict=Verdict.BLOCKED))
-        await eventually(lambda: _readable(world, who, False), what="the dispute")
-        (letter,) = await world.letters()
+    async with running(clearance.projector()):
+        await clearance.publish(status(who, 4))
+        await eventually(lambda: _is(clearance, who, 4), what="version 4")
+        await clearance.publish(status(who, 4, verdict=Verdict.BLOCKED))
+        await eventually(lambda: _readable(clearance, who, False), what="the dispute")
+        (letter,) = await clearance.dead_letters()
         assert "said before" in letter["reason"]
-        await world.say(status(who, 5))
-        await eventually(lambda: _readable(world, who, True), what="the newer version")
+        await clearance.publish(status(who, 5))
+        await eventually(lambda: _readable(clearance, who, True), what="the newer version")
 
 
-async def test_replay_from_zero_in_place_gives_an_equal_view(world: ClearanceFixture) -> None:
+async def test_replay_from_zero_in_place_gives_an_equal_view(clearance: ClearanceFixture) -> None:
     people = [student() for _ in range(40)]
-    async with running(world.projector()):
+    async with running(clearance.projector()):
         for version in (1, 2, 3):
-            await world.say(*[status(who, version, department=name) for who in people for name in ("library", "dorm")])
-        await world.poison(people[0], b"{")
-        await world.say(status("TS-LAST", 1))
-        await eventually(lambda: _settled(world), what="everything applied")
-    before = await view_hash(world.pool)
-    await world.pool.execute("DELETE FROM consumer_offset")
-    await world.pool.execute("DELETE FROM status WHERE student_id = ANY($1)", people[:20])
-    async with running(world.projector(max_records=11)):
-        await eventually(lambda: _settled(world), what="everything applied again")
-    assert await view_hash(world.pool) == before
-    assert len(await world.letters()) == 1
+            await clearance.publish(
+                *[status(who, version, department=name) for who in people for name in ("library", "dorm")]
+            )
+        await clearance.poison(people[0], b"{")
+        await clearance.publish(status("TS-LAST", 1))
+        await eventually(lambda: _settled(clearance), what="everything applied")
+    before = await view_hash(clearance.pool)
+    await clearance.pool.execute("DELETE FROM consumer_offset")
+    await clearance.pool.execute("DELETE FROM status WHERE student_id = ANY($1)", people[:20])
+    async with running(clearance.projector(max_records=11)):
+        await eventually(lambda: _settled(clearance), what="everything applied again")
+    assert await view_hash(clearance.pool) == before
+    assert len(await clearance.dead_letters()) == 1
 
 
-async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(world: ClearanceFixture) -> None:
+async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_other(
+    clearance: ClearanceFixture,
+) -> None:
     people = [student() for _ in range(60)]
-    first, second = world.projector(), world.projector()
+    first, second = clearance.projector(), clearance.projector()
     async with running(second):
         async with running(first):
             await eventually(
@@ -151,38 +157,40 @@ async def test_two_projectors_share_the_partitions_and_one_takes_over_from_the_o
                 what="both to have partitions",
                 timeout_s=40,
             )
-            await world.say(*[status(who, 1) for who in people])
-            await eventually(partial(_all, world, people, 1), what="version 1")
-        await world.say(*[status(who, 2) for who in people])
-        await eventually(partial(_all, world, people, 2), what="version 2 from the one left", timeout_s=40)
+            await clearance.publish(*[status(who, 1) for who in people])
+            await eventually(partial(_all, clearance, people, 1), what="version 1")
+        await clearance.publish(*[status(who, 2) for who in people])
+        await eventually(partial(_all, clearance, people, 2), what="version 2 from the one left", timeout_s=40)
 
 
-async def test_a_listener_hears_of_a_change_once_it_can_be_read(world: ClearanceFixture) -> None:
+async def test_a_listener_hears_of_a_change_once_it_can_be_read(clearance: ClearanceFixture) -> None:
     who = student()
     heard: asyncio.Queue[str] = asyncio.Queue()
-    listener = await asyncpg.connect(world.dsn)
+    listener = await asyncpg.connect(clearance.dsn)
     await listener.add_listener(VIEW_CHANNEL, lambda *notice: heard.put_nowait(str(notice[-1])))
-    async with running(world.projector()):
-        await world.say(status(who, 1))
+    async with running(clearance.projector()):
+        await clearance.publish(status(who, 1))
         async with asyncio.timeout(20):
             assert await heard.get() == ""
-    assert await world.version(who) == 1
+    assert await clearance.version(who) == 1
     await listener.close()
 
 
 async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the_batch(
-    world: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
+    clearance: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(batch_spans, "_tracer", provider.get_tracer("test"))
     who, trace_id, parent = student(), secrets.token_hex(16), secrets.token_hex(8)
-    sampled = world.record(status(who, 1), ("traceparent", f"00-{trace_id}-{parent}-01".encode()))
-    unsampled = world.record(status(student(), 1), ("traceparent", f"00-{secrets.token_hex(16)}-{parent}-00".encode()))
-    async with running(world.projector(workers=1)):
-        await world.publisher.send([unsampled, sampled])
-        await eventually(lambda: _is(world, who, 1), what="the status")
+    sampled = clearance.record(status(who, 1), ("traceparent", f"00-{trace_id}-{parent}-01".encode()))
+    unsampled = clearance.record(
+        status(student(), 1), ("traceparent", f"00-{secrets.token_hex(16)}-{parent}-00".encode())
+    )
+    async with running(clearance.projector(workers=1)):
+        await clearance.publisher.send([unsampled, sampled])
+        await eventually(lambda: _is(clearance, who, 1), what="the status")
         await eventually(lambda: any(_own(span, trace_id) for span in exporter.get_finished_spans()), what="its span")
     finished = exporter.get_finished_spans()
     (own,) = [span for span in finished if _own(span, trace_id)]
@@ -192,26 +200,26 @@ async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the
     assert not any(who in str(span.to_json()) for span in finished)
 
 
-async def test_a_discarded_record_hides_nothing_when_it_is_read_again(world: ClearanceFixture) -> None:
+async def test_a_discarded_record_hides_nothing_when_it_is_read_again(clearance: ClearanceFixture) -> None:
     who = student()
-    async with running(world.projector()):
-        await world.say(status(who, 1))
-        await world.poison(who, b"{")
-        await eventually(lambda: _readable(world, who, False), what="the mark")
-    await world.pool.execute("UPDATE dead_letter SET ended_at = now(), ended_how = 'discarded', ended_by = 'x'")
-    await world.pool.execute("DELETE FROM consumer_offset")
-    await world.pool.execute("TRUNCATE status")
-    async with running(world.projector()):
-        await eventually(lambda: _readable(world, who, True), what="the status without the mark")
-        await eventually(lambda: _settled(world), what="everything applied again")
-    assert await _readable(world, who, True)
+    async with running(clearance.projector()):
+        await clearance.publish(status(who, 1))
+        await clearance.poison(who, b"{")
+        await eventually(lambda: _readable(clearance, who, False), what="the mark")
+    await clearance.pool.execute("UPDATE dead_letter SET ended_at = now(), ended_how = 'discarded', ended_by = 'x'")
+    await clearance.pool.execute("DELETE FROM consumer_offset")
+    await clearance.pool.execute("TRUNCATE status")
+    async with running(clearance.projector()):
+        await eventually(lambda: _readable(clearance, who, True), what="the status without the mark")
+        await eventually(lambda: _settled(clearance), what="everything applied again")
+    assert await _readable(clearance, who, True)
 
 
-async def test_a_mark_from_the_future_does_not_keep_a_source_fresh(world: ClearanceFixture) -> None:
-    async with running(world.projector()):
-        await world.say_alive("library", datetime.now(UTC) + timedelta(days=3650))
-        await eventually(lambda: _settled(world), what="the marks")
-    newest = await world.pool.fetchval("SELECT max(alive_as_of) FROM published.source_v1")
+async def test_a_mark_from_the_future_does_not_keep_a_source_fresh(clearance: ClearanceFixture) -> None:
+    async with running(clearance.projector()):
+        await clearance.publish_alive_mark("library", datetime.now(UTC) + timedelta(days=3650))
+        await eventually(lambda: _settled(clearance), what="the marks")
+    newest = await clearance.pool.fetchval("SELECT max(alive_as_of) FROM published.source_v1")
     assert newest <= datetime.now(UTC)
 
 
@@ -219,26 +227,26 @@ def _own(span: Any, trace_id: str) -> bool:
     return trace.format_trace_id(span.context.trace_id) == trace_id
 
 
-async def _is(world: ClearanceFixture, who: str, version: int) -> bool:
-    return await world.version(who) == version
+async def _is(clearance: ClearanceFixture, who: str, version: int) -> bool:
+    return await clearance.version(who) == version
 
 
-async def _all(world: ClearanceFixture, people: list[str], version: int) -> bool:
-    reached = await world.pool.fetchval(
+async def _all(clearance: ClearanceFixture, people: list[str], version: int) -> bool:
+    reached = await clearance.pool.fetchval(
         "SELECT count(*) FROM status WHERE student_id = ANY($1) AND version = $2", people, version
     )
     return bool(reached == len(people))
 
 
-async def _readable(world: ClearanceFixture, who: str, readable: bool) -> bool:
-    row = await world.row(who)
+async def _readable(clearance: ClearanceFixture, who: str, readable: bool) -> bool:
+    row = await clearance.row(who)
     return row is not None and row["readable"] is readable
 
 
-async def _consumed(world: ClearanceFixture) -> int:
-    return int(await world.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset"))
+async def _consumed(clearance: ClearanceFixture) -> int:
+    return int(await clearance.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset"))
 
 
-async def _settled(world: ClearanceFixture) -> bool:
+async def _settled(clearance: ClearanceFixture) -> bool:
     """Everything that is in the topics was applied, parked or stale."""
-    return await _consumed(world) == await world.end() > 0
+    return await _consumed(clearance) == await clearance.end_offset() > 0

@@ -30,7 +30,7 @@ async def test_a_line_turns_while_one_looks(browser: BrowserClient, clearance: R
 async def test_signing_out_ends_the_open_stream(
     browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await browser.sign_in(person)
     async with browser.stream("/case/live") as response:
         events = Events(response)
@@ -45,9 +45,9 @@ async def test_a_stream_of_nobody_ends_at_once(browser: BrowserClient) -> None:
 
 
 async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await browser.sign_in(person)
     async with AsyncExitStack() as opened:
         streams = [
@@ -66,14 +66,14 @@ async def test_a_session_has_so_many_streams_and_closing_one_makes_room(
 
 
 async def test_an_open_page_of_an_ended_session_is_told_so(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await browser.sign_in(person)
     async with browser.stream("/case/live") as response:
         events = Events(response)
         assert (await events.next())[0] == "state"
-        await rows(gate.database, "DELETE FROM session WHERE student_id = $1", id_of(person))
+        await rows(gateway.database, "DELETE FROM session WHERE student_id = $1", id_of(person))
         assert (await events.next(60))[0] == "ended"
 
 

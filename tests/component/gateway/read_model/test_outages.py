@@ -25,29 +25,29 @@ STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student_id())
 @pytest.fixture
 async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     """A gateway whose read model is on a server that can be stopped."""
-    async for gate in _gate(
+    async for gateway in _gate(
         await make_database("gateway"), await create_database(own_postgres.dsn, f"clearance_{secrets.token_hex(3)}")
     ):
-        yield gate
+        yield gateway
 
 
 @pytest.fixture
 async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     """A gateway whose own database is on a server that can be stopped, and its read model is not."""
-    async for gate in _gate(
+    async for gateway in _gate(
         await create_database(own_postgres.dsn, f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
     ):
-        yield gate
+        yield gateway
 
 
 async def _gate(database: str, read_model: str) -> AsyncIterator[RunningGateway]:
     await migrate(read_model, FOLDERS)
     clearance = ReadModelWriter(read_model)
     assert STUDENT.student_id is not None
-    await clearance.open(STUDENT.student_id)
+    await clearance.put_case(STUDENT.student_id)
     await clearance.all_clear(STUDENT.student_id)
-    with running_gateway(database, read_model, (STUDENT,), freshness_bound_s=3600) as gate:
-        yield gate
+    with running_gateway(database, read_model, (STUDENT,), freshness_bound_s=3600) as gateway:
+        yield gateway
 
 
 def restart(server: Postgres) -> None:

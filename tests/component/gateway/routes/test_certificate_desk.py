@@ -34,7 +34,7 @@ _clerks, _students = iter(CLERKS), iter(STUDENTS)
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
+async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, (*CLERKS, *STUDENTS, BOTH)) as running:
@@ -53,9 +53,9 @@ async def signed(clearance: ReadModelWriter) -> SignedForm:
 
 
 @pytest.fixture
-async def carried(gate: RunningGateway, clearance: ReadModelWriter) -> AsyncIterator[None]:
+async def carried(gateway: RunningGateway, clearance: ReadModelWriter) -> AsyncIterator[None]:
     """What the desks ask reaches the clearance, as over the broker."""
-    async with carrying(gate, clearance):
+    async with carrying(gateway, clearance):
         yield
 
 
@@ -85,9 +85,9 @@ async def rows(dsn: str, statement: str, *values: Any) -> list[asyncpg.Record]:
         await connection.close()
 
 
-async def audited(gate: RunningGateway, clerk: Person) -> list[tuple[str, str, str | None, dict[str, Any]]]:
+async def audited(gateway: RunningGateway, clerk: Person) -> list[tuple[str, str, str | None, dict[str, Any]]]:
     found = await rows(
-        gate.database,
+        gateway.database,
         "SELECT act, outcome, student_id, details FROM audit.entry WHERE actor = $1 ORDER BY entry_id",
         clerk.sub,
     )
@@ -123,14 +123,14 @@ async def test_nobody_checks_without_signing_in(browser: BrowserClient, signed: 
 
 async def test_a_person_who_is_both_has_both(browser: BrowserClient, clearance: ReadModelWriter) -> None:
     assert BOTH.student_id is not None
-    await clearance.open(BOTH.student_id)
+    await clearance.put_case(BOTH.student_id)
     await at_desk(browser, BOTH)
     assert (await browser.get("/case")).status_code == 200
     assert 'href="/desk"' in (await browser.get("/case")).text
 
 
 async def test_a_form_is_seen_as_it_was_submitted_and_the_check_is_written_down(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     page = await check(browser, token, signed.qr_text)
@@ -138,7 +138,7 @@ async def test_a_form_is_seen_as_it_was_submitted_and_the_check_is_written_down(
     assert str(page.url).endswith("/desk")
     for words in ("真实有效", "欧阳𠮷㛃", signed.student_id, signed.form_number, "南湖校区", "没有欠费", "登记领取"):
         assert words in page.text
-    assert await audited(gate, clerk) == [
+    assert await audited(gateway, clerk) == [
         (
             "form.check",
             "genuine",
@@ -159,7 +159,7 @@ async def test_a_number_typed_in_any_way_finds_the_record_and_asks_to_compare(
 
 
 async def test_what_is_not_genuine_shows_nothing_of_anybody(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     revoked = await clearance.accept_signed(new_student_id(), name="已撤销")
@@ -183,13 +183,13 @@ async def test_what_is_not_genuine_shows_nothing_of_anybody(
         assert words in page.text, text
         for hidden in ("已撤销", "司空改", "欧阳𠮷㛃", "登记领取", "<script>"):
             assert hidden not in page.text, text
-    outcomes = [outcome for act, outcome, _, _ in await audited(gate, clerk) if act == "form.check"]
+    outcomes = [outcome for act, outcome, _, _ in await audited(gateway, clerk) if act == "form.check"]
     assert outcomes == [finding for finding, _ in cases.values()]
 
 
 @pytest.mark.usefixtures("carried")
 async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_when(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.qr_text))
@@ -200,7 +200,7 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
     assert "共 1 份" in done.text
     again = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert "已登记领取" in again.text
-    second, colleague = BrowserClient(gate), next(_clerks)
+    second, colleague = BrowserClient(gateway), next(_clerks)
     other = await at_desk(second, colleague)
     page = await check(second, other, signed.qr_text)
     assert "此前已经领取" in page.text
@@ -209,16 +209,16 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
     late = await second.post("/desk/issue", {**form, "csrf": other, "taken_by": "self", "command_id": ""})
     assert late.status_code == 422
     await second.close()
-    acts = [(act, outcome) for act, outcome, _, _ in await audited(gate, clerk)]
+    acts = [(act, outcome) for act, outcome, _, _ in await audited(gateway, clerk)]
     assert acts == [("form.check", "genuine"), ("certificate.ask", "asked")]
 
 
 @pytest.mark.usefixtures("carried")
 async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
-    gate: RunningGateway, clearance: ReadModelWriter, signed: SignedForm
+    gateway: RunningGateway, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     clerks = [next(_clerks), next(_clerks)]
-    browsers = [BrowserClient(gate), BrowserClient(gate)]
+    browsers = [BrowserClient(gateway), BrowserClient(gateway)]
     tokens = [await at_desk(one, person) for one, person in zip(browsers, clerks, strict=True)]
     forms = [fields(await check(one, token, signed.qr_text)) for one, token in zip(browsers, tokens, strict=True)]
     answers = await asyncio.gather(
@@ -231,7 +231,7 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
     loser = answers[won.index(False)]
     assert (loser.status_code, "此前已经领取" in loser.text) == (409, True)
     assert f"由 {winner} 发放，本人领取" in loser.text
-    marked = await rows(gate.read_model, "SELECT issued_by FROM issue WHERE student_id = $1", signed.student_id)
+    marked = await rows(gateway.read_model, "SELECT issued_by FROM issue WHERE student_id = $1", signed.student_id)
     assert [row["issued_by"] for row in marked] == [winner]
     for one in browsers:
         await one.close()
@@ -239,7 +239,7 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
 
 @pytest.mark.usefixtures("carried")
 async def test_a_proxy_is_named(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.form_number))
@@ -248,19 +248,19 @@ async def test_a_proxy_is_named(
     assert "请填写代领人姓名" in nameless.text
     done = await browser.post("/desk/issue", {**fields(nameless), "taken_by": "proxy", "proxy_name": " 司马  䶮 "})
     assert "由 司马 䶮 代领" in done.text
-    marked = await rows(gate.read_model, "SELECT * FROM published.issue_v1 WHERE student_id = $1", signed.student_id)
+    marked = await rows(gateway.read_model, "SELECT * FROM published.issue_v1 WHERE student_id = $1", signed.student_id)
     assert (marked[0]["issued_to"], marked[0]["proxy_name"]) == (TakenBy.PROXY.value, "司马 䶮")
 
 
 async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_harmlessly(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.qr_text))
     waiting = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert waiting.status_code == 202
     assert "请先不要发放" in waiting.text
-    found = await rows(gate.database, "SELECT value FROM outbox WHERE key = $1", signed.student_id.encode())
+    found = await rows(gateway.database, "SELECT value FROM outbox WHERE key = $1", signed.student_id.encode())
     [event] = [read(row["value"]) for row in found]
     assert isinstance(event, CertificateIssueAsked)
     assert (event.asked_by, event.form_number, str(event.command_id)) == (
@@ -268,18 +268,18 @@ async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_ha
         signed.form_number,
         form["command_id"],
     )
-    await clearance.hear_issue(event)
+    await clearance.receive_issue(event)
     again = await browser.post("/desk/issue", fields(waiting))
     assert (again.status_code, "已登记领取" in again.text) == (200, True)
 
 
 @pytest.mark.usefixtures("carried")
 async def test_something_new_since_the_submission_is_seen_first_and_stays_the_desks_decision(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     before = fields(await check(browser, token, signed.qr_text))
-    await clearance.take_away(signed.student_id, "finance", DEBT)
+    await clearance.open_exception(signed.student_id, "finance", DEBT)
     late = await browser.post("/desk/issue", {**before, "taken_by": "self", "despite": "yes"})
     assert late.status_code == 409
     for words in ("提交后有新情况", "有 1 项欠费，共 60.00 元", "tel:", "核验之后又有新情况"):
@@ -288,32 +288,32 @@ async def test_something_new_since_the_submission_is_seen_first_and_stays_the_de
     assert "有 1 项欠费，共 60.00 元" in page.text
     unticked = await browser.post("/desk/issue", {**fields(page), "taken_by": "self"})
     assert (unticked.status_code, "请先核实并勾选确认" in unticked.text) == (409, True)
-    assert await rows(gate.read_model, "SELECT 1 FROM issue WHERE student_id = $1", signed.student_id) == []
+    assert await rows(gateway.read_model, "SELECT 1 FROM issue WHERE student_id = $1", signed.student_id) == []
     done = await browser.post("/desk/issue", {**fields(unticked), "taken_by": "self", "despite": "yes"})
     assert "已登记领取" in done.text
-    asked = [details for act, _, _, details in await audited(gate, clerk) if act == "certificate.ask"]
+    asked = [details for act, _, _, details in await audited(gateway, clerk) if act == "certificate.ask"]
     assert [details["exceptions"] for details in asked] == [1]
 
 
 async def test_without_the_pages_token_nothing_is_checked_or_handed_over(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     form = fields(await check(browser, token, signed.qr_text))
     assert (await check(browser, "x" * 43, signed.qr_text)).status_code == 403
     forged = await browser.post("/desk/issue", {**form, "csrf": "", "taken_by": "self"})
     assert forged.status_code == 403
-    assert [act for act, _, _, _ in await audited(gate, clerk)] == ["form.check"]
+    assert [act for act, _, _, _ in await audited(gateway, clerk)] == ["form.check"]
 
 
 async def test_the_desks_audit_is_sealed(
-    gate: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     await check(browser, token, signed.qr_text)
 
     async def sealed() -> bool:
-        connection = await asyncpg.connect(gate.database)
+        connection = await asyncpg.connect(gateway.database)
         try:
             report = await verify_chain(connection)
         finally:
@@ -365,9 +365,9 @@ async def test_the_public_keys_are_listed_and_verify_a_form_without_the_service(
 
 
 async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(
-    make_database: DatabaseMaker, gate: RunningGateway
+    make_database: DatabaseMaker, gateway: RunningGateway
 ) -> None:
-    with running_gateway(await make_database("gateway"), gate.read_model, ()) as own:
+    with running_gateway(await make_database("gateway"), gateway.read_model, ()) as own:
         browser = BrowserClient(own)
         answers = [
             await browser.post("/verify", {"form_number": "x", "code": "y"})

@@ -21,7 +21,7 @@ PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_i
 
 
 @pytest.fixture(scope="module")
-async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
+async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
     with running_gateway(database, read_model, PEOPLE) as running:
@@ -29,11 +29,11 @@ async def gate(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
 
 
 async def test_a_student_downloads_their_form_with_everything_the_desk_needs(
-    gate: RunningGateway, browser: BrowserClient
+    gateway: RunningGateway, browser: BrowserClient
 ) -> None:
     student_id = PEOPLE[0].student_id
     assert student_id is not None
-    signed = await ReadModelWriter(gate.read_model).accept_signed(student_id, name=RARE)
+    signed = await ReadModelWriter(gateway.read_model).accept_signed(student_id, name=RARE)
     await browser.sign_in(PEOPLE[0])
     assert 'href="/me/form.pdf"' in (await browser.get("/completed")).text
     answer = await browser.get("/me/form.pdf")
@@ -45,17 +45,17 @@ async def test_a_student_downloads_their_form_with_everything_the_desk_needs(
     text = extract_text(io.BytesIO(answer.content))
     for words in (RARE, student_id, signed.form_number, signed.code, "离校流程单", "南湖校区", "2023年9月1日"):
         assert words in text, words
-    assert f"{gate.address}/verify" in text
+    assert f"{gateway.address}/verify" in text
     assert len(list(PDFPage.get_pages(io.BytesIO(answer.content)))) == 1
     assert (await browser.get("/me/form.pdf")).content == answer.content
 
 
 async def test_the_form_is_as_signed_whatever_the_roster_says_later(
-    gate: RunningGateway, browser: BrowserClient
+    gateway: RunningGateway, browser: BrowserClient
 ) -> None:
     student_id = PEOPLE[1].student_id
     assert student_id is not None
-    clearance = ReadModelWriter(gate.read_model)
+    clearance = ReadModelWriter(gateway.read_model)
     await clearance.accept_signed(student_id, name="欧阳㛃")
     await clearance._run("UPDATE student_case SET name = '改名后', version = 3 WHERE student_id = $1", student_id)
     await browser.sign_in(PEOPLE[1])
@@ -64,10 +64,10 @@ async def test_the_form_is_as_signed_whatever_the_roster_says_later(
     assert "改名后" not in text
 
 
-async def test_without_an_accepted_submission_there_is_no_form(gate: RunningGateway, browser: BrowserClient) -> None:
+async def test_without_an_accepted_submission_there_is_no_form(gateway: RunningGateway, browser: BrowserClient) -> None:
     student_id = PEOPLE[2].student_id
     assert student_id is not None
-    await ReadModelWriter(gate.read_model).open(student_id)
+    await ReadModelWriter(gateway.read_model).put_case(student_id)
     await browser.sign_in(PEOPLE[2])
     assert (await browser.get("/me/form.pdf")).status_code == 404
 

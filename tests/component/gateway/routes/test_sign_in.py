@@ -9,9 +9,9 @@ from tests.support.gateway.visits import STAFF, id_of, rows
 
 
 async def test_a_student_signs_in_and_reads_their_own_page(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person), name="欧阳𠮷㛃")
+    await clearance.put_case(id_of(person), name="欧阳𠮷㛃")
     await clearance.all_clear(id_of(person))
     assert (await browser.get("/case")).headers["location"] == "/sign-in?next=case"
     back = await browser.sign_in(person)
@@ -23,7 +23,7 @@ async def test_a_student_signs_in_and_reads_their_own_page(
     assert page.status_code == 200
     assert "欧阳𠮷㛃" in page.text
     assert "5 项全部通过" in page.text
-    stored = await rows(gate.database, "SELECT id_hash FROM session WHERE student_id = $1", id_of(person))
+    stored = await rows(gateway.database, "SELECT id_hash FROM session WHERE student_id = $1", id_of(person))
     assert [len(row["id_hash"]) for row in stored] == [32]
 
 
@@ -35,7 +35,7 @@ async def test_a_callback_of_another_browser_signs_nobody_in(browser: BrowserCli
 
 
 async def test_signing_in_again_gives_a_new_id_and_ends_the_old(
-    gate: RunningGateway, browser: BrowserClient, person: Person
+    gateway: RunningGateway, browser: BrowserClient, person: Person
 ) -> None:
     await browser.sign_in(person)
     first = browser.session_id
@@ -70,12 +70,12 @@ async def test_signing_out_ends_the_session_everywhere(browser: BrowserClient, p
 
 @pytest.mark.parametrize("change", ["seen_at = now() - interval '61 min'", "expires_at = now() - interval '1 s'"])
 async def test_a_session_ends_by_itself_unused_or_old(
-    gate: RunningGateway, browser: BrowserClient, person: Person, change: str
+    gateway: RunningGateway, browser: BrowserClient, person: Person, change: str
 ) -> None:
     await browser.sign_in(person)
     assert (await browser.get("/api/v1/me")).status_code == 200
     moved = f"UPDATE session SET started_at = started_at - interval '1 day', {change} WHERE student_id = $1"
-    await rows(gate.database, moved, id_of(person))
+    await rows(gateway.database, moved, id_of(person))
     assert (await browser.get("/api/v1/me")).status_code == 401
     late = await browser.post("/submit", {"csrf": "x"})
     assert late.status_code == 401
@@ -96,9 +96,9 @@ async def test_a_session_ends_by_itself_unused_or_old(
     ],
 )
 async def test_a_form_sent_after_the_session_ended_leads_to_signing_in_and_back(
-    gate: RunningGateway, browser: BrowserClient, address: str, sent_from: str, place: str
+    gateway: RunningGateway, browser: BrowserClient, address: str, sent_from: str, place: str
 ) -> None:
-    referer = f"{gate.address}{sent_from}" if sent_from.startswith("/") else sent_from
+    referer = f"{gateway.address}{sent_from}" if sent_from.startswith("/") else sent_from
     answer = await browser.post(address, {"csrf": "x", "kept": "yes"}, {"referer": referer})
     assert answer.status_code == 401
     assert "登录已结束，刚才的操作没有执行。" in answer.text

@@ -28,7 +28,7 @@ async def test_somebody_not_on_the_roster_is_told_whom_to_ask(browser: BrowserCl
 async def test_a_student_the_service_is_not_for_is_told_whom_to_ask(
     browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person), state="not-served", category="结业")
+    await clearance.put_case(id_of(person), state="not-served", category="结业")
     await browser.sign_in(person)
     page = await browser.get("/case")
     assert "结业的学生不使用本服务" in page.text
@@ -40,10 +40,12 @@ async def test_a_student_the_service_is_not_for_is_told_whom_to_ask(
 async def test_a_completed_case_is_found_viewed_and_carries_what_the_desk_needs(
     browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     await clearance.accept(id_of(person), f"LX-{id_of(person)}", "7KQ4-M2XD", "LXF1:" + "A1B2C3" * 300)
-    await clearance.say(id_of(person), "archives", [case_samples.check("thesis", {"thesis": "empty"})], version=9)
+    await clearance.put_status(
+        id_of(person), "archives", [case_samples.check("thesis", {"thesis": "empty"})], version=9
+    )
     await browser.sign_in(person, place="completed")
     assert f"LX-{id_of(person)}" in (await browser.get("/me")).text
     form = (await browser.get("/completed")).text

@@ -31,13 +31,13 @@ ENDS: Final[dict[type[Message], Any]] = {
 }
 
 
-async def posted(gate: RunningGateway, person: Person) -> list[Any]:
-    found = await rows(gate.database, "SELECT value FROM outbox WHERE key = $1", id_of(person).encode())
+async def posted(gateway: RunningGateway, person: Person) -> list[Any]:
+    found = await rows(gateway.database, "SELECT value FROM outbox WHERE key = $1", id_of(person).encode())
     return [read(row["value"]) for row in found]
 
 
 async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
@@ -46,21 +46,21 @@ async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
         assert "图书馆-图书借阅" in answer.text
         assert "请点击“注销”注销借书证" in answer.text
         assert "tel:051683592019" in answer.text
-    assert await commands(gate, person) == []
+    assert await commands(gateway, person) == []
 
 
 async def test_however_often_a_student_submits_it_is_one_submission(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     await browser.sign_in(person)
     token = await browser.csrf()
     answers = await asyncio.gather(*(browser.post("/submit", {"csrf": token}) for _ in range(8)))
     assert {answer.headers["location"] for answer in answers} == {"/case#submit"}
-    made = await commands(gate, person)
+    made = await commands(gateway, person)
     assert len(made) == 1
-    events = await posted(gate, person)
+    events = await posted(gateway, person)
     assert [(type(event), event.command_id) for event in events] == [(SubmitAsked, made[0]["command_id"])]
     page = await browser.get("/case")
     assert "等待图书馆确认…" in page.text
@@ -69,17 +69,17 @@ async def test_however_often_a_student_submits_it_is_one_submission(
 
 
 async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may_be(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     await browser.sign_in(person)
     token = await browser.csrf()
     await browser.post("/submit", {"csrf": token})
-    first: UUID = (await commands(gate, person))[0]["command_id"]
+    first: UUID = (await commands(gateway, person))[0]["command_id"]
     objection = {"finance": (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),)}
     await hear(
-        gate,
+        gateway,
         SubmissionRefused(
             attempt_id=first, student_id=id_of(person), cause="objected", objections=objection, refused_at=NOW
         ),
@@ -87,31 +87,35 @@ async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may
     page = await browser.get("/case")
     assert "财务处收费管理办公室：有 1 项欠费，共 60.00 元" in page.text
     await browser.post("/submit", {"csrf": token})
-    second = next(row["command_id"] for row in await commands(gate, person) if row["state"] == "asked")
+    second = next(row["command_id"] for row in await commands(gateway, person) if row["state"] == "asked")
     assert second != first
     accepted = SubmissionAccepted(attempt_id=second, student_id=id_of(person), form_number="LX-1", accepted_at=NOW)
-    await hear(gate, accepted)
-    await hear(gate, accepted)
+    await hear(gateway, accepted)
+    await hear(gateway, accepted)
     again = await browser.post("/submit", {"csrf": token})
     assert again.status_code == 303
-    assert sorted(row["state"] for row in await commands(gate, person)) == ["done", "refused"]
+    assert sorted(row["state"] for row in await commands(gateway, person)) == ["done", "refused"]
 
 
 async def test_an_end_of_somebody_elses_command_ends_nothing(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     await browser.sign_in(person)
     await browser.post("/submit", {"csrf": await browser.csrf()})
-    command = (await commands(gate, person))[0]["command_id"]
-    await hear(gate, SubmissionAccepted(attempt_id=command, student_id="TSOTHER01", form_number="X", accepted_at=NOW))
-    await hear(gate, SubmissionAccepted(attempt_id=uuid4(), student_id=id_of(person), form_number="X", accepted_at=NOW))
-    assert [row["state"] for row in await commands(gate, person)] == ["asked"]
+    command = (await commands(gateway, person))[0]["command_id"]
+    await hear(
+        gateway, SubmissionAccepted(attempt_id=command, student_id="TSOTHER01", form_number="X", accepted_at=NOW)
+    )
+    await hear(
+        gateway, SubmissionAccepted(attempt_id=uuid4(), student_id=id_of(person), form_number="X", accepted_at=NOW)
+    )
+    assert [row["state"] for row in await commands(gateway, person)] == ["asked"]
 
 
 async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
@@ -122,8 +126,8 @@ async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
     for _ in range(2):
         asked = await browser.post("/case/library/cancel-card", {"csrf": token})
         assert asked.headers["location"] == "/case#library-borrowing"
-    [command] = await commands(gate, person)
-    [event] = await posted(gate, person)
+    [command] = await commands(gateway, person)
+    [event] = await posted(gateway, person)
     assert isinstance(event, CommandAsked)
     assert (event.department, event.command) == ("library", "cancel-card")
     page = (await browser.get("/case")).text
@@ -131,7 +135,7 @@ async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
     assert 'href="/case/library/cancel-card"' not in page
     refusal = Reason(code="books-not-returned", parameters={"count": 1})
     await hear(
-        gate,
+        gateway,
         CommandAnswered(
             command_id=command["command_id"],
             student_id=id_of(person),
@@ -147,21 +151,21 @@ async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
 
 
 async def test_a_command_that_is_not_offered_cannot_be_asked(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     await browser.sign_in(person)
     token = await browser.csrf()
     assert (await browser.post("/case/library/cancel-card", {"csrf": token})).status_code == 409
     assert (await browser.post("/case/library/burn-books", {"csrf": token})).status_code == 404
     assert (await browser.post("/case/nobody/cancel-card", {"csrf": token})).status_code == 404
-    assert await commands(gate, person) == []
+    assert await commands(gateway, person) == []
 
 
-async def hear(gate: RunningGateway, event: Any) -> None:
+async def hear(gateway: RunningGateway, event: Any) -> None:
     """Apply an event as the inbox does."""
-    connection = await asyncpg.connect(gate.database)
+    connection = await asyncpg.connect(gateway.database)
     try:
         async with connection.transaction():
             await ENDS[type(event)](connection, event)

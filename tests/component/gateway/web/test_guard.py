@@ -23,17 +23,17 @@ from tests.support.gateway.visits import card_open, commands, id_of
     ids=["cross-site", "same-site", "none", "old browser of another origin"],
 )
 async def test_a_write_from_another_site_does_nothing(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person, headers: dict[str, str]
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person, headers: dict[str, str]
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await clearance.all_clear(id_of(person))
     await browser.sign_in(person)
     assert (await browser.post("/submit", {"csrf": await browser.csrf()}, headers)).status_code == 403
-    assert await commands(gate, person) == []
+    assert await commands(gateway, person) == []
 
 
 async def test_a_write_without_the_sessions_token_does_nothing(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     await card_open(clearance, person)
     await browser.sign_in(person)
@@ -46,7 +46,7 @@ async def test_a_write_without_the_sessions_token_does_nothing(
             await browser.put("/api/v1/favourite", {"kept": True}, headers={"X-CSRF-Token": token}),
         ):
             assert answer.status_code == 403
-    assert await commands(gate, person) == []
+    assert await commands(gateway, person) == []
     assert (await browser.get("/api/v1/favourite")).json() == {"kept": False}
 
 
@@ -54,8 +54,8 @@ async def test_no_student_number_but_the_sessions_own_reaches_anything(
     browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
     other = new_student_id()
-    await clearance.open(other, name="别的同学")
-    await clearance.open(id_of(person))
+    await clearance.put_case(other, name="别的同学")
+    await clearance.put_case(id_of(person))
     await browser.sign_in(person)
     for address in ("/case", "/me", "/completed", "/api/v1/case", "/api/v1/me", "/api/v1/commands"):
         for asked in (f"{address}?student_id={other}", f"{address}/{other}"):
@@ -65,9 +65,9 @@ async def test_no_student_number_but_the_sessions_own_reaches_anything(
 
 
 async def test_every_answer_carries_the_headers(
-    gate: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.open(id_of(person))
+    await clearance.put_case(id_of(person))
     await browser.sign_in(person)
     style = re.search(r'href="(/static/[^"]+\.css)"', (await browser.get("/")).text)
     assert style is not None
