@@ -21,8 +21,8 @@ from tests.support.servers import DatabaseMaker
 async def served(make_database: DatabaseMaker) -> AsyncIterator[tuple[RunningGateway, Hostile]]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
-    with running_provider() as hostile, hostile_gateway(database, read_model, hostile) as gate:
-        yield gate, hostile
+    with running_provider() as hostile, hostile_gateway(database, read_model, hostile) as gateway:
+        yield gateway, hostile
 
 
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
@@ -30,20 +30,20 @@ async def served(make_database: DatabaseMaker) -> AsyncIterator[tuple[RunningGat
 async def test_one_of_two_numbers_is_chosen_without_scripts(
     served: tuple[RunningGateway, Hostile], open_profile: Open, device: Device, language: Language, title: str
 ) -> None:
-    gate, hostile = served
-    visitor, numbers = BrowserClient(gate, language), [new_student_id(), new_student_id()]
-    clearance = ReadModelWriter(gate.read_model)
+    gateway, hostile = served
+    visitor, numbers = BrowserClient(gateway, language), [new_student_id(), new_student_id()]
+    clearance = ReadModelWriter(gateway.read_model)
     for number in numbers:
-        await clearance.open(number)
+        await clearance.put_case(number)
     await sign_in(visitor, hostile, student_id=numbers)
-    context = await open_profile(device, address=gate.address, cookies=visitor.cookies, language=language)
+    context = await open_profile(device, address=gateway.address, cookies=visitor.cookies, language=language)
     page = await context.new_page()
     await page.goto("/sign-in/number")
     await expect(page.get_by_role("heading", level=1)).to_have_text(title)
     assert await axe.violations(page) == []
     assert await sideways(page) == 0
     context = await open_profile(
-        device, address=gate.address, cookies=visitor.cookies, language=language, scripts=False
+        device, address=gateway.address, cookies=visitor.cookies, language=language, scripts=False
     )
     page = await context.new_page()
     await page.goto("/sign-in/number")

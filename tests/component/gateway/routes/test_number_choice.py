@@ -18,7 +18,7 @@ CHOICE = "/sign-in/number"
 
 
 @pytest.fixture(scope="module")
-def gate(hostile_gate: RunningGateway) -> RunningGateway:
+def gateway(hostile_gate: RunningGateway) -> RunningGateway:
     return hostile_gate
 
 
@@ -61,8 +61,8 @@ async def test_a_number_that_is_only_at_userinfo_signs_in(browser: BrowserClient
 async def test_of_several_numbers_the_one_on_the_roster_is_taken(
     browser: BrowserClient, hostile: Hostile, clearance: ReadModelWriter, numbers: list[str]
 ) -> None:
-    await clearance.open(numbers[0], state=CaseState.CLOSED)
-    await clearance.open(numbers[1])
+    await clearance.put_case(numbers[0], state=CaseState.CLOSED)
+    await clearance.put_case(numbers[1])
     answer = await sign_in(browser, hostile, "me", student_id=numbers)
     assert answer.headers["location"] == "/me"
     assert await student_id(browser) == numbers[1]
@@ -70,7 +70,7 @@ async def test_of_several_numbers_the_one_on_the_roster_is_taken(
 
 @pytest.mark.parametrize("listed", [0, 2])
 async def test_with_none_or_two_on_the_roster_the_person_chooses(
-    gate: RunningGateway,
+    gateway: RunningGateway,
     browser: BrowserClient,
     hostile: Hostile,
     clearance: ReadModelWriter,
@@ -78,7 +78,7 @@ async def test_with_none_or_two_on_the_roster_the_person_chooses(
     listed: int,
 ) -> None:
     for number in numbers[:listed]:
-        await clearance.open(number)
+        await clearance.put_case(number)
     answer = await sign_in(browser, hostile, "me", student_id=numbers)
     assert (answer.headers["location"], browser.session_id) == (CHOICE, None)
     page = await browser.get(CHOICE)
@@ -90,26 +90,26 @@ async def test_with_none_or_two_on_the_roster_the_person_chooses(
     chosen = await browser.post(CHOICE, {"csrf": await token_of(browser), "student_id": numbers[1]})
     assert (chosen.status_code, chosen.headers["location"]) == (303, "/me")
     assert await student_id(browser) == numbers[1]
-    assert await rows(gate.database, "SELECT 1 FROM number_choice WHERE $1 = ANY(student_ids)", numbers[0]) == []
+    assert await rows(gateway.database, "SELECT 1 FROM number_choice WHERE $1 = ANY(student_ids)", numbers[0]) == []
 
 
 async def test_while_the_read_model_is_away_the_person_chooses(
-    gate: RunningGateway, browser: BrowserClient, hostile: Hostile, clearance: ReadModelWriter, numbers: list[str]
+    gateway: RunningGateway, browser: BrowserClient, hostile: Hostile, clearance: ReadModelWriter, numbers: list[str]
 ) -> None:
-    await clearance.open(numbers[0])
-    await rows(gate.read_model, "ALTER VIEW published.case_v1 RENAME TO case_v1_away")
+    await clearance.put_case(numbers[0])
+    await rows(gateway.read_model, "ALTER VIEW published.case_v1 RENAME TO case_v1_away")
     try:
         assert (await sign_in(browser, hostile, student_id=numbers)).headers["location"] == CHOICE
         assert (await browser.get(CHOICE)).status_code == 200
     finally:
-        await rows(gate.read_model, "ALTER VIEW published.case_v1_away RENAME TO case_v1")
+        await rows(gateway.read_model, "ALTER VIEW published.case_v1_away RENAME TO case_v1")
 
 
 async def test_only_a_number_of_the_claim_can_be_chosen(
     browser: BrowserClient, hostile: Hostile, clearance: ReadModelWriter, numbers: list[str]
 ) -> None:
     other = new_student_id()
-    await clearance.open(other)
+    await clearance.put_case(other)
     await sign_in(browser, hostile, student_id=numbers)
     token = await token_of(browser)
     for wrong in (other, numbers[0].lower(), "", "x" * 65):
@@ -119,7 +119,7 @@ async def test_only_a_number_of_the_claim_can_be_chosen(
 
 
 async def test_a_choice_without_its_token_or_from_another_browser_is_refused(
-    gate: RunningGateway, browser: BrowserClient, hostile: Hostile, numbers: list[str]
+    gateway: RunningGateway, browser: BrowserClient, hostile: Hostile, numbers: list[str]
 ) -> None:
     await sign_in(browser, hostile, student_id=numbers)
     token = await token_of(browser)
@@ -127,7 +127,7 @@ async def test_a_choice_without_its_token_or_from_another_browser_is_refused(
         assert (await browser.post(CHOICE, {"csrf": csrf, "student_id": numbers[0]})).status_code == 403
     elsewhere = {"sec-fetch-site": "cross-site"}
     assert (await browser.post(CHOICE, {"csrf": token, "student_id": numbers[0]}, elsewhere)).status_code == 403
-    stranger = BrowserClient(gate)
+    stranger = BrowserClient(gateway)
     assert (await stranger.post(CHOICE, {"csrf": token, "student_id": numbers[0]})).status_code == 401
     assert (await stranger.get(CHOICE)).headers["location"] == "/sign-in?next=case"
     await stranger.close()
@@ -148,10 +148,10 @@ async def test_a_choice_is_made_once_and_coming_back_to_it_leads_to_the_case(
 
 
 async def test_a_choice_that_was_left_open_ends_by_itself(
-    gate: RunningGateway, browser: BrowserClient, hostile: Hostile, numbers: list[str]
+    gateway: RunningGateway, browser: BrowserClient, hostile: Hostile, numbers: list[str]
 ) -> None:
     await sign_in(browser, hostile, student_id=numbers)
-    await rows(gate.database, "UPDATE number_choice SET expires_at = now() - interval '1 s'")
+    await rows(gateway.database, "UPDATE number_choice SET expires_at = now() - interval '1 s'")
     assert (await browser.get(CHOICE)).headers["location"] == "/sign-in?next=case"
 
 
@@ -177,9 +177,9 @@ async def test_a_clerk_with_two_numbers_keeps_the_role(
 
 
 async def test_the_page_is_in_english_too_and_switching_stays_on_it(
-    gate: RunningGateway, hostile: Hostile, numbers: list[str]
+    gateway: RunningGateway, hostile: Hostile, numbers: list[str]
 ) -> None:
-    english = BrowserClient(gate, "en-GB")
+    english = BrowserClient(gateway, "en-GB")
     await sign_in(english, hostile, student_id=numbers)
     assert "Choose a student number" in (await english.get(CHOICE)).text
     switched = await english.post("/language", {"language": "zh", "back": CHOICE})
