@@ -31,8 +31,9 @@ class Texts:
         return words if parameters is None else fill(words, parameters, self.language)
 
     def joined(self, items: Sequence[str]) -> str:
-        """`A、B和C`, `A, B and C`."""
-        return format_list(items, locale=LOCALES[self.language])
+        """`A、B、C`, `A, B and C`."""
+        # CLDR's Chinese list ends in 和, which is hard to tell from the 与 inside a department's name.
+        return "、".join(items) if self.language == "zh" else format_list(items, locale=LOCALES[self.language])
 
 
 @cache

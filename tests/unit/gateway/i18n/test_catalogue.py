@@ -100,7 +100,7 @@ def test_money_is_exact() -> None:
 
 
 def test_titles_are_joined_as_each_language_does() -> None:
-    assert catalogue("zh").joined(["甲", "乙", "丙"]) == "甲、乙和丙"
+    assert catalogue("zh").joined(["甲", "乙", "丙"]) == "甲、乙、丙"
     assert catalogue("en").joined(["A", "B", "C"]) == "A, B and C"
 
 
