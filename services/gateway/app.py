@@ -15,7 +15,6 @@ from starlette.types import ASGIApp
 
 from schemas.flows import GATEWAY
 from services.gateway.case.live import Hub
-from services.gateway.case.notifications import listen
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.provider import OpenIdSettings
@@ -167,8 +166,8 @@ async def _start(
     # Without the broker the pages still show what is known: that is no reason to take the gateway out.
     loops.consume(router, name=GATEWAY, needs_broker=False)
     loops.add("sweep", partial(_sweep, sessions, choices))
-    loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify))
-    loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify))
+    loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify, name=GATEWAY))
+    loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("live", hub.run)
     await running.enter_async_context(loops.running())
 

@@ -1,4 +1,4 @@
-"""PostgreSQL's notifications: one LISTEN connection a channel, for the life of the process."""
+"""LISTEN: one connection for a channel, for the life of the process."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,14 +11,15 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 _PROBE_S: Final = 30.0
 
 
-async def listen(dsn: str, channel: str, on_notify: Callable[[], None]) -> None:
+async def listen(dsn: str, channel: str, on_notify: Callable[[], None], *, name: str) -> None:
     """Call `on_notify` for every notification, and once when connected: something may have been missed before.
 
-    Runs until cancelled. Raises `ConnectionError` when the connection is lost: the supervisor starts it again.
+    Runs until cancelled; raises `ConnectionError` when the connection is lost, and the supervisor starts it again.
+    `name` is the service's, for `pg_stat_activity`.
     """
     lost = asyncio.Event()
     connection: asyncpg.Connection[Any] = await asyncpg.connect(
-        dsn, timeout=10, command_timeout=10, server_settings={"application_name": f"gateway.{channel}"}
+        dsn, timeout=10, command_timeout=10, server_settings={"application_name": f"{name}.{channel}"}
     )
     try:
         connection.add_termination_listener(lambda _: lost.set())
