@@ -50,6 +50,7 @@ from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
+from services.kit.postgres.notifications import listen
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 
@@ -63,7 +64,7 @@ _SWEEP_EVERY_S: Final = 300
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
-    """Its lifespan opens the databases and starts relay, consumer, listeners and live updates."""
+    """The application; its lifespan opens the databases and starts the loops."""
     folder = settings.university or CONFIGURATIONS / "cumt"
     site = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
     renderer, health = Renderer(site, folder), Health()
