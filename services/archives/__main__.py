@@ -2,7 +2,7 @@
 
 from services.kit.department.service import run_department
 
-from .operations import RULES
+from services.archives.operations import RULES
 
 if __name__ == "__main__":
     run_department(RULES)

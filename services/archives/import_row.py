@@ -2,7 +2,7 @@
 
 from services.kit.department.fields import ImportRow
 
-from .rules import ArchivesRecord, Thesis
+from services.archives.rules import ArchivesRecord, Thesis
 
 
 class ArchivesRow(ImportRow):

@@ -3,7 +3,7 @@
 from services.kit.department.collections import replace_by_key
 from services.kit.department.fields import Day, ImportRow, ShortLine
 
-from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
+from services.dorm.rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
 
 
 class DormRow(ImportRow):

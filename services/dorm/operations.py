@@ -9,8 +9,8 @@ from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
 
-from .import_row import DormRow, apply_row
-from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
+from services.dorm.import_row import DormRow, apply_row
+from services.dorm.rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
 
 ROOM_ASSIGNED: Final = Cause("room-assigned", "building", "room")
 CHECKED_OUT: Final = Cause("checked-out", "building", "room")

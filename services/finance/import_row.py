@@ -7,7 +7,7 @@ from services.kit.department.fields import ZERO, Amount, ImportRow, ItemId, Line
 from services.kit.department.reasons import Refusal
 from services.kit.operations import Refused
 
-from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord
+from services.finance.rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord
 
 AMOUNT_BELOW_PAID: Final = Refusal("amount-below-paid", "paid")
 

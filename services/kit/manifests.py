@@ -26,7 +26,7 @@ class Text(_Manifest):
     en: str
 
 
-class FieldOnPage(_Manifest):
+class FieldManifest(_Manifest):
     """One fact of a check as the page shows it. `name` is the key in the check's facts, or the column of a table."""
 
     name: str
@@ -62,10 +62,10 @@ class CheckManifest(_Manifest):
     name: Name
     title: Text
     phones: tuple[str, ...] = ()
-    fields: tuple[FieldOnPage, ...]
+    fields: tuple[FieldManifest, ...]
     rows: str | None = None
     """The fact that is a list of rows; `fields` are then its columns."""
-    total: FieldOnPage | None = None
+    total: FieldManifest | None = None
     """The last row of a table."""
     empty: Text | None = None
     """Said in place of a table without rows."""

@@ -14,7 +14,7 @@ from services.kit.department.fields import Amount, Day, ImportRow, ItemId, Line,
 from services.kit.department.reasons import Refusal
 from services.kit.operations import Refused
 
-from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
+from services.library.rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
 
 AMOUNT_BELOW_PAID: Final = Refusal("amount-below-paid", "paid")
 

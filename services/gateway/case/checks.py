@@ -12,7 +12,7 @@ from services.gateway.case.view_model import CheckView, Column, CommandView, Fac
 from services.gateway.case.wording import ViewContext, command_note, next_steps
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import PhonePart, date_text_words, money_words, phone_parts
-from services.kit.manifests import CheckManifest, DepartmentManifest, FieldOnPage
+from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManifest
 
 NONE: Final = "—"
 NUMERIC: Final = frozenset({"count", "money"})
@@ -77,7 +77,7 @@ def table_view(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
     )
 
 
-def value_words(field: FieldOnPage, value: JsonValue, texts: Texts) -> str:
+def value_words(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
     """One fact. An empty one is a dash; an unknown code is shown as it is."""
     if value is None or value == "":
         return texts.of(field.codes[""]) if "" in field.codes else NONE

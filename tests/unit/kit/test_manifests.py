@@ -22,7 +22,7 @@ from services.kit.department.reasons import (
     Refusal,
 )
 from services.kit.department.rules import DepartmentRules
-from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldOnPage, Text, discover
+from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldManifest, Text, discover
 from services.kit.message_format import placeholders
 from services.kit.operations import Refused
 
@@ -238,7 +238,7 @@ def examples_of(department: DepartmentManifest) -> Examples:
     return examples
 
 
-def _with_codes(check: CheckManifest) -> dict[str, FieldOnPage]:
+def _with_codes(check: CheckManifest) -> dict[str, FieldManifest]:
     return {field.name: field for field in check.fields if field.codes}
 
 
