@@ -45,7 +45,7 @@ class Link(_Manifest):
     """Empty: the words are shown without a link."""
 
 
-class CommandOnPage(_Manifest):
+class CommandManifest(_Manifest):
     """Something a student may ask of the department about their own account.
 
     Offered exactly when the check's facts equal `offered_when`.
@@ -72,7 +72,7 @@ class CheckManifest(_Manifest):
     reasons: dict[Name, Text] = {}
     """A sentence with a verb and a place for every reason the rules can give."""
     link: Link | None = None
-    command: CommandOnPage | None = None
+    command: CommandManifest | None = None
 
 
 class DepartmentManifest(_Manifest):
