@@ -1,8 +1,7 @@
 """The archives' service and its operator commands: `python -m services.archives`."""
 
-from services.kit.department.service import run_department
-
 from services.archives.operations import RULES
+from services.kit.department.service import run_department
 
 if __name__ == "__main__":
     run_department(RULES)

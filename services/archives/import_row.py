@@ -1,8 +1,7 @@
 """One row of the archives' export: the state of one student's thesis. Pure."""
 
-from services.kit.department.fields import ImportRow
-
 from services.archives.rules import ArchivesRecord, Thesis
+from services.kit.department.fields import ImportRow
 
 
 class ArchivesRow(ImportRow):

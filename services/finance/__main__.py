@@ -1,8 +1,7 @@
 """The finance office's service and its operator commands: `python -m services.finance`."""
 
-from services.kit.department.service import run_department
-
 from services.finance.operations import RULES
+from services.kit.department.service import run_department
 
 if __name__ == "__main__":
     run_department(RULES)

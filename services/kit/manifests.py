@@ -1,8 +1,7 @@
-"""A department is a folder with a `department.toml`; the folder is its registration.
+"""Discovery of departments: a folder with a `department.toml` is one.
 
-Topics, subscriptions, the required set, the pages and the launcher all start from `discover()`: there is no list of
-departments to edit. What a page needs to show one (titles, labels, sentences for its reasons, phones) is in the
-manifest, so that no other code names a department. A university overlays texts and phones by configuration.
+Topics, subscriptions, the required set, the pages and the launcher all start from `discover()`. Whatever a page shows
+of a department is in its manifest, so that no other code names one. A university's configuration overlays it.
 """
 
 import tomllib
@@ -20,19 +19,19 @@ class _Manifest(BaseModel):
 
 
 class Text(_Manifest):
-    """A text in both languages. `{name}` places are filled from a reason's or cause's parameters."""
+    """A text in both languages; `{name}` is filled with a parameter of the reason or cause."""
 
     zh: str
     en: str
 
 
 class FieldManifest(_Manifest):
-    """One fact of a check as the page shows it. `name` is the key in the check's facts, or the column of a table."""
+    """One fact of a check on the page. `name` is its key in the check's facts, or in a row of its table."""
 
     name: str
     label: Text
     group: Text | None = None
-    """The outer label on a PC, where a field has two (欠费情况 / 欠款金额(元))."""
+    """The outer label on a wide screen, where a field has two (欠费情况 / 欠款金额(元))."""
     label_phone: Text | None = None
     kind: Literal["count", "money", "code", "text", "date"] = "text"
     codes: dict[str, Text] = {}
@@ -42,19 +41,16 @@ class FieldManifest(_Manifest):
 class Link(_Manifest):
     label: Text
     address: str = ""
-    """Empty: the words are shown without a link."""
+    """Empty: plain text."""
 
 
 class CommandManifest(_Manifest):
-    """Something a student may ask of the department about their own account.
-
-    Offered exactly when the check's facts equal `offered_when`.
-    """
+    """A command a student may send to the department, offered exactly when the check's facts equal `offered_when`."""
 
     name: Name
     label: Text
     confirm: Text
-    """What the confirmation step says."""
+    """Text of the confirmation step."""
     offered_when: dict[str, str | int]
 
 
@@ -64,30 +60,30 @@ class CheckManifest(_Manifest):
     phones: tuple[str, ...] = ()
     fields: tuple[FieldManifest, ...]
     rows: str | None = None
-    """The fact that is a list of rows; `fields` are then its columns."""
+    """The fact that is a list; `fields` are then the columns of a table."""
     total: FieldManifest | None = None
     """The last row of a table."""
     empty: Text | None = None
-    """Said in place of a table without rows."""
+    """Text in place of a table without rows."""
     reasons: dict[Name, Text] = {}
-    """A sentence with a verb and a place for every reason the rules can give."""
+    """For every reason of a blocked check: what to do next, and where."""
     link: Link | None = None
     command: CommandManifest | None = None
 
 
 class DepartmentManifest(_Manifest):
-    """The manifest of one department. `checks` are what it must have said clear for a student to leave."""
+    """`checks` are those a student needs clear to leave."""
 
     name: Name
     order: int
     title: Text
     checks: Annotated[tuple[CheckManifest, ...], Field(min_length=1)]
     causes: dict[Name, Text] = {}
-    """A short phrase for every cause: what happened, as the line says when it turns."""
+    """A short phrase for every cause of a change, as the page shows it."""
     headings: dict[str, str] = {}
-    """Other names of an import file's columns, for exports with Chinese headings: heading → field."""
+    """Further names of import columns: heading → field."""
     refusals: dict[Name, Text] = {}
-    """A sentence for every reason a command or a held desk change is refused with."""
+    """A sentence for every refusal of an operation or a command."""
 
     @model_validator(mode="after")
     def _checks_are_distinct(self) -> "DepartmentManifest":
@@ -107,10 +103,10 @@ SERVICES = Path(__file__).resolve().parents[1]
 def discover(
     services: Path = SERVICES, overlay: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, DepartmentManifest]:
-    """All departments found under `services`, in the order of the page.
+    """All departments under `services` by name, in the order of the page.
 
-    `overlay` maps a department's name to a part of its manifest that replaces the folder's (lists of checks are
-    matched by name). Raises `ValueError` naming the file when a manifest is wrong or names another folder.
+    `overlay` maps a department's name to the parts of its manifest to replace; lists are matched by name. Raises
+    `ValueError` with the file for an invalid manifest, or one that bears another folder's name.
     """
     found: list[DepartmentManifest] = []
     for path in sorted(services.glob("*/department.toml")):
@@ -129,7 +125,7 @@ def discover(
 
 
 def required_checks(departments: Mapping[str, DepartmentManifest]) -> dict[str, tuple[str, ...]]:
-    """Department → its checks: what `decide` and a submission ask for."""
+    """Department → its checks, as `decide` and a submission require them."""
     return {name: department.check_names for name, department in departments.items()}
 
 

@@ -1,7 +1,4 @@
-"""What a department is made of: a record, rules over it, and the operations its desk does. Pure.
-
-The kit turns a `DepartmentRules` into a running service; a department's own files hold nothing but this.
-"""
+"""Request bodies of a desk's operations, and the two ways an operation is not carried out. Pure."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -9,7 +6,7 @@ from schemas.events import Reason, StudentId
 
 
 class OperationBody(BaseModel):
-    """Base of what a desk sends. The student id travels in the body: a URL ends up in logs."""
+    """Base of a request body. The student id is in the body because URLs end up in logs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
@@ -17,7 +14,7 @@ class OperationBody(BaseModel):
 
 
 class Refused(Exception):
-    """A rule of the department says no to an operation or a command. Nothing was changed."""
+    """A rule of the department does not allow an operation or a command. Nothing was changed."""
 
     def __init__(self, reason: Reason, *, field: str | None = None, remedy: str = "") -> None:
         super().__init__(reason.code)
@@ -27,4 +24,4 @@ class Refused(Exception):
 
 
 class Held(Exception):
-    """A submission of this student is being decided; a change that takes the pass away has to wait for its end."""
+    """A submission of this student is being decided; a change that would block a clear student has to wait."""

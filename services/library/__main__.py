@@ -1,7 +1,6 @@
 """The library's service and its operator commands: `python -m services.library`."""
 
 from services.kit.department.service import run_department
-
 from services.library.operations import RULES
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from services.kit.settings import PREFIX, Dsn, load
 
 
 class AuditSettings(BaseSettings):
-    """What `verify` reads from the environment."""
+    """Environment of `verify`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
@@ -21,22 +21,22 @@ class AuditSettings(BaseSettings):
     database: Dsn
 
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit of one service.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit log of one service.")
 
 
 @app.callback()
-def _with_subcommands() -> None:
-    """The audit of one service."""
+def _main() -> None:
+    """The audit log of one service."""
 
 
 @app.command("verify")
 def verify_command(
     head: Annotated[
         str | None,
-        typer.Option(help="SEQ:HASH, a head this command printed before: shows that nothing behind it went."),
+        typer.Option(help="SEQ:HASH, a head printed by an earlier run: shows that nothing up to it was removed."),
     ] = None,
 ) -> None:
-    """Check every seal of LIXIAO_DATABASE; ends with 1 and says where when anything was changed or removed."""
+    """Check every seal of LIXIAO_DATABASE; exits with 1 and lists what was changed or removed."""
     try:
         report = asyncio.run(_verify(load(AuditSettings).database, head))
     except (ValueError, OSError, asyncpg.PostgresError) as error:
@@ -44,7 +44,7 @@ def verify_command(
         raise typer.Exit(2) from None
     for problem in report.problems:
         typer.echo(problem, err=True)
-    typer.echo(f"{report.sealed} sealed, {report.unsealed} waiting for their seal, {len(report.problems)} problems")
+    typer.echo(f"{report.sealed} sealed, {report.unsealed} not yet sealed, {len(report.problems)} problems")
     typer.echo(f"head {report.head}")
     if report.problems:
         raise typer.Exit(1)

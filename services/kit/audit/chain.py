@@ -1,8 +1,7 @@
-"""The seals of the audit: a hash over each entry and the seal before it, appended in order by one sealer.
+"""The hash chain of the audit: each seal is a hash over its entry and the seal before it.
 
-Entries are added without a seal, so that no writer waits for another. A change of an entry, a removed entry and a
-removed seal are found by `verify`; the removal of the newest entries together with their seals only against a head
-kept elsewhere, which is why `verify` prints one.
+Entries are appended unsealed, so that writers do not wait for one another; one sealer follows. `verify` finds a changed
+or removed entry and a removed seal. Only a head kept elsewhere shows that the newest entries and their seals are gone.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
 FIRST: Final = bytes(32)
-"""What stands before the first seal."""
+"""The hash before the first seal."""
 BATCH: Final = 1000
 EVERY_S: Final = 1.0
 MAX_PROBLEMS: Final = 100
@@ -29,7 +28,7 @@ _ENTRY: Final = "entry.entry_id, entry.at, entry.actor, entry.act, entry.outcome
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """What `verify` found; `head` is `SEQ:HASH` of the newest seal, to be kept elsewhere."""
+    """The result of `verify`; `head` is `SEQ:HASH` of the newest seal, to be kept elsewhere."""
 
     sealed: int
     unsealed: int
@@ -38,7 +37,7 @@ class ChainReport:
 
 
 def chain_hash(previous: bytes, entry: Any) -> bytes:
-    """The hash of an entry behind `previous`: SHA-256 over it and the JSON array of the entry's columns. Pure."""
+    """SHA-256 over the hash before and the JSON array of the entry's columns. Pure."""
     columns = [
         entry["entry_id"],
         entry["at"].astimezone(UTC).isoformat(timespec="microseconds"),
@@ -49,20 +48,20 @@ def chain_hash(previous: bytes, entry: Any) -> bytes:
 
 
 class ChainSealer:
-    """Seals what waits, in every instance; whoever has the lock does it."""
+    """Runs in every instance; the one with the advisory lock seals."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
 
     async def run(self) -> None:
-        """Seal until cancelled. Raises what the database raised: its keeper starts it again."""
+        """Seal until cancelled. Database errors propagate; the supervisor restarts it."""
         with suppress_instrumentation():
             while True:
                 if await self.seal() < BATCH:
                     await asyncio.sleep(EVERY_S)
 
     async def seal(self) -> int:
-        """Seal the oldest waiting entries, `BATCH` at most; how many. 0 while another instance does it."""
+        """Seal the oldest unsealed entries, at most `BATCH`; how many. 0 while another instance seals."""
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AdvisoryLock.AUDIT_SEALER):
@@ -97,9 +96,9 @@ async def _seal(connection: Connection) -> int:
 
 
 async def verify(connection: Connection, *, head: str | None = None) -> ChainReport:
-    """Check every seal in order, and that no entry is without one. `head` is what an earlier report said.
+    """Check every seal in order, and that no entry lacks one. `head` is that of an earlier report.
 
-    Raises `ValueError` for a head that is none.
+    Raises `ValueError` for a malformed head.
     """
     expected = _parsed(head)
     problems: list[str] = []

@@ -1,4 +1,4 @@
-"""The audit: one entry for each decision and each act of staff, in the transaction of what it tells of."""
+"""The audit log: one entry for each decision and each operation of staff, in the transaction of its effect."""
 
 import getpass
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.kit.postgres.pool import Connection
 
 STUDENT: Final = "student"
-"""Actor of what a student asked for; which one is the entry's student."""
+"""Actor of a student's command; the entry names the student."""
 
 
 async def append_entry(
@@ -20,10 +20,10 @@ async def append_entry(
     student_id: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Add an entry inside the transaction open on `connection`.
+    """Append an entry in the caller's transaction.
 
-    `actor` is a principal's name, `student`, or the service itself (`/lixiao/clearance`); `details` holds ids and
-    versions. A student's number stands in its own column and nowhere else, and a name nowhere.
+    `actor` is a principal's name, `student`, or a service (`/lixiao/clearance`); `details` holds ids and versions. A
+    student number belongs in its own column only, a name nowhere.
     """
     await connection.execute(
         """

@@ -1,7 +1,4 @@
-"""What a department may say and what follows from what all of them said. Pure: no driver, no clock.
-
-Unknown is never clear: a check nobody reported, that cannot be read, or whose source has fallen silent is `waiting`.
-"""
+"""A department's rules applied to a record, and the numbered status that follows. Pure: no driver, no clock."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -14,7 +11,7 @@ from schemas.events import CheckStatus, Reason, StatusChanged, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """A department's rules applied to one record: one `CheckStatus` for each of the department's checks."""
+    """One `CheckStatus` for each of the department's checks."""
 
     checks: tuple[CheckStatus, ...]
 
@@ -27,11 +24,11 @@ class Assessment:
         return tuple(reason for check in self.checks for reason in check.reasons)
 
 
-def check_status(check: str, reasons: Iterable[Reason], facts: Mapping[str, JsonValue]) -> CheckStatus:
-    """A check is clear exactly when nothing speaks against it."""
-    against = tuple(reasons)
-    verdict = Verdict.BLOCKED if against else Verdict.CLEAR
-    return CheckStatus(check=check, verdict=verdict, reasons=against, facts=dict(facts))
+def check_status(check: str, blockers: Iterable[Reason], facts: Mapping[str, JsonValue]) -> CheckStatus:
+    """Clear exactly when there is no blocker."""
+    reasons = tuple(blockers)
+    verdict = Verdict.BLOCKED if reasons else Verdict.CLEAR
+    return CheckStatus(check=check, verdict=verdict, reasons=reasons, facts=dict(facts))
 
 
 def next_status(
@@ -43,7 +40,7 @@ def next_status(
     cause: Reason,
     now: datetime,
 ) -> StatusChanged | None:
-    """The department's next word on the student, or None when it would repeat the previous one."""
+    """The next version of the department's status, or None when it would repeat the previous one."""
     if previous is not None and previous.checks == assessment.checks:
         return None
     return StatusChanged(

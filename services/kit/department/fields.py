@@ -1,7 +1,7 @@
-"""The kinds of value a desk types: money, days, single lines of text, ids. Each refuses what would be read wrongly.
+"""Field types of records, bodies and rows: money, days, single lines of text, ids. Pure.
 
-Money is exact: a JSON number or a string with at most two decimals and nine digits, well inside what survives a JSON
-parser that goes through floating point (fifteen digits); the value kept is a `Decimal` with exactly two decimals.
+Money is a JSON number or a string with at most two decimals and nine digits, which survives a parser that goes through
+floating point (fifteen digits); the value is a `Decimal` with exactly two decimals.
 """
 
 from datetime import date, datetime
@@ -28,22 +28,22 @@ LATEST_DAY: Final = date(2149, 12, 31)
 
 
 class Item(BaseModel):
-    """Base of one line of a department's record, and of a check's published facts."""
+    """Base of an item in a record's list, and of a check's published facts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def yuan(amount: Decimal) -> str:
-    """Money as facts and reasons carry it: a decimal string with two decimals, "682.40"."""
+    """Money in facts and reasons: a string with two decimals, "682.40"."""
     return f"{amount:.2f}"
 
 
 def distinct(*names: str) -> AfterValidator:
-    """Of a tuple of items: no two are the same by these fields."""
+    """Validates that no two items of a tuple are equal in these fields."""
 
     def check(items: tuple[Item, ...]) -> tuple[Item, ...]:
         if len({tuple(getattr(item, name) for name in names) for item in items}) != len(items):
-            raise ValueError(f"two lines have the same {', '.join(names)}")
+            raise ValueError(f"two items have the same {', '.join(names)}")
         return items
 
     return AfterValidator(check)
@@ -53,22 +53,22 @@ def _two_decimals(value: Decimal) -> Decimal:
     return value.quantize(CENT) + ZERO  # never -0.00
 
 
-def _written_as_a_day(value: Any) -> Any:
-    """Numbers and bare digits are refused: they would be read as seconds since 1970."""
+def _iso_day(value: Any) -> Any:
+    """Refuses numbers and bare digits: Pydantic would take them for seconds since 1970."""
     if isinstance(value, datetime | date) or (isinstance(value, str) and value.count("-") == 2):
         return value.strip() if isinstance(value, str) else value
     raise ValueError("a day is written YYYY-MM-DD")
 
 
-def _in_living_memory(value: date) -> date:
+def _plausible_day(value: date) -> date:
     if not EARLIEST_DAY <= value <= LATEST_DAY:
         raise ValueError(f"a day lies between {EARLIEST_DAY} and {LATEST_DAY}")
     return value
 
 
-def _money_schema(least: dict[str, int], text: str) -> WithJsonSchema:
-    """What a client may send, said in full: Pydantic's own schema of a `Decimal` takes any string and any number."""
-    number = {"type": "number", **least, "maximum": 9_999_999.99}
+def _money_schema(minimum: dict[str, int], text: str) -> WithJsonSchema:
+    """What a client may send: Pydantic's own schema of a `Decimal` accepts any string and any number."""
+    number = {"type": "number", **minimum, "maximum": 9_999_999.99}
     accepted = [number, {"type": "string", "pattern": text}]
     return WithJsonSchema({"anyOf": accepted, "examples": ["72.40"]}, mode="validation")
 
@@ -86,25 +86,25 @@ Amount = Annotated[
     AfterValidator(_two_decimals),
     _money_schema({"exclusiveMinimum": 0}, r"^(?=.*[1-9])\d{1,7}(\.\d{1,2})?$"),
 ]
-"""Yuan, more than zero: what is charged, paid or waived in one act."""
+"""Yuan, more than zero: charged, paid or waived at once."""
 MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]
 """Money in facts."""
 Day = Annotated[
     date,
-    BeforeValidator(_written_as_a_day),
-    AfterValidator(_in_living_memory),
+    BeforeValidator(_iso_day),
+    AfterValidator(_plausible_day),
     Field(examples=["2026-06-05"], json_schema_extra={"pattern": r"^(19[5-9]|20\d|21[0-4])\d-\d\d-\d\d$"}),
 ]
-# No control characters: PostgreSQL's jsonb refuses NUL, and a title with a line break would break a page's line.
+# No control characters: PostgreSQL's jsonb refuses NUL, and a line break in a title would break the page.
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 ShortLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
 ItemId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
-"""What a desk calls one of its own things: a barcode, a charge number."""
+"""A desk's own id of an item: a barcode, a charge number."""
 
 
 class ImportRow(OperationBody):
-    """Base of one row of a bulk import. An empty cell is an absent one; cells may be strings (CSV) or typed (XLSX)."""
+    """Base of an import row. An empty cell is an absent field; every cell arrives as text."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 

@@ -14,14 +14,11 @@ from starlette.types import ASGIApp
 from services.kit.http import problems
 from services.kit.http.error_handlers import HANDLERS
 from services.kit.http.middleware import CompleteOnDisconnect, RequestLimits
-from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.http.swagger_ui import documentation_routes
 from services.kit.observability.telemetry import Telemetry
 from services.kit.runtime.gc_tuning import tune_gc
 from services.kit.runtime.health import Health, HealthReport
 from services.kit.settings import Settings
-
-__all__ = ["FieldProblem", "Problem", "create_app", "problem_responses", "serve"]
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 """Of a request, unless its route sets `max_body_size`."""

@@ -1,7 +1,4 @@
-"""Who calls a service: bearer tokens of desks and systems, held as hashes.
-
-Students never come this way; they sign in at the gateway.
-"""
+"""Bearer-token authentication of desks and systems; tokens are stored as hashes. Students sign in at the gateway."""
 
 import hashlib
 import hmac
@@ -18,17 +15,17 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from services.kit.http.problems import Problem
 
 _log = structlog.get_logger(__name__)
-_bearer = HTTPBearer(auto_error=False, description="The token of a desk or of a department's own system.")
+_bearer = HTTPBearer(auto_error=False, description="Token of a desk or of a department's own system.")
 
 
 def token_sha256(token: str) -> str:
-    """How a token is kept: tokens are long and random, so a plain hash gives nothing away."""
+    """The stored form of a token: tokens are long and random, so an unsalted hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who is calling. `name` is an account's name, as the audit records it."""
+    """The authenticated caller. `name` is the account's, as the audit records it."""
 
     name: str
     roles: frozenset[str]
@@ -48,7 +45,7 @@ _entries: Final = TypeAdapter(
 
 
 class Credentials:
-    """Everybody who may call. Empty: nobody may."""
+    """The accounts that may call; with none, every protected route refuses."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         if len({entry.name for entry in entries}) != len(entries):
@@ -59,11 +56,11 @@ class Credentials:
 
     @classmethod
     def load(cls, path: Path | None) -> "Credentials":
-        """Read `[{name, token_sha256, roles}]`. Raises `ValueError` (without the content) when the file is wrong."""
+        """Read `[{name, token_sha256, roles}]`. Raises `ValueError`, without the content, for an invalid file."""
         return cls(_entries.validate_json(path.read_bytes()) if path is not None else [])
 
     def find(self, token: str) -> Principal | None:
-        """Whose token it is. Takes the same time whoever it is, and for nobody's."""
+        """The token's principal, or None, in constant time."""
         given = token_sha256(token)
         found: Principal | None = None
         for known, principal in self._entries:
@@ -73,13 +70,12 @@ class Credentials:
 
 
 def require(*roles: str) -> Callable[..., Any]:
-    """A dependency giving the `Principal` who calls, who has at least one of `roles`.
+    """A dependency that returns the calling `Principal` if it has one of `roles`.
 
-    401 without a known token, 403 without the role. Reads `app.state.credentials`; an application without it lets
-    nobody in.
+    Raises 401 without a known token and 403 without a role. Reads `app.state.credentials`; without it all are refused.
     """
     if not roles:
-        raise ValueError("say which role is required")
+        raise ValueError("at least one role is required")
 
     async def principal(
         request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
@@ -102,8 +98,8 @@ def _unknown() -> Problem:
     return Problem(
         401,
         "unauthorized",
-        "A token is needed",
-        detail="Send the header Authorization: Bearer <token> with the token this desk or system was given.",
+        "A token is required",
+        detail="Send the header Authorization: Bearer <token> with the token issued to this desk or system.",
         headers={"WWW-Authenticate": 'Bearer realm="lixiao"'},
     )
 
@@ -112,6 +108,6 @@ def _forbidden(roles: tuple[str, ...]) -> Problem:
     return Problem(
         403,
         "forbidden",
-        "This account may not do that",
-        detail=f"One of these roles is needed: {', '.join(roles)}. An administrator gives roles.",
+        "This account lacks the role",
+        detail=f"One of these roles is required: {', '.join(roles)}. An administrator grants roles.",
     )

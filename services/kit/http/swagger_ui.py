@@ -1,4 +1,4 @@
-"""/docs without another host: the page and its scripts come from the service itself."""
+"""Swagger UI at /docs, with its scripts served by the service: no other host is contacted."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path

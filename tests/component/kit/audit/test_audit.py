@@ -185,7 +185,7 @@ async def test_the_command_ends_with_0_on_a_sound_chain_and_says_where_it_is_bro
 ) -> None:
     await told(pool, 3)
     sound = command(database)
-    assert (sound.returncode, sound.stdout.splitlines()[0]) == (0, "3 sealed, 0 waiting for their seal, 0 problems")
+    assert (sound.returncode, sound.stdout.splitlines()[0]) == (0, "3 sealed, 0 not yet sealed, 0 problems")
     head = sound.stdout.splitlines()[1].removeprefix("head ")
     assert command(database, "--head", head).returncode == 0
     await tamper(database, "UPDATE audit.entry SET outcome = 'changex' WHERE entry_id = 2")
