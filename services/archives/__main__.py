@@ -1,7 +1,8 @@
 """The archives' service and its operator commands: `python -m services.archives`."""
 
-from services.archives.operations import RULES
 from services.kit.department.service import run_department
+
+from .operations import RULES
 
 if __name__ == "__main__":
     run_department(RULES)

@@ -1,7 +1,8 @@
 """One row of the archives' export: the state of one student's thesis. Pure."""
 
-from services.archives.rules import ArchivesRecord, Thesis
 from services.kit.department.fields import ImportRow
+
+from .rules import ArchivesRecord, Thesis
 
 
 class ArchivesRow(ImportRow):

@@ -3,11 +3,12 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.archives.import_row import ArchivesRow, apply_row
-from services.archives.rules import ArchivesRecord, Thesis, assess
 from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
+
+from .import_row import ArchivesRow, apply_row
+from .rules import ArchivesRecord, Thesis, assess
 
 RECEIVED: Final = Cause("thesis-received")
 APPROVED: Final = Cause("thesis-approved")

@@ -1,8 +1,9 @@
 """One row of the dormitories' export: one residence as it stands. Pure."""
 
-from services.dorm.rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
 from services.kit.department.collections import replace_by_key
 from services.kit.department.fields import Day, ImportRow, ShortLine
+
+from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
 
 
 class DormRow(ImportRow):

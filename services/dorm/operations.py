@@ -3,13 +3,14 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.dorm.import_row import DormRow, apply_row
-from services.dorm.rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
 from services.kit.department.collections import find_by_key, replace_by_key
 from services.kit.department.fields import Day, ShortLine
 from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
+
+from .import_row import DormRow, apply_row
+from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
 
 ROOM_ASSIGNED: Final = Cause("room-assigned", "building", "room")
 CHECKED_OUT: Final = Cause("checked-out", "building", "room")

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from services.finance.rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord
 from services.kit.department.collections import find_by_key, replace_by_key
 from services.kit.department.fields import ZERO, Amount, ImportRow, ItemId, Line, Money, yuan
 from services.kit.department.reasons import Refusal
 from services.kit.operations import Refused
+
+from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord
 
 AMOUNT_BELOW_PAID: Final = Refusal("amount-below-paid", "paid")
 

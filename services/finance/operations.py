@@ -3,13 +3,14 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.finance.import_row import FinanceRow, apply_row
-from services.finance.rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord, assess
 from services.kit.department.collections import find_by_key, replace_by_key
 from services.kit.department.fields import Amount, ItemId, Line, yuan
 from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
+
+from .import_row import FinanceRow, apply_row
+from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord, assess
 
 CHARGED: Final = Cause("charged", "name", "amount")
 PAID: Final = Cause("paid", "name", "amount")

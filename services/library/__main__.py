@@ -1,7 +1,8 @@
 """The library's service and its operator commands: `python -m services.library`."""
 
 from services.kit.department.service import run_department
-from services.library.operations import RULES
+
+from .operations import RULES
 
 if __name__ == "__main__":
     run_department(RULES)

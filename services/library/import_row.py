@@ -13,7 +13,8 @@ from services.kit.department.collections import find_by_key, replace_by_key
 from services.kit.department.fields import Amount, Day, ImportRow, ItemId, Line, Money, yuan
 from services.kit.department.reasons import Refusal
 from services.kit.operations import Refused
-from services.library.rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
+
+from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
 
 AMOUNT_BELOW_PAID: Final = Refusal("amount-below-paid", "paid")
 

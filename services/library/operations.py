@@ -8,8 +8,9 @@ from services.kit.department.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
-from services.library.import_row import LibraryRow, apply_row
-from services.library.rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis, Violation, assess
+
+from .import_row import LibraryRow, apply_row
+from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis, Violation, assess
 
 BOOK_LENT: Final = Cause("book-lent", "title")
 BOOK_RETURNED: Final = Cause("book-returned", "title")
