@@ -103,7 +103,7 @@ def _callback(settings: GatewaySettings) -> str:
 
 
 def _provider_unavailable(pages: Renderer, texts: Texts, error: ProviderUnavailable) -> Response:
-    _log.warning("identity_provider.unavailable", reason=error.reason.value)
+    _log.warning("identity_provider.failed", reason=error.reason.value)
     return _page(pages, texts, texts("sign.failed_title"), texts("sign.away_text"), 503)
 
 
