@@ -1,4 +1,4 @@
-"""Run the clearance: `python -m services.clearance`, and what its operators do: `--help` lists it."""
+"""`python -m services.clearance` runs the clearance; its operator commands are listed by `--help`."""
 
 from services.clearance.app import clearance_app
 from services.clearance.cli import letters, rebuild_view

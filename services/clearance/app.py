@@ -1,4 +1,4 @@
-"""The clearance as a running service: roster, projector, relay, and what operators do."""
+"""Composition root of the clearance: roster, projector, submissions, relay, imports and operator routes."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,10 +11,14 @@ from fastapi import FastAPI
 
 from schemas.flows import CLEARANCE
 from services.clearance.dead_letter_api import dead_letter_router
+from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submission.wiring import add_submission_loops, reader_of
+from services.clearance.submission import exceptions
+from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.subscriptions import SUBMISSIONS, submissions_router
+from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view import freshness
 from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
@@ -22,7 +26,7 @@ from services.kit.http import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
-from services.kit.manifests import discover
+from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letter_limit import DeadLetterLimit
 from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.messaging.outbox import Wakeup
@@ -34,12 +38,13 @@ from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 
 DESCRIPTION = (
-    "The roster opens cases; what every department says of each student becomes one view, which the gateway reads."
+    "The roster opens cases; the statuses of all departments become one view, which the gateway reads; submissions are "
+    "confirmed with every department."
 )
 
 
 def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = None) -> FastAPI:
-    """The application; its lifespan migrates the database and starts the projector, the relay and the imports."""
+    """The application; its lifespan migrates the database and runs the loops."""
     health = Health()
 
     @asynccontextmanager
@@ -67,8 +72,11 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
     return app
 
 
+def roster_of(settings: ClearanceSettings) -> Roster:
+    return Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
+
+
 def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Projector:
-    """The projector over every department found."""
     return Projector(
         pool=pool,
         kafka=settings.kafka,
@@ -81,38 +89,58 @@ def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Proj
     )
 
 
-def roster_of(settings: ClearanceSettings) -> Roster:
-    """The roster with this installation's rules."""
-    return Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
+def submissions_of(settings: ClearanceSettings) -> Submissions:
+    """Every department that is installed has to attest all its checks."""
+    return Submissions(
+        topics=settings.topics,
+        required=required_checks(discover(settings.services_folder)),
+        roster=roster_of(settings),
+        keyring=Keyring(settings.keys),
+        zone=settings.zone,
+        life_s=settings.attempt_life_s,
+    )
 
 
 def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
-    """How each consumer's dead letters are read again."""
+    """Consumer group → how its dead letters are replayed."""
     ended = clear_unreadable_mark(projector.group, projector.topics)
-    submissions, reader = reader_of(settings, roster_of(settings))
-    return {projector.group: ReplayHandler(projector.apply, ended, projector.committed), submissions: reader}
+    router = submissions_router(submissions_of(settings), settings.topics, discover(settings.services_folder))
+    return {
+        projector.group: ReplayHandler(projector.apply, ended, projector.committed),
+        router.group: ReplayHandler(router.subscription.apply),
+    }
 
 
 async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
-    """Make the service's parts, include their routes, and return its loops."""
+    """Create the service's parts and a first signing key, include the routes, and return the loops."""
+    async with pool.acquire() as connection, connection.transaction():
+        await Keyring(settings.keys).ensure(connection)
     wakeup, uploaded = Wakeup(), Wakeup()
-    roster, projector = roster_of(settings), projector_of(settings, pool)
+    roster, projector, submissions = roster_of(settings), projector_of(settings, pool), submissions_of(settings)
     rows = roster_import(roster, after_commit=wakeup.notify)
-    for router in (
+    for routes in (
         roster_router(roster, pool, wakeup),
         imports_router(rows, pool, uploaded),
         dead_letter_router(pool, replay_handlers(settings, projector)),
     ):
-        app.include_router(router)
+        app.include_router(routes)
+    router = submissions_router(
+        submissions,
+        settings.topics,
+        discover(settings.services_folder),
+        session_timeout_s=settings.session_timeout_s,
+    )
     loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup)
-    loops.add_consumer(projector.consumer)
+    loops.add_consumer(projector.consumer, prefix="projector ")
+    loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ")
     loops.add("imports", ImportWorker(rows, pool, uploaded).run)
     loops.add("freshness", partial(freshness.watch, pool))
-    await add_submission_loops(loops, pool, settings, roster, wakeup)
+    loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup).run)
+    loops.add("exceptions", partial(exceptions.recheck, pool))
     return loops
 
 
-_SHARED: Final = ("outbox", "inbox", "audit", "imports")
-
-
-FOLDERS: Final = (*(KIT_MIGRATIONS / name for name in _SHARED), Path(__file__).parent / "migrations")
+FOLDERS: Final = (
+    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "imports")),
+    Path(__file__).parent / "migrations",
+)

@@ -1,4 +1,4 @@
-"""The operator's command line of the clearance: what needs no running service."""
+"""Operator commands of the clearance. They need no running service."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from schemas.flows import CLEARANCE
 from services.clearance.app import projector_of, replay_handlers
 from services.clearance.settings import ClearanceSettings
-from services.clearance.view.projector import NAME, status_topics
+from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
 from services.kit.manifests import discover
@@ -22,7 +22,7 @@ _out = Console(soft_wrap=True)
 
 
 def letters() -> AbstractAsyncContextManager[Letters]:
-    """The dead letters of both inboxes."""
+    """The dead letters of both consumers."""
     settings = load(ClearanceSettings)
     return letters_in(
         settings.database, CLEARANCE, lambda pool: replay_handlers(settings, projector_of(settings, pool))
@@ -32,10 +32,10 @@ def letters() -> AbstractAsyncContextManager[Letters]:
 def rebuild_view(
     check: Annotated[bool, typer.Option("--check", help="Compare only.")] = False,
     accept_differences: Annotated[
-        bool, typer.Option("--accept-differences", help="Switch to the rebuilt view though it differs.")
+        bool, typer.Option("--accept-differences", help="Switch to the rebuilt view even if it differs.")
     ] = False,
 ) -> None:
-    """Fold the view from zero beside the live one, compare both at one frontier, and switch when they are equal."""
+    """Rebuild the view from the topics, compare it with the live one, and switch if they are equal."""
     settings = load(ClearanceSettings)
     with Progress("records", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_out) as bar:
         task = bar.add_task("fold", total=None)
@@ -44,7 +44,7 @@ def rebuild_view(
                 rebuild(
                     settings.database,
                     kafka=settings.kafka,
-                    group=settings.topics.group(NAME),
+                    group=settings.topics.group(PROJECTOR),
                     topics=status_topics(settings.topics, list(discover(settings.services_folder))),
                     switch=not check,
                     accept_differences=accept_differences,
@@ -57,6 +57,6 @@ def rebuild_view(
     _out.print(f"rows: {compared.live_rows} live, {compared.rebuilt_rows} rebuilt, {compared.differing} differing")
     _out.print(f"hash: {compared.live_hash[:16]} live, {compared.rebuilt_hash[:16]} rebuilt")
     _out.print(f"{compared.records} records in {compared.took_s:.1f} s")
-    _out.print("switched" if compared.switched else "not switched: the live view is as it was")
+    _out.print("switched" if compared.switched else "not switched: the live view is unchanged")
     if not compared.equal and not compared.switched:
         raise typer.Exit(1)

@@ -59,12 +59,12 @@ _UNSENT: Final = "FROM outbox WHERE id > $1 ORDER BY id LIMIT $2"
 
 @mutant("view-only gate", "the view's word is enough to accept", breaks="S1", quick=True)
 def _(patch: Patch) -> None:
-    asked = Submissions.asked
+    asked = Submissions.submit_asked
 
     async def asked_and_accepted(self: Submissions, connection: Connection, event: SubmitAsked) -> None:
         await asked(self, connection, event)
         for answer in await _attested_by_view(connection, event):
-            await self.attested(connection, answer)
+            await self.attestation_given(connection, answer)
 
     patch.replace(asked, asked_and_accepted)
 

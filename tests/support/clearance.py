@@ -15,7 +15,7 @@ from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChan
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY, Topics
 from services.clearance.app import FOLDERS
-from services.clearance.view.projector import NAME, Projector
+from services.clearance.view.projector import PROJECTOR, Projector
 from services.kit.manifests import discover
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
@@ -37,7 +37,7 @@ class ClearanceFixture:
 
     @property
     def group(self) -> str:
-        return self.topics.group(NAME)
+        return self.topics.group(PROJECTOR)
 
     def projector(self, **options: Any) -> Projector:
         return Projector(pool=self.pool, kafka=self.kafka, topics=self.topics, departments=DEPARTMENTS, **options)

@@ -6,7 +6,7 @@ from typing import Any
 
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE
-from services.clearance.view.projector import NAME as PROJECTOR
+from services.clearance.view.projector import PROJECTOR
 from services.clearance.view.view_store import view_hash
 from tests.support.kafka import groups
 from tests.support.kafka.topics import Producer, each_once, everything, versions

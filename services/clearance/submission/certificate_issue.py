@@ -1,4 +1,4 @@
-"""Certificates handed over: once a student, whoever asks, however many desks, however often."""
+"""Certificates handed over: once for each student, whichever desk asks and however often."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from services.kit.postgres.pool import Connection
 
 ISSUED: Final = "issued"
 ALREADY_ISSUED: Final = "already-issued"
-# The key of the table refuses a second one; a second desk waits here until the first has committed.
+# The primary key refuses a second one; a second desk waits here until the first has committed.
 _ISSUE: Final = """
 INSERT INTO issue (student_id, issued_by, issued_to, proxy_name, command_id) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (student_id) DO NOTHING RETURNING true
@@ -17,17 +17,17 @@ ON CONFLICT (student_id) DO NOTHING RETURNING true
 
 
 async def certificate_issue_asked(connection: Connection, event: CertificateIssueAsked) -> None:
-    """Mark the submission's certificates as collected, unless they are; takes part in the caller's transaction.
+    """Mark the student's certificates as collected, unless they are; in the caller's transaction.
 
-    Raises `Unreadable` for a submission there is none of, and for an event that contradicts itself or an earlier one.
+    Raises `Unreadable` if there is no such submission, or the event contradicts itself or an earlier one.
     """
     if (event.taken_by is TakenBy.PROXY) != (event.proxy_name is not None):
-        raise Unreadable("proxy_name: it is there exactly when a proxy takes the certificates")
+        raise Unreadable("proxy_name: it is present exactly when a proxy takes the certificates")
     number = await connection.fetchval("SELECT form_number FROM submission WHERE student_id = $1", event.student_id)
     if number is None:
-        raise Unreadable("student_id: this student has submitted nothing")
+        raise Unreadable("student_id: this student has no submission")
     if number != event.form_number:
-        raise Unreadable("form_number: it is not this student's")
+        raise Unreadable("form_number: it is another student's")
     before = await connection.fetchval("SELECT student_id FROM issue WHERE command_id = $1", event.command_id)
     if before is not None:
         if before != event.student_id:

@@ -1,42 +1,44 @@
-"""The clearance's side of the confirmation round: open an attempt, fold the answers, decide, say how it ended."""
+"""The clearance's side of the confirmation round: open an attempt, collect answers, settle, publish the end."""
 
-import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-import structlog
-
 from schemas.attempts import AttemptState, RefusalCause
 from schemas.codec import Unreadable
-from schemas.events import AttestationGiven, CaseState, Message, SubmitAsked
+from schemas.events import (
+    AttestationGiven,
+    CaseState,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmissionRequested,
+    SubmitAsked,
+)
 from schemas.topics import Topics
-from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
 from services.clearance.submission import attempt_store, exceptions, submission_store
+from services.clearance.submission.acceptance import signed_submission
 from services.clearance.submission.attempt_store import Attempt
 from services.clearance.submission.settlement import Outcome, contradiction, settle
-from services.clearance.submission.submission_store import Submission
 from services.kit.audit import log
 from services.kit.messaging import outbox
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
-from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
 from services.kit.runtime.failpoints import failpoint
 
 LIFE_S: Final = 600.0
-_log = structlog.get_logger(__name__)
+SubmissionEvent = SubmissionRequested | SubmissionAccepted | SubmissionRefused
 
 
 class Submissions:
     """Attempts and their ends. Every method takes part in the transaction open on `connection`.
 
-    `required` maps each department that has to attest to the checks it has to answer for.
+    `required` maps each department that has to attest to the checks it is responsible for.
     """
 
     def __init__(
@@ -56,26 +58,26 @@ class Submissions:
         self._zone = zone
         self._life_s = life_s
 
-    async def asked(self, connection: Connection, event: SubmitAsked) -> None:
-        """Open the attempt of the command's id, or say again what became of it."""
+    async def submit_asked(self, connection: Connection, event: SubmitAsked) -> None:
+        """Open the attempt whose id is the command's; a repeated command gets the same events again."""
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.command_id)
         failpoint("submit.after_lock")
         if attempt is not None and attempt.student_id != event.student_id:
             raise Unreadable("command_id: it is another student's attempt")
-        await self._say(connection, await self._become(connection, event, case, attempt))
+        await self._publish(connection, *await self._open_or_recall(connection, event, case, attempt))
         failpoint("submit.before_commit")
 
-    async def _become(
+    async def _open_or_recall(
         self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
-    ) -> list[Message]:
-        """What there is to say about the attempt of this command, which is made if it is new."""
+    ) -> list[SubmissionEvent]:
+        """The events of the command's attempt, which is made if it is new."""
         accepted = await submission_store.accepted_event(connection, event.student_id)
         if attempt is None and accepted is None and case is not None and case.state is CaseState.OPEN:
             attempt = await attempt_store.open_attempt(
                 connection, event.command_id, event.student_id, self._required, life_s=self._life_s
             )
-            await self._record(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
+            await _audit_ask(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
             failpoint("submit.after_open")
             if attempt is None:
                 attempt = await attempt_store.add_refused(
@@ -84,27 +86,26 @@ class Submissions:
         elif attempt is None:
             cause = RefusalCause.ALREADY_SUBMITTED if accepted else RefusalCause.CASE_NOT_OPEN
             attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, cause)
-            await self._record(connection, attempt, event, cause)
-        said: list[Message] = [accepted] if accepted else []
+            await _audit_ask(connection, attempt, event, cause)
+        events: list[SubmissionEvent] = [accepted] if accepted else []
         if attempt.state is AttemptState.OPEN:
-            said.append(attempt.requested_event())
+            events.append(attempt.requested_event())
         elif attempt.state is not AttemptState.ACCEPTED:
-            said.append(attempt.refused_event())
-        return said
+            events.append(attempt.refused_event())
+        return events
 
-    async def attested(self, connection: Connection, event: AttestationGiven) -> None:
-        """Fold a department's answer into its attempt, and end the attempt if that decides it."""
+    async def attestation_given(self, connection: Connection, event: AttestationGiven) -> None:
+        """Add a department's answer to its attempt, and end the attempt if that settles it."""
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
-        self._believe(event, attempt)
-        assert attempt is not None
+        attempt = self._validate(event, attempt)
         if attempt.state is not AttemptState.OPEN:
             return
         new, answers = await attempt_store.add_answer(connection, event)
         if not new:
             if answers[event.department] != event:
-                raise Unreadable("attempt_id: the department answered this attempt before, and otherwise")
+                raise Unreadable("attempt_id: the department gave this attempt another answer before")
             return
         failpoint("settle.after_answer")
         case_open = case is not None and case.state is CaseState.OPEN
@@ -114,50 +115,52 @@ class Submissions:
             await self._accept(connection, case, attempt, answers)
         elif settlement.outcome is Outcome.REFUSED:
             assert settlement.cause is not None
-            await self._refuse(connection, attempt, AttemptState.REFUSED, settlement.cause, settlement.objections)
+            await self._refuse(
+                connection, attempt, AttemptState.REFUSED, settlement.cause, objections=settlement.objections
+            )
         failpoint("settle.before_commit")
 
-    def _believe(self, event: AttestationGiven, attempt: Attempt | None) -> None:
-        """Raises `Unreadable` for an answer nobody asked for, or that contradicts itself."""
+    def _validate(self, event: AttestationGiven, attempt: Attempt | None) -> Attempt:
+        """The attempt. Raises `Unreadable` for an answer that was not asked for or contradicts itself."""
         if attempt is None:
             raise Unreadable("attempt_id: there is no such attempt")
         if attempt.student_id != event.student_id:
             raise Unreadable("attempt_id: it is another student's attempt")
         if event.department not in attempt.required:
-            raise Unreadable("department: this attempt did not ask it")
+            raise Unreadable("department: this attempt does not require it")
         wrong = contradiction(event, set(self._required.get(event.department, ())))
         if wrong is not None:
             raise Unreadable(wrong)
+        return attempt
 
     async def expire(self, connection: Connection, attempt_id: UUID, student_id: str) -> bool:
-        """End an attempt whose life is over, unless its end came first."""
+        """End an attempt whose life is over. False if it has ended otherwise."""
         await case_store.lock(connection, student_id)
         attempt = await attempt_store.lock(connection, attempt_id)
         failpoint("expire.after_lock")
-        if (
-            attempt is None
-            or attempt.state is not AttemptState.OPEN
-            or not await attempt_store.is_expired(connection, attempt_id)
-        ):
+        if attempt is None or attempt.state is not AttemptState.OPEN:
             return False
-        await self._refuse(connection, attempt, AttemptState.EXPIRED, RefusalCause.EXPIRED, {})
+        if not await attempt_store.is_expired(connection, attempt_id):
+            return False
+        await self._refuse(connection, attempt, AttemptState.EXPIRED, RefusalCause.EXPIRED)
         failpoint("expire.before_commit")
         return True
 
     async def _accept(
         self, connection: Connection, case: Case, attempt: Attempt, answers: Mapping[str, AttestationGiven]
     ) -> None:
-        counted = {name: answers[name] for name in sorted(attempt.required)}
+        required = {name: answers[name] for name in sorted(attempt.required)}
         ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
         assert ended.ended_at is not None
-        submission = await self._signed(connection, case, ended.ended_at, attempt, counted)
+        key = await self._keyring.signer(connection)
+        submission = signed_submission(key, case.student, attempt.attempt_id, required, ended.ended_at, self._zone)
         failpoint("settle.before_insert")
         await submission_store.add(connection, submission)
         failpoint("settle.after_insert")
         completed = cases.with_state(case, CaseState.COMPLETED)
         await self._roster.store(connection, case, completed, now=ended.ended_at)
         await exceptions.update_accepted(connection, attempt.student_id)
-        await self._say(connection, [submission.accepted_event()])
+        await self._publish(connection, submission.accepted_event())
         await log.append_entry(
             connection,
             actor=SOURCE,
@@ -167,40 +170,10 @@ class Submissions:
             details={
                 "attempt": attempt.attempt_id,
                 "form": submission.form_number,
-                "versions": {name: answer.version for name, answer in counted.items()},
+                "versions": {name: answer.version for name, answer in required.items()},
             },
         )
-        _count(ended, "accepted")
-
-    async def _signed(
-        self,
-        connection: Connection,
-        case: Case,
-        accepted_at: datetime,
-        attempt: Attempt,
-        answers: Mapping[str, AttestationGiven],
-    ) -> Submission:
-        kid, key = await self._keyring.signer(connection)
-        number = form_number(accepted_at.astimezone(self._zone).year, secrets.randbelow(NUMBERS))
-        code = verification_code(secrets.randbelow(CODES))
-        payload = form_payload(
-            form_number=number,
-            code=code,
-            attempt_id=attempt.attempt_id,
-            accepted_at=accepted_at,
-            student=case.student,
-            answers=answers,
-        )
-        return Submission(
-            student_id=attempt.student_id,
-            attempt_id=attempt.attempt_id,
-            form_number=number,
-            code=code,
-            accepted_at=accepted_at,
-            facts=submission_facts(answers),
-            receipt=sign_form(payload, key, kid),
-            kid=kid,
-        )
+        _measure(ended, "accepted")
 
     async def _refuse(
         self,
@@ -208,41 +181,40 @@ class Submissions:
         attempt: Attempt,
         state: AttemptState,
         cause: RefusalCause,
-        objections: Mapping[str, Any],
+        objections: Mapping[str, Any] | None = None,
     ) -> None:
         ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
-        await self._say(connection, [ended.refused_event()])
+        await self._publish(connection, ended.refused_event())
         await log.append_entry(
             connection,
             actor=SOURCE,
             act="submission.refuse",
             outcome=state,
             student_id=attempt.student_id,
-            details={"attempt": attempt.attempt_id, "cause": cause, "objections": sorted(objections)},
+            details={"attempt": attempt.attempt_id, "cause": cause, "objections": sorted(objections or ())},
         )
-        _count(ended, cause)
+        _measure(ended, cause)
 
-    async def _say(self, connection: Connection, said: list[Message]) -> None:
-        for event in said:
+    async def _publish(self, connection: Connection, *events: SubmissionEvent) -> None:
+        for event in events:
             now = datetime.now(UTC)
-            student_id: str = event.student_id  # type: ignore[attr-defined]
-            await outbox.append(connection, topic=self._topic, key=student_id, event=event, source=SOURCE, now=now)
-
-    async def _record(self, connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:
-        await log.append_entry(
-            connection,
-            actor=log.STUDENT,
-            act="submission.ask",
-            outcome=outcome,
-            student_id=event.student_id,
-            details={"attempt": event.command_id, "required": sorted(attempt.required) if attempt else []},
-        )
+            await outbox.append(
+                connection, topic=self._topic, key=event.student_id, event=event, source=SOURCE, now=now
+            )
 
 
-def _count(ended: Attempt, cause: str) -> None:
+async def _audit_ask(connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:
+    await log.append_entry(
+        connection,
+        actor=log.STUDENT,
+        act="submission.ask",
+        outcome=outcome,
+        student_id=event.student_id,
+        details={"attempt": event.command_id, "required": sorted(attempt.required) if attempt else []},
+    )
+
+
+def _measure(ended: Attempt, cause: str) -> None:
     assert ended.ended_at is not None
     metrics.ATTEMPTS.add(1, {"outcome": ended.state, "cause": cause})
     metrics.ATTEMPT_DURATION.record((ended.ended_at - ended.opened_at).total_seconds(), {"outcome": ended.state})
-
-
-NAME: Final = "clearance.submissions"

@@ -1,15 +1,18 @@
-"""What the confirmation round subscribes to: students' commands and the departments' attestations."""
+"""The consumer group of submissions: students' commands and the departments' attestations."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from schemas.events import AttestationGiven, CertificateIssueAsked, SubmitAsked
 from schemas.topics import Topics
 from services.clearance.notify import notify
 from services.clearance.submission import certificate_issue
-from services.clearance.submission.handlers import NAME, Submissions
+from services.clearance.submission.handlers import Submissions
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
 from services.kit.settings import SESSION_TIMEOUT_S
+
+SUBMISSIONS: Final = "clearance.submissions"
 
 
 def submissions_router(
@@ -19,22 +22,23 @@ def submissions_router(
     *,
     session_timeout_s: float = SESSION_TIMEOUT_S,
 ) -> TransactionalRouter:
-    """The consumer group of the confirmation round. An attestation counts only on its department's own topic.
+    """An attestation counts only on its department's own topic.
 
-    Each handler notifies the view's listeners: the page shows who has answered. A transaction sends it once.
+    Each handler notifies the view's listeners: the page shows which departments have answered. PostgreSQL sends equal
+    notifications of one transaction once.
     """
     producers = {topics.attestation(name): name for name in departments}
-    router = TransactionalRouter(group=topics.group(NAME), session_timeout_s=session_timeout_s)
+    router = TransactionalRouter(group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s)
     events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), workers=2)
 
     @events(filter=carries(SubmitAsked))
     async def submit_asked(event: SubmitAsked, connection: Transaction) -> None:
-        await submissions.asked(connection, event)
+        await submissions.submit_asked(connection, event)
         await notify(connection)
 
     @events(filter=carries(AttestationGiven))
     async def attestation_given(event: AttestationGiven, connection: Transaction) -> None:
-        await submissions.attested(connection, event)
+        await submissions.attestation_given(connection, event)
         await notify(connection)
 
     @events(filter=carries(CertificateIssueAsked))

@@ -69,7 +69,7 @@ def start_spans(records: Sequence[ConsumerRecord]) -> BatchSpans:
 
 
 def _sampled(records: Sequence[ConsumerRecord]) -> Iterable[tuple[ConsumerRecord, str]]:
-    """Records whose trace is recorded, as the last two digits of their traceparent say; at most `MOST_OWN`."""
+    """(record, traceparent) of the sampled records, by the flags in their traceparent; at most `MAX_RECORD_SPANS`."""
     found = 0
     for record in records:
         for name, value in record.headers:

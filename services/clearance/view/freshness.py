@@ -1,4 +1,4 @@
-"""How long ago each department was known to have said everything, as a metric."""
+"""The metric of freshness: the age of each department's oldest alive mark."""
 
 import asyncio
 from typing import Any, Final
@@ -10,12 +10,12 @@ from services.kit.observability import metrics
 
 EVERY_S: Final = 5.0
 
-# A department is as fresh as its stalest partition: a student's word comes through one of them.
+# A department is as fresh as its stalest partition: a student's status comes through one of them.
 _OLDEST: Final = "SELECT department, min(alive_as_of) AS alive_as_of FROM source GROUP BY department"
 
 
 async def watch(pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
-    """Tell the instruments every `every_s`, until cancelled. The age grows by itself while the database is away."""
+    """Update the metric every `every_s` until cancelled. The age grows by itself while the database is unavailable."""
     while True:
         with suppress_instrumentation():
             rows = await pool.fetch(_OLDEST)

@@ -1,4 +1,4 @@
-"""From the departments' topics to the view: a batch of records becomes one transaction."""
+"""The projector: folds the departments' status topics into the view, one transaction for each batch."""
 
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -26,25 +26,22 @@ from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
 
-NAME: Final = "clearance.projector"
+PROJECTOR: Final = "clearance.projector"
 MEASURED_PER_BATCH: Final = 64
-"""Rows of a batch whose way to the view is recorded: under a backlog the rest would only repeat them."""
-DISPUTED: Final = "version: it was said before with another content, and which holds is ambiguous"
+"""Rows of a batch whose latency is measured: in a backlog the others would only repeat them."""
+DISPUTED: Final = "version: it was published before with other content, and which one holds is unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """What is told once the batch is committed."""
+    """What is measured once the batch is committed."""
 
     rows: Sequence[Row]
     spans: BatchSpans
 
 
 class Projector:
-    """The consumer of every department's status topic.
-
-    `topics` maps each topic to its department, `run` reads until cancelled, `consumer` is what health watches.
-    """
+    """The consumer of every department's status topic; `topics` maps each of them to its department."""
 
     def __init__(
         self,
@@ -59,7 +56,7 @@ class Projector:
         limit: DeadLetterLimit | None = None,
     ) -> None:
         self.topics = status_topics(topics, departments)
-        self.group = topics.group(NAME)
+        self.group = topics.group(PROJECTOR)
         self._pending: ContextVar[_Pending | None] = ContextVar("pending", default=None)
         self.router = TransactionalRouter(group=self.group, session_timeout_s=session_timeout_s)
         statuses = self.router.subscriber(*self.topics, batch=True, workers=workers, max_records=max_records)
@@ -69,12 +66,12 @@ class Projector:
             return await self.apply(connection, records)
 
         self.consumer = TransactionalConsumer(
-            self.router, name=NAME, pool=pool, kafka=kafka, limit=limit, after_commit=self.committed
+            self.router, name=PROJECTOR, pool=pool, kafka=kafka, limit=limit, after_commit=self.committed
         )
         self.run = self.consumer.run
 
     async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
-        """Fold the records into the view inside the open transaction; returns those that could not be read."""
+        """Fold the records into the view inside the open transaction; returns the unreadable ones."""
         now = datetime.now(UTC)
         self._forget()
         spans = start_spans(records)
@@ -105,7 +102,7 @@ class Projector:
     def _disputed(
         self, records: Sequence[ConsumerRecord], rows: Sequence[Row], keys: Sequence[tuple[str, str]]
     ) -> list[DeadLetter]:
-        """The records of this batch that said a version a second time, with another content."""
+        """The records of this batch that repeated a version with other content."""
         versions = {row.key: row.version for row in rows if row.key in keys}
         found = []
         for record in records if versions else ():
@@ -118,14 +115,14 @@ class Projector:
         return found
 
     def _forget(self) -> None:
-        """A batch of this lane that was applied and then not committed: it is what is being taken again."""
+        """Drop a batch that this worker applied and did not commit: it is being retried."""
         pending = self._pending.get()
         if pending is not None:
             pending.spans.fail("NotCommitted")
             self._pending.set(None)
 
     def committed(self) -> None:
-        """The batch applied last in this task is committed: say how long its way was, and end its spans."""
+        """Measure the latency of the batch that this task applied last, and end its spans."""
         pending = self._pending.get()
         if pending is None:
             return
@@ -134,8 +131,8 @@ class Projector:
         step = max(1, len(pending.rows) // MEASURED_PER_BATCH)
         for row in pending.rows[::step]:
             if row.version:
-                way_s = max(0.0, (now - row.occurred_at).total_seconds())
-                metrics.COMMIT_TO_VIEW.record(way_s, {"department": row.department})
+                latency_s = max(0.0, (now - row.occurred_at).total_seconds())
+                metrics.COMMIT_TO_VIEW.record(latency_s, {"department": row.department})
         pending.spans.end()
 
 

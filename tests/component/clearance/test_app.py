@@ -232,7 +232,7 @@ async def test_health_is_told_by_name_and_metrics_by_department(service: Service
 
     await eventually(ready, what="readiness")
     checks = (await service.http.get("/health/ready")).json()["checks"]
-    assert {"database", "relay", "projector", "imports", "freshness"} <= checks.keys()
+    assert {"database", "relay", "projector consumer", "submissions consumer", "imports", "freshness"} <= checks.keys()
     assert (await service.http.get("/health/live")).status_code == 200
 
 

@@ -9,8 +9,8 @@ from schemas.codec import Unreadable, open_envelope, read
 from schemas.events import Message
 from schemas.flows import GATEWAY
 from schemas.topics import Topics
-from services.clearance.submission.handlers import NAME as ROUNDS
-from services.clearance.view.projector import NAME as PROJECTOR
+from services.clearance.submission.subscriptions import SUBMISSIONS
+from services.clearance.view.projector import PROJECTOR
 from services.kit.audit.chain import verify
 from services.kit.department.rules import DepartmentRules
 from services.kit.postgres.pool import Connection
@@ -141,7 +141,7 @@ def subscriptions(topics: Topics, departments: Iterable[str]) -> dict[str, froze
     return {
         **{topics.group(name): frozenset({topics.case, topics.submission, topics.command}) for name in names},
         topics.group(PROJECTOR): frozenset(topics.status(name) for name in names),
-        topics.group(ROUNDS): frozenset({topics.command, *(topics.attestation(name) for name in names)}),
+        topics.group(SUBMISSIONS): frozenset({topics.command, *(topics.attestation(name) for name in names)}),
         topics.group(GATEWAY): frozenset({topics.submission, *(topics.answer(name) for name in names)}),
     }
 

@@ -94,7 +94,7 @@ async def test_a_second_and_different_answer_is_parked_and_the_first_counts(harn
     topic = harness.topics.attestation("finance")
     await harness.clearance.receive([harness.record(topic, forged(student_id, attempt_id))])
     assert harness.clearance.dead_letters[before:] == [
-        "attempt_id: the department answered this attempt before, and otherwise"
+        "attempt_id: the department gave this attempt another answer before"
     ]
     said = await harness.clearance.pool.fetchval("SELECT said FROM answer WHERE attempt_id = $1", attempt_id)
     assert json.loads(said)["version"] != 99

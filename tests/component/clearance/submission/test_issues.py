@@ -121,10 +121,10 @@ async def test_the_mark_is_never_changed_or_taken_back(harness: Harness) -> None
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"form_number": "2026-22222-22222-2"}, "form_number: it is not this student's"),
-        ({"taken_by": TakenBy.PROXY}, "proxy_name: it is there exactly when a proxy takes the certificates"),
-        ({"proxy_name": "欧阳㛃"}, "proxy_name: it is there exactly when a proxy takes the certificates"),
-        ({"student_id": "TSNOBODY"}, "student_id: this student has submitted nothing"),
+        ({"form_number": "2026-22222-22222-2"}, "form_number: it is another student's"),
+        ({"taken_by": TakenBy.PROXY}, "proxy_name: it is present exactly when a proxy takes the certificates"),
+        ({"proxy_name": "欧阳㛃"}, "proxy_name: it is present exactly when a proxy takes the certificates"),
+        ({"student_id": "TSNOBODY"}, "student_id: this student has no submission"),
     ],
 )
 async def test_what_cannot_be_asked_is_set_aside_with_the_reason(

@@ -121,7 +121,7 @@ async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_
         await clearance.publish(status(who, 4, verdict=Verdict.BLOCKED))
         await eventually(lambda: _readable(clearance, who, False), what="the dispute")
         (letter,) = await clearance.dead_letters()
-        assert "said before" in letter["reason"]
+        assert "published before" in letter["reason"]
         await clearance.publish(status(who, 5))
         await eventually(lambda: _readable(clearance, who, True), what="the newer version")
 

@@ -1,0 +1,47 @@
+"""The submission that an acceptance makes: a new form number and code, and the receipt over what was attested."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from joserfc.jwk import OKPKey
+
+from schemas.events import AttestationGiven
+from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
+from services.clearance.roster.cases import Student
+from services.clearance.submission.submission_store import Submission
+from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
+
+
+def signed_submission(
+    signer: tuple[str, OKPKey],
+    student: Student,
+    attempt_id: UUID,
+    answers: Mapping[str, AttestationGiven],
+    accepted_at: datetime,
+    zone: ZoneInfo,
+) -> Submission:
+    """`signer` is kid and key; the form number has the year of `accepted_at` in `zone`."""
+    kid, key = signer
+    number = form_number(accepted_at.astimezone(zone).year, secrets.randbelow(NUMBERS))
+    code = verification_code(secrets.randbelow(CODES))
+    payload = form_payload(
+        form_number=number,
+        code=code,
+        attempt_id=attempt_id,
+        accepted_at=accepted_at,
+        student=student,
+        answers=answers,
+    )
+    return Submission(
+        student_id=student.student_id,
+        attempt_id=attempt_id,
+        form_number=number,
+        code=code,
+        accepted_at=accepted_at,
+        facts=submission_facts(answers),
+        receipt=sign_form(payload, key, kid),
+        kid=kid,
+    )
