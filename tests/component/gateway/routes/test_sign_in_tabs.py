@@ -12,7 +12,7 @@ from tests.support.gateway.server import BrowserClient, RunningGateway
 
 
 @pytest.fixture(scope="module")
-def gate(hostile_gate: RunningGateway) -> RunningGateway:
+def gateway(hostile_gate: RunningGateway) -> RunningGateway:
     return hostile_gate
 
 
