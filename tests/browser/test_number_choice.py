@@ -1,4 +1,4 @@
-"""The page on which somebody with two student numbers chooses one, on a phone and a PC, without scripts."""
+"""The page on which a person with two student numbers chooses one, on a phone and a PC, without scripts."""
 
 from collections.abc import AsyncIterator
 

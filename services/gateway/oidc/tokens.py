@@ -70,7 +70,7 @@ def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
 def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
     """The provider's keys that may have signed, each to be tried (RFC 7515 appendix D).
 
-    A token that names a key may be signed by one of that name, or of none: a key of another name says it is not meant.
+    A token that names a key may be signed by one of that name, or by an unnamed one; never by a key of another name.
     A token that names none must leave no choice (OpenID Connect Core §10.1).
     """
     fitting = [key for key in keys if JWSRegistry.filter_algorithms(key, [header["alg"]])]

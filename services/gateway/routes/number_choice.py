@@ -28,7 +28,7 @@ class _Chosen(CsrfFields):
 
 
 class Chooser:
-    """Lets somebody in who has signed in with several numbers."""
+    """Starts the session of a person with several numbers, or has them choose first."""
 
     def __init__(self, browser: CurrentSession, choices: Choices, students: Students) -> None:
         self._browser = browser

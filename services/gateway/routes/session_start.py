@@ -51,7 +51,7 @@ class BrowserSession:
 
 
 def home(session: Session) -> Response:
-    """Send somebody who is signed in to their own page."""
+    """Send a person who is signed in to their own page."""
     return RedirectResponse("/case" if session.student_id else "/desk", 303)
 
 

@@ -155,7 +155,7 @@ async def refused(client: OpenIdClient) -> str:
     except (SignInRefused, ProviderUnavailable) as refusal:
         caught = refusal
     else:
-        pytest.fail("somebody was signed in")
+        pytest.fail("the sign-in succeeded")
     assert str(caught) == caught.reason.value
     assert caught.__cause__ is None
     return caught.reason.value

@@ -65,7 +65,7 @@ async def test_a_cookie_serves_no_other_sign_in(browser: BrowserClient, hostile:
 @pytest.mark.parametrize(
     ("claims", "home"), [({"student_id": "TS22010001"}, "/case"), ({"roles": [CERTIFICATE_DESK]}, "/desk")]
 )
-async def test_a_callback_that_comes_again_leads_somebody_signed_in_to_their_page(
+async def test_a_callback_that_comes_again_leads_a_signed_in_person_to_their_page(
     browser: BrowserClient, hostile: Hostile, claims: dict[str, object], home: str
 ) -> None:
     state, nonce = await start(browser)
