@@ -9,7 +9,7 @@ from tests.unit.docs.call_tree import PAGE, Line, faults, functions, trees, visi
 
 TEXT = PAGE.read_text("utf-8")
 TREES = trees(TEXT)
-FOLDERS = re.findall(r"^\| `([a-z_/]+)/?`", TEXT, re.MULTILINE)
+FOLDERS = re.findall(r"^\| `([a-z0-9_/]+)/?`", TEXT, re.MULTILINE)
 
 
 @pytest.mark.parametrize("tree", TREES, ids=["event", "submission"])
@@ -59,3 +59,13 @@ def test_a_function_inside_a_function_has_a_qualified_name() -> None:
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_each_folder_is_there(folder: str) -> None:
     assert (ROOT / folder).is_dir()
+
+
+def test_each_room_has_its_row() -> None:
+    rooms = {
+        path.parent.relative_to(ROOT).as_posix()
+        for service in ("kit", "clearance", "gateway")
+        for path in (ROOT / "services" / service).glob("*/__init__.py")
+    }
+    assert len(rooms) > 15
+    assert sorted(rooms - set(FOLDERS)) == [], "docs/architecture.md, Folders: say what the new room holds"
