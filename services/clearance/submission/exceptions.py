@@ -1,6 +1,6 @@
 """Exceptions: a check lost after the acceptance opens one, a status that clears it closes it.
 
-A status counts from the attested version on: an older one that arrives late says nothing new.
+A status counts from the attested version on: an older one that arrives late does not count.
 """
 
 import asyncio

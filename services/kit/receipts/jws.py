@@ -1,10 +1,7 @@
-"""The signed form: a compact JWS over canonical JSON, and the same in a text that fits a QR code. Pure.
+"""The signed form: a compact JWS (Ed25519) over canonical JSON. Pure.
 
-Only one spelling of a form verifies. Base64url has unused bits in its last letter and JSON has many spellings; a form
-is refused unless it is written exactly as the signer writes it, so that any changed bit is noticed.
-
-The QR text is `LXF1:` and, in Base45 (RFC 9285), the signature, the deflated header and payload, and the first eight
-bytes of the SHA-256 of these: the alphanumeric mode of a QR code holds it in two thirds of the space of the JWS.
+Only one spelling of a form verifies. Base64url has unused bits in its last character and JSON has many spellings; a
+form that is not written exactly as the signer writes it is refused, so that any changed bit is noticed.
 """
 
 import json
@@ -23,12 +20,12 @@ MAX_BYTES: Final = 256 * 1024
 
 
 class InvalidSignature(ValueError):
-    """The form is not genuine, or not as it was signed. The text says at which step, and quotes nothing of it."""
+    """The form is not genuine, or not as it was signed. The text names the failed step and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A genuine form: what was signed, and with which key."""
+    """A genuine form: the signed payload, the key's id and the compact JWS."""
 
     payload: dict[str, Any]
     kid: str
@@ -36,17 +33,17 @@ class Form:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """The one spelling of a document of texts, whole numbers, objects and arrays: keys sorted, no space, UTF-8."""
+    """Canonical JSON of strings, integers, objects and arrays: keys sorted, no whitespace, UTF-8."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def sign(payload: Mapping[str, Any], key: OKPKey, kid: str) -> str:
-    """The compact JWS of `payload`, signed with the private `key` whose public part is known as `kid`."""
+    """The compact JWS of `payload`, signed with the private `key` of the id `kid`."""
     return jws.serialize_compact(_header(kid), canonical(payload), key, algorithms=[ALGORITHM])
 
 
 def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
-    """The form in `receipt`, a compact JWS. `keys` are the public keys by their id. Raises `InvalidSignature`."""
+    """The form in `receipt`, a compact JWS. `keys` are public keys by kid. Raises `InvalidSignature`."""
     if len(receipt) > MAX_BYTES:
         raise InvalidSignature("it is too long to be a form")
     parts = receipt.split(".")
@@ -58,19 +55,19 @@ def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
         raise InvalidSignature("it is not a form of this system")
     key = keys.get(kid)
     if key is None:
-        raise InvalidSignature("it is signed with a key that is not listed")
+        raise InvalidSignature("it is signed with an unknown key")
     try:
         jws.deserialize_compact(receipt, key, algorithms=[ALGORITHM])
     except (JoseError, ValueError):
-        raise InvalidSignature("the signature does not fit what the form says") from None
+        raise InvalidSignature("the signature does not match the form") from None
     payload = _object(body)
     if canonical(payload) != body:
-        raise InvalidSignature("it is not written as the signer writes it")
+        raise InvalidSignature("it is not in the signer's spelling")
     return Form(payload, kid, receipt)
 
 
 def public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, OKPKey]:
-    """The public keys of a JWK set's `keys`, by their id. Others than Ed25519 signing keys are passed over."""
+    """The Ed25519 keys of a JWK set's `keys`, by kid; others are skipped."""
     found = {}
     for jwk in jwks:
         if jwk.get("kty") == "OKP" and jwk.get("crv") == ALGORITHM and isinstance(jwk.get("kid"), str):
@@ -97,11 +94,11 @@ def encoded(raw: bytes) -> str:
 
 
 def decoded(part: str) -> bytes:
-    """Base64url without padding, in its one spelling."""
+    """Base64url without padding. Raises `InvalidSignature` for another spelling of the same bytes."""
     try:
         raw = urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4))
     except ValueError:
         raise InvalidSignature("it is not a signed form") from None
     if encoded(raw) != part:
-        raise InvalidSignature("it is not written as the signer writes it")
+        raise InvalidSignature("it is not in the signer's spelling")
     return raw

@@ -1,45 +1,45 @@
-"""The number of a form: the year and a random part, spoken and typed without mistakes. Pure.
+"""Form numbers (year and a random part) and verification codes, made to be read aloud and typed. Pure.
 
-`2026-K7M3R-X4Q9T-H`. The letters leave out 0, 1, I, L and O. The last one checks the rest: 31 is prime and every
-place has its own weight, so that one wrong letter and any two exchanged ones are noticed.
+`2026-K7M3R-X4Q9T-H`: the alphabet leaves out 0, 1, I, L and O. The last character is a check: 31 is prime and every
+position has its own weight, so that one wrong character and any two exchanged ones are noticed.
 """
 
 from typing import Final
 
 ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
-RANDOM_PLACES: Final = 10
-CODE_PLACES: Final = 8
-NUMBERS: Final = len(ALPHABET) ** RANDOM_PLACES
-"""How many random parts there are; about 2^49.5."""
-CODES: Final = len(ALPHABET) ** CODE_PLACES
-"""How many verification codes there are; about 2^39.6."""
+RANDOM_CHARACTERS: Final = 10
+CODE_CHARACTERS: Final = 8
+NUMBERS: Final = len(ALPHABET) ** RANDOM_CHARACTERS
+"""Number of random parts, about 2^49.5."""
+CODES: Final = len(ALPHABET) ** CODE_CHARACTERS
+"""Number of verification codes, about 2^39.6."""
 
 
 def form_number(year: int, chosen: int) -> str:
-    """The number of a form of `year` whose random part is number `chosen` of `NUMBERS`."""
-    body = f"{year:04d}{_letters(chosen, RANDOM_PLACES)}"
+    """`chosen`, below `NUMBERS`, is the random part."""
+    body = f"{year:04d}{_characters(chosen, RANDOM_CHARACTERS)}"
     return _spaced(body + _check(body))
 
 
 def verification_code(chosen: int) -> str:
-    """What the public check asks for beside the form's number: number `chosen` of `CODES`."""
-    return _letters(chosen, CODE_PLACES)
+    """The code the public check asks for beside the form's number. `chosen` is below `CODES`."""
+    return _characters(chosen, CODE_CHARACTERS)
 
 
 def read_form_number(text: str) -> str | None:
-    """The number as it is printed, from what somebody typed; None when it is none."""
+    """The number as it is printed, from typed text; None if it is not a number."""
     typed = "".join(text.split()).replace("-", "").upper()
     body, check = typed[:-1], typed[-1:]
-    if len(body) != 4 + RANDOM_PLACES or not (body[:4].isascii() and body[:4].isdecimal()):
+    if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):
         return None
     if any(letter not in ALPHABET for letter in body[4:]) or check != _check(body):
         return None
     return _spaced(typed)
 
 
-def _letters(number: int, places: int) -> str:
+def _characters(number: int, length: int) -> str:
     letters = []
-    for _ in range(places):
+    for _ in range(length):
         number, rest = divmod(number, len(ALPHABET))
         letters.append(ALPHABET[rest])
     return "".join(letters)

@@ -1,3 +1,9 @@
+"""A compact JWS as the text of a QR code. Pure.
+
+`LXF1:` and, in Base45 (RFC 9285), the signature, the deflated header and payload, and the first eight bytes of the
+SHA-256 of these. The alphanumeric mode of a QR code holds it in two thirds of the space of the JWS.
+"""
+
 import hashlib
 import zlib
 from collections.abc import Mapping
@@ -8,18 +14,10 @@ from joserfc.jwk import OKPKey
 from services.kit.receipts.jws import MAX_BYTES, Form, InvalidSignature, decoded, encoded, verify
 
 PREFIX: Final = "LXF1:"
-
-
 MAX_QR_CHARS: Final = 2520
-"""Alphanumeric letters in a QR code of version 30, level L: the densest one a phone reads from paper."""
-
-
+"""Alphanumeric characters in a QR code of version 30, level L: the densest one a phone reads from paper."""
 _SIGNATURE_BYTES: Final = 64
-
-
 _DIGEST_BYTES: Final = 8
-
-
 _BASE45: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 
@@ -36,21 +34,21 @@ def verify_text(text: str, keys: Mapping[str, OKPKey]) -> Form:
 
 
 def unpack(text: str) -> str:
-    """The compact JWS of a QR text. Raises `Forged` for one that was altered."""
+    """The compact JWS of a QR text. Raises `InvalidSignature` if it was altered."""
     if not text.startswith(PREFIX) or len(text) > MAX_BYTES:
         raise InvalidSignature("it is not the text of a form")
     raw = _from_base45(text[len(PREFIX) :])
     raw, digest = raw[:-_DIGEST_BYTES], raw[-_DIGEST_BYTES:]
     if len(raw) <= _SIGNATURE_BYTES or hashlib.sha256(raw).digest()[:_DIGEST_BYTES] != digest:
-        raise InvalidSignature("the text was altered, or not read whole")
+        raise InvalidSignature("the text was altered or read incompletely")
     inflater = zlib.decompressobj()
     try:
         inflated = inflater.decompress(raw[_SIGNATURE_BYTES:], MAX_BYTES)
     except zlib.error:
-        raise InvalidSignature("the text was altered, or not read whole") from None
+        raise InvalidSignature("the text was altered or read incompletely") from None
     header, newline, body = inflated.partition(b"\n")
     if not inflater.eof or inflater.unused_data or not newline:
-        raise InvalidSignature("the text was altered, or not read whole")
+        raise InvalidSignature("the text was altered or read incompletely")
     return ".".join(encoded(part) for part in (header, body, raw[:_SIGNATURE_BYTES]))
 
 
@@ -72,6 +70,6 @@ def _from_base45(text: str) -> bytes:
         number = sum(value * 45**place for place, value in enumerate(values))
         count = len(values) - 1
         if min(values) < 0 or count == 0 or number >= 256**count:
-            raise InvalidSignature("the text was altered, or not read whole")
+            raise InvalidSignature("the text was altered or read incompletely")
         raw += number.to_bytes(count, "big")
     return bytes(raw)
