@@ -1,5 +1,6 @@
 """The HTTP API of an import: upload a file, follow its job, read the result of each row."""
 
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -67,7 +68,7 @@ def imports_router(
         summary="Upload a file of rows",
         description=_about(spec),
         max_body_size=MAX_FILE_BYTES + _ENVELOPE_BYTES,
-        openapi_extra={"requestBody": {"required": True, "content": _BODIES}},
+        openapi_extra={"requestBody": {"required": True, "content": _bodies(spec)}},
     )
     async def send(request: Request, response: Response, principal: Annotated[Principal, Depends(staff)]) -> Job:
         try:
@@ -165,16 +166,13 @@ def _problem(error: Unimportable) -> Problem:
     )
 
 
-_BODIES: Final[dict[str, Any]] = {
-    "multipart/form-data": {
-        "schema": {
-            "type": "object",
-            "required": ["file"],
-            "properties": {"file": {"type": "string", "format": "binary"}},
-        }
-    },
-    **{media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES},
-}
+def _bodies(spec: ImportSpec[Any]) -> dict[str, Any]:
+    file = {"type": "string", "format": "binary"}
+    form = {"type": "object", "required": ["file"], "properties": {"file": file}}
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in spec.examples)
+    examples = {kind: {"example": lines} for kind, format in MEDIA_TYPES.items() if lines and format is Format.JSONL}
+    bodies = {media_type: {"schema": file, **examples.get(media_type, {})} for media_type in MEDIA_TYPES}
+    return {"multipart/form-data": {"schema": form}, **bodies}
 
 
 def _about(spec: ImportSpec[Any]) -> str:

@@ -31,7 +31,7 @@ class ImportSpec(Generic[T]):
     `apply(connection, row, now)` takes part in the transaction open on `connection`. It is idempotent, "unchanged" the
     second time: that makes importing a file twice harmless. It may raise `Refused` and `Held`. `headings` are further
     names of columns (`{"学号": "student_id"}`), `role` is the role that may import, `after_commit` is called after
-    each transaction, `refusal` gives the words of a refusal, and `examples` are rows for the tests.
+    each transaction, `refusal` gives the words of a refusal, and `examples` are rows for the OpenAPI document.
     """
 
     kind: str

@@ -187,7 +187,7 @@ class ImportWorker:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):
                 raise
             # Only the type: an error's text may contain the row. One bad row does not stop the others.
-            _log.error("import.row_failed", kind=self._spec.kind, row=row.number, error=type(error).__name__)
+            _log.error("import_row.failed", kind=self._spec.kind, row=row.number, error=type(error).__name__)
             return RowOutcome(row.number, "rejected", (_INTERNAL,))
 
 

@@ -9,8 +9,9 @@ import httpx
 from deploy.local.installation import new_student_id
 from services.kit.department.desk import Desk
 from services.kit.department.desk_api import desk_router
+from services.kit.department.examples import load_examples
 from services.kit.http.app import create_app
-from services.kit.manifests import discover
+from services.kit.manifests import SERVICES, discover
 from services.kit.names import desk_role
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
@@ -29,7 +30,7 @@ async def desk_client(database: str, department: str) -> AsyncIterator[tuple[Des
             description="",
             health=Health(),
             lifespan=None,
-            routers=[desk_router(desk, discover()[department])],
+            routers=[desk_router(desk, discover()[department], load_examples(SERVICES / department))],
             telemetry=None,
         )
         app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))
@@ -89,3 +90,12 @@ async def test_a_key_used_for_another_body_is_named_as_the_wrong_field(database:
         assert other.status_code == 422
         (error,) = other.json()["errors"]
         assert error["field"] == "header Idempotency-Key"
+
+
+async def test_the_examples_of_a_department_are_in_its_document(database: str) -> None:
+    async with desk_client(database, "finance") as (_, client):
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        body = paths["/operations/charge"]["post"]["requestBody"]["content"]["application/json"]
+        assert body["examples"]["1"]["value"]["charge_id"] == "C-2019-07"
+        replacement = paths["/records"]["put"]["requestBody"]["content"]["application/json"]
+        assert replacement["examples"]["1"]["value"].keys() == {"student_id", "record"}

@@ -230,7 +230,7 @@ async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Ser
     await counted.send("student_id\n" + "\n".join(students))
     with capture_logs() as logs:
         await ImportWorker(spec, counted.pool, Wakeup()).work()
-    assert "import.row_failed" in [line["event"] for line in logs]
+    assert "import_row.failed" in [line["event"] for line in logs]
     assert not any(each in str(logs) for each in students)
     (job,) = (await counted.get("/imports"))["jobs"]
     assert counts(job) == (3, 0, 2)
