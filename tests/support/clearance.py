@@ -8,7 +8,6 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
@@ -21,6 +20,7 @@ from services.kit.messaging.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.provisioning.topics import create_topics
+from tests.support.kafka.topics import everything
 
 DEPARTMENTS: Final = tuple(discover())
 
@@ -63,30 +63,7 @@ class ClearanceFixture:
 
     async def end_offset(self) -> int:
         """How many records the status topics hold."""
-        reader = AIOKafkaConsumer(bootstrap_servers=self.kafka, group_id=None)
-        await reader.start()
-        try:
-            count = await self.publisher.partitions(self.topics.case)
-            topics = [self.topics.status(name) for name in DEPARTMENTS]
-            parts = [TopicPartition(topic, number) for topic in topics for number in range(count)]
-            return int(sum((await reader.end_offsets(parts)).values()))
-        finally:
-            await reader.stop()
-
-    async def read_all(self, topic: str) -> list[ConsumerRecord]:
-        """Every record of a topic, partition by partition."""
-        reader = AIOKafkaConsumer(topic, bootstrap_servers=self.kafka, group_id=None, auto_offset_reset="earliest")
-        await reader.start()
-        found: list[ConsumerRecord] = []
-        try:
-            ends = await reader.end_offsets(list(reader.assignment()))
-            await reader.seek_to_beginning()
-            while any([await reader.position(part) < end for part, end in ends.items()]):
-                for records in (await reader.getmany(timeout_ms=200)).values():
-                    found += records
-            return found
-        finally:
-            await reader.stop()
+        return sum([len(await everything(self.kafka, self.topics.status(name))) for name in DEPARTMENTS])
 
     async def row(self, student_id: str, department: str = "library") -> asyncpg.Record | None:
         """What the gateway reads of one student and department."""

