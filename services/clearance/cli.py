@@ -15,16 +15,16 @@ from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
 from services.kit.manifests import discover
-from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.messaging.dead_letter_cli import DeadLetterStore, dead_letters_of
 from services.kit.settings import load
 
 _out = Console(soft_wrap=True)
 
 
-def letters() -> AbstractAsyncContextManager[Letters]:
+def letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     """The dead letters of both consumers."""
     settings = load(ClearanceSettings)
-    return letters_in(
+    return dead_letters_of(
         settings.database, CLEARANCE, lambda pool: replay_handlers(settings, projector_of(settings, pool))
     )
 

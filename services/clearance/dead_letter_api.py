@@ -53,7 +53,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     async def list_dead_letters(
         state: Literal["open", "ended"] = "open",
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
-        limit: Annotated[int, Query(ge=1, le=dead_letter_replay.MOST_A_PAGE)] = 50,
+        limit: Annotated[int, Query(ge=1, le=dead_letter_replay.MAX_PAGE)] = 50,
     ) -> DeadLetterPage:
         async with pool.acquire() as connection:
             letters, following = await dead_letter_replay.page(
@@ -69,7 +69,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
             raise _not_open(404)
         headers = {name: _text(value) for name, value in content.headers}
         return DeadLetterDetail(
-            letter=content.letter, key=_text(content.key), value=_text(content.value), headers=headers
+            letter=content.dead_letter, key=_text(content.key), value=_text(content.value), headers=headers
         )
 
     @router.post("/{dead_letter_id}/replay", summary="Replay a dead letter with the running code", status_code=204)

@@ -8,7 +8,7 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.cli import service_cli
 from services.kit.http.app import serve
-from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.messaging.dead_letter_cli import DeadLetterStore, dead_letters_of
 from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.settings import load
 
@@ -18,12 +18,14 @@ def run() -> None:
     serve(gateway_app(settings), settings)
 
 
-def letters() -> AbstractAsyncContextManager[Letters]:
+def letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     """Dead letters of the gateway's consumer."""
     settings = load(GatewaySettings)
     # A replay needs no departments: a dead letter carries its topic.
     router = gateway_router(settings.topics, ())
-    return letters_in(settings.database, GATEWAY, lambda _: {router.group: ReplayHandler(router.subscription.apply)})
+    return dead_letters_of(
+        settings.database, GATEWAY, lambda _: {router.group: ReplayHandler(router.subscription.apply)}
+    )
 
 
 cli = service_cli("The gateway", serve=run, letters=letters)

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import typer
 
 from services.kit.messaging import dead_letter_cli
-from services.kit.messaging.dead_letter_cli import OpenLetters
+from services.kit.messaging.dead_letter_cli import OpenDeadLetters
 
 
-def service_cli(title: str, *, serve: Callable[[], None], letters: OpenLetters) -> typer.Typer:
+def service_cli(title: str, *, serve: Callable[[], None], letters: OpenDeadLetters) -> typer.Typer:
     """Serves without a command. `letters` opens the service's dead letters; a service may add commands of its own."""
     cli = typer.Typer(help=f"{title} and its operator commands.", pretty_exceptions_enable=False)
     cli.add_typer(dead_letter_cli.commands, name="dead-letters")

@@ -1,7 +1,7 @@
-"""Configuration from the environment: every variable starts with LIXIAO_, and a wrong one is said in one line.
+"""Configuration from the environment: variables start with LIXIAO_, and each wrong one is reported in one line.
 
 A secret may come as a file instead (LIXIAO_SECRETS_FOLDER holds files named like the variables, in lower case), as
-container platforms mount them. OpenTelemetry keeps its own variables (OTEL_…).
+container platforms mount them. OpenTelemetry has its own variables (OTEL_…).
 """
 
 import os
@@ -29,7 +29,7 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
-    """What every service needs. A service subclasses it with fields of its own.
+    """Settings of every service. A service subclasses it with fields of its own.
 
     `database` is this service's DSN. `read_model` is the clearance's database as the read-only role; only the gateway
     has it. `credentials` is a JSON file [{name, token_sha256, roles}]; without it every protected route refuses.
@@ -50,8 +50,8 @@ class Settings(BaseSettings):
     university: Path | None = None
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
-    """How long Kafka waits for a killed member before it gives its partitions to another. The broker sets bounds:
-    group.min.session.timeout.ms, 6 s unless told otherwise."""
+    """How long Kafka waits for a killed member before it reassigns its partitions. The broker's bounds are
+    group.min.session.timeout.ms, by default 6 s, and group.max.session.timeout.ms."""
     dead_letter_max_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
     """A consumer stops when more than this share of a topic's last 1,000 records cannot be decoded. 1 disables it."""
     dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
@@ -79,9 +79,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load(kind: type[S]) -> S:
-    """The settings of this process. A missing or wrong variable is named on stderr, one line each, and ends it with 2.
+    """The settings of this process. Missing and wrong variables are reported on stderr, one line each; exits with 2.
 
-    The value is never shown: it may be a password.
+    Values are not shown: they may be passwords.
     """
     try:
         return kind(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
@@ -92,7 +92,7 @@ def load(kind: type[S]) -> S:
 
 
 def explained(error: ValidationError) -> list[str]:
-    """One line for each wrong variable: its name and what is wanted of it."""
+    """One line for each wrong variable: its name and the rule."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()

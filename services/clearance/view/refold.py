@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from services.clearance.view import view_store
 from services.clearance.view.fold import Position, fold_batch
-from services.kit.messaging.aiokafka_headers import read_any_header_name
+from services.kit.messaging.aiokafka_internals import read_any_header_name
 from services.kit.postgres.pool import Connection
 
 BATCH: Final = 5000

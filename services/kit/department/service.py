@@ -23,7 +23,7 @@ from services.kit.http.app import create_app, serve
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
-from services.kit.messaging.dead_letter_cli import Letters, letters_in
+from services.kit.messaging.dead_letter_cli import DeadLetterStore, dead_letters_of
 from services.kit.messaging.dead_letter_replay import ReplayHandler
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relay import AliveMarks
@@ -52,7 +52,7 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
     return service_cli(f"The {rules.name} service", serve=run, letters=partial(_letters, rules))
 
 
-def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters]:
+def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[DeadLetterStore]:
     settings = load(Settings)
     topics = settings.topics
 
@@ -61,7 +61,7 @@ def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[Letters
         router = department_router(Desk(rules, pool, topics, Wakeup()), topics)
         return {router.group: ReplayHandler(router.subscription.apply)}
 
-    return letters_in(settings.database, rules.name, readers)
+    return dead_letters_of(settings.database, rules.name, readers)
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:

@@ -3,7 +3,6 @@
 Several rows share a transaction, each behind a savepoint: a restart finds every row either done or untouched.
 """
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Link
 from pydantic import ValidationError
 
+from services.kit.backoff import Backoff
 from services.kit.imports import job_store
 from services.kit.imports.files.columns import RowProblem
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
@@ -31,6 +31,7 @@ from services.kit.postgres.pool import Connection, transient
 MAX_BATCH: Final = 50
 """Rows of one transaction: its locks delay the desk, and its length the relay, by some tens of milliseconds."""
 _POLL_S: Final = 2.0
+_RETRY_S: Final = (0.1, 3.2)
 _MAX_FAILURES: Final = 5
 """In a row, before the error propagates to the supervisor."""
 _log = structlog.get_logger(__name__)
@@ -45,8 +46,8 @@ class HoldRetry:
     first_delay_s: float = 0.5
     longest_delay_s: float = 4.0
 
-    def delay_s(self, passes: int) -> float:
-        return min(self.first_delay_s * 2.0 ** min(passes, 16), self.longest_delay_s)
+    def backoff(self) -> Backoff:
+        return Backoff(self.first_delay_s, self.longest_delay_s)
 
 
 @dataclass
@@ -79,17 +80,18 @@ class ImportWorker:
 
     async def run(self) -> None:
         """Work until cancelled. Raises when the database stays away; the supervisor restarts the worker."""
-        failures = 0
+        failures, backoff = 0, Backoff(*_RETRY_S)
         while True:
             try:
                 worked = await self.work()
                 failures = 0
+                backoff.reset()
             except Exception as error:
                 failures += 1
                 if not transient(error) or failures > _MAX_FAILURES:
                     raise
                 _log.warning("import.retried", kind=self._spec.kind, error=type(error).__name__)
-                await asyncio.sleep(0.1 * 2**failures)
+                await backoff.wait()
                 continue
             if not worked:
                 await self._uploaded.wait(_POLL_S)
@@ -112,10 +114,9 @@ class ImportWorker:
     async def _job(self, connection: Connection, job_id: UUID, traceparent: str | None) -> None:
         await job_store.start_job(connection, job_id, self._clock())
         _log.info("import.started", kind=self._spec.kind, job=str(job_id))
-        passes = 0
+        backoff = self._hold_retry.backoff()
         while await self._scan(connection, job_id, traceparent):
-            await asyncio.sleep(self._hold_retry.delay_s(passes))
-            passes += 1
+            await backoff.wait()
         await job_store.finish_job(connection, job_id, self._clock())
         _log.info("import.finished", kind=self._spec.kind, job=str(job_id))
 
@@ -123,7 +124,7 @@ class ImportWorker:
         """Try the pending rows once; whether some are still held."""
         scan = _Scan()
         links = _links(traceparent)
-        size, failures = self._max_batch, 0
+        size, failures, backoff = self._max_batch, 0, Backoff(*_RETRY_S)
         while True:
             try:
                 # A trace per batch: one trace of a large file would be too large to read.
@@ -135,11 +136,12 @@ class ImportWorker:
                     raise
                 # A deadlock, as a rule: fewer rows at once cannot lock in the wrong order.
                 size = 1
-                await asyncio.sleep(0.05 * 2**failures)
+                await backoff.wait()
                 continue
             if not more:
                 return bool(scan.held_students)
             size, failures = min(2 * size, self._max_batch), 0
+            backoff.reset()
             self._spec.after_commit()
 
     async def _batch(self, connection: Connection, job_id: UUID, scan: _Scan, size: int) -> bool:

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
-from services.kit.messaging.aiokafka_headers import read_any_header_name
+from services.kit.messaging.aiokafka_internals import read_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letter_limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter

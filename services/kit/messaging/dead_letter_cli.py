@@ -1,6 +1,6 @@
-"""A service's dead letters on the command line. It needs no running service, and nothing listed is personal data.
+"""The `dead-letters` command of every service. It needs no running service; lists hold no personal data.
 
-The command line it hangs in gives the opener of its letters as the context's object.
+The enclosing command line passes an `OpenDeadLetters` as typer's context object.
 """
 
 import asyncio
@@ -19,86 +19,86 @@ from services.kit.messaging import dead_letter_replay
 from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable, StoredDeadLetter
 from services.kit.postgres.pool import open_pool
 
-commands = typer.Typer(help="Records that could not be read.", no_args_is_help=True)
+commands = typer.Typer(help="Inspect, replay or discard records that could not be read.", no_args_is_help=True)
 _out = Console(soft_wrap=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Letters:
-    """Where a service's dead letters lie, and how each of its consumers reads again."""
+class DeadLetterStore:
+    """A service's dead letters, and how those of each consumer are replayed."""
 
     pool: "asyncpg.Pool[Any]"
-    readers: Mapping[str, ReplayHandler]
+    handlers: Mapping[str, ReplayHandler]
 
 
-OpenLetters = Callable[[], AbstractAsyncContextManager[Letters]]
+OpenDeadLetters = Callable[[], AbstractAsyncContextManager[DeadLetterStore]]
 
 
 @asynccontextmanager
-async def letters_in(
-    database: str, name: str, readers: Callable[["asyncpg.Pool[Any]"], Mapping[str, ReplayHandler]]
-) -> AsyncIterator[Letters]:
-    """The dead letters of the service `name`, whose readers work on the pool they are given."""
+async def dead_letters_of(
+    database: str, name: str, handlers: Callable[["asyncpg.Pool[Any]"], Mapping[str, ReplayHandler]]
+) -> AsyncIterator[DeadLetterStore]:
+    """The dead letters of the service `name`; `handlers` makes its replay handlers on a pool."""
     pool = await open_pool(database, name=f"{name}.command", max_size=2)
     try:
-        yield Letters(pool, readers(pool))
+        yield DeadLetterStore(pool, handlers(pool))
     finally:
         await pool.close()
 
 
 @commands.command("list")
-def list_letters(
+def list_dead_letters(
     context: typer.Context,
-    ended: Annotated[bool, typer.Option(help="Those that were ended, instead of the open ones.")] = False,
-    after: Annotated[int, typer.Option(min=0, help="Only those behind this id.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=dead_letter_replay.MOST_A_PAGE)] = 50,
+    ended: Annotated[bool, typer.Option(help="Closed ones instead of open ones.")] = False,
+    after: Annotated[int, typer.Option(min=0, help="Only ids greater than this.")] = 0,
+    limit: Annotated[int, typer.Option(min=1, max=dead_letter_replay.MAX_PAGE)] = 50,
 ) -> None:
-    """Topic, partition, offset, reason and time of each."""
+    """List topic, partition, offset, reason and time of each."""
 
-    async def look(letters: Letters) -> None:
-        async with letters.pool.acquire() as connection:
+    async def read(store: DeadLetterStore) -> None:
+        async with store.pool.acquire() as connection:
             found, following = await dead_letter_replay.page(connection, ended=ended, after=after, limit=limit)
         _out.print(_table(found) if found else "There are none.")
         if following:
             _out.print(f"More: --after {following}")
 
-    _with_letters(context, look)
+    _with_store(context, read)
 
 
 @commands.command()
-def show(context: typer.Context, letter_id: int) -> None:
-    """One of them with what it held. This is personal data."""
+def show(context: typer.Context, dead_letter_id: int) -> None:
+    """Print one with its content. This is personal data."""
 
-    async def look(letters: Letters) -> None:
-        async with letters.pool.acquire() as connection:
-            content = await dead_letter_replay.show(connection, letter_id)
+    async def read(store: DeadLetterStore) -> None:
+        async with store.pool.acquire() as connection:
+            content = await dead_letter_replay.show(connection, dead_letter_id)
         if content is None:
             raise DeadLetterClosed
         for field in StoredDeadLetter.__dataclass_fields__:
-            _out.print(f"{field}: {getattr(content.letter, field)}", markup=False)
+            _out.print(f"{field}: {getattr(content.dead_letter, field)}", markup=False)
         _out.print(f"key: {content.key!r}", f"headers: {content.headers!r}", sep="\n", markup=False)
         _out.print((content.value or b"").decode("utf-8", "backslashreplace"), markup=False)
 
-    _with_letters(context, look)
+    _with_store(context, read)
 
 
 @commands.command()
 def replay(
     context: typer.Context,
-    letter_id: Annotated[int | None, typer.Argument(help="Which one.")] = None,
-    every: Annotated[bool, typer.Option("--all", help="Every open one; those still unreadable stay open.")] = False,
+    dead_letter_id: Annotated[int | None, typer.Argument(help="Its id.")] = None,
+    every: Annotated[bool, typer.Option("--all", help="All open ones; those still unreadable stay open.")] = False,
 ) -> None:
-    """Read it again with the code of today, and apply it where it stood."""
-    if (letter_id is None) != every:
-        raise typer.BadParameter("name one id, or say --all")
+    """Apply it with the present code, at its own offset."""
+    if (dead_letter_id is None) != every:
+        raise typer.BadParameter("give one id, or --all")
 
-    async def again(letters: Letters) -> None:
-        ids = await _open_ids(letters) if letter_id is None else [letter_id]
+    async def apply(store: DeadLetterStore) -> None:
+        ids = await _open_ids(store) if dead_letter_id is None else [dead_letter_id]
         left = 0
         for one in ids:
             try:
-                async with letters.pool.acquire() as connection:
-                    await dead_letter_replay.replay(connection, one, letters.readers, by=command_line_actor())
+                async with store.pool.acquire() as connection:
+                    await dead_letter_replay.replay(connection, one, store.handlers, by=command_line_actor())
             except StillUnreadable as still:
                 left += 1
                 _out.print(f"{one}: still unreadable: {still}", markup=False)
@@ -106,33 +106,35 @@ def replay(
         if left:
             raise typer.Exit(1)
 
-    _with_letters(context, again)
+    _with_store(context, apply)
 
 
 @commands.command()
 def discard(
-    context: typer.Context, letter_id: int, why: Annotated[str, typer.Option(help="For the record.", prompt=True)]
+    context: typer.Context,
+    dead_letter_id: int,
+    why: Annotated[str, typer.Option(help="The reason, for the audit.", prompt=True)],
 ) -> None:
-    """Put it away for good: it is never read again."""
+    """Close it for good, without applying it."""
     if not why.strip():
         raise typer.BadParameter("a reason is needed", param_hint="--why")
 
-    async def away(letters: Letters) -> None:
-        async with letters.pool.acquire() as connection:
+    async def close(store: DeadLetterStore) -> None:
+        async with store.pool.acquire() as connection:
             await dead_letter_replay.discard(
-                connection, letter_id, letters.readers, by=command_line_actor(), why=why.strip()[:200]
+                connection, dead_letter_id, store.handlers, by=command_line_actor(), why=why.strip()[:200]
             )
         _out.print("discarded")
 
-    _with_letters(context, away)
+    _with_store(context, close)
 
 
-def _with_letters(context: typer.Context, work: Callable[[Letters], Awaitable[None]]) -> None:
-    opened: OpenLetters = context.obj
+def _with_store(context: typer.Context, work: Callable[[DeadLetterStore], Awaitable[None]]) -> None:
+    opened: OpenDeadLetters = context.obj
 
     async def run() -> None:
-        async with opened() as letters:
-            await work(letters)
+        async with opened() as store:
+            await work(store)
 
     try:
         asyncio.run(run())
@@ -141,17 +143,17 @@ def _with_letters(context: typer.Context, work: Callable[[Letters], Awaitable[No
         raise typer.Exit(1) from None
 
 
-def _table(letters: list[StoredDeadLetter]) -> Table:
-    # Folded, not cut short: a pipe has eighty columns.
-    columns = ("id", "topic", "partition", "offset", "reason", "parked at", "ended")
+def _table(rows: list[StoredDeadLetter]) -> Table:
+    # Folded, not truncated: a pipe has eighty columns.
+    columns = ("id", "topic", "partition", "offset", "reason", "stored at", "closed")
     table = Table(*(Column(name, overflow="fold") for name in columns))
-    for one in letters:
-        place = (one.topic, str(one.partition), str(one.offset))
+    for one in rows:
+        position = (one.topic, str(one.partition), str(one.offset))
         end = f"{one.ended_how} by {one.ended_by}" if one.ended_how else ""
-        table.add_row(str(one.id), *place, one.reason, f"{one.parked_at:%Y-%m-%d %H:%M:%S}", end)
+        table.add_row(str(one.id), *position, one.reason, f"{one.parked_at:%Y-%m-%d %H:%M:%S}", end)
     return table
 
 
-async def _open_ids(letters: Letters) -> list[int]:
-    rows = await letters.pool.fetch("SELECT id FROM dead_letter WHERE ended_at IS NULL ORDER BY id")
+async def _open_ids(store: DeadLetterStore) -> list[int]:
+    rows = await store.pool.fetch("SELECT id FROM dead_letter WHERE ended_at IS NULL ORDER BY id")
     return [row["id"] for row in rows]

@@ -1,4 +1,4 @@
-"""What could not be read, as an operator deals with it: look, read it again with today's code, or put it away."""
+"""Inspect, replay or discard dead letters."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,7 +13,7 @@ from services.kit.audit import log
 from services.kit.messaging.dead_letters import ApplyBatch
 from services.kit.postgres.pool import Connection
 
-MOST_A_PAGE: Final = 200
+MAX_PAGE: Final = 200
 _COLUMNS: Final = (
     'id, consumer, topic, partition, "offset", reason, parked_at, ended_at, ended_how, ended_by, ended_why,'
     " length(value) AS bytes"
@@ -21,16 +21,16 @@ _COLUMNS: Final = (
 
 
 class DeadLetterClosed(Exception):
-    """There is no open dead letter with this id: none at all, or it was ended before."""
+    """There is no open dead letter with this id: none at all, or one replayed or discarded before."""
 
 
 class StillUnreadable(Exception):
-    """Today's code cannot read it either. The text is its reason."""
+    """The present code cannot read it either. The text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """A parked record without its content: nothing here is personal data."""
+    """A dead letter without its content: no personal data."""
 
     id: int
     consumer: str
@@ -48,9 +48,9 @@ class StoredDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterContent:
-    """What the record held. Personal data, most likely: for the operator's eyes, never for a log."""
+    """A dead letter with its content: personal data, for an operator, never for a log."""
 
-    letter: StoredDeadLetter
+    dead_letter: StoredDeadLetter
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...]
@@ -61,62 +61,66 @@ async def _nothing(_: Connection, __: ConsumerRecord) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class ReplayHandler:
-    """How the records of one consumer are read again: its own `apply`, and what follows when a letter is ended."""
+    """How dead letters of one consumer are replayed: its `apply`, and what it does when one is closed or committed."""
 
     apply: ApplyBatch
-    ended: Callable[[Connection, ConsumerRecord], Awaitable[None]] = _nothing
+    closed: Callable[[Connection, ConsumerRecord], Awaitable[None]] = _nothing
     committed: Callable[[], None] = field(default=lambda: None)
 
 
 async def page(
     connection: Connection, *, ended: bool = False, after: int = 0, limit: int = 50
 ) -> tuple[list[StoredDeadLetter], int | None]:
-    """Letters by id, and the `after` of the next page if there is one."""
+    """Dead letters by id, and the `after` of the next page if there is one."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM dead_letter WHERE id > $1 AND (ended_at IS NOT NULL) = $2 ORDER BY id LIMIT $3",
         after,
         ended,
-        min(limit, MOST_A_PAGE) + 1,
+        min(limit, MAX_PAGE) + 1,
     )
-    letters = [_letter(row) for row in rows[: min(limit, MOST_A_PAGE)]]
-    return letters, letters[-1].id if len(rows) > len(letters) else None
+    found = [_stored(row) for row in rows[: min(limit, MAX_PAGE)]]
+    return found, found[-1].id if len(rows) > len(found) else None
 
 
-async def show(connection: Connection, letter_id: int) -> DeadLetterContent | None:
-    """One letter with what it held."""
-    row = await connection.fetchrow(f"SELECT {_COLUMNS}, key, value, headers FROM dead_letter WHERE id = $1", letter_id)
-    return row and DeadLetterContent(_letter(row), row["key"], row["value"], _headers(row["headers"]))
+async def show(connection: Connection, dead_letter_id: int) -> DeadLetterContent | None:
+    """One dead letter with its content."""
+    row = await connection.fetchrow(
+        f"SELECT {_COLUMNS}, key, value, headers FROM dead_letter WHERE id = $1", dead_letter_id
+    )
+    return row and DeadLetterContent(_stored(row), row["key"], row["value"], _headers(row["headers"]))
 
 
-async def replay(connection: Connection, letter_id: int, readers: Mapping[str, ReplayHandler], *, by: str) -> None:
-    """Read the record again at its own offset and apply it, in one transaction. Raises `NotOpen`, `StillUnreadable`."""
+async def replay(
+    connection: Connection, dead_letter_id: int, handlers: Mapping[str, ReplayHandler], *, by: str
+) -> None:
+    """Apply the record at its own offset, in one transaction. Raises `DeadLetterClosed`, `StillUnreadable`."""
     async with connection.transaction():
-        consumer, record = await _open(connection, letter_id)
-        reader = readers.get(consumer)
-        if reader is None:
-            raise StillUnreadable("no consumer of this service has this name any more")
-        dead_letters = await reader.apply(connection, [record])
+        consumer, record = await _lock_open(connection, dead_letter_id)
+        handler = handlers.get(consumer)
+        if handler is None:
+            raise StillUnreadable("no consumer of this service has this name now")
+        dead_letters = await handler.apply(connection, [record])
         if dead_letters:
             raise StillUnreadable(dead_letters[0].reason)
-        await _end(connection, letter_id, "replayed", by, None)
-        await reader.ended(connection, record)
-    reader.committed()
+        await _close(connection, dead_letter_id, "replayed", by, None)
+        await handler.closed(connection, record)
+    handler.committed()
 
 
 async def discard(
-    connection: Connection, letter_id: int, readers: Mapping[str, ReplayHandler], *, by: str, why: str
+    connection: Connection, dead_letter_id: int, handlers: Mapping[str, ReplayHandler], *, by: str, why: str
 ) -> None:
-    """Put the record away for good: it hides nothing any more, and reading it again never will. Raises `NotOpen`."""
+    """Close it for good, unapplied: its item is readable again, also after a replay. Raises `DeadLetterClosed`."""
     async with connection.transaction():
-        consumer, record = await _open(connection, letter_id)
-        await _end(connection, letter_id, "discarded", by, why)
-        if consumer in readers:
-            await readers[consumer].ended(connection, record)
+        consumer, record = await _lock_open(connection, dead_letter_id)
+        await _close(connection, dead_letter_id, "discarded", by, why)
+        if consumer in handlers:
+            await handlers[consumer].closed(connection, record)
 
 
-async def _open(connection: Connection, letter_id: int) -> tuple[str, ConsumerRecord]:
+async def _lock_open(connection: Connection, dead_letter_id: int) -> tuple[str, ConsumerRecord]:
     row = await connection.fetchrow(
-        "SELECT * FROM dead_letter WHERE id = $1 AND ended_at IS NULL FOR UPDATE", letter_id
+        "SELECT * FROM dead_letter WHERE id = $1 AND ended_at IS NULL FOR UPDATE", dead_letter_id
     )
     if row is None:
         raise DeadLetterClosed
@@ -135,21 +139,21 @@ async def _open(connection: Connection, letter_id: int) -> tuple[str, ConsumerRe
     )
 
 
-async def _end(connection: Connection, letter_id: int, how: str, by: str, why: str | None) -> None:
+async def _close(connection: Connection, dead_letter_id: int, how: str, by: str, why: str | None) -> None:
     await connection.execute(
         "UPDATE dead_letter SET ended_at = $2, ended_how = $3, ended_by = $4, ended_why = $5 WHERE id = $1",
-        letter_id,
+        dead_letter_id,
         datetime.now(UTC),
         how,
         by,
         why,
     )
     await log.append_entry(
-        connection, actor=by, act="dead-letter.end", outcome=how, details={"id": letter_id, "why": why}
+        connection, actor=by, act="dead-letter.end", outcome=how, details={"id": dead_letter_id, "why": why}
     )
 
 
-def _letter(row: Record) -> StoredDeadLetter:
+def _stored(row: Record) -> StoredDeadLetter:
     return StoredDeadLetter(**{name: row[name] for name in StoredDeadLetter.__dataclass_fields__})
 
 

@@ -1,4 +1,4 @@
-"""Kafka with every option that decides whether a message survives said aloud, for both directions."""
+"""Kafka producer with every durability option set explicitly."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,8 +7,10 @@ from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 
+from services.kit.messaging.aiokafka_internals import abandon_producer
+
 SEND_TIMEOUT_S: Final = 30.0
-"""With a known leader aiokafka retries a batch for ever; after this long its outcome is called unknown."""
+"""With a known leader aiokafka retries a batch for ever; after this long its outcome counts as unknown."""
 
 _BATCH_BYTES: Final = 512 * 1024
 _SEED: Final = 0x9747B28C
@@ -17,9 +19,9 @@ _32_BITS: Final = 0xFFFFFFFF
 
 
 class OutboundRecord(NamedTuple):
-    """One record to send. `partition` is chosen from the key, as Java's default partitioner does, unless given.
+    """One record to send. Without `partition`, the key chooses it, as Java's default partitioner does.
 
-    A tuple because a relay makes one a row: a frozen dataclass takes four times as long to make.
+    A tuple because a relay makes one per row: a frozen dataclass takes four times as long.
     """
 
     topic: str
@@ -35,7 +37,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 def murmur2(key: bytes) -> int:
-    """The hash of Java's client, 32 bits. aiokafka's own builds each word from its bytes: half of a relay's time."""
+    """The 32-bit hash of Java's client. aiokafka's builds each word byte by byte, which took half of a relay's time."""
     size = len(key)
     tail = size & 3
     mixed = _SEED ^ size
@@ -49,11 +51,11 @@ def murmur2(key: bytes) -> int:
 
 
 class BatchProducer:
-    """An idempotent producer that sends whole batches by partition and is thrown away after any failure.
+    """An idempotent producer that sends whole batches by partition and is replaced after any failure.
 
-    An idempotent aiokafka producer whose batch expired keeps a gap in its sequence and refuses that partition for
-    ever, so a failed send makes the next one start with a new producer. A send whose outcome is unknown may still
-    land later: readers absorb that by version.
+    An idempotent aiokafka producer whose batch expired has a gap in its sequence and refuses that partition for ever,
+    so the next send starts with a new producer. A send of unknown outcome may still land later: readers absorb that by
+    version.
     """
 
     def __init__(self, bootstrap: str, *, client_id: str) -> None:
@@ -62,7 +64,7 @@ class BatchProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, records: Sequence[OutboundRecord]) -> None:
-        """Return once every record is acknowledged by all in-sync replicas. Raises on the first that was not."""
+        """Send all; returns when every in-sync replica has acknowledged. Raises for the first that was not."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 producer = self._producer or await self._open()
@@ -72,16 +74,16 @@ class BatchProducer:
             raise
 
     async def partitions(self, topic: str) -> int:
-        """How many partitions the topic has. Raises when it does not exist."""
+        """The topic's number of partitions. Raises when it does not exist."""
         async with asyncio.timeout(SEND_TIMEOUT_S):
             producer = self._producer or await self._open()
             return len(await producer.partitions_for(topic))
 
     async def discard(self) -> None:
-        """Drop the producer without waiting for what it still holds: those rows are unsent as far as we know."""
+        """Drop the producer without a flush: what it still holds counts as unsent."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _abandon(producer)
+            await abandon_producer(producer)
 
     async def close(self) -> None:
         producer, self._producer = self._producer, None
@@ -90,7 +92,7 @@ class BatchProducer:
                 async with asyncio.timeout(5):
                     await producer.stop()
             except TimeoutError:
-                await _abandon(producer)
+                await abandon_producer(producer)
 
     async def _open(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
@@ -106,7 +108,7 @@ class BatchProducer:
         try:
             await producer.start()
         except BaseException:
-            await _abandon(producer)
+            await abandon_producer(producer)
             raise
         self._producer = producer
         return producer
@@ -121,13 +123,13 @@ class BatchProducer:
             partition = record.partition
             if partition is None:
                 partition = partition_of(record.key, counts[record.topic])
-            place = (record.topic, partition)
-            batch = open_batches.get(place)
+            target = (record.topic, partition)
+            batch = open_batches.get(target)
             if batch is not None and _append(batch, record):
                 continue
             if batch is not None:
-                sent.append(await producer.send_batch(batch, place[0], partition=place[1]))
-            open_batches[place] = batch = producer.create_batch()
+                sent.append(await producer.send_batch(batch, target[0], partition=target[1]))
+            open_batches[target] = batch = producer.create_batch()
             if not _append(batch, record):
                 raise ValueError(f"a record for {record.topic} is larger than a batch of {_BATCH_BYTES} bytes")
         for (topic, partition), batch in open_batches.items():
@@ -138,14 +140,3 @@ class BatchProducer:
 def _append(batch: Any, record: OutboundRecord) -> bool:
     appended = batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers))
     return appended is not None
-
-
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Close sockets and tasks without flushing: `stop()` would wait for batches that may never be acknowledged."""
-    sender = producer._sender
-    task = getattr(sender, "_sender_task", None)
-    if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-    producer._closed = True
-    await producer.client.close()

@@ -16,11 +16,11 @@ from structlog.typing import Processor
 from services.kit.observability.redaction import describe_exception, drop_personal
 
 _QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
-"""Libraries whose word is heard from a warning on: below, some log whole addresses, and those can hold a ticket."""
+"""Libraries logged from warning on: below, some log whole URLs, and those can hold a ticket."""
 _REPEATING: Final = "aiokafka"
-"""While its broker is away it says the same things ten times a second, in every process."""
-_REPEATED_EVERY_S: Final = 10.0
-_MOST_REMEMBERED: Final = 1000
+"""While its broker is down it logs the same lines ten times a second, in every process."""
+_REPEAT_AFTER_S: Final = 10.0
+_MAX_REMEMBERED: Final = 1000
 
 
 def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
@@ -29,7 +29,7 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _of(service),
+        _service_and_trace(service),
         describe_exception,
         drop_personal,
     ]
@@ -62,27 +62,27 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
 
 
 class RateLimitFilter(logging.Filter):
-    """Lets what a repeating library says pass once in ten seconds; another text is another saying."""
+    """Rate-limits identical log lines of a repetitive library to one every 10 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said_at: dict[str, float] = {}
+        self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is to be written."""
         if not record.name.startswith(_REPEATING):
             return True
-        said, now = record.getMessage(), self._clock()
-        if now - self._said_at.get(said, -_REPEATED_EVERY_S) < _REPEATED_EVERY_S:
+        text, now = record.getMessage(), self._clock()
+        if now - self._logged_at.get(text, -_REPEAT_AFTER_S) < _REPEAT_AFTER_S:
             return False
-        if len(self._said_at) >= _MOST_REMEMBERED:
-            self._said_at.clear()
-        self._said_at[said] = now
+        if len(self._logged_at) >= _MAX_REMEMBERED:
+            self._logged_at.clear()
+        self._logged_at[text] = now
         return True
 
 
-def _of(service: str) -> Processor:
+def _service_and_trace(service: str) -> Processor:
     def add(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
         context = trace.get_current_span().get_span_context()

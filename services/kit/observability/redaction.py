@@ -1,7 +1,7 @@
-"""What never leaves the process in a span or a log line: who somebody is.
+"""Keeps personal data out of spans and log lines.
 
-A guard behind the code's own care, because libraries add fields of their own: query strings, Kafka keys, the text of
-a database error ("Key (student_id)=(…) already exists").
+A second barrier behind our own code, because libraries add fields of theirs: query strings, Kafka keys, the text of a
+database error ("Key (student_id)=(…) already exists").
 """
 
 import re
@@ -21,7 +21,7 @@ PERSONAL: Final = frozenset(
         "student_id", "student", "name", "key", "value", "body", "authorization", "token", "password", "dsn", "input",
     }
 )  # fmt: skip
-"""Fields of a log line that are dropped whoever wrote them."""
+"""Fields dropped from every log line."""
 
 _ATTRIBUTES: Final = frozenset(
     {
@@ -44,7 +44,7 @@ _QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|[\w-]*\d{6,}[\w-]*|[\u2e80-\u9ff
 
 
 class Redacted(SpanExporter):
-    """Exports what is left of each span without the attributes that can hold a person."""
+    """Exports spans without the attributes that can hold personal data."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
@@ -60,7 +60,7 @@ class Redacted(SpanExporter):
 
 
 def redacted(span: ReadableSpan) -> ReadableSpan:
-    """A copy of `span` that names no person. A path is kept only as its route: anything can be typed into a path."""
+    """A copy of `span` without personal data. A path is kept only as its route: anything can be typed into a path."""
     attributes = _clean(span.attributes or {})
     if "url.path" in attributes:
         route = attributes.get("http.route")
@@ -95,7 +95,7 @@ def drop_personal(logger: object, method: str, event: MutableMapping[str, Any]) 
 
 
 def describe_exception(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: `exc_info` becomes the error's kind, its text where that is safe, and where it was."""
+    """A structlog processor: `exc_info` becomes the error's type, its text where that is safe, and its frames."""
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
@@ -108,7 +108,7 @@ def describe_exception(logger: object, method: str, event: MutableMapping[str, A
 
 
 def safe_text(error: BaseException) -> str:
-    """What an error says, without what it quotes: a `KeyError` is the key, and a key is a student."""
+    """The text of an error without what it quotes: a `KeyError` quotes the key, and a key is a student."""
     if isinstance(error, asyncpg.PostgresError):
         places = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
         return " ".join(str(place) for place in places if place)

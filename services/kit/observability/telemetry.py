@@ -1,8 +1,8 @@
 """Traces, metrics and logs of one process.
 
-Where they go is said by OpenTelemetry's own variables: OTEL_TRACES_EXPORTER (`otlp`, `zipkin_json`, `console`, a list,
+OpenTelemetry's own variables configure where they go: OTEL_TRACES_EXPORTER (`otlp`, `zipkin_json`, `console`, a list,
 or `none`), OTEL_METRICS_EXPORTER, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and so on. Unset means nowhere.
-`prometheus` needs no port of its own: every service shows its metrics at GET /metrics.
+`prometheus` needs no port of its own: every service has GET /metrics.
 """
 
 import os
@@ -33,7 +33,7 @@ from services.kit.settings import Settings
 
 _STOP_BOUND_S: Final = 3.0
 _PLAIN_NAMES: Final = {"otlp": "otlp_proto_http"}
-"""OTLP goes over HTTP: the gRPC exporter is not among our dependencies."""
+"""OTLP over HTTP: the gRPC exporter is not a dependency."""
 _TRACEPARENT: Final = "traceparent"
 _propagator = TraceContextTextMapPropagator()
 
@@ -51,7 +51,7 @@ class Telemetry:
     registry: CollectorRegistry
 
     def for_fastapi(self, exclude: Callable[[MutableMapping[str, Any]], bool]) -> TelemetryConfig:
-        """FastAPI's own instrumentation: one span a request. Its logs are off, they carry messages of exceptions."""
+        """FastAPI's instrumentation: one span per request. Its logs are off: they carry exception messages."""
         return {
             "tracer_provider": self.tracer_provider,
             "meter_provider": self.meter_provider,
@@ -69,16 +69,13 @@ class Telemetry:
         return encode(self.registry), media_type
 
     def stop(self, bound_s: float = _STOP_BOUND_S) -> bool:
-        """Send what is still here, for at most `bound_s`: a dead collector does not hold up a shutdown.
-
-        False when the bound was reached and spans may be lost.
-        """
+        """Flush for at most `bound_s`; False when that was too short and spans may be lost."""
 
         def flush() -> None:
             self.tracer_provider.shutdown()
             self.meter_provider.shutdown()
 
-        # A daemon: an export that hangs must not keep the process either.
+        # A daemon: an export that hangs must not keep the process.
         thread = threading.Thread(target=flush, name="telemetry-stop", daemon=True)
         thread.start()
         thread.join(bound_s)
@@ -86,20 +83,20 @@ class Telemetry:
 
 
 def start(service_name: str, *, settings: Settings) -> Telemetry:
-    """Telemetry of this process, made global: `trace.get_tracer(…)` and every instrument lead here. Call it once."""
+    """Set up the global telemetry of this process. Call it once."""
     logs.configure(service_name, level=settings.log_level)
     telemetry = build(service_name)
     trace.set_tracer_provider(telemetry.tracer_provider)
     metrics.set_meter_provider(telemetry.meter_provider)
     if _names("OTEL_TRACES_EXPORTER"):
-        # A span a statement is a fifth of a department's processor time: only where somebody looks at them.
+        # A span per statement is a fifth of a department's processor time: only when traces are exported.
         instrumentor = AsyncPGInstrumentor(capture_parameters=False)  # type: ignore[no-untyped-call]
         instrumentor.instrument(tracer_provider=telemetry.tracer_provider)
     return telemetry
 
 
 def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None) -> Telemetry:
-    """The providers, not yet global. `exporters` replaces those of OTEL_TRACES_EXPORTER. Raises `TelemetryError`."""
+    """The providers, not global yet. `exporters` replaces those of OTEL_TRACES_EXPORTER. Raises `TelemetryError`."""
     resource = Resource.create(
         {
             "service.name": os.environ.get("OTEL_SERVICE_NAME") or service_name,
@@ -149,14 +146,14 @@ def current_traceparent() -> str | None:
 
 
 def traceparent_of(span: trace.Span) -> str | None:
-    """The W3C traceparent that names `span` as the parent; None for a span that is none."""
+    """The W3C traceparent with `span` as the parent; None for an invalid span."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, trace.set_span_in_context(span, Context()))
     return carrier.get(_TRACEPARENT)
 
 
 def remote_context(traceparent: str | None) -> Context | None:
-    """The context a stored traceparent stands for, to attach around work that continues its trace; None if invalid."""
+    """The context of a stored traceparent, for work that continues its trace; None if invalid."""
     if not traceparent:
         return None
     context = _propagator.extract({_TRACEPARENT: traceparent}, Context())

@@ -1,4 +1,4 @@
-"""Makes the topics and databases an installation needs; run again, it changes nothing.
+"""Creates the topics and databases of an installation; idempotent.
 
 `python -m services.kit.provisioning topics` · `python -m services.kit.provisioning databases --secrets FILE`
 """
@@ -23,7 +23,7 @@ __all__ = ["Provisioned", "TopicReport", "TopicsDiffer", "create_databases", "cr
 
 
 class TopicSettings(BaseSettings):
-    """What `topics` reads from the environment."""
+    """The environment of `topics`."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
@@ -36,7 +36,7 @@ class TopicSettings(BaseSettings):
 
 
 class ServerSettings(BaseSettings):
-    """What `databases` reads from the environment: LIXIAO_POSTGRES, the DSN of a superuser."""
+    """The environment of `databases`: LIXIAO_POSTGRES is the DSN of a superuser."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
@@ -70,7 +70,7 @@ def topics_command() -> None:
     for title, names in (("created", report.created), ("altered", report.altered), ("remark", report.remarks)):
         for name in names:
             typer.echo(f"{title}: {name}")
-    typer.echo(f"{len(report.created)} created, {len(report.altered)} altered, {len(report.unchanged)} as they were")
+    typer.echo(f"{len(report.created)} created, {len(report.altered)} altered, {len(report.unchanged)} unchanged")
 
 
 @app.command("databases")
@@ -85,13 +85,13 @@ def databases_command(
     except (asyncpg.PostgresError, OSError, ValueError) as error:
         typer.echo(f"databases: {error}", err=True)
         raise typer.Exit(1) from None
-    _say(done)
+    _print(done)
 
 
-def _say(done: Provisioned) -> None:
+def _print(done: Provisioned) -> None:
     for name in done.created:
         typer.echo(f"created: {name}")
-    typer.echo(f"{len(done.created)} created, {len(done.unchanged)} as they were")
+    typer.echo(f"{len(done.created)} created, {len(done.unchanged)} unchanged")
 
 
 if __name__ == "__main__":

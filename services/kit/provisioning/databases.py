@@ -1,4 +1,4 @@
-"""One role and one database for each service, and nothing more: what a service may read is what it was given.
+"""One role and one database for each service, with no other grants.
 
 The gateway's role may also connect to the clearance's database, as a member of `lixiao_reader`, which has no login and
 is granted SELECT on the published read model by the clearance's own migrations. Each database's audit belongs to
@@ -63,7 +63,7 @@ async def create_databases(
     """Create what is missing on the server of the DSN `superuser`, and keep `secrets` (JSON, mode 0600) in step.
 
     Passwords in the file are kept; those it lacks are made at random and set. The file is written first, so that a
-    stop in between is mended by the next run.
+    run completes an interrupted one.
     """
     services = [*departments, CLEARANCE, GATEWAY]
     names = {service: _identifier(namespace, service) for service in services}
@@ -105,9 +105,9 @@ async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
 
 
 async def _audit(superuser: str, name: str) -> None:
-    """Make the audit of a database belong to nobody who can log in: its service may add to it and read it.
+    """Give the audit of a database to a role that cannot log in: its service may add to it and read it.
 
-    The service owns its database, and with it the right to drop what it made itself; this it did not make.
+    The service owns its database and may drop what it created; it did not create this.
     """
     parts = urlsplit(superuser)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")), timeout=10, command_timeout=60)
@@ -121,7 +121,7 @@ async def _audit(superuser: str, name: str) -> None:
 
 
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
-    """What PostgreSQL stores for SCRAM-SHA-256: with it the password appears in no statement and no server log."""
+    """PostgreSQL's SCRAM-SHA-256 verifier, so that the password appears in no statement and no server log."""
     salt = salt or random.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
@@ -160,5 +160,5 @@ def _read(path: Path) -> Secrets:
         return {}
     found = json.loads(path.read_text("utf-8"))
     if not isinstance(found, dict):
-        raise ValueError(f"{path.name}: not a file of secrets of this command")
+        raise ValueError(f"{path.name}: not a secrets file of this command")
     return found

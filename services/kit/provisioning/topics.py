@@ -1,4 +1,4 @@
-"""The contract's topics on a broker: made with their configuration, compared, and never grown."""
+"""The contract's topics on a broker: created with their configuration, compared, and never given more partitions."""
 
 import asyncio
 import time
@@ -12,19 +12,19 @@ from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from schemas.topics import PARTITIONS, Topics, TopicSpec
 
-_MOST_REPLICAS: Final = 3
+_MAX_REPLICAS: Final = 3
 _SETTLED_WITHIN_S: Final = 30.0
 _SET_ON_THE_TOPIC: Final = 1
-"""Kafka's ConfigSource DYNAMIC_TOPIC_CONFIG: said of this topic, not a default of the broker."""
+"""Kafka's ConfigSource DYNAMIC_TOPIC_CONFIG: set on the topic, not a default of the broker."""
 
 
 class TopicsDiffer(Exception):
-    """Topics exist that are not what the contract says, and that this command must not change."""
+    """Existing topics differ from the contract in a way that this command must not change."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """What was done. `remarks` are differences that only an operator can mend (the number of replicas)."""
+    """What was done. `remarks` are differences that only an operator can repair (the number of replicas)."""
 
     created: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ async def create_topics(
     partitions: int = PARTITIONS,
     replication_factor: int | None = None,
 ) -> TopicReport:
-    """Make every topic of the contract exist with its configuration, and return when each partition has a leader.
+    """Create every topic of the contract with its configuration; returns when each partition has a leader.
 
     `replication_factor` is min(3, brokers) by default; a write then needs one replica less than all. Raises
     `TopicsDiffer` before anything is changed when a topic has another number of partitions.
@@ -48,7 +48,7 @@ async def create_topics(
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     await admin.start()
     try:
-        replicas = replication_factor or min(_MOST_REPLICAS, len((await admin.describe_cluster())["brokers"]))
+        replicas = replication_factor or min(_MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
         wanted = [_configured(spec, replicas) for spec in topics.specs(departments, partitions)]
         report = TopicReport()
         existing = await _existing(admin, wanted, replicas, report)
@@ -96,7 +96,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: Sequence[TopicSpec], repl
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(f"{name}: {message[0] if message else ''}")
-        # Another provisioner was quicker: the topic is there, which is what was asked.
+        # Another provisioner was faster: the topic exists, as it should.
         (report.unchanged if code else report.created).append(name)
 
 
@@ -106,12 +106,12 @@ async def _configure(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], r
     found = await _topic_configs(admin, [spec.name for spec in present])
     changes = []
     for spec in present:
-        said = found[spec.name]
-        if spec.config.items() <= said.items():
+        current = found[spec.name]
+        if spec.config.items() <= current.items():
             report.unchanged.append(spec.name)
         else:
-            # This request replaces all that is said of a topic, so what others said of it is said again.
-            changes.append(ConfigResource(ConfigResourceType.TOPIC, spec.name, {**said, **spec.config}))
+            # This request replaces the whole configuration of a topic, so the rest of it is sent again.
+            changes.append(ConfigResource(ConfigResourceType.TOPIC, spec.name, {**current, **spec.config}))
             report.altered.append(spec.name)
     if changes:
         for response in await admin.alter_configs(changes):
@@ -138,12 +138,12 @@ async def _leaderless(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -
 
 
 async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResource]) -> list[str]:
-    said = await _topic_configs(admin, [change.name for change in changes])
-    return [change.name for change in changes if not change.configs.items() <= said[change.name].items()]
+    current = await _topic_configs(admin, [change.name for change in changes])
+    return [change.name for change in changes if not change.configs.items() <= current[change.name].items()]
 
 
 async def _until(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
-    """A broker answers a change before every broker knows it: ask until nothing is `lacking`."""
+    """Poll until nothing is `lacking`: a broker acknowledges a change before every broker has it."""
     deadline = time.monotonic() + _SETTLED_WITHIN_S
     while names := await lacking():
         if time.monotonic() > deadline:

@@ -1,6 +1,6 @@
-"""Whether this process is alive and whether it can work, said by named probes.
+"""Liveness and readiness of this process, by named probes.
 
-Live means "restarting would not help": only what a restart heals belongs there. Ready means every part answers.
+A liveness probe fails only where a restart helps. Readiness means that every dependency answers.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from typing import Any, Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 Probe = Callable[[], Awaitable[str | None]]
-"""None when well, else what is wrong. The text is shown to anyone who asks: no personal data."""
+"""None when healthy, else the reason. Anyone may read the text: no personal data."""
 
 _BOUND_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """The probes' answers: name → what is wrong, or None."""
+    """The probes' answers: name → the reason, or None."""
 
     checks: dict[str, str | None]
 
@@ -45,7 +45,7 @@ class Health:
         self._probes: dict[str, _Named] = {}
 
     def add(self, name: str, probe: Probe, *, live: bool = False) -> None:
-        """Ask `probe` too, from now on. A name is asked once: the same name again replaces its probe."""
+        """Register a probe; it replaces one of the same name."""
         self._probes[name] = _Named(probe, live)
 
     def remove(self, name: str) -> None:
@@ -69,5 +69,5 @@ class Health:
         except TimeoutError:
             return f"no answer within {self._bound_s:g} s"
         except Exception as error:
-            # Only the kind: an error's text can hold anything.
+            # Only the type: an error's text can hold anything.
             return type(error).__name__

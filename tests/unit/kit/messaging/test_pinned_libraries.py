@@ -19,8 +19,8 @@ from services.kit.messaging.faststream_shell import PINNED, TransactionalRouter
 @pytest.mark.parametrize("package", PINNED)
 def test_the_installed_version_is_the_one_the_shell_was_written_for(package: str) -> None:
     assert version(package) == PINNED[package], (
-        f"{package} has changed: read faststream_shell.py and aiokafka_headers.py against it, run the consumer's tests"
-        " on a real broker, then set PINNED"
+        f"{package} has changed: read faststream_shell.py and aiokafka_internals.py against it, run the consumer's"
+        " tests on a real broker, then set PINNED"
     )
 
 

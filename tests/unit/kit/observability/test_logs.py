@@ -29,4 +29,4 @@ def test_what_we_say_ourselves_is_written_every_time() -> None:
 def test_what_it_remembers_is_bounded() -> None:
     seldom = RateLimitFilter(lambda: 0.0)
     assert all(seldom.filter(record(f"node {number} is away")) for number in range(3000))
-    assert len(seldom._said_at) <= 1000
+    assert len(seldom._logged_at) <= 1000

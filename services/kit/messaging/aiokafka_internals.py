@@ -1,0 +1,88 @@
+"""Private parts of aiokafka: a patch that reads any header name, and a producer's end without a flush.
+
+Both are pinned with faststream_shell.py.
+
+A Kafka broker accepts any bytes as a header name; aiokafka raises on those that are not UTF-8, before the record
+reaches us, and then fetches it again for ever: one such record would stop every student of its consumer. With the
+patch the undecodable bytes read as `\\xff`, and the record is judged as any other.
+"""
+
+import asyncio
+from typing import Any, Final, SupportsIndex
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.consumer import fetcher
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+
+_FIRST_MAGIC_WITH_HEADERS: Final = 2
+
+
+def read_any_header_name() -> None:
+    """Patch the consumers of this process. Batches whose headers are UTF-8 are read by aiokafka's own code."""
+    fetcher.MemoryRecords = _RecordsWithBytes
+    fetcher.PartitionRecords = _TolerantPartitionRecords
+
+
+class _RecordsWithBytes(MemoryRecords):  # type: ignore[misc]
+    """aiokafka's records, with the bytes they were read from."""
+
+    def __init__(self, fetched: bytes) -> None:
+        super().__init__(fetched)
+        self.fetched = fetched
+
+
+class _TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
+    _records: Any
+    _records_iterator: Any
+
+    def __next__(self) -> Any:
+        try:
+            return next(self._records_iterator)
+        except StopIteration:
+            self._records_iterator = None
+            raise
+        except UnicodeDecodeError:
+            # From the start again, in Python: records returned before are skipped by their offset.
+            self._records = _TolerantRecords(self._records.fetched)
+            self._records_iterator = self._unpack_records()
+            return next(self._records_iterator)
+
+
+class _TolerantRecords(_MemoryRecordsPy):  # type: ignore[misc]
+    def next_batch(self) -> Any:
+        following = self._next_slice
+        if following is None or following[self.MAGIC_OFFSET] < _FIRST_MAGIC_WITH_HEADERS:
+            return super().next_batch()
+        self._cache_next()
+        return _TolerantBatch(following)
+
+
+class _TolerantBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
+    _buffer: bytearray
+
+    def _read_msg(self) -> Any:
+        if not isinstance(self._buffer, _DecodableBytes):
+            self._buffer = _DecodableBytes(self._buffer)
+        return super()._read_msg()
+
+
+class _DecodableBytes(bytearray):
+    """Bytes whose slices can always be decoded."""
+
+    def __getitem__(self, at: SupportsIndex | slice) -> Any:
+        part = super().__getitem__(at)
+        return _DecodableBytes(part) if isinstance(part, bytearray) else part
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return super().decode(encoding, "backslashreplace")
+
+
+async def abandon_producer(producer: AIOKafkaProducer) -> None:
+    """Close sockets and tasks without flushing: `stop()` would wait for batches that may never be acknowledged."""
+    task = getattr(producer._sender, "_sender_task", None)
+    if task is not None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    producer._closed = True
+    await producer.client.close()
