@@ -191,6 +191,7 @@ async def test_errors_speak_of_the_thing_and_the_remedy(scenes: SceneSetter, ope
     await page.evaluate("document.querySelector('main [name=csrf]').value = 'old'")
     await page.get_by_role("button", name="确认注销").click()
     await _is_kind(page, "操作没有执行")
+    await page.context.clear_cookies()  # a signed-in person is sent on to their page
     await page.goto("/sign-in/callback?code=1&state=2")
     await expect(page.get_by_role("heading", level=1)).to_have_text("登录没有完成")
     await expect(page.get_by_role("link", name="统一身份认证登录")).to_be_visible()
