@@ -1,4 +1,4 @@
-"""Processes that end at every named place, several a round, while students submit, cancel cards and are charged."""
+"""Processes that end at every failpoint, several a round, while students submit, cancel cards and are charged."""
 
 import asyncio
 import time
@@ -75,7 +75,7 @@ ROUNDS: Final[Sequence[Mapping[str, str]]] = (
         "gateway": "consumer.after_commit",
     },
 )
-"""Process → where it ends. Every named place stands in some round."""
+"""Process → where it ends. Every failpoint is in some round."""
 
 
 async def crash_round(observed: ObservedInstallation, points: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""The process ended at every named place: after its restart each attempt ends, no hold leaks, nothing is done twice."""
+"""The process ended at every failpoint: after its restart each attempt ends, no hold leaks, nothing is done twice."""
 
 import pytest
 
@@ -15,6 +15,6 @@ async def test_processes_that_end_at_their_worst_moment_break_nothing(
     assert await observed.judged() == []
 
 
-def test_every_named_place_stands_in_a_round() -> None:
+def test_every_failpoint_is_in_a_round() -> None:
     walked = {point for points in ROUNDS for path in points.values() for point in path.split(",")}
     assert walked == set(POINTS)

@@ -114,6 +114,5 @@ def public_jwk(kid: str, key: OKPKey) -> dict[str, Any]:
 
 
 async def jwk_set(connection: Connection) -> dict[str, Sequence[Any]]:
-    """The JWK set of the keys that verify."""
     rows = await connection.fetch("SELECT public_jwk FROM signing_key WHERE revoked_at IS NULL ORDER BY created_at")
     return {"keys": [json.loads(row["public_jwk"]) for row in rows]}

@@ -62,7 +62,6 @@ class Roster:
         return await self.store(connection, previous, cases.withdrawn(previous), now=now)
 
     async def apply_row(self, connection: Connection, student: Student, now: datetime) -> Outcome:
-        """`put` as the bulk import calls it."""
         return (await self.put(connection, student, now=now)).outcome
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:

@@ -14,8 +14,6 @@ from services.kit.postgres.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """An accepted submission, as it is stored."""
-
     student_id: str
     attempt_id: UUID
     form_number: str
