@@ -1,7 +1,7 @@
 """`python -m services.clearance` runs the clearance; its operator commands are listed by `--help`."""
 
 from services.clearance.app import clearance_app
-from services.clearance.cli import letters, rebuild_view
+from services.clearance.cli import open_dead_letters, rebuild_view
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
@@ -14,7 +14,7 @@ def run() -> None:
     serve(clearance_app(settings), settings)
 
 
-cli = service_cli("The clearance service", serve=run, letters=letters)
+cli = service_cli("The clearance service", serve=run, dead_letters=open_dead_letters)
 cli.add_typer(keys, name="keys")
 cli.command("verify")(verify_form)
 cli.command("rebuild")(rebuild_view)

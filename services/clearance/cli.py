@@ -21,7 +21,7 @@ from services.kit.settings import load
 _out = Console(soft_wrap=True)
 
 
-def letters() -> AbstractAsyncContextManager[DeadLetterStore]:
+def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     """The dead letters of both consumers."""
     settings = load(ClearanceSettings)
     return dead_letters_of(

@@ -20,14 +20,14 @@ DeadLetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 class DeadLetterPage(BaseModel):
     """`next_after` is the `after` of the next page, null on the last."""
 
-    letters: list[StoredDeadLetter]
+    dead_letters: list[StoredDeadLetter]
     next_after: int | None
 
 
 class DeadLetterDetail(BaseModel):
     """The record as text; bytes that are not UTF-8 appear as U+FFFD."""
 
-    letter: StoredDeadLetter
+    dead_letter: StoredDeadLetter
     key: str | None
     value: str | None
     headers: dict[str, str | None]
@@ -56,10 +56,10 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
         limit: Annotated[int, Query(ge=1, le=dead_letter_replay.MAX_PAGE)] = 50,
     ) -> DeadLetterPage:
         async with pool.acquire() as connection:
-            letters, following = await dead_letter_replay.page(
+            dead_letters, following = await dead_letter_replay.page(
                 connection, ended=state == "ended", after=after, limit=limit
             )
-        return DeadLetterPage(letters=letters, next_after=following)
+        return DeadLetterPage(dead_letters=dead_letters, next_after=following)
 
     @router.get("/{dead_letter_id}", summary="Read one dead letter and its record", dependencies=[Depends(operator)])
     async def show(dead_letter_id: DeadLetterId) -> DeadLetterDetail:
@@ -69,7 +69,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
             raise _not_open(404)
         headers = {name: _text(value) for name, value in content.headers}
         return DeadLetterDetail(
-            letter=content.dead_letter, key=_text(content.key), value=_text(content.value), headers=headers
+            dead_letter=content.dead_letter, key=_text(content.key), value=_text(content.value), headers=headers
         )
 
     @router.post("/{dead_letter_id}/replay", summary="Replay a dead letter with the running code", status_code=204)

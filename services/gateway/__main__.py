@@ -18,7 +18,7 @@ def run() -> None:
     serve(gateway_app(settings), settings)
 
 
-def letters() -> AbstractAsyncContextManager[DeadLetterStore]:
+def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     """Dead letters of the gateway's consumer."""
     settings = load(GatewaySettings)
     # A replay needs no departments: a dead letter carries its topic.
@@ -28,7 +28,7 @@ def letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     )
 
 
-cli = service_cli("The gateway", serve=run, letters=letters)
+cli = service_cli("The gateway", serve=run, dead_letters=open_dead_letters)
 
 if __name__ == "__main__":
     cli()

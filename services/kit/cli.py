@@ -8,15 +8,15 @@ from services.kit.messaging import dead_letter_cli
 from services.kit.messaging.dead_letter_cli import OpenDeadLetters
 
 
-def service_cli(title: str, *, serve: Callable[[], None], letters: OpenDeadLetters) -> typer.Typer:
-    """Serves without a command. `letters` opens the service's dead letters; a service may add commands of its own."""
+def service_cli(title: str, *, serve: Callable[[], None], dead_letters: OpenDeadLetters) -> typer.Typer:
+    """Serves without a command. `dead_letters` opens the service's dead letters. A service may add commands."""
     cli = typer.Typer(help=f"{title} and its operator commands.", pretty_exceptions_enable=False)
     cli.add_typer(dead_letter_cli.commands, name="dead-letters")
 
     @cli.callback(invoke_without_command=True)
     def main(context: typer.Context) -> None:
         """Serve when no command is given."""
-        context.obj = letters
+        context.obj = dead_letters
         if context.invoked_subcommand is None:
             serve()
 

@@ -123,7 +123,7 @@ async def letter_at(installation: Installation, place: Any) -> Mapping[str, Any]
     after: int | None = 0
     while after is not None:
         page = (await installation.client(CLEARANCE, OPERATOR).get(f"/dead-letters?limit=200&after={after}")).json()
-        letters += page["letters"]
+        letters += page["dead_letters"]
         after = page["next_after"]
     where = (place.topic, place.partition, place.offset)
     return next((one for one in letters if (one["topic"], one["partition"], one["offset"]) == where), None)

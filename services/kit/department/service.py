@@ -49,10 +49,10 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
         settings = load(Settings)
         serve(department_app(rules, settings), settings)
 
-    return service_cli(f"The {rules.name} service", serve=run, letters=partial(_letters, rules))
+    return service_cli(f"The {rules.name} service", serve=run, dead_letters=partial(_open_dead_letters, rules))
 
 
-def _letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[DeadLetterStore]:
+def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[DeadLetterStore]:
     settings = load(Settings)
     topics = settings.topics
 

@@ -150,7 +150,7 @@ def _table(rows: list[StoredDeadLetter]) -> Table:
     for one in rows:
         position = (one.topic, str(one.partition), str(one.offset))
         end = f"{one.ended_how} by {one.ended_by}" if one.ended_how else ""
-        table.add_row(str(one.id), *position, one.reason, f"{one.parked_at:%Y-%m-%d %H:%M:%S}", end)
+        table.add_row(str(one.id), *position, one.reason, f"{one.stored_at:%Y-%m-%d %H:%M:%S}", end)
     return table
 
 

@@ -15,8 +15,8 @@ from services.kit.postgres.pool import Connection
 
 MAX_PAGE: Final = 200
 _COLUMNS: Final = (
-    'id, consumer, topic, partition, "offset", reason, parked_at, ended_at, ended_how, ended_by, ended_why,'
-    " length(value) AS bytes"
+    'id, consumer, topic, partition, "offset", reason, parked_at AS stored_at, ended_at, ended_how, ended_by,'
+    " ended_why, length(value) AS bytes"
 )
 
 
@@ -39,7 +39,7 @@ class StoredDeadLetter:
     offset: int
     reason: str
     bytes: int | None
-    parked_at: datetime
+    stored_at: datetime
     ended_at: datetime | None
     ended_how: Literal["replayed", "discarded"] | None
     ended_by: str | None

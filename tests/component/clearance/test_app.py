@@ -209,7 +209,7 @@ async def test_an_operator_sees_a_dead_letter_and_puts_it_away(service: Service)
 
     await eventually(hidden, what="the mark")
     listed = await service.ask("GET", "/dead-letters", who="operator")
-    (letter,) = listed.json()["letters"]
+    (letter,) = listed.json()["dead_letters"]
     assert who not in listed.text
     assert (letter["topic"], letter["bytes"]) == (service.clearance.topics.status("library"), 1)
     shown = (await service.ask("GET", f"/dead-letters/{letter['id']}", who="operator")).json()
@@ -223,7 +223,7 @@ async def test_an_operator_sees_a_dead_letter_and_puts_it_away(service: Service)
     row = await service.clearance.row(who)
     assert row is not None
     assert row["readable"]
-    (ended,) = (await service.ask("GET", "/dead-letters?state=ended", who="operator")).json()["letters"]
+    (ended,) = (await service.ask("GET", "/dead-letters?state=ended", who="operator")).json()["dead_letters"]
     assert (ended["ended_by"], ended["ended_why"]) == ("operator", "a broken sender")
 
 
