@@ -221,7 +221,10 @@ def _(patch: Patch) -> None:
 
 @mutant("no lock on the record", "a department reads the record without locking it, and is slow", breaks="S4")
 def _(patch: Patch) -> None:
-    patch.sql("FROM record WHERE student_id = $1 FOR UPDATE", ", pg_sleep(0.03) FROM record WHERE student_id = $1")
+    patch.sql(
+        "FROM record WHERE student_id = $1 FOR UPDATE",
+        ", pg_sleep(CASE WHEN random() < 0.2 THEN 0.15 ELSE 0 END) FROM record WHERE student_id = $1",
+    )
 
 
 @mutant("late debt unseen", "an exception is opened only for a status several versions on", breaks="S18")

@@ -2,17 +2,19 @@
 
 import importlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
 from schemas.codec import Unreadable, open_envelope, read
 from schemas.events import Message
-from schemas.flows import GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.clearance.submission.subscriptions import SUBMISSIONS
 from services.clearance.view.projector import PROJECTOR
 from services.kit.audit.chain import verify
 from services.kit.department.rules import DepartmentRules
+from services.kit.manifests import DepartmentManifest, required_checks
 from services.kit.postgres.pool import Connection
 from tests.support.checker.evidence import (
     Attempt,
@@ -25,6 +27,7 @@ from tests.support.checker.evidence import (
     CommandWrite,
     DepartmentTables,
     EndReceived,
+    Evidence,
     ExceptionRow,
     Fact,
     GatewayTables,
@@ -44,7 +47,66 @@ from tests.support.checker.evidence import (
 HEX: Final = "\\x"
 
 
-async def department_of(connection: Connection, name: str) -> DepartmentTables:
+Connect = Callable[[str], AbstractAsyncContextManager[Connection]]
+"""A service's name → a connection to its database."""
+Ends = Mapping[tuple[str, int], int]
+"""(topic, partition) → the offset behind its last record."""
+
+
+async def at_rest(
+    connect: Connect, topics: Topics, departments: Collection[str], ends: Callable[[], Awaitable[Ends]]
+) -> bool:
+    """Whether nothing is on its way anywhere: outboxes empty, no attempt open, consumers at the end of their topics.
+
+    `ends` is called last, so that a message sent meanwhile is seen as one that is not yet read.
+    """
+    offsets: dict[tuple[str, str, int], int] = {}
+    for name in (*departments, CLEARANCE, GATEWAY):
+        async with connect(name) as connection:
+            if await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+                return False
+            if name == CLEARANCE and await connection.fetchval(
+                "SELECT EXISTS (SELECT FROM attempt WHERE state = 'open')"
+            ):
+                return False
+            for row in await connection.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset"):
+                offsets[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]
+    now = await ends()
+    return all(
+        offsets.get((consumer, *partition), 0) >= end
+        for consumer, read_topics in subscriptions(topics, departments).items()
+        for partition, end in now.items()
+        if partition[0] in read_topics
+    )
+
+
+async def evidence_of(
+    connect: Connect, topics: Topics, departments: Mapping[str, DepartmentManifest], found: Iterable[Any], **more: Any
+) -> Evidence:
+    """Everything the databases hold beside the records `found` in the topics; `more` are fields of the evidence."""
+    records = records_of(found)
+    ends: dict[tuple[str, int], int] = {}
+    for record in records:
+        partition = record.topic, record.partition
+        ends[partition] = max(ends.get(partition, 0), record.offset + 1)
+    tables = {}
+    for name in departments:
+        async with connect(name) as connection:
+            tables[name] = await _department(connection, name)
+    async with connect(CLEARANCE) as clearance, connect(GATEWAY) as gateway:
+        return Evidence(
+            required=required_checks(departments),
+            departments=tables,
+            clearance=await _clearance(clearance),
+            gateway=await _gateway(gateway),
+            records=records,
+            ends=ends,
+            subscriptions=subscriptions(topics, departments),
+            **more,
+        )
+
+
+async def _department(connection: Connection, name: str) -> DepartmentTables:
     """A department's tables and journal."""
     rules: DepartmentRules[Any] = importlib.import_module(f"services.{name}.operations").RULES
 
@@ -69,7 +131,7 @@ async def department_of(connection: Connection, name: str) -> DepartmentTables:
     )
 
 
-async def clearance_of(connection: Connection) -> ClearanceTables:
+async def _clearance(connection: Connection) -> ClearanceTables:
     """The clearance's tables and journal."""
     view = await connection.fetch("SELECT * FROM published.status_v1")
     attempts = await connection.fetch("SELECT * FROM attempt")
@@ -123,7 +185,7 @@ async def clearance_of(connection: Connection) -> ClearanceTables:
     )
 
 
-async def gateway_of(connection: Connection) -> GatewayTables:
+async def _gateway(connection: Connection) -> GatewayTables:
     """The gateway's commands and journal."""
     commands = await connection.fetch("SELECT command_id, student_id, department, name, state FROM command")
     return GatewayTables(

@@ -3,7 +3,8 @@ were told, and the evidence of it all."""
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -16,12 +17,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from deploy.local.installation import Installation, new_student_id
 from schemas.flows import CLEARANCE, GATEWAY
 from services.gateway.tables.commands import StudentCommandTable
-from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
-from tests.support.checker import collect_evidence
+from services.kit.postgres.pool import Connection
 from tests.support.checker.checker import Anomaly, check
 from tests.support.checker.clients import Clients
-from tests.support.checker.evidence import Evidence, Record
+from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of, forged_ids
+from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
 from tests.support.in_process.services import CLEAR
@@ -127,10 +128,14 @@ class ObservedInstallation(Clients):
         consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, group_id=None)
         await consumer.start()
         try:
-            parts = await self._parts(consumer)
+            specs = self.installation.topics.specs(self.installation.departments)
+            parts = [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
+
+            async def ends() -> Ends:
+                return {(part.topic, part.partition): end for part, end in (await consumer.end_offsets(parts)).items()}
+
             while time.monotonic() < deadline_s:
-                ends = await consumer.end_offsets(parts)
-                if await self._at_rest(ends):
+                if await at_rest(self._connect, self.installation.topics, self.installation.departments, ends):
                     return True
                 await asyncio.sleep(0.3)
         finally:
@@ -140,58 +145,28 @@ class ObservedInstallation(Clients):
     async def evidence(self, *, settled: bool) -> Evidence:
         """Read everything: topics first, so that no consumer can stand before what was read."""
         installation = self.installation
-        names = list(installation.departments)
-        records: list[Record] = []
-        for spec in installation.topics.specs(names):
-            records += collect_evidence.records_of(await everything(self._kafka, spec.name))
-        ends: dict[tuple[str, int], int] = {}
-        for record in records:
-            place = record.topic, record.partition
-            ends[place] = max(ends.get(place, 0), record.offset + 1)
-        departments = {
-            name: await collect_evidence.department_of(await installation.database(name), name) for name in names
-        }
-        return Evidence(
-            required=required_checks(installation.departments),
-            departments=departments,
-            clearance=await collect_evidence.clearance_of(await installation.database(CLEARANCE)),
-            gateway=await collect_evidence.gateway_of(await installation.database(GATEWAY)),
-            records=tuple(records),
-            ends=ends,
-            subscriptions=collect_evidence.subscriptions(installation.topics, names),
+        found = [
+            record
+            for spec in installation.topics.specs(installation.departments)
+            for record in await everything(self._kafka, spec.name)
+        ]
+        return await evidence_of(
+            self._connect,
+            installation.topics,
+            installation.departments,
+            found,
             operations=tuple(self.history.operations),
-            forged=collect_evidence.forged_ids(self.forged),
+            forged=forged_ids(self.forged),
             settled=settled,
             faulty=self.faulty,
         )
+
+    @asynccontextmanager
+    async def _connect(self, service: str) -> AsyncIterator[Connection]:
+        yield await self.installation.database(service)
 
     async def judged(self) -> list[Anomaly]:
         """Heal, come to rest, and look at everything."""
         await self.mend()
         settled = await self.rest()
         return check(await self.evidence(settled=settled))
-
-    async def _parts(self, consumer: AIOKafkaConsumer) -> list[TopicPartition]:
-        specs = self.installation.topics.specs(self.installation.departments)
-        return [TopicPartition(spec.name, number) for spec in specs for number in range(spec.partitions)]
-
-    async def _at_rest(self, ends: Mapping[TopicPartition, int]) -> bool:
-        installation = self.installation
-        positions: dict[tuple[str, str, int], int] = {}
-        for name in self.names:
-            connection = await installation.database(name)
-            if await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
-                return False
-            for row in await connection.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset"):
-                positions[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]
-        asked = "SELECT EXISTS (SELECT FROM command WHERE state = 'asked')"
-        open_ = "SELECT EXISTS (SELECT FROM attempt WHERE state = 'open')"
-        if await (await installation.database(GATEWAY)).fetchval(asked):
-            return False
-        if await (await installation.database(CLEARANCE)).fetchval(open_):
-            return False
-        for consumer, topics in collect_evidence.subscriptions(installation.topics, installation.departments).items():
-            for part, end in ends.items():
-                if part.topic in topics and positions.get((consumer, part.topic, part.partition), 0) < end:
-                    return False
-        return True

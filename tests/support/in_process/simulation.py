@@ -7,8 +7,8 @@ now and then in the middle, as a database would make them.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,6 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.department.desk import AuditContext
 from services.kit.department.idempotency import IdempotencyKey
-from services.kit.manifests import required_checks
 from services.kit.messaging import relay
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters import DeadLetter
@@ -33,8 +32,8 @@ from services.kit.messaging.producer import partition_of
 from services.kit.messaging.relay import Relay
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
-from tests.support.checker import collect_evidence
 from tests.support.checker.clients import Clients
+from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
@@ -118,51 +117,29 @@ class Simulation(InProcessServices, Clients):
         """Wait until nothing is on its way anywhere; whether that came in time."""
         deadline_s = time.monotonic() + REST_TIMEOUT_S
         while time.monotonic() < deadline_s:
-            if not self.broker.late and await self._at_rest():
+            if not self.broker.late and await at_rest(self._connect, self.topics, DEPARTMENTS, self._ends):
                 return True
             await asyncio.sleep(0.1)
         return False
 
     async def evidence(self, *, settled: bool) -> Evidence:
         """Read everything, as it is done of real processes."""
-        departments = {}
-        for name, service in self.departments.items():
-            async with service.pool.acquire() as connection:
-                departments[name] = await collect_evidence.department_of(connection, name)
-        async with self.readers.acquire() as clearance, self.pool.acquire() as gateway:
-            return Evidence(
-                required=required_checks(self.manifests),
-                departments=departments,
-                clearance=await collect_evidence.clearance_of(clearance),
-                gateway=await collect_evidence.gateway_of(gateway),
-                records=collect_evidence.records_of(
-                    record for records in self.broker.partitions.values() for record in records
-                ),
-                ends={partition: len(records) for partition, records in self.broker.partitions.items()},
-                subscriptions=self._subscriptions(),
-                operations=tuple(self.history.operations),
-                settled=settled,
-                faulty=True,
-            )
-
-    def _subscriptions(self) -> Mapping[str, frozenset[str]]:
-        return collect_evidence.subscriptions(self.topics, DEPARTMENTS)
-
-    async def _at_rest(self) -> bool:
-        positions: dict[tuple[str, str, int], int] = {}
-        for service in self.services.values():
-            if await service.pool.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
-                return False
-            for row in await service.pool.fetch("SELECT consumer, topic, partition, next_offset FROM consumer_offset"):
-                positions[row["consumer"], row["topic"], row["partition"]] = row["next_offset"]
-        if await self.readers.fetchval("SELECT EXISTS (SELECT FROM attempt WHERE state = 'open')"):
-            return False
-        return all(
-            positions.get((consumer, *partition), 0) >= len(records)
-            for consumer, topics in self._subscriptions().items()
-            for partition, records in list(self.broker.partitions.items())
-            if partition[0] in topics
+        found = [record for records in self.broker.partitions.values() for record in records]
+        return await evidence_of(
+            self._connect,
+            self.topics,
+            self.manifests,
+            found,
+            operations=tuple(self.history.operations),
+            settled=settled,
+            faulty=True,
         )
+
+    def _connect(self, service: str) -> AbstractAsyncContextManager[Connection]:
+        return self.services[service].pool.acquire()
+
+    async def _ends(self) -> Ends:
+        return {partition: len(records) for partition, records in self.broker.partitions.items()}
 
     def _consume(self, service: ServiceInProcess, receiver: Receiver) -> None:
         """Run the service's own consumer, fed by the simulated broker."""
