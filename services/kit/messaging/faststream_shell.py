@@ -32,7 +32,7 @@ from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from faststream.message import StreamMessage
 
 from services.kit.messaging.dead_letters import DeadLetter
-from services.kit.messaging.handlers import CONNECTION, DEAD_LETTERS, EventDecoder, RecordMiddleware, event_decoder
+from services.kit.messaging.handlers import DEAD_LETTERS, OPEN_CONNECTION, EventDecoder, RecordMiddleware, event_decoder
 from services.kit.messaging.offsets import Records, StoredPositions
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
@@ -122,6 +122,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
         self._positions: StoredPositions | None = None
         self._built = False
+        self._log_context: dict[str, str] | None = None
 
     @property
     def workers(self) -> int:
@@ -144,14 +145,17 @@ class TransactionalSubscriber(DefaultSubscriber):
             self._build_fastdepends_model()
             self._built = True
         dead_letters: list[DeadLetter] = []
-        scope = ((CONNECTION, connection), (DEAD_LETTERS, dead_letters))
-        with self._outer_config.context.scopes(scope):
-            if self._batch:
-                response = await self.process_message(tuple(records))
-                return response.body or []
-            for record in records:
-                await self.process_message(record)
-        return dead_letters
+        token = OPEN_CONNECTION.set(connection)
+        try:
+            with self._outer_config.context.scope(DEAD_LETTERS, dead_letters):
+                if self._batch:
+                    response = await self.process_message(tuple(records))
+                    return response.body or []
+                for record in records:
+                    await self.process_message(record)
+            return dead_letters
+        finally:
+            OPEN_CONNECTION.reset(token)
 
     async def start(self) -> None:
         self._queues = [asyncio.Queue(maxsize=1) for _ in self._queues]
@@ -164,7 +168,10 @@ class TransactionalSubscriber(DefaultSubscriber):
         return tuple(chain.from_iterable(some for partition, some in polled.items() if partition in positioned))
 
     def get_log_context(self, message: StreamMessage[Any] | None) -> dict[str, str]:
-        return self.build_log_context(None, topic=",".join(self.topic_names), group_id=self.group_id)
+        # Made once: it is asked for at every record, and logged nowhere.
+        if self._log_context is None:
+            self._log_context = self.build_log_context(None, topic=",".join(self.topic_names), group_id=self.group_id)
+        return dict(self._log_context)
 
     async def consume_one(self, msg: Records) -> None:
         """Share a polled batch out to the workers; waits while they are behind."""

@@ -6,17 +6,18 @@
     @events(filter=carries(CaseChanged))
     async def case_changed(event: CaseChanged, connection: Transaction) -> None: ...
 
-These are FastStream's own extension points (decoder, filter, context, middleware). A handler takes part in the
+These are FastStream's own extension points (decoder, filter, dependency, middleware). A handler takes part in the
 transaction of its batch, and may refuse a record with `Unreadable` before it has written anything.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import structlog
 from aiokafka import ConsumerRecord
-from faststream import BaseMiddleware, Context
+from faststream import BaseMiddleware, Depends
 from faststream.exceptions import SubscriberNotFound
 from faststream.message import StreamMessage
 from opentelemetry import trace
@@ -28,14 +29,20 @@ from services.kit.messaging.dead_letters import DeadLetter
 from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
 
-CONNECTION: Final = "connection"
 DEAD_LETTERS: Final = "dead_letters"
-"""Names in FastStream's context while a batch is applied."""
+"""Name in FastStream's context while a batch is applied."""
+OPEN_CONNECTION: Final[ContextVar[Any]] = ContextVar("open_connection")
+
+
+async def open_connection() -> Any:
+    """The connection of the batch that is applied. A coroutine: FastStream runs other dependencies in a thread."""
+    return OPEN_CONNECTION.get()
+
 
 if TYPE_CHECKING:
     Transaction = Connection
 else:
-    Transaction = Annotated[Any, Context(CONNECTION)]
+    Transaction = Annotated[Any, Depends(open_connection)]
 """The connection with the batch's open transaction, injected into a handler."""
 
 EventDecoder = Callable[[StreamMessage[Any]], Awaitable[Any]]
