@@ -1,6 +1,7 @@
 """Requests made up from each service's own OpenAPI, right and wrong in every field: each answer is one it documents."""
 
 import asyncio
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -25,6 +26,7 @@ CHECKS: Final = (
 EXAMPLES: Final = 10
 """Made up for each operation, beside those for each bound of each field."""
 TIMEOUT_S: Final = 240
+ROOT: Final = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +61,8 @@ async def answers_as_documented(address: str, headers: Mapping[str, str], folder
     command += ["--checks", ",".join(CHECKS)]
     for name, value in headers.items():
         command += ["--header", f"{name}: {value}"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": "tests.support.schemathesis_hooks"}
     finished = await asyncio.to_thread(
-        subprocess.run, command, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S
+        subprocess.run, command, cwd=folder, env=environment, capture_output=True, text=True, timeout=TIMEOUT_S
     )
     assert finished.returncode == 0, finished.stdout
