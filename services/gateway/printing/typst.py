@@ -11,11 +11,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import noto_cjk_sans_otc
 import segno
+import structlog
 import typst
 
+from services.gateway.printing import fonts
+from services.gateway.printing.missing_glyphs import count_missing
 from services.kit.http.problems import Problem
+from services.kit.observability.metrics import FORM_MISSING_GLYPHS
+
+_log = structlog.get_logger(__name__)
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 """Typst's root: it holds the templates and nothing else, and no path leads out of it."""
@@ -62,9 +67,10 @@ class FormRenderer:
     def _typeset(self, document: dict[str, Any], at: datetime) -> bytes:
         if self._compiler is None:
             self._compiler = _compiler(self._template)
-        data = json.dumps(document, ensure_ascii=False)
-        pdf = self._compiler.compile(format="pdf", sys_inputs={"data": data}, timestamp=int(at.timestamp()))
+        inputs = {"data": json.dumps(document, ensure_ascii=False), "fonts": json.dumps(fonts.FAMILIES)}
+        pdf = self._compiler.compile(format="pdf", sys_inputs=inputs, timestamp=int(at.timestamp()))
         assert isinstance(pdf, bytes)
+        _report_missing_glyphs(document)
         return pdf
 
 
@@ -78,13 +84,21 @@ def square(qr_text: str) -> str:
     return drawn.getvalue().decode()
 
 
+def _report_missing_glyphs(document: dict[str, Any]) -> None:
+    """Typst has no warning for a box."""
+    texts = [value for key, value in document.items() if key != "image"]
+    missing = count_missing(texts, fonts.characters())
+    for script, count in missing.items():
+        FORM_MISSING_GLYPHS.add(count, {"script": script})
+    if missing:
+        _log.warning("form.printed_with_boxes", characters=missing.total(), scripts=sorted(missing))
+
+
 def _compiler(template: str) -> typst.Compiler:
-    folder = str(Path(noto_cjk_sans_otc.__file__).parent)
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[folder])
     return typst.Compiler(
         input=str(TEMPLATES / template),
         root=str(TEMPLATES),
-        font_paths=fonts,
+        font_paths=fonts.load(),
         ignore_system_fonts=True,
         package_path=str(_NO_PACKAGES),
         package_cache_path=str(_NO_PACKAGES),

@@ -75,6 +75,11 @@ ATTEMPT_DURATION: Final = _meter.create_histogram(
     description="From an attempt's opening to its end, by outcome.",
     explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
 )
+FORM_MISSING_GLYPHS: Final = _meter.create_counter(
+    "lixiao.form.missing_glyphs",
+    unit="{character}",
+    description="Characters that forms printed as boxes because no font has them, by script (ISO 15924).",
+)
 TASK_FAILURES: Final = _meter.create_counter(
     "lixiao.task.failures", unit="{failure}", description="Failures of a background task, by task."
 )
