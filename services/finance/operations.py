@@ -1,10 +1,12 @@
-"""The finance desk: charge, take a payment, waive. Pure; a repeated charge changes nothing."""
+"""The finance desk: charge, correct, take a payment, waive, refund. Pure; a repeated charge changes nothing."""
 
 from typing import Final
 
 from schemas.events import Reason
+from services.kit.department import bills
+from services.kit.department.bills import CorrectionBody, RefundBody, SettlementBody
 from services.kit.department.collections import find_by_key, replace_by_key
-from services.kit.department.fields import Amount, ItemId, Line, yuan
+from services.kit.department.fields import ZERO, Amount, ItemId, Line, yuan
 from services.kit.department.reasons import Cause, Refusal
 from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
@@ -15,9 +17,11 @@ from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord, assess
 CHARGED: Final = Cause("charged", "name", "amount")
 PAID: Final = Cause("paid", "name", "amount")
 WAIVED: Final = Cause("waived", "name", "amount")
+REFUNDED: Final = Cause("refunded", "name", "amount")
+CORRECTED: Final = Cause("corrected", "name", "amount")
 CHARGE_EXISTS: Final = Refusal("charge-exists")
 CHARGE_UNKNOWN: Final = Refusal("charge-unknown")
-OVERPAYMENT: Final = Refusal("overpayment", "due")
+WAIVER_TOO_LARGE: Final = Refusal("waiver-too-large", "most")
 
 
 class ChargeBody(OperationBody):
@@ -27,9 +31,16 @@ class ChargeBody(OperationBody):
     amount: Amount
 
 
-class SettleBody(OperationBody):
+class ChargeSettlement(SettlementBody):
     charge_id: ItemId
-    amount: Amount
+
+
+class ChargeRefund(RefundBody):
+    charge_id: ItemId
+
+
+class ChargeCorrection(CorrectionBody):
+    charge_id: ItemId
 
 
 def charge(record: FinanceRecord, body: ChargeBody) -> tuple[FinanceRecord, Reason]:
@@ -42,28 +53,37 @@ def charge(record: FinanceRecord, body: ChargeBody) -> tuple[FinanceRecord, Reas
     return record, cause
 
 
-def pay(record: FinanceRecord, body: SettleBody) -> tuple[FinanceRecord, Reason]:
-    """Every payment counts: the idempotency key makes a retry harmless, not the body."""
-    known = _due_at_least(record, body)
-    paid = known.model_copy(update={"paid": known.paid + body.amount})
-    return _with(record, paid), PAID(name=known.name, amount=yuan(body.amount))
+def pay(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, Reason]:
+    known = _known(record, body.charge_id)
+    return _with(record, bills.pay(known, body)), PAID(name=known.name, amount=yuan(body.amount))
 
 
-def waive(record: FinanceRecord, body: SettleBody) -> tuple[FinanceRecord, Reason]:
-    """Every waiver counts, as a payment does."""
-    known = _due_at_least(record, body)
-    waived = known.model_copy(update={"waived": known.waived + body.amount})
+def waive(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, Reason]:
+    """Every waiver counts, as a payment does. One granted after the payment leaves the charge overpaid."""
+    known = _known(record, body.charge_id)
+    bills.require_due(known, body)
+    if known.waived + body.amount > known.amount:
+        most = yuan(max(ZERO, known.amount - known.waived))
+        raise Refused(WAIVER_TOO_LARGE(most=most), field="amount", remedy=f"At most {most}.")
+    waived = known.changed(waived=known.waived + body.amount)
     return _with(record, waived), WAIVED(name=known.name, amount=yuan(body.amount))
 
 
-def _due_at_least(record: FinanceRecord, body: SettleBody) -> Charge:
-    known = find_by_key(record.charges, charge_id=body.charge_id)
+def refund(record: FinanceRecord, body: ChargeRefund) -> tuple[FinanceRecord, Reason]:
+    known = _known(record, body.charge_id)
+    return _with(record, bills.refund(known, body.amount)), REFUNDED(name=known.name, amount=yuan(body.amount))
+
+
+def correct(record: FinanceRecord, body: ChargeCorrection) -> tuple[FinanceRecord, Reason]:
+    known = _known(record, body.charge_id)
+    return _with(record, known.changed(amount=body.amount)), CORRECTED(name=known.name, amount=yuan(body.amount))
+
+
+def _known(record: FinanceRecord, charge_id: str) -> Charge:
+    known = find_by_key(record.charges, charge_id=charge_id)
     if known is None:
         remedy = "Check the charge_id and the student number."
         raise Refused(CHARGE_UNKNOWN(), field="charge_id", remedy=remedy)
-    if body.amount > known.due:
-        due = yuan(known.due)
-        raise Refused(OVERPAYMENT(due=due), field="amount", remedy=f"At most {due}.")
     return known
 
 
@@ -77,8 +97,10 @@ RULES = DepartmentRules(
     assess=assess,
     operations=(
         Operation("charge", "Charge an item", ChargeBody, charge),
-        Operation("payment", "Take a payment of a charge, in full or in part", SettleBody, pay),
-        Operation("waiver", "Waive a charge, in full or in part", SettleBody, waive),
+        Operation("payment", "Take a payment of a charge, in full or in part", ChargeSettlement, pay),
+        Operation("waiver", "Waive a charge, in full or in part", ChargeSettlement, waive),
+        Operation("refund", "Give back what was overpaid on a charge", ChargeRefund, refund),
+        Operation("correction", "Correct the amount of a charge, to zero if need be", ChargeCorrection, correct),
     ),
     import_row=FinanceRow,
     apply_row=apply_row,

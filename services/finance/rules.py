@@ -1,14 +1,18 @@
-"""When a student is clear with the finance office: no charge has anything due. Pure; money is `Decimal`."""
+"""When a student is clear with the finance office: no charge has anything due. Pure; money is `Decimal`.
+
+Each charge is judged alone: what is overpaid on one does not pay another, and does not block.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Final
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field
 
 from schemas.events import StudentId
 from services.kit.department.assessment import Assessment, check_status
-from services.kit.department.fields import ZERO, Amount, Item, ItemId, Line, Money, MoneyText, distinct, yuan
+from services.kit.department.bills import Bill
+from services.kit.department.fields import ZERO, Item, ItemId, Line, Money, MoneyText, distinct, yuan
 from services.kit.department.reasons import Blocker
 from services.kit.department.rules import Record
 
@@ -21,28 +25,18 @@ ARREARS: Final = Blocker("arrears", "count", "total")
 ChargeYear = Annotated[str, Field(pattern=r"^(19|20)\d{2}(-(19|20)\d{2})?$", examples=["2018"])]
 
 
-class Charge(Item):
+class Charge(Bill):
     """One item charged. `student_id` is the number it is booked under: it may be one from an earlier degree."""
 
     charge_id: ItemId
     student_id: StudentId
     year: ChargeYear
     name: Line
-    amount: Amount
-    paid: Money = ZERO
     waived: Money = ZERO
 
-    @field_validator("paid", "waived")
-    @classmethod
-    def _never_more_than_due(cls, value: Decimal, info: ValidationInfo) -> Decimal:
-        amount = info.data.get("amount")
-        if amount is not None and value + info.data.get("paid", ZERO) > amount:
-            raise ValueError("more was paid or waived than charged")
-        return value
-
     @property
-    def due(self) -> Decimal:
-        return self.amount - self.paid - self.waived
+    def payable(self) -> Decimal:
+        return max(ZERO, self.amount - self.waived)
 
 
 class FinanceRecord(Record):
@@ -65,6 +59,7 @@ class ArrearsRow(Item):
 class ArrearsFacts(Item):
     rows: Annotated[tuple[ArrearsRow, ...], Field(max_length=MAX_ROWS)]
     total: MoneyText
+    overpaid: Annotated[MoneyText, Field(description="Paid beyond what was charged; absent when nothing was")] = "0.00"
 
 
 FACTS: Final[dict[str, type[BaseModel]]] = {"arrears": ArrearsFacts}
@@ -76,8 +71,9 @@ def assess(record: FinanceRecord) -> Assessment:
     unpaid = record.unpaid
     total = yuan(_due(unpaid))
     blockers = [ARREARS(count=len(unpaid), total=total)] if unpaid else []
-    facts = ArrearsFacts(rows=_rows(unpaid), total=total)
-    return Assessment((check_status("arrears", blockers, facts.model_dump(mode="json")),))
+    overpaid = sum((charge.overpaid for charge in record.charges), ZERO)
+    facts = ArrearsFacts(rows=_rows(unpaid), total=total, overpaid=yuan(overpaid))
+    return Assessment((check_status("arrears", blockers, facts.model_dump(mode="json", exclude_defaults=True)),))
 
 
 def _rows(unpaid: Sequence[Charge]) -> tuple[ArrearsRow, ...]:

@@ -67,6 +67,8 @@ class CheckManifest(_Manifest):
     """Text in place of a table without rows."""
     reasons: dict[Name, Text] = {}
     """For every reason of a blocked check: what to do next, and where."""
+    notes: dict[str, Text] = {}
+    """Fact → a sentence shown while the facts have it, blocked or not; `{name}` is filled with a fact."""
     link: Link | None = None
     command: CommandManifest | None = None
 

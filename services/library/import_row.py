@@ -1,22 +1,19 @@
 """One row of the library's export: card and thesis if given, and at most one loan and one fine. Pure.
 
 For a library whose own system is the master. A row states how things are, so it may state what the desk could not do
-(a loan on a cancelled card). Amounts are totals, not increments.
+(a loan on a cancelled card). Amounts are totals, not increments; a fine lowered to zero, or paid beyond its amount, is
+how things stand.
 """
 
 from decimal import Decimal
-from typing import Final
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from services.kit.department.bills import require_no_negative
 from services.kit.department.collections import find_by_key, replace_by_key
-from services.kit.department.fields import Amount, Day, ImportRow, ItemId, Line, Money, yuan
-from services.kit.department.reasons import Refusal
-from services.kit.operations import Refused
+from services.kit.department.fields import Day, ImportRow, ItemId, Line, SignedMoney
 
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
-
-AMOUNT_BELOW_PAID: Final = Refusal("amount-below-paid", "paid")
 
 
 class LibraryRow(ImportRow):
@@ -29,8 +26,8 @@ class LibraryRow(ImportRow):
     loan_title: Line | None = Field(default=None, validate_default=True)
     loan_due_on: Day | None = Field(default=None, validate_default=True)
     fine_id: ItemId | None = None
-    fine_amount: Amount | None = Field(default=None, validate_default=True)
-    fine_paid: Money | None = None
+    fine_amount: SignedMoney | None = Field(default=None, validate_default=True)
+    fine_paid: SignedMoney | None = None
 
     @field_validator("loan_title", "loan_due_on")
     @classmethod
@@ -49,13 +46,11 @@ class LibraryRow(ImportRow):
             raise ValueError("a fine needs its amount")
         if value is not None and "fine_id" in info.data and fine_id is None:
             raise ValueError("a fine needs its fine_id")
-        amount = info.data.get("fine_amount")
-        if value is not None and amount is not None and value > amount:
-            raise ValueError("more was paid than the fine's amount")
         return value
 
 
 def apply_row(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:
+    require_no_negative(row, "fine_amount", "fine_paid")
     return record.updated(
         card=row.card or record.card,
         thesis=row.thesis or record.thesis,
@@ -78,8 +73,5 @@ def _fines(record: LibraryRecord, row: LibraryRow) -> tuple[Fine, ...]:
         return record.fines
     known = find_by_key(record.fines, fine_id=row.fine_id) or Fine(fine_id=row.fine_id, amount=row.fine_amount)
     paid = known.paid if row.fine_paid is None else row.fine_paid
-    if paid > row.fine_amount:
-        remedy = "Correct the amount, or send fine_paid with it."
-        raise Refused(AMOUNT_BELOW_PAID(paid=yuan(paid)), field="fine_amount", remedy=remedy)
-    fine = known.model_copy(update={"amount": row.fine_amount, "paid": paid})
+    fine = known.changed(amount=row.fine_amount, paid=paid)
     return replace_by_key(record.fines, fine, "fine_id", limit=MAX_ITEMS)

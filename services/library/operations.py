@@ -3,6 +3,8 @@
 from typing import Final
 
 from schemas.events import Reason
+from services.kit.department import bills
+from services.kit.department.bills import CorrectionBody, RefundBody, SettlementBody
 from services.kit.department.collections import find_by_key, replace_by_key
 from services.kit.department.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.department.reasons import Cause, Refusal
@@ -16,6 +18,8 @@ BOOK_LENT: Final = Cause("book-lent", "title")
 BOOK_RETURNED: Final = Cause("book-returned", "title")
 FINE_ADDED: Final = Cause("fine-added", "amount")
 FINE_PAID: Final = Cause("fine-paid", "amount")
+FINE_REFUNDED: Final = Cause("fine-refunded", "amount")
+FINE_CORRECTED: Final = Cause("fine-corrected", "amount")
 VIOLATION_ADDED: Final = Cause("violation-added")
 VIOLATION_SETTLED: Final = Cause("violation-settled")
 CARD_ISSUED: Final = Cause("card-issued")
@@ -30,7 +34,6 @@ LOAN_UNKNOWN: Final = Refusal("loan-unknown")
 LOAN_ON_CANCELLED_CARD: Final = Refusal("loan-on-cancelled-card")
 FINE_EXISTS: Final = Refusal("fine-exists")
 FINE_UNKNOWN: Final = Refusal("fine-unknown")
-OVERPAYMENT: Final = Refusal("overpayment", "due")
 VIOLATION_EXISTS: Final = Refusal("violation-exists")
 VIOLATION_UNKNOWN: Final = Refusal("violation-unknown")
 CARD_NONE: Final = Refusal("card-none")
@@ -58,9 +61,16 @@ class FineBody(OperationBody):
     amount: Amount
 
 
-class PaymentBody(OperationBody):
+class FinePayment(SettlementBody):
     fine_id: ItemId
-    amount: Amount
+
+
+class FineRefund(RefundBody):
+    fine_id: ItemId
+
+
+class FineCorrection(CorrectionBody):
+    fine_id: ItemId
 
 
 class ViolationBody(OperationBody):
@@ -111,16 +121,26 @@ def fine(record: LibraryRecord, body: FineBody) -> tuple[LibraryRecord, Reason]:
     return _with_fine(record, new), FINE_ADDED(amount=yuan(body.amount))
 
 
-def pay(record: LibraryRecord, body: PaymentBody) -> tuple[LibraryRecord, Reason]:
-    """Every payment counts: the idempotency key makes a retry harmless, not the body."""
-    known = find_by_key(record.fines, fine_id=body.fine_id)
+def pay(record: LibraryRecord, body: FinePayment) -> tuple[LibraryRecord, Reason]:
+    paid = bills.pay(_known_fine(record, body.fine_id), body)
+    return _with_fine(record, paid), FINE_PAID(amount=yuan(body.amount))
+
+
+def refund(record: LibraryRecord, body: FineRefund) -> tuple[LibraryRecord, Reason]:
+    refunded = bills.refund(_known_fine(record, body.fine_id), body.amount)
+    return _with_fine(record, refunded), FINE_REFUNDED(amount=yuan(body.amount))
+
+
+def correct_fine(record: LibraryRecord, body: FineCorrection) -> tuple[LibraryRecord, Reason]:
+    corrected = _known_fine(record, body.fine_id).changed(amount=body.amount)
+    return _with_fine(record, corrected), FINE_CORRECTED(amount=yuan(body.amount))
+
+
+def _known_fine(record: LibraryRecord, fine_id: str) -> Fine:
+    known = find_by_key(record.fines, fine_id=fine_id)
     if known is None:
         raise Refused(FINE_UNKNOWN(), field="fine_id", remedy="Check the fine_id and the student number.")
-    if body.amount > known.due:
-        due = yuan(known.due)
-        raise Refused(OVERPAYMENT(due=due), field="amount", remedy=f"At most {due}.")
-    paid = known.model_copy(update={"paid": known.paid + body.amount})
-    return _with_fine(record, paid), FINE_PAID(amount=yuan(body.amount))
+    return known
 
 
 def _with_fine(record: LibraryRecord, fine: Fine) -> LibraryRecord:
@@ -206,7 +226,9 @@ RULES = DepartmentRules(
         Operation("loan", "Lend a book", LoanBody, lend),
         Operation("return", "Take a book back", ReturnBody, take_back),
         Operation("fine", "Add a fine", FineBody, fine),
-        Operation("payment", "Take a payment of a fine, in full or in part", PaymentBody, pay),
+        Operation("payment", "Take a payment of a fine, in full or in part", FinePayment, pay),
+        Operation("refund", "Give back what was overpaid on a fine", FineRefund, refund),
+        Operation("correction", "Correct the amount of a fine, to zero if need be", FineCorrection, correct_fine),
         Operation("violation", "Record a violation", ViolationBody, note_violation),
         Operation("settle-violation", "Settle a violation", SettleViolationBody, settle_violation),
         Operation("issue-card", "Issue a card, also after a cancellation", CardBody, issue_card),

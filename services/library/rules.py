@@ -4,11 +4,12 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, Field
 
 from schemas.events import Reason
 from services.kit.department.assessment import Assessment, check_status
-from services.kit.department.fields import ZERO, Amount, Day, Item, ItemId, Line, Money, MoneyText, distinct, yuan
+from services.kit.department.bills import Bill
+from services.kit.department.fields import ZERO, Day, Item, ItemId, Line, MoneyText, distinct, yuan
 from services.kit.department.reasons import Blocker
 from services.kit.department.rules import Record
 
@@ -50,24 +51,11 @@ class Loan(Item):
     due_on: Day
 
 
-class Fine(Item):
+class Fine(Bill):
     """A fine and what was paid of it. A paid one stays: a second payment is refused as too much, not as unknown."""
 
     fine_id: ItemId
     text: Line | None = None
-    amount: Amount
-    paid: Money = ZERO
-
-    @field_validator("paid")
-    @classmethod
-    def _never_more_than_due(cls, paid: Decimal, info: ValidationInfo) -> Decimal:
-        if paid > info.data.get("amount", paid):
-            raise ValueError("more was paid than the fine's amount")
-        return paid
-
-    @property
-    def due(self) -> Decimal:
-        return self.amount - self.paid
 
 
 class Violation(Item):
@@ -94,6 +82,10 @@ class LibraryRecord(Record):
         return sum((fine.due for fine in self.fines), ZERO)
 
     @property
+    def overpaid(self) -> Decimal:
+        return sum((fine.overpaid for fine in self.fines), ZERO)
+
+    @property
     def open_violations(self) -> int:
         return sum(not violation.settled for violation in self.violations)
 
@@ -103,6 +95,7 @@ class BorrowingFacts(Item):
     debt: MoneyText
     violation_count: Annotated[int, Field(ge=0)]
     card: Literal["none", "active", "cancelled"]
+    overpaid: Annotated[MoneyText, Field(description="Paid beyond the fines; absent when nothing was")] = "0.00"
 
 
 class ThesisFacts(Item):
@@ -128,12 +121,15 @@ def assess(record: LibraryRecord) -> Assessment:
         debt=yuan(record.debt),
         violation_count=record.open_violations,
         card=record.card.value,
+        overpaid=yuan(record.overpaid),
     )
     thesis = ThesisFacts(thesis=record.thesis.value)
     thesis_blockers = [] if record.thesis is Thesis.APPROVED else [_THESIS_BLOCKERS[record.thesis]]
     return Assessment(
         (
-            check_status("borrowing", _borrowing_blockers(record), borrowing.model_dump(mode="json")),
+            check_status(
+                "borrowing", _borrowing_blockers(record), borrowing.model_dump(mode="json", exclude_defaults=True)
+            ),
             check_status("thesis", thesis_blockers, thesis.model_dump(mode="json")),
         )
     )

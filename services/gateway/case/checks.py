@@ -9,7 +9,7 @@ from services.gateway.case.command_offer import CommandOffer
 from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CheckView, Column, CommandView, Fact, Freshness, Group, LinkView, Table
-from services.gateway.case.wording import ViewContext, command_note, next_steps
+from services.gateway.case.wording import ViewContext, command_note, next_steps, notes
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import PhonePart, date_text_words, money_words, phone_parts
 from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManifest
@@ -35,6 +35,7 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
         table=table_view(check, facts, texts) if check.rows and reported else None,
         link=LinkView(texts.of(check.link.label), check.link.address) if check.link else None,
         todo=next_steps(context, progress),
+        notes=notes(texts, check, facts),
         phones=_phones(context, check),
         command=_command(context, progress),
         freshness=_freshness(context, progress, cause),

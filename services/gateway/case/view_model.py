@@ -76,7 +76,10 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """One check. `turned` and `updated` are read out by a live region when its state or its facts change."""
+    """One check. `turned` and `updated` are read out by a live region when its state or its facts change.
+
+    `todo` is what speaks against an open check, `notes` what the student should know in any state.
+    """
 
     anchor: str
     department: str
@@ -89,6 +92,7 @@ class CheckView:
     table: Table | None
     link: LinkView | None
     todo: tuple[str, ...]
+    notes: tuple[str, ...]
     phones: tuple[PhonePart, ...]
     command: CommandView | None
     freshness: Freshness | None

@@ -1,8 +1,11 @@
 """The sentences about a case, in the visitor's language: pages and the JSON API say the same. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+from pydantic import JsonValue
 
 from schemas.attempts import RefusalCause
 from schemas.events import Reason
@@ -94,6 +97,11 @@ def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]
         return (texts(f"waiting.{result.waiting_reason}", department=title),)
     sentences = tuple(reason_sentence(texts, department, reason, progress.check) for reason in result.reasons)
     return sentences or (texts("todo.unknown", department=title),)
+
+
+def notes(texts: Texts, check: CheckManifest, facts: Mapping[str, JsonValue]) -> tuple[str, ...]:
+    """The manifest's sentences about facts that are there, whatever the check's state."""
+    return tuple(texts.of(text, facts) for name, text in check.notes.items() if facts.get(name) not in (None, ""))
 
 
 def reason_sentence(

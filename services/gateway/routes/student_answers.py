@@ -11,7 +11,7 @@ from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress
 from services.gateway.case.submission_round import SubmissionState
-from services.gateway.case.wording import ViewContext, headline, next_steps, obstacle_words, refusal_sentences
+from services.gateway.case.wording import ViewContext, headline, next_steps, notes, obstacle_words, refusal_sentences
 from services.gateway.read_model.types import Case, Command, CommandState
 from services.kit.http.problems import Problem
 
@@ -37,6 +37,8 @@ class CheckAnswer(_Answer):
     waiting_reason: WaitingReason | None
     reasons: tuple[Reason, ...]
     todo: tuple[str, ...]
+    notes: tuple[str, ...]
+    """What the student should know in any state."""
     facts: dict[str, JsonValue]
     version: int | None
     occurred_at: datetime | None
@@ -112,6 +114,7 @@ def _check_answer(context: ViewContext, progress: CheckProgress) -> CheckAnswer:
         waiting_reason=result.waiting_reason,
         reasons=result.reasons,
         todo=next_steps(context, progress),
+        notes=notes(context.texts, progress.check, reported.facts if reported else {}),
         facts=reported.facts if reported else {},
         version=received.status.version if received else None,
         occurred_at=received.status.occurred_at if received else None,

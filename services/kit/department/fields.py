@@ -23,6 +23,8 @@ from services.kit.operations import OperationBody
 
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
+LARGEST: Final = Decimal("9999999.99")
+"""Of one amount."""
 EARLIEST_DAY: Final = date(1950, 1, 1)
 LATEST_DAY: Final = date(2149, 12, 31)
 
@@ -87,6 +89,10 @@ Amount = Annotated[
     _money_schema({"exclusiveMinimum": 0}, r"^(?=.*[1-9])\d{1,7}(\.\d{1,2})?$"),
 ]
 """Yuan, more than zero: charged, paid or waived at once."""
+SignedMoney = Annotated[
+    Decimal, Field(max_digits=9, decimal_places=2, examples=["72.40"]), AfterValidator(_two_decimals)
+]
+"""Yuan in an import row, where a negative amount is refused by the rules, with what to do about it."""
 MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]
 """Money in facts."""
 Day = Annotated[

@@ -25,7 +25,7 @@ from tests.support.paths import ROOT
 KIT = ROOT / "services" / "kit" / "migrations"
 FOLDERS = [KIT / name for name in ("outbox", "inbox", "audit", "desk", "imports")]
 NOW = datetime(2026, 6, 5, 8, 0, tzinfo=UTC)
-TOKENS = {"desk": [desk_role("library"), desk_role("counted")], "other": [desk_role("dorm")]}
+TOKENS = {"desk": [desk_role("library"), desk_role("finance"), desk_role("counted")], "other": [desk_role("dorm")]}
 HOLD_RETRY = HoldRetry(tries=3, first_delay_s=0.01, longest_delay_s=0.02)
 
 

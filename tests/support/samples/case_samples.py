@@ -112,6 +112,11 @@ def clear() -> StudentSnapshot:
     return StudentSnapshot(case(), said)
 
 
+def overpaid() -> StudentSnapshot:
+    facts = {"rows": [], "total": "0.00", "overpaid": "200.00"}
+    return StudentSnapshot(case(), {**clear().statuses, "finance": received("finance", [check("arrears", facts)])})
+
+
 def nearly() -> StudentSnapshot:
     waiting = check("thesis", {"thesis": "in-review"}, Reason(code="thesis-in-review"))
     return StudentSnapshot(case(), {**clear().statuses, "library": library(thesis=waiting)})

@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from itertools import product
+from random import Random
 from typing import Any
 
 import pytest
@@ -149,7 +150,7 @@ def test_what_the_desk_cannot_know_is_refused_by_name() -> None:
     charged = done(FinanceRecord(), "charge", **CHARGE)
     for other in ({"year": "2020"}, {"name": "代收取暖费"}, {"amount": "551"}):
         assert refusal(charged, "charge", **{**CHARGE, **other}) == (Reason(code="charge-exists"), "charge_id")
-    for operation in ("payment", "waiver"):
+    for operation in ("payment", "waiver", "refund", "correction"):
         assert refusal(charged, operation, charge_id="C2", amount="1") == (Reason(code="charge-unknown"), "charge_id")
 
 
@@ -189,12 +190,74 @@ def test_a_wrong_field_is_named(body: dict[str, Any], field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("paid", "waived", "field"), [("550.01", "0", "paid"), ("550", "0.01", "waived"), ("0", "550.01", "waived")]
+    ("amount", "paid", "waived", "overpaid"),
+    [
+        ("550", "550.01", "0", "0.01"),
+        ("550", "550", "0.01", "0.01"),
+        ("550", "0", "550.01", None),
+        ("0", "0", "0", None),
+        ("0", "72.4", "0", "72.40"),
+        ("0", "72.4", "550", "72.40"),
+    ],
 )
-def test_a_record_with_more_settled_than_charged_is_refused_by_field(paid: str, waived: str, field: str) -> None:
+def test_a_record_with_more_settled_than_charged_is_clear_and_what_was_paid_too_much_is_a_fact(
+    amount: str, paid: str, waived: str, overpaid: str | None
+) -> None:
+    (check,) = assess(record_of((amount, paid, waived))).checks
+    assert check.verdict is Verdict.CLEAR
+    assert (check.facts["total"], check.facts.get("overpaid")) == ("0.00", overpaid)
+
+
+@pytest.mark.parametrize("field", ["amount", "paid", "waived"])
+def test_a_record_with_an_amount_below_zero_is_refused_by_field(field: str) -> None:
+    charge = {**CHARGE, "student_id": STUDENT, field: "-0.01"}
     with pytest.raises(ValidationError) as wrong:
-        record_of(("550", paid, waived))
+        FinanceRecord.model_validate({"charges": [charge]})
     assert [problem["loc"] for problem in wrong.value.errors()] == [("charges", 0, field)]
+
+
+def test_what_is_overpaid_on_one_charge_does_not_pay_another() -> None:
+    (check,) = assess(record_of(("550", "600", "0"), ("60", "0", "0"))).checks
+    assert check.verdict is Verdict.BLOCKED
+    assert (check.facts["total"], check.facts["overpaid"]) == ("60.00", "50.00")
+
+
+@pytest.mark.parametrize("operation", ["payment", "waiver"])
+def test_more_than_is_due_is_taken_only_when_it_is_meant(operation: str) -> None:
+    paid = done(done(FinanceRecord(), "charge", **CHARGE), "payment", charge_id="C1", amount="500")
+    over = Reason(code="overpayment", parameters={"due": "50.00"})
+    assert refusal(paid, operation, charge_id="C1", amount="60") == (over, "amount")
+    record = done(paid, operation, charge_id="C1", amount="60", allow_overpayment=True)
+    assert (record.charges[0].due, record.charges[0].overpaid) == (0, 10)
+
+
+def test_a_waiver_is_never_more_than_was_charged_nor_a_payment_more_than_an_amount_can_be() -> None:
+    charged = done(done(FinanceRecord(), "charge", **CHARGE), "waiver", charge_id="C1", amount="50")
+    over: dict[str, Any] = {"charge_id": "C1", "allow_overpayment": True}
+    most = Reason(code="waiver-too-large", parameters={"most": "500.00"})
+    assert refusal(charged, "waiver", **over, amount="500.01") == (most, "amount")
+    full = done(charged, "payment", **over, amount="9999999.99")
+    assert refusal(full, "payment", **over, amount="0.01")[0].code == "overpayment"
+    assert FinanceRecord.model_validate_json(full.model_dump_json()) == full
+
+
+def test_a_refund_gives_back_what_is_overpaid_and_never_makes_a_debt() -> None:
+    record = record_of(("550", "600", "0"))
+    too_large = Reason(code="refund-too-large", parameters={"overpaid": "50.00"})
+    assert refusal(record, "refund", charge_id="C0", amount="50.01") == (too_large, "amount")
+    record, cause = do(record, "refund", charge_id="C0", amount="50")
+    assert cause == Reason(code="refunded", parameters={"name": "学分学费", "amount": "50.00"})
+    assert assess(record).checks[0].facts == {"rows": [], "total": "0.00"}
+    assert refusal(record, "refund", charge_id="C0", amount="0.01")[0].parameters == {"overpaid": "0.00"}
+
+
+def test_a_corrected_charge_owes_what_it_should_have_been_down_to_nothing() -> None:
+    record = done(done(FinanceRecord(), "charge", **CHARGE), "payment", charge_id="C1", amount="50")
+    lowered, cause = do(record, "correction", charge_id="C1", amount="0")
+    assert cause == Reason(code="corrected", parameters={"name": "学分学费", "amount": "0.00"})
+    assert assess(lowered).checks[0].facts == {"rows": [], "total": "0.00", "overpaid": "50.00"}
+    assert done(lowered, "correction", charge_id="C1", amount="0") is lowered
+    assert done(lowered, "correction", charge_id="C1", amount="550") == record
 
 
 def test_a_record_with_a_charge_twice_is_refused() -> None:
@@ -222,45 +285,108 @@ def test_a_row_keeps_the_number_a_charge_stands_under() -> None:
     assert row(earlier, **{**CHARGE, "paid": "1"}).charges[0].student_id == "BS20221111"
 
 
-@pytest.mark.parametrize("cells", [{"amount": "49"}, {"paid": "551"}, {"waived": "501"}])
-def test_a_row_with_more_settled_than_charged_is_refused(cells: dict[str, str]) -> None:
+@pytest.mark.parametrize("cells", [{"amount": "49"}, {"paid": "551"}, {"waived": "501"}, {"amount": "0", "paid": "0"}])
+def test_a_row_with_more_settled_than_charged_ends_the_older_debt(cells: dict[str, str]) -> None:
     record = row(FinanceRecord(), **CHARGE, paid="50")
+    assert not assess(record).clear
+    once = row(record, **{**CHARGE, **cells})
+    assert assess(once).clear
+    assert row(once, **{**CHARGE, **cells}) is once
+
+
+@pytest.mark.parametrize("field", ["amount", "paid", "waived"])
+def test_a_row_with_an_amount_below_zero_is_refused_by_field_with_what_to_do(field: str) -> None:
     with pytest.raises(Refused) as refused:
-        row(record, **{**CHARGE, **cells})
-    assert (refused.value.reason.code, refused.value.field) == ("amount-below-paid", "amount")
+        row(FinanceRecord(), **{**CHARGE, field: "-400.00"})
+    assert (refused.value.reason.code, refused.value.field) == ("negative-amount", field)
+    assert "Leave this row out" in refused.value.remedy
 
 
 ids = st.sampled_from(["C1", "C2"])
 cents = st.integers(min_value=1, max_value=300).map(lambda number: f"{number // 100}.{number % 100:02d}")
+over = st.booleans()
 acts = st.one_of(
     st.builds(lambda i, amount: ("charge", {**CHARGE, "charge_id": i, "amount": amount}), ids, cents),
     st.builds(
-        lambda operation, i, amount: (operation, {"charge_id": i, "amount": amount}),
+        lambda operation, i, amount, over: (
+            operation,
+            {"charge_id": i, "amount": amount, "allow_overpayment": over},
+        ),
         st.sampled_from(["payment", "waiver"]),
+        ids,
+        cents,
+        over,
+    ),
+    st.builds(
+        lambda operation, i, amount: (operation, {"charge_id": i, "amount": amount}),
+        st.sampled_from(["refund", "correction"]),
         ids,
         cents,
     ),
 )
 
 
+def in_cents(money: object) -> int:
+    return int(str(money).replace(".", ""))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.lists(acts, max_size=30))
 def test_no_history_of_the_desks_loses_a_cent_or_makes_an_amount_negative(
-    history: list[tuple[str, dict[str, str]]],
+    history: list[tuple[str, dict[str, Any]]],
 ) -> None:
-    record, balance_cents, known = FinanceRecord(), 0, set[str]()
+    record, books = FinanceRecord(), dict[str, dict[str, int]]()
     for operation, body in history:
-        cents_moved = int(body["amount"].replace(".", ""))
+        moved = in_cents(body["amount"])
         try:
             record = done(record, operation, **body)
         except Refused:
             continue
-        if operation != "charge":
-            balance_cents -= cents_moved
-        elif body["charge_id"] not in known:
-            balance_cents += cents_moved
-            known.add(body["charge_id"])
-        assert all(charge.due >= 0 for charge in record.charges)
-        (check,) = assess(record).checks
-        assert check.facts["total"] == f"{balance_cents // 100}.{balance_cents % 100:02d}"
+        book = books.setdefault(body["charge_id"], {"amount": moved, "paid": 0, "waived": 0})
+        if operation == "correction":
+            book["amount"] = moved
+        elif operation != "charge":
+            book["waived" if operation == "waiver" else "paid"] += -moved if operation == "refund" else moved
+        payable = {i: max(0, each["amount"] - each["waived"]) for i, each in books.items()}
+        facts = assess(record).checks[0].facts
+        assert in_cents(facts["total"]) == sum(max(0, payable[i] - books[i]["paid"]) for i in books)
+        assert in_cents(facts.get("overpaid", "0.00")) == sum(max(0, books[i]["paid"] - payable[i]) for i in books)
         assert FinanceRecord.model_validate_json(record.model_dump_json()) == record
+
+
+money = st.integers(min_value=0, max_value=999_999_999).map(lambda number: f"{number // 100}.{number % 100:02d}")
+
+
+@given(money, money, money)
+def test_what_is_due_and_what_is_overpaid_are_never_below_zero_and_never_both(
+    amount: str, paid: str, waived: str
+) -> None:
+    (charge,) = record_of((amount, paid, waived)).charges
+    assert charge.due == max(Decimal(0), charge.amount - charge.paid - charge.waived)
+    assert 0 <= charge.overpaid <= charge.paid
+    assert charge.due == 0 or charge.overpaid == 0
+    assert charge.paid + charge.due - charge.overpaid == charge.payable
+
+
+settlements = st.tuples(st.sampled_from(["payment", "waiver", "refund"]), cents)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(settlements, max_size=6), st.randoms(use_true_random=False))
+def test_the_order_of_payments_waivers_and_refunds_does_not_change_how_a_charge_ends(
+    moves: list[tuple[str, str]], chance: Random
+) -> None:
+    def end(moves: list[tuple[str, str]]) -> FinanceRecord | None:
+        record = done(FinanceRecord(), "charge", **CHARGE)
+        for operation, amount in moves:
+            allowed = {} if operation == "refund" else {"allow_overpayment": True}
+            try:
+                record = done(record, operation, charge_id="C1", amount=amount, **allowed)
+            except Refused:
+                return None
+        return record
+
+    shuffled = list(moves)
+    chance.shuffle(shuffled)
+    ends = [end(moves), end(shuffled)]
+    assert None in ends or ends[0] == ends[1]

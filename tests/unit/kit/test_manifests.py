@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from services.kit.department.bills import NEGATIVE_AMOUNT, OVERPAYMENT, REFUND_TOO_LARGE, Bill
 from services.kit.department.examples import Examples, load_examples
 from services.kit.department.reasons import (
     BEING_DECIDED,
@@ -59,7 +60,13 @@ def by_the_kit(department: DepartmentManifest) -> dict[str, ReasonCode]:
     """The refusals the kit itself gives in this department's name."""
     codes = [COMMAND_UNKNOWN, CASE_NOT_OPEN, BEING_DECIDED] if rules_of(department).commands else []
     has_lists = any(isinstance(value, tuple) for value in rules_of(department).record().model_dump().values())
-    return {code.code: code for code in (*codes, *([RECORD_FULL] if has_lists else []))}
+    of_bills = [OVERPAYMENT, REFUND_TOO_LARGE, NEGATIVE_AMOUNT] if _has_bills(department) else []
+    return {code.code: code for code in (*codes, *of_bills, *([RECORD_FULL] if has_lists else []))}
+
+
+def _has_bills(department: DepartmentManifest) -> bool:
+    lists = [get_args(field.annotation) for field in rules_of(department).record.model_fields.values()]
+    return any(isinstance(items[0], type) and issubclass(items[0], Bill) for items in lists if items)
 
 
 def texts_in(part: object) -> Iterator[Text]:
@@ -123,10 +130,20 @@ def test_the_facts_have_exactly_the_checks_and_the_fields_on_the_page(department
     assert set(facts) == set(department.check_names)
     for check in department.checks:
         columns = _row_type(facts[check.name], check.rows) if check.rows else facts[check.name]
-        assert [field.name for field in check.fields] == list(columns.model_fields)
+        noted = [] if check.rows else list(check.notes)
+        assert [*(field.name for field in check.fields), *noted] == list(columns.model_fields)
         if check.total is not None:
             assert check.total.name in facts[check.name].model_fields
         assert {field.name for field in check.fields if field.kind == "code"} == set(_with_codes(check))
+
+
+@each_department
+def test_a_note_is_about_a_fact_that_may_be_absent_and_is_filled_from_facts(department: DepartmentManifest) -> None:
+    for check in department.checks:
+        facts = facts_of(department)[check.name].model_fields
+        for name, text in check.notes.items():
+            assert not facts[name].is_required()
+            assert placeholders(text.zh) == placeholders(text.en) <= set(facts)
 
 
 @each_department

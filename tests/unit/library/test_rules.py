@@ -184,7 +184,8 @@ def test_what_the_desk_cannot_know_is_refused_by_name() -> None:
     assert refusal(lent, "loan", **{**LOAN, "title": "另一本"}) == ("loan-exists", "barcode")
     assert refusal(lent, "return", barcode="B2") == ("loan-unknown", "barcode")
     assert refusal(fined, "fine", fine_id="F1", amount="2") == ("fine-exists", "fine_id")
-    assert refusal(fined, "payment", fine_id="F2", amount="1") == ("fine-unknown", "fine_id")
+    for operation in ("payment", "refund", "correction"):
+        assert refusal(fined, operation, fine_id="F2", amount="1") == ("fine-unknown", "fine_id")
     assert refusal(noted, "violation", violation_id="V1", text="别的") == ("violation-exists", "violation_id")
     assert refusal(noted, "settle-violation", violation_id="V2") == ("violation-unknown", "violation_id")
 
@@ -279,7 +280,7 @@ def test_a_wrong_field_is_named(operation: str, body: dict[str, Any], field: str
     "body",
     [
         {"loans": [LOAN, {**LOAN, "title": "另一本"}]},
-        {"fines": [{"fine_id": "F1", "amount": "1", "paid": "1.01"}]},
+        {"fines": [{"fine_id": "F1", "amount": "1", "paid": "-0.01"}]},
         {"violations": [{"violation_id": "V1", "text": "喧哗"}] * 2},
         {"card": "lost"},
         {"thesis": ""},
@@ -333,7 +334,7 @@ def test_cells_of_a_spreadsheet_come_typed() -> None:
         ({"loan_title": "矿井通风"}, {"loan_title"}),
         ({"fine_id": "F1"}, {"fine_amount"}),
         ({"fine_amount": "1"}, {"fine_amount"}),
-        ({"fine_id": "F1", "fine_amount": "1", "fine_paid": "1.01"}, {"fine_paid"}),
+        ({"fine_id": "F1", "fine_amount": "1", "fine_paid": "1.001"}, {"fine_paid"}),
         ({"card": "lost"}, {"card"}),
         ({"loan_barcode": "B1", "loan_returned": "maybe"}, {"loan_returned", "loan_title", "loan_due_on"}),
         ({"shelf": "7"}, {"shelf"}),
@@ -350,12 +351,48 @@ def test_a_payment_taken_back_in_the_librarys_own_system_is_due_again() -> None:
     assert row(record, fine_id="F1", fine_amount="5", fine_paid="0").debt == Decimal(5)
 
 
-def test_a_row_cannot_make_a_fine_smaller_than_what_was_paid() -> None:
-    record = row(LibraryRecord(), fine_id="F1", fine_amount="5", fine_paid="4")
+@pytest.mark.parametrize(
+    ("cells", "overpaid"),
+    [
+        ({"fine_amount": "3"}, "1.00"),
+        ({"fine_amount": "5", "fine_paid": "7.5"}, "2.50"),
+        ({"fine_amount": "0"}, "4.00"),
+        ({"fine_amount": "0", "fine_paid": "0"}, None),
+    ],
+)
+def test_a_row_that_overpays_a_fine_or_lowers_it_ends_the_debt(cells: dict[str, str], overpaid: str | None) -> None:
+    record = row(LibraryRecord(card=Card.CANCELLED), fine_id="F1", fine_amount="5", fine_paid="4")
+    assert said(assess(record).checks[0]) == [("debt-open", {"amount": "1.00"})]
+    once = row(record, fine_id="F1", **cells)
+    borrowing = assess(once).checks[0]
+    assert borrowing.verdict is Verdict.CLEAR
+    assert (borrowing.facts["debt"], borrowing.facts.get("overpaid")) == ("0.00", overpaid)
+    assert row(once, fine_id="F1", **cells) is once
+
+
+@pytest.mark.parametrize("field", ["fine_amount", "fine_paid"])
+def test_a_row_with_an_amount_below_zero_is_refused_by_field(field: str) -> None:
     with pytest.raises(Refused) as refused:
-        row(record, fine_id="F1", fine_amount="3")
-    assert refused.value.reason == Reason(code="amount-below-paid", parameters={"paid": "4.00"})
-    assert refused.value.field == "fine_amount"
+        row(LibraryRecord(), **{"fine_id": "F1", "fine_amount": "5", field: "-0.01"})
+    assert (refused.value.reason.code, refused.value.field) == ("negative-amount", field)
+
+
+def test_a_fine_is_overpaid_on_purpose_and_refunded_exactly() -> None:
+    record = done(LibraryRecord(card=Card.CANCELLED), "fine", fine_id="F1", amount="5")
+    record = done(record, "payment", fine_id="F1", amount="6", allow_overpayment=True)
+    assert assess(record).checks[0].facts["overpaid"] == "1.00"
+    assert refusal(record, "refund", fine_id="F1", amount="1.01") == ("refund-too-large", "amount")
+    refunded, cause = do(record, "refund", fine_id="F1", amount="1")
+    assert cause == Reason(code="fine-refunded", parameters={"amount": "1.00"})
+    assert "overpaid" not in assess(refunded).checks[0].facts
+
+
+def test_a_fine_corrected_to_nothing_leaves_what_was_paid_of_it_to_refund() -> None:
+    record = done(LibraryRecord(card=Card.CANCELLED), "fine", fine_id="F1", amount="5")
+    record = done(record, "payment", fine_id="F1", amount="2")
+    corrected, cause = do(record, "correction", fine_id="F1", amount="0")
+    assert cause == Reason(code="fine-corrected", parameters={"amount": "0.00"})
+    assert (corrected.debt, corrected.overpaid) == (0, 2)
 
 
 ids = st.sampled_from(["1", "2"])
@@ -364,7 +401,18 @@ acts = st.one_of(
     st.builds(lambda i: ("loan", {**LOAN, "barcode": i}), ids),
     st.builds(lambda i: ("return", {"barcode": i}), ids),
     st.builds(lambda i, amount: ("fine", {"fine_id": i, "amount": amount}), ids, cents),
-    st.builds(lambda i, amount: ("payment", {"fine_id": i, "amount": amount}), ids, cents),
+    st.builds(
+        lambda i, amount, over: ("payment", {"fine_id": i, "amount": amount, "allow_overpayment": over}),
+        ids,
+        cents,
+        st.booleans(),
+    ),
+    st.builds(
+        lambda operation, i, amount: (operation, {"fine_id": i, "amount": amount}),
+        st.sampled_from(["refund", "correction"]),
+        ids,
+        cents,
+    ),
     st.builds(lambda i: ("violation", {"violation_id": i, "text": "喧哗"}), ids),
     st.builds(lambda i: ("settle-violation", {"violation_id": i}), ids),
     st.sampled_from([(name, {}) for name in ("issue-card", "cancel-card", *ACTS)]),
@@ -383,6 +431,7 @@ def test_no_history_of_the_desks_makes_an_amount_negative_or_a_record_invalid(
         except Refused:
             continue
         borrowing, _ = assess(record).checks
-        assert all(fine.due >= 0 for fine in record.fines)
+        assert all(fine.due >= 0 <= fine.overpaid for fine in record.fines)
+        assert all(fine.paid + fine.due - fine.overpaid == fine.amount for fine in record.fines)
         assert str(borrowing.facts["debt"]) == str(record.debt)
         assert LibraryRecord.model_validate_json(record.model_dump_json()) == record

@@ -55,16 +55,35 @@ async def test_a_refusal_says_its_reason_at_the_top_of_the_document_and_in_both_
         answer = await operate(client, "payment", student_id, "key-00000002", charge_id="C1", amount="10.01")
         assert answer.status_code == 409
         assert answer.headers["content-type"] == "application/problem+json"
-        words = "This is more than is due. Check it: 10.00 yuan is due on this item."
+        words = (
+            "This is more than is due. Check it: 10.00 yuan is due on this item. "
+            "If more is meant, send it again with overpayment allowed."
+        )
+        remedy = "At most 10.00. If the amount is right, send it again with allow_overpayment: true."
         assert answer.json() == {
             "type": "urn:lixiao:problem:refused",
             "title": "The department's rules do not allow this",
             "status": 409,
             "detail": words,
-            "errors": [{"field": "amount", "problem": words, "remedy": "At most 10.00."}],
+            "errors": [{"field": "amount", "problem": words, "remedy": remedy}],
             "reason": {"code": "overpayment", "parameters": {"due": "10.00"}},
-            "detail_zh": "超过应缴金额；请核对，此项最多还需缴 10.00 元。",
+            "detail_zh": "超过应缴金额；请核对，此项最多还需缴 10.00 元。如确系多缴，请注明允许多缴后再提交。",
         }
+
+
+async def test_a_whole_record_may_lower_a_charge_to_zero_and_say_what_was_overpaid(database: str) -> None:
+    async with desk_client(database, "finance") as (desk, client):
+        student_id = new_student_id()
+        assert (await operate(client, "charge", student_id, **CHARGE)).status_code == 200
+        charge = {**CHARGE, "student_id": student_id, "amount": "0.00", "paid": "2.50"}
+        answer = await client.put(
+            "/records",
+            json={"student_id": student_id, "record": {"charges": [charge]}},
+            headers={"Idempotency-Key": "key-00000002"},
+        )
+        assert answer.status_code == 200, answer.text
+        (check,) = desk.rules.assess((await desk.read(student_id)).record).checks
+        assert (check.verdict, check.facts["overpaid"]) == ("clear", "2.50")
 
 
 async def test_a_change_against_a_hold_is_answered_with_when_to_try_again(database: str) -> None:

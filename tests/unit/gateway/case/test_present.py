@@ -77,6 +77,16 @@ def test_every_open_reason_is_a_sentence_of_the_manifest() -> None:
     assert "682.40" in page["finance-arrears"].todo[0]
 
 
+def test_what_was_overpaid_is_told_beside_a_pass_and_holds_nothing_up() -> None:
+    snapshot = case_samples.overpaid()
+    page, plain = shown(snapshot), shown(case_samples.clear())
+    (note,) = lines(page)["finance-arrears"].notes
+    assert note.startswith("已多缴 200.00 元，请联系财务处退费。")
+    assert (lines(page)["finance-arrears"].todo, page.submit, page.summary) == ((), plain.submit, plain.summary)
+    assert lines(shown(snapshot, language="en"))["finance-arrears"].notes[0].startswith("200.00 yuan overpaid.")
+    assert {line.notes for line in lines(plain).values()} == {()}
+
+
 def test_a_reason_no_manifest_knows_still_says_whom_to_ask() -> None:
     odd = case_samples.archives("empty", Reason(code="never-heard-of"))
     page = shown(replace(case_samples.clear(), statuses={**case_samples.clear().statuses, "archives": odd}))

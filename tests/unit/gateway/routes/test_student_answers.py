@@ -19,6 +19,7 @@ SNAPSHOTS = {
     "card open": case_samples.card_open(),
     "waiting": case_samples.waiting(),
     "completed": case_samples.completed(),
+    "overpaid": case_samples.overpaid(),
 }
 
 
@@ -32,8 +33,8 @@ def test_json_and_page_agree_on_every_check_and_on_the_submission(
     progress = case_progress(snapshot, (), site(), NOW)
     page, answer = present(context, progress), case_answer(context, snapshot.case, progress)
     shown = [line for group in page.groups for line in group.lines]
-    assert [(one.title, one.state, one.todo) for one in answer.checks] == [
-        (line.title, line.state, line.todo) for line in shown
+    assert [(one.title, one.state, one.todo, one.notes) for one in answer.checks] == [
+        (line.title, line.state, line.todo, line.notes) for line in shown
     ]
     offered = [line.command.name if line.command and line.command.offered else None for line in shown]
     assert [one.command for one in answer.checks] == offered

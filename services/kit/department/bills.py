@@ -1,0 +1,100 @@
+"""What a student was billed for one item and paid of it: exact, and never owed below zero. Pure.
+
+A bill is judged alone: money paid beyond one bill never pays another, because only the office may move it.
+Paying too much does not block anybody; the facts carry the sum, so that the student can ask for it.
+"""
+
+from decimal import Decimal
+from typing import Any, Final, Self, TypeVar
+
+from services.kit.department.fields import LARGEST, ZERO, Amount, ImportRow, Item, Money, yuan
+from services.kit.department.reasons import Refusal
+from services.kit.operations import OperationBody, Refused
+
+OVERPAYMENT: Final = Refusal("overpayment", "due")
+REFUND_TOO_LARGE: Final = Refusal("refund-too-large", "overpaid")
+NEGATIVE_AMOUNT: Final = Refusal("negative-amount")
+
+
+class Bill(Item):
+    """`amount` may be lowered to zero, and `paid` may exceed it: both are states, not mistakes."""
+
+    amount: Money
+    paid: Money = ZERO
+
+    @property
+    def payable(self) -> Decimal:
+        """What the student has to have paid in the end."""
+        return self.amount
+
+    @property
+    def due(self) -> Decimal:
+        return max(ZERO, self.payable - self.paid)
+
+    @property
+    def overpaid(self) -> Decimal:
+        """What is to be refunded: never more than was paid."""
+        return max(ZERO, self.paid - self.payable)
+
+    def changed(self, **amounts: Decimal) -> Self:
+        return self.model_copy(update=amounts)
+
+
+B = TypeVar("B", bound=Bill)
+
+
+class SettlementBody(OperationBody):
+    """More than is due is a mistyped amount far more often than a real overpayment, so it has to be meant."""
+
+    amount: Amount
+    allow_overpayment: bool = False
+
+
+class RefundBody(OperationBody):
+    amount: Amount
+
+
+class CorrectionBody(OperationBody):
+    """`amount` is what the bill is from now on; zero when nothing was to be charged."""
+
+    amount: Money
+
+
+def require_due(bill: Bill, body: SettlementBody) -> None:
+    """Raises `Refused` for more than is due, unless the body allows it."""
+    if body.amount > bill.due and not body.allow_overpayment:
+        due = yuan(bill.due)
+        remedy = f"At most {due}. If the amount is right, send it again with allow_overpayment: true."
+        raise Refused(OVERPAYMENT(due=due), field="amount", remedy=remedy)
+
+
+def pay(bill: B, body: SettlementBody) -> B:
+    """The bill with a payment added. Every payment counts: the idempotency key makes a retry harmless, not the body."""
+    require_due(bill, body)
+    if bill.paid + body.amount > LARGEST:
+        raise Refused(OVERPAYMENT(due=yuan(bill.due)), field="amount", remedy=f"At most {LARGEST} is paid of an item.")
+    return bill.changed(paid=bill.paid + body.amount)
+
+
+def refund(bill: B, amount: Decimal) -> B:
+    """The bill after money was given back; only what is overpaid, so that a refund never makes a debt."""
+    if amount > bill.overpaid:
+        overpaid = yuan(bill.overpaid)
+        remedy = f"At most {overpaid}. To take back a payment recorded by mistake, replace the record."
+        raise Refused(REFUND_TOO_LARGE(overpaid=overpaid), field="amount", remedy=remedy)
+    return bill.changed(paid=bill.paid - amount)
+
+
+def require_no_negative(row: ImportRow, *fields: str) -> None:
+    """Raises `Refused` for a row with an amount below zero.
+
+    Such a line is a refund paid, a credit to come or a discount on another item: which of them, the row does not say,
+    and a wrong guess would end or make a debt.
+    """
+    amounts: dict[str, Any] = {name: getattr(row, name) for name in fields}
+    for name, amount in amounts.items():
+        if amount is not None and amount < ZERO:
+            remedy = (
+                "Leave this row out, and send the row of the item it belongs to with its own amount and total paid."
+            )
+            raise Refused(NEGATIVE_AMOUNT(), field=name, remedy=remedy)
