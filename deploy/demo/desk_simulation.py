@@ -69,7 +69,7 @@ def _one_of(calls: list[Call], conditions: Conditions) -> Call | None:
 def _library(record: Mapping[str, Any], conditions: Conditions) -> list[Call]:
     calls = [Call("return", {"barcode": loan["barcode"]}) for loan in record["loans"]]
     for fine in record["fines"]:
-        if due := Decimal(fine["amount"]) - Decimal(fine["paid"]):
+        if (due := Decimal(fine["amount"]) - Decimal(fine["paid"])) > ZERO:
             calls.append(Call("payment", {"fine_id": fine["fine_id"], "amount": str(due)}))
     calls += [
         Call("settle-violation", {"violation_id": each["violation_id"]})

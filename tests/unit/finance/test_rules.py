@@ -228,7 +228,7 @@ def test_more_than_is_due_is_taken_only_when_it_is_meant(operation: str) -> None
     over = Reason(code="overpayment", parameters={"due": "50.00"})
     assert refusal(paid, operation, charge_id="C1", amount="60") == (over, "amount")
     record = done(paid, operation, charge_id="C1", amount="60", allow_overpayment=True)
-    assert (record.charges[0].due, record.charges[0].overpaid) == (0, 10)
+    assert (record.charges[0].due, record.charges[0].overpaid) == (Decimal(0), Decimal(10))
 
 
 def test_a_waiver_is_never_more_than_was_charged_nor_a_payment_more_than_an_amount_can_be() -> None:

@@ -392,7 +392,7 @@ def test_a_fine_corrected_to_nothing_leaves_what_was_paid_of_it_to_refund() -> N
     record = done(record, "payment", fine_id="F1", amount="2")
     corrected, cause = do(record, "correction", fine_id="F1", amount="0")
     assert cause == Reason(code="fine-corrected", parameters={"amount": "0.00"})
-    assert (corrected.debt, corrected.overpaid) == (0, 2)
+    assert (corrected.debt, corrected.overpaid) == (Decimal(0), Decimal(2))
 
 
 ids = st.sampled_from(["1", "2"])

@@ -94,6 +94,21 @@ async def test_the_twin_says_the_same_in_codes(
     assert refused.json()["open"][0]["check"] == "library-borrowing"
 
 
+async def test_what_was_overpaid_is_on_the_page_and_the_submission_is_still_offered(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    await clearance.put_case(id_of(person))
+    await clearance.all_clear(id_of(person))
+    facts = {"rows": [], "total": "0.00", "overpaid": "200.00"}
+    await clearance.put_status(id_of(person), "finance", [case_samples.check("arrears", facts)], version=9)
+    await browser.sign_in(person)
+    page = (await browser.get("/case")).text
+    assert "已多缴 200.00 元，请联系财务处退费。" in page
+    assert 'href="/submit"' in page
+    checks = (await browser.get("/api/v1/case")).json()["checks"]
+    assert [len(check["notes"]) for check in checks if check["department"] == "finance"] == [1]
+
+
 async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_programs(browser: BrowserClient) -> None:
     page = await browser.get("/no-such-page")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")

@@ -105,14 +105,15 @@ async def test_bad_rows_are_named_with_the_reason_and_good_ones_applied(library:
 async def test_a_refusal_of_the_departments_rules_is_a_rejected_row(library: Service) -> None:
     one = student()
     job = await library.imported(
-        f"student_id,fine_id,fine_amount,fine_paid\n{one},F-1,3.50,3.50\n{one},F-1,2.00,\n{one},F-2,1.00,\n"
+        f"student_id,fine_id,fine_amount,fine_paid\n{one},F-1,3.50,3.50\n{one},F-1,-2.00,\n{one},F-2,1.00,\n"
     )
     assert counts(job) == (2, 0, 1)
     assert (await library.rejected(job))[3] == {
         "field": "fine_amount",
-        "problem": "金额低于已缴的 3.50 元；请更正金额。 "
-        "The amount is less than the 3.50 yuan already paid. Correct the amount.",
-        "remedy": "Correct the amount, or send fine_paid with it.",
+        "problem": "金额不能为负数：无法判断是已退费、待退费还是减免。请删去此行，在原罚款一行填写罚款金额和已缴总额。 "
+        "An amount below zero does not say whether it is a refund paid, a credit or a waiver. "
+        "Leave this row out, and state the amount and the total paid in the row of the fine it belongs to.",
+        "remedy": "Leave this row out, and send the row of the item it belongs to with its own amount and total paid.",
     }
 
 
