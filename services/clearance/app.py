@@ -27,8 +27,8 @@ from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover, required_checks
-from services.kit.messaging.dead_letter_limit import DeadLetterLimit
-from services.kit.messaging.dead_letter_replay import ReplayHandler
+from services.kit.messaging.dead_letters.actions import ReplayHandler
+from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.observability import telemetry

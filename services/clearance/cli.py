@@ -15,7 +15,7 @@ from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
 from services.kit.manifests import discover
-from services.kit.messaging.dead_letter_cli import DeadLetterStore, dead_letters_of
+from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
 from services.kit.settings import load
 
 _out = Console(soft_wrap=True)

@@ -10,8 +10,13 @@ from pydantic import BaseModel, ConfigDict
 from services.kit.department.fields import Line
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import Problem, problem_responses
-from services.kit.messaging import dead_letter_replay
-from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable, StoredDeadLetter
+from services.kit.messaging.dead_letters import actions
+from services.kit.messaging.dead_letters.actions import (
+    DeadLetterClosed,
+    ReplayHandler,
+    StillUnreadable,
+    StoredDeadLetter,
+)
 from services.kit.names import OPERATOR
 
 DeadLetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
@@ -53,18 +58,16 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     async def list_dead_letters(
         state: Literal["open", "ended"] = "open",
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
-        limit: Annotated[int, Query(ge=1, le=dead_letter_replay.MAX_PAGE)] = 50,
+        limit: Annotated[int, Query(ge=1, le=actions.MAX_PAGE)] = 50,
     ) -> DeadLetterPage:
         async with pool.acquire() as connection:
-            dead_letters, following = await dead_letter_replay.page(
-                connection, ended=state == "ended", after=after, limit=limit
-            )
+            dead_letters, following = await actions.page(connection, ended=state == "ended", after=after, limit=limit)
         return DeadLetterPage(dead_letters=dead_letters, next_after=following)
 
     @router.get("/{dead_letter_id}", summary="Read one dead letter and its record", dependencies=[Depends(operator)])
     async def show(dead_letter_id: DeadLetterId) -> DeadLetterDetail:
         async with pool.acquire() as connection:
-            content = await dead_letter_replay.show(connection, dead_letter_id)
+            content = await actions.show(connection, dead_letter_id)
         if content is None:
             raise _not_open(404)
         headers = {name: _text(value) for name, value in content.headers}
@@ -76,7 +79,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     async def replay(dead_letter_id: DeadLetterId, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await dead_letter_replay.replay(connection, dead_letter_id, readers, by=principal.name)
+                await actions.replay(connection, dead_letter_id, readers, by=principal.name)
         except DeadLetterClosed:
             raise _not_open(409) from None
         except StillUnreadable as still:
@@ -91,7 +94,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     async def discard(dead_letter_id: DeadLetterId, body: DiscardReason, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await dead_letter_replay.discard(connection, dead_letter_id, readers, by=principal.name, why=body.why)
+                await actions.discard(connection, dead_letter_id, readers, by=principal.name, why=body.why)
         except DeadLetterClosed:
             raise _not_open(409) from None
 

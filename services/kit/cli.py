@@ -4,14 +4,13 @@ from collections.abc import Callable
 
 import typer
 
-from services.kit.messaging import dead_letter_cli
-from services.kit.messaging.dead_letter_cli import OpenDeadLetters
+from services.kit.messaging.dead_letters.cli import OpenDeadLetters, commands
 
 
 def service_cli(title: str, *, serve: Callable[[], None], dead_letters: OpenDeadLetters) -> typer.Typer:
     """Serves without a command. `dead_letters` opens the service's dead letters. A service may add commands."""
     cli = typer.Typer(help=f"{title} and its operator commands.", pretty_exceptions_enable=False)
-    cli.add_typer(dead_letter_cli.commands, name="dead-letters")
+    cli.add_typer(commands, name="dead-letters")
 
     @cli.callback(invoke_without_command=True)
     def main(context: typer.Context) -> None:

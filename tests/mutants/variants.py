@@ -14,7 +14,7 @@ from services.clearance.submission.handlers import Submissions
 from services.kit.audit.log import append_entry
 from services.kit.department.attestation import Attestations
 from services.kit.manifests import discover, required_checks
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
+from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.offsets import Records
 from services.kit.messaging.outbox import append
 from services.kit.messaging.unit_of_work import UnitOfWork

@@ -17,8 +17,8 @@ from services.clearance.view import view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
 from services.clearance.view.fold import Batch, Row, fold_batch, status_row
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.dead_letter_limit import DeadLetterLimit
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.limit import DeadLetterLimit
+from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.offsets import Records

@@ -23,8 +23,8 @@ from services.kit.http.app import create_app, serve
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
-from services.kit.messaging.dead_letter_cli import DeadLetterStore, dead_letters_of
-from services.kit.messaging.dead_letter_replay import ReplayHandler
+from services.kit.messaging.dead_letters.actions import ReplayHandler
+from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relay import AliveMarks
 from services.kit.messaging.service_loops import ServiceLoops

@@ -17,7 +17,7 @@ from faststream.kafka import KafkaBroker
 
 from services.kit.messaging.aiokafka_internals import read_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
-from services.kit.messaging.dead_letter_limit import DeadLetterLimit, DeadLetterLimitExceeded
+from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.offsets import StoredPositions, stored_offsets
 from services.kit.messaging.unit_of_work import UnitOfWork

@@ -31,7 +31,7 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from faststream.message import StreamMessage
 
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.handlers import DEAD_LETTERS, OPEN_CONNECTION, EventDecoder, RecordMiddleware, event_decoder
 from services.kit.messaging.offsets import Records, StoredPositions
 from services.kit.postgres.pool import Connection

@@ -25,7 +25,7 @@ from opentelemetry.trace import SpanKind
 
 from schemas.codec import Unreadable, read
 from schemas.events import Message, SourceAlive
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
 

@@ -9,7 +9,7 @@ import asyncpg
 
 from services.kit.audit.chain import ChainSealer
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.dead_letter_limit import DeadLetterLimit
+from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.outbox_metrics import measure_outbox

@@ -10,8 +10,8 @@ import structlog
 
 from services.kit.backoff import Backoff
 from services.kit.messaging.consumer_state import ConsumerState
-from services.kit.messaging.dead_letter_limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter, store_dead_letters
+from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
+from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
 from services.kit.messaging.offsets import Records, lock_unseen, next_offsets, save_offsets
 from services.kit.observability import metrics
 from services.kit.postgres.pool import transient

@@ -32,7 +32,7 @@ from services.kit.department.desk import ChangeResult, Desk
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.subscriptions import department_router
 from services.kit.manifests import discover, required_checks
-from services.kit.messaging.dead_letters import store_dead_letters
+from services.kit.messaging.dead_letters.store import store_dead_letters
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate

@@ -26,7 +26,7 @@ from services.kit.department.desk import AuditContext
 from services.kit.department.idempotency import IdempotencyKey
 from services.kit.messaging import relay
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.offsets import Records
 from services.kit.messaging.producer import partition_of
 from services.kit.messaging.relay import Relay

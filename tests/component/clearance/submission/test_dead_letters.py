@@ -11,7 +11,7 @@ from deploy.local.servers.obtain import RunningPostgres
 from schemas.codec import read
 from schemas.events import SubmissionRefused
 from services.kit.department.service import department_commands
-from services.kit.messaging.dead_letters import DeadLetter, store_dead_letters
+from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
 from services.kit.operations import Held
 from tests.support.in_process.services import DEPARTMENTS, RULES
 from tests.support.in_process.submission_harness import OWING, Harness

@@ -14,9 +14,9 @@ from schemas.events import StatusChanged
 from services.clearance.__main__ import cli
 from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
-from services.kit.messaging import dead_letter_replay
-from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable
-from services.kit.messaging.dead_letters import store_dead_letters
+from services.kit.messaging.dead_letters import actions
+from services.kit.messaging.dead_letters.actions import DeadLetterClosed, ReplayHandler, StillUnreadable
+from services.kit.messaging.dead_letters.store import store_dead_letters
 from tests.support.clearance import ClearanceFixture, clearance_fixture, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -59,17 +59,17 @@ async def consume(clearance: ClearanceFixture, projector: Projector, *records: C
 
 async def letter_ids(clearance: ClearanceFixture) -> list[int]:
     async with clearance.pool.acquire() as connection:
-        return [letter.id for letter in (await dead_letter_replay.page(connection))[0]]
+        return [letter.id for letter in (await actions.page(connection))[0]]
 
 
 async def replay(clearance: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
     async with clearance.pool.acquire() as connection:
-        await dead_letter_replay.replay(connection, letter_id, readers, by="operator-1")
+        await actions.replay(connection, letter_id, readers, by="operator-1")
 
 
 async def discard(clearance: ClearanceFixture, letter_id: int, readers: dict[str, ReplayHandler]) -> None:
     async with clearance.pool.acquire() as connection:
-        await dead_letter_replay.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
+        await actions.discard(connection, letter_id, readers, by="operator-1", why="a test of the sender")
 
 
 async def readable(clearance: ClearanceFixture, who: str) -> bool | None:
@@ -132,7 +132,7 @@ async def test_a_discarded_record_hides_its_item_no_more_unless_another_does(
     await discard(clearance, older, readers)
     assert await readable(clearance, who) is True
     async with clearance.pool.acquire() as connection:
-        (first, second), following = await dead_letter_replay.page(connection, ended=True)
+        (first, second), following = await actions.page(connection, ended=True)
     assert (first.ended_how, first.ended_by, first.ended_why) == ("discarded", "operator-1", "a test of the sender")
     assert second.id == newer
     assert following is None
@@ -180,9 +180,9 @@ async def test_a_letter_parked_while_another_is_discarded_still_hides_its_item(
 async def test_pages_follow_each_other(clearance: ClearanceFixture, projector: Projector) -> None:
     await consume(clearance, projector, *[record(clearance, student(), offset, FIXED) for offset in range(5)])
     async with clearance.pool.acquire() as connection:
-        first, following = await dead_letter_replay.page(connection, limit=3)
+        first, following = await actions.page(connection, limit=3)
         assert following == first[-1].id
-        second, end = await dead_letter_replay.page(connection, limit=3, after=following)
+        second, end = await actions.page(connection, limit=3, after=following)
     assert [letter.offset for letter in (*first, *second)] == [0, 1, 2, 3, 4]
     assert end is None
 

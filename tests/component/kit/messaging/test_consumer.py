@@ -16,8 +16,8 @@ from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import consumer
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.dead_letter_limit import DeadLetterLimit
-from services.kit.messaging.dead_letters import ApplyBatch, DeadLetter
+from services.kit.messaging.dead_letters.limit import DeadLetterLimit
+from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.offsets import StoredPositions

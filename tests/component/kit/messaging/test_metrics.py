@@ -16,7 +16,7 @@ from services.kit.department.hold_age import HoldAge
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import outbox
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.outbox_metrics import measure_outbox

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import pytest
 from aiokafka import ConsumerRecord
 
-from services.kit.messaging.dead_letter_limit import (
+from services.kit.messaging.dead_letters.limit import (
     WINDOW,
     DeadLetterCounter,
     DeadLetterLimit,
     DeadLetterLimitExceeded,
 )
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter
 from tests.support.in_process.services import record_of
 
 

@@ -10,7 +10,7 @@ from aiokafka import ConsumerRecord
 from asyncpg import Record
 
 from services.kit.audit import log
-from services.kit.messaging.dead_letters import ApplyBatch
+from services.kit.messaging.dead_letters.store import ApplyBatch
 from services.kit.postgres.pool import Connection
 
 MAX_PAGE: Final = 200

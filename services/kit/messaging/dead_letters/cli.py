@@ -15,8 +15,13 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from services.kit.audit.log import command_line_actor
-from services.kit.messaging import dead_letter_replay
-from services.kit.messaging.dead_letter_replay import DeadLetterClosed, ReplayHandler, StillUnreadable, StoredDeadLetter
+from services.kit.messaging.dead_letters import actions
+from services.kit.messaging.dead_letters.actions import (
+    DeadLetterClosed,
+    ReplayHandler,
+    StillUnreadable,
+    StoredDeadLetter,
+)
 from services.kit.postgres.pool import open_pool
 
 commands = typer.Typer(help="Inspect, replay or discard records that could not be read.", no_args_is_help=True)
@@ -51,13 +56,13 @@ def list_dead_letters(
     context: typer.Context,
     ended: Annotated[bool, typer.Option(help="Closed ones instead of open ones.")] = False,
     after: Annotated[int, typer.Option(min=0, help="Only ids greater than this.")] = 0,
-    limit: Annotated[int, typer.Option(min=1, max=dead_letter_replay.MAX_PAGE)] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=actions.MAX_PAGE)] = 50,
 ) -> None:
     """List topic, partition, offset, reason and time of each."""
 
     async def read(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
-            found, following = await dead_letter_replay.page(connection, ended=ended, after=after, limit=limit)
+            found, following = await actions.page(connection, ended=ended, after=after, limit=limit)
         _out.print(_table(found) if found else "There are none.")
         if following:
             _out.print(f"More: --after {following}")
@@ -71,7 +76,7 @@ def show(context: typer.Context, dead_letter_id: int) -> None:
 
     async def read(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
-            content = await dead_letter_replay.show(connection, dead_letter_id)
+            content = await actions.show(connection, dead_letter_id)
         if content is None:
             raise DeadLetterClosed
         for field in StoredDeadLetter.__dataclass_fields__:
@@ -98,7 +103,7 @@ def replay(
         for one in ids:
             try:
                 async with store.pool.acquire() as connection:
-                    await dead_letter_replay.replay(connection, one, store.handlers, by=command_line_actor())
+                    await actions.replay(connection, one, store.handlers, by=command_line_actor())
             except StillUnreadable as still:
                 left += 1
                 _out.print(f"{one}: still unreadable: {still}", markup=False)
@@ -121,7 +126,7 @@ def discard(
 
     async def close(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
-            await dead_letter_replay.discard(
+            await actions.discard(
                 connection, dead_letter_id, store.handlers, by=command_line_actor(), why=why.strip()[:200]
             )
         _out.print("discarded")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from services.kit.messaging.dead_letters import DeadLetter
+from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.offsets import Records
 from services.kit.settings import Settings
 
