@@ -12,7 +12,7 @@ from tests.support.paths import ROOT
 
 RACES: Final = 40
 SEEDS: Final = (1, 2, 3, 4)
-TIMEOUT_S: Final = 150
+TIMEOUT_S: Final = 240
 
 
 class Answer(TypedDict):

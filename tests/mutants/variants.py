@@ -219,12 +219,21 @@ def _(patch: Patch) -> None:
     patch.sql("WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING")
 
 
-@mutant("no lock on the record", "a department reads the record without locking it, and is slow", breaks="S4")
+@mutant("no lock on the record", "a department attests a record that it read without locking it", breaks="L3")
 def _(patch: Patch) -> None:
-    patch.sql(
-        "FROM record WHERE student_id = $1 FOR UPDATE",
-        ", pg_sleep(CASE WHEN random() < 0.2 THEN 0.15 ELSE 0 END) FROM record WHERE student_id = $1",
-    )
+    attesting: ContextVar[bool] = ContextVar("attesting", default=False)
+    requested = Attestations.requested
+
+    async def requested_unlocked(*arguments: Any) -> None:
+        token = attesting.set(True)
+        try:
+            await requested(*arguments)
+        finally:
+            attesting.reset(token)
+
+    patch.replace(requested, requested_unlocked)
+    unlocked = "FROM record WHERE student_id = $1"
+    patch.sql(f"{unlocked} FOR UPDATE", f", pg_sleep(0.1) {unlocked}", when=attesting.get)
 
 
 @mutant("late debt unseen", "an exception is opened only for a status several versions on", breaks="S18")
