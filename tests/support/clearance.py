@@ -1,4 +1,4 @@
-"""The clearance over a real broker and a real database: what its component tests stand on."""
+"""The clearance over a real broker and a real database."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -103,7 +103,7 @@ def written(event: Message) -> bytes:
 def status(
     student_id: str, version: int, *, department: str = "library", verdict: Verdict = Verdict.CLEAR
 ) -> StatusChanged:
-    """A department's word on a student."""
+    """A department's status of a student."""
     return StatusChanged(
         student_id=student_id,
         department=department,

@@ -1,4 +1,4 @@
-"""A department's desk over a real database, without its HTTP side: what tests of the kit start from."""
+"""A department's desk over a real database, without its HTTP side."""
 
 import importlib
 from collections.abc import AsyncIterator

@@ -1,5 +1,4 @@
-"""What the checker judges: what every database committed, in its order; what stands in it now; what every topic holds;
-what the clients were told. Plain values, so that a history can be written by hand."""
+"""What the checker judges, as plain values: committed changes, tables, topics and the clients' history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

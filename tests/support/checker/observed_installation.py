@@ -1,5 +1,4 @@
-"""One whole installation under observation: real processes, a witness in each database, clients that note what they
-were told, and the evidence of it all."""
+"""An installation of real processes with a trigger log in each database, clients that keep a history, and the evidence."""
 
 import asyncio
 import time
@@ -34,7 +33,7 @@ _AWAY: Final = (httpx.TransportError, httpx.TimeoutException)
 
 
 class ObservedInstallation(Clients):
-    """An installation, its clients and its judge. `begin` before anything, `close` at the end."""
+    """`begin` before anything, `close` at the end."""
 
     def __init__(
         self, folder: Path, *, postgres: str, kafka: str, life_s: float = 600.0, root: Path | None = None

@@ -1,7 +1,7 @@
-"""A witness inside each database: triggers that write down every committed change, in the order of its row's lock.
+"""Triggers in each database that record every committed change, in the order of its row's lock.
 
-What the services themselves keep (versions, audit) could be wrong in the same way as what is judged by it; a trigger
-sees what was done, by whichever code. A change rolled back leaves no trace, as it should.
+What the services record themselves (versions, audit) could be wrong in the same way as what is judged by it. A change
+that is rolled back leaves no trace.
 """
 
 from collections.abc import Mapping

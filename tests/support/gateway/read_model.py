@@ -1,4 +1,4 @@
-"""What the gateway reads, written as the clearance writes it: cases, words of departments, marks, submissions."""
+"""The gateway's read model, written as the clearance writes it: cases, statuses, alive marks, submissions."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ class SignedForm:
 
 
 class ReadModelWriter:
-    """What the clearance would have written: cases, words of departments, marks."""
+    """Writes the clearance's tables by hand."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -64,7 +64,7 @@ class ReadModelWriter:
     async def put_status(
         self, student_id: str, department: str, checks: list[dict[str, Any]], version: int = 1
     ) -> None:
-        """A department's word, and a mark of this moment."""
+        """A department's status, and an alive mark of now."""
         now = datetime.now(UTC)
         status = StatusChanged.model_validate(
             {
@@ -104,12 +104,12 @@ class ReadModelWriter:
         )
 
     async def all_clear(self, student_id: str) -> None:
-        """Every department's word on the student is a pass."""
+        """Every department's status is clear."""
         for department, heard in case_samples.clear().statuses.items():
             await self.put_status(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
 
     async def all_clear_library(self, student_id: str, version: int) -> None:
-        """The library's next word is a pass."""
+        """The library's next status is clear."""
         checks = json.loads(case_samples.library().status.model_dump_json())["checks"]
         await self.put_status(student_id, "library", checks, version)
 

@@ -1,4 +1,4 @@
-"""What the tests of the gateway look at and do between two requests."""
+"""What the gateway's tests read and do between two requests."""
 
 from typing import Any
 

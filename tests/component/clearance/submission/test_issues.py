@@ -14,7 +14,7 @@ from services.kit.names import VIEW_CHANNEL
 from tests.support.in_process.submission_harness import Harness
 
 DESKS = 200
-"""Photocopies of one form shown at as many desks at once; F-41 asks for as many."""
+"""Photocopies of one form, shown at as many desks at once."""
 
 
 async def submitted(harness: Harness) -> tuple[str, str]:

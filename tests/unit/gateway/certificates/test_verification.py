@@ -1,4 +1,4 @@
-"""A form at the desk: genuine exactly when it is the submission as accepted, under a listed key (S17, F-41)."""
+"""A form at the desk: genuine exactly when it is the submission as accepted, under a listed key (S17)."""
 
 from collections.abc import Mapping
 from dataclasses import replace
