@@ -1,4 +1,4 @@
-"""An installation of real processes with a trigger log in each database, clients that keep a history, and the evidence."""
+"""Real processes with a trigger log in each database, clients that keep a history, and the evidence of it all."""
 
 import asyncio
 import time
