@@ -1,6 +1,6 @@
 """One row of the archives' export: the state of one student's thesis. Pure."""
 
-from services.kit.department.fields import ImportRow
+from services.kit.rules.fields import ImportRow
 
 from .rules import ArchivesRecord, Thesis
 

@@ -3,9 +3,9 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.department.reasons import Cause, Refusal
-from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
+from services.kit.rules.department_rules import DepartmentRules, Operation
+from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import ArchivesRow, apply_row
 from .rules import ArchivesRecord, Thesis, assess

@@ -5,10 +5,10 @@ from typing import Final, Literal
 
 from pydantic import BaseModel
 
-from services.kit.department.assessment import Assessment, check_status
-from services.kit.department.fields import Item
-from services.kit.department.reasons import Blocker
-from services.kit.department.rules import Record
+from services.kit.rules.assessment import Assessment, check_status
+from services.kit.rules.department_rules import Record
+from services.kit.rules.fields import Item
+from services.kit.rules.reasons import Blocker
 
 THESIS_EMPTY: Final = Blocker("thesis-empty")
 THESIS_SUBMITTED: Final = Blocker("thesis-submitted")

@@ -7,7 +7,6 @@ import asyncpg
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 
-from services.kit.department.fields import Line
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import Problem, problem_responses
 from services.kit.messaging.dead_letters import actions
@@ -18,6 +17,7 @@ from services.kit.messaging.dead_letters.actions import (
     StoredDeadLetter,
 )
 from services.kit.names import OPERATOR
+from services.kit.rules.fields import Line
 
 DeadLetterId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

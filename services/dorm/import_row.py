@@ -1,7 +1,7 @@
 """One row of the dormitories' export: one residence as it stands. Pure."""
 
-from services.kit.department.collections import replace_by_key
-from services.kit.department.fields import Day, ImportRow, ShortLine
+from services.kit.rules.collections import replace_by_key
+from services.kit.rules.fields import Day, ImportRow, ShortLine
 
 from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
 

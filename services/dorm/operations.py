@@ -3,11 +3,11 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.department.collections import find_by_key, replace_by_key
-from services.kit.department.fields import Day, ShortLine
-from services.kit.department.reasons import Cause, Refusal
-from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
+from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.department_rules import DepartmentRules, Operation
+from services.kit.rules.fields import Day, ShortLine
+from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import DormRow, apply_row
 from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess

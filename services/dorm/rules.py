@@ -5,10 +5,10 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field
 
 from schemas.events import Reason
-from services.kit.department.assessment import Assessment, check_status
-from services.kit.department.fields import Day, Item, ShortLine, distinct
-from services.kit.department.reasons import Blocker
-from services.kit.department.rules import Record
+from services.kit.rules.assessment import Assessment, check_status
+from services.kit.rules.department_rules import Record
+from services.kit.rules.fields import Day, Item, ShortLine, distinct
+from services.kit.rules.reasons import Blocker
 
 MAX_RESIDENCES: Final = 20
 ROOM: Final = ("campus", "building", "room")

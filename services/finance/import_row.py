@@ -1,8 +1,8 @@
 """One row of the finance office's export: one charge as it stands, in totals, not increments. Pure."""
 
-from services.kit.department.bills import require_no_negative
-from services.kit.department.collections import find_by_key, replace_by_key
-from services.kit.department.fields import ZERO, ImportRow, ItemId, Line, SignedMoney
+from services.kit.rules.bills import require_no_negative
+from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.fields import ZERO, ImportRow, ItemId, Line, SignedMoney
 
 from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord
 

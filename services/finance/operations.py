@@ -3,13 +3,13 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.department import bills
-from services.kit.department.bills import CorrectionBody, RefundBody, SettlementBody
-from services.kit.department.collections import find_by_key, replace_by_key
-from services.kit.department.fields import ZERO, Amount, ItemId, Line, yuan
-from services.kit.department.reasons import Cause, Refusal
-from services.kit.department.rules import DepartmentRules, Operation
 from services.kit.operations import OperationBody, Refused
+from services.kit.rules import bills
+from services.kit.rules.bills import CorrectionBody, RefundBody, SettlementBody
+from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.department_rules import DepartmentRules, Operation
+from services.kit.rules.fields import ZERO, Amount, ItemId, Line, yuan
+from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import FinanceRow, apply_row
 from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord, assess

@@ -10,11 +10,11 @@ from typing import Annotated, Final
 from pydantic import BaseModel, Field
 
 from schemas.events import StudentId
-from services.kit.department.assessment import Assessment, check_status
-from services.kit.department.bills import Bill
-from services.kit.department.fields import ZERO, Item, ItemId, Line, Money, MoneyText, distinct, yuan
-from services.kit.department.reasons import Blocker
-from services.kit.department.rules import Record
+from services.kit.rules.assessment import Assessment, check_status
+from services.kit.rules.bills import Bill
+from services.kit.rules.department_rules import Record
+from services.kit.rules.fields import ZERO, Item, ItemId, Line, Money, MoneyText, distinct, yuan
+from services.kit.rules.reasons import Blocker
 
 MAX_CHARGES: Final = 200
 MAX_ROWS: Final = 20

@@ -9,9 +9,9 @@ from decimal import Decimal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from services.kit.department.bills import require_no_negative
-from services.kit.department.collections import find_by_key, replace_by_key
-from services.kit.department.fields import Day, ImportRow, ItemId, Line, SignedMoney
+from services.kit.rules.bills import require_no_negative
+from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.fields import Day, ImportRow, ItemId, Line, SignedMoney
 
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
 

@@ -7,11 +7,11 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, Field
 
 from schemas.events import Reason
-from services.kit.department.assessment import Assessment, check_status
-from services.kit.department.bills import Bill
-from services.kit.department.fields import ZERO, Day, Item, ItemId, Line, MoneyText, distinct, yuan
-from services.kit.department.reasons import Blocker
-from services.kit.department.rules import Record
+from services.kit.rules.assessment import Assessment, check_status
+from services.kit.rules.bills import Bill
+from services.kit.rules.department_rules import Record
+from services.kit.rules.fields import ZERO, Day, Item, ItemId, Line, MoneyText, distinct, yuan
+from services.kit.rules.reasons import Blocker
 
 MAX_ITEMS: Final = 200
 """Of each kind in one student's record."""

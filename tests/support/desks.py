@@ -9,12 +9,12 @@ from typing import Any
 from schemas.events import CaseChanged, CaseState, StatusChanged
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
-from services.kit.department.rules import DepartmentRules
 from services.kit.department.service import FOLDERS
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
+from services.kit.rules.department_rules import DepartmentRules
 
 DEPARTMENTS = tuple(discover())
 

@@ -11,8 +11,8 @@ from typing import Final
 from pydantic import ConfigDict, Field
 
 from schemas.events import CaseChanged, CaseState, StudentId
-from services.kit.department.fields import Day, ShortLine
 from services.kit.operations import OperationBody
+from services.kit.rules.fields import Day, ShortLine
 
 HEADINGS: Final[dict[str, str]] = {
     "学号": "student_id",

@@ -18,9 +18,9 @@ from schemas.events import (
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.desk import Desk
-from services.kit.department.rules import Record
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
+from services.kit.rules.department_rules import Record
 from services.kit.runtime.failpoints import failpoint
 
 R = TypeVar("R", bound=Record)

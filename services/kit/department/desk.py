@@ -11,14 +11,14 @@ from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
 from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
-from services.kit.department.assessment import Assessment
 from services.kit.department.idempotency import IdempotencyKey, store_answer, stored_answer
-from services.kit.department.reasons import CASE_OPENED
 from services.kit.department.record_store import LockedRecord, RecordStore
-from services.kit.department.rules import DepartmentRules, Record
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
+from services.kit.rules.assessment import Assessment
+from services.kit.rules.department_rules import DepartmentRules, Record
+from services.kit.rules.reasons import CASE_OPENED
 from services.kit.runtime.failpoints import failpoint
 
 R = TypeVar("R", bound=Record)

@@ -14,8 +14,6 @@ from schemas.events import CheckStatus, StudentId
 from services.kit.department.desk import AuditContext, ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples, openapi_examples
 from services.kit.department.idempotency import IdempotencyKey, KeyReused
-from services.kit.department.reasons import RECORD_REPLACED
-from services.kit.department.rules import Operation, Record
 from services.kit.http import auth
 from services.kit.http.auth import Principal
 from services.kit.http.problems import Problem
@@ -23,6 +21,8 @@ from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.names import desk_role
 from services.kit.operations import Held, OperationBody, Refused
+from services.kit.rules.department_rules import Operation, Record
+from services.kit.rules.reasons import RECORD_REPLACED
 
 KeyHeader = Annotated[
     str,

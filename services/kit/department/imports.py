@@ -6,13 +6,13 @@ from typing import Any, Final
 
 from services.kit.department.desk import Desk
 from services.kit.department.examples import Examples
-from services.kit.department.reasons import ROW_IMPORTED
 from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.names import desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
+from services.kit.rules.reasons import ROW_IMPORTED
 
 STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 

@@ -7,10 +7,10 @@ from typing import Any, Final, Generic, TypeVar
 import asyncpg
 
 from schemas.events import CaseState, Reason, StatusChanged
-from services.kit.department.assessment import Assessment, next_status
-from services.kit.department.rules import DepartmentRules, Record
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
+from services.kit.rules.assessment import Assessment, next_status
+from services.kit.rules.department_rules import DepartmentRules, Record
 
 R = TypeVar("R", bound=Record)
 

@@ -16,7 +16,6 @@ from services.kit.department.examples import load_examples
 from services.kit.department.hold_age import HoldAge
 from services.kit.department.idempotency import delete_old_answers
 from services.kit.department.imports import department_import
-from services.kit.department.rules import DepartmentRules
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
 from services.kit.http.app import create_app, serve
@@ -31,6 +30,7 @@ from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.observability import telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
+from services.kit.rules.department_rules import DepartmentRules
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings, load
 

@@ -8,11 +8,11 @@ from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutc
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.desk import Desk
-from services.kit.department.reasons import BEING_DECIDED, CASE_NOT_OPEN, COMMAND_UNKNOWN
-from services.kit.department.rules import Record
 from services.kit.messaging import outbox
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
+from services.kit.rules.department_rules import Record
+from services.kit.rules.reasons import BEING_DECIDED, CASE_NOT_OPEN, COMMAND_UNKNOWN
 from services.kit.runtime.failpoints import failpoint
 
 R = TypeVar("R", bound=Record)

@@ -13,9 +13,9 @@ from schemas.topics import Topics
 from services.clearance.submission.subscriptions import SUBMISSIONS
 from services.clearance.view.projector import PROJECTOR
 from services.kit.audit.chain import verify
-from services.kit.department.rules import DepartmentRules
 from services.kit.manifests import DepartmentManifest, required_checks
 from services.kit.postgres.pool import Connection
+from services.kit.rules.department_rules import DepartmentRules
 from tests.support.checker.evidence import (
     Attempt,
     AttemptChange,

@@ -5,9 +5,9 @@ from typing import Any
 
 import openpyxl
 
-from services.kit.department.fields import Day, ImportRow, Line, Money
 from services.kit.imports.files.columns import Columns, ReadRow
 from services.kit.imports.files.formats import Format, read_rows
+from services.kit.rules.fields import Day, ImportRow, Line, Money
 
 
 class Row(ImportRow):

@@ -7,9 +7,13 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from services.kit.department.bills import NEGATIVE_AMOUNT, OVERPAYMENT, REFUND_TOO_LARGE, Bill
 from services.kit.department.examples import Examples, load_examples
-from services.kit.department.reasons import (
+from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldManifest, Text, discover
+from services.kit.message_format import placeholders
+from services.kit.operations import Refused
+from services.kit.rules.bills import NEGATIVE_AMOUNT, OVERPAYMENT, REFUND_TOO_LARGE, Bill
+from services.kit.rules.department_rules import DepartmentRules
+from services.kit.rules.reasons import (
     BEING_DECIDED,
     CASE_NOT_OPEN,
     CASE_OPENED,
@@ -22,10 +26,6 @@ from services.kit.department.reasons import (
     ReasonCode,
     Refusal,
 )
-from services.kit.department.rules import DepartmentRules
-from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldManifest, Text, discover
-from services.kit.message_format import placeholders
-from services.kit.operations import Refused
 
 pytestmark = pytest.mark.unit
 

@@ -9,9 +9,9 @@ from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.examples import load_examples
 from services.kit.department.idempotency import KEPT, IdempotencyKey, KeyReused, delete_answers
-from services.kit.department.reasons import ROW_IMPORTED
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
+from services.kit.rules.reasons import ROW_IMPORTED
 from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, outbox_statuses
 
 

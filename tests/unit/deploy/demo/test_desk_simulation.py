@@ -12,7 +12,7 @@ from deploy.demo.students import invent_students, simulated
 from services.archives.operations import RULES as ARCHIVES
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
-from services.kit.department.rules import DepartmentRules
+from services.kit.rules.department_rules import DepartmentRules
 from services.library.operations import RULES as LIBRARY
 
 STUDENTS = simulated(invent_students(60))

@@ -15,8 +15,8 @@ from services.archives.operations import RULES as ARCHIVES
 from services.clearance.roster.cases import Student as RosterStudent
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
-from services.kit.department.assessment import Assessment
-from services.kit.department.rules import DepartmentRules
+from services.kit.rules.assessment import Assessment
+from services.kit.rules.department_rules import DepartmentRules
 from services.library.operations import RULES as LIBRARY
 
 RULES: dict[str, DepartmentRules[Any]] = {"library": LIBRARY, "archives": ARCHIVES, "dorm": DORM, "finance": FINANCE}

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from schemas.events import Reason, StatusChanged, Verdict
-from services.kit.department.assessment import Assessment, check_status, next_status
+from services.kit.rules.assessment import Assessment, check_status, next_status
 
 NOW = datetime(2026, 6, 8, 2, tzinfo=UTC)
 CAUSE = Reason(code="record-replaced")

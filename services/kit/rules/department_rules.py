@@ -7,8 +7,8 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason
-from services.kit.department.assessment import Assessment
 from services.kit.operations import OperationBody
+from services.kit.rules.assessment import Assessment
 
 
 class Record(BaseModel):

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from services.kit.department.fields import Item
-from services.kit.department.reasons import RECORD_FULL
 from services.kit.operations import Refused
+from services.kit.rules.fields import Item
+from services.kit.rules.reasons import RECORD_FULL
 
 T = TypeVar("T", bound=Item)
 

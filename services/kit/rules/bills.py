@@ -7,9 +7,9 @@ Paying too much does not block anybody; the facts carry the sum, so that the stu
 from decimal import Decimal
 from typing import Any, Final, Self, TypeVar
 
-from services.kit.department.fields import LARGEST, ZERO, Amount, ImportRow, Item, Money, yuan
-from services.kit.department.reasons import Refusal
 from services.kit.operations import OperationBody, Refused
+from services.kit.rules.fields import LARGEST, ZERO, Amount, ImportRow, Item, Money, yuan
+from services.kit.rules.reasons import Refusal
 
 OVERPAYMENT: Final = Refusal("overpayment", "due")
 REFUND_TOO_LARGE: Final = Refusal("refund-too-large", "overpaid")
