@@ -43,7 +43,7 @@ from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
 from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
-from services.kit.http.app import create_app
+from services.kit.http.app import before_drain, create_app
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
@@ -161,6 +161,7 @@ async def _start(
         OpenIdClient(http, _openid(settings)),
         printer,
     )
+    before_drain(app, hub.close)
     health.add("read model", read_model.probe)
     loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup)
     router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+from services.kit.http.app import Server
+
 START_DEADLINE_S = 20.0
 
 
@@ -18,8 +20,8 @@ def live_server(make_app: Callable[[str], FastAPI]) -> Iterator[str]:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        config = uvicorn.Config(make_app(address), log_config=None, access_log=False, timeout_graceful_shutdown=1)
-        server = uvicorn.Server(config)
+        app = make_app(address)
+        server = Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1), app)
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
         try:

@@ -49,8 +49,11 @@ class Outage:
     since: datetime
 
 
+@dataclass(frozen=True, slots=True)
 class StreamEnded:
-    """The session ended, or the gateway stops serving this stream."""
+    """The last update: the session ended, or, with `reconnect`, only this server stops."""
+
+    reconnect: bool = False
 
 
 StreamUpdate = StateUpdate | Outage | StreamEnded
@@ -99,6 +102,7 @@ class Hub:
         self._session_check_s = session_check_s
         self._streams: set[Stream] = set()
         self._changed = asyncio.Event()
+        self._closed = False
 
     def notify(self) -> None:
         """Something changed: read again soon."""
@@ -112,6 +116,8 @@ class Hub:
             raise TooManyStreams
         stream = Stream(session, texts)
         self._streams.add(stream)
+        if self._closed:
+            stream.offer(StreamEnded(reconnect=True))
         self.notify()
         try:
             yield stream
@@ -123,6 +129,12 @@ class Hub:
         for stream in self._streams:
             if stream.session.id_hash == id_hash:
                 stream.offer(StreamEnded())
+
+    def close(self) -> None:
+        """End all streams, and those that still connect: a server that stops would wait for them."""
+        self._closed = True
+        for stream in self._streams:
+            stream.offer(StreamEnded(reconnect=True))
 
     @property
     def count(self) -> int:

@@ -71,6 +71,8 @@ async def live(
     while stream is not None:
         update = await stream.updates.get()
         if isinstance(update, StreamEnded):
+            if update.reconnect:
+                return
             break
         if isinstance(update, StateUpdate):
             yield ServerSentEvent(event="state", data={"html": pages.live(update.page, texts)}, retry=2000)

@@ -1,6 +1,7 @@
 """The FastAPI application of a service: health, metrics, documentation, and problem documents for every error."""
 
 import signal
+import socket
 from collections.abc import Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import FrameType
@@ -80,6 +81,7 @@ def create_app(
         responses={"default": {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": _REF}}}},
     )
     app.state.telemetry = telemetry
+    app.state.before_drain = []
     app.include_router(_health_routes(health))
     if docs:
         app.include_router(documentation_routes(title))
@@ -88,6 +90,25 @@ def create_app(
     for router in routers:
         app.include_router(router)
     return app
+
+
+def before_drain(app: FastAPI, callback: Callable[[], None]) -> None:
+    """Call `callback` once the server stops, before it waits for open responses: endless ones must end by it."""
+    app.state.before_drain.append(callback)
+
+
+class Server(uvicorn.Server):
+    """A uvicorn server that calls the `before_drain` callbacks of `app`."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        # The lifespan ends too late: only after the last response.
+        for callback in getattr(self._app.state, "before_drain", ()):
+            callback()
+        await super().shutdown(sockets)
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
@@ -109,7 +130,7 @@ def serve(app: FastAPI, settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=_GRACEFUL_S,
     )
-    server = uvicorn.Server(config)
+    server = Server(config, app)
     tune_gc()
     # Once drained, uvicorn raises the signal again, which would end the process before the telemetry is flushed.
     for number in (signal.SIGTERM, signal.SIGINT):

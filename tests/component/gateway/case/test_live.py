@@ -1,12 +1,18 @@
 """Pages that change while one looks: streams of Server-Sent Events, their beginning, number and end."""
 
+import asyncio
 from contextlib import AsyncExitStack
 
+import pytest
+
 from deploy.local.identity.people import Person
+from services.clearance.app import FOLDERS
 from services.gateway.case.live import MAX_PER_SESSION
+from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
-from tests.support.gateway.server import BrowserClient, Events, RunningGateway
+from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
 from tests.support.gateway.visits import card_open, id_of, rows
+from tests.support.servers import DatabaseMaker
 from tests.support.waiting import eventually
 
 
@@ -75,6 +81,22 @@ async def test_an_open_page_of_an_ended_session_is_told_so(
         assert (await events.next())[0] == "state"
         await rows(gateway.database, "DELETE FROM session WHERE student_id = $1", id_of(person))
         assert (await events.next(60))[0] == "ended"
+
+
+async def test_an_open_page_of_a_stopping_gateway_may_reconnect(make_database: DatabaseMaker, person: Person) -> None:
+    database, read_model = await make_database("gateway"), await make_database("clearance")
+    await migrate(read_model, FOLDERS)
+    await ReadModelWriter(read_model).put_case(id_of(person))
+    server = running_gateway(database, read_model, (person,))
+    browser = BrowserClient(await asyncio.to_thread(server.__enter__))
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        events = Events(response)
+        assert (await events.next())[0] == "state"
+        await asyncio.to_thread(server.__exit__, None, None, None)
+        with pytest.raises(EOFError):  # neither `ended` nor a response cut off
+            await events.next()
+    await browser.close()
 
 
 async def test_an_asked_command_shows_on_the_other_open_page(

@@ -130,19 +130,26 @@ PROCESS = """
 import asyncio, sys
 from contextlib import asynccontextmanager
 from fastapi import APIRouter
-from services.kit.http.app import create_app, serve
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from services.kit.http.app import before_drain, create_app, serve
 from services.kit.observability.telemetry import start
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from services.kit.settings import load, Settings
 
-settings, health, router = load(Settings), Health(), APIRouter()
+settings, health, router, stopping = load(Settings), Health(), APIRouter(), asyncio.Event()
 
 @router.get("/slow")
 async def slow() -> str:
     print("slow begins", flush=True)
     await asyncio.sleep(0.5)
     return "whole"
+
+@router.get("/live", response_class=EventSourceResponse)
+async def live():
+    yield ServerSentEvent(event="first", data={})
+    await stopping.wait()
+    yield ServerSentEvent(event="last", data={})
 
 async def run() -> None:
     try:
@@ -158,6 +165,7 @@ async def lifespan(app):
 
 app = create_app(title="Library", version="1", description="", health=health, lifespan=lifespan, routers=[router],
                  telemetry=start("library", settings=settings))
+before_drain(app, stopping.set)
 stop = type(app.state.telemetry).stop
 type(app.state.telemetry).stop = lambda self: print("flushed", stop(self), flush=True)
 serve(app, settings)
@@ -213,6 +221,22 @@ async def test_a_terminated_service_answers_what_it_began_then_ends_its_tasks_an
         said = [line for line in rest.splitlines() if not line.startswith("{")]
         assert said == ["task ends", "lifespan ends", "flushed True"]
         assert running.returncode == 0
+
+
+async def test_a_terminated_service_ends_its_open_streams_and_counts_no_error(unused_tcp_port: int) -> None:
+    async with (
+        process(unused_tcp_port) as running,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{unused_tcp_port}") as client,
+    ):
+        await until_ready(client)
+        async with client.stream("GET", "/live") as response:
+            lines = response.aiter_lines()
+            assert await anext(lines) == "event: first"
+            running.send_signal(signal.SIGTERM)
+            assert "event: last" in [line async for line in lines]
+        printed, _ = await asyncio.to_thread(running.communicate, timeout=30)
+        assert running.returncode == 0
+        assert "error" not in printed
 
 
 async def test_a_service_whose_port_is_taken_ends_with_an_error(unused_tcp_port: int) -> None:

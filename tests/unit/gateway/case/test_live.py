@@ -69,3 +69,14 @@ async def test_a_session_that_ended_while_its_stream_connected_is_told_at_once()
         if isinstance(update, StateUpdate):
             update = await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
         assert isinstance(update, StreamEnded)
+
+
+async def test_a_stopping_server_ends_open_and_arriving_streams_without_ending_their_session() -> None:
+    reads = Reads()
+    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as opened:
+        await reads.asked.wait()
+        hub.close()
+        reads.let_go.set()
+        async with hub.connect(SESSION, TEXTS) as arriving:
+            for stream in (opened, arriving):
+                assert await asyncio.wait_for(stream.updates.get(), PROMPTLY_S) == StreamEnded(reconnect=True)
