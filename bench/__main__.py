@@ -1,4 +1,4 @@
-"""`python -m bench [name…] [--quick] [--rounds N]`: run the named measurements, or all."""
+"""`python -m bench`: run the named measurements, or all."""
 
 import asyncio
 import logging
@@ -52,7 +52,7 @@ def main(
 
 
 def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, report: Callable[[str], None]) -> None:
-    """Run the named measurements on these servers, printing each line as soon as it is known."""
+    """Reports each line as soon as it is known."""
     for line in asyncio.run(environment.describe(on.postgres, on.kafka)):
         report(line)
     for name in names:

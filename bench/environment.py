@@ -1,4 +1,4 @@
-"""What it was measured on: versions, cores, load of the machine, and the settings that decide the figures."""
+"""The machine and the versions and settings that decide the figures."""
 
 import os
 import platform
@@ -15,7 +15,7 @@ SETTINGS: Final = ("synchronous_commit", "fsync", "shared_buffers", "max_wal_siz
 
 
 async def describe(postgres: str, kafka: str) -> list[str]:
-    """The lines above every run's figures. `kafka` is a broker's address, `postgres` a DSN."""
+    """`kafka`: a broker's address. `postgres`: a DSN."""
     connection = await asyncpg.connect(postgres, timeout=10)
     try:
         number = await connection.fetchval("SHOW server_version")
@@ -45,5 +45,5 @@ async def _commit_us(connection: "asyncpg.Connection[asyncpg.Record]", times: in
 
 
 def foreign_cores(over_s: float = 1.0) -> float:
-    """How many cores other processes use, while this one waits."""
+    """Cores that other processes use while this one waits."""
     return psutil.cpu_percent(over_s) / 100 * (os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""Statuses of a library, as its own rules assess them, of invented students."""
+"""Statuses of the library, assessed by its own rules, of invented students."""
 
 import random
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def student(number: int) -> str:
 
 
 def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged]:
-    """`count` statuses of random students. A student's versions count up from 2: 1 is in the view before."""
+    """A student's versions count up from 2: 1 is in the view before."""
     chance = random.Random(seed)
     checks = list(_checks())
     versions = [1] * students
@@ -34,7 +34,6 @@ def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged
 
 
 def status(who: int, version: int, checks: tuple[CheckStatus, ...], at: datetime = _START) -> StatusChanged:
-    """One status of the library."""
     return StatusChanged(
         student_id=student(who),
         department=DEPARTMENT,
@@ -46,12 +45,12 @@ def status(who: int, version: int, checks: tuple[CheckStatus, ...], at: datetime
 
 
 def document(event: StatusChanged, number: int) -> bytes:
-    """The event as the outbox would hold it."""
+    """As in the outbox."""
     return encode(event, event_id=UUID(int=number, version=4), source=SOURCE, time=event.occurred_at)
 
 
 def first_checks() -> tuple[CheckStatus, ...]:
-    """The library's checks of an empty record."""
+    """Of an empty record."""
     return assess(LibraryRecord()).checks
 
 

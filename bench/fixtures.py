@@ -1,4 +1,4 @@
-"""What a measurement runs on: real servers, databases and topics of its own, and students who are clear everywhere."""
+"""Servers, databases and topics for a measurement, and students who are clear everywhere."""
 
 import asyncio
 import secrets
@@ -35,13 +35,13 @@ CLEAR_RECORDS: Final[Mapping[str, Mapping[str, Any]]] = {
         ]
     },
 }
-"""Department → a clear record; an empty one is clear elsewhere."""
+"""By department; elsewhere an empty record is clear."""
 IN_VIEW_TIMEOUT_S: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """`postgres` is a superuser's DSN, `kafka` is host:port."""
+    """`postgres`: a superuser's DSN. `kafka`: host:port."""
 
     postgres: str
     kafka: str
@@ -76,7 +76,7 @@ def servers() -> Iterator[Servers]:
 
 @contextmanager
 def sandbox(on: Servers, migrations: Sequence[Path], departments: Sequence[str], partitions: int) -> Iterator[Sandbox]:
-    """A database with these folders of migrations, and the departments' topics; removed at the end."""
+    """Removed at the end."""
     name = f"bench_{secrets.token_hex(4)}"
     topics = Topics(name.replace("_", "-"))
     dsn = asyncio.run(create_database(on.postgres, name))
@@ -90,7 +90,7 @@ def sandbox(on: Servers, migrations: Sequence[Path], departments: Sequence[str],
 
 
 async def enrol_clear(installation: Installation, count: int) -> list[str]:
-    """Enrol students and wait until the view shows them clear at every department. All departments must run."""
+    """Enrol students and wait until the view shows them clear. All departments must run."""
     students = [await installation.enrol() for _ in range(count)]
     for department, record in CLEAR_RECORDS.items():
         for student_id in students:

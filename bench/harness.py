@@ -1,7 +1,7 @@
-"""How a measurement is made: each leg in a process of its own, legs alternating in rounds, ratios within a round.
+"""Measures each leg in a process of its own, legs alternating in rounds, ratios within a round.
 
-The speed of a shared machine drifts by a factor of two within minutes, so a rate means little; the ratio of two legs of
-one round means something.
+A shared machine's speed drifts by a factor of two within minutes: only the ratio of two legs of one round means
+something.
 """
 
 import asyncio
@@ -29,9 +29,9 @@ _fork: Final = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Events of one leg, with wall time and CPU time of this process and of PostgreSQL.
+    """Events, with wall time and CPU time of this process and of the database's sessions.
 
-    `database_s` is that of the sessions of the leg's database; 0 when the server is on another machine.
+    `database_s` is 0 when the server is on another machine.
     """
 
     events: int
@@ -46,20 +46,17 @@ class Leg:
 
     @property
     def cpu_us(self) -> float:
-        """CPU time of the Python process, µs an event."""
+        """Python, µs an event."""
         return self.cpu_s * 1e6 / self.events
 
     @property
     def database_us(self) -> float:
-        """CPU time of PostgreSQL, µs an event."""
+        """PostgreSQL, µs an event."""
         return self.database_s * 1e6 / self.events
 
 
 def in_subprocess(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-    """Run a coroutine in a forked process and return its result. Raises RuntimeError with what it raised.
-
-    It shares what was prepared here, which its garbage collector leaves alone.
-    """
+    """Run in a fork that shares what was prepared here. Raises RuntimeError with what `work` raised."""
     receiver, sender = _fork.Pipe(duplex=False)
     gc.collect()
     gc.freeze()
@@ -93,9 +90,9 @@ def _leg(sender: Connection, work: Callable[..., Coroutine[Any, Any, Any]], argu
 
 
 async def timed(progress: Callable[[], int | Awaitable[int]], total: int, database: str = "") -> Leg:
-    """Time `progress` up to `total` from its first step on: start-up and the first batch are not counted.
+    """Time `progress` up to `total` from its first step on, without start-up and first batch.
 
-    `database` is the one whose sessions work for it. Raises TimeoutError when `total` is not reached in time.
+    `database`: whose sessions are measured. Raises TimeoutError.
     """
     async with asyncio.timeout(LEG_LIMIT_S):
         first = await _reached(progress, 1)
@@ -131,7 +128,7 @@ def _process_cpu_s() -> float:
 
 
 def _database_cpu_s(database: str) -> float:
-    """CPU time of a database's sessions on this machine: their processes have its name in their title."""
+    """Of sessions on this machine: their process titles have the database's name."""
     spent_s = 0.0
     for process in psutil.process_iter(["cmdline", "cpu_times"]) if database else ():
         title = " ".join(process.info["cmdline"] or ())
@@ -157,7 +154,6 @@ class Spread:
 
 
 def over(rounds: Sequence[T], figure: Callable[[T], float]) -> Spread:
-    """One figure of every round."""
     return Spread(tuple(figure(each) for each in rounds))
 
 
@@ -165,7 +161,7 @@ COLUMNS: Final = f"{'':<24}{'a second':<32}{'µs each: Python':<26}PostgreSQL"
 
 
 def row(name: str, rounds: Sequence[T], legs: Callable[[T], Sequence[Leg]]) -> str:
-    """A line under `COLUMNS`; the legs of one kind in one round count as their mean."""
+    """A line under `COLUMNS`; legs of one kind in a round count as their mean."""
     rate = over(rounds, lambda one: statistics.fmean(leg.rate for leg in legs(one)))
     python = over(rounds, lambda one: statistics.fmean(leg.cpu_us for leg in legs(one)))
     database = over(rounds, lambda one: statistics.fmean(leg.database_us for leg in legs(one)))
@@ -173,6 +169,6 @@ def row(name: str, rounds: Sequence[T], legs: Callable[[T], Sequence[Leg]]) -> s
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The value below which `share` (0 to 1) of `values` lie, by nearest rank."""
+    """By nearest rank; `share` is 0 to 1."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

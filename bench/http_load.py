@@ -1,7 +1,7 @@
-"""HTTP load at a fixed concurrency: each connection sends its next request as soon as it has the last answer.
+"""HTTP load at a fixed concurrency: each connection sends its next request once answered.
 
-Plain sockets, because a full client needs more CPU time than the servers measured. Each connection has a loopback
-address of its own, because the gateway limits the rate of one address (Linux has 127/8 for that).
+Plain sockets: a full client needs more CPU than the servers measured. A loopback address per connection (Linux has
+127/8), because the gateway limits the rate of one.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from bench.harness import percentile
 
 MAX_IDLE_S: Final = 2.0
-"""uvicorn closes a connection after five idle seconds, perhaps just when it is used again."""
+"""uvicorn closes a connection after five idle seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Load:
 
 
 async def load(address: str, path: str, cookies: Sequence[str], *, requests: int, connections: int) -> Load:
-    """`requests` GETs of `path`, the sessions in `cookies` taking turns. Raises RuntimeError for any answer but 200."""
+    """GETs of `path`, the sessions in `cookies` taking turns. Raises RuntimeError for any answer but 200."""
     server = urlsplit(address)
     latencies_s: list[float] = []
     left = iter(range(requests))
@@ -51,7 +51,7 @@ async def load(address: str, path: str, cookies: Sequence[str], *, requests: int
 
 
 class Connections:
-    """Keep-alive connections to one server: as many as there are concurrent requests, up to `limit`."""
+    """Keep-alive connections: one per concurrent request, up to `limit`."""
 
     def __init__(self, address: str, limit: int = 256) -> None:
         self._server = urlsplit(address)
@@ -59,7 +59,7 @@ class Connections:
         self._slots = asyncio.Semaphore(limit)
 
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> bytes:
-        """The body of a 200. Raises RuntimeError for any other answer, OSError when the server cannot be reached."""
+        """The body of a 200. Raises RuntimeError for another answer, OSError without one."""
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         request = (
             f"POST {path} HTTP/1.1\r\nHost: {self._server.netloc}\r\nContent-Type: application/json\r\n"

@@ -1,15 +1,12 @@
-"""From the commit at a department's desk to the row in the view, at a fixed rate, through real processes.
+"""From the commit at a department's desk to the row in the view, at a fixed rate.
 
-The library's process (HTTP, transaction, relay), the broker and the clearance's process (projector) run on this
-machine, so there is one clock. Changes are an open-loop load: each is sent when it is due, whatever became of the
-ones before, so that a stall counts for every change it delayed. Latency is measured from three times to `seen`:
+All processes run on this machine, so there is one clock. The load is open-loop: each change is sent when due, so that a
+stall counts for every change it delayed. Latency ends at `seen`, when a reader, woken by the projector's NOTIFY (or
+after 20 ms), has read this version or a newer one, its own round trip included. It starts at one of:
 
 - due: when the change was to be sent
-- commit: `audit.entry.at`, PostgreSQL's clock in the last write but one of the desk's transaction, so shortly before
-  its commit: a little too long is measured
-- answered: the desk's HTTP answer has arrived, so shortly after the commit
-- seen: a reader, woken by the projector's NOTIFY (or after 20 ms at most), has read this version or a newer one from
-  the view's table: its own round trip is included
+- commit: `audit.entry.at`, shortly before the desk's commit: a little too long
+- answered: the desk's HTTP answer has arrived, shortly after the commit
 """
 
 import asyncio
@@ -64,7 +61,7 @@ class Round:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """The lines of the report."""
+    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -139,14 +136,14 @@ def _schedule(sizes: Sizes) -> list[float]:
 
 
 class _Desk:
-    """The library's desk, over plain sockets: at this rate httpx costs more than the desk."""
+    """Plain sockets: at this rate httpx costs more than the desk."""
 
     def __init__(self, installation: Installation) -> None:
         self.connections = Connections(installation.address(DEPARTMENT))
         self._authorization = installation.client(DEPARTMENT).headers["Authorization"]
 
     async def note_violation(self, student_id: str) -> int:
-        """Change the student's record; the version of the status it published."""
+        """The version of the status it published."""
         body = {"student_id": student_id, "violation_id": f"V-{uuid4().hex[:12]}", "text": "在书上涂写"}
         headers = {"Authorization": self._authorization, "Idempotency-Key": str(uuid4())}
         answer = await self.connections.post("/operations/violation", headers, json.dumps(body).encode())
@@ -162,7 +159,7 @@ async def _change(
 
 
 async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
-    """Note when each version was first seen; one that a newer version overtook was seen with it."""
+    """A version that a newer one overtook was seen with it."""
     connection = await installation.connect(CLEARANCE)
     woken = asyncio.Event()
 

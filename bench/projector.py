@@ -1,7 +1,7 @@
 """The projector beside its upper limit and beside the obvious ways to write it with FastStream.
 
-A topic of 12 partitions is loaded once; each leg reads it from the start into the same table, which is reset before.
-A round is limit, ours, one by one, batch, ours, limit.
+Each leg reads one topic of 12 partitions from the start into the same table, reset before. A round is limit, ours, one
+by one, batch, ours, limit.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ from services.kit.messaging.producer import BatchProducer, OutboundRecord, parti
 
 PARTITIONS: Final = 12
 SAMPLED_EVERY: Final = 100
-"""One record in so many belongs to a sampled trace and gets a span of its own."""
+"""One record in so many is of a sampled trace and gets a span."""
 _SEND: Final = 5000
 _TRACEPARENT: Final = "00-{:032x}-{:016x}-{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """`one_by_one` and `in_batches` are how many of `count` events the two peers are timed on: they are slow."""
+    """The peers are slow: they are timed on `one_by_one` and `in_batches` of the `count` events."""
 
     count: int = 200_000
     students: int = 100_000
@@ -42,7 +42,7 @@ QUICK: Final = Sizes(count=6_000, students=2_000, one_by_one=150, in_batches=3_0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """The legs of one round; ours and the limit are two each, one on either side of the peers."""
+    """Ours and the limit have two legs, one on either side of the peers."""
 
     limits: tuple[Leg, Leg]
     ours: tuple[Leg, Leg]
@@ -59,12 +59,12 @@ class Round:
 
     @property
     def drift(self) -> float:
-        """Relative difference of the two limit legs: how unsteady the machine was."""
+        """Relative difference of the two limit legs: the machine's unsteadiness."""
         return abs(self.limits[0].rate - self.limits[1].rate) / self.limit
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """The lines of the report."""
+    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         stored = asyncio.run(_load(sandbox, sizes))
@@ -120,7 +120,7 @@ def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
 
 
 async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
-    """Load the topic; returns its statuses with partition and offset."""
+    """Returns the topic's statuses with partition and offset."""
     topic = sandbox.topics.status(events.DEPARTMENT)
     publisher = BatchProducer(sandbox.kafka, client_id="bench.load")
     stored: list[StoredStatus] = []
@@ -160,7 +160,7 @@ async def _check_offsets(sandbox: Sandbox, offsets: Sequence[int]) -> None:
 
 
 async def _fill(sandbox: Sandbox, students: int) -> None:
-    """`view_before`: a first status of every student, so that every event of the topic is an update."""
+    """`view_before`: a first status of every student, so that every event is an update."""
     connection = await asyncpg.connect(sandbox.dsn)
     checks = events.first_checks()
     try:

@@ -1,4 +1,4 @@
-"""The projector as its service runs it, and its limit: the same statement on the same rows from memory."""
+"""The projector as its service runs it, and its limit: the same statement on rows from memory."""
 
 import asyncio
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class StoredStatus:
-    """One event of the topic as the view would store it."""
+    """As the view would store it."""
 
     student_id: str
     version: int
@@ -46,7 +46,7 @@ class StoredStatus:
 
 
 def batches_of(stored: Sequence[StoredStatus]) -> list[list[Prepared]]:
-    """For each connection the batches it writes: of its partitions, the newest of each student, sorted."""
+    """By connection: the batches of its partitions, newest per student, sorted."""
     workers: list[list[Prepared]] = []
     for worker in range(WORKERS):
         mine = [each for each in stored if each.partition % WORKERS == worker]
@@ -71,7 +71,7 @@ def _prepared(stored: Sequence[StoredStatus]) -> Prepared:
 
 
 async def limit(sandbox: Sandbox, workers: Sequence[Sequence[Prepared]]) -> Leg:
-    """The statement alone, a transaction a batch, on as many connections. Counts the events behind the rows."""
+    """The statement alone, a transaction a batch. Counts the events behind the rows."""
     done = [0]
     statement = view_store.UPSERT_STATUSES.format(table=view_store.VIEW)
     connections = [await asyncpg.connect(sandbox.dsn) for _ in workers]
@@ -91,7 +91,7 @@ async def limit(sandbox: Sandbox, workers: Sequence[Sequence[Prepared]]) -> Leg:
 
 
 async def ours(sandbox: Sandbox, count: int) -> Leg:
-    """The clearance's projector with traces and metrics; its spans are dropped."""
+    """With traces and metrics; spans are dropped."""
     tune_gc()
     traced = telemetry.build("bench", exporters=[_Discard()])
     trace.set_tracer_provider(traced.tracer_provider)
@@ -119,7 +119,7 @@ async def ours(sandbox: Sandbox, count: int) -> Leg:
 
 
 class _Discard(SpanExporter):
-    """Drops spans: the collector's time is not the projector's."""
+    """The exporter's time is not the projector's."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         return SpanExportResult.SUCCESS

@@ -1,7 +1,7 @@
-"""The same view in FastStream as its documentation shows it: a typed subscriber, one upsert a message or a batch.
+"""The same view in FastStream as its documentation shows it: one upsert a message or a batch.
 
-Both have the version guard and the same columns. They lack what ours pays for: offsets in the view's transaction, dead
-letters, the check of key and department, traces.
+The peers lack what ours pays for: offsets in the view's transaction, dead letters, the check of key and department,
+traces.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ WHERE excluded.version > kept.version
 
 
 class Document(BaseModel):
-    """The CloudEvents document as a FastStream user would type it."""
+    """CloudEvents as a FastStream user would type it."""
 
     id: str
     source: str
@@ -43,7 +43,7 @@ class Document(BaseModel):
 
 
 async def one_by_one(sandbox: Sandbox, count: int) -> Leg:
-    """`@broker.subscriber(topic)`, a model, one `pool.execute`; FastStream's default acknowledgement."""
+    """One `pool.execute` a message, default acknowledgement."""
     done = [0]
     pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
     broker = KafkaBroker(sandbox.kafka, logger=None)
@@ -62,7 +62,7 @@ async def one_by_one(sandbox: Sandbox, count: int) -> Leg:
 
 
 async def in_batches(sandbox: Sandbox, count: int) -> Leg:
-    """`batch=True`, a list of models, one `executemany` a batch, acknowledged after it."""
+    """`batch=True`: one `executemany` a batch, then acknowledged."""
     done = [0]
     pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
     broker = KafkaBroker(sandbox.kafka, logger=None)

@@ -25,7 +25,7 @@ _TRACEPARENT: Final = "00-{:032x}-{:016x}-00"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Rows for our relay, and how many of them the naive one is timed on."""
+    """Rows, and how many of them the naive relay is timed on."""
 
     rows: int = 100_000
     naive: int = 3_000
@@ -47,7 +47,7 @@ class Round:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """The lines of the report."""
+    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         asyncio.run(_fill(sandbox, sizes.rows))
@@ -71,7 +71,6 @@ def _round(sandbox: Sandbox, sizes: Sizes) -> Round:
 
 
 async def ours(sandbox: Sandbox, rows: int) -> Leg:
-    """The kit's relay."""
     relay = Relay(sandbox.dsn, kafka=sandbox.kafka, name="bench", wakeup=Wakeup())
     return await _watched(sandbox, rows, relay.run)
 
@@ -119,7 +118,7 @@ async def _watched(sandbox: Sandbox, rows: int, run: Callable[[], Awaitable[None
 
 @asynccontextmanager
 async def _deleted(sandbox: Sandbox, rows: int) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """How many rows are gone from the outbox: ids are 1 to `rows`, deleted in order."""
+    """Yields a function: rows gone from the outbox. Ids are 1 to `rows`, deleted in order."""
     connection = await asyncpg.connect(sandbox.dsn)
 
     async def deleted() -> int:

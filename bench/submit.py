@@ -1,14 +1,13 @@
-"""From the click on the submit button to the accepted submission, at fixed rates, and how long a hold blocks a desk.
+"""From the click on submit to the accepted submission, at fixed rates, and how long a hold blocks a desk.
 
-Everything runs on this machine: the gateway's process (HTTP, command, relay), the broker, four departments, the
-clearance. Clicks are an open-loop load: each is sent when it is due, whatever became of the ones before, so that a
-stall counts for every click it delayed. Two times are measured from the due time:
+Everything runs on this machine. The load is open-loop: each click is sent when due, so that a stall counts for every
+click it delayed. Measured from the due time:
 
 - answered: the gateway's HTTP answer has arrived, so the command is stored
-- accepted: a reader, woken by the clearance's NOTIFY (or after 10 ms at most), has read the submission
+- accepted: a reader, woken by NOTIFY (or after 10 ms), has read the submission
 
-For the desk: from the first 423 on a charge to the first other answer, polling every 5 ms. Each student is charged at a
-random time around the click; only charges that met a hold count.
+For the desk: from the first 423 on a charge to the first other answer, polled every 5 ms; students are charged at a
+random time around the click, and only charges that met a hold count.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ POLL_S: Final = 0.01
 ALL_ACCEPTED_WITHIN_S: Final = 120.0
 RETRY_EVERY_S: Final = 0.005
 WARM_UP: Final = (10.0, 300)
-"""(clicks a second, clicks), not counted: until its JIT has run, the broker needs half as much CPU time again."""
+"""(clicks a second, clicks), not counted: before its JIT the broker needs half as much CPU again."""
 LEGS: Final = ((1.0, 30), (10.0, 200), (20.0, 200), (200.0, 600))
 """(clicks a second, clicks)."""
 CHARGES: Final = 60
@@ -56,7 +55,7 @@ class Clicks:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """The lines of the report. `rounds` is ignored: a student submits once only."""
+    """Lines of the report. `rounds` is ignored: a student submits once only."""
     legs = ((20.0, 10),) if quick else LEGS
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -175,7 +174,7 @@ async def _held(installation: Installation, count: int) -> str:
 
 
 async def _charge_through(installation: Installation, student_id: str) -> float:
-    """Charge until it succeeds. Returns the seconds since the first 423; 0 when there was none."""
+    """Seconds since the first 423; 0 when there was none."""
     body = {"student_id": student_id, "charge_id": "C-1", "year": "2025", "name": "代收取暖费", "amount": "1.00"}
     client, first_s = installation.client("finance"), 0.0
     while True:

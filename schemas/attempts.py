@@ -1,4 +1,4 @@
-"""States of an attempt and causes of its refusal, as `published.attempt_v1` and `SubmissionRefused` carry them."""
+"""States of an attempt and causes of its refusal, as in `published.attempt_v1` and `SubmissionRefused`."""
 
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ class AttemptState(StrEnum):
 
 
 class RefusalCause(StrEnum):
-    """Readers pass over causes they do not know: a later version may add one."""
+    """Readers pass over causes they do not know."""
 
     OBJECTED = "objected"
     """A department objected; the objections say why."""

@@ -1,8 +1,7 @@
 """Wire format: CloudEvents 1.0 in structured mode, one JSON document per record; binary mode is read too.
 
-Structured mode because each Kafka header costs Python more than decoding the body, and because any Kafka tool can show
-the document. Decoding any bytes ends in an event or in `Unreadable`. Ambiguity is refused, not interpreted: a repeated
-key, a fraction, an unusual instant (decision 0017).
+Structured because each Kafka header costs Python more than decoding the body. Any bytes decode to an event or to
+`Unreadable`. Ambiguity (a repeated key, a fraction, an unusual instant) is refused, not interpreted (decision 0017).
 """
 
 import json
@@ -21,7 +20,7 @@ from schemas.status_fast import decode_status, is_canonical
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_EVENT_BYTES: Final = 256 * 1024
-"""A larger document is unreadable, and `encode` refuses to write it."""
+"""A larger document is unreadable, and `encode` refuses it."""
 
 Headers = Iterable[tuple[str, bytes | None]]
 _Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -29,11 +28,11 @@ _VALUE_IN_MESSAGE: Final = re.compile(r"Invalid enum value .*?(?= - at|$)", re.D
 
 
 class Unreadable(ValueError):
-    """The record itself is invalid; a retry cannot help. The text names a field and a rule, never a value."""
+    """The record is invalid, a retry cannot help. The text names a field and a rule, never a value."""
 
 
 class Envelope(msgspec.Struct, frozen=True, gc=False):
-    """A CloudEvents 1.0 envelope. `data` is the event's JSON, not yet decoded."""
+    """CloudEvents 1.0. `data` is JSON, not yet decoded."""
 
     specversion: Literal["1.0"]
     id: _Attribute
@@ -50,9 +49,9 @@ _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
 def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> bytes:
-    """Encode `event` in structured mode. `source` is the producer, for example `/lixiao/library`.
+    """In structured mode. `source`: for example `/lixiao/library`.
 
-    Raises `ValueError` for more than `MAX_EVENT_BYTES` and for a NUL character, which no reader accepts.
+    Raises `ValueError` for more than `MAX_EVENT_BYTES` and for a NUL character.
     """
     head = {
         "specversion": "1.0",
@@ -72,7 +71,7 @@ def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> by
 
 
 def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
-    """Decode the envelope of a record in structured or binary mode. Raises `Unreadable`."""
+    """Structured or binary mode. Raises `Unreadable`."""
     if value is None:
         raise Unreadable("the record has no value: a tombstone carries no state")
     if len(value) > MAX_EVENT_BYTES:
@@ -99,7 +98,7 @@ def _open_by_headers(value: bytes, headers: Headers) -> Envelope:
 
 
 def read(value: bytes | None, headers: Headers = ()) -> Message:
-    """Decode and validate any event of the contract. Raises `Unreadable`."""
+    """Any event of the contract. Raises `Unreadable`."""
     envelope = open_envelope(value, headers)
     model = EVENT_TYPES.get(envelope.type)
     if model is None:
@@ -108,10 +107,10 @@ def read(value: bytes | None, headers: Headers = ()) -> Message:
 
 
 def read_status(value: bytes, envelope: Envelope) -> StatusData:
-    """Decode and validate the data of a `StatusChanged` on the fast path. Raises `Unreadable`.
+    """Data of a `StatusChanged`, decoded fast. Raises `Unreadable`.
 
-    `envelope` is `open_envelope(value)`. A document that is byte for byte what our encoder writes needs only the fast
-    decoder; any other is validated by the model too, so that both paths accept exactly the same documents.
+    `envelope` is `open_envelope(value)`. Only documents byte for byte as our encoder writes them skip the model, so
+    both paths accept the same documents.
     """
     data = bytes(envelope.data)
     try:
@@ -126,8 +125,7 @@ def read_status(value: bytes, envelope: Envelope) -> StatusData:
 def _has_canonical_head(envelope: Envelope, value: bytes, data: bytes) -> bool:
     """Whether exactly the seven known members, once each, precede `data`, and nothing follows it.
 
-    The names and values of the six members before `data`, and the name of `data`, are 13 strings: 26 quotation marks
-    leave none for a repeated or unknown member.
+    They have 13 strings: 26 quotation marks leave none for another member.
     """
     head = value[: -len(data) - 1]
     return (
@@ -149,7 +147,7 @@ def _validated(model: type[Message], value: bytes, data: bytes) -> Message:
 
 
 def _refuse_repeated_keys(value: bytes) -> None:
-    """With a repeated key two readers may see two verdicts. Costly: the fast path avoids it for canonical documents."""
+    """Two readers may see two verdicts. Costly: canonical documents skip it."""
     try:
         json.loads(value.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
@@ -168,6 +166,6 @@ def _no_number(_: str) -> NoReturn:
 
 
 def _refuse(what: str, error: Exception) -> NoReturn:
-    """Raise `Unreadable` with the decoder's message, without the value that some messages quote."""
+    """Without the value that some decoder messages quote."""
     message = "bytes that are not UTF-8" if isinstance(error, UnicodeError) else str(error)
     raise Unreadable(f"{what}: {_VALUE_IN_MESSAGE.sub('a value outside the enumeration', message)}"[:400]) from None

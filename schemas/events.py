@@ -1,8 +1,7 @@
-"""Every event that crosses a service boundary, as Pydantic models: the source of the published JSON Schemas.
+"""Every event between services, as Pydantic models: the source of the published JSON Schemas.
 
-Events are versioned states, not deltas: "the library's status of this student, version 7". A newer version replaces
-an older one; an older or equal one changes nothing, so repetition, reordering and replay are harmless. Readers ignore
-unknown fields. An unknown verdict, state or outcome is unreadable, never clear.
+Events are versioned states, not deltas: a newer version replaces an older one, so repetition, reordering and replay are
+harmless. Readers ignore unknown fields; an unknown verdict, state or outcome is unreadable, never clear.
 """
 
 from enum import StrEnum
@@ -19,7 +18,7 @@ from schemas.types import Version as Version
 
 
 class Message(BaseModel):
-    """Base of every event: immutable, ignores unknown fields, and quotes no input in its errors."""
+    """Immutable; ignores unknown fields, and quotes no input in errors."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
@@ -225,12 +224,12 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.submission-accepted.v1": SubmissionAccepted,
     "lixiao.submission-refused.v1": SubmissionRefused,
 }
-"""CloudEvents `type` of each event. A breaking change is a new type beside the old one."""
+"""By CloudEvents `type`. A breaking change is a new type beside the old one."""
 
 TYPE_OF: Final[dict[type[Message], str]] = {model: name for name, model in EVENT_TYPES.items()}
 
 
 def json_schema(model: type[Message]) -> dict[str, Any]:
-    """The JSON Schema 2020-12 of an event's data, as published."""
+    """JSON Schema 2020-12 of the event's data, as published."""
     schema = model.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

@@ -1,6 +1,6 @@
-"""Which service sends which events on which topic, and which services receive them.
+"""Who sends which events on which topic, and who receives them.
 
-The AsyncAPI document is generated from this table, and the compatibility gate takes the affected readers from it.
+The AsyncAPI document and the compatibility gate's affected readers come from this table.
 """
 
 from collections.abc import Iterable
@@ -16,13 +16,13 @@ GATEWAY: Final = "gateway"
 
 
 def source_of(service: str) -> str:
-    """The CloudEvents `source` of a service's events."""
+    """The CloudEvents `source`."""
     return f"/lixiao/{service}"
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """One topic: its sender, and for each event the services that act on it."""
+    """A topic's sender, and for each event the services that act on it."""
 
     topic: str
     about: str
@@ -35,7 +35,6 @@ class Flow:
 
 
 def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
-    """Every topic of an installation with these departments."""
     names = tuple(sorted(departments))
     clearance = (CLEARANCE,)
     shared = (
@@ -85,6 +84,6 @@ def _department(topics: Topics, name: str) -> tuple[Flow, ...]:
 
 
 def receivers_of(model: type[Message], topics: Topics, departments: Iterable[str]) -> tuple[str, ...]:
-    """Services that receive an event, in alphabetical order."""
+    """Services in alphabetical order."""
     found = (flow.events.get(model, ()) for flow in flows(topics, departments))
     return tuple(sorted({name for receivers in found for name in receivers}))

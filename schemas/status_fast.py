@@ -1,7 +1,7 @@
-"""Fast decoder of `StatusChanged`: accepts the same documents as the model, at a fifth of its cost.
+"""Fast decoder of `StatusChanged`: accepts what the model accepts, at a fifth of its cost.
 
-Bounds are declared with `Meta`, which msgspec checks in C. Names are looked up among those already validated, because
-one regular expression per name costs more than decoding the event. A contract test holds decoder and model together.
+msgspec checks `Meta` bounds in C. Names are looked up among those validated before, because a regular expression each
+costs more than decoding. A contract test holds decoder and model together.
 """
 
 import re
@@ -52,11 +52,11 @@ _is_name: Final = re.compile(types.NAME_PATTERN[1:-1]).fullmatch
 
 _MAX_VALID: Final = 4096
 _valid_names: Final[set[str]] = set()
-"""Names that matched the pattern before; bounded, because any producer chooses them."""
+"""Bounded, because any producer chooses names."""
 
 
 def decode_status(data: bytes) -> StatusData:
-    """Decode and validate `data`. Raises `ValueError` or `RecursionError`; the message may quote a value."""
+    """Raises `ValueError` or `RecursionError`; the message may quote a value."""
     status = _decoder.decode(data)
     student_id = status.student_id
     plain = student_id.isascii() and student_id.isalnum() and 3 <= len(student_id) <= 32
@@ -73,7 +73,7 @@ def decode_status(data: bytes) -> StatusData:
 
 
 def is_canonical(status: StatusData, data: bytes) -> bool:
-    """Whether `data` is byte for byte how our encoder writes `status`: nothing repeated, unknown or left out."""
+    """Whether `data` is byte for byte as our encoder writes `status`."""
     return _encode(status) == data
 
 

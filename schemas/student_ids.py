@@ -1,7 +1,4 @@
-"""The canonical spelling of a student number, so that one student is not two under another spelling.
-
-Kept here rather than in one service: whatever takes a number from outside has to spell it in the same way.
-"""
+"""The one spelling of a student number, for whatever takes numbers from outside."""
 
 import re
 import unicodedata
@@ -10,13 +7,13 @@ from typing import Final
 from schemas.types import STUDENT_ID_PATTERN
 
 MAX_SPELLING: Final = 255
-"""Characters of what is read at all: NFKC may make eighteen characters of one."""
+"""Longer input is not read: NFKC may make eighteen characters of one."""
 
 _STUDENT_ID: Final = re.compile(STUDENT_ID_PATTERN[1:-1])
 
 
 def canonical_student_id(text: str) -> str | None:
-    """`text` as a student number is stored and compared: NFKC, trimmed, upper case. None when it is no number."""
+    """NFKC, trimmed, upper case; None when it is no student number."""
     if len(text) > MAX_SPELLING:
         return None
     spelling = unicodedata.normalize("NFKC", text).strip()

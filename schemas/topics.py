@@ -1,7 +1,7 @@
 """Topic names, partitions and configuration.
 
-A name is `<namespace>.<producer>.<subject>.v<major>`: dots between the parts, hyphens inside them, no underscores.
-The key is always the student id, so that one producer's events about one student stay in order.
+Names are `<namespace>.<producer>.<subject>.v<major>`, without underscores. The key is the student id: a producer's
+events about a student stay in order.
 """
 
 from collections.abc import Iterable
@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PARTITIONS: Final = 6
-"""Fixed per topic: another count would move students to other partitions, so it needs a new topic and a rebuild."""
+"""Fixed: another count moves students to other partitions, so it needs a new topic and a rebuild."""
 
 ALIVE_KEY: Final = b":alive"
-"""Key of alive marks. No student id starts with a colon, so compaction keeps both apart."""
+"""No student id starts with a colon, so compaction keeps alive marks apart."""
 
 _COMPACTED: Final = {"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
 _KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 * 3600 * 1000)}
@@ -20,7 +20,7 @@ _KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """A topic as the provisioner creates it."""
+    """As the provisioner creates it."""
 
     name: str
     partitions: int = PARTITIONS
@@ -29,7 +29,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """The topic names of one installation. `namespace` separates installations that share a broker."""
+    """Names of one installation. `namespace` separates installations on one broker."""
 
     namespace: str = "lixiao"
 
@@ -55,11 +55,10 @@ class Topics:
         return f"{self.namespace}.{department}.answer.v1"
 
     def group(self, consumer: str) -> str:
-        """The consumer group of `consumer`, for example `clearance.projector`."""
+        """For example `clearance.projector`."""
         return f"{self.namespace}.{consumer}"
 
     def specs(self, departments: Iterable[str], partitions: int = PARTITIONS) -> tuple[TopicSpec, ...]:
-        """Every topic of an installation with these departments."""
         kept = [self.submission, self.command]
         compacted = [self.case]
         for department in sorted(departments):

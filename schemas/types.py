@@ -1,7 +1,6 @@
-"""Field types of events: names, versions, instants, and the facts a department may show on a student's page.
+"""Field types of events: names, versions, instants, facts.
 
-Every type is bounded, and every bound is in the published JSON Schema, so a producer in any language can validate
-before it sends.
+All are bounded, and the published JSON Schema has the bounds: any producer can validate before it sends.
 """
 
 import re
@@ -15,13 +14,13 @@ MAX_VERSION: Final = 2**31 - 1
 """Versions count up by one; a larger number is a producer's mistake."""
 
 MAX_TEXT: Final = 1000
-"""Characters of one text in parameters or facts."""
+"""Characters of a text in parameters or facts."""
 
 MAX_KEY: Final = 64
 """Characters of the name of a parameter or fact."""
 
 MAX_NUMBER: Final = 2**53 - 1
-"""Readers that only have doubles round larger integers."""
+"""Readers with doubles only would round larger integers."""
 
 MAX_PARAMETERS: Final = 32
 MAX_REASONS: Final = 32
@@ -29,7 +28,7 @@ MAX_CHECKS: Final = 16
 MAX_DEPARTMENTS: Final = 64
 MAX_FACTS: Final = 64
 MAX_ROWS: Final = 512
-"""Rows of one table in the facts (residences, arrears)."""
+"""Of one table in the facts (residences, arrears)."""
 
 STUDENT_ID_PATTERN: Final = r"^[A-Za-z0-9][A-Za-z0-9-]{2,31}$"
 NAME_PATTERN: Final = r"^[a-z][a-z0-9-]{0,62}$"
@@ -88,13 +87,13 @@ _Key = Annotated[str, Field(min_length=1, max_length=MAX_KEY)]
 _Text = Annotated[str, Field(max_length=MAX_TEXT)]
 _Number = Annotated[int, Field(ge=-MAX_NUMBER, le=MAX_NUMBER)]
 Parameters = Annotated[dict[_Key, _Text | _Number], Field(max_length=MAX_PARAMETERS)]
-"""Values for the text of a reason or cause: strings and integers; money is a decimal string."""
+"""Strings and integers; money is a decimal string."""
 
 
 def flat_facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """Return `facts` if a page can show them: scalars, and tables as lists of rows of scalars.
+    """`facts` if they are scalars, and tables as lists of rows of scalars; else raises `ValueError`.
 
-    Raises `ValueError` for deeper nesting and for fractions, because money is a decimal string.
+    Fractions too, because money is a decimal string.
     """
     for key, value in facts.items():
         if not isinstance(value, list):
@@ -152,4 +151,4 @@ Facts = Annotated[
     AfterValidator(flat_facts),
     WithJsonSchema(_FACTS_SCHEMA),
 ]
-"""What the student's page shows of one check. Each department publishes a schema of its own facts."""
+"""What the student's page shows of one check; each department publishes a schema of its own."""

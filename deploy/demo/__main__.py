@@ -61,7 +61,7 @@ def main(
 
 
 def simulate(supervisor: Supervisor, simulator: Simulator) -> None:
-    """Keep everything running, and simulate in between, until interrupted. Raises GaveUp."""
+    """Supervise and simulate until interrupted. Raises GaveUp."""
     printed_s = time.monotonic()
     with closing(simulator), console.status("Simulation", refresh_per_second=2) as status:
 

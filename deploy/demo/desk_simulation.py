@@ -1,7 +1,6 @@
-"""What a department's desk does next with a student's record during a graduation season. Pure.
+"""A desk's next operation on a student's record during a graduation season. Pure.
 
-Most operations lead towards a clear record; a few are setbacks: a late fine, a thesis returned for changes. A
-department that is not in `DESKS` is left alone.
+Most operations lead towards a clear record; a few are setbacks. Departments not in `DESKS` are left alone.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,13 +13,13 @@ from typing import Any, Final
 from deploy.demo import names
 
 SETBACK: Final = 0.06
-"""Probability that an operation is a setback."""
+"""Probability."""
 ZERO: Final = Decimal(0)
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of an operation. `body` lacks the student id, which the sender adds."""
+    """`body` lacks the student id, which the sender adds."""
 
     operation: str
     body: Mapping[str, Any]
@@ -28,7 +27,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a call may depend on besides the record. `unique` is a text that no earlier call was given."""
+    """`unique`: a text that no earlier call was given."""
 
     today: date
     random: Random
@@ -40,7 +39,7 @@ Calls = Callable[[Mapping[str, Any], Conditions], list[Call]]
 
 @dataclass(frozen=True)
 class DeskSimulation:
-    """The calls a desk can make on a record: towards clear, and back."""
+    """Calls a desk can make on a record: towards clear, and back."""
 
     forward: Calls
     setbacks: Calls
@@ -49,10 +48,7 @@ class DeskSimulation:
 def next_call(
     department: str, record: Mapping[str, Any], conditions: Conditions, *, even_if_clear: bool = False
 ) -> Call | None:
-    """The next call on a record as `POST /records/query` returns it; None when nothing is left to do.
-
-    With `even_if_clear` a record with nothing left to do gets a setback.
-    """
+    """`record` as from `POST /records/query`. None when nothing is left to do, or a setback with `even_if_clear`."""
     desk = DESKS.get(department)
     if desk is None:
         return None

@@ -1,4 +1,4 @@
-"""Launches the demonstration: servers, databases and topics, services, and the students in them, step by step."""
+"""Launches the demonstration step by step: servers, databases and topics, services, students."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ READY_TIMEOUT_S: Final = 120
 
 @dataclass
 class Launch:
-    """One launch on the state in `folder`. Its methods are called once each, in their order."""
+    """One launch on the state in `folder`; call each method once, in their order."""
 
     folder: Path
     cache: Path
@@ -42,9 +42,9 @@ class Launch:
     supervisor: Supervisor
 
     def start_servers(self, students: Sequence[Student], namespace: str, first_port: int) -> RunningServices:
-        """Start PostgreSQL, Kafka and Zipkin, and make databases and topics. Raises StartFailed, JarsMissing.
+        """Start servers, make databases and topics. Raises StartFailed, JarsMissing.
 
-        Zipkin is still starting when this returns.
+        Zipkin may still be starting when this returns.
         """
         for server in ("kafka", "zipkin"):
             if not os.environ.get(f"LIXIAO_{server.upper()}"):
@@ -79,10 +79,7 @@ class Launch:
         return services
 
     def start_services(self, services: RunningServices) -> None:
-        """Start every service and wait until all are ready. Raises StartFailed with the last lines of one that is not.
-
-        They start side by side.
-        """
+        """Start all services side by side and wait. Raises StartFailed."""
         names = service_names(services.departments)
         with self.progress.step(f"{len(names)} services") as waiting_for:
             processes = {name: services.process(name) for name in names}
@@ -97,7 +94,7 @@ class Launch:
                 self.zipkin.wait_ready()
 
     def load(self, services: RunningServices, students: Sequence[Student]) -> None:
-        """Load what was not loaded before: records first, so that a case opens on them. Raises StartFailed."""
+        """Load students not loaded before: records first, so that a case opens on them. Raises StartFailed."""
         ledger = self._ledger()
         records = {
             name: [one for one in ledger.missing(name, students) if name in one.records]
@@ -122,7 +119,7 @@ class Launch:
             self.supervisor.add(server)
 
     def _check_servers_unchanged(self, kafka: RunningKafka, postgres: RunningPostgres) -> None:
-        """Refuse a broker that the offsets in the databases do not belong to, and the reverse."""
+        """Offsets in the databases belong to one broker."""
         note = self.folder / "servers.json"
         now = {
             "Kafka": "its own" if kafka.broker else kafka.address,

@@ -1,6 +1,6 @@
-"""Loads the invented students through the services' own APIs: records by `PUT /records`, the roster by an import.
+"""Loads the invented students through the services' APIs: `PUT /records`, and an import of the roster.
 
-What was loaded is noted, so a second start loads nothing, and a larger demonstration only the additional students.
+A ledger notes what was loaded: a second start loads nothing, a larger demonstration only the additional students.
 """
 
 import asyncio
@@ -30,24 +30,22 @@ Advance = Callable[[int], None]
 
 
 class Ledger:
-    """How many students each service was given, counted from the first."""
+    """How many students each service has, counted from the first."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.counts: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
 
     def forget(self, names: Sequence[str]) -> None:
-        """Their databases are new and empty."""
+        """For new, empty databases."""
         for name in names:
             self.counts.pop(name, None)
         self._write()
 
     def missing(self, name: str, students: Sequence[Student]) -> Sequence[Student]:
-        """The students that `name` was not given yet."""
         return students[self.counts.get(name, 0) :]
 
     def note(self, name: str, count: int) -> None:
-        """`name` has the first `count` students."""
         self.counts[name] = max(count, self.counts.get(name, 0))
         self._write()
 
@@ -59,7 +57,7 @@ class Ledger:
 
 
 async def load_records(services: RunningServices, students: Mapping[str, Sequence[Student]], advance: Advance) -> None:
-    """PUT the starting records of each department's students. Raises StartFailed."""
+    """PUT each department's starting records. Raises StartFailed."""
 
     async def load(department: str, mine: Sequence[Student]) -> None:
         async with _client(services, department, department) as client:
@@ -74,7 +72,7 @@ async def load_records(services: RunningServices, students: Mapping[str, Sequenc
 
 
 async def import_roster(services: RunningServices, students: Sequence[Student], advance: Advance) -> None:
-    """Import the roster as a CSV and wait until every row is done. Raises StartFailed when one was rejected."""
+    """Import the roster and wait. Raises StartFailed, also when a row was rejected."""
     what, done = "The roster import", 0
     async with _client(services, CLEARANCE, ROSTER) as client:
         headers = {"Content-Type": "text/csv"}
@@ -93,7 +91,7 @@ async def import_roster(services: RunningServices, students: Sequence[Student], 
 
 
 def roster_csv(students: Sequence[Student]) -> bytes:
-    """The roster of at least one student as CSV, UTF-8."""
+    """Of at least one student; UTF-8."""
     rows = [one.roster_row() for one in students]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))
@@ -111,7 +109,7 @@ def _client(services: RunningServices, name: str, account: str) -> httpx.AsyncCl
 async def _request(
     client: httpx.AsyncClient, method: str, path: str, *, what: str, **request: Any
 ) -> Mapping[str, Any]:
-    """The JSON of a successful answer. Retries what is transient: every request here is idempotent."""
+    """Retries what is transient: every request here is idempotent."""
     error = ""
     for attempt in range(1, TRIES + 1):
         try:

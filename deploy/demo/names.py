@@ -1,4 +1,4 @@
-"""Names and places the invented students are made of. None is a real person's."""
+"""Names and places of the invented students."""
 
 from typing import Final
 
@@ -7,10 +7,10 @@ COMPOUND_SURNAMES: Final = ("欧阳", "上官", "司徒", "诸葛", "尉迟", "�
 GIVEN_FEMALE: Final = "婉清若彤思琪雨桐梦瑶静怡欣妍晓岚芷晴语嫣诗涵雅楠佳宁书瑶曼青"
 GIVEN_MALE: Final = "浩然子墨宇航俊杰一鸣志远文博明轩立诚嘉树景行怀瑾承泽鹏程建国思源"
 RARE: Final = "䶮㛃𠮷𬭚𬬻𫖯喆玥堃翀"
-"""Characters in today's names that common fonts lack, four of them outside the Basic Multilingual Plane."""
+"""Common fonts lack these; four are outside the Basic Multilingual Plane."""
 
 LONG_NAMES: Final = ("古丽努尔·阿卜杜热合曼", "扎西·次仁旺堆", "Dinara Aitkulova", "Nguyễn Thị Minh Khai-Anh")
-"""Names that break a layout made for three characters."""
+"""They break a layout made for three characters."""
 
 COLLEGES: Final = (
     ("矿业工程学院", ("采矿工程", "矿物资源工程", "交通运输工程")),

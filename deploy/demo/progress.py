@@ -8,12 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 PRINTED_EVERY = 200
-"""Without a terminal there is no bar but a line each time so many are done."""
+"""Items per line where there is no terminal for a bar."""
 
 
 class LaunchProgress:
-    """Prints the steps of one launch."""
-
     def __init__(self, console: Console) -> None:
         self.console = console
         self._started_s = time.monotonic()
@@ -25,13 +23,13 @@ class LaunchProgress:
 
     @contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
-        """One step. Call the function with what it waits for now; only a terminal shows it."""
+        """Yields a function to call with what the step waits for; only a terminal shows it."""
         with self._timed(f"{what} …", what), self.console.status(f"{what} …") as status:
             yield lambda waiting: status.update(f"{what}: waiting for {waiting} …")
 
     @contextmanager
     def counted(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A step of `total` items. Call the function with how many more are done."""
+        """A step of `total` items. Yields a function to call with how many more are done."""
         done = 0
         columns = (TextColumn(f"{what} …"), BarColumn(), MofNCompleteColumn())
         bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)

@@ -1,6 +1,6 @@
-"""Simulates the staff at the departments' desks: looks a student up and calls the next operation, at a given pace.
+"""Simulates desk staff: looks a student up and calls the next operation, at a given pace.
 
-It keeps no state between two operations, so it continues after a restart of anything, and beside people who act too.
+It keeps no state between operations, so restarts and people who act too do not disturb it.
 """
 
 import time
@@ -26,7 +26,7 @@ MAX_PACE: Final = 50.0
 
 @dataclass
 class Tally:
-    """Operations so far. `refused`: against a department's rules. `failed`: without an answer, or with a 5xx."""
+    """`refused`: against a department's rules. `failed`: no answer, or a 5xx."""
 
     done: int = 0
     refused: int = 0
@@ -38,7 +38,7 @@ class Tally:
 
 
 class Simulator:
-    """Calls `pace` operations a second on the given students only."""
+    """Calls `pace` operations a second on the given students."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Simulator:
     ) -> None:
         """Departments without a desk simulation are left alone.
 
-        Raises ValueError for a pace outside 0 to `MAX_PACE` a second.
+        Raises ValueError for a pace outside 0 to `MAX_PACE`.
         """
         if not 0 < pace <= MAX_PACE:
             raise ValueError(f"the pace is more than 0 and at most {MAX_PACE:g} operations a second")
@@ -77,7 +77,7 @@ class Simulator:
             client.close()
 
     def run_due(self) -> None:
-        """Call the operations that are due: at most `MAX_CATCH_UP`, and none is made up for after a pause."""
+        """At most `MAX_CATCH_UP` operations, and none is made up for after a pause."""
         for _ in range(MAX_CATCH_UP):
             now_s = self._clock()
             if now_s < self._due_at_s:
@@ -86,7 +86,6 @@ class Simulator:
             self.step()
 
     def step(self) -> None:
-        """One operation at one desk."""
         if not self._desks or not self._student_ids:
             return
         for lookup in range(1, MAX_LOOKUPS + 1):

@@ -1,6 +1,6 @@
 """Each department's starting record of an invented student, as `PUT /records` takes it. Pure.
 
-A department that is not listed starts with an empty record.
+A missing department starts with an empty record.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,16 +27,15 @@ CLEAR: Final[Records] = {
     },
     "finance": {"charges": []},
 }
-"""Clear at every department."""
 
 
 def thesis_in_review(_student_id: str) -> Records:
-    """One operation of the library away from clear everywhere."""
+    """One operation of the library away from clear."""
     return {**CLEAR, "library": {"card": "cancelled", "thesis": "in-review"}}
 
 
 def only_the_card(_student_id: str) -> Records:
-    """What remains the student can do: the page offers to cancel the card."""
+    """The student can do the rest: the page offers to cancel the card."""
     return {**CLEAR, "library": {"card": "active", "thesis": "approved"}}
 
 
@@ -48,7 +47,7 @@ def arrears(student_id: str) -> Records:
 
 
 def blocked_everywhere(student_id: str) -> Records:
-    """Blocked at every department, at the library for four reasons."""
+    """At the library for four reasons."""
     return {
         "library": {
             "loans": [_loan(student_id, number) for number in range(2)],
@@ -90,11 +89,10 @@ BY_PERSONA: Final[dict[str, Callable[[str], Records]]] = {
     "never-on-campus": never_on_campus,
     "none": lambda _: {},
 }
-"""Starting records of the personas, by student id."""
 
 
 def starting_records(student_id: str, random: Random) -> Records:
-    """Random records: most students are blocked at most departments."""
+    """Most students are blocked at most departments."""
     return {
         "library": _library(student_id, random),
         "archives": {"thesis": random.choices(("empty", "submitted", "approved"), (60, 25, 15))[0]},

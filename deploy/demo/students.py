@@ -1,7 +1,7 @@
-"""The invented students of the demonstration: who they are, and each department's starting record of them.
+"""The invented students of the demonstration, with their starting records. Pure.
 
-Pure and seeded: a student has the same number, name and records in every run, however many there are, so a larger
-demonstration adds students to a smaller one. The first ones are personas, whom the simulation leaves to the reader.
+Seeded: a student is the same in every run, so a larger demonstration adds students to a smaller one. The first are
+personas, which the simulation leaves alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from deploy.local.identity.people import Person
 from services.kit.names import CERTIFICATE_DESK
 
 YEAR: Final = 2026
-"""The simulated graduation season, whatever year it is."""
+"""The simulated graduation season."""
 SEED: Final = 20260601
 MIN_STUDENTS: Final = 12
 MAX_STUDENTS: Final = 20_000
@@ -23,14 +23,13 @@ DEGREE: Final = "毕业离校"
 COMPLETION_ONLY: Final = "结业"
 
 Records = Mapping[str, Mapping[str, Any]]
-"""Department → its starting record. A department that is missing starts with an empty one."""
+"""Department → starting record, empty where missing."""
 
 
 @dataclass(frozen=True)
 class Student:
-    """One invented student. `situation`: a persona's heading on the sign-in page, else empty.
-
-    A student who is not `on_roster` can sign in and is not leaving.
+    """`situation`: a persona's heading on the sign-in page, else empty. Not `on_roster`: can sign in and is not
+    leaving.
     """
 
     student_id: str
@@ -46,14 +45,13 @@ class Student:
     on_roster: bool = True
 
     def roster_row(self) -> dict[str, str]:
-        """The student's row of the roster import."""
         columns = ("student_id", "name", "gender", "grade", "college", "major", "enrolled_on", "leave_category")
         return {name: getattr(self, name) for name in columns} | {"cohort": str(YEAR)}
 
 
 @dataclass(frozen=True)
 class Persona:
-    """A student with a story. `records` is a key of `BY_PERSONA`."""
+    """A student with a story. `records`: a key of `BY_PERSONA`."""
 
     situation: str
     name: str
@@ -74,7 +72,7 @@ PERSONAS: Final = (
     Persona("never-on-campus", "郑晓岚", "女", "never-on-campus"),
     Persona("off-roster", "孙以宁", "女", "none", on_roster=False),
 )
-"""The first one is the subject of the example request."""
+"""The first is the subject of the example request."""
 
 STAFF: Final = (
     Person(sub="staff-certificate-1", name="钱映雪", roles=(CERTIFICATE_DESK,), situation="certificate-desk"),
@@ -82,9 +80,9 @@ STAFF: Final = (
 
 
 def invent_students(count: int, *, seed: int = SEED) -> tuple[Student, ...]:
-    """`count` students of the roster, personas first, and the personas that are not on it.
+    """`count` students of the roster, personas first, then the personas not on it.
 
-    Raises ValueError for a count outside `MIN_STUDENTS` to `MAX_STUDENTS`.
+    Raises ValueError outside `MIN_STUDENTS` to `MAX_STUDENTS`.
     """
     if not MIN_STUDENTS <= count <= MAX_STUDENTS:
         raise ValueError(f"there are {MIN_STUDENTS} to {MAX_STUDENTS} students, not {count}")
@@ -93,7 +91,7 @@ def invent_students(count: int, *, seed: int = SEED) -> tuple[Student, ...]:
 
 
 def people(students: Sequence[Student]) -> list[Person]:
-    """Everyone who can sign in: staff and students."""
+    """Staff and students."""
     return [
         *STAFF,
         *(
@@ -104,7 +102,7 @@ def people(students: Sequence[Student]) -> list[Person]:
 
 
 def simulated(students: Sequence[Student]) -> tuple[Student, ...]:
-    """The students the simulation may change: those who are leaving with a degree, without the personas."""
+    """Those leaving with a degree, without the personas."""
     return tuple(one for one in students if not one.situation and one.leave_category == DEGREE)
 
 

@@ -1,4 +1,4 @@
-"""What a launch prints once everything is ready: addresses, whom to sign in as, and a request to try first."""
+"""What a launch prints once ready: addresses, whom to sign in as, and a request to try."""
 
 import os
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def print_welcome(console: Console, services: RunningServices, students: Sequenc
 
 
 def curl(student_id: str, address: str, token: Path) -> str:
-    """The example request, for a POSIX shell in the folder the launcher was started in."""
+    """For a POSIX shell in the folder the launcher was started in."""
     shown = os.path.relpath(token) if token.is_relative_to(Path.cwd()) else token
     return (
         f"  curl -sS {address}/operations/{EXAMPLE[1]} \\\n"

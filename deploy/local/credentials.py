@@ -1,6 +1,6 @@
-"""Bearer tokens of the local desks and systems: a token file for each caller, digests for the services called.
+"""Bearer tokens of local desks and systems: a token file per caller, digests for the services.
 
-A token is made once and kept, readable to its owner alone, so that a command that uses it works after a restart.
+Tokens are kept, readable to their owner alone, so that a command still works after a restart.
 """
 
 import hashlib
@@ -13,20 +13,19 @@ from services.kit.runtime.private_files import write_private
 
 
 class Accounts:
-    """The accounts that may call a service, in one state folder."""
+    """Accounts in one state folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def token_file(self, account: str) -> Path:
-        """The file of an account's token."""
         return _secret(self.folder / "tokens" / account)
 
     def token(self, account: str) -> str:
         return self.token_file(account).read_text()
 
     def credentials(self, service: str, roles: Mapping[str, str]) -> Path:
-        """Write the file of a service's `LIXIAO_CREDENTIALS`: digests of tokens. `roles`: account → role."""
+        """Write a service's `LIXIAO_CREDENTIALS`. `roles`: account → role."""
         file = self.folder / "credentials" / f"{service}.json"
         entries = [
             {"name": account, "token_sha256": hashlib.sha256(self.token(account).encode()).hexdigest(), "roles": [role]}
@@ -36,7 +35,7 @@ class Accounts:
         return file
 
     def client_secret(self) -> str:
-        """The gateway's secret at the identity provider."""
+        """The gateway's, at the identity provider."""
         return _secret(self.folder / "openid-client-secret").read_text()
 
 

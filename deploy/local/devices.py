@@ -1,4 +1,4 @@
-"""Signed-in browsers as HTTP clients: any number for each student, without the walk through the sign-in."""
+"""Signed-in browsers as HTTP clients: any number for each student, without the sign-in itself."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ ANSWER_TIMEOUT_S: Final = 60.0
 
 
 class Device:
-    """One signed-in browser of a student, with an IP address of its own."""
+    """A signed-in browser with an IP address of its own."""
 
     def __init__(self, student_id: str, session_id: str, csrf: str, number: int) -> None:
         self.student_id = student_id
@@ -28,11 +28,9 @@ class Device:
         self._http = httpx.AsyncClient(transport=transport, timeout=ANSWER_TIMEOUT_S)
 
     async def submit(self, gateway: str) -> httpx.Response:
-        """POST the submission to the gateway at this address."""
         return await self._http.post(f"{gateway}/api/v1/submission", headers=self._headers)
 
     async def read(self, gateway: str) -> httpx.Response:
-        """The state of the submission."""
         return await self._http.get(f"{gateway}/api/v1/submission", headers=self._headers)
 
     async def close(self) -> None:
@@ -40,7 +38,7 @@ class Device:
 
 
 async def devices(pool: "asyncpg.Pool[Any]", students: Sequence[str]) -> list[Device]:
-    """A device for each of `students` (one may be named often). `pool`: the gateway's database."""
+    """One each; a student may be named often. `pool`: the gateway's database."""
     sessions = Sessions(pool, idle_s=3600, life_s=3600)
     signed_in = []
     for number, student_id in enumerate(students):

@@ -1,4 +1,4 @@
-"""An installation for benches and tests: running services with students, what desks do to them and the view shows."""
+"""An installation for benches and tests: running services with students, operated at their desks."""
 
 import secrets
 from collections.abc import Collection, Mapping
@@ -17,16 +17,16 @@ from services.kit.names import OPERATOR, ROSTER
 
 PEOPLE: Final = 80
 ENROLLED_AT_ONCE: Final = 60
-"""Enrolled ahead: a department whose process was killed receives new cases only when its group session has expired."""
+"""Enrolled ahead: after a kill a department gets new cases only once its group session has expired."""
 SESSION_TIMEOUT_S: Final = "6"
-"""Kafka waits this long after a killed consumer: the least a broker accepts by default."""
+"""The least a broker accepts by default; Kafka waits this long after a kill."""
 NOWHERE: Final = "http://127.0.0.1:9"
 Versions = dict[str, tuple[int, str]]
 """Student → version and JSON of a department's newest status."""
 
 
 class Installation(RunningServices):
-    """Running services in a namespace of their own, students in them, and an HTTP client for each desk."""
+    """Running services in a namespace of their own, with students and an HTTP client for each desk."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class Installation(RunningServices):
         settings: Mapping[str, str] | None = None,
         root: Path = ROOT,
     ) -> None:
-        """As for RunningServices; without `zipkin` there are no traces."""
+        """As RunningServices; without `zipkin` there are no traces."""
         super().__init__(
             folder,
             postgres=postgres,
@@ -64,7 +64,7 @@ class Installation(RunningServices):
         await super().close()
 
     def client(self, name: str, account: str = "") -> httpx.AsyncClient:
-        """HTTP to a process, as the account of its own desk unless another is named."""
+        """As the account of the process's own desk unless another is named."""
         key = f"{name} {account}"
         if key not in self._clients:
             account = account or {CLEARANCE: ROSTER, GATEWAY: OPERATOR}.get(kind_of(name), kind_of(name))
@@ -75,7 +75,6 @@ class Installation(RunningServices):
         return self._clients[key]
 
     async def operate(self, department: str, operation: str, **body: Any) -> dict[str, Any]:
-        """An operation at a department's desk; its answer."""
         answer = await self.client(department).post(
             f"/operations/{operation}", json=body, headers={"Idempotency-Key": str(uuid4())}
         )
@@ -84,12 +83,11 @@ class Installation(RunningServices):
         return answered
 
     async def put(self, department: str, student_id: str, record: Mapping[str, Any]) -> None:
-        """Replace a student's whole record."""
         answer = await self.client(department).put("/records", json={"student_id": student_id, "record": record})
         assert answer.status_code == 200, answer.text
 
     async def enrol(self, student_id: str = "", *, name: str = "甲某", leave_category: str = "毕业离校") -> str:
-        """Put a student on the roster; the student id."""
+        """Put a student on the roster; returns the student id."""
         student_id = student_id or new_student_id()
         body = {
             "student_id": student_id,
@@ -106,21 +104,20 @@ class Installation(RunningServices):
         return student_id
 
     async def published(self, department: str) -> Versions:
-        """A department's newest statuses, by its own database."""
+        """By the department's own database."""
         rows = await (await self.database(department)).fetch(
             "SELECT student_id, status_version, status FROM record WHERE status IS NOT NULL"
         )
         return {row["student_id"]: (row["status_version"], row["status"]) for row in rows}
 
     async def viewed(self, department: str) -> Versions:
-        """A department's statuses as the view has them."""
         rows = await (await self.database(CLEARANCE)).fetch(
             "SELECT student_id, version, status FROM status WHERE department = $1 AND version > 0", department
         )
         return {row["student_id"]: (row["version"], row["status"]) for row in rows}
 
     async def in_step(self, *departments: str, students: Collection[str] | None = None, timeout_s: float = 30) -> None:
-        """Wait until the view equals each department's newest statuses, of every student or of these."""
+        """Wait until the view equals each department's newest statuses (of `students`)."""
         for department in departments or self.departments:
             published = _of(await self.published(department), students)
 
@@ -130,7 +127,7 @@ class Installation(RunningServices):
             await until(equal, f"the view to equal what {department} published", timeout_s)
 
     async def opened(self, department: str, students: Collection[str], timeout_s: float = 30) -> None:
-        """Wait until a department has published a first status of each of these students."""
+        """Wait until a department has published a first status of each student."""
 
         async def published() -> bool:
             return (await self.published(department)).keys() >= set(students)
@@ -138,7 +135,7 @@ class Installation(RunningServices):
         await until(published, f"first statuses of {department}", timeout_s)
 
     async def students(self, count: int) -> list[str]:
-        """Students handed out once, whose first status of the library is in the view."""
+        """Not given out before, their first status of the library in the view."""
         if len(self._enrolled) < count:
             self._enrolled += [await self.enrol() for _ in range(ENROLLED_AT_ONCE)]
             await self.opened("library", self._enrolled)
@@ -147,17 +144,16 @@ class Installation(RunningServices):
         return given
 
     def person(self) -> Person:
-        """A student who can sign in, each one handed out once."""
+        """A student who can sign in, not given out before."""
         return next(self._free)
 
     async def health(self, name: str, kind: str) -> tuple[int, dict[str, Any]]:
-        """Status and body of `/health/live` or `/health/ready`."""
+        """Status and body of `/health/<kind>`."""
         answer = await self.client(name).get(f"/health/{kind}")
         return answer.status_code, answer.json()
 
 
 def new_student_id() -> str:
-    """A random student id."""
     return f"TS{secrets.randbelow(10**10):010d}"
 
 

@@ -1,4 +1,4 @@
-"""The services of one installation on given servers: their databases and topics, their processes, their addresses.
+"""An installation's services on given servers: databases and topics, processes, addresses.
 
 The demonstration supervises the processes; benches and tests start, kill and configure them one by one.
 """
@@ -34,7 +34,7 @@ START_TIMEOUT_S: Final = 60
 COMMAND_TIMEOUT_S: Final = 60
 POLL_S: Final = 0.05
 NON_EPHEMERAL_PORTS: Final = range(20_000, 32_000)
-"""The kernel gives these to no outgoing connection, so that one stays free from its choice to its use."""
+"""The kernel gives these to no outgoing connection, so that one stays free until it is used."""
 
 
 class RunningServices:
@@ -58,9 +58,8 @@ class RunningServices:
         university: Path = UNIVERSITY,
         root: Path = ROOT,
     ) -> None:
-        """`postgres`: a superuser's DSN. `people`: who can sign in. `settings`: variables of every service.
-
-        `root`: the tree whose code runs.
+        """`postgres`: a superuser's DSN. `people` can sign in. `settings`: variables of every service. `root`: the
+        code.
         """
         self.folder, self.kafka, self.zipkin, self.root = folder, kafka, zipkin, root
         self.topics = Topics(namespace)
@@ -80,12 +79,12 @@ class RunningServices:
         return self.topics.namespace
 
     async def provision(self) -> None:
-        """Make databases, roles and topics, and define each service."""
+        """Make databases, roles and topics, and define the services."""
         await self.provision_databases()
         await create_topics(self.kafka, self.topics, self.departments)
 
     async def provision_databases(self) -> Provisioned:
-        """Make databases and roles, which needs no broker, and define each service."""
+        """As `provision`, without topics: needs no broker."""
         self.open.append(self)
         made = await create_databases(
             self._postgres, self.departments, self.folder / "databases.json", namespace=self.namespace
@@ -94,7 +93,7 @@ class RunningServices:
         return made
 
     def define_services(self, databases: Mapping[str, Mapping[str, str]]) -> None:
-        """Define each service. `databases`: service → its variables, as provisioning returned them."""
+        """`databases`: service → its variables, as provisioning returned them."""
         people = self.folder / "people.json"
         write_private(people, json.dumps([person.model_dump() for person in self.people], ensure_ascii=False))
         processes = ServiceProcesses(
@@ -112,7 +111,7 @@ class RunningServices:
             self._services[service.name] = replace(service, environment={**service.environment, **self._settings})
 
     async def start(self, *names: str, failpoint: str = "", wait: bool = True) -> None:
-        """Start processes side by side and wait until each is ready. With a `failpoint` they exit there."""
+        """Side by side; returns when each is ready. With a `failpoint` they exit there."""
         for name in names:
             self.processes[name] = self.process(name, failpoint=failpoint)
             self.processes[name].start()
@@ -120,7 +119,7 @@ class RunningServices:
             await self.ready(name)
 
     def process(self, name: str, *, failpoint: str = "") -> Process:
-        """A process of a service, not yet started."""
+        """Not yet started."""
         service = self.service(name)
         environment = {**service.environment, "LIXIAO_HTTP_PORT": str(service.port)}
         if failpoint:
@@ -128,7 +127,7 @@ class RunningServices:
         return replace(service, environment=environment).process(self.folder / "logs", self.root)
 
     async def ready(self, name: str) -> None:
-        """Wait until a process is ready. Raises StartFailed with its last lines."""
+        """Wait. Raises StartFailed with the process's last lines."""
         process, service = self.processes[name], self.service(name)
         deadline_s = time.monotonic() + START_TIMEOUT_S
         while not await asyncio.to_thread(service.is_ready):
@@ -139,7 +138,6 @@ class RunningServices:
             await asyncio.sleep(POLL_S)
 
     def kill(self, name: str) -> None:
-        """SIGKILL, and wait until it is gone."""
         self.processes.pop(name).kill()
 
     def stop(self, name: str) -> int | None:
@@ -149,7 +147,7 @@ class RunningServices:
         return process.poll()
 
     async def crashed(self, name: str) -> None:
-        """Wait until a process has exited at its failpoint. Raises StartFailed when it exited otherwise."""
+        """Wait for the exit at the failpoint. Raises StartFailed for another exit."""
         process = self.processes[name]
 
         async def exited() -> bool:
@@ -161,7 +159,7 @@ class RunningServices:
         self.kill(name)
 
     def command(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a service's command line to its end, in the service's environment."""
+        """Run a service's command line in its environment."""
         process = self.process(name)
         return subprocess.run(
             [*process.command, *arguments],
@@ -173,18 +171,16 @@ class RunningServices:
         )
 
     def logs(self) -> dict[str, str]:
-        """The output of every process."""
         return {file.stem: file.read_text("utf-8", "replace") for file in (self.folder / "logs").glob("*.log")}
 
     def service(self, name: str) -> Service:
-        """How a process is started, and where it listens."""
         service = self._services[kind_of(name)]
         if name != service.name:
             service = replace(service, name=name, port=self._ports.setdefault(name, _port()))
         return service
 
     def configure(self, name: str, **variables: str) -> None:
-        """Add variables to the environment of every process of a service started from now on."""
+        """Add variables for processes started from now on."""
         service = self._services[name]
         self._services[name] = replace(service, environment={**service.environment, **variables})
 
@@ -193,7 +189,7 @@ class RunningServices:
         return self.service(name).address
 
     async def database(self, service: str) -> "asyncpg.Connection[Any]":
-        """A superuser's connection to a service's database, shared and kept open."""
+        """A superuser's connection, shared and kept open."""
         connection = self._connections.get(service)
         if connection is None or connection.is_closed():
             connection = self._connections[service] = await self.connect(service)
@@ -204,7 +200,7 @@ class RunningServices:
         return await asyncpg.connect(self.database_dsn(service), timeout=10)
 
     def database_dsn(self, service: str) -> str:
-        """The superuser's DSN of a service's database."""
+        """The superuser's."""
         return dsn_of(self._postgres, self.database_name(service))
 
     def database_name(self, service: str) -> str:
@@ -233,12 +229,12 @@ class RunningServices:
 
 
 def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
-    """Every service, in the order of their ports."""
+    """In the order of their ports."""
     return (GATEWAY, IDENTITY, CLEARANCE, *departments)
 
 
 async def until(is_true: Callable[[], Awaitable[bool]], what: str, timeout_s: float) -> None:
-    """Poll until it is true. Raises TimeoutError that says `what` was waited for."""
+    """Poll. Raises TimeoutError naming `what`."""
     deadline_s = time.monotonic() + timeout_s
     while not await is_true():
         if time.monotonic() > deadline_s:
@@ -247,7 +243,7 @@ async def until(is_true: Callable[[], Awaitable[bool]], what: str, timeout_s: fl
 
 
 def kind_of(name: str) -> str:
-    """The service of a process: `clearance:2` is one of the clearance."""
+    """The service of a process: `clearance` for `clearance:2`."""
     return name.partition(":")[0]
 
 

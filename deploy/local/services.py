@@ -1,6 +1,6 @@
-"""The service processes of one installation: which they are, where they listen, and their environment.
+"""An installation's service processes: addresses and environment.
 
-Departments are discovered: a folder with a `department.toml` is one more process.
+A folder with a `department.toml` is one more process.
 """
 
 import json
@@ -24,13 +24,13 @@ UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
 IDENTITY: Final = "identity"
 CLIENT_ID: Final = "lixiao-gateway"
 INHERITED: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER")
-"""Variables of ours that services inherit from the caller; this module sets the others."""
+"""Variables of ours taken from the caller; this module sets the others."""
 PROBE_TIMEOUT_S: Final = 4
 
 
 @dataclass(frozen=True)
 class Service:
-    """How one service's process is started, and how it is reached."""
+    """How a service is started and reached."""
 
     name: str
     module: str
@@ -40,18 +40,16 @@ class Service:
 
     @property
     def address(self) -> str:
-        """`http://host:port`."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def process(self, logs: Path, root: Path = ROOT) -> Process:
-        """The process, not yet started, of the code below `root`. `clearance:2` logs to `<logs>/clearance-2.log`."""
+        """Not yet started. `root`: the code. `clearance:2` logs to `<logs>/clearance-2.log`."""
         log = logs / f"{self.name.replace(':', '-')}.log"
         return Process(
             self.name, [sys.executable, "-m", self.module], log=log, cwd=root, env=self.environment, ready=self.is_ready
         )
 
     def is_ready(self) -> bool:
-        """Whether its readiness probe answers 200."""
         try:
             with urllib.request.urlopen(f"{self.address}{self.ready_path}", timeout=PROBE_TIMEOUT_S) as answer:
                 return bool(answer.status == 200)
@@ -61,10 +59,8 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceProcesses:
-    """Defines the processes of all services of one installation, from what they connect to.
-
-    `databases`: service → its variables, as provisioning returns them. `people`: the file of who can sign in.
-    `university`: the folder of its configuration.
+    """`databases`: service → its variables, as provisioning returns them. `people`: file of who can sign in.
+    `university`: its configuration folder.
     """
 
     departments: Sequence[str]

@@ -1,4 +1,4 @@
-"""`python -m services.clearance` runs the clearance; its operator commands are listed by `--help`."""
+"""`python -m services.clearance`: run the service, or one of its operator commands (`--help`)."""
 
 from services.clearance.app import clearance_app
 from services.clearance.cli import open_dead_letters, rebuild_view

@@ -1,4 +1,4 @@
-"""Composition root of the clearance: roster, projector, submissions, relay, imports and operator routes."""
+"""Composition root of the clearance."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -44,7 +44,7 @@ DESCRIPTION = (
 
 
 def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = None) -> FastAPI:
-    """The application; its lifespan migrates the database and runs the loops."""
+    """The lifespan migrates the database and runs the loops."""
     health = Health()
 
     @asynccontextmanager
@@ -90,7 +90,7 @@ def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Proj
 
 
 def submissions_of(settings: ClearanceSettings) -> Submissions:
-    """Every department that is installed has to attest all its checks."""
+    """Every installed department has to attest all its checks."""
     return Submissions(
         topics=settings.topics,
         required=required_checks(discover(settings.services_folder)),
@@ -102,7 +102,7 @@ def submissions_of(settings: ClearanceSettings) -> Submissions:
 
 
 def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
-    """Consumer group → how its dead letters are replayed."""
+    """By consumer group."""
     ended = clear_unreadable_mark(projector.group, projector.topics)
     router = submissions_router(submissions_of(settings), settings.topics, discover(settings.services_folder))
     return {
@@ -112,7 +112,6 @@ def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[s
 
 
 async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
-    """Create the service's parts and a first signing key, include the routes, and return the loops."""
     async with pool.acquire() as connection, connection.transaction():
         await Keyring(settings.keys).ensure(connection)
     wakeup, uploaded = Wakeup(), Wakeup()

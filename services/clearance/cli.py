@@ -1,4 +1,4 @@
-"""Operator commands of the clearance. They need no running service."""
+"""Operator commands; they need no running service."""
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
@@ -22,7 +22,6 @@ _out = Console(soft_wrap=True)
 
 
 def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
-    """The dead letters of both consumers."""
     settings = load(ClearanceSettings)
     return dead_letters_of(
         settings.database, CLEARANCE, lambda pool: replay_handlers(settings, projector_of(settings, pool))

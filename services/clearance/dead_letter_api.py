@@ -1,4 +1,4 @@
-"""Operator routes: inspect, replay and discard dead letters."""
+"""Operator routes: list, replay and discard dead letters."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -45,7 +45,7 @@ class DiscardReason(BaseModel):
 
 
 def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHandler]) -> APIRouter:
-    """`readers` maps each consumer group to its replay handler. Role `operator`."""
+    """`readers`: by consumer group. Role `operator`."""
     router = APIRouter(
         prefix="/dead-letters",
         tags=["dead letters"],

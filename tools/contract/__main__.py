@@ -29,7 +29,7 @@ INDEX: Final = "INDEX.sha256"
 
 
 def facts_of(services: Path = SERVICES) -> dict[str, dict[str, type[BaseModel]]]:
-    """Department → check → model of its facts, from each department's `rules.FACTS`."""
+    """Department → check → model of its facts."""
     found = {}
     for name in discover(services):
         if (services / name / "rules.py").exists():
@@ -43,12 +43,12 @@ def project_version() -> str:
 
 
 def expected_files() -> dict[str, str]:
-    """Path below `schemas/` → content generated from the models."""
+    """Path below `schemas/` → content."""
     return files.files(project_version(), discover(), facts_of())
 
 
 def write(schemas: Path = SCHEMAS) -> list[str]:
-    """Generate every file, and delete those of events and checks that no longer exist. Returns the changed paths."""
+    """Also deletes files of removed events and checks. Returns the changed paths."""
     expected = expected_files()
     changed = differences(schemas)
     for name in changed:
@@ -71,7 +71,7 @@ def differences(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def example_faults(schemas: Path = SCHEMAS) -> list[str]:
-    """Examples that were changed or removed after publication, or are not yet published."""
+    """Examples changed or removed after publication, or not yet published."""
     index = _index(schemas)
     actual = example_hashes(schemas)
     faults = [f"{name}: published, but missing" for name in index.keys() - actual.keys()]
@@ -83,7 +83,7 @@ def example_faults(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def publish(schemas: Path = SCHEMAS) -> list[str]:
-    """Append the hashes of new examples to the index; existing lines stay as they are. Returns the new examples."""
+    """Append new examples to the index, and return them."""
     actual, index = example_hashes(schemas), _index(schemas)
     new = sorted(actual.keys() - index.keys())
     with (schemas / "examples" / INDEX).open("a", encoding="utf-8") as file:
@@ -92,7 +92,7 @@ def publish(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def example_hashes(schemas: Path = SCHEMAS) -> dict[str, str]:
-    """`<event-type>/<nn>-<name>.json` → SHA-256 of the file."""
+    """`<event-type>/<nn>-<name>.json` → SHA-256."""
     folder = schemas / "examples"
     paths = sorted(folder.glob("*/*.json"))
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
@@ -131,7 +131,7 @@ def _publish() -> int:
 
 
 def release(version: str, schemas: Path = SCHEMAS) -> Path:
-    """Copy `schemas/json/` to `schemas/released/<version>/`. Raises `ValueError` if that release exists."""
+    """Raises `ValueError` if that release exists."""
     folder = schemas / "released" / version
     if folder.exists() or not version_number(version):
         raise ValueError(f"{version} is already released, or is not a version: a release is never changed")
@@ -167,7 +167,7 @@ _COMMANDS: Final[dict[str, Callable[[], int]]] = {
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Exit status of one command: 0 success, 1 failure, 2 usage error."""
+    """Exit status: 0 success, 1 failure, 2 usage error."""
     if len(arguments) == 2 and arguments[0] == "release":
         return _release(arguments[1])
     if len(arguments) != 1 or arguments[0] not in _COMMANDS:

@@ -14,7 +14,7 @@ _ALIVE_KEY: Final = {"type": "string", "const": ALIVE_KEY.decode(), "description
 
 
 def document(version: str, departments: Iterable[str], topics: Topics | None = None) -> dict[str, Any]:
-    """The document. Payloads are `$ref`s into `json/` beside it. `version` is the project's."""
+    """Payloads are `$ref`s into `json/` beside it. `version` is the project's."""
     topics = topics or Topics()
     names = tuple(departments)
     specs = {spec.name: spec for spec in topics.specs(names)}
@@ -64,7 +64,7 @@ _HEADERS: Final[dict[str, Any]] = {
 
 
 def _channel_id(flow: Flow, topics: Topics) -> str:
-    """`clearance.case` for the topic `lixiao.clearance.case.v1`: ids must not depend on the namespace."""
+    """`clearance.case` for `lixiao.clearance.case.v1`: independent of the namespace."""
     return flow.topic.removeprefix(f"{topics.namespace}.").rsplit(".", 1)[0]
 
 
@@ -126,7 +126,6 @@ def _message(name: str, model: type[Message]) -> dict[str, Any]:
 
 
 def _payload(name: str) -> dict[str, Any]:
-    """Schema of the CloudEvents document around the event's data."""
     return {
         "type": "object",
         "required": ["specversion", "id", "source", "type", "data"],

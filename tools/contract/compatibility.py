@@ -1,8 +1,7 @@
 """Finds breaking changes between two versions of a JSON Schema. Pure.
 
-Statuses and cases are kept forever and services are upgraded one by one, so both directions count: a reader of the
-released version must read every new event, and a new reader every published event. The compatible changes are listed
-(texts, a new optional field); any other change counts as breaking.
+Events are kept forever and services upgraded one by one, so old readers must read new events and the reverse.
+Compatible changes are listed (texts, a new optional field); any other breaks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,7 +24,7 @@ _MISSING: Final = object()
 
 @dataclass(frozen=True, slots=True)
 class Breakage:
-    """One breaking change: where in the document, what, and whom it affects."""
+    """Where in the document, what, and whom it affects."""
 
     path: str
     what: str
@@ -36,7 +35,7 @@ class Breakage:
 
 
 def breakages(released: Schema, current: Schema) -> tuple[Breakage, ...]:
-    """Breaking changes from `released` to `current`, two JSON Schemas of one event or of one check's facts."""
+    """Of two JSON Schemas of one event or of one check's facts."""
     return tuple(_Walk(released, current).node(released, current, "$"))
 
 
@@ -101,7 +100,7 @@ class _Walk:
 
 
 def _resolved(root: Schema, schema: Schema) -> Schema:
-    """Follow a `$ref` into `$defs`. Events have no recursive definitions."""
+    """Events have no recursive definitions."""
     reference = schema.get("$ref")
     if not isinstance(reference, str):
         return schema
@@ -138,10 +137,7 @@ def _manner(before: Any, after: Any) -> str:
 
 
 def without_additions(released: Schema, current: Schema) -> dict[str, Any]:
-    """`current` without the optional fields it adds to `released`.
-
-    jsoncompat counts such fields as breaking, although readers ignore them.
-    """
+    """Without added optional fields, which jsoncompat counts as breaking although readers ignore them."""
     stripped: dict[str, Any] = _stripped(released, current)
     return stripped
 

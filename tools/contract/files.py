@@ -1,4 +1,4 @@
-"""Content of the generated files under `schemas/`. Pure."""
+"""Generated files under `schemas/`. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -14,18 +14,18 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _GENERATED: Final = "# Generated: python -m tools.contract write\n"
 
 Facts = Mapping[str, Mapping[str, type[BaseModel]]]
-"""Department → check → the model of the check's facts."""
+"""Department → check → model of its facts."""
 
 
 def files(version: str, departments: Iterable[str], facts: Facts) -> dict[str, str]:
-    """Path below `schemas/` → content, for every generated file. `version` is the project's."""
+    """Path below `schemas/` → content. `version` is the project's."""
     texts = {f"json/{name}": _json(schema) for name, schema in json_schemas(facts).items()}
     flow = yaml.safe_dump(document(version, departments), sort_keys=False, allow_unicode=True, width=120)
     return {**texts, "asyncapi.yaml": _GENERATED + flow}
 
 
 def json_schemas(facts: Facts) -> dict[str, dict[str, Any]]:
-    """File name → JSON Schema 2020-12 of every event's data and of every check's facts."""
+    """File name → schema of every event's data and every check's facts."""
     schemas = {f"{name}.json": json_schema(model) for name, model in EVENT_TYPES.items()}
     for department, checks in sorted(facts.items()):
         for check, model in sorted(checks.items()):
@@ -34,7 +34,7 @@ def json_schemas(facts: Facts) -> dict[str, dict[str, Any]]:
 
 
 def facts_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Schema of a check's facts. Open even if the model is closed, because readers ignore unknown facts."""
+    """Open even if the model is closed, because readers ignore unknown facts."""
     schema = model.model_json_schema(mode="serialization")
     opened: dict[str, Any] = _opened(schema)
     return {"$schema": DIALECT, **opened}

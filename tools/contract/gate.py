@@ -1,4 +1,4 @@
-"""The compatibility gate: compares the current schemas with those of the last release."""
+"""Compatibility gate: compares the schemas with those of the last release."""
 
 import json
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ from tools.contract.compatibility import Breakage, breakages, without_additions
 
 
 def last_release(schemas: Path) -> Path | None:
-    """The folder of the highest version under `schemas/released/`, or None before the first release."""
+    """Highest version under `schemas/released/`; None before the first."""
     folders = [path for path in (schemas / "released").glob("*") if path.is_dir()]
     return max(folders, key=lambda path: version_number(path.name), default=None)
 
 
 def broken(released: Path, current: dict[str, dict[str, Any]]) -> dict[str, list[Breakage]]:
-    """File name → its breaking changes since `released`. Facts of a removed department do not count."""
+    """File name → breaking changes. A removed department's facts do not count."""
     departments = discover()
     found: dict[str, list[Breakage]] = {}
     for path in sorted(released.glob("*.json")):
@@ -43,7 +43,7 @@ def _second_opinion(old: dict[str, Any], new: dict[str, Any]) -> list[Breakage]:
 
 
 def explanation(name: str, breaks: Sequence[Breakage]) -> str:
-    """Text for the developer: what broke, for whom, and the remedy."""
+    """What broke, for whom, and the remedy."""
     event = name.removesuffix(".json")
     model = EVENT_TYPES.get(event)
     readers = receivers_of(model, Topics(), discover()) if model else ("gateway",)
@@ -62,6 +62,6 @@ def explanation(name: str, breaks: Sequence[Breakage]) -> str:
 
 
 def version_number(text: str) -> tuple[int, ...]:
-    """`0.10.1` as a sortable tuple; empty if `text` is not a version."""
+    """`0.10.1` as a sortable tuple; empty for no version."""
     parts = text.split(".")
     return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()

@@ -1,4 +1,4 @@
-"""Run the demonstration provider: `python -m deploy.local.identity`."""
+"""`python -m deploy.local.identity`: run the demonstration provider."""
 
 import uvicorn
 from pydantic import ValidationError
@@ -10,7 +10,7 @@ from deploy.local.identity.settings import HOST, Settings
 
 
 def main() -> None:
-    """Serve until stopped. A wrong setting or people file ends with one clear message and status 1."""
+    """Serve until stopped. Wrong settings or people end with one clear message and status 1."""
     try:
         settings = Settings()  # filled from the environment
     except ValidationError as error:

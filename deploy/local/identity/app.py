@@ -16,7 +16,7 @@ MAX_FIELDS = 40
 
 
 class Provider:
-    """One run of the provider; its methods are the request handlers that `create_app` routes to."""
+    """The request handlers that `create_app` routes to."""
 
     def __init__(self, issuer: str, people: tuple[Person, ...], clients: tuple[Client, ...], pages: Pages) -> None:
         self.issuer = issuer
@@ -25,14 +25,14 @@ class Provider:
         self.server = Server(issuer, people, clients)
 
     async def authorize(self, request: Request) -> Response:
-        """Show the sign-in page; `q` narrows it. The page searches by POST, so that no name stands in a URL."""
+        """Show the sign-in page. It searches (`q`) by POST, so that no name is in a URL."""
         asked = await self._read(request)
         search = asked.payload.data.pop("q", "")
         grant = self.server.get_consent_grant(asked)
         return self.pages.sign_in(grant.redirect_uri, asked.payload.data, self.people, search)
 
     async def sign_in(self, request: Request) -> Response:
-        """Take the choice made on the page and send the browser back with a code."""
+        """Send the browser back with a code for the person chosen."""
         asked = await self._read(request)
         grant = self.server.get_consent_grant(asked)
         person = self.server.people.get(asked.payload.data.get("sub", ""))
@@ -42,7 +42,6 @@ class Provider:
         return response
 
     async def token(self, request: Request) -> Response:
-        """Exchange a code for an ID token."""
         response: Response = self.server.create_token_response(await self._read(request))
         return response
 
@@ -68,7 +67,7 @@ class Provider:
 
 
 async def _parameters(request: Request) -> dict[str, str]:
-    """The parameters of a GET's query or a POST's form, each given once."""
+    """Of a GET's query or a POST's form, each given once."""
     form = await request.form(max_fields=MAX_FIELDS) if request.method == "POST" else request.query_params
     parameters = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     if len(parameters) != len(form.multi_items()):
@@ -77,7 +76,6 @@ async def _parameters(request: Request) -> dict[str, str]:
 
 
 def create_app(provider: Provider) -> FastAPI:
-    """The provider as an ASGI application."""
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     app.add_api_route("/", provider.pages.front, methods=["GET"], response_model=None)
     app.add_api_route("/authorize", provider.authorize, methods=["GET", "POST"], response_model=None)

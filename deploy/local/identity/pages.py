@@ -19,8 +19,6 @@ REQUEST_FIELDS = (
 
 
 class Pages:
-    """Renders in the name of one university."""
-
     def __init__(self, university_zh: str, university_en: str) -> None:
         self._templates = Environment(
             loader=FileSystemLoader(_TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True
@@ -29,7 +27,7 @@ class Pages:
         self._css = (_TEMPLATES / "style.css").read_bytes()
 
     def sign_in(self, redirect_uri: str, asked: Mapping[str, str], people: Sequence[Person], search: str) -> Response:
-        """The list of people to sign in as, narrowed by `search`; the choice carries what was `asked`."""
+        """The people matching `search`; the choice carries the request's parameters."""
         search = search[:MAX_SEARCH_CHARACTERS].strip()
         address = urlsplit(redirect_uri)
         return self._page(
@@ -43,7 +41,6 @@ class Pages:
         )
 
     async def front(self) -> Response:
-        """The provider's bare address."""
         return self._message(
             "演示用的身份认证",
             "This provider only signs people in",
@@ -52,11 +49,11 @@ class Pages:
         )
 
     def signed_out(self) -> Response:
-        """After a sign-out that names no registered address to go back to."""
+        """For a sign-out without a registered address to return to."""
         return self._message("已退出登录", "You are signed out", "可以关闭此页面。", "You can close this page.")
 
     def refused(self, reason: str) -> Response:
-        """A request that cannot be answered by sending the browser back."""
+        """For a request that cannot be answered by sending the browser back."""
         return self._message(
             "无法登录",
             "This sign-in request cannot be used",
@@ -66,7 +63,6 @@ class Pages:
         )
 
     async def style(self) -> Response:
-        """The one stylesheet."""
         return Response(self._css, media_type="text/css", headers={"Cache-Control": "max-age=300"})
 
     def _message(self, title_zh: str, title_en: str, text_zh: str, text_en: str, status: int = 200) -> Response:

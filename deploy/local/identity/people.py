@@ -1,4 +1,4 @@
-"""The invented people who can sign in, and how the sign-in page groups and finds them. Pure but for `load_people`."""
+"""The invented people who can sign in, grouped and searched. Pure but for `load_people`."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ FOUND_MAX = 60
 
 
 class Person(BaseModel):
-    """One sample person. `situation` is a key of `SITUATIONS`; any other value puts them among the other students."""
+    """`situation`: a key of `SITUATIONS`; any other value means one of the other students."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -27,7 +27,7 @@ class Person(BaseModel):
 
 @dataclass(frozen=True)
 class Situation:
-    """A heading of the sign-in page and what to expect after signing in as a person under it."""
+    """A heading of the sign-in page, and what to expect of a person under it."""
 
     zh: str
     en: str
@@ -58,7 +58,7 @@ SITUATIONS: dict[str, Situation] = {
 
 @dataclass(frozen=True)
 class Group:
-    """The people under one heading; `more` of them are left out of `shown`."""
+    """People under one heading; `more` are not in `shown`."""
 
     situation: Situation
     shown: tuple[Person, ...]
@@ -66,11 +66,7 @@ class Group:
 
 
 def load_people(path: Path) -> tuple[Person, ...]:
-    """Read the JSON list of people.
-
-    Raises `OSError` when the file cannot be read and `ValueError` (pydantic's) when it is not such a list, is longer
-    than `PEOPLE_MAX`, or names a subject twice.
-    """
+    """Raises `OSError`, or `ValueError` for no list of people, more than `PEOPLE_MAX`, or a subject named twice."""
     people = TypeAdapter(tuple[Person, ...]).validate_json(path.read_bytes())
     if len(people) > PEOPLE_MAX:
         raise ValueError(f"at most {PEOPLE_MAX} people, this file has {len(people)}")
@@ -80,9 +76,9 @@ def load_people(path: Path) -> tuple[Person, ...]:
 
 
 def grouped(people: Sequence[Person], search: str) -> tuple[Group, ...]:
-    """The groups to show, in the order of `SITUATIONS`, the others last, empty ones left out.
+    """In the order of `SITUATIONS`, others last, without empty groups.
 
-    Without a search each group shows its first few; with one, all who match up to `FOUND_MAX` a group.
+    A group shows its first few, with a search up to `FOUND_MAX` who match.
     """
     wanted = _folded(search)
     limit = FOUND_MAX if wanted else SHOWN_PER_GROUP_MAX

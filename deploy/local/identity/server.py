@@ -1,4 +1,4 @@
-"""The provider's protocol: Authlib's authorization server, kept to the code flow with PKCE (S256) and ID tokens."""
+"""The provider's protocol: Authlib's authorization server with only code flow, PKCE (S256) and ID tokens."""
 
 import secrets
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ ID_TOKEN_LIFETIME_S = 300
 
 
 class ProviderRequest(OAuth2Request):  # type: ignore[misc]
-    """What Authlib needs of a request: its decoded parameters and its Authorization header."""
+    """A request as Authlib reads it: decoded parameters and Authorization header."""
 
     def __init__(self, method: str, uri: str, parameters: dict[str, str], headers: Any) -> None:
         super().__init__(method, uri, headers=headers)
@@ -40,7 +40,7 @@ class ProviderRequest(OAuth2Request):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]
-    """A code stands for the request it answers; `request.user` has signed in, at `auth_time_s`."""
+    """Stands for the request it answers; `request.user` has signed in."""
 
     request: ProviderRequest
     auth_time_s: int
@@ -64,7 +64,7 @@ class AuthorizationCode(AuthorizationCodeMixin):  # type: ignore[misc]
 
 
 class CodeGrant(AuthorizationCodeGrant):  # type: ignore[misc]
-    """The code flow; any attempt to redeem a code spends it."""
+    """Any attempt to redeem a code spends it."""
 
     def save_authorization_code(self, code: str, request: ProviderRequest) -> None:
         now_s = int(time())
@@ -87,7 +87,7 @@ def _live(code: AuthorizationCode, now_s: float) -> bool:
 
 
 class RequiredCodeChallenge(CodeChallenge):  # type: ignore[misc]
-    """PKCE with S256, required of confidential clients too; and the refusals that Authlib leaves to the application."""
+    """PKCE with S256 for confidential clients too, and refusals that Authlib leaves to the application."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
 
@@ -127,7 +127,7 @@ class IdTokens(OpenIDCode):  # type: ignore[misc]
 
 
 class EndSession(EndSessionEndpoint):  # type: ignore[misc]
-    """Sign-out. The provider keeps no session, so all there is to do is to send the browser to a registered address."""
+    """The provider keeps no session: it only sends the browser to a registered address."""
 
     def get_server_jwks(self) -> KeySet:
         keys: KeySet = self.server.keys
@@ -141,7 +141,7 @@ class EndSession(EndSessionEndpoint):  # type: ignore[misc]
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
-    """One run of the provider: its key and its codes are made at the start and gone at the end."""
+    """Keys and codes live as long as the process."""
 
     def __init__(self, issuer: str, people: Sequence[Person], clients: Sequence[Client]) -> None:
         super().__init__()
@@ -177,7 +177,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
 
 def discovery_document(issuer: str) -> dict[str, Any]:
-    """OpenID Connect Discovery 1.0 §3, no more than what is served."""
+    """OpenID Connect Discovery 1.0 §3."""
     return {
         "issuer": issuer,
         "authorization_endpoint": f"{issuer}/authorize",

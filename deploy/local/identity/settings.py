@@ -1,4 +1,4 @@
-"""The demonstration provider's settings, from the environment (`LIXIAO_IDENTITY_*`)."""
+"""The provider's settings (`LIXIAO_IDENTITY_*`)."""
 
 import hmac
 from pathlib import Path
@@ -8,11 +8,11 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 HOST = "127.0.0.1"
-"""The only address it binds to: anyone who reaches it can sign in as anyone."""
+"""Bound to no other: anyone who reaches it can sign in as anyone."""
 
 
 class Client(BaseModel):
-    """One relying party, answering what Authlib asks of a client. Addresses are compared character by character."""
+    """A relying party. Addresses are compared character by character."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -29,7 +29,7 @@ class Client(BaseModel):
         return self.client_id
 
     def get_default_redirect_uri(self) -> None:
-        """None: a request must name its address."""
+        """A request must name its address."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
         return scope if scope and "openid" in scope.split() else None
@@ -58,8 +58,6 @@ def _without_path(issuer: str) -> str:
 
 
 class Settings(BaseSettings):
-    """Read once at start; a wrong value stops the start with the name of the variable."""
-
     model_config = SettingsConfigDict(env_prefix="LIXIAO_IDENTITY_")
 
     port: Annotated[int, Field(ge=1, le=65535)]

@@ -1,7 +1,7 @@
-"""Loopback ports: which are free, and the same ones from run to run.
+"""Loopback ports: free ones, and the same from run to run.
 
-A port is claimed between the look at it and the server that listens on it, when another launcher may look too: the byte
-of its number is locked, until the process ends, in a file that all launchers of this user share.
+Between probe and listen a port is claimed from other launchers: its byte is locked, until the process ends, in a file
+that all of this user's launchers share.
 """
 
 import fcntl
@@ -19,7 +19,6 @@ CLAIMS: Final = Path(tempfile.gettempdir()) / f"lixiao-ports-{os.getuid()}"
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
         # A port whose last connections are in TIME_WAIT is free to a server, which sets this too.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -43,7 +42,7 @@ def free_port(*preferred: int) -> int:
 
 
 def remembered_port(note: Path, preferred: int, taken: Collection[int] = ()) -> int:
-    """The preferred port, else the one kept in `note` by the last run, else any free one; none of `taken`."""
+    """`preferred`, else the one noted by the last run, else any free one; none of `taken`."""
     noted = 0
     with suppress(FileNotFoundError, ValueError):
         noted = int(note.read_text())
@@ -54,7 +53,7 @@ def remembered_port(note: Path, preferred: int, taken: Collection[int] = ()) -> 
 
 
 def remembered_ports(folder: Path, names: Iterable[str], first: int) -> dict[str, int]:
-    """A port for each name, counted up from `first` where free. With `first` 0 the kernel chooses."""
+    """Counted up from `first` where free; with `first` 0 the kernel chooses."""
     chosen: dict[str, int] = {}
     for index, name in enumerate(names):
         chosen[name] = remembered_port(folder / name, first + index if first else 0, chosen.values())
@@ -62,7 +61,6 @@ def remembered_ports(folder: Path, names: Iterable[str], first: int) -> dict[str
 
 
 def _claim(port: int) -> bool:
-    """Whether this process may use the port from now on."""
     with suppress(OSError):
         fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
         return True

@@ -1,7 +1,7 @@
-"""A child process with its output in a log file, and waiting for it with a deadline.
+"""A child process with its output in a log file.
 
-Each child leads a process group, so that Ctrl-C reaches the launcher alone, which then stops its children in order. On
-Linux the kernel signals the child when the launcher dies, so a killed launcher leaves nothing running.
+Each child leads a process group, so that Ctrl-C reaches only the launcher, which stops its children in order. On Linux
+the kernel signals the child when the launcher dies.
 """
 
 import ctypes
@@ -27,13 +27,13 @@ PR_SET_PDEATHSIG = 1
 
 
 class StartFailed(RuntimeError):
-    """A process did not start. The text names it and holds the cause, its last lines and, where known, the remedy."""
+    """A process did not start. The text names it with cause, last lines and, where known, the remedy."""
 
 
 def wait_until(
     ready: Callable[[], bool], *, what: str, timeout_s: float, process: "Process | None" = None, poll_s: float = POLL_S
 ) -> None:
-    """Poll `ready` until it is true. Raises StartFailed at the deadline, or as soon as `process` has exited."""
+    """Raises StartFailed at the deadline, or as soon as `process` has exited."""
     deadline = time.monotonic() + timeout_s
     while not ready():
         if process is not None and (code := process.poll()) is not None:
@@ -44,10 +44,10 @@ def wait_until(
 
 
 class Process:
-    """One child process, leader of its group, with its output appended to `log`."""
+    """Output is appended to `log`."""
 
     serves_others = False
-    """Whether it is stopped after the processes that depend on it."""
+    """Whether it stops after the processes that depend on it."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Process:
         stop_signal: signal.Signals = signal.SIGTERM,
         ready: Callable[[], bool] | None = None,
     ) -> None:
-        """`user`: whom to become (root only). `stop_signal`: shuts this program down in order. `ready`: a probe."""
+        """`user`: to become (root only). `stop_signal`: shuts it down in order. `ready`: a probe."""
         self.name = name
         self.command: Sequence[str | Path] = command
         self.log = log
@@ -75,7 +75,7 @@ class Process:
 
     @property
     def pid(self) -> int | None:
-        """Process id while it runs."""
+        """None unless it runs."""
         return self._child.pid if self._child is not None and self.poll() is None else None
 
     def start(self) -> Self:
@@ -104,12 +104,12 @@ class Process:
         return self
 
     def wait_ready(self, timeout_s: float) -> None:
-        """Wait until it is ready, if it has a probe. Raises StartFailed."""
+        """Raises StartFailed."""
         if self.ready:
             wait_until(self.ready, what=self.name, timeout_s=timeout_s, process=self)
 
     def run(self, timeout_s: float) -> None:
-        """Run it to its end. Raises StartFailed when it fails or takes longer."""
+        """To its end. Raises StartFailed when it fails or takes longer."""
         self.start()
         try:
             wait_until(lambda: self.poll() is not None, what=self.name, timeout_s=timeout_s)
@@ -119,18 +119,18 @@ class Process:
             self.kill()
 
     def poll(self) -> int | None:
-        """Exit code, or None while it runs (or before it was started)."""
+        """Exit code; None while it runs or before it was started."""
         return self._child.poll() if self._child is not None else None
 
     def request_stop(self) -> None:
-        """Send the stop signal without waiting, so that several processes can shut down side by side."""
+        """Signal without waiting, so that processes shut down side by side."""
         if self._child is not None and self.poll() is None and not self._stop_requested:
             self._signal(signal.SIGCONT)
             self._child.send_signal(self.stop_signal)
             self._stop_requested = True
 
     def stop(self, timeout_s: float = 20) -> None:
-        """Shut down in order; kill the group if that takes longer. A second call does nothing."""
+        """Shut down in order, killing the group at the timeout. Idempotent."""
         if self._child is None:
             return
         self.request_stop()
@@ -139,20 +139,19 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the whole group, and wait until the child is gone."""
+        """SIGKILL to the group; returns when the child is gone."""
         if self._child is not None:
             self._signal(signal.SIGKILL)
             self._child.wait()
 
     def pause(self) -> None:
-        """SIGSTOP, and wait until every thread has stopped."""
+        """SIGSTOP; returns when every thread has stopped."""
         self._signal(signal.SIGSTOP)
         assert self._child is not None
         pid = self._child.pid
         wait_until(lambda: is_stopped(pid), what=f"pausing {self.name}", timeout_s=PAUSE_TIMEOUT_S, poll_s=0.01)
 
     def resume(self) -> None:
-        """SIGCONT after `pause`."""
         self._signal(signal.SIGCONT)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -161,14 +160,14 @@ class Process:
             os.killpg(self._child.pid, number)
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of its log."""
+        """Of its log."""
         with suppress(FileNotFoundError), self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
         return ""
 
     def last_lines(self) -> str:
-        """The last lines of its log, for the end of an error message."""
+        """For the end of an error message."""
         return f" Last lines of {self.log}:\n{self.tail() or '(empty)'}"
 
 
@@ -178,7 +177,7 @@ def describe_exit(code: int) -> str:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether every thread of a process is stopped: on a busy machine they run on for a while after SIGSTOP."""
+    """Looks at every thread: on a busy machine some run on for a while after SIGSTOP."""
     threads = Path(f"/proc/{pid}/task")
     if not threads.exists():
         return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
@@ -187,7 +186,7 @@ def is_stopped(pid: int) -> bool:
 
 
 def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """What the child runs before the program, on Linux: have the kernel signal it when the launcher dies."""
+    """Run by the child before the program: Linux signals it when the launcher dies."""
     # The kernel watches the thread that forked, so a thread that ends before the launcher must not ask for this.
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return None

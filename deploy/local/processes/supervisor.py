@@ -1,4 +1,4 @@
-"""Keeps a set of processes running: reports which one exited, restarts it a few times, stops all in order."""
+"""Keeps processes running: reports an exit, restarts a few times, stops all in order."""
 
 import signal
 import time
@@ -20,11 +20,11 @@ READY_TIMEOUT_S = 60
 
 
 class GaveUp(RuntimeError):
-    """A process exited more often than it is restarted."""
+    """A process exited too often."""
 
 
 class Supervisor:
-    """`with Supervisor(console) as supervisor: supervisor.add(…); supervisor.watch()`. Leaving it stops everything."""
+    """Leaving it stops everything."""
 
     def __init__(self, console: Console, *, restarts: int = RESTARTS, window_s: float = RESTART_WINDOW_S) -> None:
         self.console = console
@@ -45,7 +45,7 @@ class Supervisor:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def add(self, process: Process) -> None:
-        """Restart it when it exits and stop it with the others. The caller starts it, before or after."""
+        """Restart it when it exits, stop it with the others. The caller starts it, before or after."""
         self._restarts_s[process] = deque()
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
@@ -57,10 +57,7 @@ class Supervisor:
             time.sleep(LOOK_EVERY_S)
 
     def stop_all(self) -> None:
-        """Stop everything, the last added first. A second Ctrl-C kills what is left.
-
-        Services shut down side by side, before the servers they depend on.
-        """
+        """Services side by side, then the servers they depend on. A second Ctrl-C kills what is left."""
         newest_first = list(reversed(self._restarts_s))
         try:
             for process in newest_first:
@@ -96,7 +93,7 @@ class Supervisor:
 
 @contextmanager
 def ends_reported(console: Console) -> Iterator[None]:
-    """How a launcher ends: one line for Ctrl-C, a message and exit code 1 for an error its user can act on."""
+    """One line for Ctrl-C; a message and exit code 1 for an error its user can act on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` would have it ignored
     try:
         yield

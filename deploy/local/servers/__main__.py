@@ -75,7 +75,7 @@ def clean_up(state: State = DEFAULT_STATE) -> None:
 
 
 def _obtain(name: Name, state: Path, cache: Path) -> tuple[str, LocalServer | None]:
-    """The address, and the server if it was started here; Kafka and Zipkin are still starting then."""
+    """(address, server if started here). Kafka and Zipkin may still be starting."""
     if name is Name.POSTGRES:
         postgres = obtain_postgres(state)
         return postgres.dsn, postgres.server

@@ -1,8 +1,7 @@
-"""The jars of Kafka and Zipkin, fetched once, exactly as the committed lock file has them.
+"""The jars of Kafka and Zipkin, fetched once, as the committed lock file has them.
 
-`jgo.lock.toml` is the resolver's own lock file: coordinates and sha256, no server's address. Installing from it reads
-no POM, and a jar with another digest is refused. To raise a version, change it here and run `python -m
-deploy.local.servers.jars`, which resolves again and rewrites the lock file.
+`jgo.lock.toml` has coordinates and sha256; no POM is read, a jar with another digest is refused. To raise a version,
+change it here and run `python -m deploy.local.servers.jars`, which rewrites the lock file.
 """
 
 import hashlib
@@ -26,18 +25,17 @@ LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")
 KAFKA = "org.apache.kafka:kafka_2.13:4.3.1+org.apache.kafka:kafka-tools:4.3.1+org.slf4j:slf4j-simple:1.7.36"
 ZIPKIN = ("io.zipkin", "zipkin-server", "3.6.1", "exec")
 SIZES_MB = {"kafka": 56, "zipkin": 135}
-"""Size of the download."""
 
 DOWNLOADS_AT_ONCE = 6
 TRIES = 3
 
 
 class JarsMissing(StartFailed):
-    """A jar could not be fetched. The text names it, the cause and the remedy."""
+    """The text names the jar, the cause and the remedy."""
 
 
 def cache_folder(state: Path) -> Path:
-    """`LIXIAO_CACHE`, else `cache` in the state folder. Several checkouts may share one."""
+    """`LIXIAO_CACHE`, else `cache` in the state folder; checkouts may share one."""
     return Path(os.environ.get("LIXIAO_CACHE") or state / "cache").expanduser().absolute()
 
 
@@ -48,12 +46,11 @@ def locked(server: str) -> list[LockedDependency]:
 
 
 def missing(server: str, cache: Path) -> list[LockedDependency]:
-    """The locked jars that the cache lacks."""
     return [one for one in locked(server) if not jar_path(one, cache).exists()]
 
 
 def jar_path(one: LockedDependency, cache: Path) -> Path:
-    """Path of a locked jar in the cache, where it exists only once its digest was checked."""
+    """It exists only once the digest was checked."""
     return cache / "jars" / (one.sha256 or "")[:16] / file_name(one)
 
 
@@ -63,7 +60,7 @@ def file_name(one: LockedDependency) -> str:
 
 
 def ensure(server: str, cache: Path, console: Console | None = None) -> list[Path]:
-    """Paths of all jars of `kafka` or `zipkin`; fetches what is missing. Raises JarsMissing."""
+    """Fetches what is missing for `kafka` or `zipkin`. Raises JarsMissing."""
     wanted = missing(server, cache)
     if wanted:
         console = console or Console(stderr=True, soft_wrap=True)
@@ -77,7 +74,7 @@ def ensure(server: str, cache: Path, console: Console | None = None) -> list[Pat
 
 
 def trust_system_certificates() -> None:
-    """Let the download trust the system's certificate store, which has the authority of an institution's proxy."""
+    """They include the authority of an institution's proxy."""
     paths = ssl.get_default_verify_paths()
     if (found := paths.cafile or paths.capath) and not os.environ.get("CURL_CA_BUNDLE"):
         os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
@@ -100,7 +97,7 @@ def _fetch(wanted: list[LockedDependency], cache: Path, console: Console) -> Non
 
 
 def _fetch_one(one: LockedDependency, cache: Path, advance: Callable[[int], None]) -> None:
-    """Download into this process's own folder, check the digest, then move into place in one step."""
+    """Into a folder of this process; moved into place in one step, once checked."""
     target, scratch = jar_path(one, cache), _scratch(cache)
     for attempt in range(1, TRIES + 1):
         try:
@@ -146,7 +143,6 @@ def sha256_of(path: Path) -> str:
 
 
 def relock(scratch: Path) -> None:
-    """Resolve Kafka again, add Zipkin's one jar, and write the lock file."""
     trust_system_certificates()
     builder = EnvironmentBuilder(
         context=MavenContext(repo_cache=scratch / "maven", resolver=PythonResolver(), timeout=60),

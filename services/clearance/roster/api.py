@@ -1,4 +1,4 @@
-"""The roster API of the graduate school. A student id is always in the body, because URLs end up in logs."""
+"""Roster API of the graduate school. A student id is always in the body, because URLs are logged."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -33,7 +33,7 @@ class CaseAnswer(BaseModel):
 
 
 def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> APIRouter:
-    """Routes for one case at a time; role `roster`."""
+    """Routes for single cases; role `roster`."""
     staff = require(ROSTER)
     Staff = Annotated[Principal, Depends(staff)]
     router = APIRouter(
@@ -87,7 +87,7 @@ async def _audit(connection: Connection, principal: Principal, act: str, changed
 
 
 def roster_import(roster: Roster, *, after_commit: Callable[[], None]) -> ImportSpec[Student]:
-    """Bulk import of a roster: each row is one `PUT /cases`."""
+    """Each row is one `PUT /cases`."""
     return ImportSpec(
         kind="roster",
         row=Student,

@@ -1,4 +1,4 @@
-"""Cases in PostgreSQL: lock the student's row, decide purely, store, publish, all in the caller's transaction."""
+"""Cases in PostgreSQL: lock the row, decide purely, store, publish, in the caller's transaction."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,17 +20,14 @@ _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "studen
 
 @dataclass(frozen=True, slots=True)
 class RosterResult:
-    """The case, and whether this call changed it."""
-
     case: Case
     outcome: Outcome
 
 
 class Roster:
-    """Opens and closes cases. Every method takes part in the transaction open on `connection`.
+    """Opens and closes cases, in the transaction open on `connection`.
 
-    `topic` is the case topic, `served` are the leave categories that use the service, `zone` decides the day a case
-    is opened on.
+    `served`: leave categories that use the service. `zone` decides the day a case is opened on.
     """
 
     def __init__(self, *, topic: str, served: frozenset[str], zone: ZoneInfo) -> None:
@@ -39,7 +36,7 @@ class Roster:
         self._zone = zone
 
     async def put(self, connection: Connection, student: Student, *, now: datetime) -> RosterResult:
-        """Put the student on the roster with these data. Idempotent."""
+        """Idempotent."""
         today = now.astimezone(self._zone).date()
 
         def decide(previous: Case | None) -> Case:
@@ -55,7 +52,7 @@ class Roster:
         return await self.store(connection, previous, decide(previous), now=now)
 
     async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> RosterResult | None:
-        """Take the student off the roster. None if there is no case."""
+        """None if there is no case."""
         previous = await lock(connection, student_id)
         if previous is None:
             return None
@@ -65,7 +62,7 @@ class Roster:
         return (await self.put(connection, student, now=now)).outcome
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
-        """Store `case` over the locked `previous`, and publish it if its version is new."""
+        """Store `case` over the locked `previous`; publish it if its version is new."""
         if case == previous:
             return RosterResult(case, "unchanged")
         await connection.execute(_UPDATE, *_values(case, now))
@@ -87,7 +84,7 @@ async def find(connection: Connection, student_id: str) -> Case | None:
 
 
 async def lock(connection: Connection, student_id: str) -> Case | None:
-    """The case, locked for this transaction. Every decision about a student takes this lock first."""
+    """Lock the case for this transaction: every decision about a student does so first."""
     return await _read(connection, student_id, "FOR UPDATE")
 
 

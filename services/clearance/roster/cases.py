@@ -1,6 +1,6 @@
-"""Cases: one for each student, from the roster. Pure.
+"""Cases, one for each student on the roster. Pure.
 
-`version` counts the states of a case, as it does for every published state: a new name of the student is not one.
+`version` counts published states: a corrected name is not one.
 """
 
 from collections.abc import Container
@@ -26,11 +26,11 @@ HEADINGS: Final[dict[str, str]] = {
     "离校类别": "leave_category",
     "届别": "cohort",
 }
-"""Column headings of a roster file → fields."""
+"""Heading in a roster file → field."""
 
 
 class Student(OperationBody):
-    """One student on the roster: an HTTP body or a row of a file."""
+    """One student on the roster."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -63,7 +63,7 @@ class Student(OperationBody):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`opened_on` is the day it was last opened, in the university's time zone."""
+    """`opened_on`: the day it was last opened, in the university's time zone."""
 
     student: Student
     version: int
@@ -72,9 +72,9 @@ class Case:
 
 
 def listed(previous: Case | None, student: Student, *, served: Container[str], today: date) -> Case:
-    """The case of a student on the roster. `served` are the leave categories that use the service.
+    """The case of a student on the roster. `served`: leave categories that use the service.
 
-    A completed case stays completed: the submission was accepted.
+    A completed case stays completed.
     """
     state = CaseState.OPEN if student.leave_category in served else CaseState.NOT_SERVED
     if previous is None:
@@ -86,17 +86,17 @@ def listed(previous: Case | None, student: Student, *, served: Container[str], t
 
 
 def withdrawn(previous: Case) -> Case:
-    """The case of a student taken off the roster: closed, unless it is completed."""
+    """Closed, unless completed."""
     return previous if previous.state is CaseState.COMPLETED else with_state(previous, CaseState.CLOSED)
 
 
 def with_state(case: Case, state: CaseState) -> Case:
-    """The case in `state` with the next version; the same object if it is in that state."""
+    """The same object if it is in that state."""
     return case if case.state is state else replace(case, state=state, version=case.version + 1)
 
 
 def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
-    """The event of a new state; None if only the student's data changed."""
+    """None if only the student's data changed."""
     if previous is not None and previous.version == case.version:
         return None
     return CaseChanged(student_id=case.student.student_id, version=case.version, state=case.state, occurred_at=now)

@@ -1,4 +1,4 @@
-"""The submission that an acceptance makes: a new form number and code, and the receipt over what was attested."""
+"""The submission that an acceptance makes: form number, code and signed receipt."""
 
 import secrets
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def signed_submission(
     accepted_at: datetime,
     zone: ZoneInfo,
 ) -> Submission:
-    """`signer` is kid and key; the form number has the year of `accepted_at` in `zone`."""
+    """`signer`: kid and key. The form number has the year of `accepted_at` in `zone`."""
     kid, key = signer
     number = form_number(accepted_at.astimezone(zone).year, secrets.randbelow(NUMBERS))
     code = verification_code(secrets.randbelow(CODES))

@@ -1,6 +1,6 @@
-"""Attempts and the departments' answers in PostgreSQL. Every function takes part in the caller's transaction.
+"""Attempts and attestations in PostgreSQL, in the caller's transaction.
 
-Order of locks, everywhere: the student's case, then the attempt.
+Order of locks everywhere: the student's case, then the attempt.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ _objections: Final[TypeAdapter[dict[str, tuple[Reason, ...]]]] = TypeAdapter(Obj
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One confirmation round. `ended_at` is None while it is open, `cause` empty unless it was refused or expired."""
+    """`ended_at` is None while open; `cause` is empty unless refused or expired."""
 
     attempt_id: UUID
     student_id: str
@@ -60,7 +60,7 @@ async def lock(connection: Connection, attempt_id: UUID) -> Attempt | None:
 async def open_attempt(
     connection: Connection, attempt_id: UUID, student_id: str, required: Iterable[str], *, life_s: float
 ) -> Attempt | None:
-    """A new attempt that lives for `life_s` by the database's clock; None if the student has an open one."""
+    """`life_s` runs by the database's clock. None if the student has an open attempt."""
     row = await connection.fetchrow(
         """
         INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at)
@@ -76,7 +76,7 @@ async def open_attempt(
 
 
 async def add_refused(connection: Connection, attempt_id: UUID, student_id: str, cause: RefusalCause) -> Attempt:
-    """Store an attempt refused before any department was asked, so that a repeated command gets the same answer."""
+    """Store an attempt refused at once, so that a repeated command gets the same answer."""
     row = await connection.fetchrow(
         """
         INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause)
@@ -98,7 +98,7 @@ async def end(
     cause: str = "",
     objections: Mapping[str, tuple[Reason, ...]] | None = None,
 ) -> Attempt:
-    """End an open attempt that the caller holds locked."""
+    """The caller holds the open attempt locked."""
     row = await connection.fetchrow(
         """
         UPDATE attempt SET state = $2, ended_at = clock_timestamp(), cause = $3, objections = $4
@@ -114,7 +114,7 @@ async def end(
 
 
 async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
-    """Open attempts past their life by the database's clock, oldest first: (attempt_id, student_id)."""
+    """Open attempts past their life, oldest first: (attempt_id, student_id)."""
     rows = await connection.fetch(
         "SELECT attempt_id, student_id FROM attempt WHERE state = 'open' AND expires_at <= clock_timestamp()"
         " ORDER BY expires_at LIMIT $1",
@@ -124,15 +124,14 @@ async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
 
 
 async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
-    """Whether the life of a locked attempt is over."""
     query = "SELECT expires_at <= clock_timestamp() FROM attempt WHERE attempt_id = $1"
     return bool(await connection.fetchval(query, attempt_id))
 
 
 async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
-    """Store a department's first answer: whether this is it, and all answers so far by department.
+    """Store a department's first answer; returns whether this is it, and all answers by department.
 
-    The caller holds the attempt locked, so that no answer comes between the two halves of the statement.
+    The caller holds the attempt locked: no answer comes between the two halves of the statement.
     """
     rows = await connection.fetch(
         """

@@ -1,4 +1,4 @@
-"""Certificates handed over: once for each student, whichever desk asks and however often."""
+"""Issue of certificates: once for each student, whichever desk asks."""
 
 from typing import Final
 
@@ -17,9 +17,9 @@ ON CONFLICT (student_id) DO NOTHING RETURNING true
 
 
 async def certificate_issue_asked(connection: Connection, event: CertificateIssueAsked) -> None:
-    """Mark the student's certificates as collected, unless they are; in the caller's transaction.
+    """Mark the certificates as collected. Idempotent.
 
-    Raises `Unreadable` if there is no such submission, or the event contradicts itself or an earlier one.
+    Raises `Unreadable` without a submission, or if the event contradicts itself or an earlier one.
     """
     if (event.taken_by is TakenBy.PROXY) != (event.proxy_name is not None):
         raise Unreadable("proxy_name: it is present exactly when a proxy takes the certificates")

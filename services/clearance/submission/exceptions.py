@@ -1,6 +1,6 @@
-"""Exceptions: a check lost after the acceptance opens one, a status that clears it closes it.
+"""Exceptions: a check lost after the acceptance opens one, a clear status closes it.
 
-A status counts from the attested version on: an older one that arrives late does not count.
+Statuses older than the attested version do not count.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ RETURNING exception.student_id
 """
 _SUBMITTED: Final = "SELECT student_id FROM submission WHERE student_id = ANY($1::text[])"
 RECENT_S: Final = 90
-"""Longer than any transaction that can have been open beside the acceptance."""
+"""Longer than any transaction concurrent with the acceptance."""
 RECHECK_EVERY_S: Final = 5.0
 _AGAINST: Final = "SELECT submission.student_id, status.department FROM submission JOIN status USING (student_id)"
 _BLOCKED: Final = """status.version >= (submission.facts -> status.department ->> 'version')::int
@@ -56,7 +56,7 @@ WHERE closed_at IS NULL AND opened_at > clock_timestamp() - make_interval(secs =
 
 
 async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
-    """Open and close exceptions from the view's rows under `keys` (student_id, department); how many changed."""
+    """Open and close exceptions of `keys` (student_id, department); how many changed."""
     if not keys:
         return 0
     submitted = {row["student_id"] for row in await connection.fetch(_SUBMITTED, [key[0] for key in keys])}
@@ -77,13 +77,13 @@ async def update_accepted(connection: Connection, student_id: str) -> int:
 
 
 async def update_recent(connection: Connection) -> int:
-    """`update` for recent submissions: a status and an acceptance that commit side by side do not see each other."""
+    """`update` for recent submissions: concurrent commits of a status and an acceptance do not see each other."""
     rows = await connection.fetch(_RECENT, RECENT_S)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 
 async def recheck(pool: "asyncpg.Pool[Any]") -> None:
-    """`update_recent` every `RECHECK_EVERY_S` until cancelled. Database errors propagate."""
+    """Runs until cancelled. Database errors propagate."""
     with suppress_instrumentation():
         while True:
             async with pool.acquire() as connection, connection.transaction():

@@ -1,4 +1,4 @@
-"""The clearance's side of the confirmation round: open an attempt, collect answers, settle, publish the end."""
+"""Event handlers of the confirmation round: open an attempt, collect attestations, settle, publish."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -36,9 +36,9 @@ SubmissionEvent = SubmissionRequested | SubmissionAccepted | SubmissionRefused
 
 
 class Submissions:
-    """Attempts and their ends. Every method takes part in the transaction open on `connection`.
+    """Attempts and their ends, in the transaction open on `connection`.
 
-    `required` maps each department that has to attest to the checks it is responsible for.
+    `required`: department → the checks it attests.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Submissions:
         self._life_s = life_s
 
     async def submit_asked(self, connection: Connection, event: SubmitAsked) -> None:
-        """Open the attempt whose id is the command's; a repeated command gets the same events again."""
+        """The attempt has the command's id; a repeated command gets the same events again."""
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.command_id)
         failpoint("submit.after_lock")
@@ -71,7 +71,6 @@ class Submissions:
     async def _open_or_recall(
         self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
     ) -> list[SubmissionEvent]:
-        """The events of the command's attempt, which is made if it is new."""
         accepted = await submission_store.accepted_event(connection, event.student_id)
         if attempt is None and accepted is None and case is not None and case.state is CaseState.OPEN:
             attempt = await attempt_store.open_attempt(
@@ -95,7 +94,7 @@ class Submissions:
         return events
 
     async def attestation_given(self, connection: Connection, event: AttestationGiven) -> None:
-        """Add a department's answer to its attempt, and end the attempt if that settles it."""
+        """Add a department's answer, and end the attempt if that settles it."""
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
@@ -121,7 +120,7 @@ class Submissions:
         failpoint("settle.before_commit")
 
     def _validate(self, event: AttestationGiven, attempt: Attempt | None) -> Attempt:
-        """The attempt. Raises `Unreadable` for an answer that was not asked for or contradicts itself."""
+        """Raises `Unreadable` for an answer that was not requested or contradicts itself."""
         if attempt is None:
             raise Unreadable("attempt_id: there is no such attempt")
         if attempt.student_id != event.student_id:
@@ -134,7 +133,7 @@ class Submissions:
         return attempt
 
     async def expire(self, connection: Connection, attempt_id: UUID, student_id: str) -> bool:
-        """End an attempt whose life is over. False if it has ended otherwise."""
+        """False if the attempt has ended otherwise or still has time."""
         await case_store.lock(connection, student_id)
         attempt = await attempt_store.lock(connection, attempt_id)
         failpoint("expire.after_lock")

@@ -1,6 +1,6 @@
-"""The settlement of an attempt: accepted, refused or waiting, from the departments' answers. Pure.
+"""Settlement of an attempt: accepted, refused or waiting. Pure.
 
-Every required department is asked by name: one without an answer is waited for, whatever the others answered.
+Every required department is waited for by name, whatever the others answered.
 """
 
 from collections.abc import Mapping, Set
@@ -32,10 +32,7 @@ ACCEPTED: Final = Settlement(Outcome.ACCEPTED)
 
 
 def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_open: bool) -> Settlement:
-    """The settlement of an open attempt. `answers` holds each department's first answer.
-
-    `case_open` is False if the student was taken off the roster meanwhile.
-    """
+    """`answers`: each department's first. `case_open` is False if the student was taken off the roster meanwhile."""
     if not case_open:
         return Settlement(Outcome.REFUSED, RefusalCause.CASE_NOT_OPEN)
     counted = {name: answers[name] for name in sorted(required) if name in answers}
@@ -48,7 +45,6 @@ def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_
 
 
 def is_clear(answer: AttestationGiven) -> bool:
-    """Whether an answer is clear as a whole and in each of its checks."""
     return answer.outcome is AttestationOutcome.CLEAR and all(check.verdict is Verdict.CLEAR for check in answer.checks)
 
 
@@ -57,7 +53,7 @@ def objection_reasons(answer: AttestationGiven) -> tuple[Reason, ...]:
 
 
 def contradiction(answer: AttestationGiven, checks: Set[str]) -> str | None:
-    """Why an answer contradicts itself or its department's manifest, or None. `checks` are the manifest's."""
+    """Why an answer contradicts itself or the manifest's `checks`; None if it does not."""
     answered = {check.check for check in answer.checks}
     if not checks <= answered:
         return "checks: one that the department is responsible for is missing"

@@ -1,4 +1,4 @@
-"""Accepted submissions in PostgreSQL, one for each student. Every function takes part in the caller's transaction."""
+"""Accepted submissions in PostgreSQL, one for each student, in the caller's transaction."""
 
 import json
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ class Submission:
 
 
 async def add(connection: Connection, submission: Submission) -> None:
-    """Store it. The primary key refuses a second one of the student, and with it the whole transaction."""
+    """The primary key refuses a student's second submission, and with it the transaction."""
     await connection.execute(
         """
         INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid)
@@ -52,7 +52,6 @@ async def add(connection: Connection, submission: Submission) -> None:
 
 
 async def accepted_event(connection: Connection, student_id: str) -> SubmissionAccepted | None:
-    """The acceptance of the student's submission, as it was published."""
     row = await connection.fetchrow(
         "SELECT attempt_id, student_id, form_number, accepted_at FROM submission WHERE student_id = $1", student_id
     )

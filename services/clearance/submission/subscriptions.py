@@ -1,4 +1,4 @@
-"""The consumer group of submissions: students' commands and the departments' attestations."""
+"""Consumer group of submissions: students' commands and departments' attestations."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -24,8 +24,7 @@ def submissions_router(
 ) -> TransactionalRouter:
     """An attestation counts only on its department's own topic.
 
-    Each handler notifies the view's listeners: the page shows which departments have answered. PostgreSQL sends equal
-    notifications of one transaction once.
+    Handlers notify the view's listeners, because the page shows who has answered.
     """
     producers = {topics.attestation(name): name for name in departments}
     router = TransactionalRouter(group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s)

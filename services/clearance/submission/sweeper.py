@@ -1,7 +1,4 @@
-"""The sweeper: ends attempts that no department's answer ended in time.
-
-It runs in every instance; the lock on the attempt's row decides which one ends it.
-"""
+"""Ends attempts that no answer ended in time. Every instance sweeps; the row lock decides which one ends an attempt."""
 
 import asyncio
 from typing import Any, Final
@@ -24,14 +21,14 @@ class AttemptSweeper:
         self._pool, self._submissions, self._wakeup = pool, submissions, wakeup
 
     async def run(self) -> None:
-        """Sweep until cancelled. Database errors propagate; the supervisor restarts it."""
+        """Runs until cancelled. Database errors propagate."""
         with suppress_instrumentation():
             while True:
                 await self.sweep()
                 await asyncio.sleep(SWEEP_EVERY_S)
 
     async def sweep(self) -> int:
-        """End expired attempts; how many."""
+        """How many attempts were ended."""
         ended = 0
         async with self._pool.acquire() as connection:
             for attempt_id, student_id in await attempt_store.expired(connection, MAX_PER_SWEEP):

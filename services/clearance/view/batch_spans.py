@@ -1,7 +1,6 @@
-"""Spans of a batch: one for the batch, and one in the trace of each sampled record, all ended at the commit.
+"""Spans of a batch: one for the batch, and one in the trace of each sampled record, ended at the commit.
 
-A batch has no single parent, so it links to the records; since few trace viewers show links, each record's own trace
-gets a span too, which ends when the view shows it.
+The batch span links to the records; few trace viewers show links, so each record's own trace gets a span too.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +15,7 @@ from services.kit.observability.telemetry import remote_context
 
 MAX_LINKS: Final = 32
 MAX_RECORD_SPANS: Final = 256
-"""Records of one batch with a span of their own: a backlog must not flood the collector."""
+"""A backlog must not flood the collector."""
 _tracer = trace.get_tracer("lixiao.projector")
 
 
@@ -30,7 +29,7 @@ class BatchSpans:
             self.batch.set_attribute(f"lixiao.batch.{name}", value)
 
     def fail(self, kind: str) -> None:
-        """The batch will be retried. `kind` is the error's type: its text may hold personal data."""
+        """`kind`: the error's type, because its text may hold personal data."""
         for span in (*self.records, self.batch):
             span.set_status(Status(StatusCode.ERROR, kind))
         self.end()
@@ -69,7 +68,7 @@ def start_spans(records: Sequence[ConsumerRecord]) -> BatchSpans:
 
 
 def _sampled(records: Sequence[ConsumerRecord]) -> Iterable[tuple[ConsumerRecord, str]]:
-    """(record, traceparent) of the sampled records, by the flags in their traceparent; at most `MAX_RECORD_SPANS`."""
+    """(record, traceparent), at most `MAX_RECORD_SPANS`."""
     found = 0
     for record in records:
         for name, value in record.headers:

@@ -1,7 +1,7 @@
-"""The fold: a batch of records becomes one row for each student and department, and two rows merge. Pure.
+"""The fold: a batch of records becomes one row per student and department, and rows merge. Pure.
 
-`merge` is a join: order, grouping and repetition of records do not matter, so a replay from zero ends at the same rows
-as the live view. The statements of view_store.py do the same merge against stored rows.
+`merge` is a join: order, grouping and repetition of records do not matter, so a replay from zero ends at the live
+view's rows. view_store.py does the same merge in SQL.
 """
 
 import re
@@ -20,11 +20,11 @@ from schemas.types import STUDENT_ID_PATTERN
 _STATUS: Final = TYPE_OF[StatusChanged]
 _STUDENT_ID: Final = re.compile(STUDENT_ID_PATTERN[1:-1])
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
-"""`occurred_at` of a row without a status."""
+"""`occurred_at` without a status."""
 
 
 class Incoming(Protocol):
-    """What is read of a Kafka record."""
+    """The fields read of a Kafka record."""
 
     @property
     def topic(self) -> str: ...
@@ -42,14 +42,14 @@ class Incoming(Protocol):
 
 R = TypeVar("R", bound=Incoming)
 Key = tuple[str, str]
-"""(student_id, department). Rows are written in this order, so that two writers cannot deadlock."""
+"""(student_id, department). Rows are written in this order, so that writers cannot deadlock."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """The newest status of one student and department. `version` 0 without a `status`: only unreadable records so far.
+    """Newest status of a student and department. `version` 0 has no `status`: only unreadable records so far.
 
-    `offset` is the last record of `status`, `unreadable_offset` the newest unreadable record (-1: none).
-    `disputed`: this version was published twice with different content, and which one holds is unknown.
+    `offset`: of `status`. `unreadable_offset`: newest unreadable record, -1 if none. `disputed`: this version was
+    published with two contents.
     """
 
     student_id: str
@@ -68,12 +68,12 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def readable(self) -> bool:
-        """An unreadable record hides the status until a readable one follows it."""
+        """An unreadable record hides the status until a readable one follows."""
         return not self.disputed and self.unreadable_offset < self.offset
 
 
 def merge(a: Row, b: Row) -> Row:
-    """Two rows with the same key as one. Commutative, associative, idempotent."""
+    """Commutative, associative, idempotent."""
     newer, older = (a, b) if _rank(a) >= _rank(b) else (b, a)
     disputed = newer.disputed or (a.version == b.version and (older.disputed or a.status != b.status))
     unreadable_offset = max(a.unreadable_offset, b.unreadable_offset)
@@ -88,7 +88,7 @@ def _rank(row: Row) -> tuple[int, int, str, int]:
 
 @dataclass(frozen=True, slots=True)
 class AliveMark:
-    """A department's newest alive mark on one partition: every event of before `as_of` precedes it."""
+    """A department's newest on one partition: every event before `as_of` precedes it."""
 
     department: str
     partition: int
@@ -105,7 +105,7 @@ class UnreadableRecord(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[R]):
-    """A folded batch: sorted rows, one mark for each source, the unreadable records.
+    """Rows sorted by key, one mark for each source, unreadable records.
 
     `read` counts readable statuses: read + alive marks + unreadable is what was consumed.
     """
@@ -123,9 +123,9 @@ Position = tuple[str, int, int]
 def fold_batch(
     records: Sequence[R], departments: Mapping[str, str], *, passed_over: Container[Position] = ()
 ) -> Batch[R]:
-    """Fold a batch; never raises. `departments` maps each status topic to its department.
+    """Never raises. `departments`: status topic → department.
 
-    An unreadable record hides its student's status, unless its position is in `passed_over`: an operator discarded it.
+    An unreadable record hides its student's status, unless an operator discarded it (`passed_over`).
     """
     rows: dict[Key, Row] = {}
     alive: dict[tuple[str, int], datetime] = {}
@@ -161,7 +161,7 @@ def fold_batch(
 
 
 def status_row(record: Incoming, department: str) -> Row:
-    """The row of a status record. Raises `Unreadable`."""
+    """Raises `Unreadable`."""
     envelope = open_envelope(record.value, record.headers)
     if envelope.type != _STATUS:
         raise Unreadable("type: only statuses have a student's key on this topic")
@@ -182,7 +182,7 @@ def status_row(record: Incoming, department: str) -> Row:
 
 
 def unreadable_row(record: Incoming, department: str) -> Row | None:
-    """The row that hides the status of an unreadable record's student. None if its key is no student id."""
+    """None if the record's key is no student id."""
     try:
         student_id = (record.key or b"").decode("ascii")
     except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""The metric of freshness: the age of each department's oldest alive mark."""
+"""Metric of freshness: age of each department's oldest alive mark."""
 
 import asyncio
 from typing import Any, Final
@@ -15,7 +15,7 @@ _OLDEST: Final = "SELECT department, min(alive_as_of) AS alive_as_of FROM source
 
 
 async def watch(pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
-    """Update the metric every `every_s` until cancelled. The age grows by itself while the database is unavailable."""
+    """Runs until cancelled. The age grows by itself while the database is unavailable."""
     while True:
         with suppress_instrumentation():
             rows = await pool.fetch(_OLDEST)

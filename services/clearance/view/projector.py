@@ -1,4 +1,4 @@
-"""The projector: folds the departments' status topics into the view, one transaction for each batch."""
+"""Projector: folds the departments' status topics into the view, one transaction a batch."""
 
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -28,20 +28,20 @@ from services.kit.settings import SESSION_TIMEOUT_S
 
 PROJECTOR: Final = "clearance.projector"
 MEASURED_PER_BATCH: Final = 64
-"""Rows of a batch whose latency is measured: in a backlog the others would only repeat them."""
+"""Latencies recorded of a batch: in a backlog more would only repeat them."""
 DISPUTED: Final = "version: it was published before with other content, and which one holds is unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """What is measured once the batch is committed."""
+    """What is recorded once the batch is committed."""
 
     rows: Sequence[Row]
     spans: BatchSpans
 
 
 class Projector:
-    """The consumer of every department's status topic; `topics` maps each of them to its department."""
+    """Consumer of every department's status topic."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Projector:
         self.run = self.consumer.run
 
     async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
-        """Fold the records into the view inside the open transaction; returns the unreadable ones."""
+        """Returns the unreadable records."""
         now = datetime.now(UTC)
         self._forget()
         spans = start_spans(records)
@@ -102,7 +102,7 @@ class Projector:
     def _disputed(
         self, records: Sequence[ConsumerRecord], rows: Sequence[Row], keys: Sequence[tuple[str, str]]
     ) -> list[DeadLetter]:
-        """The records of this batch that repeated a version with other content."""
+        """Records that repeated a version with other content."""
         versions = {row.key: row.version for row in rows if row.key in keys}
         found = []
         for record in records if versions else ():
@@ -115,14 +115,14 @@ class Projector:
         return found
 
     def _forget(self) -> None:
-        """Drop a batch that this worker applied and did not commit: it is being retried."""
+        """Drop a batch that was applied and not committed: it is being retried."""
         pending = self._pending.get()
         if pending is not None:
             pending.spans.fail("NotCommitted")
             self._pending.set(None)
 
     def committed(self) -> None:
-        """Measure the latency of the batch that this task applied last, and end its spans."""
+        """Record the latency of the batch this task applied last, and end its spans."""
         pending = self._pending.get()
         if pending is None:
             return
@@ -137,5 +137,4 @@ class Projector:
 
 
 def status_topics(topics: Topics, departments: Sequence[str]) -> dict[str, str]:
-    """Status topic → department."""
     return {topics.status(department): department for department in departments}

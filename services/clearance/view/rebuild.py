@@ -1,7 +1,6 @@
-"""Rebuild of the view: fold it from zero into a second table, compare both at one frontier, switch.
+"""Rebuild of the view: fold from zero into a second table, compare at one frontier, switch.
 
-The fold and the statement are the projector's. The live view goes on; during comparison and switch its writers wait
-and its readers do not.
+Fold and statement are the projector's. The live view's writers wait during comparison and switch, its readers do not.
 """
 
 import time
@@ -25,7 +24,7 @@ REBUILT: Final = "status_rebuilt"
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Both views at one frontier. `differing` rows exist in only one of them or differ."""
+    """`differing`: rows that only one view has, or that differ."""
 
     live_rows: int
     rebuilt_rows: int
@@ -51,10 +50,10 @@ async def rebuild(
     accept_differences: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Comparison:
-    """Fold the view from zero and compare; with `switch`, replace the live one if equal or differences are accepted.
+    """Fold from zero and compare; with `switch`, replace the live view if equal or differences are accepted.
 
-    `group` is the live projector's, `topics` maps each status topic to its department. `progress` is called with the
-    records read and the records in all. Raises `RebuildFailed`.
+    `group` is the live projector's, `topics` maps status topic → department, `progress` gets records read and in all.
+    Raises `RebuildFailed`.
     """
     started_s = time.monotonic()
     async with _locked(dsn) as connection, consumer_of(kafka, topics) as consumer:
@@ -127,7 +126,7 @@ WHERE (live.student_id, live.department, live.version)
 
 
 async def _switch(connection: Connection) -> None:
-    """Put the rebuilt table in place of the live one. Views follow the table, not its name, so they are recreated."""
+    """Views follow the renamed table, not its name, so they are recreated."""
     views = await connection.fetch(
         "SELECT schemaname, viewname, definition FROM pg_views WHERE schemaname = 'published'"
     )

@@ -1,4 +1,4 @@
-"""Folding the status topics from their start into a second table, up to a given frontier."""
+"""Folds the status topics from their start into a second table, up to a frontier."""
 
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -21,14 +21,13 @@ Frontier = dict[TopicPartition, int]
 
 
 class RebuildFailed(Exception):
-    """The second view could not be built or compared; the live one is unchanged. The text gives cause and remedy."""
+    """The second view could not be built or compared; the live one is unchanged."""
 
 
 class TopicFold:
-    """Folds every partition from its start into `table`, never beyond the frontier asked for.
+    """Folds every partition from its start into `table`, never beyond the frontier.
 
-    `topics` maps topic → department, `discarded` are positions that hide nothing. `progress` is called with the
-    offsets done and the offsets in all.
+    `topics`: topic → department. `discarded` positions hide nothing. `progress` gets offsets done and in all.
     """
 
     def __init__(
@@ -92,7 +91,7 @@ class TopicFold:
 
 @asynccontextmanager
 async def consumer_of(kafka: str, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
-    """A consumer without a group, at the start of every partition. Broker errors become `RebuildFailed`."""
+    """Without a group, at the start of every partition. Broker errors become `RebuildFailed`."""
     read_any_header_name()
     consumer = AIOKafkaConsumer(
         *topics,

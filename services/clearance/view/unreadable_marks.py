@@ -1,8 +1,4 @@
-"""The unreadable mark of a row, after one of its dead letters was replayed or discarded.
-
-A dead letter hides its student's check until an operator ends it or a later readable status arrives. The mark is
-recomputed from the dead letters that are still open.
-"""
+"""Recomputes a row's unreadable mark from its open dead letters, after one was replayed or discarded."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -17,7 +13,7 @@ from services.kit.postgres.pool import Connection
 def clear_unreadable_mark(
     group: str, departments: Mapping[str, str]
 ) -> Callable[[Connection, ConsumerRecord], Awaitable[None]]:
-    """The projector's hook for an ended dead letter. `group` is its consumer, `departments` maps topics."""
+    """The projector's hook for an ended dead letter. `departments`: by topic."""
 
     async def ended(connection: Connection, record: ConsumerRecord) -> None:
         department = departments.get(record.topic)

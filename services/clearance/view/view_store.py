@@ -1,6 +1,6 @@
-"""The view in PostgreSQL: one set-based statement for a batch that does `fold.merge` against the stored rows.
+"""The view in PostgreSQL: one set-based statement does `fold.merge` against the stored rows.
 
-Rows come sorted by key: two writers with unsorted keys would deadlock.
+Rows come sorted by key, else two writers would deadlock.
 """
 
 from collections.abc import Iterable, Sequence
@@ -70,14 +70,14 @@ WHERE excluded.alive_as_of > kept.alive_as_of
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`changed` rows were written; `disputed` are the written keys whose version has two contents."""
+    """`disputed`: written keys whose version has two contents."""
 
     changed: int
     disputed: tuple[Key, ...] = ()
 
 
 async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: datetime, table: str = VIEW) -> Applied:
-    """Merge sorted `rows` into `table`. `now` is when they were received."""
+    """Merge sorted `rows` into `table`. `now`: when they were received."""
     statuses = [row for row in rows if row.version]
     marks = [row for row in rows if row.unreadable_offset >= 0]
     applied = Applied(0)
@@ -111,7 +111,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
 
 
 async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now: datetime) -> int:
-    """Advance the sources' alive marks; how many advanced."""
+    """How many alive marks advanced."""
     if not alive:
         return 0
     done = await connection.execute(
@@ -129,7 +129,7 @@ async def discarded_positions(
 ) -> frozenset[Position]:
     """Those of `positions` whose dead letter was discarded: read again, they hide nothing.
 
-    A dead letter that was replayed and is unreadable again (older code is back) is reopened.
+    A replayed dead letter that is unreadable again (older code is back) is reopened.
     """
     topics, partitions, offsets = zip(*positions, strict=True)
     rows = await connection.fetch(
@@ -154,10 +154,7 @@ async def discarded_positions(
 
 
 async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = VIEW) -> str:
-    """A digest of the rows of `table`, in hexadecimal: equal views have equal hashes, whenever they were received.
-
-    Positions and times of receipt are left out, readability is included.
-    """
+    """Hexadecimal digest of content and readability; positions and times of receipt are left out."""
     digest: str = await connection.fetchval(
         f"""
         SELECT encode(sha256(coalesce(string_agg(md5({ROW_TEXT})::bytea, ''::bytea
@@ -170,7 +167,7 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
 
 ROW_TEXT: Final = """concat_ws(chr(31), student_id, department, version,
     status_readable(disputed, unreadable_offset, source_offset), extract(epoch from occurred_at), status)"""
-"""A row as one text. No part contains the unit separator: names and JSON have no control characters."""
+"""A row as one text: names and JSON have no unit separator."""
 
 
 def _count(done: str) -> int:
