@@ -1,4 +1,4 @@
-"""The archives' service and its operator commands: `python -m services.archives`."""
+"""The archives' service and operator commands."""
 
 from services.kit.department.service import run_department
 

@@ -18,7 +18,7 @@ NOT_RECEIVED: Final = Refusal("thesis-not-received")
 
 
 class ThesisBody(OperationBody):
-    """Names the student."""
+    pass
 
 
 def receive(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
@@ -33,7 +33,7 @@ def approve(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, R
 
 
 def give_back(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
-    """Also revokes an approval. The archives then have nothing of the student, as at the beginning."""
+    """Also revokes an approval; the record is then empty again."""
     _require_received(record)
     return record.updated(thesis=Thesis.EMPTY), RETURNED()
 

@@ -1,4 +1,4 @@
-"""When a student is clear with the archives: the printed thesis was handed in and approved. Pure."""
+"""Clear with the archives: the printed thesis was handed in and approved. Pure."""
 
 from enum import StrEnum
 from typing import Final, Literal
@@ -21,8 +21,6 @@ class Thesis(StrEnum):
 
 
 class ArchivesRecord(Record):
-    """Nothing on record means nothing was handed in."""
-
     thesis: Thesis = Thesis.EMPTY
 
 
@@ -31,13 +29,12 @@ class ThesisFacts(Item):
 
 
 FACTS: Final[dict[str, type[BaseModel]]] = {"thesis": ThesisFacts}
-"""Check → the shape of its facts, as published."""
+"""Check → its published facts."""
 
 _BLOCKERS: Final = {Thesis.EMPTY: THESIS_EMPTY(), Thesis.SUBMITTED: THESIS_SUBMITTED()}
 
 
 def assess(record: ArchivesRecord) -> Assessment:
-    """The one check of the archives: `thesis`."""
     blockers = [] if record.thesis is Thesis.APPROVED else [_BLOCKERS[record.thesis]]
     facts = ThesisFacts(thesis=record.thesis.value)
     return Assessment((check_status("thesis", blockers, facts.model_dump(mode="json")),))

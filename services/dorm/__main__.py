@@ -1,4 +1,4 @@
-"""The dormitories' service and its operator commands: `python -m services.dorm`."""
+"""The dormitories' service and operator commands."""
 
 from services.kit.department.service import run_department
 

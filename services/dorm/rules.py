@@ -1,4 +1,4 @@
-"""When a student is clear with the dormitories: every residence is checked out, or there never was one. Pure."""
+"""Clear with the dormitories: every residence, if any, is checked out. Pure."""
 
 from typing import Annotated, Final
 
@@ -12,14 +12,13 @@ from services.kit.rules.reasons import Blocker
 
 MAX_RESIDENCES: Final = 20
 ROOM: Final = ("campus", "building", "room")
-"""The key of a residence."""
 
 NOT_CHECKED_OUT: Final = Blocker("not-checked-out", "count")
 CHECK_OUT_INCOMPLETE: Final = Blocker("check-out-incomplete", "count")
 
 
 class Residence(Item):
-    """A room a student lives or lived in, once for each room. Moving in again reopens it."""
+    """One for each room ever lived in; moving in again reopens it."""
 
     campus: ShortLine
     building: ShortLine
@@ -33,8 +32,6 @@ class Residence(Item):
 
 
 class DormRecord(Record):
-    """Nothing on record means never lived on campus, which is clear."""
-
     residences: Annotated[tuple[Residence, ...], Field(max_length=MAX_RESIDENCES), distinct(*ROOM)] = ()
 
 
@@ -52,11 +49,10 @@ class CheckOutFacts(Item):
 
 
 FACTS: Final[dict[str, type[BaseModel]]] = {"check-out": CheckOutFacts}
-"""Check → the shape of its facts, as published."""
+"""Check → its published facts."""
 
 
 def assess(record: DormRecord) -> Assessment:
-    """The one check of the dormitories: `check-out`."""
     facts = CheckOutFacts(
         resident=bool(record.residences),
         residences=tuple(_row(residence) for residence in record.residences),

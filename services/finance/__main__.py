@@ -1,4 +1,4 @@
-"""The finance office's service and its operator commands: `python -m services.finance`."""
+"""The finance office's service and operator commands."""
 
 from services.kit.department.service import run_department
 

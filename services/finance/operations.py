@@ -59,7 +59,7 @@ def pay(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, R
 
 
 def waive(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, Reason]:
-    """Every waiver counts, as a payment does. One granted after the payment leaves the charge overpaid."""
+    """Every waiver counts, as a payment does; one after payment leaves the charge overpaid."""
     known = _known(record, body.charge_id)
     bills.require_due(known, body)
     if known.waived + body.amount > known.amount:

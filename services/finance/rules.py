@@ -1,6 +1,6 @@
-"""When a student is clear with the finance office: no charge has anything due. Pure; money is `Decimal`.
+"""Clear with the finance office: no charge has anything due. Pure.
 
-Each charge is judged alone: what is overpaid on one does not pay another, and does not block.
+Each charge is judged alone: an overpaid one neither pays another nor blocks.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from services.kit.rules.reasons import Blocker
 
 MAX_CHARGES: Final = 200
 MAX_ROWS: Final = 20
-"""On the page and in every event; the last row sums up the rest."""
+"""In events and on the page; the last row sums up the rest."""
 
 ARREARS: Final = Blocker("arrears", "count", "total")
 
@@ -26,7 +26,7 @@ ChargeYear = Annotated[str, Field(pattern=r"^(19|20)\d{2}(-(19|20)\d{2})?$", exa
 
 
 class Charge(Bill):
-    """One item charged. `student_id` is the number it is booked under: it may be one from an earlier degree."""
+    """`student_id` is the number it is booked under, perhaps of an earlier degree."""
 
     charge_id: ItemId
     student_id: StudentId
@@ -40,8 +40,6 @@ class Charge(Bill):
 
 
 class FinanceRecord(Record):
-    """Nothing charged means nothing due, which is clear."""
-
     charges: Annotated[tuple[Charge, ...], Field(max_length=MAX_CHARGES), distinct("charge_id")] = ()
 
     @property
@@ -63,11 +61,10 @@ class ArrearsFacts(Item):
 
 
 FACTS: Final[dict[str, type[BaseModel]]] = {"arrears": ArrearsFacts}
-"""Check → the shape of its facts, as published."""
+"""Check → its published facts."""
 
 
 def assess(record: FinanceRecord) -> Assessment:
-    """The one check of the finance office: `arrears`."""
     unpaid = record.unpaid
     total = yuan(_due(unpaid))
     blockers = [ARREARS(count=len(unpaid), total=total)] if unpaid else []

@@ -1,4 +1,4 @@
-"""The command line of a service: `python -m services.<name> [serve | dead-letters …]`."""
+"""Command line of a service: `python -m services.<name> [serve | dead-letters …]`."""
 
 from collections.abc import Callable
 
@@ -8,13 +8,12 @@ from services.kit.messaging.dead_letters.cli import OpenDeadLetters, commands
 
 
 def service_cli(title: str, *, serve: Callable[[], None], dead_letters: OpenDeadLetters) -> typer.Typer:
-    """Serves without a command. `dead_letters` opens the service's dead letters. A service may add commands."""
+    """Without a command it serves. A service may add commands."""
     cli = typer.Typer(help=f"{title} and its operator commands.", pretty_exceptions_enable=False)
     cli.add_typer(commands, name="dead-letters")
 
     @cli.callback(invoke_without_command=True)
     def main(context: typer.Context) -> None:
-        """Serve when no command is given."""
         context.obj = dead_letters
         if context.invoked_subcommand is None:
             serve()

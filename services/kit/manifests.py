@@ -1,7 +1,7 @@
 """Discovery of departments: a folder with a `department.toml` is one.
 
-Topics, subscriptions, the required set, the pages and the launcher all start from `discover()`. Whatever a page shows
-of a department is in its manifest, so that no other code names one. A university's configuration overlays it.
+Topics, subscriptions, required checks, pages and launcher start from `discover()`, so that no code names a department.
+A university's configuration overlays the manifests.
 """
 
 import tomllib
@@ -19,23 +19,23 @@ class _Manifest(BaseModel):
 
 
 class Text(_Manifest):
-    """A text in both languages; `{name}` is filled with a parameter of the reason or cause."""
+    """`{name}` is filled with a parameter of the reason or cause."""
 
     zh: str
     en: str
 
 
 class FieldManifest(_Manifest):
-    """One fact of a check on the page. `name` is its key in the check's facts, or in a row of its table."""
+    """A fact of a check on the page; `name` is its key in the facts, or in a table row."""
 
     name: str
     label: Text
     group: Text | None = None
-    """The outer label on a wide screen, where a field has two (欠费情况 / 欠款金额(元))."""
+    """Outer label on a wide screen (欠费情况 / 欠款金额(元))."""
     label_phone: Text | None = None
     kind: Literal["count", "money", "code", "text", "date"] = "text"
     codes: dict[str, Text] = {}
-    """For `code`: the words of each value."""
+    """For `code`: value → text."""
 
 
 class Link(_Manifest):
@@ -45,12 +45,11 @@ class Link(_Manifest):
 
 
 class CommandManifest(_Manifest):
-    """A command a student may send to the department, offered exactly when the check's facts equal `offered_when`."""
+    """A student command, offered exactly when the check's facts equal `offered_when`."""
 
     name: Name
     label: Text
     confirm: Text
-    """Text of the confirmation step."""
     offered_when: dict[str, str | int]
 
 
@@ -60,32 +59,32 @@ class CheckManifest(_Manifest):
     phones: tuple[str, ...] = ()
     fields: tuple[FieldManifest, ...]
     rows: str | None = None
-    """The fact that is a list; `fields` are then the columns of a table."""
+    """The fact that is a list; `fields` are then table columns."""
     total: FieldManifest | None = None
-    """The last row of a table."""
+    """Last row of a table."""
     empty: Text | None = None
-    """Text in place of a table without rows."""
+    """Replaces a table without rows."""
     reasons: dict[Name, Text] = {}
-    """For every reason of a blocked check: what to do next, and where."""
+    """Reason → what to do next, and where."""
     notes: dict[str, Text] = {}
-    """Fact → a sentence shown while the facts have it, blocked or not; `{name}` is filled with a fact."""
+    """Fact → a sentence shown while it is present; `{name}` is filled with a fact."""
     link: Link | None = None
     command: CommandManifest | None = None
 
 
 class DepartmentManifest(_Manifest):
-    """`checks` are those a student needs clear to leave."""
+    """`checks`: all must be clear to leave."""
 
     name: Name
     order: int
     title: Text
     checks: Annotated[tuple[CheckManifest, ...], Field(min_length=1)]
     causes: dict[Name, Text] = {}
-    """A short phrase for every cause of a change, as the page shows it."""
+    """Cause of a change → short phrase."""
     headings: dict[str, str] = {}
-    """Further names of import columns: heading → field."""
+    """Further import column names: heading → field."""
     refusals: dict[Name, Text] = {}
-    """A sentence for every refusal of an operation or a command."""
+    """Refusal of an operation or command → sentence."""
 
     @model_validator(mode="after")
     def _checks_are_distinct(self) -> "DepartmentManifest":
@@ -105,10 +104,10 @@ SERVICES = Path(__file__).resolve().parents[1]
 def discover(
     services: Path = SERVICES, overlay: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, DepartmentManifest]:
-    """All departments under `services` by name, in the order of the page.
+    """All departments by name, in page order.
 
-    `overlay` maps a department's name to the parts of its manifest to replace; lists are matched by name. Raises
-    `ValueError` with the file for an invalid manifest, or one that bears another folder's name.
+    `overlay`: department → replacing parts of its manifest; lists match by name. Raises `ValueError` for an invalid
+    manifest or a name other than its folder's.
     """
     found: list[DepartmentManifest] = []
     for path in sorted(services.glob("*/department.toml")):
@@ -127,7 +126,6 @@ def discover(
 
 
 def required_checks(departments: Mapping[str, DepartmentManifest]) -> dict[str, tuple[str, ...]]:
-    """Department → its checks, as `decide` and a submission require them."""
     return {name: department.check_names for name, department in departments.items()}
 
 

@@ -1,7 +1,4 @@
-"""Messages with placeholders: `{name}`, and `{name, plural, one {# book} other {# books}}`. Pure.
-
-The syntax is ICU MessageFormat's, as far as the catalogues and manifests need it; the plural rules are CLDR's.
-"""
+"""ICU MessageFormat, the part we use: `{name}` and `{name, plural, one {# book} other {# books}}`. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -18,9 +15,9 @@ _FORM: Final = re.compile(r"([a-z]+) \{([^{}]*)\}")
 
 
 def fill(template: str, parameters: Mapping[str, object], language: Language) -> str:
-    """`template` with its placeholders filled; one without a value becomes an ellipsis.
+    """Missing values become an ellipsis.
 
-    Not `str.format`: what a department sends must not reach attributes or indexes.
+    Not `str.format`: a department's parameters must not reach attributes or indexes.
     """
 
     def value_of(placeholder: re.Match[str]) -> str:
@@ -32,7 +29,6 @@ def fill(template: str, parameters: Mapping[str, object], language: Language) ->
 
 
 def placeholders(template: str) -> frozenset[str]:
-    """The parameters that `template` names."""
     return frozenset(found.group(1) for found in _PLACEHOLDER.finditer(template))
 
 

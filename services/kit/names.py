@@ -1,15 +1,15 @@
-"""Names that several processes or modules must spell alike: notification channels, roles and advisory locks.
+"""Names shared by processes: notification channels, roles, advisory locks.
 
-Service names and event sources belong to the contract: `schemas.flows`.
+Service names and event sources are in `schemas.flows`.
 """
 
 from enum import IntEnum
 from typing import Final
 
 VIEW_CHANNEL: Final = "lixiao_view"
-"""NOTIFY channel of the clearance's database: the view changed. The payload is empty: it would be personal data."""
+"""NOTIFY when the clearance's view changed; no payload: it would be personal data."""
 COMMAND_CHANNEL: Final = "lixiao_command"
-"""NOTIFY channel of the gateway's database: a command was asked for or answered. The payload is empty."""
+"""NOTIFY when a command was requested or answered; no payload."""
 
 ROSTER: Final = "roster"
 OPERATOR: Final = "operator"
@@ -17,12 +17,11 @@ CERTIFICATE_DESK: Final = "certificate-desk"
 
 
 def desk_role(department: str) -> str:
-    """The role of a department's desk."""
     return f"desk:{department}"
 
 
 class AdvisoryLock(IntEnum):
-    """Keys of PostgreSQL's advisory locks, each taken in the one database it concerns."""
+    """Each is taken in the one database it concerns."""
 
     RELAY_LEADER = 7_316_004_001
     AUDIT_SEALER = 7_316_004_002
@@ -33,5 +32,5 @@ class AdvisoryLock(IntEnum):
 
 
 def import_worker_lock(kind: str) -> str:
-    """The advisory lock of the workers of one kind of import, as text to be hashed by `hashtextextended`."""
+    """Text for `hashtextextended`."""
     return f"lixiao.imports.{kind}"

@@ -1,7 +1,7 @@
-"""Configuration from the environment: variables start with LIXIAO_, and each wrong one is reported in one line.
+"""Configuration from `LIXIAO_` environment variables.
 
-A secret may come as a file instead (LIXIAO_SECRETS_FOLDER holds files named like the variables, in lower case), as
-container platforms mount them. OpenTelemetry has its own variables (OTEL_…).
+Secrets may be files named like the variables in lower case, in LIXIAO_SECRETS_FOLDER. OpenTelemetry reads its own
+OTEL_… variables.
 """
 
 import os
@@ -29,10 +29,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
-    """Settings of every service. A service subclasses it with fields of its own.
+    """Settings of every service, which subclasses them.
 
-    `database` is this service's DSN. `read_model` is the clearance's database as the read-only role; only the gateway
-    has it. `credentials` is a JSON file [{name, token_sha256, roles}]; without it every protected route refuses.
+    `read_model`: the clearance's database by the read-only role, for the gateway only. `credentials`: a JSON file
+    [{name, token_sha256, roles}]; without it every protected route refuses.
     """
 
     model_config = SettingsConfigDict(
@@ -50,18 +50,15 @@ class Settings(BaseSettings):
     university: Path | None = None
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
-    """How long Kafka waits for a killed member before it reassigns its partitions. The broker's bounds are
-    group.min.session.timeout.ms, by default 6 s, and group.max.session.timeout.ms."""
+    """When Kafka reassigns a killed member's partitions; the broker bounds it (group.{min,max}.session.timeout.ms)."""
     dead_letter_max_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """A consumer stops when more than this share of a topic's last 1,000 records cannot be decoded. 1 disables it."""
+    """Undecodable share of a topic's last 1,000 records that stops a consumer; 1 disables it."""
     dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
-    """A consumer stops when more consecutive records of a topic cannot be decoded."""
+    """A longer run of undecodable records stops a consumer."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True
-    """Serve /docs and /openapi.json."""
     metrics: bool = True
-    """Serve GET /metrics in Prometheus' text format."""
 
     @field_validator("credentials", "services_folder", "university")
     @classmethod
@@ -79,10 +76,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load(kind: type[S]) -> S:
-    """The settings of this process. Missing and wrong variables are reported on stderr, one line each; exits with 2.
-
-    Values are not shown: they may be passwords.
-    """
+    """Reports each wrong variable on stderr, without its value, and exits with 2."""
     try:
         return kind(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
     except ValidationError as error:
@@ -92,7 +86,7 @@ def load(kind: type[S]) -> S:
 
 
 def explained(error: ValidationError) -> list[str]:
-    """One line for each wrong variable: its name and the rule."""
+    """Name and rule of each wrong variable."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()

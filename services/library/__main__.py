@@ -1,4 +1,4 @@
-"""The library's service and its operator commands: `python -m services.library`."""
+"""The library's service and operator commands."""
 
 from services.kit.department.service import run_department
 

@@ -1,4 +1,4 @@
-"""The desks of the library: loans, fines, violations, card and thesis. Pure; a repeated operation changes nothing."""
+"""The library's desks: loans, fines, violations, card, thesis. Pure; a repeated operation changes nothing."""
 
 from typing import Final
 
@@ -83,11 +83,11 @@ class SettleViolationBody(OperationBody):
 
 
 class CardBody(OperationBody):
-    """Names the student."""
+    pass
 
 
 class ThesisBody(OperationBody):
-    """Names the student."""
+    pass
 
 
 def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
@@ -172,7 +172,7 @@ def issue_card(record: LibraryRecord, body: CardBody) -> tuple[LibraryRecord, Re
 
 
 def cancel_card(record: LibraryRecord) -> tuple[LibraryRecord, Reason]:
-    """The desk's operation and the student's command alike: allowed when the card is the last open item."""
+    """Desk operation and student command alike: the card goes last."""
     if record.card is Card.NONE:
         raise Refused(CARD_NONE(), remedy="Issue a card first, or correct the record.")
     needed = record.loans or record.debt or record.open_violations
@@ -196,14 +196,14 @@ def review_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecor
 
 
 def return_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    """Also revokes an approval: a fault is sometimes found after it."""
+    """Also revokes an approval: faults are found later."""
     if record.thesis is not Thesis.RETURNED:
         _require_handed_in(record)
     return record.updated(thesis=Thesis.RETURNED), THESIS_RETURNED()
 
 
 def approve_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    """From `submitted` too: the start of a short review is not always recorded."""
+    """From `submitted` too: a short review is not always recorded."""
     _require_handed_in(record)
     return record.updated(thesis=Thesis.APPROVED), THESIS_APPROVED()
 

@@ -1,4 +1,4 @@
-"""Verify the audit chain of the database named by LIXIAO_DATABASE: `python -m services.kit.audit verify`."""
+"""Verify an audit chain: `python -m services.kit.audit verify`."""
 
 import asyncio
 from typing import Annotated
@@ -12,8 +12,6 @@ from services.kit.settings import PREFIX, Dsn, load
 
 
 class AuditSettings(BaseSettings):
-    """Environment of `verify`."""
-
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )

@@ -1,7 +1,7 @@
-"""The hash chain of the audit: each seal is a hash over its entry and the seal before it.
+"""Hash chain of the audit: each seal hashes its entry and the seal before.
 
-Entries are appended unsealed, so that writers do not wait for one another; one sealer follows. `verify` finds a changed
-or removed entry and a removed seal. Only a head kept elsewhere shows that the newest entries and their seals are gone.
+Entries are appended unsealed, so that writers need not wait; one sealer follows. Only a head kept elsewhere shows that
+the newest entries and seals are gone.
 """
 
 import asyncio
@@ -19,7 +19,6 @@ from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
 FIRST: Final = bytes(32)
-"""The hash before the first seal."""
 BATCH: Final = 1000
 EVERY_S: Final = 1.0
 MAX_PROBLEMS: Final = 100
@@ -28,7 +27,7 @@ _ENTRY: Final = "entry.entry_id, entry.at, entry.actor, entry.act, entry.outcome
 
 @dataclass(frozen=True, slots=True)
 class ChainReport:
-    """The result of `verify`; `head` is `SEQ:HASH` of the newest seal, to be kept elsewhere."""
+    """`head`: `SEQ:HASH` of the newest seal, to be kept elsewhere."""
 
     sealed: int
     unsealed: int
@@ -37,7 +36,7 @@ class ChainReport:
 
 
 def chain_hash(previous: bytes, entry: Any) -> bytes:
-    """SHA-256 over the hash before and the JSON array of the entry's columns. Pure."""
+    """SHA-256 over `previous` and the entry's columns as a JSON array."""
     columns = [
         entry["entry_id"],
         entry["at"].astimezone(UTC).isoformat(timespec="microseconds"),
@@ -48,20 +47,20 @@ def chain_hash(previous: bytes, entry: Any) -> bytes:
 
 
 class ChainSealer:
-    """Runs in every instance; the one with the advisory lock seals."""
+    """Runs in every instance; the holder of the advisory lock seals."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
 
     async def run(self) -> None:
-        """Seal until cancelled. Database errors propagate; the supervisor restarts it."""
+        """Until cancelled; database errors propagate."""
         with suppress_instrumentation():
             while True:
                 if await self.seal() < BATCH:
                     await asyncio.sleep(EVERY_S)
 
     async def seal(self) -> int:
-        """Seal the oldest unsealed entries, at most `BATCH`; how many. 0 while another instance seals."""
+        """At most `BATCH`; returns how many, 0 while another instance seals."""
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AdvisoryLock.AUDIT_SEALER):
@@ -96,7 +95,7 @@ async def _seal(connection: Connection) -> int:
 
 
 async def verify(connection: Connection, *, head: str | None = None) -> ChainReport:
-    """Check every seal in order, and that no entry lacks one. `head` is that of an earlier report.
+    """Check every seal, and that each entry has one; `head` is of an earlier report.
 
     Raises `ValueError` for a malformed head.
     """

@@ -1,4 +1,4 @@
-"""The audit log: one entry for each decision and each operation of staff, in the transaction of its effect."""
+"""Audit log: an entry for each decision and staff operation, in the transaction of its effect."""
 
 import getpass
 import json
@@ -8,7 +8,7 @@ from typing import Any, Final
 from services.kit.postgres.pool import Connection
 
 STUDENT: Final = "student"
-"""Actor of a student's command; the entry names the student."""
+"""The entry names the student."""
 
 
 async def append_entry(
@@ -20,10 +20,10 @@ async def append_entry(
     student_id: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Append an entry in the caller's transaction.
+    """Takes part in the caller's transaction.
 
-    `actor` is a principal's name, `student`, or a service (`/lixiao/clearance`); `details` holds ids and versions. A
-    student number belongs in its own column only, a name nowhere.
+    `actor`: a principal, `student` or a service (`/lixiao/clearance`). `details`: ids and versions, never a name or a
+    student number.
     """
     await connection.execute(
         """
@@ -42,7 +42,7 @@ async def append_entry(
 
 
 def command_line_actor() -> str:
-    """Actor of what an operator does on the command line: the user's name, or the id of one without a name."""
+    """The operating-system user, or the id of one without a name."""
     try:
         return f"command line: {getpass.getuser()}"
     except (KeyError, OSError):

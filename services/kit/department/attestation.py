@@ -1,7 +1,7 @@
-"""A department's side of the confirmation round: attest the current record, and hold what was attested.
+"""A department's side of the confirmation round: attest the current record, and hold it while clear.
 
-Request and end of an attempt both lock the student's record first, so that the one that arrives first decides: a hold
-is placed only while its attempt has not ended, and only the end of the same attempt deletes it.
+Request and end of an attempt both lock the record first: a hold is placed only before its attempt ends, and only that
+end deletes it.
 """
 
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ SELECT EXISTS (SELECT FROM attempt_end WHERE attempt_id = $1) AS ended,
 
 
 class Attestations(Generic[R]):
-    """Attestations of one department. Every method takes part in the caller's transaction."""
+    """Methods take part in the caller's transaction."""
 
     def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
@@ -40,7 +40,7 @@ class Attestations(Generic[R]):
         self._topic = topics.attestation(desk.rules.name)
 
     async def requested(self, connection: Connection, event: SubmissionRequested) -> None:
-        """Attest: clear with a hold, or objected. A repeated request gets the stored answer."""
+        """A repeated request gets the stored answer."""
         if self._name not in event.required:
             return
         now = datetime.now(UTC)
@@ -105,7 +105,7 @@ class Attestations(Generic[R]):
     async def _ended(
         self, connection: Connection, event: SubmissionAccepted | SubmissionRefused, outcome: str, at: datetime
     ) -> None:
-        """Store the attempt's end and delete its hold; the hold of another attempt stays."""
+        """Holds of other attempts stay."""
         await self._desk.lock(connection, event.student_id)
         failpoint("outcome.before_release")
         ended = await connection.fetchrow(
@@ -140,7 +140,7 @@ class Attestations(Generic[R]):
 
 
 async def oldest_hold_s(connection: Connection) -> float | None:
-    """Age of the oldest hold in seconds, by the database's clock; None without a hold."""
+    """By the database's clock; None without a hold."""
     age: float | None = await connection.fetchval(
         "SELECT extract(epoch FROM clock_timestamp() - min(placed_at))::float8 FROM hold"
     )

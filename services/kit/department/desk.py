@@ -1,4 +1,4 @@
-"""The only write path of a department: lock, one pure call, number the status, store, in one transaction."""
+"""A department's only write path: lock, one pure call, number the status and store, in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Operate = Callable[[R], tuple[R, Reason]]
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """Who changes a record, and as what the audit lists it (`desk.payment`)."""
+    """`act` as the audit lists it: `desk.payment`."""
 
     actor: str
     act: str
@@ -38,7 +38,7 @@ SYSTEM_CONTEXT: Final = AuditContext("system", "change")
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult(Generic[R]):
-    """The record after a change. `repeated`: the answer stored for the same idempotency key, and nothing was done."""
+    """`repeated`: the stored answer for the same idempotency key."""
 
     record: R
     assessment: Assessment
@@ -48,8 +48,6 @@ class ChangeResult(Generic[R]):
 
 
 class Desk(Generic[R]):
-    """Each method is one transaction, or takes part in the one open on `connection`."""
-
     def __init__(self, rules: DepartmentRules[R], pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup) -> None:
         self.rules = rules
         self.pool = pool
@@ -66,10 +64,10 @@ class Desk(Generic[R]):
         key: IdempotencyKey | None = None,
         audit: AuditContext = SYSTEM_CONTEXT,
     ) -> ChangeResult[R]:
-        """Apply `operate` to the student's record, once for a key, and audit it.
+        """Apply `operate` to the record, once for a key, and audit it.
 
-        Raises what `operate` raises (`Refused`), `Held` while a submission is being decided and the change would block
-        a clear student, and `KeyReused` for a key that was used with another request. Nothing is changed then.
+        Raises `Refused` from `operate`, `Held` while the change would block a clear student whose submission is being
+        decided, and `KeyReused`; nothing is changed then.
         """
         try:
             async with self.pool.acquire() as connection:
@@ -106,7 +104,7 @@ class Desk(Generic[R]):
         return ChangeResult(record, assessment, True, status.version if status else locked.status_version)
 
     async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
-        """Store a newer state of the case. An opened case gets its first status, whatever is on record."""
+        """Store a newer case state. An opened case always gets its first status."""
         locked = await self.lock(connection, case.student_id)
         if case.version <= locked.case_version:
             return
@@ -117,9 +115,9 @@ class Desk(Generic[R]):
     async def current_or_new_status(
         self, connection: Connection, locked: LockedRecord[R], *, now: datetime
     ) -> tuple[Assessment, StatusChanged]:
-        """The rules over the locked record, and the status that states their result: the newest, or a new one.
+        """Assess the locked record; returns its newest status, or a new one if that differs.
 
-        Published even when the event that opens the case has not arrived: the clearance has asked.
+        Published even before the event that opens the case: the clearance has asked.
         """
         assessment = self.rules.assess(locked.record)
         if locked.previous is not None and locked.previous.checks == assessment.checks:
@@ -130,12 +128,11 @@ class Desk(Generic[R]):
         return assessment, status
 
     async def read(self, student_id: str) -> ChangeResult[R]:
-        """The student's record as it is now."""
         record, status_version = await self._records.read(self.pool, student_id)
         return ChangeResult(record, self.rules.assess(record), False, status_version)
 
     async def lock(self, connection: Connection, student_id: str) -> LockedRecord[R]:
-        """Lock the student's row: whatever is done to a student here starts with it."""
+        """Every change of a student starts with this lock."""
         return await self._records.lock(connection, student_id)
 
     def _repeated(self, answer: dict[str, Any]) -> ChangeResult[R]:

@@ -1,6 +1,6 @@
-"""The HTTP API of a department's desk: a route for each operation, the whole record, and a query.
+"""HTTP API of a department's desk: its operations, the whole record, and a query.
 
-The student id is always in the body: URLs end up in logs.
+The student id is in the body because URLs are logged.
 """
 
 from collections.abc import Awaitable, Callable
@@ -40,7 +40,7 @@ Staff = Callable[..., Awaitable[Principal]]
 
 
 class DeskAnswer(BaseModel):
-    """The student's record at this department and the checks that follow from it."""
+    """A student's record and the checks that follow from it."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -54,11 +54,10 @@ class DeskAnswer(BaseModel):
 
 
 class StudentQuery(OperationBody):
-    """Names the student."""
+    pass
 
 
 def desk_router(desk: Desk[Any], department: DepartmentManifest, examples: Examples | None = None) -> APIRouter:
-    """All routes of the department's desk, for credentials with the role `desk:<department>`."""
     return _DeskRoutes(desk, department, examples or Examples()).router()
 
 
@@ -151,7 +150,7 @@ class _DeskRoutes:
 
 
 def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem:
-    """A refusal as a 409 problem, in the words of the department's manifest."""
+    """A 409 problem in the words of the manifest."""
     text = department.refusals.get(refused.reason.code)
     detail = fill(text.en, refused.reason.parameters, "en") if text else refused.reason.code
     detail_zh = fill(text.zh, refused.reason.parameters, "zh") if text else refused.reason.code

@@ -1,4 +1,4 @@
-"""A department's `examples.toml`: sample bodies, rows and records for its OpenAPI document and for tests."""
+"""A department's `examples.toml`: sample bodies, rows and records for OpenAPI and tests."""
 
 import tomllib
 from pathlib import Path
@@ -11,7 +11,7 @@ FILE: Final = "examples.toml"
 
 
 class Examples(BaseModel):
-    """`operations` are bodies by the operation's name, `rows` import rows, `records` whole records without the id."""
+    """`operations`: operation → bodies. `records` lack the student id."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,11 +21,10 @@ class Examples(BaseModel):
 
 
 def load_examples(folder: Path) -> Examples:
-    """The examples of the department in `folder`; none when it has no such file."""
+    """Empty without the file."""
     path = folder / FILE
     return Examples.model_validate(tomllib.loads(path.read_text("utf-8"))) if path.exists() else Examples()
 
 
 def openapi_examples(bodies: tuple[dict[str, Any], ...]) -> dict[str, Example] | None:
-    """Bodies as the `openapi_examples` of a FastAPI body parameter."""
     return {str(number): Example(value=body) for number, body in enumerate(bodies, 1)} or None

@@ -1,4 +1,4 @@
-"""The age of a department's oldest hold, as a metric and a health probe."""
+"""Age of a department's oldest hold, as a metric and a health probe."""
 
 import asyncio
 import time
@@ -17,15 +17,12 @@ OLD_AFTER_S: Final = 900.0
 
 
 class HoldAge:
-    """Measures the age while it runs; the probe tells what was measured."""
-
     def __init__(self, pool: "asyncpg.Pool[Any]", department: str) -> None:
         self._pool, self._department = pool, department
         self._oldest_at: float | None = None
-        """When the oldest hold was placed, by `time.monotonic()`."""
+        """By `time.monotonic()`."""
 
     async def run(self) -> None:
-        """Measure until cancelled. Raises what the database raises."""
         while True:
             with suppress_instrumentation():
                 async with self._pool.acquire() as connection:
@@ -36,7 +33,7 @@ class HoldAge:
             await asyncio.sleep(EVERY_S)
 
     async def probe(self) -> str | None:
-        """A hold whose attempt never ended keeps the record from changing: an operator has to look into it."""
+        """A hold whose attempt never ended blocks the record: it needs an operator."""
         age_s = 0.0 if self._oldest_at is None else time.monotonic() - self._oldest_at
         if age_s < OLD_AFTER_S:
             return None

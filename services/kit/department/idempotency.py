@@ -1,4 +1,4 @@
-"""Idempotency keys: the same key from the same principal is one request, however often it is sent."""
+"""Idempotency keys: a principal's key is one request, however often it is sent."""
 
 import asyncio
 import hashlib
@@ -17,12 +17,12 @@ _DELETE_EVERY_S: Final = 3600
 
 
 class KeyReused(ValueError):
-    """The key was used with another operation or body. Nothing was done."""
+    """The key was used with another operation or body."""
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """`fingerprint` is the SHA-256 of the operation and its body: a key belongs to one of them."""
+    """`fingerprint`: SHA-256 of operation and body."""
 
     principal: str
     key: str
@@ -30,15 +30,12 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, principal: str, key: str, operation: str) -> "IdempotencyKey":
-        """`operation` is the canonical text of the operation and its body."""
+        """`operation`: canonical text with its body."""
         return cls(principal, key, hashlib.sha256(operation.encode()).digest())
 
 
 async def stored_answer(connection: Connection, key: IdempotencyKey) -> dict[str, Any] | None:
-    """The answer given before under this key, or None. Concurrent requests with one key wait for each other.
-
-    Raises `KeyReused`.
-    """
+    """None for a new key; requests with one key wait for each other. Raises `KeyReused`."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{key.principal}\x1f{key.key}")
     row = await connection.fetchrow(
         "SELECT fingerprint, answer FROM desk_request WHERE principal = $1 AND request_key = $2", key.principal, key.key
@@ -62,13 +59,11 @@ async def store_answer(connection: Connection, key: IdempotencyKey, answer: dict
 
 
 async def delete_answers(connection: Connection, before: datetime) -> int:
-    """Delete the answers given before that instant; how many there were."""
     done = await connection.execute("DELETE FROM desk_request WHERE answered_at < $1", before)
     return int(done.rpartition(" ")[2])
 
 
 async def delete_old_answers(pool: "asyncpg.Pool[Any]") -> None:
-    """Delete answers older than `KEPT` every hour, until cancelled."""
     with suppress_instrumentation():
         while True:
             async with pool.acquire() as connection:

@@ -1,4 +1,4 @@
-"""A department's bulk import: each row is one change at the desk, with its status and its outbox row."""
+"""A department's bulk import: each row is one change at the desk."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 
 
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
-    """Words for refusals from the manifest, Chinese first; a code without words is spelled out."""
+    """In Chinese and English, from the manifest."""
 
     def words(refused: Refused) -> str:
         text = department.refusals.get(refused.reason.code)

@@ -1,4 +1,4 @@
-"""The table `record`: one row a student with the record, the case's state and the newest status."""
+"""Table `record`: a student's record, case state and newest status."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,12 +15,12 @@ from services.kit.rules.department_rules import DepartmentRules, Record
 R = TypeVar("R", bound=Record)
 
 PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
-"""A status is published for students who are leaving only; of others nothing needs to travel."""
+"""Other students are not leaving: nothing of them needs to travel."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockedRecord(Generic[R]):
-    """A student's row, locked until the end of the transaction."""
+    """Locked until the transaction ends."""
 
     student_id: str
     record: R
@@ -34,7 +34,7 @@ class LockedRecord(Generic[R]):
 
 
 class RecordStore(Generic[R]):
-    """Every method but `read` takes part in the caller's transaction."""
+    """All but `read` take part in the caller's transaction."""
 
     def __init__(self, rules: DepartmentRules[R], *, topic: str, source: str) -> None:
         self._rules = rules
@@ -42,7 +42,7 @@ class RecordStore(Generic[R]):
         self._source = source
 
     async def lock(self, connection: Connection, student_id: str) -> LockedRecord[R]:
-        """Lock the student's row, creating it first. Whatever changes a student goes through this lock."""
+        """Creates the row if it is missing."""
         row = await connection.fetchrow(_LOCK, student_id)
         if row is None:
             await connection.execute(
@@ -61,7 +61,7 @@ class RecordStore(Generic[R]):
         )
 
     async def read(self, pool: "asyncpg.Pool[Any]", student_id: str) -> tuple[R, int]:
-        """The record, unlocked, and the version of its newest status; the empty record for an unknown student."""
+        """Record and newest status version, unlocked; empty for an unknown student."""
         row = await pool.fetchrow("SELECT body, status_version FROM record WHERE student_id = $1", student_id)
         if row is None:
             return self._rules.record(), 0
@@ -88,7 +88,7 @@ class RecordStore(Generic[R]):
         cause: Reason,
         now: datetime,
     ) -> StatusChanged | None:
-        """Store the record, and number and publish the status that follows from it, if a new one does."""
+        """Store the record; number and publish its status unless it repeats the last one."""
         status = None
         if locked.case_state in PUBLISHED_CASE_STATES:
             status = next_status(

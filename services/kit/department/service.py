@@ -1,4 +1,4 @@
-"""A department as a running service: desk API, imports, outbox relay, and the consumer of the clearance's events."""
+"""A department's service: desk API, imports, outbox relay, and the consumer of clearance events."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -38,13 +38,10 @@ FOLDERS: Final = tuple(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "au
 
 
 def run_department(rules: DepartmentRules[Any]) -> None:
-    """The command line of `python -m services.<department>`: serves, or runs an operator command."""
     department_commands(rules)()
 
 
 def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
-    """The commands; the settings come from the environment."""
-
     def run() -> None:
         settings = load(Settings)
         serve(department_app(rules, settings), settings)
@@ -65,7 +62,6 @@ def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManag
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
-    """The application; its lifespan opens the database and starts relay, consumer, sealer and import worker."""
     department = discover(settings.services_folder)[rules.name]
     examples = load_examples(settings.services_folder / rules.name)
     health = Health()

@@ -1,4 +1,4 @@
-"""Commands of a student to a department (cancel the library card): one effect and one answer for a command id."""
+"""Student commands to a department (cancel the library card): one effect and answer per command id."""
 
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -19,7 +19,7 @@ R = TypeVar("R", bound=Record)
 
 
 class StudentCommands(Generic[R]):
-    """The commands of one department. Every method takes part in the caller's transaction."""
+    """Methods take part in the caller's transaction."""
 
     def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
@@ -27,7 +27,7 @@ class StudentCommands(Generic[R]):
         self._topic = topics.answer(desk.rules.name)
 
     async def asked(self, connection: Connection, event: CommandAsked) -> None:
-        """Execute a command once; a repeated one gets the stored answer."""
+        """A repeated command gets the stored answer."""
         if event.department != self._name:
             return
         now = datetime.now(UTC)
@@ -59,7 +59,7 @@ class StudentCommands(Generic[R]):
         failpoint("command.before_commit")
 
     async def _execute(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
-        """The reasons it was refused, empty when it was done. A refusal comes before anything is written."""
+        """Reasons for refusal, decided before any write; empty when done."""
         operate = self._desk.rules.commands.get(event.command)
         if operate is None:
             return (COMMAND_UNKNOWN(),)

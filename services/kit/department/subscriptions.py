@@ -1,4 +1,4 @@
-"""What a department subscribes to: cases, the confirmation round, and its students' commands."""
+"""A department's subscriptions: cases, confirmation round, student commands."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +16,6 @@ from services.kit.settings import SESSION_TIMEOUT_S
 def department_router(
     desk: Desk[Any], topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S
 ) -> TransactionalRouter:
-    """The department's consumer group and its event handlers."""
     attestations, commands = Attestations(desk, topics), StudentCommands(desk, topics)
     router = TransactionalRouter(group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s)
     events = router.subscriber(topics.case, topics.submission, topics.command)

@@ -1,4 +1,4 @@
-"""The FastAPI application of a service: health, metrics, documentation, and problem documents for every error."""
+"""FastAPI application of a service: health, metrics, documentation, problem responses."""
 
 import signal
 import socket
@@ -22,7 +22,7 @@ from services.kit.runtime.health import Health, HealthReport
 from services.kit.settings import Settings
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-"""Of a request, unless its route sets `max_body_size`."""
+"""Unless a route sets `max_body_size`."""
 _GRACEFUL_S: Final = 10
 _UNOBSERVED: Final = ("/health/", "/metrics")
 
@@ -31,7 +31,7 @@ Wrapper = Callable[[ASGIApp], ASGIApp]
 
 
 class _Application(FastAPI):
-    """FastAPI with wrappers around the whole stack, error handlers included, and the problem schema in its document."""
+    """Adds wrappers around the whole stack, and the problem schema to OpenAPI."""
 
     def __init__(self, *, outermost: Wrapper | None, **options: Any) -> None:
         super().__init__(**options)
@@ -61,10 +61,8 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
     outermost: Wrapper | None = None,
 ) -> FastAPI:
-    """The application of one service.
-
-    `telemetry=None` records nothing and serves no /metrics. `outermost` wraps the whole ASGI stack: unlike an added
-    middleware it also sees the answers to unhandled exceptions.
+    """`telemetry=None` records nothing and serves no /metrics. `outermost` wraps the whole ASGI stack: unlike added
+    middleware it sees the answers to unhandled exceptions.
     """
     app = _Application(
         outermost=outermost,
@@ -112,9 +110,9 @@ class Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; then drain open requests, end the lifespan and flush the telemetry.
+    """Serve until SIGTERM or SIGINT, then drain requests, end the lifespan and flush telemetry.
 
-    Never returns: exits with 0 after a signal, with 3 when the service could not start.
+    Exits with 0, or with 3 if the service could not start.
     """
     config = uvicorn.Config(
         app,

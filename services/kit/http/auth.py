@@ -1,4 +1,4 @@
-"""Bearer-token authentication of desks and systems; tokens are stored as hashes. Students sign in at the gateway."""
+"""Bearer-token authentication of desks and systems; students sign in at the gateway."""
 
 import hashlib
 import hmac
@@ -19,13 +19,13 @@ _bearer = HTTPBearer(auto_error=False, description="Token of a desk or of a depa
 
 
 def token_sha256(token: str) -> str:
-    """The stored form of a token: tokens are long and random, so an unsalted hash is enough."""
+    """Unsalted: tokens are long and random."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The authenticated caller. `name` is the account's, as the audit records it."""
+    """`name` is what the audit records."""
 
     name: str
     roles: frozenset[str]
@@ -45,7 +45,7 @@ _entries: Final = TypeAdapter(
 
 
 class Credentials:
-    """The accounts that may call; with none, every protected route refuses."""
+    """Without any, every protected route refuses."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         if len({entry.name for entry in entries}) != len(entries):
@@ -56,11 +56,11 @@ class Credentials:
 
     @classmethod
     def load(cls, path: Path | None) -> "Credentials":
-        """Read `[{name, token_sha256, roles}]`. Raises `ValueError`, without the content, for an invalid file."""
+        """Read `[{name, token_sha256, roles}]`. Raises `ValueError`, without the content."""
         return cls(_entries.validate_json(path.read_bytes()) if path is not None else [])
 
     def find(self, token: str) -> Principal | None:
-        """The token's principal, or None, in constant time."""
+        """In constant time."""
         given = token_sha256(token)
         found: Principal | None = None
         for known, principal in self._entries:
@@ -70,10 +70,7 @@ class Credentials:
 
 
 def require(*roles: str) -> Callable[..., Any]:
-    """A dependency that returns the calling `Principal` if it has one of `roles`.
-
-    Raises 401 without a known token and 403 without a role. Reads `app.state.credentials`; without it all are refused.
-    """
+    """Dependency: a `Principal` with one of `roles` of `app.state.credentials`; else 401 or 403."""
     if not roles:
         raise ValueError("at least one role is required")
 

@@ -1,4 +1,4 @@
-"""Every error of an application as a problem document."""
+"""Every application error as a problem response."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final

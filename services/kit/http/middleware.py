@@ -1,4 +1,4 @@
-"""ASGI middleware around every application, inside FastAPI's telemetry and outside Starlette's error handlers."""
+"""ASGI middleware inside FastAPI's telemetry and outside Starlette's error handlers."""
 
 from typing import Final
 
@@ -8,14 +8,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.kit.http.problems import MEDIA_TYPE, Problem
 
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-"""Defaults: a response that sets one of them keeps its own."""
+"""Responses may override them."""
 _TOO_LARGE: Final = Problem(
     413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
 )
 
 
 class RequestLimits:
-    """Default headers on every response, 413 as a problem, and no re-raise of an error already answered."""
+    """Default headers, 413 as a problem, and no re-raise of answered errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -58,8 +58,7 @@ class _Response:
 class CompleteOnDisconnect:
     """Ends the response when its client has gone, so that telemetry counts no server error.
 
-    A page with a live stream is closed by its reader and by nothing else; FastAPI would record the unfinished response
-    as `ConnectionError`. The server discards the final message. An application that raises is left alone.
+    A live stream ends only so; FastAPI would record a `ConnectionError`. The server discards the final message.
     """
 
     def __init__(self, app: ASGIApp) -> None:

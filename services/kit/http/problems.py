@@ -1,4 +1,4 @@
-"""RFC 9457 problem details that name the field and the remedy, and never repeat the input."""
+"""RFC 9457 problems that name field and remedy, and never repeat the input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "e
 
 
 class FieldProblem(TypedDict):
-    """`field` is a JSON pointer into the body (`/student_id`), or another location: `header Idempotency-Key`."""
+    """`field`: a JSON pointer into the body, or a location like `header Idempotency-Key`."""
 
     field: str
     problem: str
@@ -23,9 +23,9 @@ class FieldProblem(TypedDict):
 
 
 class Problem(Exception):
-    """An error answer. `slug` makes its `type`; `extensions` become top-level members beside the standard ones.
+    """`slug` makes the `type`; `extensions` become top-level members.
 
-    Raises `ValueError` for an extension that bears a standard member's name.
+    Raises `ValueError` for an extension named like a standard member.
     """
 
     def __init__(
@@ -81,17 +81,15 @@ SCHEMA: Final[dict[str, Any]] = {
         },
     },
 }
-"""JSON schema of a problem document, for OpenAPI."""
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The OpenAPI `responses` of a route for these statuses."""
     content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
 
 
 def of_validation(error: RequestValidationError) -> Problem:
-    """A request validation error as a problem: 422 with one error a field, or 400 for a body that is not JSON."""
+    """422 with one error per field, or 400 for a body that is not JSON."""
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return Problem(

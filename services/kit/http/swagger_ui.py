@@ -1,4 +1,4 @@
-"""Swagger UI at /docs, with its scripts served by the service: no other host is contacted."""
+"""Swagger UI at /docs, with its scripts from the service: no other host is contacted."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -17,7 +17,6 @@ _ICON: Final = "favicon.png"
 
 
 def documentation_routes(title: str) -> APIRouter:
-    """GET /docs: Swagger UI over /openapi.json."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/docs")

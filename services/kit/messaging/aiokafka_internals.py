@@ -1,10 +1,7 @@
-"""Private parts of aiokafka: a patch that reads any header name, and a producer's end without a flush.
+"""Private parts of aiokafka: reading any header name, and ending a producer without a flush.
 
-Both are pinned with faststream_shell.py.
-
-A Kafka broker accepts any bytes as a header name; aiokafka raises on those that are not UTF-8, before the record
-reaches us, and then fetches it again for ever: one such record would stop every student of its consumer. With the
-patch the undecodable bytes read as `\\xff`, and the record is judged as any other.
+Pinned with faststream_shell.py. Brokers accept any bytes as a header name; aiokafka raises on non-UTF-8 ones and
+refetches for ever, so that one such record would stop its consumer. Patched, the bytes read as `\xff`.
 """
 
 import asyncio
@@ -19,13 +16,13 @@ _FIRST_MAGIC_WITH_HEADERS: Final = 2
 
 
 def read_any_header_name() -> None:
-    """Patch the consumers of this process. Batches whose headers are UTF-8 are read by aiokafka's own code."""
+    """Patch this process's consumers; UTF-8 headers still take aiokafka's own code."""
     fetcher.MemoryRecords = _RecordsWithBytes
     fetcher.PartitionRecords = _TolerantPartitionRecords
 
 
 class _RecordsWithBytes(MemoryRecords):  # type: ignore[misc]
-    """aiokafka's records, with the bytes they were read from."""
+    """Keeps the bytes the records are read from."""
 
     def __init__(self, fetched: bytes) -> None:
         super().__init__(fetched)
@@ -68,8 +65,6 @@ class _TolerantBatch(_DefaultRecordBatchPy):  # type: ignore[misc]
 
 
 class _DecodableBytes(bytearray):
-    """Bytes whose slices can always be decoded."""
-
     def __getitem__(self, at: SupportsIndex | slice) -> Any:
         part = super().__getitem__(at)
         return _DecodableBytes(part) if isinstance(part, bytearray) else part
@@ -79,7 +74,7 @@ class _DecodableBytes(bytearray):
 
 
 async def abandon_producer(producer: AIOKafkaProducer) -> None:
-    """Close sockets and tasks without flushing: `stop()` would wait for batches that may never be acknowledged."""
+    """`stop()` would wait for batches that may never be acknowledged."""
     task = getattr(producer._sender, "_sender_task", None)
     if task is not None:
         task.cancel()

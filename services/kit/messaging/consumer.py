@@ -1,7 +1,7 @@
-"""A consumer of Kafka that writes into PostgreSQL: work, offsets and dead letters in one transaction.
+"""Kafka consumer into PostgreSQL: work, offsets and dead letters in one transaction.
 
-The database's offsets count; Kafka's are a hint for tools that show lag. Unreadable records are dead-lettered, any
-other failure is retried with the same batch, and a consumer that no longer advances is replaced.
+The database's offsets count; Kafka's only show lag to its tools. Unreadable records are dead-lettered, other failures
+retried, and a stuck consumer is replaced.
 """
 
 import asyncio
@@ -32,14 +32,11 @@ _log = structlog.get_logger(__name__)
 
 
 class ConsumerStuck(RuntimeError):
-    """There are records to read and none has been committed for a while: the consumer is to be replaced."""
+    """There are records, and none has been committed for a while."""
 
 
 class TransactionalConsumer:
-    """Runs the subscriber declared on a router as a member of its group, on the given database.
-
-    `name` labels its metrics. `after_commit` is called after each commit.
-    """
+    """Runs a router's subscriber as a member of its group. `name` labels its metrics."""
 
     def __init__(
         self,
@@ -82,10 +79,9 @@ class TransactionalConsumer:
         metrics.CONSUMER_LAG.set(0, {"consumer": name})
 
     async def run(self) -> None:
-        """Read until cancelled. Raises `ConsumerStuck` and what the broker raises at start; the caller restarts it.
+        """Read until cancelled. Raises `ConsumerStuck` and the broker's errors at start.
 
-        A consumer over its limit of dead letters leaves its group and stays stopped: the same records would stop it
-        again, and another member may have a decoder that works.
+        Over the dead-letter limit it leaves its group and stays stopped: another member's decoder may work.
         """
         read_any_header_name()
         self.state.restart()
@@ -134,7 +130,7 @@ class TransactionalConsumer:
         metrics.CONSUMER_LAG.set(self.state.lag, {"consumer": self._name})
 
     async def _check_progress(self, consumer: AIOKafkaConsumer) -> None:
-        """Raises `ConsumerStuck` when the consumer is alive, and there are records, and none is committed."""
+        """Raises `ConsumerStuck`."""
         if self.state.failing:
             # A failing database is waited out by the unit of work, loudly; a new consumer would not mend it.
             self.state.advanced_at = time.monotonic()
@@ -149,8 +145,7 @@ class TransactionalConsumer:
     async def _hint(self, consumer: AIOKafkaConsumer, hinted: dict[TopicPartition, int]) -> None:
         """Commit our positions to Kafka, for its tools.
 
-        Never while the group rebalances: a refused commit makes aiokafka forget the member that is just joining, which
-        then joins again, and the whole group with it, for as long as we go on.
+        Skipped while the group rebalances: aiokafka would forget the joining member, and the group would rejoin again.
         """
         due = {
             partition: offset
@@ -166,7 +161,7 @@ class TransactionalConsumer:
             _log.info("hint.refused", group=self.group, error=type(error).__name__)
 
     async def _is_behind(self, consumer: AIOKafkaConsumer) -> bool:
-        """Whether the whole group has records to read, by the database and the broker, whoever is assigned what."""
+        """For the whole group, by database and broker, regardless of assignment."""
         partitions = _partitions(consumer)
         if not partitions:
             return True
@@ -175,7 +170,7 @@ class TransactionalConsumer:
 
 
 async def _broker_answers(consumer: AIOKafkaConsumer) -> bool:
-    """aiokafka polls on in silence when the broker does not answer."""
+    """aiokafka polls on silently when it does not."""
     partitions = _partitions(consumer)
     try:
         async with asyncio.timeout(_ASK_BROKER_TIMEOUT_S):

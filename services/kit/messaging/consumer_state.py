@@ -1,4 +1,4 @@
-"""What a consumer shows of itself to health probes and metrics."""
+"""A consumer's state for health probes and metrics."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,24 +8,23 @@ from aiokafka import TopicPartition
 
 @dataclass(slots=True)
 class ConsumerState:
-    """Instants are of `time.monotonic()`, 0 before the first."""
+    """Instants by `time.monotonic()`, 0 before the first."""
 
     watched_at: float = 0.0
-    """When the watch over the consumer last turned."""
+    """Last turn of the watch loop."""
     broker_answered_at: float = 0.0
     advanced_at: float = 0.0
-    """When a batch was last committed."""
+    """Last commit of a batch."""
     lag: int = 0
-    """Records between this member's positions and the ends of its partitions."""
+    """Records not yet committed in this member's partitions."""
     failing: str | None = None
-    """Kind of the error the current batch is retried for."""
+    """Error type the current batch is retried for."""
     stopped: str | None = None
-    """Why the consumer has stopped for good; only an operator starts it again."""
+    """Why it stopped for good, until an operator restarts it."""
     next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
-    """Next offset of each partition this instance has committed to the database."""
+    """As committed by this instance."""
 
     def restart(self) -> None:
-        """The consumer starts (again): nothing is known but when the broker last answered."""
         self.advanced_at = time.monotonic()
         self.lag, self.failing = 0, None
         self.next_offsets.clear()

@@ -1,17 +1,15 @@
-"""Where we go around FastStream, and why. Written against the version in `PINNED`; a test fails on another.
+"""Where we bypass FastStream, and why; a test fails on another version than `PINNED`.
 
-A service declares a `TransactionalRouter` and subscribers on it as on any `KafkaRouter`. What differs below:
+Routers and subscribers are declared as on any `KafkaRouter`. What differs:
 
-- A batch of records is one transaction, though each goes through FastStream's pipeline by itself. FastStream has
-  batches for one handler or records for typed ones; a transaction for each record costs three to five times the
-  processor time. So `consume_one`, its seam between polling and processing, takes a batch.
-- `get_msg` is a plain `getmany`: FastStream's batch subscriber sleeps after an empty poll for as long as it polled,
-  and what arrives meanwhile waits. Records of a partition that does not yet stand at its stored position are dropped.
-- The parser touches no header: FastStream's decodes each and raises on a null or non-UTF-8 one before any handler.
-- Parser and decoder are set on the subscriber, not declared: declared ones are wrapped anew for each handler, and
-  each filter would decode the record again.
+- One transaction per batch, though each record passes FastStream's pipeline: one per record costs three to five times
+  the processor time. So `consume_one` takes a batch.
+- `get_msg` is a plain `getmany`: FastStream's batch subscriber sleeps after an empty poll. Records of partitions not
+  yet positioned are dropped.
+- The parser touches no header: FastStream's raises on null and non-UTF-8 ones before any handler.
+- Parser and decoder are set, not declared: otherwise each handler's filter would decode the record again.
 - Nothing is acknowledged (`AckPolicy.MANUAL`): positions are the database's.
-- `max_workers` starts one consumer a worker and takes a single topic. Ours share out one consumer's partitions.
+- Workers share one consumer's partitions; `max_workers` starts a consumer each and takes a single topic.
 """
 
 import asyncio
@@ -44,7 +42,7 @@ CommitBatch = Callable[[Records], Awaitable[None]]
 
 
 class TransactionalRouter(KafkaRouter):
-    """FastStream's router for one consumer group whose batches are transactions."""
+    """Declares one consumer group whose batches are transactions."""
 
     def __init__(self, *, group: str, session_timeout_s: float = SESSION_TIMEOUT_S) -> None:
         super().__init__()
@@ -53,7 +51,7 @@ class TransactionalRouter(KafkaRouter):
 
     @property
     def subscription(self) -> "TransactionalSubscriber":
-        """The router's one subscriber. Raises ValueError when there is none or several."""
+        """Raises `ValueError` unless there is exactly one."""
         (subscriber,) = self.subscribers
         assert isinstance(subscriber, TransactionalSubscriber)
         return subscriber
@@ -66,11 +64,10 @@ class TransactionalRouter(KafkaRouter):
         workers: int = 1,
         max_records: int = 500,
     ) -> "TransactionalSubscriber":
-        """Subscribe to topics; the handlers are declared with the result, as FastStream has it.
+        """Declare handlers with the result, as in FastStream.
 
-        `batch`: one handler gets all raw records and returns those it could not read; else each record is decoded for
-        the handler whose filter takes it. A worker gets at most `max_records` at once and has a connection of its own;
-        partitions are shared out by number, so a partition's order is kept.
+        `batch`: one handler gets all raw records and returns the unreadable ones; else each is decoded for the handler
+        whose filter takes it. Workers share out partitions, in order, with a connection and `max_records` each.
         """
         calls: CallsCollection[Any] = CallsCollection()
         declared = [Topic.validate(topic) for topic in sorted(topics)]
@@ -103,7 +100,7 @@ class TransactionalRouter(KafkaRouter):
 
 
 class TransactionalSubscriber(DefaultSubscriber):
-    """A subscriber whose polled records are handed over as batches and processed on the transaction of each."""
+    """Hands polled records over in batches, each on one transaction."""
 
     def __init__(
         self,
@@ -129,16 +126,16 @@ class TransactionalSubscriber(DefaultSubscriber):
         return len(self._queues)
 
     def attach(self, positions: StoredPositions) -> None:
-        """Listen to rebalances with `positions`, and drop records of partitions it has not positioned. Before start."""
+        """Before start: follow rebalances, and drop records of unpositioned partitions."""
         self._listener = self._positions = positions
 
     async def work(self, number: int, commit: CommitBatch) -> None:
-        """Commit the batches of one worker, until cancelled. Raises what `commit` raised."""
+        """Until cancelled, or `commit` raises."""
         while True:
             await commit(await self._queues[number].get())
 
     async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
-        """Run the handlers over records on the transaction open on `connection`; returns those they could not read."""
+        """Run the handlers on the open transaction; returns the unreadable records."""
         if not self._built:
             # What a broker's `start` does; a replay of dead letters has no broker.
             self._outer_config.logger._setup(self._outer_config.context)
@@ -174,7 +171,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         return dict(self._log_context)
 
     async def consume_one(self, msg: Records) -> None:
-        """Share a polled batch out to the workers; waits while they are behind."""
+        """Share out a batch; waits while the workers are behind."""
         if self.workers == 1:
             await self._queues[0].put(msg)
             return

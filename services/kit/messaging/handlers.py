@@ -1,4 +1,4 @@
-"""Typed event handlers: how a record becomes an event, which handler takes it, and its span and dead letter.
+"""Typed event handlers on FastStream's extension points: decoder, filter, dependency, middleware.
 
     router = TransactionalRouter(group=topics.group("library"))
     events = router.subscriber(topics.case, topics.submission)
@@ -6,8 +6,7 @@
     @events(filter=carries(CaseChanged))
     async def case_changed(event: CaseChanged, connection: Transaction) -> None: ...
 
-These are FastStream's own extension points (decoder, filter, dependency, middleware). A handler takes part in the
-transaction of its batch, and may refuse a record with `Unreadable` before it has written anything.
+A handler shares its batch's transaction, and may raise `Unreadable` before it writes.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -30,12 +29,12 @@ from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
 
 DEAD_LETTERS: Final = "dead_letters"
-"""Name in FastStream's context while a batch is applied."""
+"""Context name while a batch is applied."""
 OPEN_CONNECTION: Final[ContextVar[Any]] = ContextVar("open_connection")
 
 
 async def open_connection() -> Any:
-    """The connection of the batch that is applied. A coroutine: FastStream runs other dependencies in a thread."""
+    """A coroutine: FastStream runs other dependencies in a thread."""
     return OPEN_CONNECTION.get()
 
 
@@ -43,7 +42,7 @@ if TYPE_CHECKING:
     Transaction = Connection
 else:
     Transaction = Annotated[Any, Depends(open_connection)]
-"""The connection with the batch's open transaction, injected into a handler."""
+"""The batch's connection, with its transaction open."""
 
 EventDecoder = Callable[[StreamMessage[Any]], Awaitable[Any]]
 _log = structlog.get_logger(__name__)
@@ -51,9 +50,9 @@ _tracer = trace.get_tracer("lixiao.consumer")
 
 
 def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
-    """Decodes a record into its event. `producers` maps a topic to the one department that may write there.
+    """`producers`: topic → the one department that may write there.
 
-    The decoder raises `Unreadable`, also for a record under another student's key: it would break the order of events.
+    The decoder raises `Unreadable`, also for another student's key: it would break the order of events.
     """
     producers = producers or {}
 
@@ -72,7 +71,7 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
 
 
 def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bool]]:
-    """A filter: the record carries this event."""
+    """Filter for one event type."""
 
     async def suitable(message: StreamMessage[Any]) -> bool:
         return type(await message.decode()) is event
@@ -81,9 +80,9 @@ def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bo
 
 
 class RecordMiddleware(BaseMiddleware[Any, Any]):
-    """Around each record: a span in the trace of its event, and a dead letter if it is unreadable.
+    """A span in the event's trace, and a dead letter if the record is unreadable.
 
-    An event of the contract that no handler takes is passed over: a topic may carry several types.
+    Events without a handler are skipped: a topic may carry several types.
     """
 
     _decoded = False
@@ -124,7 +123,7 @@ class RecordMiddleware(BaseMiddleware[Any, Any]):
 
 
 def header(record: ConsumerRecord, name: str) -> str | None:
-    """A header as text, or None when it is absent, null or not text."""
+    """None when absent, null or not text."""
     for key, value in record.headers:
         if key == name and value is not None:
             try:

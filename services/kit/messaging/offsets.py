@@ -1,4 +1,4 @@
-"""Consumer offsets in the database: read, locked and advanced in the transaction of the work."""
+"""Consumer offsets in the database, advanced in the transaction of the work."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -19,10 +19,9 @@ _log = structlog.get_logger(__name__)
 
 
 class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Seeks each newly assigned partition to its offset in the database.
+    """Seeks newly assigned partitions to their stored offsets.
 
-    An offset beyond the end of its partition means that the topic was deleted and created again: it is read from its
-    start.
+    One beyond its partition's end means a recreated topic: it is read from the start.
     """
 
     def __init__(
@@ -33,7 +32,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         self._pool, self._group, self._consumer = pool, group, consumer
         self.positioned: set[TopicPartition] = set()
-        """Partitions that stand where the database says. Before, aiokafka may fetch from its own idea of a position."""
+        """Before, aiokafka may fetch from a position of its own."""
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         failpoint("consumer.in_revoke")
@@ -73,7 +72,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
 
 
 def next_offsets(records: Records) -> dict[TopicPartition, int]:
-    """The next offset of each partition after `records`, whose offsets ascend within a partition."""
+    """`records` ascend within a partition."""
     last = {(record.topic, record.partition): record.offset for record in records}
     return {TopicPartition(*part): offset + 1 for part, offset in last.items()}
 
@@ -95,10 +94,7 @@ async def save_offsets(connection: Connection, group: str, following: dict[Topic
 
 
 async def lock_unseen(connection: Connection, group: str, records: Records) -> Records:
-    """The records that no transaction has committed yet, with the rows of their offsets locked until this one ends.
-
-    Another member may have committed what this one fetched before it lost the partition.
-    """
+    """Lock the offsets, and drop records already committed: by another member, before a rebalance."""
     first = {(record.topic, record.partition): record.offset for record in reversed(records)}
     parts = sorted(first)
     rows = await connection.fetch(

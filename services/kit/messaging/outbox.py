@@ -1,4 +1,4 @@
-"""Transactional outbox: append an event within the caller's transaction; the relay sends it after the commit."""
+"""Transactional outbox: append an event in the caller's transaction; the relay sends it after the commit."""
 
 import asyncio
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.kit.postgres.pool import Connection
 
 
 class Wakeup:
-    """Wakes a polling loop of this process after a commit. Without it the loop finds the work at its next poll."""
+    """Wakes a polling loop of this process before its next poll."""
 
     def __init__(self) -> None:
         self._notified = asyncio.Event()
@@ -20,7 +20,7 @@ class Wakeup:
         self._notified.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Whether it was notified within `timeout_s`."""
+        """Whether it was notified in time."""
         try:
             await asyncio.wait_for(self._notified.wait(), timeout_s)
         except TimeoutError:
@@ -30,10 +30,7 @@ class Wakeup:
 
 
 async def append(connection: Connection, *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
-    """Append `event` to the outbox in the transaction open on `connection`, with the current trace context.
-
-    `key` is the student id, `source` the producer (`/lixiao/library`).
-    """
+    """With the current trace context; `key` is the student id, `source` the producer (`/lixiao/library`)."""
     value = encode(event, event_id=uuid4(), source=source, time=now)
     await connection.execute(
         "INSERT INTO outbox (topic, key, value, traceparent) VALUES ($1, $2, $3, $4)",

@@ -1,4 +1,4 @@
-"""Health probes of a relay and of a consumer. A probe reads; metrics are set where things happen."""
+"""Health probes of relays and consumers."""
 
 import time
 from typing import Final
@@ -10,11 +10,11 @@ from services.kit.runtime.health import Health
 BROKER_DOWN_AFTER_S: Final = 15.0
 """An election takes less."""
 SILENT_AFTER_S: Final = 60.0
-"""A loop that has not turned for this long is dead, whatever else works; a restart heals it."""
+"""Such a loop is dead; a restart heals it."""
 
 
 def add_relay_probe(health: Health, relay: Relay) -> None:
-    """Live while the relay polls its outbox or waits to lead."""
+    """Live while the relay polls or waits to lead."""
 
     async def loop() -> str | None:
         return _silent(relay.state.polled_at)
@@ -25,9 +25,9 @@ def add_relay_probe(health: Health, relay: Relay) -> None:
 def add_consumer_probe(
     health: Health, consumer: TransactionalConsumer, *, prefix: str = "", needs_broker: bool = True
 ) -> None:
-    """Live while the consumer's watch turns; ready while the broker answers, the database stores and it is not stopped.
+    """Live while the watch turns; ready while broker and database work and it is not stopped.
 
-    `needs_broker=False`: a service that is useful without. `prefix` sets the probes of a second consumer apart.
+    `needs_broker=False`: the service is useful without. `prefix` is for a second consumer.
     """
     state = consumer.state
 

@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaProducer
 from services.kit.messaging.aiokafka_internals import abandon_producer
 
 SEND_TIMEOUT_S: Final = 30.0
-"""With a known leader aiokafka retries a batch for ever; after this long its outcome counts as unknown."""
+"""aiokafka retries for ever; after this the outcome counts as unknown."""
 
 _BATCH_BYTES: Final = 512 * 1024
 _SEED: Final = 0x9747B28C
@@ -19,9 +19,9 @@ _32_BITS: Final = 0xFFFFFFFF
 
 
 class OutboundRecord(NamedTuple):
-    """One record to send. Without `partition`, the key chooses it, as Java's default partitioner does.
+    """Without `partition` the key decides, as in Java's client.
 
-    A tuple because a relay makes one per row: a frozen dataclass takes four times as long.
+    A tuple: a frozen dataclass takes four times as long.
     """
 
     topic: str
@@ -32,12 +32,12 @@ class OutboundRecord(NamedTuple):
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """The partition every Kafka client's default partitioner gives this key."""
+    """As every Kafka client's default partitioner."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def murmur2(key: bytes) -> int:
-    """The 32-bit hash of Java's client. aiokafka's builds each word byte by byte, which took half of a relay's time."""
+    """Java's 32-bit hash. aiokafka's took half of the relay's time."""
     size = len(key)
     tail = size & 3
     mixed = _SEED ^ size
@@ -51,11 +51,10 @@ def murmur2(key: bytes) -> int:
 
 
 class BatchProducer:
-    """An idempotent producer that sends whole batches by partition and is replaced after any failure.
+    """Idempotent producer of whole batches, replaced after any failure.
 
-    An idempotent aiokafka producer whose batch expired has a gap in its sequence and refuses that partition for ever,
-    so the next send starts with a new producer. A send of unknown outcome may still land later: readers absorb that by
-    version.
+    After an expired batch aiokafka's refuses the partition for ever. A send of unknown outcome may still land: readers
+    absorb that by version.
     """
 
     def __init__(self, bootstrap: str, *, client_id: str) -> None:
@@ -64,7 +63,7 @@ class BatchProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, records: Sequence[OutboundRecord]) -> None:
-        """Send all; returns when every in-sync replica has acknowledged. Raises for the first that was not."""
+        """Returns when all in-sync replicas have acknowledged; raises the first failure."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 producer = self._producer or await self._open()
@@ -74,13 +73,13 @@ class BatchProducer:
             raise
 
     async def partitions(self, topic: str) -> int:
-        """The topic's number of partitions. Raises when it does not exist."""
+        """Raises for an unknown topic."""
         async with asyncio.timeout(SEND_TIMEOUT_S):
             producer = self._producer or await self._open()
             return len(await producer.partitions_for(topic))
 
     async def discard(self) -> None:
-        """Drop the producer without a flush: what it still holds counts as unsent."""
+        """Without a flush: pending records count as unsent."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await abandon_producer(producer)

@@ -1,8 +1,7 @@
-"""Outbox relay: one leader sends the rows to Kafka in batches, and deletes them when all are acknowledged.
+"""Outbox relay: one leader sends rows to Kafka in batches, and deletes them once acknowledged.
 
-The table is read in two ways. The incremental read takes rows after the last id sent, so that a backlog does not wade
-through deleted rows. The full scan takes the lowest ids: it finds a row whose transaction began early and committed
-late, and only it may conclude that the outbox is empty. No row is ever given up.
+The incremental read takes rows after the last id sent, and so skips deleted ones. The full scan takes the lowest ids:
+it finds rows committed late, and it alone may find the outbox empty. No row is ever given up.
 """
 
 import asyncio
@@ -42,7 +41,7 @@ _tracer = trace.get_tracer("lixiao.relay")
 
 @dataclass(frozen=True, slots=True)
 class AliveMarks:
-    """A mark in every partition of the department's status topic, sent while the outbox is empty."""
+    """Sent to every partition of the status topic while the outbox is empty."""
 
     department: str
     topic: str
@@ -51,14 +50,14 @@ class AliveMarks:
 
 @dataclass(slots=True)
 class RelayState:
-    """What health reads. `polled_at` is of `time.monotonic()`, 0 before the first poll."""
+    """`polled_at` by `time.monotonic()`, 0 before the first poll."""
 
     leading: bool = False
     polled_at: float = 0.0
 
 
 class Relay:
-    """Drains the outbox of one database while it leads; otherwise waits to lead."""
+    """Drains one database's outbox while it leads."""
 
     def __init__(self, dsn: str, *, kafka: str, name: str, wakeup: Wakeup, alive: AliveMarks | None = None) -> None:
         self._dsn = dsn
@@ -71,7 +70,7 @@ class Relay:
         self.state = RelayState()
 
     async def run(self) -> None:
-        """Run until cancelled. Raises what the database or the broker raises; the supervisor restarts it."""
+        """Until cancelled; database and broker errors propagate."""
         with suppress_instrumentation():
             try:
                 async with _connected(self._dsn, f"{self._name}.relay") as reader:
@@ -185,7 +184,7 @@ async def _delete(connection: "asyncpg.Connection[Any]", ids: list[int]) -> None
 
 
 class _connected(AbstractAsyncContextManager["asyncpg.Connection[Any]"]):
-    """A connection outside the pool: an advisory lock belongs to its session."""
+    """Outside the pool: an advisory lock belongs to its session."""
 
     def __init__(self, dsn: str, name: str) -> None:
         self._dsn, self._application = dsn, name

@@ -1,4 +1,4 @@
-"""The loops every service runs beside its HTTP side, supervised and probed: relay, consumers, audit sealer, its own."""
+"""The supervised loops beside a service's HTTP side: relay, consumers, audit sealer, its own."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,7 +24,7 @@ Run = Callable[[], Awaitable[None]]
 
 
 class ServiceLoops:
-    """Collects the loops of the service `name`; `running` runs them. `wakeup` wakes the relay after a commit."""
+    """`wakeup` wakes the relay after a commit."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class ServiceLoops:
         prefix: str = "",
         needs_broker: bool = True,
     ) -> TransactionalConsumer:
-        """Run what the router declares, as the consumer `name`. `prefix` sets a second consumer's probes apart."""
+        """`prefix` tells a second consumer's probes apart."""
         consumer = TransactionalConsumer(
             router,
             name=name,
@@ -68,19 +68,18 @@ class ServiceLoops:
         return consumer
 
     def add_consumer(self, consumer: TransactionalConsumer, *, prefix: str = "", needs_broker: bool = True) -> None:
-        """Run a consumer that exists already."""
         add_consumer_probe(self._health, consumer, prefix=prefix, needs_broker=needs_broker)
         self.add(f"{prefix}consumer", consumer.run)
 
     def add(self, name: str, run: Run) -> None:
-        """Run a loop of the service's own. Raises ValueError when the name is taken."""
+        """Raises `ValueError` for a taken name."""
         if name in self._loops:
             raise ValueError(f"two loops are named {name!r}")
         self._loops[name] = run
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run all loops while the block lasts; they end in the reverse order of their start."""
+        """They stop in reverse order."""
         async with AsyncExitStack() as stack:
             for name, run in self._loops.items():
                 await stack.enter_async_context(background(name, run, self._health))

@@ -1,4 +1,4 @@
-"""The unit of work of a consumer: a batch of records, its offsets and its dead letters in one transaction."""
+"""Unit of work: a batch, its offsets and its dead letters in one transaction."""
 
 import time
 from collections import Counter
@@ -22,9 +22,9 @@ _log = structlog.get_logger(__name__)
 
 
 class UnitOfWork:
-    """Commits batches of one worker, one after the other.
+    """Commits one worker's batches.
 
-    `after_commit` is called after each: what the work appended to the outbox need not wait for the relay's poll.
+    `after_commit` wakes the relay, which would otherwise poll.
     """
 
     def __init__(
@@ -42,10 +42,7 @@ class UnitOfWork:
         self._after_commit, self._state = after_commit, state
 
     async def run(self, records: Records) -> None:
-        """Commit the batch. A failure is retried with growing delay, never skipped.
-
-        Raises only `DeadLetterLimitExceeded`, with nothing of the batch committed.
-        """
+        """Failures are retried with back-off, never skipped. Raises only `DeadLetterLimitExceeded`, uncommitted."""
         backoff = Backoff(*RETRY_S)
         while True:
             try:

@@ -1,7 +1,4 @@
-"""Logs as JSON lines on stdout: timestamp, level, event, service, and the trace they belong to.
-
-Libraries that use the standard library's logging come out the same way.
-"""
+"""JSON log lines on stdout, with service and trace; also from the standard library's logging."""
 
 import logging
 import sys
@@ -16,15 +13,14 @@ from structlog.typing import Processor
 from services.kit.observability.redaction import describe_exception, drop_personal
 
 _QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
-"""Libraries logged from warning on: below, some log whole URLs, and those can hold a ticket."""
+"""Below warning, some log whole URLs, which can hold a ticket."""
 _REPEATING: Final = "aiokafka"
-"""While its broker is down it logs the same lines ten times a second, in every process."""
+"""Repeats its lines ten times a second while the broker is down."""
 _REPEAT_AFTER_S: Final = 10.0
 _MAX_REMEMBERED: Final = 1000
 
 
 def configure(service: str, *, level: str = "info", stream: TextIO | None = None) -> None:
-    """Send every log line of this process to `stream` (default stdout)."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -62,7 +58,7 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
 
 
 class RateLimitFilter(logging.Filter):
-    """Rate-limits identical log lines of a repetitive library to one every 10 s."""
+    """Passes identical lines of a repetitive library once in 10 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -70,7 +66,6 @@ class RateLimitFilter(logging.Filter):
         self._logged_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is to be written."""
         if not record.name.startswith(_REPEATING):
             return True
         text, now = record.getMessage(), self._clock()

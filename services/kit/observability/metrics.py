@@ -1,7 +1,6 @@
-"""Every metric of our own, by OpenTelemetry's naming. No label names a student.
+"""All our metrics, by OpenTelemetry's naming. No label names a student.
 
-Ages are computed when they are read, from the instant set last: the age of a task that hangs grows, where a gauge it
-had set would stay at its last good value.
+Ages are computed when read: that of a hanging task grows, where a set gauge would keep its last good value.
 """
 
 import time
@@ -18,7 +17,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class AgeGauge:
-    """A gauge in seconds since an instant; absent where none is set."""
+    """Seconds since an instant; absent where none is set."""
 
     def __init__(self, name: str, description: str, clock: Callable[[], float] = time.time) -> None:
         self._since: dict[Labels, float] = {}
@@ -26,7 +25,7 @@ class AgeGauge:
         _meter.create_observable_gauge(name, [self._observe], unit="s", description=description)
 
     def set_oldest(self, instant: datetime | None, **labels: str) -> None:
-        """The age with these labels counts from `instant` (aware); with None there is none."""
+        """`instant` is aware; None removes the age."""
         key = tuple(sorted(labels.items()))
         if instant is None:
             self._since.pop(key, None)
@@ -34,7 +33,7 @@ class AgeGauge:
             self._since[key] = instant.timestamp()
 
     def read(self) -> dict[Labels, float]:
-        """Labels → age in seconds, never below zero: the clocks of two machines differ."""
+        """Never below zero: the clocks of two machines differ."""
         now = self._clock()
         return {labels: max(0.0, now - since) for labels, since in self._since.items()}
 

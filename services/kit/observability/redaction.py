@@ -1,7 +1,6 @@
-"""Keeps personal data out of spans and log lines.
+"""Keeps personal data out of spans and logs.
 
-A second barrier behind our own code, because libraries add fields of theirs: query strings, Kafka keys, the text of a
-database error ("Key (student_id)=(…) already exists").
+A second barrier, because libraries add query strings, Kafka keys and database errors ("Key (student_id)=(…)").
 """
 
 import re
@@ -21,7 +20,7 @@ PERSONAL: Final = frozenset(
         "student_id", "student", "name", "key", "value", "body", "authorization", "token", "password", "dsn", "input",
     }
 )  # fmt: skip
-"""Fields dropped from every log line."""
+"""Dropped from every log line."""
 
 _ATTRIBUTES: Final = frozenset(
     {
@@ -40,12 +39,10 @@ _ATTRIBUTES: Final = frozenset(
 _FRAMES: Final = 20
 _LONGEST_TEXT: Final = 500
 _QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|[\w-]*\d{6,}[\w-]*|[\u2e80-\u9fff\uf900-\ufaff]+""")
-"""Quotations, numbers and identifiers of six digits or more (a port has five), and Chinese text."""
+"""Quotations, identifiers with six digits (a port has five), and Chinese text."""
 
 
 class Redacted(SpanExporter):
-    """Exports spans without the attributes that can hold personal data."""
-
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
 
@@ -60,7 +57,7 @@ class Redacted(SpanExporter):
 
 
 def redacted(span: ReadableSpan) -> ReadableSpan:
-    """A copy of `span` without personal data. A path is kept only as its route: anything can be typed into a path."""
+    """A path becomes its route: anything can be typed into it."""
     attributes = _clean(span.attributes or {})
     if "url.path" in attributes:
         route = attributes.get("http.route")
@@ -88,14 +85,13 @@ def _clean(attributes: Mapping[str, AttributeValue]) -> dict[str, AttributeValue
 
 
 def drop_personal(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: the line without its personal fields."""
     for name in PERSONAL & event.keys():
         del event[name]
     return event
 
 
 def describe_exception(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: `exc_info` becomes the error's type, its text where that is safe, and its frames."""
+    """`exc_info` becomes type, safe text and frames."""
     given = event.pop("exc_info", None)
     error = given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException):
@@ -108,7 +104,7 @@ def describe_exception(logger: object, method: str, event: MutableMapping[str, A
 
 
 def safe_text(error: BaseException) -> str:
-    """The text of an error without what it quotes: a `KeyError` quotes the key, and a key is a student."""
+    """Without quotations: a `KeyError` quotes its key, which may name a student."""
     if isinstance(error, asyncpg.PostgresError):
         places = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
         return " ".join(str(place) for place in places if place)

@@ -1,8 +1,7 @@
 """Traces, metrics and logs of one process.
 
-OpenTelemetry's own variables configure where they go: OTEL_TRACES_EXPORTER (`otlp`, `zipkin_json`, `console`, a list,
-or `none`), OTEL_METRICS_EXPORTER, OTEL_TRACES_SAMPLER, OTEL_RESOURCE_ATTRIBUTES and so on. Unset means nowhere.
-`prometheus` needs no port of its own: every service has GET /metrics.
+OTEL_… variables configure the exporters (`otlp`, `zipkin_json`, `console`, a list); unset means none. Prometheus needs
+none: every service has GET /metrics.
 """
 
 import os
@@ -33,25 +32,23 @@ from services.kit.settings import Settings
 
 _STOP_BOUND_S: Final = 3.0
 _PLAIN_NAMES: Final = {"otlp": "otlp_proto_http"}
-"""OTLP over HTTP: the gRPC exporter is not a dependency."""
+"""HTTP: the gRPC exporter is not a dependency."""
 _TRACEPARENT: Final = "traceparent"
 _propagator = TraceContextTextMapPropagator()
 
 
 class TelemetryError(Exception):
-    """An OTEL_… variable names something that is not installed."""
+    """An OTEL_… variable names something not installed."""
 
 
 @dataclass(frozen=True)
 class Telemetry:
-    """The providers of one process."""
-
     tracer_provider: TracerProvider
     meter_provider: MeterProvider
     registry: CollectorRegistry
 
     def for_fastapi(self, exclude: Callable[[MutableMapping[str, Any]], bool]) -> TelemetryConfig:
-        """FastAPI's instrumentation: one span per request. Its logs are off: they carry exception messages."""
+        """A span per request, and no logs: they carry exception messages."""
         return {
             "tracer_provider": self.tracer_provider,
             "meter_provider": self.meter_provider,
@@ -64,12 +61,12 @@ class Telemetry:
         }
 
     def metrics_text(self, accept: str) -> tuple[bytes, str]:
-        """All metrics in a Prometheus text format that `accept` takes, and its media type."""
+        """Prometheus text and its media type, by the Accept header."""
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
 
     def stop(self, bound_s: float = _STOP_BOUND_S) -> bool:
-        """Flush for at most `bound_s`; False when that was too short and spans may be lost."""
+        """False when flushing took longer, and spans may be lost."""
 
         def flush() -> None:
             self.tracer_provider.shutdown()
@@ -83,7 +80,7 @@ class Telemetry:
 
 
 def start(service_name: str, *, settings: Settings) -> Telemetry:
-    """Set up the global telemetry of this process. Call it once."""
+    """Set the global telemetry, once."""
     logs.configure(service_name, level=settings.log_level)
     telemetry = build(service_name)
     trace.set_tracer_provider(telemetry.tracer_provider)
@@ -96,7 +93,7 @@ def start(service_name: str, *, settings: Settings) -> Telemetry:
 
 
 def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None) -> Telemetry:
-    """The providers, not global yet. `exporters` replaces those of OTEL_TRACES_EXPORTER. Raises `TelemetryError`."""
+    """Not global yet; `exporters` replaces OTEL_TRACES_EXPORTER's. Raises `TelemetryError`."""
     resource = Resource.create(
         {
             "service.name": os.environ.get("OTEL_SERVICE_NAME") or service_name,
@@ -141,19 +138,18 @@ def _load(group: str, name: str) -> Callable[[], Any]:
 
 
 def current_traceparent() -> str | None:
-    """The W3C traceparent of the current span; None outside of a trace."""
     return traceparent_of(trace.get_current_span())
 
 
 def traceparent_of(span: trace.Span) -> str | None:
-    """The W3C traceparent with `span` as the parent; None for an invalid span."""
+    """W3C traceparent with `span` as parent; None if invalid."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, trace.set_span_in_context(span, Context()))
     return carrier.get(_TRACEPARENT)
 
 
 def remote_context(traceparent: str | None) -> Context | None:
-    """The context of a stored traceparent, for work that continues its trace; None if invalid."""
+    """For work that continues a stored trace; None if invalid."""
     if not traceparent:
         return None
     context = _propagator.extract({_TRACEPARENT: traceparent}, Context())

@@ -1,4 +1,4 @@
-"""LISTEN: one connection for a channel, for the life of the process."""
+"""LISTEN on a connection of its own."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,10 +12,9 @@ _PROBE_S: Final = 30.0
 
 
 async def listen(dsn: str, channel: str, on_notify: Callable[[], None], *, name: str) -> None:
-    """Call `on_notify` for every notification, and once when connected: something may have been missed before.
+    """Call `on_notify` for each notification, and once connected: some may have been missed.
 
-    Runs until cancelled; raises `ConnectionError` when the connection is lost, and the supervisor starts it again.
-    `name` is the service's, for `pg_stat_activity`.
+    Raises `ConnectionError` when the connection is lost. `name` is the service's, for `pg_stat_activity`.
     """
     lost = asyncio.Event()
     connection: asyncpg.Connection[Any] = await asyncpg.connect(

@@ -1,4 +1,4 @@
-"""PostgreSQL: a connection pool with every limit set, and which errors are transient."""
+"""PostgreSQL connection pool with every limit set, and which errors are transient."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -14,15 +14,14 @@ _RETRY_S: Final = (0.1, 2.0)
 
 T = TypeVar("T")
 Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
-"""A connection of its own or one of a pool."""
 
 
 async def open_pool(
     dsn: str, *, name: str, min_size: int = 1, max_size: int = 10, patience_s: float = 30.0
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """A pool whose sessions are named `name`, are in UTC and cannot hang.
+    """Sessions are named `name`, in UTC, and time out.
 
-    Waits up to `patience_s` for a server that is starting; then raises what the last attempt raised.
+    Waits `patience_s` for a starting server, then raises the last error.
     """
 
     async def connect() -> "asyncpg.Pool[asyncpg.Record]":
@@ -57,8 +56,6 @@ async def _reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 
 def database_probe(pool: "asyncpg.Pool[asyncpg.Record]") -> Callable[[], Awaitable[str | None]]:
-    """A health probe that fails when the database does not answer."""
-
     async def probe() -> str | None:
         await pool.fetchval("select 1")
         return None
@@ -67,21 +64,21 @@ def database_probe(pool: "asyncpg.Pool[asyncpg.Record]") -> Callable[[], Awaitab
 
 
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
-"""Connection, rollback (deadlock, serialization), resources (disk, connections), operator intervention, system."""
+"""Connection, rollback, resources, operator intervention, system."""
 _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})
-"""A standby that was the primary, session timeouts, a lock not had in time."""
+"""Demoted primary, session timeouts, lock timeout."""
 _OWN_FILES: Final = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _CLOSED: Final = ("connection is closed", "connection has been released", "pool is closing", "pool is closed")
-"""A pool takes back a connection whose server dies; its user then gets an error that it was released."""
+"""Also what the user of a connection gets whose server died."""
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
-"""A migration ran beside this session; the next attempt prepares the statement anew."""
+"""A concurrent migration; the next attempt prepares the statement anew."""
 
 
 def transient(error: BaseException) -> bool:
-    """Whether the same work may succeed later without a change.
+    """Whether the same work may succeed later.
 
     True for network errors, restarts, failovers, timeouts, deadlocks, full disks and concurrent migrations; False for
-    errors of the statement or its values, a wrong password or name, and cancellation.
+    errors of the statement, its values or the login, and for cancellation.
     """
     if isinstance(error, _OUTDATED):
         return True
@@ -94,7 +91,7 @@ def transient(error: BaseException) -> bool:
 
 
 async def retry_connecting(attempt: Callable[[], Awaitable[T]], patience_s: float) -> T:
-    """Repeat while the server is starting, for `patience_s`; then raises what the last attempt raised."""
+    """While the server starts; then raises the last error."""
     deadline, backoff = time.monotonic() + patience_s, Backoff(*_RETRY_S)
     while True:
         try:

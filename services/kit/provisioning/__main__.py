@@ -1,7 +1,4 @@
-"""Creates the topics and databases of an installation; idempotent.
-
-`python -m services.kit.provisioning topics` · `python -m services.kit.provisioning databases --secrets FILE`
-"""
+"""Create the topics and databases of an installation; idempotent."""
 
 import asyncio
 from pathlib import Path
@@ -23,8 +20,6 @@ __all__ = ["Provisioned", "TopicReport", "TopicsDiffer", "create_databases", "cr
 
 
 class TopicSettings(BaseSettings):
-    """The environment of `topics`."""
-
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
     )
@@ -36,7 +31,7 @@ class TopicSettings(BaseSettings):
 
 
 class ServerSettings(BaseSettings):
-    """The environment of `databases`: LIXIAO_POSTGRES is the DSN of a superuser."""
+    """LIXIAO_POSTGRES is a superuser's DSN."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
@@ -52,7 +47,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
 
 @app.command("topics")
 def topics_command() -> None:
-    """Create the topics of every department found, with their configuration, on LIXIAO_KAFKA."""
+    """Create every department's topics, with their configuration, on LIXIAO_KAFKA."""
     settings = load(TopicSettings)
     departments = discover(settings.services_folder)
     try:

@@ -1,8 +1,7 @@
-"""One role and one database for each service, with no other grants.
+"""A role and a database for each service, without other grants.
 
-The gateway's role may also connect to the clearance's database, as a member of `lixiao_reader`, which has no login and
-is granted SELECT on the published read model by the clearance's own migrations. Each database's audit belongs to
-`lixiao_audit`, so that a service can add to it and can neither change nor drop it.
+The gateway's role also reads the clearance's database, through `lixiao_reader`, to which the clearance's migrations
+grant the read model. `lixiao_audit` owns every audit: a service can append, not change or drop.
 """
 
 import base64
@@ -26,7 +25,7 @@ from services.kit.runtime.private_files import write_private
 
 READER: Final = "lixiao_reader"
 AUDITOR: Final = "lixiao_audit"
-"""Owns every audit, and cannot log in."""
+"""Cannot log in."""
 DATABASE_VARIABLE: Final = "LIXIAO_DATABASE"
 READ_MODEL_VARIABLE: Final = "LIXIAO_READ_MODEL"
 _AUDIT_MIGRATIONS: Final = KIT_MIGRATIONS / "audit"
@@ -45,12 +44,12 @@ _SCRAM_ROUNDS: Final = 4096
 _IDENTIFIER: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
 Secrets = dict[str, dict[str, str]]
-"""Service → the variables it is started with."""
+"""Service → environment variables."""
 
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """Names of databases, and the DSNs as written to the file."""
+    """Database names, and the file's DSNs."""
 
     secrets: Secrets
     created: list[str] = field(default_factory=list)
@@ -60,10 +59,9 @@ class Provisioned:
 async def create_databases(
     superuser: str, departments: Iterable[str], secrets: Path, *, namespace: str = "lixiao"
 ) -> Provisioned:
-    """Create what is missing on the server of the DSN `superuser`, and keep `secrets` (JSON, mode 0600) in step.
+    """Create what is missing, and keep `secrets` (JSON, mode 0600) in step; `superuser` is a DSN.
 
-    Passwords in the file are kept; those it lacks are made at random and set. The file is written first, so that a
-    run completes an interrupted one.
+    Existing passwords are kept. The file is written first, so that a run completes an interrupted one.
     """
     services = [*departments, CLEARANCE, GATEWAY]
     names = {service: _identifier(namespace, service) for service in services}
@@ -105,10 +103,7 @@ async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
 
 
 async def _audit(superuser: str, name: str) -> None:
-    """Give the audit of a database to a role that cannot log in: its service may add to it and read it.
-
-    The service owns its database and may drop what it created; it did not create this.
-    """
+    """A role without login owns the audit: the service could drop what it created itself."""
     parts = urlsplit(superuser)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")), timeout=10, command_timeout=60)
     try:
@@ -121,7 +116,7 @@ async def _audit(superuser: str, name: str) -> None:
 
 
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
-    """PostgreSQL's SCRAM-SHA-256 verifier, so that the password appears in no statement and no server log."""
+    """PostgreSQL's SCRAM-SHA-256 verifier: the password appears in no statement or server log."""
     salt = salt or random.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

@@ -1,4 +1,4 @@
-"""The contract's topics on a broker: created with their configuration, compared, and never given more partitions."""
+"""The contract's topics: created and configured, never given more partitions."""
 
 import asyncio
 import time
@@ -15,16 +15,16 @@ from schemas.topics import PARTITIONS, Topics, TopicSpec
 _MAX_REPLICAS: Final = 3
 _SETTLED_WITHIN_S: Final = 30.0
 _SET_ON_THE_TOPIC: Final = 1
-"""Kafka's ConfigSource DYNAMIC_TOPIC_CONFIG: set on the topic, not a default of the broker."""
+"""Kafka's DYNAMIC_TOPIC_CONFIG: not a broker default."""
 
 
 class TopicsDiffer(Exception):
-    """Existing topics differ from the contract in a way that this command must not change."""
+    """Existing topics differ in what must not be changed here."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """What was done. `remarks` are differences that only an operator can repair (the number of replicas)."""
+    """`remarks`: differences only an operator can repair (replicas)."""
 
     created: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
@@ -40,10 +40,10 @@ async def create_topics(
     partitions: int = PARTITIONS,
     replication_factor: int | None = None,
 ) -> TopicReport:
-    """Create every topic of the contract with its configuration; returns when each partition has a leader.
+    """Returns when each partition has a leader.
 
-    `replication_factor` is min(3, brokers) by default; a write then needs one replica less than all. Raises
-    `TopicsDiffer` before anything is changed when a topic has another number of partitions.
+    `replication_factor` defaults to min(3, brokers); writes need one replica less. Raises `TopicsDiffer`, with nothing
+    changed, for another number of partitions.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     await admin.start()
@@ -143,7 +143,7 @@ async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResourc
 
 
 async def _until(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
-    """Poll until nothing is `lacking`: a broker acknowledges a change before every broker has it."""
+    """A broker acknowledges a change before every broker has it."""
     deadline = time.monotonic() + _SETTLED_WITHIN_S
     while names := await lacking():
         if time.monotonic() > deadline:

@@ -1,7 +1,7 @@
-"""How a form spells instants and facts, for its signer and its verifier alike. Pure.
+"""How a form spells instants and facts, for signer and verifier. Pure.
 
-A form whose facts do not fit a QR code carries the number of rows and the SHA-256 of each table instead, or one
-SHA-256 of all facts of a check: what was signed stays provable against the submission.
+Facts too long for a QR code become row count and SHA-256 of each table, or one SHA-256 per check: still provable
+against the submission.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ def instant(at: datetime) -> str:
 
 
 def tables_digested(facts: Facts) -> Facts:
-    """Each list as `{"rows": its length, "sha256": of it}`, everything else as it is."""
+    """Each list as `{"rows": length, "sha256": digest}`."""
     return {
         name: {"rows": len(value), "sha256": _sha256({"rows": value})} if isinstance(value, list) else value
         for name, value in facts.items()
@@ -32,11 +32,11 @@ def digested(facts: Facts) -> Facts:
 
 
 SPELLINGS: Final[tuple[Callable[[Facts], Facts], ...]] = (dict, tables_digested, digested)
-"""What a form may carry in place of a check's facts, longest first."""
+"""Longest first."""
 
 
 def stands_for(signed: Facts, facts: Facts) -> bool:
-    """Whether `signed`, of a form, is one of the spellings of `facts`."""
+    """Whether a form's `signed` spells `facts`."""
     return any(signed == spell(facts) for spell in SPELLINGS)
 
 

@@ -1,7 +1,6 @@
 """The signed form: a compact JWS (Ed25519) over canonical JSON. Pure.
 
-Only one spelling of a form verifies. Base64url has unused bits in its last character and JSON has many spellings; a
-form that is not written exactly as the signer writes it is refused, so that any changed bit is noticed.
+Only the signer's exact spelling verifies: base64url's unused bits and JSON's freedom would let bits change unnoticed.
 """
 
 import json
@@ -20,12 +19,12 @@ MAX_BYTES: Final = 256 * 1024
 
 
 class InvalidSignature(ValueError):
-    """The form is not genuine, or not as it was signed. The text names the failed step and quotes nothing."""
+    """The text names the failed step and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A genuine form: the signed payload, the key's id and the compact JWS."""
+    """A verified form; `receipt` is the compact JWS."""
 
     payload: dict[str, Any]
     kid: str
@@ -33,17 +32,17 @@ class Form:
 
 
 def canonical(document: Mapping[str, Any]) -> bytes:
-    """Canonical JSON of strings, integers, objects and arrays: keys sorted, no whitespace, UTF-8."""
+    """Sorted keys, no whitespace, UTF-8; no floats."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
 def sign(payload: Mapping[str, Any], key: OKPKey, kid: str) -> str:
-    """The compact JWS of `payload`, signed with the private `key` of the id `kid`."""
+    """A compact JWS."""
     return jws.serialize_compact(_header(kid), canonical(payload), key, algorithms=[ALGORITHM])
 
 
 def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
-    """The form in `receipt`, a compact JWS. `keys` are public keys by kid. Raises `InvalidSignature`."""
+    """`receipt` is a compact JWS; `keys` are public, by kid. Raises `InvalidSignature`."""
     if len(receipt) > MAX_BYTES:
         raise InvalidSignature("it is too long to be a form")
     parts = receipt.split(".")
@@ -67,7 +66,7 @@ def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
 
 
 def public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, OKPKey]:
-    """The Ed25519 keys of a JWK set's `keys`, by kid; others are skipped."""
+    """Ed25519 keys by kid; others are skipped."""
     found = {}
     for jwk in jwks:
         if jwk.get("kty") == "OKP" and jwk.get("crv") == ALGORITHM and isinstance(jwk.get("kid"), str):
@@ -94,7 +93,7 @@ def encoded(raw: bytes) -> str:
 
 
 def decoded(part: str) -> bytes:
-    """Base64url without padding. Raises `InvalidSignature` for another spelling of the same bytes."""
+    """Raises `InvalidSignature` for another spelling of the same bytes."""
     try:
         raw = urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4))
     except ValueError:

@@ -1,7 +1,7 @@
-"""Form numbers (year and a random part) and verification codes, made to be read aloud and typed. Pure.
+"""Form numbers (`2026-K7M3R-X4Q9T-H`) and verification codes, to be read aloud and typed. Pure.
 
-`2026-K7M3R-X4Q9T-H`: the alphabet leaves out 0, 1, I, L and O. The last character is a check: 31 is prime and every
-position has its own weight, so that one wrong character and any two exchanged ones are noticed.
+The alphabet lacks 0, 1, I, L and O. The last character is a check: 31 is prime and each position has its own weight,
+so that one wrong character and any swap are noticed.
 """
 
 from typing import Final
@@ -10,24 +10,24 @@ ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 RANDOM_CHARACTERS: Final = 10
 CODE_CHARACTERS: Final = 8
 NUMBERS: Final = len(ALPHABET) ** RANDOM_CHARACTERS
-"""Number of random parts, about 2^49.5."""
+"""About 2^49.5."""
 CODES: Final = len(ALPHABET) ** CODE_CHARACTERS
-"""Number of verification codes, about 2^39.6."""
+"""About 2^39.6."""
 
 
 def form_number(year: int, chosen: int) -> str:
-    """`chosen`, below `NUMBERS`, is the random part."""
+    """`chosen` < `NUMBERS` is the random part."""
     body = f"{year:04d}{_characters(chosen, RANDOM_CHARACTERS)}"
     return _spaced(body + _check(body))
 
 
 def verification_code(chosen: int) -> str:
-    """The code the public check asks for beside the form's number. `chosen` is below `CODES`."""
+    """Asked for beside the form's number; `chosen` < `CODES`."""
     return _characters(chosen, CODE_CHARACTERS)
 
 
 def read_form_number(text: str) -> str | None:
-    """The number as it is printed, from typed text; None if it is not a number."""
+    """As printed, from typed text; None if it is no number."""
     typed = "".join(text.split()).replace("-", "").upper()
     body, check = typed[:-1], typed[-1:]
     if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):

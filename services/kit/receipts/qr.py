@@ -1,7 +1,7 @@
-"""A compact JWS as the text of a QR code. Pure.
+"""A compact JWS as QR text. Pure.
 
-`LXF1:` and, in Base45 (RFC 9285), the signature, the deflated header and payload, and the first eight bytes of the
-SHA-256 of these. The alphanumeric mode of a QR code holds it in two thirds of the space of the JWS.
+`LXF1:` and, in Base45 (RFC 9285), signature, deflated header and payload, and eight bytes of their SHA-256: two thirds
+of the JWS's space in a QR code.
 """
 
 import hashlib
@@ -15,26 +15,26 @@ from services.kit.receipts.jws import MAX_BYTES, Form, InvalidSignature, decoded
 
 PREFIX: Final = "LXF1:"
 MAX_QR_CHARS: Final = 2520
-"""Alphanumeric characters in a QR code of version 30, level L: the densest one a phone reads from paper."""
+"""QR version 30, level L: the densest a phone reads from paper."""
 _SIGNATURE_BYTES: Final = 64
 _DIGEST_BYTES: Final = 8
 _BASE45: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
 
 
 def pack(receipt: str) -> str:
-    """The QR text of a compact JWS made by `sign`; it may be longer than `MAX_QR_CHARS`."""
+    """May be longer than `MAX_QR_CHARS`."""
     header, body, signature = (decoded(part) for part in receipt.split("."))
     raw = signature + zlib.compress(header + b"\n" + body, 9)
     return PREFIX + _to_base45(raw + hashlib.sha256(raw).digest()[:_DIGEST_BYTES])
 
 
 def verify_text(text: str, keys: Mapping[str, OKPKey]) -> Form:
-    """The form in `text`, a QR text or a compact JWS. Raises `InvalidSignature`."""
+    """`text`: QR text or compact JWS. Raises `InvalidSignature`."""
     return verify(unpack(text) if text.startswith(PREFIX) else text, keys)
 
 
 def unpack(text: str) -> str:
-    """The compact JWS of a QR text. Raises `InvalidSignature` if it was altered."""
+    """Raises `InvalidSignature` if it was altered."""
     if not text.startswith(PREFIX) or len(text) > MAX_BYTES:
         raise InvalidSignature("it is not the text of a form")
     raw = _from_base45(text[len(PREFIX) :])

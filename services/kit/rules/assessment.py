@@ -1,4 +1,4 @@
-"""A department's rules applied to a record, and the numbered status that follows. Pure: no driver, no clock."""
+"""From a record's checks to the numbered status. Pure: no driver, no clock."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from schemas.events import CheckStatus, Reason, StatusChanged, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One `CheckStatus` for each of the department's checks."""
+    """One `CheckStatus` for each check."""
 
     checks: tuple[CheckStatus, ...]
 
@@ -40,7 +40,7 @@ def next_status(
     cause: Reason,
     now: datetime,
 ) -> StatusChanged | None:
-    """The next version of the department's status, or None when it would repeat the previous one."""
+    """None when it would repeat `previous`."""
     if previous is not None and previous.checks == assessment.checks:
         return None
     return StatusChanged(

@@ -1,7 +1,7 @@
-"""What a student was billed for one item and paid of it: exact, and never owed below zero. Pure.
+"""A bill: what one item costs, and what was paid of it. Pure.
 
-A bill is judged alone: money paid beyond one bill never pays another, because only the office may move it.
-Paying too much does not block anybody; the facts carry the sum, so that the student can ask for it.
+Each bill is judged alone, because only the office may move money between them. Overpaying blocks nobody; the facts
+carry the sum, so that the student can claim it.
 """
 
 from decimal import Decimal
@@ -17,14 +17,13 @@ NEGATIVE_AMOUNT: Final = Refusal("negative-amount")
 
 
 class Bill(Item):
-    """`amount` may be lowered to zero, and `paid` may exceed it: both are states, not mistakes."""
+    """`amount` may drop to zero and `paid` may exceed it: both are valid states."""
 
     amount: Money
     paid: Money = ZERO
 
     @property
     def payable(self) -> Decimal:
-        """What the student has to have paid in the end."""
         return self.amount
 
     @property
@@ -33,7 +32,7 @@ class Bill(Item):
 
     @property
     def overpaid(self) -> Decimal:
-        """What is to be refunded: never more than was paid."""
+        """To be refunded: never more than was paid."""
         return max(ZERO, self.paid - self.payable)
 
     def changed(self, **amounts: Decimal) -> Self:
@@ -44,7 +43,7 @@ B = TypeVar("B", bound=Bill)
 
 
 class SettlementBody(OperationBody):
-    """More than is due is a mistyped amount far more often than a real overpayment, so it has to be meant."""
+    """Paying more than is due needs `allow_overpayment`: it is usually a typing mistake."""
 
     amount: Amount
     allow_overpayment: bool = False
@@ -55,13 +54,13 @@ class RefundBody(OperationBody):
 
 
 class CorrectionBody(OperationBody):
-    """`amount` is what the bill is from now on; zero when nothing was to be charged."""
+    """`amount` replaces the billed one; zero when nothing was to be charged."""
 
     amount: Money
 
 
 def require_due(bill: Bill, body: SettlementBody) -> None:
-    """Raises `Refused` for more than is due, unless the body allows it."""
+    """Raises `Refused` unless the body allows an overpayment."""
     if body.amount > bill.due and not body.allow_overpayment:
         due = yuan(bill.due)
         remedy = f"At most {due}. If the amount is right, send it again with allow_overpayment: true."
@@ -69,7 +68,7 @@ def require_due(bill: Bill, body: SettlementBody) -> None:
 
 
 def pay(bill: B, body: SettlementBody) -> B:
-    """The bill with a payment added. Every payment counts: the idempotency key makes a retry harmless, not the body."""
+    """Every payment counts: the idempotency key makes retries harmless. Raises `Refused`."""
     require_due(bill, body)
     if bill.paid + body.amount > LARGEST:
         raise Refused(OVERPAYMENT(due=yuan(bill.due)), field="amount", remedy=f"At most {LARGEST} is paid of an item.")
@@ -77,7 +76,7 @@ def pay(bill: B, body: SettlementBody) -> B:
 
 
 def refund(bill: B, amount: Decimal) -> B:
-    """The bill after money was given back; only what is overpaid, so that a refund never makes a debt."""
+    """Only what is overpaid, so that it never makes a debt. Raises `Refused`."""
     if amount > bill.overpaid:
         overpaid = yuan(bill.overpaid)
         remedy = f"At most {overpaid}. To take back a payment recorded by mistake, replace the record."
@@ -86,10 +85,9 @@ def refund(bill: B, amount: Decimal) -> B:
 
 
 def require_no_negative(row: ImportRow, *fields: str) -> None:
-    """Raises `Refused` for a row with an amount below zero.
+    """Raises `Refused` for an amount below zero.
 
-    Such a line is a refund paid, a credit to come or a discount on another item: which of them, the row does not say,
-    and a wrong guess would end or make a debt.
+    It may be a refund, a credit or a discount on another item: a wrong guess would end or make a debt.
     """
     amounts: dict[str, Any] = {name: getattr(row, name) for name in fields}
     for name, amount in amounts.items():

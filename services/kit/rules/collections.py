@@ -1,4 +1,4 @@
-"""The lists of a record: one item for a key, and a limit. Pure."""
+"""The lists of a record: one item per key, and a limit. Pure."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -11,15 +11,11 @@ T = TypeVar("T", bound=Item)
 
 
 def find_by_key(items: Iterable[T], **key: object) -> T | None:
-    """The item whose fields equal `key`, or None."""
     return next((item for item in items if all(getattr(item, name) == value for name, value in key.items())), None)
 
 
 def replace_by_key(items: tuple[T, ...], item: T, *key: str, limit: int) -> tuple[T, ...]:
-    """`items` with `item` in place of the one that equals it in the fields `key`, or else appended.
-
-    Raises `Refused` when there is no place left for a new one.
-    """
+    """Replace the item with the same `key` fields, or append. Raises `Refused` at the limit."""
     known = find_by_key(items, **{name: getattr(item, name) for name in key})
     if known is not None:
         return tuple(item if other is known else other for other in items)

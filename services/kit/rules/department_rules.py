@@ -1,4 +1,4 @@
-"""What a department declares: its record, its rules, and the operations of its desk. Pure."""
+"""What a department declares: record, rules and desk operations. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,12 +12,12 @@ from services.kit.rules.assessment import Assessment
 
 
 class Record(BaseModel):
-    """Base of a department's record of one student. Its defaults mean "nothing on record"."""
+    """A student's record at a department; the defaults mean "nothing on record"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def updated(self, **fields: Any) -> Self:
-        """A copy with these fields, unvalidated; the record itself when they are what it holds."""
+        """An unvalidated copy; the same object when nothing changes."""
         if all(getattr(self, name) == value for name, value in fields.items()):
             return self
         return self.model_copy(update=fields)
@@ -29,10 +29,10 @@ B = TypeVar("B", bound=OperationBody)
 
 @dataclass(frozen=True, slots=True)
 class Operation(Generic[R, B]):
-    """One operation of a desk: `POST /operations/<name>`.
+    """`POST /operations/<name>`.
 
-    `apply` returns the new record and the cause of the change, or the very same record when there is nothing to do.
-    Raises `Refused` when a rule does not allow it.
+    `apply` returns the new record and the cause of the change, or the same record if there is nothing to do. Raises
+    `Refused`.
     """
 
     name: str
@@ -43,10 +43,10 @@ class Operation(Generic[R, B]):
 
 @dataclass(frozen=True, slots=True)
 class DepartmentRules(Generic[R]):
-    """A whole department, which is called after the folder of `module`, the `__name__` of the declaring module.
+    """A department, named after the folder of `module` (the declaring module's `__name__`).
 
-    `apply_row` returns the record as an import row states it, and the very same record when the row states nothing
-    new: that makes importing a file twice harmless. `commands` are what a student may ask for, by the manifest's names.
+    `apply_row` returns the same record when the row is nothing new, so that importing a file twice is harmless.
+    `commands`: the students' commands, by their names in the manifest.
     """
 
     module: str

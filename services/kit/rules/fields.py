@@ -1,7 +1,7 @@
-"""Field types of records, bodies and rows: money, days, single lines of text, ids. Pure.
+"""Field types of records, bodies and rows: money, days, lines of text, ids. Pure.
 
-Money is a JSON number or a string with at most two decimals and nine digits, which survives a parser that goes through
-floating point (fifteen digits); the value is a `Decimal` with exactly two decimals.
+Money is a JSON number or string of at most nine digits, which survives floating point; its value is a `Decimal` with
+exactly two decimals.
 """
 
 from datetime import date, datetime
@@ -24,24 +24,23 @@ from services.kit.operations import OperationBody
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
 LARGEST: Final = Decimal("9999999.99")
-"""Of one amount."""
 EARLIEST_DAY: Final = date(1950, 1, 1)
 LATEST_DAY: Final = date(2149, 12, 31)
 
 
 class Item(BaseModel):
-    """Base of an item in a record's list, and of a check's published facts."""
+    """An item of a record's list, or of published facts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 def yuan(amount: Decimal) -> str:
-    """Money in facts and reasons: a string with two decimals, "682.40"."""
+    """As in facts and reasons: "682.40"."""
     return f"{amount:.2f}"
 
 
 def distinct(*names: str) -> AfterValidator:
-    """Validates that no two items of a tuple are equal in these fields."""
+    """No two items of a tuple are equal in these fields."""
 
     def check(items: tuple[Item, ...]) -> tuple[Item, ...]:
         if len({tuple(getattr(item, name) for name in names) for item in items}) != len(items):
@@ -56,7 +55,7 @@ def _two_decimals(value: Decimal) -> Decimal:
 
 
 def _iso_day(value: Any) -> Any:
-    """Refuses numbers and bare digits: Pydantic would take them for seconds since 1970."""
+    """Pydantic takes numbers and bare digits for seconds since 1970."""
     if isinstance(value, datetime | date) or (isinstance(value, str) and value.count("-") == 2):
         return value.strip() if isinstance(value, str) else value
     raise ValueError("a day is written YYYY-MM-DD")
@@ -69,7 +68,7 @@ def _plausible_day(value: date) -> date:
 
 
 def _money_schema(minimum: dict[str, int], text: str) -> WithJsonSchema:
-    """What a client may send: Pydantic's own schema of a `Decimal` accepts any string and any number."""
+    """Pydantic's own schema of a `Decimal` accepts any string and number."""
     number = {"type": "number", **minimum, "maximum": 9_999_999.99}
     accepted = [number, {"type": "string", "pattern": text}]
     return WithJsonSchema({"anyOf": accepted, "examples": ["72.40"]}, mode="validation")
@@ -88,11 +87,11 @@ Amount = Annotated[
     AfterValidator(_two_decimals),
     _money_schema({"exclusiveMinimum": 0}, r"^(?=.*[1-9])\d{1,7}(\.\d{1,2})?$"),
 ]
-"""Yuan, more than zero: charged, paid or waived at once."""
+"""Yuan, more than zero."""
 SignedMoney = Annotated[
     Decimal, Field(max_digits=9, decimal_places=2, examples=["72.40"]), AfterValidator(_two_decimals)
 ]
-"""Yuan in an import row, where a negative amount is refused by the rules, with what to do about it."""
+"""Yuan in an import row: the rules refuse a negative amount with a remedy."""
 MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]
 """Money in facts."""
 Day = Annotated[
@@ -110,7 +109,7 @@ ItemId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Z
 
 
 class ImportRow(OperationBody):
-    """Base of an import row. An empty cell is an absent field; every cell arrives as text."""
+    """An import row: cells arrive as text, empty ones count as absent."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 

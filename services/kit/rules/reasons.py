@@ -1,6 +1,6 @@
-"""Reason codes a department declares, each with the parameters its words in `department.toml` are filled from. Pure.
+"""Reason codes of a department, with the parameters of their texts in `department.toml`. Pure.
 
-A code without words, or words without a code, fails `tests/unit/kit/test_manifests.py`.
+`tests/unit/kit/test_manifests.py` fails for a code without a text, or a text without a code.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from schemas.events import Reason
 
 @dataclass(frozen=True, slots=True, init=False)
 class ReasonCode:
-    """Called with exactly its parameters, it makes a `Reason`; raises `TypeError` for any others."""
+    """Makes a `Reason`; raises `TypeError` for other parameters than its own."""
 
     code: str
     parameters: frozenset[str]
@@ -27,15 +27,15 @@ class ReasonCode:
 
 
 class Blocker(ReasonCode):
-    """Why a check is blocked; its words are in the check's `reasons`."""
+    """Why a check is blocked; text in the check's `reasons`."""
 
 
 class Cause(ReasonCode):
-    """What changed a record; its words are in `causes`."""
+    """What changed a record; text in `causes`."""
 
 
 class Refusal(ReasonCode):
-    """Why a rule does not allow an operation or a command; its words are in `refusals`."""
+    """Why a rule forbids an operation or command; text in `refusals`."""
 
 
 CASE_OPENED: Final = Cause("case-opened")
@@ -43,9 +43,8 @@ RECORD_REPLACED: Final = Cause("record-replaced")
 ROW_IMPORTED: Final = Cause("row-imported")
 
 RECORD_FULL: Final = Refusal("record-full", "limit")
-"""Of a department whose record has lists."""
 
 COMMAND_UNKNOWN: Final = Refusal("command-unknown")
 CASE_NOT_OPEN: Final = Refusal("case-not-open")
 BEING_DECIDED: Final = Refusal("submission-being-decided")
-"""A command never waits for the end of an attempt: it would hold up the event that ends it."""
+"""A command never waits for an attempt's end: it would hold up the event that ends it."""

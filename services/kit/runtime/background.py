@@ -1,4 +1,4 @@
-"""Supervised background tasks: restarted with back-off when they fail, with a health probe and a metric."""
+"""Supervised background tasks: restarted with back-off, with a health probe and a metric."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from services.kit.runtime.health import Health
 _FIRST_DELAY_S: Final = 0.2
 _LONGEST_DELAY_S: Final = 15.0
 _SETTLED_S: Final = 5.0
-"""A restarted task counts as recovered after running this long."""
+"""A task that ran this long has recovered."""
 _STOP_TIMEOUT_S: Final = 10.0
 _log = structlog.get_logger(__name__)
 
@@ -33,8 +33,7 @@ async def background(
 ) -> AsyncIterator[None]:
     """Keep `run` running while the block lasts.
 
-    `run` is not meant to return: an exception and a return are both logged, and it is started again after a delay that
-    doubles from `first_delay_s` to `longest_delay_s`. The service is not ready until it has run for `settled_s` again.
+    Exceptions and returns are logged, and restarted. The service is not ready until `run` has lasted `settled_s`.
     """
     task = _SupervisedTask(name, run, Backoff(first_delay_s, longest_delay_s), settled_s)
     health.add(name, task.probe)

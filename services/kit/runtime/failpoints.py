@@ -1,8 +1,7 @@
-"""Failpoints: named steps at which a fault test ends the process, inert unless the environment names one.
+"""Failpoints for crash tests, inert unless LIXIAO_FAILPOINT names one.
 
-`LIXIAO_FAILPOINT=settle.before_commit` ends the process when it reaches that point, and
-`settle.before_commit,consumer.after_commit` when a task that reached the first point reaches the second. An unknown
-name stops the process at its start: a fault test must not pass by a typing mistake.
+`settle.before_commit` ends the process there; `settle.before_commit,consumer.after_commit` when a task that reached
+the first reaches the second. An unknown name stops the start: no test may pass by a typo.
 """
 
 import os
@@ -43,13 +42,13 @@ POINTS: Final = (
     "seal.before_commit",
     "seal.after_commit",
 )
-"""Every point, in the order a change, a submission and a command reach them."""
+"""In the order a change, a submission and a command reach them."""
 
 EXIT_CODE: Final = 86
 
 
 def parse(text: str) -> tuple[str, ...]:
-    """The points of the variable's text, in order. Raises `ValueError`."""
+    """Raises `ValueError`."""
     path = tuple(filter(None, text.split(",")))
     for name in path:
         if name not in POINTS:
@@ -62,7 +61,7 @@ _reached: Final = ContextVar("reached", default=0)
 
 
 def failpoint(name: str) -> None:
-    """End the process here at once, as a power cut would, if `name` is the last point of `LIXIAO_FAILPOINT`."""
+    """End the process at once, as a power cut would, at the last point of LIXIAO_FAILPOINT."""
     reached = _reached.get()
     if reached < len(_path) and name == _path[reached]:
         if reached + 1 == len(_path):

@@ -1,6 +1,6 @@
-"""Liveness and readiness of this process, by named probes.
+"""Liveness and readiness by named probes.
 
-A liveness probe fails only where a restart helps. Readiness means that every dependency answers.
+A liveness probe fails only where a restart helps; ready means that every dependency answers.
 """
 
 import asyncio
@@ -11,14 +11,14 @@ from typing import Any, Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 Probe = Callable[[], Awaitable[str | None]]
-"""None when healthy, else the reason. Anyone may read the text: no personal data."""
+"""None when healthy, else the reason, which is public: no personal data."""
 
 _BOUND_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class HealthReport:
-    """The probes' answers: name → the reason, or None."""
+    """Probe → reason, or None."""
 
     checks: dict[str, str | None]
 
@@ -38,14 +38,12 @@ class _Named:
 
 
 class Health:
-    """The probes of one process."""
-
     def __init__(self, *, bound_s: float = _BOUND_S) -> None:
         self._bound_s = bound_s
         self._probes: dict[str, _Named] = {}
 
     def add(self, name: str, probe: Probe, *, live: bool = False) -> None:
-        """Register a probe; it replaces one of the same name."""
+        """Replaces a probe of the same name."""
         self._probes[name] = _Named(probe, live)
 
     def remove(self, name: str) -> None:

@@ -21,16 +21,16 @@ _COLUMNS: Final = (
 
 
 class DeadLetterClosed(Exception):
-    """There is no open dead letter with this id: none at all, or one replayed or discarded before."""
+    """No open dead letter has this id."""
 
 
 class StillUnreadable(Exception):
-    """The present code cannot read it either. The text is the reason."""
+    """The text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredDeadLetter:
-    """A dead letter without its content: no personal data."""
+    """Without content: no personal data."""
 
     id: int
     consumer: str
@@ -48,7 +48,7 @@ class StoredDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterContent:
-    """A dead letter with its content: personal data, for an operator, never for a log."""
+    """Personal data: for an operator, never for a log."""
 
     dead_letter: StoredDeadLetter
     key: bytes | None
@@ -61,7 +61,7 @@ async def _nothing(_: Connection, __: ConsumerRecord) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class ReplayHandler:
-    """How dead letters of one consumer are replayed: its `apply`, and what it does when one is closed or committed."""
+    """Replays one consumer's dead letters."""
 
     apply: ApplyBatch
     closed: Callable[[Connection, ConsumerRecord], Awaitable[None]] = _nothing
@@ -71,7 +71,7 @@ class ReplayHandler:
 async def page(
     connection: Connection, *, ended: bool = False, after: int = 0, limit: int = 50
 ) -> tuple[list[StoredDeadLetter], int | None]:
-    """Dead letters by id, and the `after` of the next page if there is one."""
+    """By id, with the `after` of the next page."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM dead_letter WHERE id > $1 AND (ended_at IS NOT NULL) = $2 ORDER BY id LIMIT $3",
         after,
@@ -83,7 +83,6 @@ async def page(
 
 
 async def show(connection: Connection, dead_letter_id: int) -> DeadLetterContent | None:
-    """One dead letter with its content."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS}, key, value, headers FROM dead_letter WHERE id = $1", dead_letter_id
     )
@@ -93,7 +92,7 @@ async def show(connection: Connection, dead_letter_id: int) -> DeadLetterContent
 async def replay(
     connection: Connection, dead_letter_id: int, handlers: Mapping[str, ReplayHandler], *, by: str
 ) -> None:
-    """Apply the record at its own offset, in one transaction. Raises `DeadLetterClosed`, `StillUnreadable`."""
+    """Apply the record at its own offset. Raises `DeadLetterClosed`, `StillUnreadable`."""
     async with connection.transaction():
         consumer, record = await _lock_open(connection, dead_letter_id)
         handler = handlers.get(consumer)
@@ -110,7 +109,7 @@ async def replay(
 async def discard(
     connection: Connection, dead_letter_id: int, handlers: Mapping[str, ReplayHandler], *, by: str, why: str
 ) -> None:
-    """Close it for good, unapplied: its item is readable again, also after a replay. Raises `DeadLetterClosed`."""
+    """Close without applying; its item becomes readable again. Raises `DeadLetterClosed`."""
     async with connection.transaction():
         consumer, record = await _lock_open(connection, dead_letter_id)
         await _close(connection, dead_letter_id, "discarded", by, why)

@@ -1,4 +1,4 @@
-"""The `dead-letters` command of every service. It needs no running service; lists hold no personal data.
+"""The `dead-letters` command of every service; it needs no running service.
 
 The enclosing command line passes an `OpenDeadLetters` as typer's context object.
 """
@@ -30,8 +30,6 @@ _out = Console(soft_wrap=True)
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterStore:
-    """A service's dead letters, and how those of each consumer are replayed."""
-
     pool: "asyncpg.Pool[Any]"
     handlers: Mapping[str, ReplayHandler]
 
@@ -43,7 +41,7 @@ OpenDeadLetters = Callable[[], AbstractAsyncContextManager[DeadLetterStore]]
 async def dead_letters_of(
     database: str, name: str, handlers: Callable[["asyncpg.Pool[Any]"], Mapping[str, ReplayHandler]]
 ) -> AsyncIterator[DeadLetterStore]:
-    """The dead letters of the service `name`; `handlers` makes its replay handlers on a pool."""
+    """The dead letters of service `name`."""
     pool = await open_pool(database, name=f"{name}.command", max_size=2)
     try:
         yield DeadLetterStore(pool, handlers(pool))
@@ -58,7 +56,7 @@ def list_dead_letters(
     after: Annotated[int, typer.Option(min=0, help="Only ids greater than this.")] = 0,
     limit: Annotated[int, typer.Option(min=1, max=actions.MAX_PAGE)] = 50,
 ) -> None:
-    """List topic, partition, offset, reason and time of each."""
+    """List open dead letters, without personal data."""
 
     async def read(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
@@ -72,7 +70,7 @@ def list_dead_letters(
 
 @commands.command()
 def show(context: typer.Context, dead_letter_id: int) -> None:
-    """Print one with its content. This is personal data."""
+    """Print one with its content, which is personal data."""
 
     async def read(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
@@ -93,7 +91,7 @@ def replay(
     dead_letter_id: Annotated[int | None, typer.Argument(help="Its id.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All open ones; those still unreadable stay open.")] = False,
 ) -> None:
-    """Apply it with the present code, at its own offset."""
+    """Apply it with the current code, at its own offset."""
     if (dead_letter_id is None) != every:
         raise typer.BadParameter("give one id, or --all")
 
@@ -120,7 +118,7 @@ def discard(
     dead_letter_id: int,
     why: Annotated[str, typer.Option(help="The reason, for the audit.", prompt=True)],
 ) -> None:
-    """Close it for good, without applying it."""
+    """Close it for good without applying it."""
     if not why.strip():
         raise typer.BadParameter("a reason is needed", param_hint="--why")
 

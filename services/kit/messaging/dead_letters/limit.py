@@ -1,4 +1,4 @@
-"""A limit on dead letters: a decoder broken by a deployment stops its consumer instead of emptying its topics."""
+"""Dead-letter limit: a broken decoder stops its consumer instead of emptying its topics."""
 
 from collections import Counter, deque
 from collections.abc import Sequence
@@ -10,36 +10,32 @@ from services.kit.messaging.offsets import Records
 from services.kit.settings import Settings
 
 WINDOW: Final = 1000
-"""Records of a topic over which the ratio is taken."""
+"""In records of a topic."""
 
 
 class DeadLetterLimitExceeded(Exception):
-    """More records of a topic cannot be decoded than its limit allows. The text names the topic and the limit."""
+    """The text names topic and limit."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterLimit:
-    """How many records of one topic may be undecodable before the consumer stops.
-
-    At most `max_ratio` of its last `WINDOW` records, and at most `max_consecutive` in a row.
-    """
+    """Undecodable records of a topic: of its last `WINDOW`, and in a row."""
 
     max_ratio: float = 0.2
     max_consecutive: int = 100
 
     @classmethod
     def of(cls, settings: Settings) -> "DeadLetterLimit":
-        """The limit an operator has set."""
         return cls(settings.dead_letter_max_ratio, settings.dead_letter_max_consecutive)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """Records of one topic, counted from the start of the process."""
+    """One topic since the process started."""
 
     count: int = 0
     undecodable: deque[int] = field(default_factory=deque)
-    """Ordinals of the undecodable ones within the window."""
+    """Ordinals within the window."""
     consecutive: int = 0
 
     def copy(self) -> "_Tally":
@@ -47,7 +43,7 @@ class _Tally:
 
 
 class DeadLetterCounter:
-    """Counts what one worker could not decode, by topic, against a limit."""
+    """One worker's counts."""
 
     def __init__(self, limit: DeadLetterLimit) -> None:
         self._limit = limit
@@ -55,9 +51,9 @@ class DeadLetterCounter:
         self._next: dict[str, _Tally] = {}
 
     def check(self, records: Records, stored: Sequence[DeadLetter]) -> None:
-        """Count a batch that is about to be committed, `stored` being its new dead letters.
+        """Count a batch before its commit; `stored` are its new dead letters. Raises `DeadLetterLimitExceeded`.
 
-        Raises `DeadLetterLimitExceeded`. A batch checked and then not committed is not counted.
+        It only counts once `committed`.
         """
         undecodable = {(one.record.topic, one.record.partition, one.record.offset) for one in stored if not one.decoded}
         self._next = {topic: self._tally(topic) for topic in {record.topic for record in records}}
@@ -77,7 +73,6 @@ class DeadLetterCounter:
             self._refuse_too_many(record.topic, tally)
 
     def committed(self) -> None:
-        """The batch checked last has been committed."""
         self._tallies.update(self._next)
 
     def _tally(self, topic: str) -> _Tally:

@@ -1,4 +1,4 @@
-"""Dead letters: unreadable records, stored as they came in the transaction that steps over them."""
+"""Dead letters: unreadable records, stored unchanged in the transaction that skips them."""
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
@@ -13,10 +13,7 @@ from services.kit.postgres.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A record to store and the reason, which names a field and a rule, never a value.
-
-    `decoded`: the record could be decoded, and its content was refused.
-    """
+    """`reason` names a field and a rule, never a value. `decoded`: the content was refused."""
 
     record: ConsumerRecord
     reason: str
@@ -24,7 +21,7 @@ class DeadLetter:
 
 
 ApplyBatch = Callable[[Connection, Records], Awaitable[list[DeadLetter]]]
-"""Applies records on an open transaction; returns those it could not read."""
+"""Returns the records it could not read."""
 
 _STORE = """
 INSERT INTO dead_letter (consumer, topic, partition, "offset", key, value, headers, reason)
@@ -36,7 +33,7 @@ ON CONFLICT DO NOTHING RETURNING topic, partition, "offset"
 async def store_dead_letters(
     connection: Connection, consumer: str, dead_letters: Sequence[DeadLetter]
 ) -> list[DeadLetter]:
-    """Store these records and return the new ones: one stored before (read again after a restart) stays as it is."""
+    """Returns the new ones: after a restart some may be stored already."""
     columns: list[tuple[Any, ...]] = list(
         zip(*((*_position(one), *_content(one)) for one in dead_letters), strict=True)
     )
@@ -54,7 +51,7 @@ def _content(one: DeadLetter) -> tuple[bytes | None, bytes | None, str, str]:
 
 
 def _headers(record: ConsumerRecord) -> str:
-    """As JSON pairs; a value is hexadecimal because it may be any bytes, or none."""
+    """JSON pairs with hexadecimal values: they may be any bytes, or null."""
     return json.dumps(
         [[name.replace("\x00", ""), text.hex() if text is not None else None] for name, text in record.headers]
     )
