@@ -1,4 +1,4 @@
-"""The archives' desk: a printed thesis is received, approved or returned. Pure."""
+"""The archives' desk: receive, approve or return a printed thesis. Pure."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Clear with the archives: the printed thesis was handed in and approved. Pure."""
+"""Clear with the archives: the printed thesis was approved. Pure."""
 
 from enum import StrEnum
 from typing import Final, Literal

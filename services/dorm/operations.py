@@ -1,4 +1,4 @@
-"""The dormitories' desk: assign a room, check a student out. Pure; a repeated operation changes nothing."""
+"""The dormitories' desk: assign a room, check out of it. Pure; repeats change nothing."""
 
 from typing import Final
 

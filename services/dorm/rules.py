@@ -1,4 +1,4 @@
-"""Clear with the dormitories: every residence, if any, is checked out. Pure."""
+"""Clear with the dormitories: every residence is checked out. Pure."""
 
 from typing import Annotated, Final
 
@@ -18,7 +18,7 @@ CHECK_OUT_INCOMPLETE: Final = Blocker("check-out-incomplete", "count")
 
 
 class Residence(Item):
-    """One for each room ever lived in; moving in again reopens it."""
+    """One per room ever lived in; moving in again reopens it."""
 
     campus: ShortLine
     building: ShortLine

@@ -1,4 +1,4 @@
-"""The finance desk: charge, correct, take a payment, waive, refund. Pure; a repeated charge changes nothing."""
+"""The finance desk: charge, correct, take a payment, waive, refund. Pure; repeated charges change nothing."""
 
 from typing import Final
 
@@ -59,7 +59,7 @@ def pay(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, R
 
 
 def waive(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, Reason]:
-    """Every waiver counts, as a payment does; one after payment leaves the charge overpaid."""
+    """Counts each time, like a payment; after payment it leaves the charge overpaid."""
     known = _known(record, body.charge_id)
     bills.require_due(known, body)
     if known.waived + body.amount > known.amount:

@@ -1,6 +1,6 @@
 """Clear with the finance office: no charge has anything due. Pure.
 
-Each charge is judged alone: an overpaid one neither pays another nor blocks.
+An overpaid charge neither pays another nor blocks.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ ChargeYear = Annotated[str, Field(pattern=r"^(19|20)\d{2}(-(19|20)\d{2})?$", exa
 
 
 class Charge(Bill):
-    """`student_id` is the number it is booked under, perhaps of an earlier degree."""
+    """`student_id` is what it is booked under, perhaps from an earlier degree."""
 
     charge_id: ItemId
     student_id: StudentId

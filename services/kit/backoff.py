@@ -17,7 +17,7 @@ class Backoff:
         return delay_s
 
     def advance(self) -> float:
-        """The next delay, for a caller that sleeps itself."""
+        """For a caller that sleeps itself."""
         delay_s = self.next_s
         self.next_s = min(2 * delay_s, self._longest_s)
         return delay_s

@@ -1,7 +1,7 @@
 """Discovery of departments: a folder with a `department.toml` is one.
 
-Topics, subscriptions, required checks, pages and launcher start from `discover()`, so that no code names a department.
-A university's configuration overlays the manifests.
+Topics, checks, pages and launcher start here, so that no code names a department. A university's
+configuration overlays it.
 """
 
 import tomllib
@@ -19,14 +19,14 @@ class _Manifest(BaseModel):
 
 
 class Text(_Manifest):
-    """`{name}` is filled with a parameter of the reason or cause."""
+    """`{name}` is a parameter of the reason or cause."""
 
     zh: str
     en: str
 
 
 class FieldManifest(_Manifest):
-    """A fact of a check on the page; `name` is its key in the facts, or in a table row."""
+    """A fact on the page; `name` is its key in the facts or a table row."""
 
     name: str
     label: Text
@@ -45,7 +45,7 @@ class Link(_Manifest):
 
 
 class CommandManifest(_Manifest):
-    """A student command, offered exactly when the check's facts equal `offered_when`."""
+    """Offered exactly when the check's facts equal `offered_when`."""
 
     name: Name
     label: Text
@@ -59,15 +59,15 @@ class CheckManifest(_Manifest):
     phones: tuple[str, ...] = ()
     fields: tuple[FieldManifest, ...]
     rows: str | None = None
-    """The fact that is a list; `fields` are then table columns."""
+    """The fact that is a list; `fields` are its columns."""
     total: FieldManifest | None = None
-    """Last row of a table."""
+    """Last table row."""
     empty: Text | None = None
     """Replaces a table without rows."""
     reasons: dict[Name, Text] = {}
     """Reason → what to do next, and where."""
     notes: dict[str, Text] = {}
-    """Fact → a sentence shown while it is present; `{name}` is filled with a fact."""
+    """Fact → a sentence shown with it; `{name}` is a fact."""
     link: Link | None = None
     command: CommandManifest | None = None
 
@@ -80,11 +80,11 @@ class DepartmentManifest(_Manifest):
     title: Text
     checks: Annotated[tuple[CheckManifest, ...], Field(min_length=1)]
     causes: dict[Name, Text] = {}
-    """Cause of a change → short phrase."""
+    """Cause → short phrase."""
     headings: dict[str, str] = {}
-    """Further import column names: heading → field."""
+    """More import columns: heading → field."""
     refusals: dict[Name, Text] = {}
-    """Refusal of an operation or command → sentence."""
+    """Refusal → sentence."""
 
     @model_validator(mode="after")
     def _checks_are_distinct(self) -> "DepartmentManifest":
@@ -104,10 +104,10 @@ SERVICES = Path(__file__).resolve().parents[1]
 def discover(
     services: Path = SERVICES, overlay: Mapping[str, Mapping[str, Any]] | None = None
 ) -> dict[str, DepartmentManifest]:
-    """All departments by name, in page order.
+    """By name, in page order.
 
-    `overlay`: department → replacing parts of its manifest; lists match by name. Raises `ValueError` for an invalid
-    manifest or a name other than its folder's.
+    `overlay`: department → manifest parts to replace; lists match by name. Raises `ValueError` for an invalid manifest
+    or a name other than its folder's.
     """
     found: list[DepartmentManifest] = []
     for path in sorted(services.glob("*/department.toml")):

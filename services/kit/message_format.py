@@ -17,7 +17,7 @@ _FORM: Final = re.compile(r"([a-z]+) \{([^{}]*)\}")
 def fill(template: str, parameters: Mapping[str, object], language: Language) -> str:
     """Missing values become an ellipsis.
 
-    Not `str.format`: a department's parameters must not reach attributes or indexes.
+    Not `str.format`, which would let parameters reach attributes.
     """
 
     def value_of(placeholder: re.Match[str]) -> str:

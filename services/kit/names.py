@@ -1,15 +1,12 @@
-"""Names shared by processes: notification channels, roles, advisory locks.
-
-Service names and event sources are in `schemas.flows`.
-"""
+"""Names shared by processes; service names and event sources are in `schemas.flows`."""
 
 from enum import IntEnum
 from typing import Final
 
 VIEW_CHANNEL: Final = "lixiao_view"
-"""NOTIFY when the clearance's view changed; no payload: it would be personal data."""
+"""The view changed; no payload: it would be personal data."""
 COMMAND_CHANNEL: Final = "lixiao_command"
-"""NOTIFY when a command was requested or answered; no payload."""
+"""A command was requested or answered; no payload."""
 
 ROSTER: Final = "roster"
 OPERATOR: Final = "operator"

@@ -1,4 +1,4 @@
-"""Request bodies of desk operations, and why one is not carried out. Pure."""
+"""Request bodies of desk operations, and why one fails. Pure."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ from schemas.events import Reason, StudentId
 
 
 class OperationBody(BaseModel):
-    """The student id is in the body because URLs are logged."""
+    """The student id is here because URLs are logged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
@@ -14,7 +14,7 @@ class OperationBody(BaseModel):
 
 
 class Refused(Exception):
-    """A department's rule forbids the operation or command; nothing was changed."""
+    """A rule forbids it; nothing was changed."""
 
     def __init__(self, reason: Reason, *, field: str | None = None, remedy: str = "") -> None:
         super().__init__(reason.code)
@@ -24,4 +24,4 @@ class Refused(Exception):
 
 
 class Held(Exception):
-    """The student's submission is being decided; a change that would block it waits."""
+    """A submission is being decided, and the change would block it."""

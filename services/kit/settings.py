@@ -1,7 +1,6 @@
 """Configuration from `LIXIAO_` environment variables.
 
-Secrets may be files named like the variables in lower case, in LIXIAO_SECRETS_FOLDER. OpenTelemetry reads its own
-OTEL_… variables.
+LIXIAO_SECRETS_FOLDER may hold files named like them, in lower case. OpenTelemetry reads its own OTEL_… variables.
 """
 
 import os
@@ -29,10 +28,10 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class Settings(BaseSettings):
-    """Settings of every service, which subclasses them.
+    """Services subclass it.
 
-    `read_model`: the clearance's database by the read-only role, for the gateway only. `credentials`: a JSON file
-    [{name, token_sha256, roles}]; without it every protected route refuses.
+    `read_model`: the clearance's database, read-only, for the gateway. `credentials`: JSON [{name, token_sha256,
+    roles}]; without it every protected route refuses.
     """
 
     model_config = SettingsConfigDict(
@@ -50,11 +49,11 @@ class Settings(BaseSettings):
     university: Path | None = None
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
-    """When Kafka reassigns a killed member's partitions; the broker bounds it (group.{min,max}.session.timeout.ms)."""
+    """Until Kafka reassigns a killed member's partitions, within the broker's group.{min,max}.session.timeout.ms."""
     dead_letter_max_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Undecodable share of a topic's last 1,000 records that stops a consumer; 1 disables it."""
+    """Undecodable share of a topic's last 1,000 records that stops a consumer; 1: never."""
     dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
-    """A longer run of undecodable records stops a consumer."""
+    """Longer runs of undecodable records stop a consumer."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True
@@ -76,7 +75,7 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def load(kind: type[S]) -> S:
-    """Reports each wrong variable on stderr, without its value, and exits with 2."""
+    """Reports wrong variables on stderr, without values, and exits with 2."""
     try:
         return kind(_secrets_dir=os.environ.get(SECRETS_FOLDER) or None)
     except ValidationError as error:
@@ -86,7 +85,7 @@ def load(kind: type[S]) -> S:
 
 
 def explained(error: ValidationError) -> list[str]:
-    """Name and rule of each wrong variable."""
+    """Variable and rule, a line each."""
     lines = []
     for each in error.errors(include_url=False, include_input=False, include_context=False):
         variable = PREFIX + "_".join(str(part) for part in each["loc"]).upper()

@@ -1,4 +1,4 @@
-"""The library's desks: loans, fines, violations, card, thesis. Pure; a repeated operation changes nothing."""
+"""The library's desks: loans, fines, violations, card, thesis. Pure; repeats change nothing."""
 
 from typing import Final
 
@@ -172,7 +172,7 @@ def issue_card(record: LibraryRecord, body: CardBody) -> tuple[LibraryRecord, Re
 
 
 def cancel_card(record: LibraryRecord) -> tuple[LibraryRecord, Reason]:
-    """Desk operation and student command alike: the card goes last."""
+    """Desk operation and student command; the card goes last."""
     if record.card is Card.NONE:
         raise Refused(CARD_NONE(), remedy="Issue a card first, or correct the record.")
     needed = record.loans or record.debt or record.open_violations
@@ -196,14 +196,14 @@ def review_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecor
 
 
 def return_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    """Also revokes an approval: faults are found later."""
+    """Also revokes an approval."""
     if record.thesis is not Thesis.RETURNED:
         _require_handed_in(record)
     return record.updated(thesis=Thesis.RETURNED), THESIS_RETURNED()
 
 
 def approve_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    """From `submitted` too: a short review is not always recorded."""
+    """From `submitted` too: short reviews are not always recorded."""
     _require_handed_in(record)
     return record.updated(thesis=Thesis.APPROVED), THESIS_APPROVED()
 

@@ -1,4 +1,4 @@
-"""When a student is clear with the library: the record, and its two checks. Pure."""
+"""Clear with the library: its two checks. Pure."""
 
 from decimal import Decimal
 from enum import StrEnum
@@ -14,7 +14,7 @@ from services.kit.rules.fields import ZERO, Day, Item, ItemId, Line, MoneyText, 
 from services.kit.rules.reasons import Blocker
 
 MAX_ITEMS: Final = 200
-"""Of each kind in one student's record."""
+"""Of each kind, per student."""
 
 BOOKS_NOT_RETURNED: Final = Blocker("books-not-returned", "count")
 DEBT_OPEN: Final = Blocker("debt-open", "amount")
@@ -44,7 +44,7 @@ class Thesis(StrEnum):
 
 
 class Loan(Item):
-    """A book that is out; a returned one leaves the record."""
+    """A book that is out; returned ones are removed."""
 
     barcode: ItemId
     title: Line
@@ -52,7 +52,7 @@ class Loan(Item):
 
 
 class Fine(Bill):
-    """A fine and what was paid of it. A paid one stays: a second payment is refused as too much, not as unknown."""
+    """Stays when paid, so that a second payment is too much, not unknown."""
 
     fine_id: ItemId
     text: Line | None = None
@@ -65,10 +65,10 @@ class Violation(Item):
 
 
 class LibraryRecord(Record):
-    """Every student gets a card at enrolment, so an empty record means an active card that still has to be cancelled.
+    """Every student gets a card at enrolment: an empty record has an active one, still to be cancelled.
 
-    Only the library sets `none`, for a student it has no card of: a question for a librarian, not a pass. The
-    restriction its own system sets after a cancellation is not a violation and is not recorded as one.
+    Only the library sets `none`, when it knows no card: that needs a librarian. The restriction its own system sets
+    after a cancellation is no violation.
     """
 
     loans: Annotated[tuple[Loan, ...], Field(max_length=MAX_ITEMS), distinct("barcode")] = ()
@@ -103,7 +103,7 @@ class ThesisFacts(Item):
 
 
 FACTS: Final[dict[str, type[BaseModel]]] = {"borrowing": BorrowingFacts, "thesis": ThesisFacts}
-"""Check → the shape of its facts, as published."""
+"""Check → its published facts."""
 
 _THESIS_BLOCKERS: Final = {
     Thesis.NONE: THESIS_NONE(),
@@ -115,7 +115,6 @@ _THESIS_BLOCKERS: Final = {
 
 
 def assess(record: LibraryRecord) -> Assessment:
-    """Both checks of the library: `borrowing` and `thesis`."""
     borrowing = BorrowingFacts(
         unreturned_count=len(record.loans),
         debt=yuan(record.debt),

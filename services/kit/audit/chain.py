@@ -1,7 +1,6 @@
-"""Hash chain of the audit: each seal hashes its entry and the seal before.
+"""Hash chain of the audit: a seal hashes its entry and the last seal.
 
-Entries are appended unsealed, so that writers need not wait; one sealer follows. Only a head kept elsewhere shows that
-the newest entries and seals are gone.
+One sealer follows, so that writers need not wait. Only a head kept elsewhere shows that the newest are gone.
 """
 
 import asyncio
@@ -36,7 +35,7 @@ class ChainReport:
 
 
 def chain_hash(previous: bytes, entry: Any) -> bytes:
-    """SHA-256 over `previous` and the entry's columns as a JSON array."""
+    """SHA-256 over `previous` and the columns as a JSON array."""
     columns = [
         entry["entry_id"],
         entry["at"].astimezone(UTC).isoformat(timespec="microseconds"),
@@ -47,20 +46,19 @@ def chain_hash(previous: bytes, entry: Any) -> bytes:
 
 
 class ChainSealer:
-    """Runs in every instance; the holder of the advisory lock seals."""
+    """Runs in every instance; the advisory lock's holder seals."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
 
     async def run(self) -> None:
-        """Until cancelled; database errors propagate."""
         with suppress_instrumentation():
             while True:
                 if await self.seal() < BATCH:
                     await asyncio.sleep(EVERY_S)
 
     async def seal(self) -> int:
-        """At most `BATCH`; returns how many, 0 while another instance seals."""
+        """Seals at most `BATCH`; 0 while another instance seals."""
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AdvisoryLock.AUDIT_SEALER):
@@ -95,10 +93,7 @@ async def _seal(connection: Connection) -> int:
 
 
 async def verify(connection: Connection, *, head: str | None = None) -> ChainReport:
-    """Check every seal, and that each entry has one; `head` is of an earlier report.
-
-    Raises `ValueError` for a malformed head.
-    """
+    """`head` is from an earlier report; raises `ValueError` if malformed."""
     expected = _parsed(head)
     problems: list[str] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):

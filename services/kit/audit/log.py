@@ -1,4 +1,4 @@
-"""Audit log: an entry for each decision and staff operation, in the transaction of its effect."""
+"""Audit log: an entry per decision or staff operation, in its transaction."""
 
 import getpass
 import json
@@ -20,10 +20,9 @@ async def append_entry(
     student_id: str | None = None,
     details: dict[str, Any] | None = None,
 ) -> None:
-    """Takes part in the caller's transaction.
+    """`actor`: a principal, `student` or a service (`/lixiao/clearance`).
 
-    `actor`: a principal, `student` or a service (`/lixiao/clearance`). `details`: ids and versions, never a name or a
-    student number.
+    `details`: ids and versions, no name or student number.
     """
     await connection.execute(
         """
@@ -42,7 +41,7 @@ async def append_entry(
 
 
 def command_line_actor() -> str:
-    """The operating-system user, or the id of one without a name."""
+    """User name, or uid."""
     try:
         return f"command line: {getpass.getuser()}"
     except (KeyError, OSError):

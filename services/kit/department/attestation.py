@@ -1,7 +1,7 @@
-"""A department's side of the confirmation round: attest the current record, and hold it while clear.
+"""A department's side of the confirmation round: attest the record, and hold it if clear.
 
-Request and end of an attempt both lock the record first: a hold is placed only before its attempt ends, and only that
-end deletes it.
+Request and end of an attempt both lock the record first: no hold is placed after its attempt ended, and
+no other end deletes it.
 """
 
 from datetime import UTC, datetime
@@ -140,7 +140,7 @@ class Attestations(Generic[R]):
 
 
 async def oldest_hold_s(connection: Connection) -> float | None:
-    """By the database's clock; None without a hold."""
+    """By the database's clock."""
     age: float | None = await connection.fetchval(
         "SELECT extract(epoch FROM clock_timestamp() - min(placed_at))::float8 FROM hold"
     )

@@ -1,4 +1,4 @@
-"""A department's only write path: lock, one pure call, number the status and store, in one transaction."""
+"""A department's only write path: lock, assess, number the status and store, in one transaction."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ Operate = Callable[[R], tuple[R, Reason]]
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """`act` as the audit lists it: `desk.payment`."""
+    """`act` is the audit's: `desk.payment`."""
 
     actor: str
     act: str
@@ -38,7 +38,7 @@ SYSTEM_CONTEXT: Final = AuditContext("system", "change")
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult(Generic[R]):
-    """`repeated`: the stored answer for the same idempotency key."""
+    """`repeated`: the stored answer of an idempotency key."""
 
     record: R
     assessment: Assessment
@@ -64,10 +64,10 @@ class Desk(Generic[R]):
         key: IdempotencyKey | None = None,
         audit: AuditContext = SYSTEM_CONTEXT,
     ) -> ChangeResult[R]:
-        """Apply `operate` to the record, once for a key, and audit it.
+        """Apply `operate` and audit it, once for a key.
 
-        Raises `Refused` from `operate`, `Held` while the change would block a clear student whose submission is being
-        decided, and `KeyReused`; nothing is changed then.
+        Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided, and
+        `KeyReused`.
         """
         try:
             async with self.pool.acquire() as connection:
@@ -92,7 +92,7 @@ class Desk(Generic[R]):
     async def change_in(
         self, connection: Connection, student_id: str, operate: Operate[R], *, now: datetime
     ) -> ChangeResult[R]:
-        """As `change`, without audit and key; the caller notifies `wakeup` after its commit."""
+        """Without audit and key; the caller notifies `wakeup` after its commit."""
         locked = await self.lock(connection, student_id)
         record, cause = operate(locked.record)
         assessment = self.rules.assess(record)
@@ -104,7 +104,7 @@ class Desk(Generic[R]):
         return ChangeResult(record, assessment, True, status.version if status else locked.status_version)
 
     async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
-        """Store a newer case state. An opened case always gets its first status."""
+        """Ignores older versions. An opened case always gets its first status."""
         locked = await self.lock(connection, case.student_id)
         if case.version <= locked.case_version:
             return
@@ -115,9 +115,9 @@ class Desk(Generic[R]):
     async def current_or_new_status(
         self, connection: Connection, locked: LockedRecord[R], *, now: datetime
     ) -> tuple[Assessment, StatusChanged]:
-        """Assess the locked record; returns its newest status, or a new one if that differs.
+        """The newest status if it still holds, else a new one.
 
-        Published even before the event that opens the case: the clearance has asked.
+        Published even before the case opens: the clearance has asked.
         """
         assessment = self.rules.assess(locked.record)
         if locked.previous is not None and locked.previous.checks == assessment.checks:

@@ -1,6 +1,6 @@
-"""HTTP API of a department's desk: its operations, the whole record, and a query.
+"""HTTP API of a department's desk: operations, the whole record, and a query.
 
-The student id is in the body because URLs are logged.
+Student ids are in bodies because URLs are logged.
 """
 
 from collections.abc import Awaitable, Callable
@@ -150,7 +150,6 @@ class _DeskRoutes:
 
 
 def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem:
-    """A 409 problem in the words of the manifest."""
     text = department.refusals.get(refused.reason.code)
     detail = fill(text.en, refused.reason.parameters, "en") if text else refused.reason.code
     detail_zh = fill(text.zh, refused.reason.parameters, "zh") if text else refused.reason.code

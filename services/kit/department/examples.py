@@ -1,4 +1,4 @@
-"""A department's `examples.toml`: sample bodies, rows and records for OpenAPI and tests."""
+"""A department's `examples.toml`, for OpenAPI and tests."""
 
 import tomllib
 from pathlib import Path

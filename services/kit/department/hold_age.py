@@ -1,4 +1,4 @@
-"""Age of a department's oldest hold, as a metric and a health probe."""
+"""Age of the oldest hold, as a metric and a health probe."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class HoldAge:
             await asyncio.sleep(EVERY_S)
 
     async def probe(self) -> str | None:
-        """A hold whose attempt never ended blocks the record: it needs an operator."""
+        """A hold whose attempt never ended blocks its record."""
         age_s = 0.0 if self._oldest_at is None else time.monotonic() - self._oldest_at
         if age_s < OLD_AFTER_S:
             return None

@@ -1,4 +1,4 @@
-"""Idempotency keys: a principal's key is one request, however often it is sent."""
+"""Idempotency keys: a principal's key is one request, however often sent."""
 
 import asyncio
 import hashlib
@@ -17,7 +17,7 @@ _DELETE_EVERY_S: Final = 3600
 
 
 class KeyReused(ValueError):
-    """The key was used with another operation or body."""
+    """For another operation or body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +30,12 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, principal: str, key: str, operation: str) -> "IdempotencyKey":
-        """`operation`: canonical text with its body."""
+        """`operation`: canonical text, body included."""
         return cls(principal, key, hashlib.sha256(operation.encode()).digest())
 
 
 async def stored_answer(connection: Connection, key: IdempotencyKey) -> dict[str, Any] | None:
-    """None for a new key; requests with one key wait for each other. Raises `KeyReused`."""
+    """Requests with one key wait for each other. Raises `KeyReused`."""
     await connection.execute("SELECT pg_advisory_xact_lock(hashtextextended($1, 0))", f"{key.principal}\x1f{key.key}")
     row = await connection.fetchrow(
         "SELECT fingerprint, answer FROM desk_request WHERE principal = $1 AND request_key = $2", key.principal, key.key

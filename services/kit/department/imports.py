@@ -1,4 +1,4 @@
-"""A department's bulk import: each row is one change at the desk."""
+"""A department's bulk import: each row is a change at the desk."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,7 +18,7 @@ STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 
 
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
-    """In Chinese and English, from the manifest."""
+    """In Chinese and English."""
 
     def words(refused: Refused) -> str:
         text = department.refusals.get(refused.reason.code)

@@ -15,13 +15,11 @@ from services.kit.rules.department_rules import DepartmentRules, Record
 R = TypeVar("R", bound=Record)
 
 PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
-"""Other students are not leaving: nothing of them needs to travel."""
+"""Other students are not leaving."""
 
 
 @dataclass(frozen=True, slots=True)
 class LockedRecord(Generic[R]):
-    """Locked until the transaction ends."""
-
     student_id: str
     record: R
     case_state: CaseState | None
@@ -34,7 +32,7 @@ class LockedRecord(Generic[R]):
 
 
 class RecordStore(Generic[R]):
-    """All but `read` take part in the caller's transaction."""
+    """In the caller's transaction, except `read`."""
 
     def __init__(self, rules: DepartmentRules[R], *, topic: str, source: str) -> None:
         self._rules = rules
@@ -42,7 +40,7 @@ class RecordStore(Generic[R]):
         self._source = source
 
     async def lock(self, connection: Connection, student_id: str) -> LockedRecord[R]:
-        """Creates the row if it is missing."""
+        """Creates a missing row."""
         row = await connection.fetchrow(_LOCK, student_id)
         if row is None:
             await connection.execute(
@@ -61,7 +59,7 @@ class RecordStore(Generic[R]):
         )
 
     async def read(self, pool: "asyncpg.Pool[Any]", student_id: str) -> tuple[R, int]:
-        """Record and newest status version, unlocked; empty for an unknown student."""
+        """Record and status version, unlocked; empty for an unknown student."""
         row = await pool.fetchrow("SELECT body, status_version FROM record WHERE student_id = $1", student_id)
         if row is None:
             return self._rules.record(), 0
@@ -88,7 +86,7 @@ class RecordStore(Generic[R]):
         cause: Reason,
         now: datetime,
     ) -> StatusChanged | None:
-        """Store the record; number and publish its status unless it repeats the last one."""
+        """Returns the new status, published too, unless it repeats the last."""
         status = None
         if locked.case_state in PUBLISHED_CASE_STATES:
             status = next_status(

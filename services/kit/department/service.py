@@ -1,4 +1,4 @@
-"""A department's service: desk API, imports, outbox relay, and the consumer of clearance events."""
+"""A department's service: desk API, imports, relay, consumer."""
 
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager

@@ -1,4 +1,4 @@
-"""Student commands to a department (cancel the library card): one effect and answer per command id."""
+"""Student commands to a department: one effect and answer per command id."""
 
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
@@ -19,7 +19,7 @@ R = TypeVar("R", bound=Record)
 
 
 class StudentCommands(Generic[R]):
-    """Methods take part in the caller's transaction."""
+    """In the caller's transaction."""
 
     def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
@@ -59,7 +59,7 @@ class StudentCommands(Generic[R]):
         failpoint("command.before_commit")
 
     async def _execute(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
-        """Reasons for refusal, decided before any write; empty when done."""
+        """Reasons for a refusal, which precedes any write."""
         operate = self._desk.rules.commands.get(event.command)
         if operate is None:
             return (COMMAND_UNKNOWN(),)

@@ -1,4 +1,4 @@
-"""A department's subscriptions: cases, confirmation round, student commands."""
+"""A department's subscriptions."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""FastAPI application of a service: health, metrics, documentation, problem responses."""
+"""FastAPI application of a service."""
 
 import signal
 import socket
@@ -31,7 +31,7 @@ Wrapper = Callable[[ASGIApp], ASGIApp]
 
 
 class _Application(FastAPI):
-    """Adds wrappers around the whole stack, and the problem schema to OpenAPI."""
+    """Wraps the whole stack, and adds the problem schema to OpenAPI."""
 
     def __init__(self, *, outermost: Wrapper | None, **options: Any) -> None:
         super().__init__(**options)
@@ -61,8 +61,9 @@ def create_app(
     max_body_bytes: int = MAX_BODY_BYTES,
     outermost: Wrapper | None = None,
 ) -> FastAPI:
-    """`telemetry=None` records nothing and serves no /metrics. `outermost` wraps the whole ASGI stack: unlike added
-    middleware it sees the answers to unhandled exceptions.
+    """`telemetry=None` also removes /metrics.
+
+    `outermost` wraps the whole ASGI stack: unlike added middleware it sees the answers to unhandled exceptions.
     """
     app = _Application(
         outermost=outermost,
@@ -110,10 +111,7 @@ class Server(uvicorn.Server):
 
 
 def serve(app: FastAPI, settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT, then drain requests, end the lifespan and flush telemetry.
-
-    Exits with 0, or with 3 if the service could not start.
-    """
+    """Serve until SIGTERM or SIGINT, then drain; exits with 0, or with 3 if the start failed."""
     config = uvicorn.Config(
         app,
         host=settings.http_host,

@@ -1,4 +1,4 @@
-"""Bearer-token authentication of desks and systems; students sign in at the gateway."""
+"""Bearer tokens of desks and systems; students sign in at the gateway."""
 
 import hashlib
 import hmac
@@ -45,7 +45,7 @@ _entries: Final = TypeAdapter(
 
 
 class Credentials:
-    """Without any, every protected route refuses."""
+    """None: every protected route refuses."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         if len({entry.name for entry in entries}) != len(entries):
@@ -56,7 +56,7 @@ class Credentials:
 
     @classmethod
     def load(cls, path: Path | None) -> "Credentials":
-        """Read `[{name, token_sha256, roles}]`. Raises `ValueError`, without the content."""
+        """From `[{name, token_sha256, roles}]`. Raises `ValueError`, without content."""
         return cls(_entries.validate_json(path.read_bytes()) if path is not None else [])
 
     def find(self, token: str) -> Principal | None:
@@ -70,7 +70,7 @@ class Credentials:
 
 
 def require(*roles: str) -> Callable[..., Any]:
-    """Dependency: a `Principal` with one of `roles` of `app.state.credentials`; else 401 or 403."""
+    """The caller, with one of `roles`; else 401 or 403. Reads `app.state.credentials`."""
     if not roles:
         raise ValueError("at least one role is required")
 

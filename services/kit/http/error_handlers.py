@@ -1,4 +1,4 @@
-"""Every application error as a problem response."""
+"""Every error as a problem response."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any, Final

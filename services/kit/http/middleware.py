@@ -1,4 +1,4 @@
-"""ASGI middleware inside FastAPI's telemetry and outside Starlette's error handlers."""
+"""ASGI middleware inside FastAPI's telemetry, outside Starlette's error handlers."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ _TOO_LARGE: Final = Problem(
 
 
 class RequestLimits:
-    """Default headers, 413 as a problem, and no re-raise of answered errors."""
+    """Default headers, problems for 413, and no re-raise of answered errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -56,9 +56,9 @@ class _Response:
 
 
 class CompleteOnDisconnect:
-    """Ends the response when its client has gone, so that telemetry counts no server error.
+    """Ends the response when its client has gone.
 
-    A live stream ends only so; FastAPI would record a `ConnectionError`. The server discards the final message.
+    A live stream ends only so; FastAPI would record a `ConnectionError`, a server error in telemetry.
     """
 
     def __init__(self, app: ASGIApp) -> None:

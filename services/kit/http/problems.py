@@ -1,4 +1,4 @@
-"""RFC 9457 problems that name field and remedy, and never repeat the input."""
+"""RFC 9457 problems that name field and remedy, never the input."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ _MEMBERS: Final = frozenset({"type", "title", "status", "detail", "instance", "e
 
 
 class FieldProblem(TypedDict):
-    """`field`: a JSON pointer into the body, or a location like `header Idempotency-Key`."""
+    """`field`: JSON pointer into the body, or `header Idempotency-Key`."""
 
     field: str
     problem: str
@@ -23,10 +23,7 @@ class FieldProblem(TypedDict):
 
 
 class Problem(Exception):
-    """`slug` makes the `type`; `extensions` become top-level members.
-
-    Raises `ValueError` for an extension named like a standard member.
-    """
+    """`slug` makes the `type`; `extensions` are top-level members, but no standard ones (`ValueError`)."""
 
     def __init__(
         self,
@@ -89,7 +86,7 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def of_validation(error: RequestValidationError) -> Problem:
-    """422 with one error per field, or 400 for a body that is not JSON."""
+    """422 with an error per field, or 400 for invalid JSON."""
     found = error.errors()
     if any(each["type"] == "json_invalid" for each in found):
         return Problem(

@@ -1,4 +1,4 @@
-"""Swagger UI at /docs, with its scripts from the service: no other host is contacted."""
+"""Swagger UI at /docs, without contacting another host."""
 
 from collections.abc import Callable, Coroutine
 from pathlib import Path

@@ -1,7 +1,7 @@
-"""Private parts of aiokafka: reading any header name, and ending a producer without a flush.
+"""Private parts of aiokafka, pinned with faststream_shell.py.
 
-Pinned with faststream_shell.py. Brokers accept any bytes as a header name; aiokafka raises on non-UTF-8 ones and
-refetches for ever, so that one such record would stop its consumer. Patched, the bytes read as `\xff`.
+Brokers accept any bytes as a header name; aiokafka raises on non-UTF-8 ones and refetches for ever, which would stop
+the consumer. Patched, they read as `\\xff`.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ _FIRST_MAGIC_WITH_HEADERS: Final = 2
 
 
 def read_any_header_name() -> None:
-    """Patch this process's consumers; UTF-8 headers still take aiokafka's own code."""
+    """Patch this process's consumers; UTF-8 headers still take aiokafka's code."""
     fetcher.MemoryRecords = _RecordsWithBytes
     fetcher.PartitionRecords = _TolerantPartitionRecords
 

@@ -1,7 +1,7 @@
 """Kafka consumer into PostgreSQL: work, offsets and dead letters in one transaction.
 
-The database's offsets count; Kafka's only show lag to its tools. Unreadable records are dead-lettered, other failures
-retried, and a stuck consumer is replaced.
+The database's offsets count; Kafka's only show lag. Unreadable records are dead-lettered, other failures retried, stuck
+consumers replaced.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class ConsumerStuck(RuntimeError):
 
 
 class TransactionalConsumer:
-    """Runs a router's subscriber as a member of its group. `name` labels its metrics."""
+    """`name` labels the metrics."""
 
     def __init__(
         self,
@@ -79,9 +79,9 @@ class TransactionalConsumer:
         metrics.CONSUMER_LAG.set(0, {"consumer": name})
 
     async def run(self) -> None:
-        """Read until cancelled. Raises `ConsumerStuck` and the broker's errors at start.
+        """Raises `ConsumerStuck` and the broker's errors at start.
 
-        Over the dead-letter limit it leaves its group and stays stopped: another member's decoder may work.
+        Over its dead-letter limit it leaves the group for good: another member's decoder may work.
         """
         read_any_header_name()
         self.state.restart()
@@ -130,7 +130,6 @@ class TransactionalConsumer:
         metrics.CONSUMER_LAG.set(self.state.lag, {"consumer": self._name})
 
     async def _check_progress(self, consumer: AIOKafkaConsumer) -> None:
-        """Raises `ConsumerStuck`."""
         if self.state.failing:
             # A failing database is waited out by the unit of work, loudly; a new consumer would not mend it.
             self.state.advanced_at = time.monotonic()
@@ -145,7 +144,7 @@ class TransactionalConsumer:
     async def _hint(self, consumer: AIOKafkaConsumer, hinted: dict[TopicPartition, int]) -> None:
         """Commit our positions to Kafka, for its tools.
 
-        Skipped while the group rebalances: aiokafka would forget the joining member, and the group would rejoin again.
+        Not while rebalancing: aiokafka would forget the joining member, and the group would rejoin again.
         """
         due = {
             partition: offset
@@ -161,7 +160,7 @@ class TransactionalConsumer:
             _log.info("hint.refused", group=self.group, error=type(error).__name__)
 
     async def _is_behind(self, consumer: AIOKafkaConsumer) -> bool:
-        """For the whole group, by database and broker, regardless of assignment."""
+        """The whole group, not this member."""
         partitions = _partitions(consumer)
         if not partitions:
             return True

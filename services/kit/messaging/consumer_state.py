@@ -1,4 +1,4 @@
-"""A consumer's state for health probes and metrics."""
+"""Consumer state for health probes and metrics."""
 
 import time
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ class ConsumerState:
     """Instants by `time.monotonic()`, 0 before the first."""
 
     watched_at: float = 0.0
-    """Last turn of the watch loop."""
+    """Last turn of the watch."""
     broker_answered_at: float = 0.0
     advanced_at: float = 0.0
     """Last commit of a batch."""
     lag: int = 0
     """Records not yet committed in this member's partitions."""
     failing: str | None = None
-    """Error type the current batch is retried for."""
+    """Error type of the batch being retried."""
     stopped: str | None = None
-    """Why it stopped for good, until an operator restarts it."""
+    """Why it stopped until an operator restarts it."""
     next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
     """As committed by this instance."""
 

@@ -1,15 +1,14 @@
-"""Where we bypass FastStream, and why; a test fails on another version than `PINNED`.
+"""Where we bypass FastStream; a test fails on another version than `PINNED`.
 
-Routers and subscribers are declared as on any `KafkaRouter`. What differs:
+Routers and subscribers are declared as on any `KafkaRouter`, but:
 
-- One transaction per batch, though each record passes FastStream's pipeline: one per record costs three to five times
-  the processor time. So `consume_one` takes a batch.
-- `get_msg` is a plain `getmany`: FastStream's batch subscriber sleeps after an empty poll. Records of partitions not
-  yet positioned are dropped.
-- The parser touches no header: FastStream's raises on null and non-UTF-8 ones before any handler.
-- Parser and decoder are set, not declared: otherwise each handler's filter would decode the record again.
+- A batch is one transaction, though each record passes FastStream's pipeline: a transaction each costs three to five
+  times the processor time. So `consume_one` takes a batch.
+- `get_msg` is a plain `getmany`: FastStream's sleeps after an empty poll. It drops records of unpositioned partitions.
+- The parser touches no header: FastStream's raises on null and non-UTF-8 ones.
+- Parser and decoder are set, not declared: else each filter would decode again.
 - Nothing is acknowledged (`AckPolicy.MANUAL`): positions are the database's.
-- Workers share one consumer's partitions; `max_workers` starts a consumer each and takes a single topic.
+- Workers share one consumer: `max_workers` starts one each, for a single topic.
 """
 
 import asyncio
@@ -42,7 +41,7 @@ CommitBatch = Callable[[Records], Awaitable[None]]
 
 
 class TransactionalRouter(KafkaRouter):
-    """Declares one consumer group whose batches are transactions."""
+    """A consumer group whose batches are transactions."""
 
     def __init__(self, *, group: str, session_timeout_s: float = SESSION_TIMEOUT_S) -> None:
         super().__init__()
@@ -64,10 +63,10 @@ class TransactionalRouter(KafkaRouter):
         workers: int = 1,
         max_records: int = 500,
     ) -> "TransactionalSubscriber":
-        """Declare handlers with the result, as in FastStream.
+        """As in FastStream, handlers are declared with the result.
 
-        `batch`: one handler gets all raw records and returns the unreadable ones; else each is decoded for the handler
-        whose filter takes it. Workers share out partitions, in order, with a connection and `max_records` each.
+        `batch`: one handler gets all raw records and returns the unreadable ones; else filters choose. Workers share
+        out partitions, in order, with a connection and `max_records` each.
         """
         calls: CallsCollection[Any] = CallsCollection()
         declared = [Topic.validate(topic) for topic in sorted(topics)]
@@ -100,8 +99,6 @@ class TransactionalRouter(KafkaRouter):
 
 
 class TransactionalSubscriber(DefaultSubscriber):
-    """Hands polled records over in batches, each on one transaction."""
-
     def __init__(
         self,
         config: KafkaSubscriberConfig,
@@ -126,16 +123,15 @@ class TransactionalSubscriber(DefaultSubscriber):
         return len(self._queues)
 
     def attach(self, positions: StoredPositions) -> None:
-        """Before start: follow rebalances, and drop records of unpositioned partitions."""
+        """Before start. Records of unpositioned partitions are dropped."""
         self._listener = self._positions = positions
 
     async def work(self, number: int, commit: CommitBatch) -> None:
-        """Until cancelled, or `commit` raises."""
         while True:
             await commit(await self._queues[number].get())
 
     async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
-        """Run the handlers on the open transaction; returns the unreadable records."""
+        """On the open transaction; returns the unreadable records."""
         if not self._built:
             # What a broker's `start` does; a replay of dead letters has no broker.
             self._outer_config.logger._setup(self._outer_config.context)
@@ -171,7 +167,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         return dict(self._log_context)
 
     async def consume_one(self, msg: Records) -> None:
-        """Share out a batch; waits while the workers are behind."""
+        """Share out a batch; waits for busy workers."""
         if self.workers == 1:
             await self._queues[0].put(msg)
             return

@@ -1,4 +1,4 @@
-"""Typed event handlers on FastStream's extension points: decoder, filter, dependency, middleware.
+"""Typed event handlers, on FastStream's extension points.
 
     router = TransactionalRouter(group=topics.group("library"))
     events = router.subscriber(topics.case, topics.submission)
@@ -6,7 +6,7 @@
     @events(filter=carries(CaseChanged))
     async def case_changed(event: CaseChanged, connection: Transaction) -> None: ...
 
-A handler shares its batch's transaction, and may raise `Unreadable` before it writes.
+Handlers share the batch's transaction, and may raise `Unreadable` before writing.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -34,7 +34,7 @@ OPEN_CONNECTION: Final[ContextVar[Any]] = ContextVar("open_connection")
 
 
 async def open_connection() -> Any:
-    """A coroutine: FastStream runs other dependencies in a thread."""
+    """A coroutine: FastStream runs others in a thread."""
     return OPEN_CONNECTION.get()
 
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Transaction = Connection
 else:
     Transaction = Annotated[Any, Depends(open_connection)]
-"""The batch's connection, with its transaction open."""
+"""With the batch's transaction open."""
 
 EventDecoder = Callable[[StreamMessage[Any]], Awaitable[Any]]
 _log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ _tracer = trace.get_tracer("lixiao.consumer")
 def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
     """`producers`: topic → the one department that may write there.
 
-    The decoder raises `Unreadable`, also for another student's key: it would break the order of events.
+    Raises `Unreadable`, also under another student's key, which would break the order.
     """
     producers = producers or {}
 
@@ -71,8 +71,6 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
 
 
 def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bool]]:
-    """Filter for one event type."""
-
     async def suitable(message: StreamMessage[Any]) -> bool:
         return type(await message.decode()) is event
 
@@ -80,9 +78,9 @@ def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bo
 
 
 class RecordMiddleware(BaseMiddleware[Any, Any]):
-    """A span in the event's trace, and a dead letter if the record is unreadable.
+    """A span in the event's trace; unreadable records become dead letters.
 
-    Events without a handler are skipped: a topic may carry several types.
+    Events without a handler are skipped: topics carry several types.
     """
 
     _decoded = False

@@ -1,4 +1,4 @@
-"""Consumer offsets in the database, advanced in the transaction of the work."""
+"""Consumer offsets, advanced in the transaction of the work."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -19,9 +19,9 @@ _log = structlog.get_logger(__name__)
 
 
 class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Seeks newly assigned partitions to their stored offsets.
+    """Seeks assigned partitions to their stored offsets.
 
-    One beyond its partition's end means a recreated topic: it is read from the start.
+    An offset beyond the end means a recreated topic, read from its start.
     """
 
     def __init__(
@@ -94,7 +94,7 @@ async def save_offsets(connection: Connection, group: str, following: dict[Topic
 
 
 async def lock_unseen(connection: Connection, group: str, records: Records) -> Records:
-    """Lock the offsets, and drop records already committed: by another member, before a rebalance."""
+    """Lock the offsets, and drop records another member committed before a rebalance."""
     first = {(record.topic, record.partition): record.offset for record in reversed(records)}
     parts = sorted(first)
     rows = await connection.fetch(

@@ -1,4 +1,4 @@
-"""Transactional outbox: append an event in the caller's transaction; the relay sends it after the commit."""
+"""Transactional outbox: append events in the caller's transaction; the relay sends them."""
 
 import asyncio
 from datetime import datetime
@@ -11,8 +11,6 @@ from services.kit.postgres.pool import Connection
 
 
 class Wakeup:
-    """Wakes a polling loop of this process before its next poll."""
-
     def __init__(self) -> None:
         self._notified = asyncio.Event()
 
@@ -20,7 +18,7 @@ class Wakeup:
         self._notified.set()
 
     async def wait(self, timeout_s: float) -> bool:
-        """Whether it was notified in time."""
+        """Whether notified in time."""
         try:
             await asyncio.wait_for(self._notified.wait(), timeout_s)
         except TimeoutError:
@@ -30,7 +28,7 @@ class Wakeup:
 
 
 async def append(connection: Connection, *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
-    """With the current trace context; `key` is the student id, `source` the producer (`/lixiao/library`)."""
+    """`key` is the student id, `source` the producer (`/lixiao/library`)."""
     value = encode(event, event_id=uuid4(), source=source, time=now)
     await connection.execute(
         "INSERT INTO outbox (topic, key, value, traceparent) VALUES ($1, $2, $3, $4)",

@@ -1,4 +1,4 @@
-"""Outbox depth and age, measured apart from the relay: they must show that it hangs."""
+"""Outbox depth and age, measured apart from the relay, which may hang."""
 
 import asyncio
 from typing import Any, Final
@@ -17,7 +17,7 @@ _OLDEST: Final = "SELECT created_at FROM outbox ORDER BY id LIMIT 1"
 
 
 async def measure_outbox(pool: "asyncpg.Pool[Any]", name: str, *, every_s: float = EVERY_S) -> None:
-    """Runs until cancelled, in every instance. Rows count until acknowledged and deleted."""
+    """Rows count until deleted."""
     while True:
         with suppress_instrumentation():
             depth, oldest = await pool.fetchval(_DEPTH, MAX_COUNTED), await pool.fetchval(_OLDEST)

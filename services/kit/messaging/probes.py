@@ -25,10 +25,7 @@ def add_relay_probe(health: Health, relay: Relay) -> None:
 def add_consumer_probe(
     health: Health, consumer: TransactionalConsumer, *, prefix: str = "", needs_broker: bool = True
 ) -> None:
-    """Live while the watch turns; ready while broker and database work and it is not stopped.
-
-    `needs_broker=False`: the service is useful without. `prefix` is for a second consumer.
-    """
+    """`needs_broker=False`: ready without one. `prefix` is for a second consumer."""
     state = consumer.state
 
     async def loop() -> str | None:

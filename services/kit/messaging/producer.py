@@ -19,10 +19,7 @@ _32_BITS: Final = 0xFFFFFFFF
 
 
 class OutboundRecord(NamedTuple):
-    """Without `partition` the key decides, as in Java's client.
-
-    A tuple: a frozen dataclass takes four times as long.
-    """
+    """Without `partition` the key decides. A tuple: a frozen dataclass takes four times as long."""
 
     topic: str
     key: bytes
@@ -32,12 +29,12 @@ class OutboundRecord(NamedTuple):
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """As every Kafka client's default partitioner."""
+    """As Kafka's default partitioner."""
     return (murmur2(key) & 0x7FFFFFFF) % partitions
 
 
 def murmur2(key: bytes) -> int:
-    """Java's 32-bit hash. aiokafka's took half of the relay's time."""
+    """As Java's client. aiokafka's took half of the relay's time."""
     size = len(key)
     tail = size & 3
     mixed = _SEED ^ size
@@ -51,9 +48,9 @@ def murmur2(key: bytes) -> int:
 
 
 class BatchProducer:
-    """Idempotent producer of whole batches, replaced after any failure.
+    """Idempotent batches; the producer is replaced after any failure.
 
-    After an expired batch aiokafka's refuses the partition for ever. A send of unknown outcome may still land: readers
+    aiokafka refuses a partition for ever after an expired batch. A send of unknown outcome may still land: readers
     absorb that by version.
     """
 
@@ -63,7 +60,7 @@ class BatchProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, records: Sequence[OutboundRecord]) -> None:
-        """Returns when all in-sync replicas have acknowledged; raises the first failure."""
+        """All in-sync replicas acknowledge, or it raises the first failure."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 producer = self._producer or await self._open()
@@ -79,7 +76,7 @@ class BatchProducer:
             return len(await producer.partitions_for(topic))
 
     async def discard(self) -> None:
-        """Without a flush: pending records count as unsent."""
+        """Unflushed: pending records count as unsent."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await abandon_producer(producer)

@@ -1,7 +1,7 @@
-"""Outbox relay: one leader sends rows to Kafka in batches, and deletes them once acknowledged.
+"""Outbox relay: one leader sends rows, and deletes them once acknowledged.
 
-The incremental read takes rows after the last id sent, and so skips deleted ones. The full scan takes the lowest ids:
-it finds rows committed late, and it alone may find the outbox empty. No row is ever given up.
+Incremental reads start after the last id sent, past deleted rows. Full scans also find rows committed late, and alone
+may find the outbox empty. No row is ever given up.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ _tracer = trace.get_tracer("lixiao.relay")
 
 @dataclass(frozen=True, slots=True)
 class AliveMarks:
-    """Sent to every partition of the status topic while the outbox is empty."""
+    """Sent to every partition of the topic while the outbox is empty."""
 
     department: str
     topic: str
@@ -57,8 +57,6 @@ class RelayState:
 
 
 class Relay:
-    """Drains one database's outbox while it leads."""
-
     def __init__(self, dsn: str, *, kafka: str, name: str, wakeup: Wakeup, alive: AliveMarks | None = None) -> None:
         self._dsn = dsn
         self._producer = BatchProducer(kafka, client_id=f"{name}.relay")
@@ -70,7 +68,6 @@ class Relay:
         self.state = RelayState()
 
     async def run(self) -> None:
-        """Until cancelled; database and broker errors propagate."""
         with suppress_instrumentation():
             try:
                 async with _connected(self._dsn, f"{self._name}.relay") as reader:

@@ -1,4 +1,4 @@
-"""The supervised loops beside a service's HTTP side: relay, consumers, audit sealer, its own."""
+"""A service's supervised loops: relay, consumers, audit sealer, its own."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -24,8 +24,6 @@ Run = Callable[[], Awaitable[None]]
 
 
 class ServiceLoops:
-    """`wakeup` wakes the relay after a commit."""
-
     def __init__(
         self,
         name: str,
@@ -55,7 +53,7 @@ class ServiceLoops:
         prefix: str = "",
         needs_broker: bool = True,
     ) -> TransactionalConsumer:
-        """`prefix` tells a second consumer's probes apart."""
+        """`prefix` is for a second consumer's probes."""
         consumer = TransactionalConsumer(
             router,
             name=name,
@@ -79,7 +77,7 @@ class ServiceLoops:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """They stop in reverse order."""
+        """Stops them in reverse order."""
         async with AsyncExitStack() as stack:
             for name, run in self._loops.items():
                 await stack.enter_async_context(background(name, run, self._health))

@@ -22,10 +22,7 @@ _log = structlog.get_logger(__name__)
 
 
 class UnitOfWork:
-    """Commits one worker's batches.
-
-    `after_commit` wakes the relay, which would otherwise poll.
-    """
+    """`after_commit` wakes the relay, which would otherwise poll."""
 
     def __init__(
         self,
@@ -42,7 +39,7 @@ class UnitOfWork:
         self._after_commit, self._state = after_commit, state
 
     async def run(self, records: Records) -> None:
-        """Failures are retried with back-off, never skipped. Raises only `DeadLetterLimitExceeded`, uncommitted."""
+        """Retries with back-off, and skips nothing. Raises only `DeadLetterLimitExceeded`, uncommitted."""
         backoff = Backoff(*RETRY_S)
         while True:
             try:

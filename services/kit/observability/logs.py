@@ -1,4 +1,4 @@
-"""JSON log lines on stdout, with service and trace; also from the standard library's logging."""
+"""JSON log lines on stdout, the standard library's included."""
 
 import logging
 import sys
@@ -13,9 +13,9 @@ from structlog.typing import Processor
 from services.kit.observability.redaction import describe_exception, drop_personal
 
 _QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
-"""Below warning, some log whole URLs, which can hold a ticket."""
+"""Below warning, some log whole URLs with tickets."""
 _REPEATING: Final = "aiokafka"
-"""Repeats its lines ten times a second while the broker is down."""
+"""Ten times a second while the broker is down."""
 _REPEAT_AFTER_S: Final = 10.0
 _MAX_REMEMBERED: Final = 1000
 
@@ -58,7 +58,7 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
 
 
 class RateLimitFilter(logging.Filter):
-    """Passes identical lines of a repetitive library once in 10 s."""
+    """Identical lines of a repetitive library, once in 10 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

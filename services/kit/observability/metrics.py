@@ -1,6 +1,6 @@
 """All our metrics, by OpenTelemetry's naming. No label names a student.
 
-Ages are computed when read: that of a hanging task grows, where a set gauge would keep its last good value.
+Ages are computed when read: a hanging task's grows, where a set gauge would stay.
 """
 
 import time
@@ -17,7 +17,7 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class AgeGauge:
-    """Seconds since an instant; absent where none is set."""
+    """Seconds since an instant, if set."""
 
     def __init__(self, name: str, description: str, clock: Callable[[], float] = time.time) -> None:
         self._since: dict[Labels, float] = {}
@@ -33,7 +33,7 @@ class AgeGauge:
             self._since[key] = instant.timestamp()
 
     def read(self) -> dict[Labels, float]:
-        """Never below zero: the clocks of two machines differ."""
+        """Never below zero: clocks differ."""
         now = self._clock()
         return {labels: max(0.0, now - since) for labels, since in self._since.items()}
 

@@ -1,6 +1,6 @@
 """Keeps personal data out of spans and logs.
 
-A second barrier, because libraries add query strings, Kafka keys and database errors ("Key (student_id)=(…)").
+A second barrier: libraries add query strings, Kafka keys, "Key (student_id)=(…)".
 """
 
 import re
@@ -57,7 +57,7 @@ class Redacted(SpanExporter):
 
 
 def redacted(span: ReadableSpan) -> ReadableSpan:
-    """A path becomes its route: anything can be typed into it."""
+    """A path becomes its route."""
     attributes = _clean(span.attributes or {})
     if "url.path" in attributes:
         route = attributes.get("http.route")
@@ -104,7 +104,7 @@ def describe_exception(logger: object, method: str, event: MutableMapping[str, A
 
 
 def safe_text(error: BaseException) -> str:
-    """Without quotations: a `KeyError` quotes its key, which may name a student."""
+    """A `KeyError` quotes its key, which may be a student."""
     if isinstance(error, asyncpg.PostgresError):
         places = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
         return " ".join(str(place) for place in places if place)

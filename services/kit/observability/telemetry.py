@@ -1,7 +1,7 @@
 """Traces, metrics and logs of one process.
 
-OTEL_… variables configure the exporters (`otlp`, `zipkin_json`, `console`, a list); unset means none. Prometheus needs
-none: every service has GET /metrics.
+OTEL_… variables choose the exporters (`otlp`, `zipkin_json`, `console`, a list), by default none; /metrics is always
+served.
 """
 
 import os
@@ -48,7 +48,7 @@ class Telemetry:
     registry: CollectorRegistry
 
     def for_fastapi(self, exclude: Callable[[MutableMapping[str, Any]], bool]) -> TelemetryConfig:
-        """A span per request, and no logs: they carry exception messages."""
+        """A span per request; no logs: they carry exception messages."""
         return {
             "tracer_provider": self.tracer_provider,
             "meter_provider": self.meter_provider,
@@ -61,12 +61,12 @@ class Telemetry:
         }
 
     def metrics_text(self, accept: str) -> tuple[bytes, str]:
-        """Prometheus text and its media type, by the Accept header."""
+        """Prometheus text and media type."""
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
 
     def stop(self, bound_s: float = _STOP_BOUND_S) -> bool:
-        """False when flushing took longer, and spans may be lost."""
+        """False if spans may be lost."""
 
         def flush() -> None:
             self.tracer_provider.shutdown()
@@ -93,7 +93,7 @@ def start(service_name: str, *, settings: Settings) -> Telemetry:
 
 
 def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None) -> Telemetry:
-    """Not global yet; `exporters` replaces OTEL_TRACES_EXPORTER's. Raises `TelemetryError`."""
+    """Not global yet; `exporters` replaces OTEL_TRACES_EXPORTER. Raises `TelemetryError`."""
     resource = Resource.create(
         {
             "service.name": os.environ.get("OTEL_SERVICE_NAME") or service_name,
@@ -142,14 +142,14 @@ def current_traceparent() -> str | None:
 
 
 def traceparent_of(span: trace.Span) -> str | None:
-    """W3C traceparent with `span` as parent; None if invalid."""
+    """None if invalid."""
     carrier: dict[str, str] = {}
     _propagator.inject(carrier, trace.set_span_in_context(span, Context()))
     return carrier.get(_TRACEPARENT)
 
 
 def remote_context(traceparent: str | None) -> Context | None:
-    """For work that continues a stored trace; None if invalid."""
+    """Continues a stored trace; None if invalid."""
     if not traceparent:
         return None
     context = _propagator.extract({_TRACEPARENT: traceparent}, Context())

@@ -1,4 +1,4 @@
-"""Schema migrations: numbered SQL files, applied once, each in its own transaction."""
+"""Schema migrations: numbered SQL files, each applied once, in a transaction."""
 
 import hashlib
 import re
@@ -14,7 +14,6 @@ from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import _session, retry_connecting, transient
 
 KIT_MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
-"""A folder for each part of the kit with tables."""
 
 _FILE: Final = re.compile(r"^[0-9]{4}_[a-z0-9_]+\.sql$")
 
@@ -32,7 +31,7 @@ create table if not exists migration (
 
 
 class MigrationError(Exception):
-    """The text names the file and the reason."""
+    """Names the file and the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +45,9 @@ class _Migration:
 
 
 async def migrate(dsn: str, folders: Sequence[Path], *, patience_s: float = 30.0) -> list[str]:
-    """Apply `NNNN_name.sql` of `folders` in order; returns the new names, `<service or folder>/<file>`.
+    """Returns the files newly applied, as `<service or folder>/NNNN_name.sql`.
 
-    Concurrent runs wait for each other. Raises `MigrationError` for a changed or misnamed file.
+    Concurrent runs wait for each other. Raises `MigrationError`.
     """
     wanted = _read(folders)
     session = _session("lixiao-migrate", statement_timeout_ms=600_000, lock_timeout_ms=60_000)

@@ -12,9 +12,9 @@ _PROBE_S: Final = 30.0
 
 
 async def listen(dsn: str, channel: str, on_notify: Callable[[], None], *, name: str) -> None:
-    """Call `on_notify` for each notification, and once connected: some may have been missed.
+    """Calls `on_notify` also once connected: notifications may have been missed.
 
-    Raises `ConnectionError` when the connection is lost. `name` is the service's, for `pg_stat_activity`.
+    Raises `ConnectionError` when the connection is lost. `name` is the service's.
     """
     lost = asyncio.Event()
     connection: asyncpg.Connection[Any] = await asyncpg.connect(

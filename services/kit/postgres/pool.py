@@ -1,4 +1,4 @@
-"""PostgreSQL connection pool with every limit set, and which errors are transient."""
+"""PostgreSQL connection pool, and which errors are transient."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -19,10 +19,7 @@ Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 async def open_pool(
     dsn: str, *, name: str, min_size: int = 1, max_size: int = 10, patience_s: float = 30.0
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Sessions are named `name`, in UTC, and time out.
-
-    Waits `patience_s` for a starting server, then raises the last error.
-    """
+    """Waits `patience_s` for a starting server. Sessions are in UTC and time out."""
 
     async def connect() -> "asyncpg.Pool[asyncpg.Record]":
         return await asyncpg.create_pool(
@@ -69,7 +66,7 @@ _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})
 """Demoted primary, session timeouts, lock timeout."""
 _OWN_FILES: Final = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
 _CLOSED: Final = ("connection is closed", "connection has been released", "pool is closing", "pool is closed")
-"""Also what the user of a connection gets whose server died."""
+"""Also raised to the user of a connection whose server died."""
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A concurrent migration; the next attempt prepares the statement anew."""
 
@@ -77,8 +74,8 @@ _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaC
 def transient(error: BaseException) -> bool:
     """Whether the same work may succeed later.
 
-    True for network errors, restarts, failovers, timeouts, deadlocks, full disks and concurrent migrations; False for
-    errors of the statement, its values or the login, and for cancellation.
+    True for network errors, restarts, failovers, timeouts, deadlocks, full disks and migrations; False for errors of
+    the statement, its values or the login.
     """
     if isinstance(error, _OUTDATED):
         return True
@@ -91,7 +88,7 @@ def transient(error: BaseException) -> bool:
 
 
 async def retry_connecting(attempt: Callable[[], Awaitable[T]], patience_s: float) -> T:
-    """While the server starts; then raises the last error."""
+    """Raises the last error."""
     deadline, backoff = time.monotonic() + patience_s, Backoff(*_RETRY_S)
     while True:
         try:

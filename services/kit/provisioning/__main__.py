@@ -1,4 +1,4 @@
-"""Create the topics and databases of an installation; idempotent."""
+"""Create an installation's topics and databases; idempotent."""
 
 import asyncio
 from pathlib import Path

@@ -1,7 +1,7 @@
 """A role and a database for each service, without other grants.
 
-The gateway's role also reads the clearance's database, through `lixiao_reader`, to which the clearance's migrations
-grant the read model. `lixiao_audit` owns every audit: a service can append, not change or drop.
+The gateway reads the clearance's database through `lixiao_reader`, to which its migrations grant the read model.
+`lixiao_audit` owns every audit: services append, and cannot change or drop.
 """
 
 import base64
@@ -49,7 +49,7 @@ Secrets = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """Database names, and the file's DSNs."""
+    """Names of databases."""
 
     secrets: Secrets
     created: list[str] = field(default_factory=list)
@@ -59,9 +59,9 @@ class Provisioned:
 async def create_databases(
     superuser: str, departments: Iterable[str], secrets: Path, *, namespace: str = "lixiao"
 ) -> Provisioned:
-    """Create what is missing, and keep `secrets` (JSON, mode 0600) in step; `superuser` is a DSN.
+    """Create what is missing; `superuser` is a DSN.
 
-    Existing passwords are kept. The file is written first, so that a run completes an interrupted one.
+    `secrets` (JSON, mode 0600) keeps its passwords, and is written first: a run completes an interrupted one.
     """
     services = [*departments, CLEARANCE, GATEWAY]
     names = {service: _identifier(namespace, service) for service in services}
@@ -103,7 +103,7 @@ async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
 
 
 async def _audit(superuser: str, name: str) -> None:
-    """A role without login owns the audit: the service could drop what it created itself."""
+    """Of another owner: a service could drop what it created itself."""
     parts = urlsplit(superuser)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")), timeout=10, command_timeout=60)
     try:
@@ -116,7 +116,7 @@ async def _audit(superuser: str, name: str) -> None:
 
 
 def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
-    """PostgreSQL's SCRAM-SHA-256 verifier: the password appears in no statement or server log."""
+    """SCRAM-SHA-256: no statement or server log shows the password."""
     salt = salt or random.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, _SCRAM_ROUNDS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()

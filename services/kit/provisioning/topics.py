@@ -1,4 +1,4 @@
-"""The contract's topics: created and configured, never given more partitions."""
+"""Creates the contract's topics; never adds partitions."""
 
 import asyncio
 import time
@@ -19,12 +19,12 @@ _SET_ON_THE_TOPIC: Final = 1
 
 
 class TopicsDiffer(Exception):
-    """Existing topics differ in what must not be changed here."""
+    """They differ in what must not be changed."""
 
 
 @dataclass(frozen=True, slots=True)
 class TopicReport:
-    """`remarks`: differences only an operator can repair (replicas)."""
+    """`remarks` are for an operator to repair."""
 
     created: list[str] = field(default_factory=list)
     altered: list[str] = field(default_factory=list)
@@ -42,8 +42,8 @@ async def create_topics(
 ) -> TopicReport:
     """Returns when each partition has a leader.
 
-    `replication_factor` defaults to min(3, brokers); writes need one replica less. Raises `TopicsDiffer`, with nothing
-    changed, for another number of partitions.
+    `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicsDiffer`, with nothing changed,
+    for another number of partitions.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     await admin.start()

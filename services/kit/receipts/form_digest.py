@@ -1,7 +1,6 @@
-"""How a form spells instants and facts, for signer and verifier. Pure.
+"""How a form spells instants and facts. Pure.
 
-Facts too long for a QR code become row count and SHA-256 of each table, or one SHA-256 per check: still provable
-against the submission.
+Facts too long for a QR code become row count and SHA-256 of each table, or one SHA-256: still provable.
 """
 
 import hashlib
@@ -36,7 +35,6 @@ SPELLINGS: Final[tuple[Callable[[Facts], Facts], ...]] = (dict, tables_digested,
 
 
 def stands_for(signed: Facts, facts: Facts) -> bool:
-    """Whether a form's `signed` spells `facts`."""
     return any(signed == spell(facts) for spell in SPELLINGS)
 
 

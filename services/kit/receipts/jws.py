@@ -1,6 +1,6 @@
 """The signed form: a compact JWS (Ed25519) over canonical JSON. Pure.
 
-Only the signer's exact spelling verifies: base64url's unused bits and JSON's freedom would let bits change unnoticed.
+Only the signer's spelling verifies, so that any changed bit is noticed, also base64url's unused ones.
 """
 
 import json
@@ -19,12 +19,12 @@ MAX_BYTES: Final = 256 * 1024
 
 
 class InvalidSignature(ValueError):
-    """The text names the failed step and quotes nothing."""
+    """Names the failed step, and quotes nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A verified form; `receipt` is the compact JWS."""
+    """Verified; `receipt` is the compact JWS."""
 
     payload: dict[str, Any]
     kid: str
@@ -37,12 +37,11 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
 
 def sign(payload: Mapping[str, Any], key: OKPKey, kid: str) -> str:
-    """A compact JWS."""
     return jws.serialize_compact(_header(kid), canonical(payload), key, algorithms=[ALGORITHM])
 
 
 def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
-    """`receipt` is a compact JWS; `keys` are public, by kid. Raises `InvalidSignature`."""
+    """Of a compact JWS; `keys` are public, by kid. Raises `InvalidSignature`."""
     if len(receipt) > MAX_BYTES:
         raise InvalidSignature("it is too long to be a form")
     parts = receipt.split(".")
@@ -93,7 +92,7 @@ def encoded(raw: bytes) -> str:
 
 
 def decoded(part: str) -> bytes:
-    """Raises `InvalidSignature` for another spelling of the same bytes."""
+    """Raises `InvalidSignature` for another spelling of the bytes."""
     try:
         raw = urlsafe_b64decode(part.encode("ascii") + b"=" * (-len(part) % 4))
     except ValueError:

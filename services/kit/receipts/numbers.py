@@ -1,7 +1,7 @@
-"""Form numbers (`2026-K7M3R-X4Q9T-H`) and verification codes, to be read aloud and typed. Pure.
+"""Form numbers (`2026-K7M3R-X4Q9T-H`) and verification codes, read aloud and typed. Pure.
 
-The alphabet lacks 0, 1, I, L and O. The last character is a check: 31 is prime and each position has its own weight,
-so that one wrong character and any swap are noticed.
+Without 0, 1, I, L and O. The last character is a check: as 31 is prime and each position has its own weight, one wrong
+character or any swap is noticed.
 """
 
 from typing import Final
@@ -16,18 +16,18 @@ CODES: Final = len(ALPHABET) ** CODE_CHARACTERS
 
 
 def form_number(year: int, chosen: int) -> str:
-    """`chosen` < `NUMBERS` is the random part."""
+    """`chosen` < `NUMBERS`."""
     body = f"{year:04d}{_characters(chosen, RANDOM_CHARACTERS)}"
     return _spaced(body + _check(body))
 
 
 def verification_code(chosen: int) -> str:
-    """Asked for beside the form's number; `chosen` < `CODES`."""
+    """The public check asks for it; `chosen` < `CODES`."""
     return _characters(chosen, CODE_CHARACTERS)
 
 
 def read_form_number(text: str) -> str | None:
-    """As printed, from typed text; None if it is no number."""
+    """As printed, or None."""
     typed = "".join(text.split()).replace("-", "").upper()
     body, check = typed[:-1], typed[-1:]
     if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):

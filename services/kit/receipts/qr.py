@@ -1,7 +1,7 @@
 """A compact JWS as QR text. Pure.
 
-`LXF1:` and, in Base45 (RFC 9285), signature, deflated header and payload, and eight bytes of their SHA-256: two thirds
-of the JWS's space in a QR code.
+`LXF1:`, then in Base45 (RFC 9285) signature, deflated header and payload, and eight bytes of their SHA-256: two thirds
+of the JWS's space.
 """
 
 import hashlib
@@ -29,12 +29,12 @@ def pack(receipt: str) -> str:
 
 
 def verify_text(text: str, keys: Mapping[str, OKPKey]) -> Form:
-    """`text`: QR text or compact JWS. Raises `InvalidSignature`."""
+    """QR text or compact JWS. Raises `InvalidSignature`."""
     return verify(unpack(text) if text.startswith(PREFIX) else text, keys)
 
 
 def unpack(text: str) -> str:
-    """Raises `InvalidSignature` if it was altered."""
+    """Raises `InvalidSignature`."""
     if not text.startswith(PREFIX) or len(text) > MAX_BYTES:
         raise InvalidSignature("it is not the text of a form")
     raw = _from_base45(text[len(PREFIX) :])

@@ -1,4 +1,4 @@
-"""From a record's checks to the numbered status. Pure: no driver, no clock."""
+"""From checks to the numbered status. Pure: no driver, no clock."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,8 +11,6 @@ from schemas.events import CheckStatus, Reason, StatusChanged, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """One `CheckStatus` for each check."""
-
     checks: tuple[CheckStatus, ...]
 
     @property

@@ -1,7 +1,7 @@
-"""A bill: what one item costs, and what was paid of it. Pure.
+"""A bill, and what was paid of it. Pure.
 
-Each bill is judged alone, because only the office may move money between them. Overpaying blocks nobody; the facts
-carry the sum, so that the student can claim it.
+Bills are judged alone: only the office may move money between them. Overpaying blocks nobody; the facts show it, to be
+claimed.
 """
 
 from decimal import Decimal
@@ -17,7 +17,7 @@ NEGATIVE_AMOUNT: Final = Refusal("negative-amount")
 
 
 class Bill(Item):
-    """`amount` may drop to zero and `paid` may exceed it: both are valid states."""
+    """`amount` may drop to zero and `paid` may exceed it."""
 
     amount: Money
     paid: Money = ZERO
@@ -43,7 +43,7 @@ B = TypeVar("B", bound=Bill)
 
 
 class SettlementBody(OperationBody):
-    """Paying more than is due needs `allow_overpayment`: it is usually a typing mistake."""
+    """Paying more than is due is usually a typing mistake."""
 
     amount: Amount
     allow_overpayment: bool = False
@@ -54,7 +54,7 @@ class RefundBody(OperationBody):
 
 
 class CorrectionBody(OperationBody):
-    """`amount` replaces the billed one; zero when nothing was to be charged."""
+    """`amount` replaces the billed one."""
 
     amount: Money
 
@@ -68,7 +68,7 @@ def require_due(bill: Bill, body: SettlementBody) -> None:
 
 
 def pay(bill: B, body: SettlementBody) -> B:
-    """Every payment counts: the idempotency key makes retries harmless. Raises `Refused`."""
+    """Counts each time: the idempotency key makes retries harmless. Raises `Refused`."""
     require_due(bill, body)
     if bill.paid + body.amount > LARGEST:
         raise Refused(OVERPAYMENT(due=yuan(bill.due)), field="amount", remedy=f"At most {LARGEST} is paid of an item.")
@@ -76,7 +76,7 @@ def pay(bill: B, body: SettlementBody) -> B:
 
 
 def refund(bill: B, amount: Decimal) -> B:
-    """Only what is overpaid, so that it never makes a debt. Raises `Refused`."""
+    """Of what is overpaid, so that no debt results. Raises `Refused`."""
     if amount > bill.overpaid:
         overpaid = yuan(bill.overpaid)
         remedy = f"At most {overpaid}. To take back a payment recorded by mistake, replace the record."
@@ -85,10 +85,7 @@ def refund(bill: B, amount: Decimal) -> B:
 
 
 def require_no_negative(row: ImportRow, *fields: str) -> None:
-    """Raises `Refused` for an amount below zero.
-
-    It may be a refund, a credit or a discount on another item: a wrong guess would end or make a debt.
-    """
+    """Raises `Refused`: it may be a refund, a credit or a discount; a wrong guess would end or make a debt."""
     amounts: dict[str, Any] = {name: getattr(row, name) for name in fields}
     for name, amount in amounts.items():
         if amount is not None and amount < ZERO:

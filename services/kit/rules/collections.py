@@ -1,4 +1,4 @@
-"""The lists of a record: one item per key, and a limit. Pure."""
+"""A record's lists: one item per key, and a limit. Pure."""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -15,7 +15,7 @@ def find_by_key(items: Iterable[T], **key: object) -> T | None:
 
 
 def replace_by_key(items: tuple[T, ...], item: T, *key: str, limit: int) -> tuple[T, ...]:
-    """Replace the item with the same `key` fields, or append. Raises `Refused` at the limit."""
+    """Replaces the item with the same `key`, or appends. Raises `Refused` at the limit."""
     known = find_by_key(items, **{name: getattr(item, name) for name in key})
     if known is not None:
         return tuple(item if other is known else other for other in items)

@@ -12,12 +12,12 @@ from services.kit.rules.assessment import Assessment
 
 
 class Record(BaseModel):
-    """A student's record at a department; the defaults mean "nothing on record"."""
+    """The defaults mean "nothing on record"."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     def updated(self, **fields: Any) -> Self:
-        """An unvalidated copy; the same object when nothing changes."""
+        """Unvalidated; the same object if nothing changes."""
         if all(getattr(self, name) == value for name, value in fields.items()):
             return self
         return self.model_copy(update=fields)
@@ -31,8 +31,7 @@ B = TypeVar("B", bound=OperationBody)
 class Operation(Generic[R, B]):
     """`POST /operations/<name>`.
 
-    `apply` returns the new record and the cause of the change, or the same record if there is nothing to do. Raises
-    `Refused`.
+    `apply` returns record and cause; the same record when there is nothing to do. Raises `Refused`.
     """
 
     name: str
@@ -43,10 +42,10 @@ class Operation(Generic[R, B]):
 
 @dataclass(frozen=True, slots=True)
 class DepartmentRules(Generic[R]):
-    """A department, named after the folder of `module` (the declaring module's `__name__`).
+    """Named after the folder of `module`, the declaring module's `__name__`.
 
-    `apply_row` returns the same record when the row is nothing new, so that importing a file twice is harmless.
-    `commands`: the students' commands, by their names in the manifest.
+    `apply_row` returns the same record for nothing new: importing twice is harmless. `commands` are the students', by
+    manifest name.
     """
 
     module: str

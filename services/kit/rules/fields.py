@@ -1,7 +1,7 @@
-"""Field types of records, bodies and rows: money, days, lines of text, ids. Pure.
+"""Field types of records, bodies and rows. Pure.
 
-Money is a JSON number or string of at most nine digits, which survives floating point; its value is a `Decimal` with
-exactly two decimals.
+Money is a `Decimal` with two decimals, in JSON a number or string of at most nine digits, which survives floating
+point.
 """
 
 from datetime import date, datetime
@@ -29,7 +29,7 @@ LATEST_DAY: Final = date(2149, 12, 31)
 
 
 class Item(BaseModel):
-    """An item of a record's list, or of published facts."""
+    """Of a record's list, or of published facts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -40,7 +40,7 @@ def yuan(amount: Decimal) -> str:
 
 
 def distinct(*names: str) -> AfterValidator:
-    """No two items of a tuple are equal in these fields."""
+    """No two items are equal in these fields."""
 
     def check(items: tuple[Item, ...]) -> tuple[Item, ...]:
         if len({tuple(getattr(item, name) for name in names) for item in items}) != len(items):
@@ -68,7 +68,7 @@ def _plausible_day(value: date) -> date:
 
 
 def _money_schema(minimum: dict[str, int], text: str) -> WithJsonSchema:
-    """Pydantic's own schema of a `Decimal` accepts any string and number."""
+    """Pydantic's own schema accepts any string and number."""
     number = {"type": "number", **minimum, "maximum": 9_999_999.99}
     accepted = [number, {"type": "string", "pattern": text}]
     return WithJsonSchema({"anyOf": accepted, "examples": ["72.40"]}, mode="validation")
@@ -91,7 +91,7 @@ Amount = Annotated[
 SignedMoney = Annotated[
     Decimal, Field(max_digits=9, decimal_places=2, examples=["72.40"]), AfterValidator(_two_decimals)
 ]
-"""Yuan in an import row: the rules refuse a negative amount with a remedy."""
+"""Yuan in an import row; the rules refuse a negative amount."""
 MoneyText = Annotated[str, Field(pattern=r"^\d{1,12}\.\d{2}$", examples=["682.40"])]
 """Money in facts."""
 Day = Annotated[
@@ -105,11 +105,11 @@ _LINE = r"^[^\x00-\x1f\x7f]+$"
 ShortLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
 ItemId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
-"""A desk's own id of an item: a barcode, a charge number."""
+"""A barcode, a charge number."""
 
 
 class ImportRow(OperationBody):
-    """An import row: cells arrive as text, empty ones count as absent."""
+    """Cells arrive as text; empty ones are absent."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
 

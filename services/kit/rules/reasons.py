@@ -1,6 +1,6 @@
-"""Reason codes of a department, with the parameters of their texts in `department.toml`. Pure.
+"""Reason codes and the parameters of their texts in `department.toml`. Pure.
 
-`tests/unit/kit/test_manifests.py` fails for a code without a text, or a text without a code.
+`tests/unit/kit/test_manifests.py` fails for a code without a text, and the reverse.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from schemas.events import Reason
 
 @dataclass(frozen=True, slots=True, init=False)
 class ReasonCode:
-    """Makes a `Reason`; raises `TypeError` for other parameters than its own."""
+    """Makes a `Reason`; raises `TypeError` for other parameters."""
 
     code: str
     parameters: frozenset[str]
@@ -27,15 +27,15 @@ class ReasonCode:
 
 
 class Blocker(ReasonCode):
-    """Why a check is blocked; text in the check's `reasons`."""
+    """Blocks a check; text in its `reasons`."""
 
 
 class Cause(ReasonCode):
-    """What changed a record; text in `causes`."""
+    """Changed a record; text in `causes`."""
 
 
 class Refusal(ReasonCode):
-    """Why a rule forbids an operation or command; text in `refusals`."""
+    """Forbids an operation or command; text in `refusals`."""
 
 
 CASE_OPENED: Final = Cause("case-opened")
@@ -47,4 +47,4 @@ RECORD_FULL: Final = Refusal("record-full", "limit")
 COMMAND_UNKNOWN: Final = Refusal("command-unknown")
 CASE_NOT_OPEN: Final = Refusal("case-not-open")
 BEING_DECIDED: Final = Refusal("submission-being-decided")
-"""A command never waits for an attempt's end: it would hold up the event that ends it."""
+"""A command never waits for an attempt's end: it would hold up that event."""

@@ -1,4 +1,4 @@
-"""Supervised background tasks: restarted with back-off, with a health probe and a metric."""
+"""Supervised background tasks, with a health probe and a metric."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ from services.kit.runtime.health import Health
 _FIRST_DELAY_S: Final = 0.2
 _LONGEST_DELAY_S: Final = 15.0
 _SETTLED_S: Final = 5.0
-"""A task that ran this long has recovered."""
+"""Then a restarted task has recovered."""
 _STOP_TIMEOUT_S: Final = 10.0
 _log = structlog.get_logger(__name__)
 
@@ -31,10 +31,7 @@ async def background(
     settled_s: float = _SETTLED_S,
     stop_bound_s: float = _STOP_TIMEOUT_S,
 ) -> AsyncIterator[None]:
-    """Keep `run` running while the block lasts.
-
-    Exceptions and returns are logged, and restarted. The service is not ready until `run` has lasted `settled_s`.
-    """
+    """A return counts as a failure too. Not ready again until `run` has lasted `settled_s`."""
     task = _SupervisedTask(name, run, Backoff(first_delay_s, longest_delay_s), settled_s)
     health.add(name, task.probe)
     running = asyncio.create_task(task.supervise(), name=name)

@@ -1,7 +1,7 @@
 """Failpoints for crash tests, inert unless LIXIAO_FAILPOINT names one.
 
-`settle.before_commit` ends the process there; `settle.before_commit,consumer.after_commit` when a task that reached
-the first reaches the second. An unknown name stops the start: no test may pass by a typo.
+`settle.before_commit` ends the process there; `settle.before_commit,consumer.after_commit` when one task reaches both.
+Unknown names stop the start: no test may pass by a typo.
 """
 
 import os
@@ -42,7 +42,7 @@ POINTS: Final = (
     "seal.before_commit",
     "seal.after_commit",
 )
-"""In the order a change, a submission and a command reach them."""
+"""As a change, a submission and a command reach them."""
 
 EXIT_CODE: Final = 86
 
@@ -61,7 +61,7 @@ _reached: Final = ContextVar("reached", default=0)
 
 
 def failpoint(name: str) -> None:
-    """End the process at once, as a power cut would, at the last point of LIXIAO_FAILPOINT."""
+    """End the process, as a power cut would, at the last point of LIXIAO_FAILPOINT."""
     reached = _reached.get()
     if reached < len(_path) and name == _path[reached]:
         if reached + 1 == len(_path):

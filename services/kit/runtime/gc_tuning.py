@@ -1,4 +1,4 @@
-"""Garbage-collector settings: most objects of a batch or a request need no collection."""
+"""Garbage-collector settings: most objects need no collection."""
 
 import gc
 from typing import Final
@@ -8,7 +8,7 @@ THRESHOLDS: Final = (50_000, 20, 100)
 
 
 def tune_gc() -> None:
-    """Exempt start-up objects, and collect rarely. Call once, before work begins."""
+    """Call once, before work begins."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(*THRESHOLDS)

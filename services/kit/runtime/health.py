@@ -1,6 +1,6 @@
 """Liveness and readiness by named probes.
 
-A liveness probe fails only where a restart helps; ready means that every dependency answers.
+Liveness fails only where a restart helps; ready: every dependency answers.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ from typing import Any, Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 Probe = Callable[[], Awaitable[str | None]]
-"""None when healthy, else the reason, which is public: no personal data."""
+"""None when healthy, else the reason: public, no personal data."""
 
 _BOUND_S: Final = 2.0
 
@@ -43,7 +43,7 @@ class Health:
         self._probes: dict[str, _Named] = {}
 
     def add(self, name: str, probe: Probe, *, live: bool = False) -> None:
-        """Replaces a probe of the same name."""
+        """Replaces one of the same name."""
         self._probes[name] = _Named(probe, live)
 
     def remove(self, name: str) -> None:

@@ -1,4 +1,4 @@
-"""Files with secrets, readable by their owner only."""
+"""Secret files, for their owner only."""
 
 import os
 import secrets

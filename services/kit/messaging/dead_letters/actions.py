@@ -48,7 +48,7 @@ class StoredDeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterContent:
-    """Personal data: for an operator, never for a log."""
+    """Personal data: never for a log."""
 
     dead_letter: StoredDeadLetter
     key: bytes | None
@@ -61,8 +61,6 @@ async def _nothing(_: Connection, __: ConsumerRecord) -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class ReplayHandler:
-    """Replays one consumer's dead letters."""
-
     apply: ApplyBatch
     closed: Callable[[Connection, ConsumerRecord], Awaitable[None]] = _nothing
     committed: Callable[[], None] = field(default=lambda: None)
@@ -71,7 +69,7 @@ class ReplayHandler:
 async def page(
     connection: Connection, *, ended: bool = False, after: int = 0, limit: int = 50
 ) -> tuple[list[StoredDeadLetter], int | None]:
-    """By id, with the `after` of the next page."""
+    """Ordered by id; with the next page's `after`."""
     rows = await connection.fetch(
         f"SELECT {_COLUMNS} FROM dead_letter WHERE id > $1 AND (ended_at IS NOT NULL) = $2 ORDER BY id LIMIT $3",
         after,
@@ -92,7 +90,7 @@ async def show(connection: Connection, dead_letter_id: int) -> DeadLetterContent
 async def replay(
     connection: Connection, dead_letter_id: int, handlers: Mapping[str, ReplayHandler], *, by: str
 ) -> None:
-    """Apply the record at its own offset. Raises `DeadLetterClosed`, `StillUnreadable`."""
+    """At its own offset. Raises `DeadLetterClosed`, `StillUnreadable`."""
     async with connection.transaction():
         consumer, record = await _lock_open(connection, dead_letter_id)
         handler = handlers.get(consumer)
@@ -109,7 +107,7 @@ async def replay(
 async def discard(
     connection: Connection, dead_letter_id: int, handlers: Mapping[str, ReplayHandler], *, by: str, why: str
 ) -> None:
-    """Close without applying; its item becomes readable again. Raises `DeadLetterClosed`."""
+    """Unapplied; its item becomes readable again. Raises `DeadLetterClosed`."""
     async with connection.transaction():
         consumer, record = await _lock_open(connection, dead_letter_id)
         await _close(connection, dead_letter_id, "discarded", by, why)

@@ -1,6 +1,6 @@
-"""The `dead-letters` command of every service; it needs no running service.
+"""The `dead-letters` command of every service, which need not run.
 
-The enclosing command line passes an `OpenDeadLetters` as typer's context object.
+typer's context object is an `OpenDeadLetters`.
 """
 
 import asyncio
@@ -41,7 +41,6 @@ OpenDeadLetters = Callable[[], AbstractAsyncContextManager[DeadLetterStore]]
 async def dead_letters_of(
     database: str, name: str, handlers: Callable[["asyncpg.Pool[Any]"], Mapping[str, ReplayHandler]]
 ) -> AsyncIterator[DeadLetterStore]:
-    """The dead letters of service `name`."""
     pool = await open_pool(database, name=f"{name}.command", max_size=2)
     try:
         yield DeadLetterStore(pool, handlers(pool))

@@ -19,7 +19,7 @@ class DeadLetterLimitExceeded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetterLimit:
-    """Undecodable records of a topic: of its last `WINDOW`, and in a row."""
+    """Undecodable records of a topic: share of the last `WINDOW`, and in a row."""
 
     max_ratio: float = 0.2
     max_consecutive: int = 100
@@ -31,8 +31,6 @@ class DeadLetterLimit:
 
 @dataclass(slots=True)
 class _Tally:
-    """One topic since the process started."""
-
     count: int = 0
     undecodable: deque[int] = field(default_factory=deque)
     """Ordinals within the window."""
@@ -43,18 +41,13 @@ class _Tally:
 
 
 class DeadLetterCounter:
-    """One worker's counts."""
-
     def __init__(self, limit: DeadLetterLimit) -> None:
         self._limit = limit
         self._tallies: dict[str, _Tally] = {}
         self._next: dict[str, _Tally] = {}
 
     def check(self, records: Records, stored: Sequence[DeadLetter]) -> None:
-        """Count a batch before its commit; `stored` are its new dead letters. Raises `DeadLetterLimitExceeded`.
-
-        It only counts once `committed`.
-        """
+        """`stored`: new dead letters. Raises `DeadLetterLimitExceeded`; counts once `committed`."""
         undecodable = {(one.record.topic, one.record.partition, one.record.offset) for one in stored if not one.decoded}
         self._next = {topic: self._tally(topic) for topic in {record.topic for record in records}}
         if not undecodable:

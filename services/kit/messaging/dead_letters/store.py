@@ -13,7 +13,7 @@ from services.kit.postgres.pool import Connection
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """`reason` names a field and a rule, never a value. `decoded`: the content was refused."""
+    """`reason` names field and rule, no value. `decoded`: the content was refused."""
 
     record: ConsumerRecord
     reason: str
@@ -21,7 +21,7 @@ class DeadLetter:
 
 
 ApplyBatch = Callable[[Connection, Records], Awaitable[list[DeadLetter]]]
-"""Returns the records it could not read."""
+"""Returns the unreadable ones."""
 
 _STORE = """
 INSERT INTO dead_letter (consumer, topic, partition, "offset", key, value, headers, reason)
@@ -33,7 +33,7 @@ ON CONFLICT DO NOTHING RETURNING topic, partition, "offset"
 async def store_dead_letters(
     connection: Connection, consumer: str, dead_letters: Sequence[DeadLetter]
 ) -> list[DeadLetter]:
-    """Returns the new ones: after a restart some may be stored already."""
+    """Returns the new ones: after a restart some are stored already."""
     columns: list[tuple[Any, ...]] = list(
         zip(*((*_position(one), *_content(one)) for one in dead_letters), strict=True)
     )
@@ -51,7 +51,7 @@ def _content(one: DeadLetter) -> tuple[bytes | None, bytes | None, str, str]:
 
 
 def _headers(record: ConsumerRecord) -> str:
-    """JSON pairs with hexadecimal values: they may be any bytes, or null."""
+    """JSON pairs; values hexadecimal, for any bytes."""
     return json.dumps(
         [[name.replace("\x00", ""), text.hex() if text is not None else None] for name, text in record.headers]
     )
