@@ -19,7 +19,6 @@ def run() -> None:
 
 
 def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
-    """Dead letters of the gateway's consumer."""
     settings = load(GatewaySettings)
     # A replay needs no departments: a dead letter carries its topic.
     router = gateway_router(settings.topics, ())

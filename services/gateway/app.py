@@ -1,4 +1,4 @@
-"""The composition root of the gateway: its components, its routes and its background tasks."""
+"""The composition root of the gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -64,7 +64,6 @@ _SWEEP_EVERY_S: Final = 300
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
-    """The application; its lifespan opens the databases and starts the loops."""
     folder = settings.university or CONFIGURATIONS / "cumt"
     site = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
     renderer, health = Renderer(site, folder), Health()
@@ -195,7 +194,6 @@ async def _sweep(*tables: Sessions | NumberChoices) -> None:
 
 
 async def _close(pool: "asyncpg.Pool[Any]") -> None:
-    """Close within a bound: a database that hangs must not keep the process."""
     try:
         async with asyncio.timeout(5):
             await pool.close()

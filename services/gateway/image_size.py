@@ -1,4 +1,4 @@
-"""How large a picture is: a page that says so keeps its place while the picture loads. Pure."""
+"""The size of pictures, so that a page keeps room for one that loads. Pure."""
 
 import io
 from typing import Final, NamedTuple
@@ -6,11 +6,11 @@ from typing import Final, NamedTuple
 import imagesize
 
 NAME: Final = r"^[a-z0-9][a-z0-9-]*\.(webp|png)$"
-"""File names of pictures: one folder, no way out of it."""
+"""Without folders: no way out of the one they are in."""
 
 
 class Size(NamedTuple):
-    """In pixels of the file."""
+    """In pixels."""
 
     width: int
     height: int

@@ -1,4 +1,4 @@
-"""The gateway's own configuration, beside what every service needs."""
+"""The gateway's settings, beside what every service needs."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from services.kit.settings import Dsn, Settings
 
 
 class GatewaySettings(Settings):
-    """`public_url` is the address students use, without a path; redirects and origins are checked against it."""
+    """`public_url` is the students' address, without a path, for redirects and origin checks."""
 
     read_model: Dsn
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] | None = None
@@ -16,7 +16,7 @@ class GatewaySettings(Settings):
     session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
     stream_session_check_s: Annotated[float, Field(gt=0, le=50)] = 15.0
-    """How often the sessions of open live pages are checked; a stream ends within a minute of signing out elsewhere."""
+    """For open live pages; one ends within a minute of signing out elsewhere."""
     openid_issuer: str
     openid_client_id: str
     openid_client_secret: Annotated[str | None, Field(repr=False)] = None
@@ -25,7 +25,7 @@ class GatewaySettings(Settings):
     openid_student_id_claim: str = "student_id"
     openid_roles_claim: str = "roles"
     openid_userinfo: bool = False
-    """Read the userinfo endpoint for claims that the ID token lacks."""
+    """Read userinfo for claims that the ID token lacks."""
 
     @model_validator(mode="after")
     def _idle_within_life(self) -> "GatewaySettings":

@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
-    """The result of `work`. Raises `TimeoutError` after `timeout_s` and leaves the work to its cancellation."""
+    """Raises `TimeoutError` after `timeout_s`, without waiting for the cancelled work."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)

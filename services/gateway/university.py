@@ -1,6 +1,6 @@
-"""A university is a folder of configuration: names, guide page, phones, manual, and overlays of the departments.
+"""A university's configuration folder: names, guide page, phones, manual, and overlays of the departments.
 
-Nothing of one university is in code or templates: another writes its own folder.
+Nothing of one university is in code or templates.
 """
 
 import tomllib
@@ -14,7 +14,7 @@ from services.gateway.image_size import NAME, size_of
 from services.kit.manifests import DepartmentManifest, Link, Text, discover
 
 PICTURES = "pictures"
-"""The folder of a university's folder that holds the pictures of its manual."""
+"""Subfolder of the manual's pictures."""
 CONFIGURATIONS = Path(__file__).resolve().parents[2] / "config" / "universities"
 
 
@@ -23,16 +23,14 @@ class _Model(BaseModel):
 
 
 class GuideRow(_Model):
-    """A labelled row of the guide page. An empty value is shown empty."""
-
     label: Text
     value: Text
     phones: bool = False
-    """Whether numbers in the value are telephones, and become links."""
+    """Link the telephone numbers in the value."""
 
 
 class Contact(_Model):
-    """A contact. `phone` and `mail` become links, `other` (a QQ group) is shown as text."""
+    """`other` (a QQ group) is shown as text."""
 
     label: Text
     phone: str = ""
@@ -41,28 +39,26 @@ class Contact(_Model):
 
 
 class FileNames(Text):
-    """A file for each language; both may name the same."""
+    """Both may be the same."""
 
     zh: Annotated[str, Field(pattern=NAME)]
     en: Annotated[str, Field(pattern=NAME)]
 
 
 class NonEmptyText(Text):
-    """A non-empty text."""
-
     zh: Annotated[str, Field(min_length=1)]
     en: Annotated[str, Field(min_length=1)]
 
 
 class Picture(_Model):
-    """A picture of a step in the manual. `file` is in the folder's `pictures/`."""
+    """`file` is in the folder's `pictures/`."""
 
     file: FileNames
     alt: NonEmptyText
 
 
 class Step(Text):
-    """One paragraph of an answer. A link to a page may follow it, and a picture, by its name in `pictures`."""
+    """One paragraph of an answer. `picture` is a name in `pictures`."""
 
     link: Link | None = None
     picture: str = ""
@@ -76,14 +72,14 @@ class Question(_Model):
 
 
 class University(_Model):
-    """`university.toml`. `utc_offset_minutes` is the campus's clock; `terms` translates values of the roster."""
+    """`university.toml`. `terms` translates values of the roster."""
 
     name: Text
     short_name: Text
     logo: str = ""
-    """File name of an SVG or PNG in the folder; empty: the first character of the short name stands for it."""
+    """An SVG or PNG in the folder; if empty, the first character of the short name."""
     address: str = ""
-    """The home page; the name links to it when given."""
+    """The home page, if any."""
     utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 480
     area_code: str = ""
     service: Text
@@ -96,7 +92,7 @@ class University(_Model):
     not_served: Contact
     """For students the service is not for."""
     roster: Contact
-    """For students who are not on the roster."""
+    """For students not on the roster."""
     sign_in_help: tuple[Contact, ...] = ()
     guide: Annotated[tuple[GuideRow, ...], Field(max_length=64)]
     note: tuple[Text, ...] = ()
@@ -113,7 +109,7 @@ class University(_Model):
 
 
 def load(folder: Path) -> University:
-    """The configuration in `folder`. Raises `ValueError` naming the file and the field at fault."""
+    """Raises `ValueError` naming the file and the field at fault."""
     path = folder / "university.toml"
     try:
         university = University.model_validate(tomllib.loads(path.read_text("utf-8")))
@@ -124,14 +120,14 @@ def load(folder: Path) -> University:
 
 
 def departments(folder: Path, services: Path) -> dict[str, DepartmentManifest]:
-    """The departments found under `services`, with the university's `departments.toml` laid over their manifests."""
+    """Found under `services`, with the university's `departments.toml` laid over their manifests."""
     path = folder / "departments.toml"
     overlay: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     return discover(services, overlay)
 
 
 def _check_pictures(university: University, folder: Path) -> None:
-    """Every picture named is there and readable: better an error at the start than a hole in the page."""
+    """Better an error at start than a hole in the page."""
     for title, picture in university.pictures.items():
         for name in sorted({picture.file.zh, picture.file.en}):
             where = f"pictures.{title}: {name}"
@@ -145,7 +141,7 @@ def _check_pictures(university: University, folder: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What does not change while the gateway runs: the university and the departments."""
+    """What does not change while the gateway runs."""
 
     university: University
     departments: dict[str, DepartmentManifest]

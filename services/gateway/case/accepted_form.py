@@ -1,4 +1,4 @@
-"""The accepted submission as the completed page and the PDF show it: facts as attested, not as they are now. Pure."""
+"""The accepted submission as pages and PDF show it: facts as attested, not as they are now. Pure."""
 
 from schemas.events import Reason, StatusChanged, Verdict
 from services.gateway.case.checks import check_view, group_view
@@ -12,10 +12,7 @@ from services.kit.manifests import DepartmentManifest
 
 
 def form_view(context: ViewContext, submission: Submission, case: Case) -> FormView:
-    """The form of `submission`, without departments that attested nothing.
-
-    The student is shown as signed; `case`, the roster of today, stands in when that cannot be read.
-    """
+    """`case`, today's roster, stands in when the student as signed cannot be read."""
     groups = tuple(
         _group(context, department, submission, submission.facts[department.name])
         for department in context.site.departments.values()

@@ -1,4 +1,4 @@
-"""One check of one student as a view: its facts, what to do, how fresh it is. Pure."""
+"""One check as a view. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -45,14 +45,12 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
 
 
 def group_view(texts: Texts, department: DepartmentManifest, checks: tuple[CheckView, ...]) -> Group:
-    """A department with its checks: blocked when one is, else waiting when one is, else clear."""
     states = {one.state for one in checks}
     state = next((each for each in (CheckState.BLOCKED, CheckState.WAITING) if each in states), CheckState.CLEAR)
     return Group(department.name, texts.of(department.title), state, texts(f"verdict.{state}"), checks)
 
 
 def fact_views(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts) -> tuple[Fact, ...]:
-    """The labelled values of a check, in the manifest's order."""
     return tuple(
         Fact(
             label=texts.of(field.label),
@@ -66,7 +64,6 @@ def fact_views(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
 
 
 def table_view(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts) -> Table:
-    """The rows of a check whose facts are a list, with the department's own total."""
     listed = facts.get(check.rows or "")
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     total = check.total
@@ -79,7 +76,7 @@ def table_view(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
 
 
 def value_words(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
-    """One fact. An empty one is a dash; an unknown code is shown as it is."""
+    """A dash when empty; an unknown code as it is."""
     if value is None or value == "":
         return texts.of(field.codes[""]) if "" in field.codes else NONE
     if field.kind == "money":
@@ -92,7 +89,6 @@ def value_words(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
 
 
 def _cause(texts: Texts, progress: CheckProgress) -> str:
-    """What the department's newest change was about; empty when the manifest does not name it."""
     cause = progress.received.status.cause if progress.received else None
     if cause is None or cause.code not in progress.department.causes:
         return ""

@@ -1,4 +1,4 @@
-"""Whether a check's command can be asked now, by the department's newest facts and the last command. Pure."""
+"""Whether a check's command can be requested now. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,22 +8,18 @@ from services.kit.manifests import CheckManifest
 
 
 class CommandOffer(StrEnum):
-    """Whether a check's command can be asked now."""
-
     CLOSED = "closed"
-    """The facts do not call for it, or the student's case takes no commands any more."""
+    """The facts do not call for it, or the case takes no commands any more."""
     OFFERED = "offered"
     ASKED = "asked"
     DONE = "done"
-    """The department did it, and its status does not show that yet."""
+    """Done, but not in the department's status yet."""
     REFUSED = "refused"
-    """The department refused the last one; it may be asked again."""
+    """May be requested again."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandProgress:
-    """`last` is the newest command of this name while it still counts."""
-
     offer: CommandOffer
     last: Command | None = None
 
@@ -37,7 +33,7 @@ class CommandProgress:
 
 
 def command_progress(check: CheckManifest, received: ReceivedStatus | None, last: Command | None) -> CommandProgress:
-    """A command counts while the department's newest facts still call for it."""
+    """`last` counts only while the department's newest facts still call for the command."""
     reported = received.check(check.name) if received else None
     if check.command is None or reported is None or received is None or not received.readable:
         return CommandProgress(CommandOffer.CLOSED)

@@ -1,6 +1,6 @@
-"""The state of every required check, from what the departments said. Pure.
+"""The state of every required check, by the departments' statuses. Pure.
 
-Unknown is never clear: a check nobody reported, that cannot be read or whose source fell silent is `waiting`.
+Unknown is never clear: a check that is unreported, unreadable or of a silent source is `waiting`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -13,7 +13,7 @@ from services.gateway.read_model.types import ReceivedStatus
 
 
 class CheckState(StrEnum):
-    """What the student sees of one check: 通过, 未通过, 待同步."""
+    """通过, 未通过, 待同步."""
 
     CLEAR = "clear"
     BLOCKED = "blocked"
@@ -21,13 +21,11 @@ class CheckState(StrEnum):
 
 
 class WaitingReason(StrEnum):
-    """Why a check is `waiting`."""
-
     UNREPORTED = "unreported"
     UNREADABLE = "unreadable"
     STALE = "stale"
     UNAVAILABLE = "unavailable"
-    """The read model does not answer, so nothing is known of any check."""
+    """The read model does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ class CheckResult:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Every required check with its state, in the order of `required`."""
+    """`checks` are in the order of `required`."""
 
     checks: tuple[CheckResult, ...]
 
@@ -61,10 +59,7 @@ def decide(
     stale_before: datetime,
     unreadable: Collection[str] = (),
 ) -> Decision:
-    """The state of every required check (department → its checks).
-
-    `stale_before` is now minus the freshness bound. `unreadable` are departments whose only status cannot be decoded.
-    """
+    """`required`: department → checks. `stale_before`: now minus the freshness bound."""
     return Decision(
         tuple(
             CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE)

@@ -1,6 +1,6 @@
-"""Whether the student can ask for the submission or a department's command now. Pure.
+"""Whether a submission or a command can be requested now. Pure.
 
-It refuses early and decides nothing: the clearance or the department decides on its own newest records.
+An early refusal only: the clearance or the department decides on its own newest records.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from services.kit.manifests import DepartmentManifest
 
 
 class Obstacle(StrEnum):
-    """Why something cannot be asked now, as the API's problem types name it."""
+    """Also the API's problem types."""
 
     ALREADY_SUBMITTED = "already-submitted"
     OPEN_ITEMS = "open-items"
@@ -26,9 +26,9 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """`already_asked`: an earlier request, `earlier` if it was made here, is still open or was accepted.
+    """`already_asked`: an earlier request, `earlier` if made here, is open or was accepted.
 
-    `command` is empty for a submission. `check` is the command's, where the student has it.
+    `command` is empty for a submission.
     """
 
     obstacle: Obstacle | None = None

@@ -1,7 +1,7 @@
-"""Live updates: on a notification that something changed, the connected students are read and presented again.
+"""Live updates: a notification has the connected students read and presented again. Notifications carry nothing.
 
-A notification carries nothing. All connected students are read in one query, at most ten times a second, and a stream
-gets the whole page whenever it differs from its last one, so a lost notification or connection loses nothing.
+One query reads all of them, at most ten times a second, and a stream gets the whole page whenever it differs from its
+last one, so a lost notification or connection loses nothing.
 """
 
 import asyncio
@@ -25,26 +25,24 @@ from services.gateway.tables.sessions import Session
 from services.gateway.university import Site
 
 MAX_PER_SESSION: Final = 4
-"""A browser opens six connections to a host on HTTP/1.1: streams must not take them all."""
+"""Of the six connections that a browser opens to a host on HTTP/1.1."""
 MIN_INTERVAL_S: Final = 0.1
 MAX_INTERVAL_S: Final = 5.0
-"""Without notifications the students are read this often: a department that falls silent changes checks too."""
+"""Between reads without notifications: a department that falls silent changes checks too."""
 
 
 class TooManyStreams(Exception):
-    """The session, or the process, has as many streams as it may."""
+    """Of the session, or of the process."""
 
 
 @dataclass(frozen=True, slots=True)
 class StateUpdate:
-    """The whole page of one student, in the stream's language."""
-
     page: CasePage
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """The read model does not answer since then: what the page shows may be old."""
+    """The read model does not answer."""
 
     since: datetime
 
@@ -61,17 +59,16 @@ StreamUpdate = StateUpdate | Outage | StreamEnded
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """One open page. `updates` holds the newest update only: a slow reader skips those before it."""
+    """One open page. `updates` holds only the newest: a slow reader skips the others."""
 
     session: Session
     texts: Texts
     updates: "asyncio.Queue[StreamUpdate]" = field(default_factory=lambda: asyncio.Queue(maxsize=1))
     last: StreamUpdate | None = None
     session_confirmed: bool = False
-    """Whether the session was found alive since the stream connected."""
+    """Found alive since the stream connected."""
 
     def offer(self, update: StreamUpdate) -> None:
-        """Replace an update that was not yet read. `StreamEnded` is the last one."""
         if update == self.last or isinstance(self.last, StreamEnded):
             return
         self.last = update
@@ -81,10 +78,10 @@ class Stream:
 
 
 class Hub:
-    """The streams of this process. `run` reads for them, `connect` adds one.
+    """The streams of this process, kept up to date by `run`.
 
     A session that ended elsewhere ends its streams within about `session_check_s`; one that ended while its stream
-    connected, at the next reading.
+    connected, at the next read.
     """
 
     def __init__(
@@ -105,12 +102,11 @@ class Hub:
         self._closed = False
 
     def notify(self) -> None:
-        """Something changed: read again soon."""
         self._changed.set()
 
     @asynccontextmanager
     async def connect(self, session: Session, texts: Texts) -> AsyncIterator[Stream]:
-        """A stream for one page. Raises `TooManyStreams`."""
+        """Raises `TooManyStreams`."""
         of_session = sum(stream.session.id_hash == session.id_hash for stream in self._streams)
         if len(self._streams) >= self._max_streams or of_session >= MAX_PER_SESSION:
             raise TooManyStreams
@@ -125,13 +121,12 @@ class Hub:
             self._streams.discard(stream)
 
     def end(self, id_hash: bytes) -> None:
-        """End the streams of a session at once."""
         for stream in self._streams:
             if stream.session.id_hash == id_hash:
                 stream.offer(StreamEnded())
 
     def close(self) -> None:
-        """End all streams, and those that still connect: a server that stops would wait for them."""
+        """End all streams, and those still to connect: a server that stops would wait for them."""
         self._closed = True
         for stream in self._streams:
             stream.offer(StreamEnded(reconnect=True))
@@ -141,7 +136,6 @@ class Hub:
         return len(self._streams)
 
     async def run(self) -> None:
-        """Read for the connected students until cancelled."""
         checked = time.monotonic()
         while True:
             with suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""The information page of a case: progress and language → page model. Pure."""
+"""From progress to the page model of the information page. Pure."""
 
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.checks import check_view, group_view

@@ -1,7 +1,4 @@
-"""How far a student's case is, in no language: pages, JSON, live updates and commands all start from it. Pure.
-
-Computed once from the read model and the student's commands; the presenters only put it into words.
-"""
+"""How far a student's case is, in no language: the basis of pages, JSON, live updates and commands. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,8 +29,6 @@ from services.kit.manifests import CheckManifest, DepartmentManifest, required_c
 
 
 class Standing(StrEnum):
-    """Whether there is a case to work on."""
-
     OPEN = "open"
     COMPLETED = "completed"
     NOT_SERVED = "not-served"
@@ -45,15 +40,13 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckProgress:
-    """One check with its manifests, its result and the status this rests on."""
-
     department: DepartmentManifest
     check: CheckManifest
     result: CheckResult
     received: ReceivedStatus | None = None
     command: CommandProgress | None = None
     aged: bool = False
-    """The department's newest alive mark is older than the freshness bound, or missing."""
+    """The department's newest alive mark is missing or older than the freshness bound."""
 
     @property
     def reported(self) -> CheckStatus | None:
@@ -66,7 +59,7 @@ class CheckProgress:
 
 @dataclass(frozen=True, slots=True)
 class CaseProgress:
-    """Everything known about one student's case at `now`. `checks` are empty without a case to work on."""
+    """At `now`. `checks` are empty without a case to work on."""
 
     standing: Standing
     now: datetime
@@ -84,7 +77,7 @@ class CaseProgress:
 def case_progress(
     snapshot: StudentSnapshot | ReadModelUnavailable, commands: Sequence[Command], site: Site, now: datetime
 ) -> CaseProgress:
-    """`commands` are the newest of each name."""
+    """`commands`: the newest of each name."""
     unavailable = SubmissionProgress(SubmissionState.UNAVAILABLE)
     if isinstance(snapshot, ReadModelUnavailable):
         return CaseProgress(

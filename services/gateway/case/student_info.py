@@ -1,4 +1,4 @@
-"""The labelled values of a student: 基本信息. Pure."""
+"""基本信息: a student's labelled values. Pure."""
 
 from services.gateway.case.checks import NONE
 from services.gateway.case.view_model import Field
@@ -7,7 +7,7 @@ from services.gateway.i18n.formats import date_words
 from services.gateway.read_model.types import Case
 
 SLOTS = ("name", "student_id", "gender", "college", "major", "enrolled_on", "grade", "leave_category")
-"""The order on a phone. The style sheet places them in three columns on a PC by these names."""
+"""In a phone's order; the style sheet places them by these names on a PC."""
 
 
 def student_info(context: ViewContext, case: Case) -> tuple[Field, ...]:

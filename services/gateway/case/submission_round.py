@@ -1,4 +1,4 @@
-"""How far a submission is: open items, ready, asked and being confirmed, done; and how the last one ended. Pure."""
+"""How far a submission is, and how the last one ended. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ class SubmissionState(StrEnum):
     ASKED = "asked"
     DONE = "done"
     UNAVAILABLE = "unavailable"
-    """Nothing can be submitted: there is no open case, or it cannot be read."""
+    """There is no open case, or it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRefusal:
-    """How the newest attempt ended, when it was not accepted. `objections` are reasons by department."""
+    """The newest attempt, not accepted. `objections` are by department."""
 
     at: datetime
     cause: str
@@ -30,7 +30,7 @@ class SubmissionRefusal:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionProgress:
-    """`command` is the newest the student asked here, `answers` are the departments' attestations so far."""
+    """`command` is the newest requested here, `answers` are the attestations so far."""
 
     state: SubmissionState
     command: Command | None = None
@@ -52,7 +52,6 @@ def answers_so_far(command: Command | None, attempt: Attempt | None) -> Mapping[
 
 
 def last_refusal(command: Command | None, attempt: Attempt | None) -> SubmissionRefusal | None:
-    """The newer of the command's own end and the attempt's in the read model."""
     ends = []
     if command is not None and command.state is CommandState.REFUSED:
         ends.append(SubmissionRefusal(command.ended_at or command.asked_at, command.cause, command.objections))

@@ -1,4 +1,4 @@
-"""The submission's part of the page: what is missing, the confirmation round, how the last attempt ended. Pure."""
+"""The submission's part of the page. Pure."""
 
 from typing import Final
 
@@ -28,7 +28,6 @@ def submit_view(context: ViewContext, progress: CaseProgress, groups: tuple[Grou
 
 
 def _round(context: ViewContext, progress: CaseProgress) -> tuple[RoundLine, ...]:
-    """One line a department: what it answered, or that it is awaited."""
     lines = []
     for department in context.site.departments.values():
         title = context.texts.of(department.title)

@@ -1,4 +1,4 @@
-"""The page model: all that a template shows, already in words; compared by value. Pure."""
+"""The page model: all that a template shows, in words; compared by value. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.gateway.i18n.formats import LocalTime, PhonePart
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One labelled value. `slot` names its place on a PC, where the order is not that of a phone."""
+    """`slot` names its place on a PC, which is not in a phone's order."""
 
     slot: str
     label: str
@@ -20,7 +20,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact of a check. `group` is the outer label on a PC, `label_phone` the label on a phone."""
+    """`group` is the outer label on a PC, `label_phone` the label on a phone."""
 
     label: str
     label_phone: str
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A check whose facts are rows. `total` is the last row's label and value; `empty` stands for no rows."""
+    """`total` is the last row's label and value; `empty` stands for no rows."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -53,7 +53,7 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """A check's command. `note` is how the last one went; while `waiting` it is under way."""
+    """`note` is how the last command went, `waiting` while it is under way."""
 
     name: str
     label: str
@@ -66,7 +66,7 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When a status was true at the department and when it was received. `note` warns that this is long ago."""
+    """When a status was true at the department, and when it was received. `note` warns of age."""
 
     true_at: LocalTime
     received_at: LocalTime
@@ -76,9 +76,9 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """One check. `turned` and `updated` are read out by a live region when its state or its facts change.
+    """`turned` and `updated` are read out by a live region when the state or the facts change.
 
-    `todo` is what speaks against an open check, `notes` what the student should know in any state.
+    `todo` is for an open check, `notes` for any.
     """
 
     anchor: str
@@ -102,7 +102,7 @@ class CheckView:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A department with its checks. `verdict` is shown when there are several."""
+    """`verdict` is shown when there are several checks."""
 
     department: str
     title: str
@@ -113,18 +113,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The headline of the page. `tone` is a check state, or `done`."""
+    """`tone` is a check state, or `done`."""
 
     tone: str
     sentence: str
     next_step: str
     open: tuple[tuple[str, str], ...]
-    """Anchor and title of each open line."""
+    """Anchor and title of each open check."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundLine:
-    """One department's part of the confirmation round. `state`: waiting, confirmed, objected."""
+    """`state`: waiting, confirmed, objected."""
 
     state: str
     words: str
@@ -132,7 +132,7 @@ class RoundLine:
 
 @dataclass(frozen=True, slots=True)
 class SubmitView:
-    """`refusal` is how the last attempt ended, when it was not accepted."""
+    """`refusal`: how the last attempt ended, if not accepted."""
 
     state: SubmissionState
     sentence: str
@@ -143,8 +143,6 @@ class SubmitView:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """The accepted submission, as the completed page and the PDF show it."""
-
     form_number: str
     accepted: LocalTime
     code: str
@@ -165,4 +163,4 @@ class CasePage:
     submit: SubmitView
     form: FormView | None
     now: datetime = field(compare=False)
-    """Not compared: the same progress a moment later is the same page."""
+    """Not compared: later, the same progress is the same page."""

@@ -1,4 +1,4 @@
-"""The sentences about a case, in the visitor's language: pages and the JSON API say the same. Pure."""
+"""The sentences about a case, the same on pages and in the JSON API. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,12 +21,12 @@ from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.message_format import Language
 
 _CAUSES: Final = frozenset(RefusalCause) - {RefusalCause.OBJECTED}
-"""The ends of an attempt that no department's reason explains, as the clearance names them."""
+"""The clearance's ends of an attempt that no department's reason explains."""
 
 
 @dataclass(frozen=True, slots=True)
 class ViewContext:
-    """What every view is made with: the site, the language and the time of the request."""
+    """`now` is the time of the request."""
 
     site: Site
     texts: Texts
@@ -43,8 +43,6 @@ class ViewContext:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The answer to "am I done, and if not, what next?"."""
-
     sentence: str
     next_step: str
 
@@ -83,7 +81,7 @@ def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
 
 
 def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]:
-    """What the student can do about an open check, a sentence a reason; or why nothing is known of it."""
+    """For an open check: a sentence a reason, or why nothing is known."""
     texts, department, result = context.texts, progress.department, progress.result
     if progress.command is not None and progress.command.under_way:
         return (command_note(context, progress),)
@@ -100,14 +98,13 @@ def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]
 
 
 def notes(texts: Texts, check: CheckManifest, facts: Mapping[str, JsonValue]) -> tuple[str, ...]:
-    """The manifest's sentences about facts that are there, whatever the check's state."""
     return tuple(texts.of(text, facts) for name, text in check.notes.items() if facts.get(name) not in (None, ""))
 
 
 def reason_sentence(
     texts: Texts, department: DepartmentManifest, reason: Reason, check: CheckManifest | None = None
 ) -> str:
-    """The manifest's sentence for a reason; for a code without one, whom to ask."""
+    """For a code without a sentence in the manifest: the contact."""
     checks = (check,) if check else department.checks
     sentences = [one.reasons[reason.code] for one in checks if reason.code in one.reasons]
     if not sentences and reason.code in department.refusals:
@@ -118,7 +115,6 @@ def reason_sentence(
 
 
 def command_note(context: ViewContext, progress: CheckProgress) -> str:
-    """How the check's last command went; empty when there is nothing to tell."""
     command, offer = progress.command, progress.check.command
     if command is None or command.last is None or offer is None:
         return ""
@@ -134,7 +130,7 @@ def command_note(context: ViewContext, progress: CheckProgress) -> str:
 
 
 def refusal_sentences(context: ViewContext, refusal: SubmissionRefusal | None) -> tuple[str, tuple[str, ...]]:
-    """How the newest attempt ended, and the departments' objections. Empty when it was not refused."""
+    """How the newest attempt ended, and the departments' objections. Empty if not refused."""
     if refusal is None:
         return "", ()
     texts, departments = context.texts, context.site.departments
@@ -155,7 +151,7 @@ def refusal_sentences(context: ViewContext, refusal: SubmissionRefusal | None) -
 def obstacle_words(
     context: ViewContext, progress: CaseProgress, eligibility: Eligibility
 ) -> tuple[str, tuple[str, ...]]:
-    """Title and paragraphs: why a submission or command cannot be asked now."""
+    """Title and paragraphs."""
     texts, summary, check = context.texts, headline(context, progress), eligibility.check
     if eligibility.obstacle is Obstacle.ALREADY_SUBMITTED:
         return summary.sentence, (texts(f"submit.{progress.submission.state}"),)

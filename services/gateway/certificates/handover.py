@@ -11,8 +11,6 @@ from services.gateway.read_model.types import OpenException, SubmissionRecord
 
 
 class Outcome(StrEnum):
-    """How handing over ended, or why it was not asked for."""
-
     ISSUED = "issued"
     PENDING = "pending"
     ELSEWHERE = "elsewhere"
@@ -24,7 +22,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """What a clerk sent. `exceptions_seen` is the fingerprint of the exceptions their page showed."""
+    """A clerk's request. `exceptions_seen` is the fingerprint of the exceptions on their page."""
 
     command_id: UUID
     taken_by: TakenBy
@@ -32,11 +30,11 @@ class Handover:
     """Empty unless a proxy collects."""
     exceptions_seen: str = ""
     confirmed: bool = False
-    """The clerk confirmed handing over although an exception is open."""
+    """Hand over although an exception is open."""
 
 
 def refusal(handover: Handover, record: SubmissionRecord) -> Outcome | None:
-    """Why the handover is not even asked for; None when it is, or was recorded before."""
+    """None if the clearance may decide, or has decided."""
     if record.issue is not None:
         return None
     if handover.taken_by is TakenBy.PROXY and not handover.proxy_name:
@@ -49,13 +47,12 @@ def refusal(handover: Handover, record: SubmissionRecord) -> Outcome | None:
 
 
 def outcome(record: SubmissionRecord, command_id: UUID) -> Outcome:
-    """By what the clearance has recorded."""
     if record.issue is None:
         return Outcome.PENDING
     return Outcome.ISSUED if record.issue.command_id == command_id else Outcome.ELSEWHERE
 
 
 def fingerprint(exceptions: Sequence[OpenException]) -> str:
-    """A short hash of a set of open exceptions, by which a page notices one opened after it."""
+    """By which a page notices an exception opened after it."""
     names = sorted(f"{one.department} {one.version}" for one in exceptions)
     return sha256("\n".join(names).encode()).hexdigest()[:16]

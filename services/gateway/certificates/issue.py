@@ -1,6 +1,6 @@
-"""What the certificate desk records: its checks in the audit log, its handovers in the audit log and the outbox.
+"""What the certificate desk records: checks in the audit log, handovers in the audit log and the outbox.
 
-The desk asks and the clearance decides, once a student; the outcome is read from the published view.
+The clearance decides, once a student; the outcome is read from the published view.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ _POLL_S: Final = 0.1
 
 
 class CertificateIssueRequests:
-    """The desk's writes. Methods may raise transient database errors."""
+    """Methods may raise transient database errors."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup, records: SubmissionRecords) -> None:
         self._pool = pool
@@ -36,7 +36,7 @@ class CertificateIssueRequests:
         self._records = records
 
     async def log_check(self, account: str, finding: Finding, record: SubmissionRecord | None) -> None:
-        """Record that `account` checked a form; call it before the outcome is shown."""
+        """To be called before the outcome is shown."""
         details: dict[str, Any] = {}
         if record is not None:
             details["form"] = record.published.form_number
@@ -58,7 +58,7 @@ class CertificateIssueRequests:
     async def hand_over(
         self, account: str, record: SubmissionRecord, handover: Handover
     ) -> tuple[SubmissionRecord, Outcome]:
-        """Ask the clearance to record the handover, unless it is refused here; `record` as it is then."""
+        """Request the handover from the clearance, unless refused here; the record afterwards."""
         refused = refusal(handover, record)
         if refused is not None:
             return record, refused
@@ -68,7 +68,6 @@ class CertificateIssueRequests:
         return record, outcome(record, handover.command_id)
 
     async def _ask(self, account: str, record: SubmissionRecord, handover: Handover) -> None:
-        """Asking again with the same command id is the same request."""
         published, now = record.published, datetime.now(UTC)
         event = CertificateIssueAsked(
             command_id=handover.command_id,
@@ -102,7 +101,6 @@ class CertificateIssueRequests:
         self._wakeup.notify()
 
     async def _issue_of(self, student_id: str) -> CertificateIssue | None:
-        """What the clearance recorded, or None when it has recorded nothing within `WAIT_S`."""
         end = time.monotonic() + WAIT_S
         while True:
             issue = await self._records.issue_of(student_id)

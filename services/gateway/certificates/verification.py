@@ -1,8 +1,7 @@
-"""Verifying what a clerk scanned or typed: is it a genuine form, and the published one? Pure.
+"""Verification of what a clerk scanned or typed. Pure.
 
-A form is genuine when its signature fits a listed key, it is letter by letter the receipt of the published
-submission, and that record shows what was signed. A typed number finds the same record; the paper is then still to be
-compared with it.
+A form is genuine when its signature fits a listed key, it is exactly the receipt of the published submission, and that
+record shows what was signed. A typed number finds the same record; the paper is then still to be compared with it.
 """
 
 from collections.abc import Mapping
@@ -25,16 +24,14 @@ MOST_CHARACTERS: Final = 65_536
 
 
 class Finding(StrEnum):
-    """How a check of a form ended."""
-
     GENUINE = "genuine"
     """The signed form itself was read."""
     BY_NUMBER = "by-number"
-    """The record of a typed number is genuine; nothing of the paper was read but its number."""
+    """The record is genuine; only the number was read from the paper."""
     ALTERED = "altered"
-    """Something was changed, or the key it is signed with is not listed (any more)."""
+    """Changed, or signed with a key that is not listed (any more)."""
     DIFFERS = "differs"
-    """It is signed, and it is not what is published under its number."""
+    """Signed, but not what is published under its number."""
     UNKNOWN = "unknown"
     """No submission has this number."""
     UNREADABLE = "unreadable"
@@ -46,7 +43,7 @@ GOOD: Final = frozenset({Finding.GENUINE, Finding.BY_NUMBER})
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """`receipt` is there when it was a signed form whose signature fits."""
+    """`receipt` only of a form whose signature fits."""
 
     form_number: str | None
     receipt: str | None = None
@@ -55,14 +52,14 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """`student` is who the form was signed for, when it is genuine."""
+    """`student` is as signed, for a genuine form."""
 
     finding: Finding
     student: Case | None = None
 
 
 def read_scan(text: str, keys: Mapping[str, OKPKey]) -> Scan:
-    """Read `text`: a QR text, a compact JWS, or a form's number as it is typed."""
+    """`text` is a QR text, a compact JWS or a form number."""
     text = text.strip()
     if text.startswith(PREFIX) or text.count(".") == 2:
         try:
@@ -76,7 +73,7 @@ def read_scan(text: str, keys: Mapping[str, OKPKey]) -> Scan:
 
 
 def verify_scan(scan: Scan, record: PublishedSubmission | None, keys: Mapping[str, OKPKey]) -> VerificationResult:
-    """Whether what was scanned is `record`, the submission published under its number (None when there is none)."""
+    """`record` is published under the scanned number."""
     if scan.defect is not None:
         return VerificationResult(scan.defect)
     if record is None:
@@ -107,7 +104,7 @@ def agrees(
     accepted_at: datetime,
     facts: Mapping[str, Attested],
 ) -> bool:
-    """Whether the published record is what was signed, in everything it shows."""
+    """Whether the record shows exactly what was signed."""
     student, departments = payload.get("student"), payload.get("departments")
     if not isinstance(student, Mapping) or not isinstance(departments, Mapping):
         return False

@@ -1,4 +1,4 @@
-"""A verified form as the certificate desk sees it: one verdict to read in two seconds, and what it rests on. Pure."""
+"""A verified form as the certificate desk sees it: one verdict to read in two seconds, and its basis. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,10 +34,7 @@ class HandoverLine:
 
 @dataclass(frozen=True, slots=True)
 class DeskPage:
-    """`state` colours the verdict. `form` and `student` are there for a genuine form only.
-
-    `offered`: it can be handed over. `seen` is the fingerprint of the exceptions shown, so that a later one is noticed.
-    """
+    """`form` and `student` only for a genuine form. `seen` is the fingerprint of the exceptions shown."""
 
     state: CheckState
     verdict: str
@@ -66,7 +63,7 @@ def desk_page(
     taken_by: TakenBy = TakenBy.SELF,
     proxy_name: str = "",
 ) -> DeskPage:
-    """The page of one check. `outcome` is of the command `command_id`, when the button was pressed."""
+    """`outcome` is of the command `command_id`, when the button was pressed."""
     texts, finding = context.texts, result.finding
     key = finding.value.replace("-", "_")
     if finding not in GOOD or record is None or result.student is None:
@@ -117,7 +114,6 @@ def handover_lines(context: ViewContext, handed: Sequence[IssuedCertificate]) ->
 
 
 def issue_sentence(context: ViewContext, issue: CertificateIssue) -> str:
-    """Who handed over, when, and to whom."""
     taken = _taken(context, issue.taken_by, issue.proxy_name)
     return context.texts("desk.issue", at=context.local_time(issue.issued_at).exact, by=issue.issued_by, taken=taken)
 

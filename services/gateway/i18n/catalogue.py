@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "locale"
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """One language's catalogue. Calling it with an unknown key raises `KeyError`: a test walks every key used."""
+    """One language's catalogue. Raises `KeyError` for an unknown key: a test walks every key used."""
 
     language: Language
     entries: Mapping[str, str]
@@ -26,7 +26,7 @@ class Texts:
         return fill(self.entries[key], parameters, self.language)
 
     def of(self, text: Text, parameters: Mapping[str, object] | None = None) -> str:
-        """A text of a manifest or of the configuration, with its placeholders filled when there are `parameters`."""
+        """A text of a manifest or of the configuration."""
         words = text.zh if self.language == "zh" else text.en
         return words if parameters is None else fill(words, parameters, self.language)
 
@@ -38,13 +38,12 @@ class Texts:
 
 @cache
 def catalogue(language: Language) -> Texts:
-    """The catalogue of `language`, read once."""
     tree = tomllib.loads((FOLDER / f"{language}.toml").read_text("utf-8"))
     return Texts(language, dict(_flat(tree, "")))
 
 
 def preferred_language(remembered: str | None, accepted: str | None) -> Language:
-    """The language chosen on this browser, else Chinese unless `Accept-Language` starts with English and lacks it."""
+    """The chosen one, else Chinese unless `Accept-Language` starts with English and lacks it."""
     for language in LANGUAGES:
         if remembered == language:
             return language

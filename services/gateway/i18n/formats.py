@@ -18,8 +18,6 @@ CENT: Final = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True)
 class LocalTime:
-    """An instant on a page: short, exact, and ISO 8601 for the machine."""
-
     words: str
     exact: str
     iso: str
@@ -27,14 +25,14 @@ class LocalTime:
 
 @dataclass(frozen=True, slots=True)
 class PhonePart:
-    """A piece of a text: `dial` is what a telephone dials, empty when the piece is not a number."""
+    """`dial` is what a telephone dials, empty for a piece that is no number."""
 
     text: str
     dial: str = ""
 
 
 def money_words(amount: object) -> str:
-    """An exact decimal with two places, `682.4` → `682.40`, ungrouped. Anything else is returned as text."""
+    """`682.4` → `682.40`, ungrouped. What is no number is returned as text."""
     try:
         value = Decimal(str(amount))
         return f"{value.quantize(CENT):f}" if value.is_finite() else str(amount)
@@ -55,12 +53,12 @@ def _day_words(day: date, language: Language) -> str:
 
 
 def local_day(at: datetime, offset_minutes: int) -> date:
-    """The day of `at` on campus."""
+    """On campus."""
     return at.astimezone(timezone(timedelta(minutes=offset_minutes))).date()
 
 
 def date_text_words(text: str, language: Language) -> str:
-    """An ISO date inside facts, written out. Anything else is returned as it is."""
+    """`date_words` of an ISO date. Anything else is returned as it is."""
     try:
         return date_words(date.fromisoformat(text[:10]), language)
     except ValueError:
@@ -68,7 +66,7 @@ def date_text_words(text: str, language: Language) -> str:
 
 
 def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: Language) -> LocalTime:
-    """`at` on the campus's clock: today's time alone, an earlier day with its date."""
+    """On the campus's clock: today's time alone, an earlier day with its date."""
     zone = timezone(timedelta(minutes=offset_minutes))
     local, today = at.astimezone(zone), now.astimezone(zone).date()
     day, clock = local.date(), f"{local:%H:%M}"
@@ -85,7 +83,6 @@ def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: La
 
 
 def phone_parts(text: str, area_code: str) -> tuple[PhonePart, ...]:
-    """`text` cut at its telephone numbers, so that a page can link each."""
     parts: list[PhonePart] = []
     end = 0
     for match in _PHONE.finditer(text):

@@ -18,7 +18,7 @@ from services.gateway.oidc.userinfo import fetch_userinfo
 
 
 class OpenIdClient:
-    """Signs people in at one provider. One per process; safe for concurrent requests."""
+    """One per process; safe for concurrent requests. Methods raise `ProviderUnavailable`."""
 
     def __init__(
         self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float] = time.monotonic
@@ -28,7 +28,6 @@ class OpenIdClient:
         self._provider = ProviderCache(http, settings, monotonic)
 
     async def authorization_url(self, state: str, nonce: str, code_verifier: str, redirect_uri: str) -> str:
-        """Where to send the browser to sign in. Raises `ProviderUnavailable`."""
         parameters = {
             "response_type": "code",
             "client_id": self._settings.client_id,
@@ -43,16 +42,13 @@ class OpenIdClient:
         return url
 
     async def logout_url(self, post_logout_redirect_uri: str) -> str | None:
-        """Where to send the browser to sign out there too, if it offers that. Raises `ProviderUnavailable`."""
+        """Where to sign out at the provider too, if it offers that."""
         endpoint = (await self._provider.get()).endpoints.get("end_session_endpoint")
         parameters = {"client_id": self._settings.client_id, "post_logout_redirect_uri": post_logout_redirect_uri}
         return endpoint and add_params_to_uri(endpoint, parameters)
 
     async def exchange(self, code: str, code_verifier: str, nonce: str, redirect_uri: str) -> Identity:
-        """Exchange the code of a callback, whose `state` the caller has checked, for who signed in.
-
-        Raises `SignInRefused` or `ProviderUnavailable`; either way the code is spent.
-        """
+        """The identity for a callback's code; the caller has checked `state`. Also raises `SignInRefused`."""
         provider = await self._provider.get()
         endpoint = provider.endpoints["token_endpoint"]
         token, access_token = await self._redeem(endpoint, code, code_verifier, redirect_uri)
@@ -66,7 +62,6 @@ class OpenIdClient:
         return identity_of(claims, self._settings, userinfo)
 
     async def _verified_claims(self, token: str, provider: DiscoveredProvider) -> dict[str, Any]:
-        """Verify with the keys at hand, and once more with newer ones if the provider may have changed them."""
         try:
             return verified_claims(token, provider.keys)
         except SignInRefused as refused:
@@ -90,7 +85,7 @@ class OpenIdClient:
 
 
 def _tokens_in(status: int, answer: dict[str, Any]) -> tuple[str, object]:
-    """The ID token and the access token of a token endpoint's answer. Raises `SignInRefused`, `ProviderUnavailable`."""
+    """The ID token and the access token."""
     error = answer.get("error")
     if error in ("invalid_client", "unauthorized_client") or (status in (401, 403) and error != "invalid_grant"):
         raise ProviderUnavailable(Unavailability.CLIENT_REJECTED)

@@ -4,8 +4,6 @@ from enum import StrEnum
 
 
 class Refusal(StrEnum):
-    """Why the provider's answer was refused."""
-
     CODE_REFUSED = "code_refused"
     TOKEN_MALFORMED = "token_malformed"
     ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
@@ -23,8 +21,6 @@ class Refusal(StrEnum):
 
 
 class Unavailability(StrEnum):
-    """Why the provider cannot be used at present."""
-
     UNREACHABLE = "unreachable"
     TIMED_OUT = "timed_out"
     REDIRECTED = "redirected"
@@ -32,7 +28,7 @@ class Unavailability(StrEnum):
     BAD_STATUS = "bad_status"
     NOT_JSON = "not_json"
     SIGNED_RESPONSE = "signed_response"
-    """A JWT where plain JSON was asked for: userinfo that the provider signs for this client."""
+    """Userinfo as a JWT, which this client did not request."""
     BAD_METADATA = "bad_metadata"
     ISSUER_MISMATCH = "issuer_mismatch"
     NO_KEYS = "no_keys"

@@ -1,4 +1,4 @@
-"""Who signed in, read from the claims of an ID token and of the userinfo endpoint."""
+"""Who signed in, by the claims of an ID token and of userinfo."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ MAX_STUDENT_IDS: Final = 20
 
 
 def _one_text(value: Any) -> Any:
-    """A list of one is that one: some providers send every attribute as a list. Empty is absent."""
+    """A list of one is that one: some providers send every attribute so. Empty is absent."""
     if isinstance(value, list) and len(value) <= 1:
         value = value[0] if value else None
     return None if value == "" else value
@@ -25,7 +25,7 @@ def _list(value: Any) -> Any:
 
 
 def _student_ids(value: Any) -> tuple[str, ...]:
-    """The student numbers of a text, a whole number or a list of these, each once. What is no number is left out."""
+    """From a text, a whole number or a list of these, each once."""
     values = value if isinstance(value, list | tuple) else [] if value is None else [value]
     if len(values) > MAX_STUDENT_IDS or any(type(one) not in (str, int) for one in values):
         raise ValueError("a student number is a text or a whole number")
@@ -39,10 +39,9 @@ _OneText = Annotated[_Text | None, BeforeValidator(_one_text), Field(repr=False)
 
 
 class Identity(BaseModel):
-    """Who signed in. A person is (`issuer`, `subject`): the same subject of two issuers is two people.
+    """A person is (`issuer`, `subject`). `student_ids` are canonical; a provider may give old numbers too.
 
-    `student_ids` are in their canonical spelling; more than one when the provider gives a person's old numbers too.
-    What names a person stays out of the representation, so that it does not reach a log by accident.
+    What names a person stays out of the representation, and so of logs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -56,7 +55,7 @@ class Identity(BaseModel):
 
 
 def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: Mapping[str, Any]) -> Identity:
-    """Who signed in, of an ID token's checked claims; `userinfo` adds what they lack. Raises `SignInRefused`."""
+    """`userinfo` adds what the ID token's checked claims lack. Raises `SignInRefused`."""
 
     def found(name: str) -> Any:
         value = _claim(claims, name)
@@ -76,7 +75,7 @@ def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: M
 
 
 def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """A claim by its name, or else by a path with dots into nested ones (`realm_access.roles`)."""
+    """By name, or else by a path with dots (`realm_access.roles`)."""
     if name in claims:
         return claims[name]
     value: Any = claims

@@ -1,4 +1,4 @@
-"""One provider: our registration there, and its published endpoints and keys over bounded HTTP."""
+"""The provider: our registration, and its published endpoints and keys over bounded HTTP."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 @dataclass(frozen=True)
 class OpenIdSettings:
-    """One provider and our registration there. A claim may be named by a path: `realm_access.roles`."""
+    """A claim may be named by a path: `realm_access.roles`."""
 
     issuer: str
     client_id: str
@@ -50,7 +50,7 @@ class OpenIdSettings:
 class DiscoveredProvider:
     """`endpoints` by their names in the discovery document; `end_session_endpoint` may be absent.
 
-    A key without a name in the JWKS has none here either: joserfc's `KeySet` would give it one.
+    Unnamed keys stay unnamed: joserfc's `KeySet` would name them.
     """
 
     endpoints: Mapping[str, str]
@@ -58,10 +58,10 @@ class DiscoveredProvider:
 
 
 class ProviderCache:
-    """The provider, discovered on demand and kept for `CACHE_LIFETIME_S`.
+    """Discovered on demand, by one load for concurrent callers, and again after `CACHE_LIFETIME_S`.
 
-    Concurrent callers share one load, and `REFRESH_PAUSE_S` pass between loads that a failure or a token that no key
-    verifies asks for: neither a dead provider nor a flood of tokens becomes a flood of requests.
+    `REFRESH_PAUSE_S` pass between loads that failures or unverifiable tokens cause: neither a dead provider nor a
+    flood of tokens becomes a flood of requests.
     """
 
     def __init__(self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float]) -> None:
@@ -73,7 +73,7 @@ class ProviderCache:
         self._failed: tuple[Unavailability, float] | None = None
 
     async def get(self, *, newer_than: DiscoveredProvider | None = None) -> DiscoveredProvider:
-        """The provider; `newer_than` itself if it was loaded within the pause. Raises `ProviderUnavailable`."""
+        """`newer_than` itself if it was loaded within the pause. Raises `ProviderUnavailable`."""
         async with self._lock:
             if self._loaded is not None:
                 provider, loaded_s = self._loaded
@@ -117,7 +117,7 @@ def is_secure_url(url: object, *, loopback_allowed: bool) -> bool:
 
 
 def endpoints_in(document: Mapping[str, Any], issuer: str, *, userinfo: bool = False) -> Mapping[str, str]:
-    """The endpoints of a discovery document, which must be `issuer`'s own. Raises `ProviderUnavailable`."""
+    """Raises `ProviderUnavailable`, also for a document that is not `issuer`'s own."""
     if document.get("issuer") != issuer:
         raise ProviderUnavailable(Unavailability.ISSUER_MISMATCH)
     names = ["authorization_endpoint", "token_endpoint", "jwks_uri", *(["userinfo_endpoint"] if userinfo else ())]
@@ -131,7 +131,7 @@ def endpoints_in(document: Mapping[str, Any], issuer: str, *, userinfo: bool = F
 
 
 def usable_keys(document: Mapping[str, Any]) -> Sequence[Key]:
-    """The keys of a JWKS that may sign: broken, symmetric, short and encryption keys are left out.
+    """The keys of a JWKS that may sign: not the broken, symmetric, short and encryption keys.
 
     joserfc's `KeySet.import_key_set` would refuse the whole set for one broken key.
     """
@@ -158,7 +158,7 @@ async def request_json(
     headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> tuple[int, dict[str, Any]]:
-    """The status and the JSON object of one answer, empty for an error without one. Raises `ProviderUnavailable`."""
+    """The status and the JSON object, empty for an error without one. Raises `ProviderUnavailable`."""
     # Not compressed: the bound on what is read is then a bound on what it unpacks to.
     accepted = {"Accept": "application/json", "Accept-Encoding": "identity"}
     options |= {"headers": {**accepted, **(headers or {})}, "follow_redirects": False}

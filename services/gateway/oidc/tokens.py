@@ -20,8 +20,7 @@ from services.gateway.oidc.provider import OpenIdSettings
 
 LEEWAY_S: Final = 60
 MAX_HEADER_BYTES: Final = 16_384
-"""As encoded: room for a chain of four certificates of 4096 bits (`x5c`), which some providers send and nothing reads.
-joserfc's own bound is 512."""
+"""Encoded. Some providers send certificates (`x5c`), which nothing reads; joserfc's own bound is 512."""
 # Asymmetric ones only: with HS256 or `none` anyone could sign.
 _RSA: Final = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512")
 _ALGORITHMS: Final = (*_RSA, "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
@@ -43,7 +42,7 @@ _CLAIM_REFUSALS: Final = {
 
 
 def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
-    """The claims of an ID token that one of `keys` has signed. Raises `SignInRefused`."""
+    """The claims, if one of `keys` has signed the token. Raises `SignInRefused`."""
     try:
         with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of the old name EdDSA
             message = jws.extract_compact(token.encode(), registry=_REGISTRY)
@@ -68,9 +67,8 @@ def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
 
 
 def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
-    """The provider's keys that may have signed, each to be tried (RFC 7515 appendix D).
+    """The keys to try (RFC 7515 appendix D): of the token's `kid`, else unnamed; never of another name.
 
-    A token that names a key may be signed by one of that name, or by an unnamed one; never by a key of another name.
     A token that names none must leave no choice (OpenID Connect Core §10.1).
     """
     fitting = [key for key in keys if JWSRegistry.filter_algorithms(key, [header["alg"]])]
@@ -81,7 +79,7 @@ def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
 
 
 def check_claims(claims: Mapping[str, Any], settings: OpenIdSettings, nonce: str, now: datetime) -> None:
-    """Raises `SignInRefused` unless the claims are the provider's, for this sign-in and valid now."""
+    """Raises `SignInRefused` unless they are the provider's, for this sign-in and valid now."""
     expected = {"iss": settings.issuer, "aud": settings.client_id, "nonce": nonce}
     options = {name: {"essential": True, "value": value} for name, value in expected.items()}
     parameters = {"client_id": settings.client_id, "nonce": nonce}

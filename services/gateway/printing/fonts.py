@@ -1,7 +1,4 @@
-"""The form's fonts: Noto Sans CJK, and behind it Noto Sans for the scripts that it lacks. All come from packages.
-
-A font that is not in the list is never used, so the list says what a form can print.
-"""
+"""The form's fonts, from packages alone: Noto Sans CJK, then Noto Sans for the scripts that it lacks."""
 
 from functools import cache
 from pathlib import Path
@@ -37,21 +34,20 @@ FAMILIES: Final = (
     "Noto Sans Symbols",
     "Noto Emoji",
 )
-"""In the order in which they are asked for a character."""
+"""All that a form can print, in the order of preference."""
 _PACKAGES: Final = (noto_cjk_sans_otc, manimgx_fonts)
 _GLYPH_IDS: Final = 65_536
 
 
 @cache
 def load() -> typst.Fonts:
-    """The packages' fonts; neither the system's nor Typst's own."""
     folders = [str(Path(str(package.__file__)).parent) for package in _PACKAGES]
     return typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=folders)
 
 
 @cache
 def characters() -> frozenset[int]:
-    """The code points for which a family of the list has a glyph. Read once a process, in about 0.1 s."""
+    """The code points with a glyph. Read once a process, in about 0.1 s."""
     # Numbers for the glyphs' names, of which nothing is read: having them from the CJK font takes longer than the rest.
     names = [str(glyph) for glyph in range(_GLYPH_IDS)]
     covered: set[int] = set()

@@ -11,7 +11,7 @@ _VARIATION_SELECTORS: Final = frozenset({*range(0xFE00, 0xFE10), *range(0xE0100,
 
 
 def count_missing(document: Iterable[Any], covered: Set[int]) -> Counter[str]:
-    """ISO 15924 script → occurrences of characters outside `covered`. Private use has the script `Zzzz`."""
+    """ISO 15924 script → occurrences of characters outside `covered`. Private use is `Zzzz`."""
     missing: Counter[str] = Counter()
     for text in _texts(document):
         missing.update(script(char) for char in text if ord(char) not in covered and _has_glyph(char))
@@ -19,7 +19,7 @@ def count_missing(document: Iterable[Any], covered: Set[int]) -> Counter[str]:
 
 
 def _has_glyph(char: str) -> bool:
-    """Whether `char` is drawn: shaping makes spaces of any width and hides format characters."""
+    """Shaping makes spaces of any width and hides format characters."""
     return not char.isspace() and unicodedata.category(char) != "Cf" and ord(char) not in _VARIATION_SELECTORS
 
 

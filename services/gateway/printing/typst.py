@@ -1,6 +1,6 @@
-"""PDFs by Typst. The template and the fonts are files of packages, the data is text, and nothing else can be read.
+"""PDFs by Typst, from packaged templates and fonts; nothing else can be read.
 
-One compiler is kept, because reading the fonts takes longer than a form: one thread, one form at a time, bounded.
+Reading the fonts takes longer than a form, so there is one compiler: one thread, one form at a time, bounded.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ from services.kit.observability.metrics import FORM_MISSING_GLYPHS
 _log = structlog.get_logger(__name__)
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-"""Typst's root: it holds the templates and nothing else, and no path leads out of it."""
+"""Typst's root: nothing else is in it, and no path leads out of it."""
 MAX_WAITING: Final = 40
 TIMEOUT_S: Final = 10.0
 _NO_PACKAGES: Final = TEMPLATES / "no-packages"
-"""Does not exist: no template can ask for a package, from this machine or from the network."""
+"""Does not exist: no template can load a package, neither local nor from the network."""
 
 
 class FormRenderer:
-    """Makes PDFs of one template. Used from one event loop."""
+    """Used from one event loop."""
 
     def __init__(self, template: str = "form.typ", *, timeout_s: float = TIMEOUT_S) -> None:
         self._template = template
@@ -41,10 +41,7 @@ class FormRenderer:
         self._compiler: typst.Compiler | None = None
 
     async def pdf(self, document: dict[str, Any], at: datetime) -> bytes:
-        """The PDF of `document`, dated `at`: the same form is the same file.
-
-        Raises a 503 `Problem` when too many forms wait, or this one takes too long.
-        """
+        """Dated `at`: the same form is the same file. Raises a 503 `Problem` when busy or too slow."""
         if self._waiting >= MAX_WAITING:
             raise _busy()
         self._waiting += 1
@@ -75,7 +72,6 @@ class FormRenderer:
 
 
 def square(qr_text: str) -> str:
-    """The QR code as an SVG document; empty for an empty text."""
     if not qr_text:
         return ""
     drawn = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Reading a signed form: the student as the roster had them at the acceptance. Pure."""
+"""A signed form's content, and the student as the roster had them at the acceptance. Pure."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -11,7 +11,7 @@ from services.gateway.read_model.types import Case
 
 
 def payload_of(receipt: str) -> dict[str, Any] | None:
-    """The payload of `receipt`, unverified; None when it cannot be decoded."""
+    """Unverified; None when it cannot be decoded."""
     try:
         body = receipt.split(".")[1]
         payload = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
@@ -21,7 +21,6 @@ def payload_of(receipt: str) -> dict[str, Any] | None:
 
 
 def student_of(payload: Mapping[str, Any] | None) -> Case | None:
-    """The student a form was signed for."""
     signed = payload.get("student") if payload else None
     if not isinstance(signed, Mapping):
         return None

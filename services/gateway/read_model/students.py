@@ -1,4 +1,4 @@
-"""Students in the published read model: a few rows of each by key, as a role that may only SELECT there."""
+"""Students in the published read model, by key, as a role that may only SELECT there."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -49,7 +49,7 @@ _log = structlog.get_logger(__name__)
 
 
 class ReadModelError(Exception):
-    """The read model does not answer. `since` is the first failure after the last answer."""
+    """`since` is the first failure after the last answer."""
 
     def __init__(self, since: datetime) -> None:
         super().__init__("the read model cannot be read")
@@ -57,7 +57,7 @@ class ReadModelError(Exception):
 
 
 class ReadModel:
-    """Reads the published views, and keeps since when they do not answer."""
+    """The published views, and since when they do not answer."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
@@ -65,14 +65,13 @@ class ReadModel:
         self.away_since: datetime | None = None
 
     async def of(self, student_id: str) -> StudentSnapshot | ReadModelUnavailable:
-        """One student, or since when the read model does not answer."""
         try:
             return (await self.many((student_id,)))[student_id]
         except ReadModelError as error:
             return ReadModelUnavailable(error.since)
 
     async def many(self, student_ids: Collection[str]) -> dict[str, StudentSnapshot]:
-        """Each of these students. Raises `ReadModelError`."""
+        """Raises `ReadModelError`."""
         try:
             snapshots = await bounded(self._many(list(student_ids)))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
@@ -85,7 +84,6 @@ class ReadModel:
         return snapshots
 
     async def probe(self) -> str | None:
-        """A health probe: whether the views can be read."""
         await self.many(())
         return None
 
@@ -141,7 +139,7 @@ def _case(row: asyncpg.Record) -> Case:
 
 @lru_cache(maxsize=20_000)
 def _status(text: str) -> StatusChanged | None:
-    """The status of a row, None when it cannot be decoded. Cached: live pages read the same rows again and again."""
+    """None when undecodable. Cached: live pages read the same rows again and again."""
     try:
         return StatusChanged.model_validate_json(text)
     except ValidationError:
@@ -195,6 +193,6 @@ def _attested(document: Mapping[str, Any]) -> Attested:
 
 
 def _document(value: Any) -> dict[str, Any]:
-    """A JSON column, which asyncpg returns as text."""
+    """asyncpg returns JSON as text."""
     document = json.loads(value) if isinstance(value, str) else value
     return document if isinstance(document, dict) else {}

@@ -1,4 +1,4 @@
-"""Accepted submissions in the published views, as the certificate desk and public verification read them."""
+"""Accepted submissions in the published views, for the certificate desk and public verification."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -52,7 +52,7 @@ class SubmissionRecords:
         self._pool = pool
 
     async def jwks(self) -> list[dict[str, Any]]:
-        """The public keys that verify, retired ones too, as JWKs."""
+        """The public keys that verify, retired ones too."""
 
         async def work(connection: Connection) -> list[dict[str, Any]]:
             return [json.loads(row["public_jwk"]) for row in await connection.fetch(_KEYS)]
@@ -60,12 +60,10 @@ class SubmissionRecords:
         return await self._read(work)
 
     async def keys(self) -> dict[str, OKPKey]:
-        """The public keys that verify, by their id."""
+        """`jwks` by `kid`."""
         return public_keys(await self.jwks())
 
     async def by_number(self, form_number: str) -> SubmissionRecord | None:
-        """The submission of a form, in one snapshot."""
-
         async def work(connection: Connection) -> SubmissionRecord | None:
             row = await connection.fetchrow(_SUBMISSION, form_number)
             if row is None:
@@ -84,7 +82,7 @@ class SubmissionRecords:
         return await self._read(work)
 
     async def handed_over_by(self, account: str, since: datetime) -> tuple[IssuedCertificate, ...]:
-        """A clerk's handovers, newest first, at most `MAX_RECENT`."""
+        """Newest first, at most `MAX_RECENT`."""
 
         async def work(connection: Connection) -> tuple[IssuedCertificate, ...]:
             rows = await connection.fetch(_RECENT, account, since, MAX_RECENT)

@@ -1,4 +1,4 @@
-"""What the gateway has read about one student, as plain values. Pure: the SQL is in `students` and `submissions`."""
+"""What the read model holds of one student. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, S
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One student's case, as the roster has it. Empty text where the roster has nothing."""
+    """As on the roster; empty text where it has nothing."""
 
     student_id: str
     version: int
@@ -29,8 +29,6 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The newest attempt: the departments' answers so far, and how it ended."""
-
     attempt_id: UUID
     state: AttemptState
     opened_at: datetime
@@ -42,8 +40,6 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Attested:
-    """The facts a department attested, as the form shows them for good."""
-
     version: int
     checks: tuple[CheckStatus, ...]
     attested_at: datetime | None = None
@@ -51,10 +47,7 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """The accepted submission. `code` is typed at a desk, `qr_text` read by its scanner.
-
-    `qr_text` is empty in the rare case that a form does not fit a QR code: the desk checks it by number and code.
-    """
+    """`code` is typed at a desk, `qr_text` scanned; empty if a form, rarely, does not fit a QR code."""
 
     attempt_id: UUID
     form_number: str
@@ -65,19 +58,17 @@ class Submission:
     issued_at: datetime | None = None
     exception_count: int = 0
     student: Case | None = None
-    """The student as the form was signed for; None when that cannot be read."""
+    """As signed; None when that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedStatus:
-    """A department's newest status of a student, and what tells whether it can be relied on now."""
-
     status: StatusChanged
     received_at: datetime
     readable: bool
-    """False when a newer status than this one arrived and cannot be decoded."""
+    """False when a newer status arrived and cannot be decoded."""
     alive_as_of: datetime | None
-    """The department's newest alive mark on this student's partition; None when there is none."""
+    """The newest alive mark on this student's partition, if any."""
 
     def check(self, name: str) -> CheckStatus | None:
         return next((one for one in self.status.checks if one.check == name), None)
@@ -85,19 +76,19 @@ class ReceivedStatus:
 
 @dataclass(frozen=True, slots=True)
 class StudentSnapshot:
-    """The published read model of one student. `case` is None off the roster, `statuses` are by department."""
+    """`case` is None off the roster, `statuses` are by department."""
 
     case: Case | None
     statuses: Mapping[str, ReceivedStatus] = field(default_factory=dict)
     unreadable: frozenset[str] = frozenset()
-    """Departments whose only status arrived and cannot be decoded: waiting, for another reason than silence."""
+    """Departments whose only status cannot be decoded."""
     attempt: Attempt | None = None
     submission: Submission | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReadModelUnavailable:
-    """The read model does not answer since this instant: nothing is known, and no check passes."""
+    """Nothing is known, and no check passes."""
 
     since: datetime
 
@@ -109,12 +100,12 @@ class CommandState(StrEnum):
 
 
 SUBMIT = "submit"
-"""Name of the one command that is the clearance's and no department's."""
+"""The one command that is the clearance's and no department's."""
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """The newest command of its name a student has asked. `department` is empty for a submission."""
+    """The newest of its name. `department` is empty for a submission."""
 
     command_id: UUID
     department: str
@@ -162,8 +153,6 @@ class PublishedSubmission:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRecord:
-    """One submission and what came after it."""
-
     published: PublishedSubmission
     submission: Submission
     issue: CertificateIssue | None
@@ -172,8 +161,6 @@ class SubmissionRecord:
 
 @dataclass(frozen=True, slots=True)
 class IssuedCertificate:
-    """One handover in a clerk's list."""
-
     form_number: str
     name: str
     issued_at: datetime

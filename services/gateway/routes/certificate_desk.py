@@ -1,6 +1,6 @@
-"""The certificate desk: verify a form, see what came after it, and record the handover, once.
+"""The certificate desk: verify a form, and record the handover, once.
 
-Nothing of a form is ever in an address: forms are sent by POST, and the answer is the page.
+Forms are sent by POST: nothing of one is ever in an address.
 """
 
 from datetime import timedelta, timezone
@@ -44,7 +44,7 @@ class _Handover(CsrfFields):
     taken_by: TakenBy = TakenBy.SELF
     proxy_name: Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$")] = ""
     despite: Annotated[str, Field(max_length=8)] = ""
-    """Ticked: the clerk hands over although an exception is open."""
+    """Ticked: although an exception is open."""
 
     def handover(self) -> Handover:
         proxy_name = " ".join(self.proxy_name.split()) if self.taken_by is TakenBy.PROXY else ""
@@ -65,7 +65,6 @@ async def check(
     context: Context,
     form: Annotated[_Check, Form()],
 ) -> Response:
-    """Verify what was scanned or typed. The check is in the audit log before its outcome is shown."""
     check_csrf(clerk, form.csrf)
     result, record = await _verified(submissions, form.form)
     await certificates.log_check(clerk.account, result.finding, record)
@@ -82,7 +81,7 @@ async def issue(
     context: Context,
     form: Annotated[_Handover, Form()],
 ) -> Response:
-    """已领取. Sent again it is the same command; a second desk learns who was first, and when."""
+    """Idempotent by command id; a second desk learns who was first, and when."""
     check_csrf(clerk, form.csrf)
     result, record = await _verified(submissions, form.form_number)
     handover, outcome = form.handover(), None
@@ -115,7 +114,6 @@ async def _page(
     page: DeskPage | None,
     status: int = 200,
 ) -> Response:
-    """The desk's page, with what this clerk handed over today."""
     campus = timezone(timedelta(minutes=context.site.university.utc_offset_minutes))
     midnight = context.now.astimezone(campus).replace(hour=0, minute=0, second=0, microsecond=0)
     handed = handover_lines(context, await records.handed_over_by(clerk.account, midnight))

@@ -1,4 +1,4 @@
-"""What routes depend on: the components of the running gateway, who is signed in, the language and the case."""
+"""What routes depend on: components, who is signed in, the language and the case."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -31,11 +31,11 @@ C = TypeVar("C")
 
 
 class SignInNeeded(Exception):
-    """Nobody is signed in, or no longer."""
+    pass
 
 
 class NotForYou(Exception):
-    """The page is not for the person signed in. `desk` tells whether it is the certificate desk's."""
+    """`desk`: the page is the certificate desk's, else a student's."""
 
     def __init__(self, session: Session, *, desk: bool) -> None:
         super().__init__("not for this person")
@@ -44,7 +44,7 @@ class NotForYou(Exception):
 
 
 def provide(app: FastAPI, *components: object) -> None:
-    """Make each of `components` what routes get for its type."""
+    """Routes depend on a component by its type."""
     app.state.components = {type(component): component for component in components}
 
 
@@ -73,7 +73,6 @@ Printer = Annotated[FormRenderer, Depends(component(FormRenderer))]
 
 
 def texts_of(request: Request) -> Texts:
-    """The visitor's language: the one chosen on this browser, else what the browser asks for."""
     return catalogue(preferred_language(request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")))
 
 
@@ -90,7 +89,7 @@ async def session_if_any(request: Request, sessions: SessionTable) -> Session | 
 
 
 async def session_if_known(request: Request, sessions: SessionTable) -> Session | None:
-    """Who is signed in, or None while the database does not answer: the guide stays open."""
+    """None also while the database does not answer: the guide stays open."""
     try:
         return await session_if_any(request, sessions)
     except Exception as error:
@@ -109,7 +108,7 @@ async def signed_in_student(session: Annotated[Session | None, Depends(session_i
 
 
 async def signed_in_clerk(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
-    """The clerk of the certificate desk. Raises `SignInNeeded`, `NotForYou`."""
+    """Raises `SignInNeeded`, `NotForYou`."""
     if session is None:
         raise SignInNeeded
     if CERTIFICATE_DESK not in session.roles:
@@ -126,7 +125,6 @@ Clerk = Annotated[Session, Depends(signed_in_clerk)]
 
 
 async def case_of_student(session: Student, students: Students, commands: Commands, context: Context) -> CaseProgress:
-    """How far the signed-in student's case is, read once a request."""
     snapshot = await students.of(session.student_id)
     newest = await commands.newest(session.student_id)
     return case_progress(snapshot, newest, context.site, context.now)

@@ -1,4 +1,4 @@
-"""Errors as a visitor meets them: a calm page in their language. The API and the health routes answer problems."""
+"""Errors as pages in the visitor's language. The API and the health routes answer problem documents."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ _NEXT: Final = {
 
 
 def install(app: FastAPI, renderer: Renderer) -> None:
-    """Put pages in front of the kit's handlers, which still decide the status and log."""
+    """Pages in front of the kit's handlers, which still decide the status and log."""
 
     def wrap(kind: type[Exception]) -> None:
         inner = app.exception_handlers[kind]
@@ -78,7 +78,6 @@ def readable(renderer: Renderer, request: Request, problem: Response) -> Respons
 
 
 def error_page(renderer: Renderer, request: Request, problem: Response) -> Response:
-    """The page for the status of `problem`."""
     texts = texts_of(request)
     kind = _KINDS.get(problem.status_code, "unexpected" if problem.status_code >= 500 else "invalid")
     return renderer.message(
@@ -94,7 +93,7 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
 
 
 def _sign_in_needed(renderer: Renderer, request: Request) -> Response:
-    """A page asked for by link leads to the sign-in; a form post was not done, and says so."""
+    """A link leads to the sign-in; a form post was not done, and its page says so."""
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             401,
@@ -119,7 +118,6 @@ def _sign_in_needed(renderer: Renderer, request: Request) -> Response:
 
 
 def _not_for_you(renderer: Renderer, request: Request, error: NotForYou) -> Response:
-    """Whom the page is for, and where this person's own page is."""
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             403, "not-for-you", title="This is for students", detail="The account that is signed in has no student id."
@@ -138,12 +136,11 @@ def _not_for_you(renderer: Renderer, request: Request, error: NotForYou) -> Resp
 
 
 def _page_name(path: str) -> str:
-    """The page to return to after signing in: a name, never an address."""
+    """A name, never an address."""
     return _NEXT.get(path, "desk" if path.startswith("/desk/") else "case")
 
 
 def _sent_from(request: Request) -> str:
-    """The path of the page whose form was posted."""
     try:
         path = urlsplit(request.headers.get("referer", "")).path
     except ValueError:

@@ -21,7 +21,6 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/me/form.pdf")
 async def form_pdf(progress: CurrentCase, context: Context, printer: Printer, settings: Settings) -> Response:
-    """The student's own form, as it was accepted. 404 when nothing was accepted."""
     if progress.standing is Standing.UNAVAILABLE:
         raise Problem(503, "unreadable", title="The form cannot be read now", headers={"Retry-After": "10"})
     form, accepted = accepted_form(context, progress), progress.accepted
@@ -37,7 +36,7 @@ async def form_pdf(progress: CurrentCase, context: Context, printer: Printer, se
 
 
 def form_document(context: ViewContext, form: FormView, *, verify_address: str, image: str) -> dict[str, Any]:
-    """What the template sets: texts, lists of texts, and the image. Pure."""
+    """The template's input. Pure."""
     texts, university = context.texts, context.site.university
     return {
         "lang": texts.language,

@@ -28,8 +28,6 @@ class _Chosen(CsrfFields):
 
 
 class Chooser:
-    """Starts the session of a person with several numbers, or has them choose first."""
-
     def __init__(self, browser: CurrentSession, choices: Choices, students: Students) -> None:
         self._browser = browser
         self._choices = choices
@@ -62,7 +60,6 @@ NumberChooser = Annotated[Chooser, Depends(Chooser)]
 async def choose(
     request: Request, browser: CurrentSession, choices: Choices, students: Students, pages: Pages, texts: Language
 ) -> Response:
-    """The person's numbers, a button each, with what the roster has of them."""
     choice = await choices.find(request.cookies.get(NUMBER_CHOICE_COOKIE))
     if choice is None:
         return await _without_choice(browser)
@@ -81,7 +78,6 @@ async def choose(
 async def chosen(
     request: Request, browser: CurrentSession, choices: Choices, form: Annotated[_Chosen, Form()]
 ) -> Response:
-    """Start the session of the chosen number, which must be one of those that the provider gave."""
     choice = await choices.find(request.cookies.get(NUMBER_CHOICE_COOKIE))
     if choice is None:
         return await _without_choice(browser)
@@ -105,7 +101,7 @@ async def _without_choice(browser: CurrentSession) -> Response:
 
 
 async def _cases(students: ReadModel, student_ids: Sequence[str]) -> Mapping[str, Case]:
-    """Those of the numbers that are on the roster; none while the read model does not answer."""
+    """Of the numbers on the roster; none while the read model does not answer."""
     try:
         snapshots = await students.many(student_ids)
     except ReadModelError:

@@ -1,7 +1,6 @@
-"""Public verification: whether a form is genuine, by its number and verification code; and the public keys.
+"""Public verification of a form by its number and verification code; and the public keys.
 
-The answer is genuine and the day, or not confirmed: which of number, code and signature was wrong stays untold, so
-that asking tells nothing about a number whose code one does not have.
+Which of number, code and signature was wrong is not disclosed, so that nothing is learnt of a number without its code.
 """
 
 import secrets
@@ -53,13 +52,12 @@ async def verify(
 
 @router.get(KEYS_ADDRESS)
 async def keys(submissions: Submissions) -> Response:
-    """The public keys as a JWK set (RFC 7517), retired ones too: with them anybody verifies a form offline."""
+    """A JWK set (RFC 7517), retired keys too: anybody can verify a form offline."""
     headers = {"Cache-Control": "public, max-age=300"}
     return JSONResponse({"keys": await submissions.jwks()}, headers=headers, media_type="application/jwk-set+json")
 
 
 async def _accepted_at(submissions: Submissions, form: _VerificationForm) -> datetime | None:
-    """When the form was accepted; None unless the number, the code and the signature fit."""
     number = read_form_number(form.form_number)
     public_keys = await submissions.keys()
     record = await submissions.by_number(number or "")

@@ -1,4 +1,4 @@
-"""What every way into a session has in common: its cookie, and the page the browser is sent on to."""
+"""A browser's session: its cookie, and the page to go on to."""
 
 from typing import Annotated, Final
 
@@ -13,13 +13,13 @@ from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
 from services.kit.names import CERTIFICATE_DESK
 
 DESTINATIONS: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
-"""Pages to go on to after signing in, by name: an address in the URL would be an open redirect."""
+"""By name: an address in the URL would be an open redirect."""
 ROLES: Final = frozenset({CERTIFICATE_DESK})
-"""Roles that sign in without a student number."""
+"""Sign in without a student number."""
 
 
 class BrowserSession:
-    """The session of the browser that sent this request."""
+    """Of the browser that sent this request."""
 
     def __init__(self, request: Request, sessions: SessionTable, settings: Settings) -> None:
         self._id = request.cookies.get(SESSION_COOKIE)
@@ -30,7 +30,7 @@ class BrowserSession:
         return await self._sessions.find(self._id)
 
     async def start(self, who: Identity | NumberChoice, student_id: str | None, destination: str) -> Response:
-        """Begin one under a new id, whatever id the browser had, and send it on. Staff without a number have a role."""
+        """Always under a new id. Without a `student_id`, `who` has one of `ROLES`."""
         session_id = await self._sessions.start(
             student_id=student_id,
             issuer=who.issuer,
@@ -51,7 +51,6 @@ class BrowserSession:
 
 
 def home(session: Session) -> Response:
-    """Send a person who is signed in to their own page."""
     return RedirectResponse("/case" if session.student_id else "/desk", 303)
 
 

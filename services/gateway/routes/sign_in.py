@@ -26,7 +26,6 @@ router = APIRouter(include_in_schema=False)
 async def sign_in(
     request: Request, openid: OpenId, settings: Settings, pages: Pages, texts: Language, next: str = "case"
 ) -> Response:
-    """Send the browser to the provider; a cookie keeps the state, nonce and verifier that its answer must match."""
     started = new_sign_in(next if next in DESTINATIONS else "case", time.time())
     try:
         address = await openid.authorization_url(started.state, started.nonce, started.verifier, _callback(settings))
@@ -49,7 +48,6 @@ async def callback(
     code: str = "",
     state: str = "",
 ) -> Response:
-    """Exchange the provider's answer for a session, or for the choice of a student number."""
     started = find_sign_in(request.cookies, state)
     if started is None:
         # Reached by the back button, or sent twice: the session is there already.
@@ -78,7 +76,7 @@ async def callback(
 
 @router.post("/sign-out")
 async def sign_out(sessions: SessionTable, streams: Streams, session: Visitor, form: CsrfForm) -> Response:
-    """End the session and its live pages; without a session it is no error."""
+    """Ends the live pages too. No error without a session."""
     if session is not None:
         check_csrf(session, form.csrf)
         await sessions.end(session.id_hash)
@@ -90,7 +88,6 @@ async def sign_out(sessions: SessionTable, streams: Streams, session: Visitor, f
 
 @router.get("/signed-out")
 async def signed_out(openid: OpenId, settings: Settings, pages: Pages, texts: Language) -> Response:
-    """Confirm the sign-out, with a link to sign out at the provider too."""
     try:
         provider = await openid.logout_url(f"{settings.origin}/signed-out")
     except ProviderUnavailable:

@@ -28,7 +28,7 @@ class MeAnswer(_Answer):
 
 
 class CheckAnswer(_Answer):
-    """`state` decides: `waiting` is not a pass, and `waiting_reason` is why nothing better is known."""
+    """`waiting` is not a pass; `waiting_reason` is why nothing better is known."""
 
     department: str
     check: str
@@ -38,7 +38,7 @@ class CheckAnswer(_Answer):
     reasons: tuple[Reason, ...]
     todo: tuple[str, ...]
     notes: tuple[str, ...]
-    """What the student should know in any state."""
+    """Whatever the state."""
     facts: dict[str, JsonValue]
     version: int | None
     occurred_at: datetime | None
@@ -46,7 +46,7 @@ class CheckAnswer(_Answer):
     alive_as_of: datetime | None
     phones: tuple[str, ...]
     command: str | None
-    """The command that may be asked now."""
+    """May be requested now."""
 
 
 class SubmissionAnswer(_Answer):
@@ -76,7 +76,7 @@ class CaseAnswer(_Answer):
 
 
 class CommandAnswer(_Answer):
-    """The one command of this name that is asked or was accepted, from whichever device it was asked first."""
+    """The command of this name that is open or was accepted, from whichever device."""
 
     command_id: UUID
     department: str
@@ -149,7 +149,7 @@ def command_answer(command: Command) -> CommandAnswer:
 
 
 def obstacle_problem(context: ViewContext, progress: CaseProgress, eligibility: Eligibility) -> Problem:
-    """The 404, 409 or 503 of a request that cannot be asked now. `open` lists the checks in the way."""
+    """404, 409 or 503. `open` lists the checks in the way."""
     if eligibility.obstacle is Obstacle.NO_SUCH_COMMAND:
         return Problem(404, eligibility.obstacle, title="No department takes this command")
     unreadable = eligibility.obstacle is Obstacle.UNREADABLE

@@ -30,7 +30,7 @@ Token = Annotated[str, Header(alias="X-CSRF-Token", max_length=128, description=
 
 
 async def known_case(progress: CurrentCase) -> Case:
-    """The roster's case. Raises a 503 `Problem` while nothing can be read, a 404 for a student not on the roster."""
+    """Raises a `Problem`: 503 while nothing can be read, 404 off the roster."""
     if progress.unavailable_since is not None:
         raise Problem(
             503,
@@ -72,7 +72,7 @@ async def submission(progress: CurrentCase, context: Context) -> SubmissionAnswe
 async def submit(
     session: Student, progress: CurrentCase, commands: Commands, context: Context, token: Token = ""
 ) -> CommandAnswer:
-    """Idempotent: asking again returns the same command. 409 lists the open checks."""
+    """Idempotent: a repeated request returns the same command. 409 lists the open checks."""
     check_csrf(session, token)
     eligibility = submission_eligibility(progress)
     if eligibility.possible:
@@ -95,7 +95,7 @@ async def ask_command(
     context: Context,
     token: Token = "",
 ) -> CommandAnswer:
-    """Idempotent: asking again returns the same command. 409 while the department's facts do not call for it."""
+    """Idempotent: a repeated request returns the same command. 409 while the facts do not call for it."""
     check_csrf(session, token)
     eligibility = command_eligibility(progress, context.site.departments, department, command)
     if eligibility.possible:
@@ -118,7 +118,7 @@ async def keep(
 
 
 def _earlier(context: ViewContext, progress: CaseProgress, eligibility: Eligibility) -> CommandAnswer:
-    """The command already asked. Raises a `Problem` when there is none."""
+    """Raises a `Problem` when there is no earlier command."""
     if not eligibility.already_asked or eligibility.earlier is None:
         raise obstacle_problem(context, progress, eligibility)
     return command_answer(eligibility.earlier)

@@ -30,7 +30,7 @@ async def confirm_submit(pages: Pages, session: Student, progress: CurrentCase, 
 async def submit(
     pages: Pages, session: Student, progress: CurrentCase, commands: Commands, context: Context, form: CsrfForm
 ) -> Response:
-    """However often it is pressed, it is one submission: the second press finds the first."""
+    """Idempotent: a second press finds the first submission."""
     check_csrf(session, form.csrf)
     eligibility = submission_eligibility(progress)
     if not eligibility.possible and not eligibility.already_asked:

@@ -1,4 +1,4 @@
-"""The students' pages. Each presents the case in HTML, and all of them work without scripts."""
+"""The students' pages, all of which work without scripts."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
@@ -67,7 +67,7 @@ async def _stream(streams: Streams, session: Visitor, texts: Language) -> AsyncI
 async def live(
     pages: Pages, site: CurrentSite, stream: Annotated[Stream | None, Depends(_stream)], texts: Language
 ) -> AsyncIterator[ServerSentEvent]:
-    """`state` is the whole page's changing part, `unread` an outage of the read model, `ended` the session's end."""
+    """`state`: the page's changing part. `unread`: the read model is unavailable. `ended`: the session is over."""
     while stream is not None:
         update = await stream.updates.get()
         if isinstance(update, StreamEnded):
@@ -101,7 +101,6 @@ async def me(
 
 @router.get("/completed")
 async def completed(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
-    """The accepted submission; the style sheet prints it on one page."""
     texts, form = context.texts, accepted_form(context, progress)
     if form is not None:
         square = _square(form.qr_text)
@@ -125,14 +124,12 @@ async def favourite(session: Student, favourites: FavouriteTable, form: Favourit
 
 @router.post("/language")
 async def remember_language(form: LanguageForm) -> Response:
-    """Remember the language on this browser."""
     response = RedirectResponse(form.back if form.back in _BACK else "/", 303)
     set_cookie(response, LANGUAGE_COOKIE, form.language, _YEAR_S)
     return response
 
 
 def _no_case(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
-    """The page of a student the service is not for, with whom to ask."""
     texts, university = context.texts, context.site.university
     not_served = progress.standing is Standing.NOT_SERVED
     words, key = headline(context, progress), "not_served" if not_served else "absent"
@@ -148,7 +145,7 @@ def _no_case(pages: Pages, session: Student, progress: CurrentCase, context: Con
 
 
 def _square(qr_text: str) -> Markup | str:
-    """The QR code as an image inside the page. Level L, unboosted: a form is long, and paper wants large modules."""
+    """Level L, unboosted: a form is long, and paper wants large modules."""
     if not qr_text:
         return ""
     code = segno.make(qr_text, error="l", boost_error=False, micro=False)

@@ -1,7 +1,4 @@
-"""Students' commands: the submission and the departments'. Written once, sent through the outbox.
-
-The clearance or the department decides; how the command ended comes back as an event.
-"""
+"""Students' commands: written once, sent through the outbox, ended by an event."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -34,28 +31,26 @@ _COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, en
 
 
 class StudentCommandTable:
-    """The table `command`, and its outbox."""
-
     def __init__(self, pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup) -> None:
         self._pool = pool
         self._topics = topics
         self._wakeup = wakeup
 
     async def ask(self, student_id: str, department: str, name: str) -> Command:
-        """Idempotent: a new command, or the one of this name that is already asked.
+        """Idempotent: returns the open command of this name, or for good the accepted submission.
 
-        `department` is empty for a submission; an accepted submission is returned for good.
+        `department` is empty for a submission.
         """
         command = await bounded(self._ask(student_id, department, name), timeout_s=10)
         self._wakeup.notify()
         return command
 
     async def newest(self, student_id: str) -> tuple[Command, ...]:
-        """The newest command of each name."""
+        """Of each name."""
         return (await self.newest_of((student_id,))).get(student_id, ())
 
     async def newest_of(self, student_ids: Collection[str]) -> dict[str, tuple[Command, ...]]:
-        """The newest command of each name, by student."""
+        """Of each name, by student."""
         rows = await bounded(
             self._pool.fetch(
                 f"""
@@ -107,19 +102,16 @@ class StudentCommandTable:
 
 
 async def end_answered(connection: Connection, event: CommandAnswered) -> None:
-    """The department has done or refused the command."""
     done = event.outcome is CommandOutcome.DONE
     state = CommandState.DONE if done else CommandState.REFUSED
     await _end(connection, event, event.command_id, state, event.answered_at, "", {event.department: event.reasons})
 
 
 async def end_accepted(connection: Connection, event: SubmissionAccepted) -> None:
-    """The submission was accepted."""
     await _end(connection, event, event.attempt_id, CommandState.DONE, event.accepted_at, "", {})
 
 
 async def end_refused(connection: Connection, event: SubmissionRefused) -> None:
-    """The submission was refused, with each department's objections."""
     state = CommandState.REFUSED
     await _end(connection, event, event.attempt_id, state, event.refused_at, event.cause, event.objections)
 

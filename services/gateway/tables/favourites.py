@@ -9,8 +9,6 @@ from services.gateway.timeouts import bounded
 
 
 class Favourites:
-    """The table `favourite`: a row marks the service."""
-
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
 
@@ -20,7 +18,7 @@ class Favourites:
         )
 
     async def set(self, student_id: str, *, favourite: bool) -> None:
-        """Set, not toggle: pressing on two devices ends in the same state."""
+        """Not toggled: two devices end in the same state."""
         if favourite:
             statement = "INSERT INTO favourite (student_id, kept_at) VALUES ($1, $2) ON CONFLICT DO NOTHING"
             await bounded(self._pool.execute(statement, student_id, datetime.now(UTC)))

@@ -1,4 +1,4 @@
-"""Sign-ins that wait for the person to choose one of several student numbers, kept on the server as sessions are."""
+"""Sign-ins that wait for the choice of a student number, stored as sessions are."""
 
 import secrets
 from collections.abc import Collection
@@ -17,7 +17,7 @@ _SWEEP_ROWS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class NumberChoice:
-    """Whom the provider has confirmed. `destination` names the page to go on to."""
+    """Whom the provider has confirmed. `destination` names a page."""
 
     id_hash: bytes = field(repr=False)
     csrf: str = field(repr=False)
@@ -30,7 +30,7 @@ class NumberChoice:
 
 
 class NumberChoices:
-    """The table `number_choice`. Methods may raise transient database errors."""
+    """Methods may raise transient database errors."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
@@ -45,7 +45,7 @@ class NumberChoices:
         student_ids: Collection[str],
         destination: str,
     ) -> str:
-        """A new choice's id for the cookie."""
+        """The id for the cookie."""
         choice_id = secrets.token_urlsafe(32)
         await bounded(
             self._pool.execute(
@@ -68,7 +68,6 @@ class NumberChoices:
         return choice_id
 
     async def find(self, choice_id: str | None) -> NumberChoice | None:
-        """The choice of a cookie that is still to be made."""
         if choice_id is None:
             return None
         row = await bounded(
@@ -93,12 +92,11 @@ class NumberChoices:
         )
 
     async def end(self, id_hash: bytes) -> bool:
-        """Whether this call ended it: of two requests at once, one does."""
+        """False if another request ended it first."""
         ended = await bounded(self._pool.execute("DELETE FROM number_choice WHERE id_hash = $1", id_hash))
         return ended == "DELETE 1"
 
     async def sweep(self) -> None:
-        """Delete what has expired, a bounded number of rows a time."""
         await self._pool.execute(
             "DELETE FROM number_choice WHERE id_hash IN "
             "(SELECT id_hash FROM number_choice WHERE expires_at < $1 LIMIT $2)",

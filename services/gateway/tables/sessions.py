@@ -1,4 +1,4 @@
-"""Server-side sessions: the browser holds a random id, the table its hash, and deleting the row ends the session."""
+"""Server-side sessions: the browser holds a random id, the table its hash; deleting the row ends the session."""
 
 import hashlib
 import secrets
@@ -12,7 +12,7 @@ import asyncpg
 from services.gateway.timeouts import bounded
 
 MAX_PER_PERSON: Final = 20
-"""The oldest ones end when a person signs in once more."""
+"""One sign-in more ends the oldest."""
 _ID_CHARACTERS: Final = range(32, 129)
 _TOUCH_S: Final = 60
 _SWEEP_ROWS: Final = 5_000
@@ -20,10 +20,7 @@ _SWEEP_ROWS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """Who is signed in: the only source of the student id of pages and commands.
-
-    `student_id` is empty for staff; `account` is the subject at the identity provider.
-    """
+    """The only source of the student id of pages and commands; empty for staff. `account` is the subject."""
 
     id_hash: bytes = field(repr=False)
     student_id: str = field(repr=False)
@@ -35,7 +32,7 @@ class Session:
 
 
 class Sessions:
-    """The table `session`. Methods may raise transient database errors."""
+    """Methods may raise transient database errors."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, idle_s: int, life_s: int) -> None:
         self._pool = pool
@@ -52,7 +49,7 @@ class Sessions:
         old: str | None,
         roles: Collection[str] = (),
     ) -> str:
-        """A new session's id for the cookie. `old`, the id the browser came with, ends here and is never reused."""
+        """The id for the cookie. `old`, the browser's last one, ends here and is never reused."""
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -87,13 +84,13 @@ class Sessions:
         return session_id
 
     async def find(self, session_id: str | None) -> Session | None:
-        """The live session of a cookie, or None. Finding it keeps it from idling out."""
+        """Postpones the idle timeout."""
         if session_id is None or len(session_id) not in _ID_CHARACTERS:
             return None
         return await bounded(self._find(hashed(session_id)))
 
     async def alive(self, id_hashes: Collection[bytes]) -> frozenset[bytes]:
-        """Which of these sessions are alive. This is no use of them: an open page idles out like a closed one."""
+        """Does not postpone the idle timeout: an open page expires like a closed one."""
         rows = await bounded(
             self._pool.fetch(
                 "SELECT id_hash FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3",
@@ -108,7 +105,6 @@ class Sessions:
         await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = $1", id_hash))
 
     async def sweep(self) -> None:
-        """Delete expired sessions, a bounded number of rows at a time."""
         now = datetime.now(UTC)
         await self._pool.execute(
             """
@@ -148,5 +144,5 @@ class Sessions:
 
 
 def hashed(session_id: str) -> bytes:
-    """SHA-256 is enough: the id has 256 random bits, there is nothing to guess."""
+    """SHA-256 is enough: the id has 256 random bits."""
     return hashlib.sha256(session_id.encode()).digest()

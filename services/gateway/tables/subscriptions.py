@@ -14,7 +14,7 @@ from services.kit.settings import SESSION_TIMEOUT_S
 def gateway_router(
     topics: Topics, departments: Iterable[str], *, session_timeout_s: float = SESSION_TIMEOUT_S
 ) -> TransactionalRouter:
-    """The gateway's consumer group. Each end is applied once: an ended command stays as it ended."""
+    """The consumer group. An ended command stays as it ended."""
     router = TransactionalRouter(group=topics.group(GATEWAY), session_timeout_s=session_timeout_s)
     events = router.subscriber(topics.submission, *(topics.answer(name) for name in departments))
 

@@ -1,4 +1,4 @@
-"""Static files under addresses that carry their content's hash, so that a browser may cache them for ever."""
+"""Static files under addresses with their content's hash, so that a browser may cache them for ever."""
 
 import gzip
 import hashlib
@@ -27,11 +27,11 @@ class Asset:
     media_type: str
     body: bytes
     gzipped: bytes
-    """The body compressed with gzip. It holds no secret that compression could leak."""
+    """Holds no secret that compression could leak."""
 
 
 class Assets:
-    """The files in `folders`, read at start. A missing folder is empty; of two files with one name the last wins."""
+    """Read at start. A missing folder is empty; of two files with one name the last wins."""
 
     def __init__(self, *folders: Path) -> None:
         found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
@@ -40,11 +40,11 @@ class Assets:
         self._by_address = {asset.address: asset for asset in self._by_name.values()}
 
     def address(self, name: str) -> str:
-        """The address of a file. Raises `KeyError` for a missing one."""
+        """Raises `KeyError` for a missing file."""
         return self._by_name[name].address
 
     def size(self, name: str) -> Size:
-        """The size of a picture. Raises `KeyError` for a missing file, `ValueError` for no picture."""
+        """Raises `KeyError` for a missing file, `ValueError` for no picture."""
         return size_of(self._by_name[name].body)
 
     def routes(self) -> APIRouter:

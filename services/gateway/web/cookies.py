@@ -1,4 +1,4 @@
-"""The cookies of the gateway: their names, and the flags all of them have."""
+"""The gateway's cookies: their names, and their common flags."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ from fastapi import Response
 SESSION_COOKIE: Final = "__Host-sid"
 LANGUAGE_COOKIE: Final = "__Host-language"
 SIGN_IN_PREFIX: Final = "__Host-sign-in-"
-"""Of a cookie for each sign-in under way."""
+"""One for each sign-in under way."""
 NUMBER_CHOICE_COOKIE: Final = "__Host-number-choice"
 
 

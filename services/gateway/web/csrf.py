@@ -1,4 +1,4 @@
-"""The bodies of form posts, and the CSRF token that proves a page of ours sent them."""
+"""The bodies of form posts, and their CSRF token."""
 
 import secrets
 from typing import Annotated, Literal
@@ -17,8 +17,6 @@ class _Form(BaseModel):
 
 
 class CsrfFields(_Form):
-    """What every form of a signed-in visitor sends."""
-
     csrf: Annotated[str, Field(max_length=128)] = ""
 
 
@@ -38,7 +36,7 @@ LanguageForm = Annotated[_LanguageForm, Form()]
 
 
 def check_csrf(session: Session | NumberChoice, token: str) -> None:
-    """Raises a 403 `Problem` unless `token` is the session's."""
+    """Raises a 403 `Problem`."""
     if not secrets.compare_digest(session.csrf.encode(), token.encode()):
         raise Problem(
             403,

@@ -1,4 +1,4 @@
-"""For every answer of the gateway: security headers, no cross-site writes, rate limits."""
+"""Security headers, no cross-site writes, and rate limits for every response."""
 
 import time
 from collections.abc import Callable
@@ -47,7 +47,7 @@ WRITE_COST: Final = 4.0
 
 
 class Guard:
-    """The outermost middleware. `origin` is the address students use (`https://host`); `refuse` renders a problem."""
+    """The outermost middleware. `origin` is the students' address (`https://host`)."""
 
     def __init__(self, app: ASGIApp, *, origin: str, refuse: Callable[[Request, Response], Response]) -> None:
         self._app = app
@@ -108,7 +108,7 @@ class Guard:
         )
 
     def _same_site(self, headers: Headers) -> bool:
-        """Whether a write comes from a page of ours. The CSRF token is checked besides."""
+        """The CSRF token is checked besides."""
         fetch_site = headers.get("sec-fetch-site")
         if fetch_site is not None:
             return fetch_site == "same-origin"

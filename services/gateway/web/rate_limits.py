@@ -1,4 +1,4 @@
-"""Token buckets: requests by key, and public verifications by address and altogether."""
+"""Rate limits by token bucket."""
 
 from collections import OrderedDict
 from typing import Final
@@ -13,7 +13,7 @@ _TOTAL: Final = b""
 
 
 class TokenBuckets:
-    """Token buckets by key: `rate` tokens a second up to `burst`. The least recently used are dropped first."""
+    """By key: `rate` tokens a second up to `burst`. The least recently used are dropped first."""
 
     def __init__(self, rate: float, burst: float, max_buckets: int = _MAX_BUCKETS) -> None:
         self._rate, self._burst, self._max_buckets = rate, burst, max_buckets
@@ -38,7 +38,7 @@ class VerificationLimits:
         self._total = TokenBuckets(VERIFY_TOTAL_RATE, VERIFY_TOTAL_BURST)
 
     def take(self, address: str, now_s: float) -> None:
-        """Raises a 429 `Problem` for one verification too many."""
+        """Raises a 429 `Problem`."""
         wait_s = self._addresses.take(address.encode(), 1.0, now_s) or self._total.take(_TOTAL, 1.0, now_s)
         if wait_s:
             raise Problem(

@@ -1,4 +1,4 @@
-"""Page models into HTML: one Jinja environment with escaping on and every missing name an error."""
+"""Page models into HTML by Jinja: escaping on, and every missing name an error."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 class Renderer:
-    """Renders the pages of one university. `folder` is its configuration, where its logo and pictures are."""
+    """`folder` is the university's configuration, with its logo and pictures."""
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site = site
@@ -56,7 +56,7 @@ class Renderer:
         headers: Mapping[str, str] | None = None,
         **values: Any,
     ) -> HTMLResponse:
-        """A whole page. `session` is None for a visitor not signed in; `back` is the page's own address."""
+        """`back` is the page's own address."""
         html = self._environment.get_template(template).render(t=texts, session=session, back=back, **values)
         return HTMLResponse(html, status, headers)
 
@@ -74,7 +74,7 @@ class Renderer:
         open_checks: Sequence[CheckView] = (),
         contact: Contact | None = None,
     ) -> HTMLResponse:
-        """A page that only says something. `action` is the address and label of its one link."""
+        """`action` is the address and label of the one link."""
         return self.page(
             "message.html",
             texts,
@@ -95,7 +95,7 @@ class Renderer:
 
 
 def mark(value: object) -> str:
-    """A short hash of a value: a browser replaces only the parts whose mark differs."""
+    """A browser replaces only the parts whose mark differs."""
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
 
 

@@ -1,4 +1,4 @@
-"""Sign-ins under way in a browser: a short-lived cookie for each, so that two tabs do not take each other's."""
+"""Sign-ins under way in a browser, a short-lived cookie each: two tabs do not take each other's."""
 
 import secrets
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ _SECRET_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class SignIn:
-    """What the provider's answer must match, and the page to go on to. `started_s` is Unix time."""
+    """What the provider's answer must match. `started_s` is Unix time."""
 
     state: str = field(repr=False)
     nonce: str = field(repr=False)
@@ -32,13 +32,12 @@ def new_sign_in(destination: str, now_s: float) -> SignIn:
 
 
 def find_sign_in(cookies: Mapping[str, str], state: str) -> SignIn | None:
-    """The sign-in that a callback with `state` answers."""
     found = _read(cookies.get(_name(state), ""))
     return found if found and secrets.compare_digest(found.state.encode(), state.encode()) else None
 
 
 def keep_sign_in(response: Response, cookies: Mapping[str, str], sign_in: SignIn) -> None:
-    """Set its cookie. The oldest of more than `MAX_UNDER_WAY` are dropped: a browser sends all of them every time."""
+    """Drops the oldest of more than `MAX_UNDER_WAY`: a browser sends all of them every time."""
     known = {name: _read(value) for name, value in cookies.items() if name.startswith(SIGN_IN_PREFIX)}
     oldest_first = sorted(known, key=lambda name: one.started_s if (one := known[name]) else 0)
     for name in oldest_first[: max(0, len(known) + 1 - MAX_UNDER_WAY)]:
