@@ -27,7 +27,7 @@ from deploy.local.services import UNIVERSITY
 from schemas.flows import CLEARANCE
 from services.kit.manifests import SERVICES, discover
 from services.kit.names import ROSTER
-from services.kit.provisioning.topics import TopicsDiffer, create_topics
+from services.kit.provisioning.topics import TopicMismatch, create_topics
 
 READY_TIMEOUT_S: Final = 120
 
@@ -145,5 +145,5 @@ class Launch:
 def _reported_as(what: str) -> Iterator[None]:
     try:
         yield
-    except (asyncpg.PostgresError, KafkaError, TopicsDiffer, OSError, ValueError) as error:
+    except (asyncpg.PostgresError, KafkaError, TopicMismatch, OSError, ValueError) as error:
         raise StartFailed(f"{what}: {error}") from error

@@ -32,7 +32,7 @@ def approve(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, R
     return record.updated(thesis=Thesis.APPROVED), APPROVED()
 
 
-def give_back(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
+def return_thesis(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
     """Also revokes an approval; the record is then empty again."""
     _require_received(record)
     return record.updated(thesis=Thesis.EMPTY), RETURNED()
@@ -50,7 +50,7 @@ RULES = DepartmentRules(
     operations=(
         Operation("received", "Receive the printed thesis", ThesisBody, receive),
         Operation("approved", "Approve the thesis", ThesisBody, approve),
-        Operation("returned", "Return the thesis to the student", ThesisBody, give_back),
+        Operation("returned", "Return the thesis to the student", ThesisBody, return_thesis),
     ),
     import_row=ArchivesRow,
     apply_row=apply_row,

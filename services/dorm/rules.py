@@ -62,7 +62,7 @@ def assess(record: DormRecord) -> Assessment:
 
 def _blockers(record: DormRecord) -> list[Reason]:
     open_ = [residence for residence in record.residences if not residence.checked_out]
-    # A date without a handler, or the reverse, is the office's slip: the student need not check out again.
+    # A date without a handler, or the reverse, is the office's mistake: the student need not check out again.
     half = sum(residence.checked_out_on is not None or residence.handler is not None for residence in open_)
     reasons: list[Reason] = []
     if len(open_) > half:

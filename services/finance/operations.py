@@ -47,39 +47,39 @@ def charge(record: FinanceRecord, body: ChargeBody) -> tuple[FinanceRecord, Reas
     cause = CHARGED(name=body.name, amount=yuan(body.amount))
     known = find_by_key(record.charges, charge_id=body.charge_id)
     if known is None:
-        return _with(record, Charge.model_validate(body.model_dump())), cause
+        return _with_charge(record, Charge.model_validate(body.model_dump())), cause
     if (known.year, known.name, known.amount) != (body.year, body.name, body.amount):
         raise Refused(CHARGE_EXISTS(), field="charge_id", remedy="Use a new charge_id.")
     return record, cause
 
 
 def pay(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, Reason]:
-    known = _known(record, body.charge_id)
-    return _with(record, bills.pay(known, body)), PAID(name=known.name, amount=yuan(body.amount))
+    known = _find_charge(record, body.charge_id)
+    return _with_charge(record, bills.pay(known, body)), PAID(name=known.name, amount=yuan(body.amount))
 
 
 def waive(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord, Reason]:
     """Counts each time, like a payment; after payment it leaves the charge overpaid."""
-    known = _known(record, body.charge_id)
+    known = _find_charge(record, body.charge_id)
     bills.require_due(known, body)
     if known.waived + body.amount > known.amount:
         most = yuan(max(ZERO, known.amount - known.waived))
         raise Refused(WAIVER_TOO_LARGE(most=most), field="amount", remedy=f"At most {most}.")
     waived = known.changed(waived=known.waived + body.amount)
-    return _with(record, waived), WAIVED(name=known.name, amount=yuan(body.amount))
+    return _with_charge(record, waived), WAIVED(name=known.name, amount=yuan(body.amount))
 
 
 def refund(record: FinanceRecord, body: ChargeRefund) -> tuple[FinanceRecord, Reason]:
-    known = _known(record, body.charge_id)
-    return _with(record, bills.refund(known, body.amount)), REFUNDED(name=known.name, amount=yuan(body.amount))
+    known = _find_charge(record, body.charge_id)
+    return _with_charge(record, bills.refund(known, body.amount)), REFUNDED(name=known.name, amount=yuan(body.amount))
 
 
 def correct(record: FinanceRecord, body: ChargeCorrection) -> tuple[FinanceRecord, Reason]:
-    known = _known(record, body.charge_id)
-    return _with(record, known.changed(amount=body.amount)), CORRECTED(name=known.name, amount=yuan(body.amount))
+    known = _find_charge(record, body.charge_id)
+    return _with_charge(record, known.changed(amount=body.amount)), CORRECTED(name=known.name, amount=yuan(body.amount))
 
 
-def _known(record: FinanceRecord, charge_id: str) -> Charge:
+def _find_charge(record: FinanceRecord, charge_id: str) -> Charge:
     known = find_by_key(record.charges, charge_id=charge_id)
     if known is None:
         remedy = "Check the charge_id and the student number."
@@ -87,7 +87,7 @@ def _known(record: FinanceRecord, charge_id: str) -> Charge:
     return known
 
 
-def _with(record: FinanceRecord, charge: Charge) -> FinanceRecord:
+def _with_charge(record: FinanceRecord, charge: Charge) -> FinanceRecord:
     return record.updated(charges=replace_by_key(record.charges, charge, "charge_id", limit=MAX_CHARGES))
 
 
@@ -97,9 +97,9 @@ RULES = DepartmentRules(
     assess=assess,
     operations=(
         Operation("charge", "Charge an item", ChargeBody, charge),
-        Operation("payment", "Take a payment of a charge, in full or in part", ChargeSettlement, pay),
+        Operation("payment", "Record a payment of a charge, in full or in part", ChargeSettlement, pay),
         Operation("waiver", "Waive a charge, in full or in part", ChargeSettlement, waive),
-        Operation("refund", "Give back what was overpaid on a charge", ChargeRefund, refund),
+        Operation("refund", "Refund an overpayment of a charge", ChargeRefund, refund),
         Operation("correction", "Correct the amount of a charge, to zero if need be", ChargeCorrection, correct),
     ),
     import_row=FinanceRow,

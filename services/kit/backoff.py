@@ -4,10 +4,10 @@ import asyncio
 
 
 class Backoff:
-    """Delays that double from `first_s` to `longest_s`."""
+    """Delays that double from `first_s` to `max_s`."""
 
-    def __init__(self, first_s: float, longest_s: float) -> None:
-        self._first_s, self._longest_s = first_s, longest_s
+    def __init__(self, first_s: float, max_s: float) -> None:
+        self._first_s, self._max_s = first_s, max_s
         self.next_s = first_s
 
     async def wait(self) -> float:
@@ -19,7 +19,7 @@ class Backoff:
     def advance(self) -> float:
         """For a caller that sleeps itself."""
         delay_s = self.next_s
-        self.next_s = min(2 * delay_s, self._longest_s)
+        self.next_s = min(2 * delay_s, self._max_s)
         return delay_s
 
     def reset(self) -> None:

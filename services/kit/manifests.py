@@ -113,9 +113,7 @@ def discover(
     for path in sorted(services.glob("*/department.toml")):
         manifest = tomllib.loads(path.read_text("utf-8"))
         try:
-            department = DepartmentManifest.model_validate(
-                _overlaid(manifest, (overlay or {}).get(path.parent.name, {}))
-            )
+            department = DepartmentManifest.model_validate(_merged(manifest, (overlay or {}).get(path.parent.name, {})))
         except ValueError as error:
             raise ValueError(f"{path.parent.name}/department.toml: {error}") from error
         if department.name != path.parent.name:
@@ -129,14 +127,14 @@ def required_checks(departments: Mapping[str, DepartmentManifest]) -> dict[str, 
     return {name: department.check_names for name, department in departments.items()}
 
 
-def _overlaid(manifest: Any, overlay: Any) -> Any:
+def _merged(manifest: Any, overlay: Any) -> Any:
     if isinstance(manifest, dict) and isinstance(overlay, Mapping):
-        return {**manifest, **{key: _overlaid(manifest.get(key), value) for key, value in overlay.items()}}
-    if _named(manifest) and _named(overlay):
+        return {**manifest, **{key: _merged(manifest.get(key), value) for key, value in overlay.items()}}
+    if _is_named_list(manifest) and _is_named_list(overlay):
         changes = {part["name"]: part for part in overlay}
-        return [_overlaid(part, changes.get(part["name"], {})) for part in manifest]
+        return [_merged(part, changes.get(part["name"], {})) for part in manifest]
     return overlay
 
 
-def _named(value: Any) -> bool:
+def _is_named_list(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(part, dict) and "name" in part for part in value)

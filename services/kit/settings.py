@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     @classmethod
     def _exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not value.exists():
-            raise ValueError("there is no such file or folder")
+            raise ValueError("no such file or folder")
         return value
 
     @property

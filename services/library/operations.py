@@ -105,12 +105,12 @@ def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
     return record.updated(loans=replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)), cause
 
 
-def take_back(record: LibraryRecord, body: ReturnBody) -> tuple[LibraryRecord, Reason]:
+def return_book(record: LibraryRecord, body: ReturnBody) -> tuple[LibraryRecord, Reason]:
     loan = find_by_key(record.loans, barcode=body.barcode)
     if loan is None:
         raise Refused(LOAN_UNKNOWN(), field="barcode", remedy="Check the barcode and the student number.")
-    kept = tuple(other for other in record.loans if other is not loan)
-    return record.updated(loans=kept), BOOK_RETURNED(title=loan.title)
+    remaining = tuple(other for other in record.loans if other is not loan)
+    return record.updated(loans=remaining), BOOK_RETURNED(title=loan.title)
 
 
 def fine(record: LibraryRecord, body: FineBody) -> tuple[LibraryRecord, Reason]:
@@ -122,21 +122,21 @@ def fine(record: LibraryRecord, body: FineBody) -> tuple[LibraryRecord, Reason]:
 
 
 def pay(record: LibraryRecord, body: FinePayment) -> tuple[LibraryRecord, Reason]:
-    paid = bills.pay(_known_fine(record, body.fine_id), body)
+    paid = bills.pay(_find_fine(record, body.fine_id), body)
     return _with_fine(record, paid), FINE_PAID(amount=yuan(body.amount))
 
 
 def refund(record: LibraryRecord, body: FineRefund) -> tuple[LibraryRecord, Reason]:
-    refunded = bills.refund(_known_fine(record, body.fine_id), body.amount)
+    refunded = bills.refund(_find_fine(record, body.fine_id), body.amount)
     return _with_fine(record, refunded), FINE_REFUNDED(amount=yuan(body.amount))
 
 
 def correct_fine(record: LibraryRecord, body: FineCorrection) -> tuple[LibraryRecord, Reason]:
-    corrected = _known_fine(record, body.fine_id).changed(amount=body.amount)
+    corrected = _find_fine(record, body.fine_id).changed(amount=body.amount)
     return _with_fine(record, corrected), FINE_CORRECTED(amount=yuan(body.amount))
 
 
-def _known_fine(record: LibraryRecord, fine_id: str) -> Fine:
+def _find_fine(record: LibraryRecord, fine_id: str) -> Fine:
     known = find_by_key(record.fines, fine_id=fine_id)
     if known is None:
         raise Refused(FINE_UNKNOWN(), field="fine_id", remedy="Check the fine_id and the student number.")
@@ -147,7 +147,7 @@ def _with_fine(record: LibraryRecord, fine: Fine) -> LibraryRecord:
     return record.updated(fines=replace_by_key(record.fines, fine, "fine_id", limit=MAX_ITEMS))
 
 
-def note_violation(record: LibraryRecord, body: ViolationBody) -> tuple[LibraryRecord, Reason]:
+def add_violation(record: LibraryRecord, body: ViolationBody) -> tuple[LibraryRecord, Reason]:
     known = find_by_key(record.violations, violation_id=body.violation_id)
     if known is not None and known.text != body.text:
         raise Refused(VIOLATION_EXISTS(), field="violation_id", remedy="Use a new violation_id.")
@@ -224,12 +224,12 @@ RULES = DepartmentRules(
     assess=assess,
     operations=(
         Operation("loan", "Lend a book", LoanBody, lend),
-        Operation("return", "Take a book back", ReturnBody, take_back),
+        Operation("return", "Return a book", ReturnBody, return_book),
         Operation("fine", "Add a fine", FineBody, fine),
-        Operation("payment", "Take a payment of a fine, in full or in part", FinePayment, pay),
-        Operation("refund", "Give back what was overpaid on a fine", FineRefund, refund),
+        Operation("payment", "Record a payment of a fine, in full or in part", FinePayment, pay),
+        Operation("refund", "Refund an overpayment of a fine", FineRefund, refund),
         Operation("correction", "Correct the amount of a fine, to zero if need be", FineCorrection, correct_fine),
-        Operation("violation", "Record a violation", ViolationBody, note_violation),
+        Operation("violation", "Record a violation", ViolationBody, add_violation),
         Operation("settle-violation", "Settle a violation", SettleViolationBody, settle_violation),
         Operation("issue-card", "Issue a card, also after a cancellation", CardBody, issue_card),
         Operation("cancel-card", "Cancel the card", CardBody, lambda record, body: cancel_card(record)),

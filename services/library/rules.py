@@ -145,6 +145,6 @@ def _borrowing_blockers(record: LibraryRecord) -> list[Reason]:
     if record.card is Card.NONE:
         reasons.append(CARD_UNKNOWN())
     if record.card is Card.ACTIVE and not reasons:
-        # Only when it is the last item: the button its words mention is not offered before.
+        # Only as the last item: the button its text mentions is not offered before.
         reasons.append(CARD_NOT_CANCELLED())
     return reasons

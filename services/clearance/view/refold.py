@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from services.clearance.view import view_store
 from services.clearance.view.fold import Position, fold_batch
-from services.kit.messaging.aiokafka_internals import read_any_header_name
+from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.postgres.pool import Connection
 
 BATCH: Final = 5000
@@ -92,7 +92,7 @@ class TopicFold:
 @asynccontextmanager
 async def consumer_of(kafka: str, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
     """Without a group, at the start of every partition. Broker errors become `RebuildFailed`."""
-    read_any_header_name()
+    accept_any_header_name()
     consumer = AIOKafkaConsumer(
         *topics,
         bootstrap_servers=kafka,

@@ -17,7 +17,7 @@ from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
-FIRST: Final = bytes(32)
+INITIAL_HASH: Final = bytes(32)
 BATCH: Final = 1000
 EVERY_S: Final = 1.0
 MAX_PROBLEMS: Final = 100
@@ -76,7 +76,7 @@ async def _seal(connection: Connection) -> int:
     if not rows:
         return 0
     last = await connection.fetchrow("SELECT seq, hash FROM audit.seal ORDER BY seq DESC LIMIT 1")
-    seq, previous = (last["seq"], last["hash"]) if last else (0, FIRST)
+    seq, previous = (last["seq"], last["hash"]) if last else (0, INITIAL_HASH)
     hashes = []
     for row in rows:
         previous = chain_hash(previous, row)
@@ -97,7 +97,7 @@ async def verify(connection: Connection, *, head: str | None = None) -> ChainRep
     expected = _parsed(head)
     problems: list[str] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        seq, previous, count = 0, FIRST, 0
+        seq, previous, count = 0, INITIAL_HASH, 0
         async for row in connection.cursor(
             f"SELECT seal.seq, seal.hash, seal.entry_id AS sealed_id, {_ENTRY}"
             " FROM audit.seal LEFT JOIN audit.entry USING (entry_id) ORDER BY seal.seq"

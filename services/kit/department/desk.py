@@ -122,8 +122,8 @@ class Desk(Generic[R]):
         assessment = self.rules.assess(locked.record)
         if locked.previous is not None and locked.previous.checks == assessment.checks:
             return assessment, locked.previous
-        asked = replace(locked, case_state=CaseState.OPEN)
-        status = await self._records.save(connection, asked, locked.record, assessment, cause=CASE_OPENED(), now=now)
+        opened = replace(locked, case_state=CaseState.OPEN)
+        status = await self._records.save(connection, opened, locked.record, assessment, cause=CASE_OPENED(), now=now)
         assert status is not None
         return assessment, status
 

@@ -91,10 +91,10 @@ class _DeskRoutes:
 
     def _operation(self, operation: Operation[Any, Any]) -> Callable[..., Any]:
         body_type = operation.body
-        shown = Body(openapi_examples=openapi_examples(self._examples.operations.get(operation.name, ())))
+        example_body = Body(openapi_examples=openapi_examples(self._examples.operations.get(operation.name, ())))
 
         async def route(
-            body: Annotated[body_type, shown],  # type: ignore[valid-type]
+            body: Annotated[body_type, example_body],  # type: ignore[valid-type]
             key: KeyHeader,
             principal: Annotated[Principal, Depends(self._staff)],
         ) -> DeskAnswer:
@@ -117,10 +117,10 @@ class _DeskRoutes:
             record=(record_type, ...),
         )
         bodies = tuple({"student_id": "TS20260001", "record": record} for record in self._examples.records)
-        shown = Body(openapi_examples=openapi_examples(bodies))
+        example_body = Body(openapi_examples=openapi_examples(bodies))
 
         async def route(
-            body: Annotated[body_type, shown],
+            body: Annotated[body_type, example_body],
             principal: Annotated[Principal, Depends(self._staff)],
         ) -> DeskAnswer:
             record: Record = body.record  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.postgres.pool import Connection
 
-KEPT: Final = timedelta(days=30)
+RETENTION: Final = timedelta(days=30)
 _DELETE_EVERY_S: Final = 3600
 
 
@@ -67,5 +67,5 @@ async def delete_old_answers(pool: "asyncpg.Pool[Any]") -> None:
     with suppress_instrumentation():
         while True:
             async with pool.acquire() as connection:
-                await delete_answers(connection, datetime.now(UTC) - KEPT)
+                await delete_answers(connection, datetime.now(UTC) - RETENTION)
             await asyncio.sleep(_DELETE_EVERY_S)

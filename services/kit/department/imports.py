@@ -20,14 +20,14 @@ STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
     """In Chinese and English."""
 
-    def words(refused: Refused) -> str:
+    def text_of(refused: Refused) -> str:
         text = department.refusals.get(refused.reason.code)
         if text is None:
             return plain_refusal(refused)
         parameters = refused.reason.parameters
         return f"{fill(text.zh, parameters, 'zh')} {fill(text.en, parameters, 'en')}"
 
-    return words
+    return text_of
 
 
 def department_import(

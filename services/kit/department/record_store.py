@@ -32,7 +32,7 @@ class LockedRecord(Generic[R]):
 
 
 class RecordStore(Generic[R]):
-    """In the caller's transaction, except `read`."""
+    """Methods but `read` take part in the caller's transaction."""
 
     def __init__(self, rules: DepartmentRules[R], *, topic: str, source: str) -> None:
         self._rules = rules

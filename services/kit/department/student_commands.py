@@ -19,14 +19,14 @@ R = TypeVar("R", bound=Record)
 
 
 class StudentCommands(Generic[R]):
-    """In the caller's transaction."""
+    """Methods take part in the caller's transaction."""
 
     def __init__(self, desk: Desk[R], topics: Topics) -> None:
         self._desk = desk
         self._name = desk.rules.name
         self._topic = topics.answer(desk.rules.name)
 
-    async def asked(self, connection: Connection, event: CommandAsked) -> None:
+    async def handle(self, connection: Connection, event: CommandAsked) -> None:
         """A repeated command gets the stored answer."""
         if event.department != self._name:
             return

@@ -38,6 +38,6 @@ def department_router(
 
     @events(filter=carries(CommandAsked))
     async def command_asked(event: CommandAsked, connection: Transaction) -> None:
-        await commands.asked(connection, event)
+        await commands.handle(connection, event)
 
     return router

@@ -155,7 +155,7 @@ def _health_routes(health: Health) -> APIRouter:
     router = APIRouter(prefix="/health", tags=["health"])
 
     def as_response(report: HealthReport) -> JSONResponse:
-        return JSONResponse(report.as_json(), 200 if report.well else 503)
+        return JSONResponse(report.as_json(), 200 if report.healthy else 503)
 
     @router.get("/live", summary="Liveness: 503 when the process should be restarted")
     async def live() -> Response:

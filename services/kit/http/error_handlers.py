@@ -34,7 +34,7 @@ async def _on_http(request: Request, error: HTTPException) -> Response:
 
 
 async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
-    # No client is left to read this: the status keeps an upload broken off by its client out of the server errors.
+    # Never read: the status keeps an aborted upload out of the server errors.
     return Response(status_code=_CLIENT_CLOSED_REQUEST)
 
 

@@ -125,7 +125,7 @@ def _field_problem(error: Mapping[str, Any]) -> FieldProblem:
 
 def _location(loc: Sequence[str | int]) -> str:
     source, parts = (str(loc[0]), loc[1:]) if loc else ("body", ())
-    # A member name the client invented is shown only when it looks like a field name: it could be a person's name.
+    # A member name sent by the client could be a person's: shown only if it looks like a field name.
     shown = [str(part) if isinstance(part, int) or _SAFE_PART.match(str(part)) else "…" for part in parts]
     if source == "body":
         return "".join(f"/{part}" for part in shown)

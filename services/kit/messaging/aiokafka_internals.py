@@ -15,7 +15,7 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
 
 
-def read_any_header_name() -> None:
+def accept_any_header_name() -> None:
     """Patch this process's consumers; UTF-8 headers still take aiokafka's code."""
     fetcher.MemoryRecords = _RecordsWithBytes
     fetcher.PartitionRecords = _TolerantPartitionRecords
@@ -40,7 +40,7 @@ class _TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
             self._records_iterator = None
             raise
         except UnicodeDecodeError:
-            # From the start again, in Python: records returned before are skipped by their offset.
+            # Restart in Python; records already returned are skipped by offset.
             self._records = _TolerantRecords(self._records.fetched)
             self._records_iterator = self._unpack_records()
             return next(self._records_iterator)

@@ -15,7 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
-from services.kit.messaging.aiokafka_internals import read_any_header_name
+from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
@@ -25,8 +25,8 @@ from services.kit.observability import metrics
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
-_ASK_BROKER_EVERY_S: Final = 5.0
-_ASK_BROKER_TIMEOUT_S: Final = 5.0
+_PROBE_BROKER_EVERY_S: Final = 5.0
+_PROBE_BROKER_TIMEOUT_S: Final = 5.0
 _START_TIMEOUT_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -83,7 +83,7 @@ class TransactionalConsumer:
 
         Over its dead-letter limit it leaves the group for good: another member's decoder may work.
         """
-        read_any_header_name()
+        accept_any_header_name()
         self.state.restart()
         try:
             await self._consume()
@@ -115,13 +115,13 @@ class TransactionalConsumer:
             await self._broker.stop()
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
-        hinted: dict[TopicPartition, int] = {}
+        committed: dict[TopicPartition, int] = {}
         while True:
             self.state.watched_at = time.monotonic()
             await asyncio.sleep(_WATCH_EVERY_S)
             self._measure_lag(consumer)
             await self._check_progress(consumer)
-            await self._hint(consumer, hinted)
+            await self._commit_to_kafka(consumer, committed)
 
     def _measure_lag(self, consumer: AIOKafkaConsumer) -> None:
         ends = {partition: consumer.highwater(partition) or 0 for partition in consumer.assignment()}
@@ -131,17 +131,17 @@ class TransactionalConsumer:
 
     async def _check_progress(self, consumer: AIOKafkaConsumer) -> None:
         if self.state.failing:
-            # A failing database is waited out by the unit of work, loudly; a new consumer would not mend it.
+            # The unit of work retries while the database fails; a new consumer would not help.
             self.state.advanced_at = time.monotonic()
         since_s = time.monotonic() - self.state.broker_answered_at
-        if since_s > _ASK_BROKER_EVERY_S and await _broker_answers(consumer):
+        if since_s > _PROBE_BROKER_EVERY_S and await _broker_answers(consumer):
             self.state.broker_answered_at = time.monotonic()
         if time.monotonic() - self.state.advanced_at > STUCK_AFTER_S:
             if await self._is_behind(consumer):
                 raise ConsumerStuck(f"{self.group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
             self.state.advanced_at = time.monotonic()
 
-    async def _hint(self, consumer: AIOKafkaConsumer, hinted: dict[TopicPartition, int]) -> None:
+    async def _commit_to_kafka(self, consumer: AIOKafkaConsumer, committed: dict[TopicPartition, int]) -> None:
         """Commit our positions to Kafka, for its tools.
 
         Not while rebalancing: aiokafka would forget the joining member, and the group would rejoin again.
@@ -149,15 +149,15 @@ class TransactionalConsumer:
         due = {
             partition: offset
             for partition, offset in self.state.next_offsets.items()
-            if partition in self._positions.positioned and hinted.get(partition) != offset
+            if partition in self._positions.positioned and committed.get(partition) != offset
         }
         if not due:
             return
         try:
             await consumer.commit(due)
-            hinted.update(due)
+            committed.update(due)
         except KafkaError as error:
-            _log.info("hint.refused", group=self.group, error=type(error).__name__)
+            _log.info("kafka_commit.refused", group=self.group, error=type(error).__name__)
 
     async def _is_behind(self, consumer: AIOKafkaConsumer) -> bool:
         """The whole group, not this member."""
@@ -172,7 +172,7 @@ async def _broker_answers(consumer: AIOKafkaConsumer) -> bool:
     """aiokafka polls on silently when it does not."""
     partitions = _partitions(consumer)
     try:
-        async with asyncio.timeout(_ASK_BROKER_TIMEOUT_S):
+        async with asyncio.timeout(_PROBE_BROKER_TIMEOUT_S):
             await consumer.end_offsets(partitions[:1])
     except (KafkaError, TimeoutError, OSError):
         return False

@@ -161,7 +161,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         return tuple(chain.from_iterable(some for partition, some in polled.items() if partition in positioned))
 
     def get_log_context(self, message: StreamMessage[Any] | None) -> dict[str, str]:
-        # Made once: it is asked for at every record, and logged nowhere.
+        # Built once: requested for every record, and never logged.
         if self._log_context is None:
             self._log_context = self.build_log_context(None, topic=",".join(self.topic_names), group_id=self.group_id)
         return dict(self._log_context)
@@ -180,7 +180,7 @@ class TransactionalSubscriber(DefaultSubscriber):
 
 
 async def _untouched(record: ConsumerRecord | Sequence[ConsumerRecord]) -> KafkaMessage:
-    # The id is nobody's: FastStream would draw a random one for each record.
+    # A constant id: FastStream would generate one for each record.
     return KafkaMessage(body=b"", raw_message=record, consumer=FAKE_CONSUMER, correlation_id="-")
 
 

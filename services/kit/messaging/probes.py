@@ -53,4 +53,4 @@ def add_consumer_probe(
 
 def _silent(at: float) -> str | None:
     since_s = time.monotonic() - at
-    return f"has not turned for {since_s:.0f} s" if at and since_s > SILENT_AFTER_S else None
+    return f"has not run for {since_s:.0f} s" if at and since_s > SILENT_AFTER_S else None

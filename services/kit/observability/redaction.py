@@ -37,12 +37,12 @@ _ATTRIBUTES: Final = frozenset(
     }
 )
 _FRAMES: Final = 20
-_LONGEST_TEXT: Final = 500
+_MAX_TEXT: Final = 500
 _QUOTED: Final = re.compile(r"""'[^']*'|"[^"]*"|[\w-]*\d{6,}[\w-]*|[\u2e80-\u9fff\uf900-\ufaff]+""")
 """Quotations, identifiers with six digits (a port has five), and Chinese text."""
 
 
-class Redacted(SpanExporter):
+class RedactingExporter(SpanExporter):
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
 
@@ -92,8 +92,8 @@ def drop_personal(logger: object, method: str, event: MutableMapping[str, Any]) 
 
 def describe_exception(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """`exc_info` becomes type, safe text and frames."""
-    given = event.pop("exc_info", None)
-    error = given[1] if isinstance(given, tuple) else given
+    exc_info = event.pop("exc_info", None)
+    error = exc_info[1] if isinstance(exc_info, tuple) else exc_info
     if isinstance(error, BaseException):
         event["error"] = type(error).__name__
         event["error_text"] = safe_text(error)
@@ -106,11 +106,11 @@ def describe_exception(logger: object, method: str, event: MutableMapping[str, A
 def safe_text(error: BaseException) -> str:
     """A `KeyError` quotes its key, which may be a student."""
     if isinstance(error, asyncpg.PostgresError):
-        places = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
-        return " ".join(str(place) for place in places if place)
+        identifiers = (getattr(error, "sqlstate", None), getattr(error, "table_name", None), _constraint(error))
+        return " ".join(str(each) for each in identifiers if each)
     if isinstance(error, ValidationError):
         return f"{error.error_count()} validation errors of {error.title}"
-    return _QUOTED.sub("…", str(error)[:_LONGEST_TEXT])
+    return _QUOTED.sub("…", str(error)[:_MAX_TEXT])
 
 
 def _constraint(error: asyncpg.PostgresError) -> str | None:

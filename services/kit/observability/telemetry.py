@@ -27,10 +27,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 from services.kit.observability import logs
-from services.kit.observability.redaction import Redacted
+from services.kit.observability.redaction import RedactingExporter
 from services.kit.settings import Settings
 
-_STOP_BOUND_S: Final = 3.0
+_STOP_TIMEOUT_S: Final = 3.0
 _PLAIN_NAMES: Final = {"otlp": "otlp_proto_http"}
 """HTTP: the gRPC exporter is not a dependency."""
 _TRACEPARENT: Final = "traceparent"
@@ -65,7 +65,7 @@ class Telemetry:
         encode, media_type = choose_encoder(accept)
         return encode(self.registry), media_type
 
-    def stop(self, bound_s: float = _STOP_BOUND_S) -> bool:
+    def stop(self, timeout_s: float = _STOP_TIMEOUT_S) -> bool:
         """False if spans may be lost."""
 
         def flush() -> None:
@@ -75,7 +75,7 @@ class Telemetry:
         # A daemon: an export that hangs must not keep the process.
         thread = threading.Thread(target=flush, name="telemetry-stop", daemon=True)
         thread.start()
-        thread.join(bound_s)
+        thread.join(timeout_s)
         return not thread.is_alive()
 
 
@@ -86,7 +86,7 @@ def start(service_name: str, *, settings: Settings) -> Telemetry:
     trace.set_tracer_provider(telemetry.tracer_provider)
     metrics.set_meter_provider(telemetry.meter_provider)
     if _names("OTEL_TRACES_EXPORTER"):
-        # A span per statement is a fifth of a department's processor time: only when traces are exported.
+        # A span per statement costs a fifth of a department's processor time.
         instrumentor = AsyncPGInstrumentor(capture_parameters=False)  # type: ignore[no-untyped-call]
         instrumentor.instrument(tracer_provider=telemetry.tracer_provider)
     return telemetry
@@ -103,7 +103,7 @@ def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None)
     )
     tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     for exporter in _span_exporters() if exporters is None else exporters:
-        tracer_provider.add_span_processor(BatchSpanProcessor(Redacted(exporter)))
+        tracer_provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
     registry = CollectorRegistry()
     readers = [PrometheusMetricReader(scope_info_enabled=False, registry=registry), *_metric_readers()]
     meter_provider = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)

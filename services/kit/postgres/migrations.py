@@ -44,14 +44,14 @@ class _Migration:
         return hashlib.sha256(self.sql.encode()).hexdigest()
 
 
-async def migrate(dsn: str, folders: Sequence[Path], *, patience_s: float = 30.0) -> list[str]:
+async def migrate(dsn: str, folders: Sequence[Path], *, retry_for_s: float = 30.0) -> list[str]:
     """Returns the files newly applied, as `<service or folder>/NNNN_name.sql`.
 
     Concurrent runs wait for each other. Raises `MigrationError`.
     """
     wanted = _read(folders)
     session = _session("lixiao-migrate", statement_timeout_ms=600_000, lock_timeout_ms=60_000)
-    connection = await retry_connecting(lambda: asyncpg.connect(dsn, timeout=10, server_settings=session), patience_s)
+    connection = await retry_connecting(lambda: asyncpg.connect(dsn, timeout=10, server_settings=session), retry_for_s)
     try:
         # Untraced: each file would be a trace named after its first line.
         with suppress_instrumentation():

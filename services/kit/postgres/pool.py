@@ -17,9 +17,9 @@ Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
 
 async def open_pool(
-    dsn: str, *, name: str, min_size: int = 1, max_size: int = 10, patience_s: float = 30.0
+    dsn: str, *, name: str, min_size: int = 1, max_size: int = 10, retry_for_s: float = 30.0
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Waits `patience_s` for a starting server. Sessions are in UTC and time out."""
+    """Waits `retry_for_s` for a starting server. Sessions are in UTC and time out."""
 
     async def connect() -> "asyncpg.Pool[asyncpg.Record]":
         return await asyncpg.create_pool(
@@ -33,7 +33,7 @@ async def open_pool(
             reset=_reset,
         )
 
-    return await retry_connecting(connect, patience_s)
+    return await retry_connecting(connect, retry_for_s)
 
 
 def _session(name: str, statement_timeout_ms: int = 30_000, lock_timeout_ms: int = 10_000) -> dict[str, str]:
@@ -47,7 +47,7 @@ def _session(name: str, statement_timeout_ms: int = 30_000, lock_timeout_ms: int
 
 
 async def _reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    # asyncpg's own reset, but outside the traces: each release of a connection would be a span of its own.
+    # asyncpg's own reset, untraced: each release of a connection would be a span.
     with suppress_instrumentation():
         await connection.execute(connection.get_reset_query())
 
@@ -83,13 +83,13 @@ def transient(error: BaseException) -> bool:
         state = getattr(error, "sqlstate", None) or ""
         return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
     if isinstance(error, asyncpg.InterfaceError):
-        return any(words in str(error) for words in _CLOSED)
+        return any(text in str(error) for text in _CLOSED)
     return isinstance(error, OSError) and not isinstance(error, _OWN_FILES)
 
 
-async def retry_connecting(attempt: Callable[[], Awaitable[T]], patience_s: float) -> T:
+async def retry_connecting(attempt: Callable[[], Awaitable[T]], retry_for_s: float) -> T:
     """Raises the last error."""
-    deadline, backoff = time.monotonic() + patience_s, Backoff(*_RETRY_S)
+    deadline, backoff = time.monotonic() + retry_for_s, Backoff(*_RETRY_S)
     while True:
         try:
             return await attempt()

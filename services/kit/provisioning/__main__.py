@@ -13,10 +13,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.topics import Topics
 from services.kit.manifests import SERVICES, discover
 from services.kit.provisioning.databases import Provisioned, create_databases
-from services.kit.provisioning.topics import TopicReport, TopicsDiffer, create_topics
+from services.kit.provisioning.topics import TopicMismatch, TopicReport, create_topics
 from services.kit.settings import PREFIX, Bootstrap, Dsn, load
 
-__all__ = ["Provisioned", "TopicReport", "TopicsDiffer", "create_databases", "create_topics"]
+__all__ = ["Provisioned", "TopicMismatch", "TopicReport", "create_databases", "create_topics"]
 
 
 class TopicSettings(BaseSettings):
@@ -59,7 +59,7 @@ def topics_command() -> None:
                 replication_factor=settings.replication_factor,
             )
         )
-    except (TopicsDiffer, KafkaError) as error:
+    except (TopicMismatch, KafkaError) as error:
         typer.echo(f"topics: {error}", err=True)
         raise typer.Exit(1) from None
     for title, names in (("created", report.created), ("altered", report.altered), ("remark", report.remarks)):

@@ -67,12 +67,12 @@ async def create_databases(
     names = {service: _identifier(namespace, service) for service in services}
     connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
     try:
-        # Also around the file: two runs must not end with the file of one and the passwords of the other.
+        # Held for the file too: file and passwords must come from the same run.
         await connection.execute("select pg_advisory_lock($1)", AdvisoryLock.PROVISIONING)
-        kept = _read(secrets)
-        passwords = {each: _password(kept, each, names[each]) or random.token_urlsafe(32) for each in services}
+        stored = _read(secrets)
+        passwords = {each: _password(stored, each, names[each]) or random.token_urlsafe(32) for each in services}
         done = Provisioned({each: _variables(superuser, each, names, passwords) for each in services})
-        write_private(secrets, json.dumps({**kept, **done.secrets}, indent=2) + "\n")
+        write_private(secrets, json.dumps({**stored, **done.secrets}, indent=2) + "\n")
         await _role(connection, READER, "nologin")
         await _role(connection, AUDITOR, "nologin")
         for service in services:
@@ -97,7 +97,7 @@ async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
     exists = await connection.fetchval("select exists (select from pg_database where datname = $1)", name)
     if not exists:
         await connection.execute(f'create database "{name}" owner "{name}"')
-    # Every role may connect to every database unless told otherwise.
+    # By default every role may connect to every database.
     await connection.execute(f'revoke all on database "{name}" from public')
     return not exists
 
@@ -145,8 +145,8 @@ def _dsn(superuser: str, role: str, password: str, database: str) -> str:
     return urlunsplit((parts.scheme, f"{role}:{quote(password, safe='')}@{server}", f"/{database}", parts.query, ""))
 
 
-def _password(kept: Secrets, service: str, role: str) -> str | None:
-    parts = urlsplit(kept.get(service, {}).get(DATABASE_VARIABLE, ""))
+def _password(stored: Secrets, service: str, role: str) -> str | None:
+    parts = urlsplit(stored.get(service, {}).get(DATABASE_VARIABLE, ""))
     return parts.password if parts.username == role else None
 
 

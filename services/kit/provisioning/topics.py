@@ -18,7 +18,7 @@ _SET_ON_THE_TOPIC: Final = 1
 """Kafka's DYNAMIC_TOPIC_CONFIG: not a broker default."""
 
 
-class TopicsDiffer(Exception):
+class TopicMismatch(Exception):
     """They differ in what must not be changed."""
 
 
@@ -42,8 +42,8 @@ async def create_topics(
 ) -> TopicReport:
     """Returns when each partition has a leader.
 
-    `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicsDiffer`, with nothing changed,
-    for another number of partitions.
+    `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicMismatch`, with nothing
+    changed, for another number of partitions.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     await admin.start()
@@ -54,7 +54,7 @@ async def create_topics(
         existing = await _existing(admin, wanted, replicas, report)
         await _create(admin, [spec for spec in wanted if spec.name not in existing], replicas, report)
         await _configure(admin, [spec for spec in wanted if spec.name in existing], report)
-        await _until(lambda: _leaderless(admin, wanted), "a leader")
+        await _wait_until_empty(lambda: _leaderless(admin, wanted), "a leader")
         return report
     finally:
         await admin.close()
@@ -80,7 +80,7 @@ async def _existing(
         elif any(len(part["replicas"]) != replicas for part in parts):
             report.remarks.append(f"{name} does not have {replicas} replicas everywhere: reassign its partitions")
     if wrong:
-        raise TopicsDiffer(
+        raise TopicMismatch(
             "; ".join(wrong) + ". Partitions are never grown in place, because students would move between them: "
             "a new count is a new topic and a rebuilt view"
         )
@@ -96,7 +96,7 @@ async def _create(admin: AIOKafkaAdminClient, missing: Sequence[TopicSpec], repl
         error = for_code(code)
         if code and error is not TopicAlreadyExistsError:
             raise error(f"{name}: {message[0] if message else ''}")
-        # Another provisioner was faster: the topic exists, as it should.
+        # With an error code: another run has created it concurrently.
         (report.unchanged if code else report.created).append(name)
 
 
@@ -110,7 +110,7 @@ async def _configure(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], r
         if spec.config.items() <= current.items():
             report.unchanged.append(spec.name)
         else:
-            # This request replaces the whole configuration of a topic, so the rest of it is sent again.
+            # The request replaces a topic's whole configuration, so its other entries are resent.
             changes.append(ConfigResource(ConfigResourceType.TOPIC, spec.name, {**current, **spec.config}))
             report.altered.append(spec.name)
     if changes:
@@ -118,13 +118,13 @@ async def _configure(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], r
             for code, message, _, name in response.resources:
                 if code:
                     raise for_code(code)(f"{name}: {message}")
-        await _until(lambda: _unsettled(admin, changes), "its configuration")
+        await _wait_until_empty(lambda: _unsettled(admin, changes), "its configuration")
 
 
 async def _topic_configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
-    asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
     found: dict[str, dict[str, str]] = {}
-    for response in await admin.describe_configs(asked):
+    for response in await admin.describe_configs(resources):
         for code, message, _, name, entries in response.resources:
             if code:
                 raise for_code(code)(f"{name}: {message}")
@@ -134,7 +134,7 @@ async def _topic_configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> di
 
 async def _leaderless(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> list[str]:
     described = await admin.describe_topics([spec.name for spec in wanted])
-    return [topic["topic"] for topic in described if not _led(topic)]
+    return [topic["topic"] for topic in described if not _has_leaders(topic)]
 
 
 async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResource]) -> list[str]:
@@ -142,14 +142,14 @@ async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResourc
     return [change.name for change in changes if not change.configs.items() <= current[change.name].items()]
 
 
-async def _until(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
+async def _wait_until_empty(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
     """A broker acknowledges a change before every broker has it."""
     deadline = time.monotonic() + _SETTLED_WITHIN_S
     while names := await lacking():
         if time.monotonic() > deadline:
-            raise TopicsDiffer(f"{', '.join(names)}: without {what} after {_SETTLED_WITHIN_S:g} s")
+            raise TopicMismatch(f"{', '.join(names)}: without {what} after {_SETTLED_WITHIN_S:g} s")
         await asyncio.sleep(0.1)
 
 
-def _led(topic: Mapping[str, Any]) -> bool:
+def _has_leaders(topic: Mapping[str, Any]) -> bool:
     return topic["error_code"] == 0 and all(part["leader"] >= 0 for part in topic["partitions"])

@@ -32,21 +32,21 @@ def read_form_number(text: str) -> str | None:
     body, check = typed[:-1], typed[-1:]
     if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):
         return None
-    if any(letter not in ALPHABET for letter in body[4:]) or check != _check(body):
+    if any(character not in ALPHABET for character in body[4:]) or check != _check(body):
         return None
     return _spaced(typed)
 
 
 def _characters(number: int, length: int) -> str:
-    letters = []
+    characters = []
     for _ in range(length):
         number, rest = divmod(number, len(ALPHABET))
-        letters.append(ALPHABET[rest])
-    return "".join(letters)
+        characters.append(ALPHABET[rest])
+    return "".join(characters)
 
 
 def _check(body: str) -> str:
-    values = [int(digit) for digit in body[:4]] + [ALPHABET.index(letter) for letter in body[4:]]
+    values = [int(digit) for digit in body[:4]] + [ALPHABET.index(character) for character in body[4:]]
     total = sum(weight * value for weight, value in enumerate(values, start=1))
     return ALPHABET[-total % len(ALPHABET)]
 

@@ -53,21 +53,21 @@ def unpack(text: str) -> str:
 
 
 def _to_base45(raw: bytes) -> str:
-    letters = []
+    characters = []
     for at in range(0, len(raw), 2):
         pair = raw[at : at + 2]
         number = int.from_bytes(pair, "big")
         for _ in range(len(pair) + 1):
             number, rest = divmod(number, 45)
-            letters.append(_BASE45[rest])
-    return "".join(letters)
+            characters.append(_BASE45[rest])
+    return "".join(characters)
 
 
 def _from_base45(text: str) -> bytes:
     raw = bytearray()
     for at in range(0, len(text), 3):
-        values = [_BASE45.find(letter) for letter in text[at : at + 3]]
-        number = sum(value * 45**place for place, value in enumerate(values))
+        values = [_BASE45.find(character) for character in text[at : at + 3]]
+        number = sum(value * 45**position for position, value in enumerate(values))
         count = len(values) - 1
         if min(values) < 0 or count == 0 or number >= 256**count:
             raise InvalidSignature("the text was altered or read incompletely")

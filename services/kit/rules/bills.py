@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final, Self, TypeVar
 
 from services.kit.operations import OperationBody, Refused
-from services.kit.rules.fields import LARGEST, ZERO, Amount, ImportRow, Item, Money, yuan
+from services.kit.rules.fields import MAX_AMOUNT, ZERO, Amount, ImportRow, Item, Money, yuan
 from services.kit.rules.reasons import Refusal
 
 OVERPAYMENT: Final = Refusal("overpayment", "due")
@@ -70,8 +70,10 @@ def require_due(bill: Bill, body: SettlementBody) -> None:
 def pay(bill: B, body: SettlementBody) -> B:
     """Counts each time: the idempotency key makes retries harmless. Raises `Refused`."""
     require_due(bill, body)
-    if bill.paid + body.amount > LARGEST:
-        raise Refused(OVERPAYMENT(due=yuan(bill.due)), field="amount", remedy=f"At most {LARGEST} is paid of an item.")
+    if bill.paid + body.amount > MAX_AMOUNT:
+        raise Refused(
+            OVERPAYMENT(due=yuan(bill.due)), field="amount", remedy=f"At most {MAX_AMOUNT} is paid of an item."
+        )
     return bill.changed(paid=bill.paid + body.amount)
 
 

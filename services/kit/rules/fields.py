@@ -23,7 +23,7 @@ from services.kit.operations import OperationBody
 
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
-LARGEST: Final = Decimal("9999999.99")
+MAX_AMOUNT: Final = Decimal("9999999.99")
 EARLIEST_DAY: Final = date(1950, 1, 1)
 LATEST_DAY: Final = date(2149, 12, 31)
 

@@ -13,7 +13,7 @@ from services.kit.observability import metrics
 from services.kit.runtime.health import Health
 
 _FIRST_DELAY_S: Final = 0.2
-_LONGEST_DELAY_S: Final = 15.0
+_MAX_DELAY_S: Final = 15.0
 _SETTLED_S: Final = 5.0
 """Then a restarted task has recovered."""
 _STOP_TIMEOUT_S: Final = 10.0
@@ -27,12 +27,12 @@ async def background(
     health: Health,
     *,
     first_delay_s: float = _FIRST_DELAY_S,
-    longest_delay_s: float = _LONGEST_DELAY_S,
+    max_delay_s: float = _MAX_DELAY_S,
     settled_s: float = _SETTLED_S,
-    stop_bound_s: float = _STOP_TIMEOUT_S,
+    stop_timeout_s: float = _STOP_TIMEOUT_S,
 ) -> AsyncIterator[None]:
     """A return counts as a failure too. Not ready again until `run` has lasted `settled_s`."""
-    task = _SupervisedTask(name, run, Backoff(first_delay_s, longest_delay_s), settled_s)
+    task = _SupervisedTask(name, run, Backoff(first_delay_s, max_delay_s), settled_s)
     health.add(name, task.probe)
     running = asyncio.create_task(task.supervise(), name=name)
     try:
@@ -40,9 +40,9 @@ async def background(
     finally:
         task.stopping = True
         running.cancel()
-        _, late = await asyncio.wait({running}, timeout=stop_bound_s)
+        _, late = await asyncio.wait({running}, timeout=stop_timeout_s)
         if late:
-            _log.error("task.abandoned", task=name, after_s=stop_bound_s)
+            _log.error("task.abandoned", task=name, after_s=stop_timeout_s)
         health.remove(name)
 
 
@@ -58,7 +58,7 @@ class _SupervisedTask:
     async def supervise(self) -> None:
         while not self.stopping:
             self._started_at = time.monotonic()
-            error = await self._once()
+            error = await self._run_once()
             if self.stopping:
                 return
             if self._settled():
@@ -70,7 +70,7 @@ class _SupervisedTask:
             _log.error("task.failed", task=self._name, error=self._failure, restart_in_s=delay_s, exc_info=error)
             await self._backoff.wait()
 
-    async def _once(self) -> Exception | None:
+    async def _run_once(self) -> Exception | None:
         try:
             await self._run()
         except Exception as error:

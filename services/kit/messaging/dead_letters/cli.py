@@ -119,7 +119,7 @@ def discard(
 ) -> None:
     """Close it for good without applying it."""
     if not why.strip():
-        raise typer.BadParameter("a reason is needed", param_hint="--why")
+        raise typer.BadParameter("a reason is required", param_hint="--why")
 
     async def close(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
@@ -141,12 +141,12 @@ def _with_store(context: typer.Context, work: Callable[[DeadLetterStore], Awaita
     try:
         asyncio.run(run())
     except DeadLetterClosed:
-        _out.print("There is no such open dead letter: `dead-letters list` shows them.")
+        _out.print("No open dead letter has this id; see `dead-letters list`.")
         raise typer.Exit(1) from None
 
 
 def _table(rows: list[StoredDeadLetter]) -> Table:
-    # Folded, not truncated: a pipe has eighty columns.
+    # Folded, not truncated: a pipe is eighty columns wide.
     columns = ("id", "topic", "partition", "offset", "reason", "stored at", "closed")
     table = Table(*(Column(name, overflow="fold") for name in columns))
     for one in rows:

@@ -8,7 +8,7 @@ import pytest
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.examples import load_examples
-from services.kit.department.idempotency import KEPT, IdempotencyKey, KeyReused, delete_answers
+from services.kit.department.idempotency import RETENTION, IdempotencyKey, KeyReused, delete_answers
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
 from services.kit.rules.reasons import ROW_IMPORTED
@@ -127,7 +127,7 @@ async def test_old_answers_are_forgotten_and_newer_ones_kept(database: str) -> N
             "UPDATE desk_request SET answered_at = now() - interval '31 days' WHERE request_key = 'key-0001'"
         )
         async with desk.pool.acquire() as connection:
-            assert await delete_answers(connection, now() - KEPT) == 1
+            assert await delete_answers(connection, now() - RETENTION) == 1
         assert await desk.pool.fetchval("SELECT array_agg(request_key) FROM desk_request") == ["key-0002"]
 
 

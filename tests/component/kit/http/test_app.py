@@ -323,7 +323,7 @@ def test_a_wrong_file_of_credentials_is_refused_without_its_content(tmp_path: Pa
 
 
 async def test_health_tells_a_live_process_from_a_ready_one(tmp_path: Path) -> None:
-    health = Health(bound_s=0.05)
+    health = Health(timeout_s=0.05)
     app = application(tmp_path, health=health)
 
     async def well() -> str | None:

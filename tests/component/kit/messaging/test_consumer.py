@@ -293,7 +293,7 @@ async def test_a_decoder_that_reads_nothing_stops_its_consumer_before_it_empties
         assert ready is not None
         assert "more than 10 consecutive records" in ready
         assert "LIXIAO_DEAD_LETTER_MAX_CONSECUTIVE" in ready
-        assert (await health.live()).well, "a restart would not help"
+        assert (await health.live()).healthy, "a restart would not help"
     async with running(consumer_of(pool, kafka, topic, limit=DeadLetterLimit(max_consecutive=1000))):
 
         async def all_kept() -> bool:

@@ -185,7 +185,7 @@ async def test_probes_and_the_return_of_connections_make_no_spans(
 ) -> None:
     health = Health()
     health.add("database", database_probe(traced))
-    assert (await health.ready()).well
+    assert (await health.ready()).healthy
     assert rig.spans() == ()
 
 
@@ -317,7 +317,7 @@ def test_a_collector_that_hangs_does_not_hold_up_the_end() -> None:
 
     telemetry = build("library", exporters=[Hangs()])
     telemetry.tracer_provider.get_tracer("test").start_span("work").end()
-    assert telemetry.stop(bound_s=0.2) is False
+    assert telemetry.stop(timeout_s=0.2) is False
     answered.set()
 
 

@@ -193,7 +193,7 @@ async def test_a_server_that_is_not_there_is_waited_for_and_then_raised_as_trans
     parts = urlsplit(database)
     nobody = urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition(':')[0]}:{unused_tcp_port}"))
     with pytest.raises(OSError) as raised:  # noqa: PT011 - which one depends on the system
-        await open_pool(nobody, name="library", patience_s=0.3)
+        await open_pool(nobody, name="library", retry_for_s=0.3)
     assert transient(raised.value)
 
 

@@ -22,7 +22,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from deploy.local.servers.obtain import RunningKafka, RunningPostgres
 from schemas.topics import Topics
 from services.kit.provisioning.databases import READER, create_databases, scram_verifier
-from services.kit.provisioning.topics import TopicsDiffer, create_topics
+from services.kit.provisioning.topics import TopicMismatch, create_topics
 
 DEPARTMENTS = ("library", "dorm-office")
 
@@ -96,7 +96,7 @@ async def test_another_number_of_partitions_is_refused_and_nothing_is_made(
     while topics.case not in await admin.list_topics():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
-    with pytest.raises(TopicsDiffer, match="a new count is a new topic"):
+    with pytest.raises(TopicMismatch, match="a new count is a new topic"):
         await create_topics(kafka.address, topics, DEPARTMENTS, partitions=2)
     assert [name for name in await admin.list_topics() if name.startswith(f"{namespace}.")] == [topics.case]
 

@@ -15,7 +15,7 @@ from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from tests.support.waiting import eventually
 
-QUICK = {"first_delay_s": 0.01, "longest_delay_s": 0.04, "settled_s": 0.05, "stop_bound_s": 0.2}
+QUICK = {"first_delay_s": 0.01, "max_delay_s": 0.04, "settled_s": 0.05, "stop_timeout_s": 0.2}
 
 
 async def wrong(health: Health, name: str) -> str | None:
