@@ -1,4 +1,4 @@
-"""The gateway, the only public service: pages, JSON API, live updates, sign-in and students' commands."""
+"""The gateway, the only public service."""
 
 from contextlib import AbstractAsyncContextManager
 

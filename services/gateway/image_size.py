@@ -1,4 +1,4 @@
-"""The size of pictures, so that a page keeps room for one that loads. Pure."""
+"""The size of pictures, for which a page keeps room. Pure."""
 
 import io
 from typing import Final, NamedTuple
@@ -17,7 +17,7 @@ class Size(NamedTuple):
 
 
 def size_of(body: bytes) -> Size:
-    """Raises `ValueError` for what is no picture, or a broken one."""
+    """Raises `ValueError`."""
     width, height = imagesize.get(io.BytesIO(body))
     if body[8:16] == b"WEBPVP8 ":
         # Fourteen bits each; imagesize 2.0.1 takes the two above them, a scale that browsers ignore, for size.

@@ -1,4 +1,4 @@
-"""The gateway's settings, beside what every service needs."""
+"""The gateway's own settings."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from services.kit.settings import Dsn, Settings
 
 
 class GatewaySettings(Settings):
-    """`public_url` is the students' address, without a path, for redirects and origin checks."""
+    """`public_url`, without a path, is for redirects and origin checks."""
 
     read_model: Dsn
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] | None = None

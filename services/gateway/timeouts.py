@@ -1,4 +1,4 @@
-"""A deadline that holds even when the driver hangs while it is cancelled."""
+"""A deadline even for a driver that hangs while cancelled."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
-    """Raises `TimeoutError` after `timeout_s`, without waiting for the cancelled work."""
+    """Raises `TimeoutError`, and does not wait for the cancelled work."""
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait({task}, timeout=timeout_s)

@@ -1,7 +1,4 @@
-"""A university's configuration folder: names, guide page, phones, manual, and overlays of the departments.
-
-Nothing of one university is in code or templates.
-"""
+"""A university's configuration folder; nothing of one university is in code or templates."""
 
 import tomllib
 from dataclasses import dataclass
@@ -120,7 +117,7 @@ def load(folder: Path) -> University:
 
 
 def departments(folder: Path, services: Path) -> dict[str, DepartmentManifest]:
-    """Found under `services`, with the university's `departments.toml` laid over their manifests."""
+    """With the university's `departments.toml` laid over their manifests."""
     path = folder / "departments.toml"
     overlay: dict[str, Any] = tomllib.loads(path.read_text("utf-8")) if path.exists() else {}
     return discover(services, overlay)

@@ -1,4 +1,4 @@
-"""The accepted submission as pages and PDF show it: facts as attested, not as they are now. Pure."""
+"""The form's view: facts as attested, not as they are now. Pure."""
 
 from schemas.events import Reason, StatusChanged, Verdict
 from services.gateway.case.checks import check_view, group_view
@@ -12,7 +12,7 @@ from services.kit.manifests import DepartmentManifest
 
 
 def form_view(context: ViewContext, submission: Submission, case: Case) -> FormView:
-    """`case`, today's roster, stands in when the student as signed cannot be read."""
+    """`case` stands in when the student as signed cannot be read."""
     groups = tuple(
         _group(context, department, submission, submission.facts[department.name])
         for department in context.site.departments.values()

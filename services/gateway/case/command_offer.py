@@ -33,7 +33,7 @@ class CommandProgress:
 
 
 def command_progress(check: CheckManifest, received: ReceivedStatus | None, last: Command | None) -> CommandProgress:
-    """`last` counts only while the department's newest facts still call for the command."""
+    """`last` counts while the newest facts still call for the command."""
     reported = received.check(check.name) if received else None
     if check.command is None or reported is None or received is None or not received.readable:
         return CommandProgress(CommandOffer.CLOSED)

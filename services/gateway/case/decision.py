@@ -1,6 +1,6 @@
-"""The state of every required check, by the departments' statuses. Pure.
+"""The state of every required check. Pure.
 
-Unknown is never clear: a check that is unreported, unreadable or of a silent source is `waiting`.
+Unknown is never clear: unreported, unreadable or of a silent source is `waiting`.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -1,7 +1,4 @@
-"""Whether a submission or a command can be requested now. Pure.
-
-An early refusal only: the clearance or the department decides on its own newest records.
-"""
+"""Early refusal of submissions and commands; the clearance or department decides. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,10 +23,7 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """`already_asked`: an earlier request, `earlier` if made here, is open or was accepted.
-
-    `command` is empty for a submission.
-    """
+    """`already_asked`: an earlier request, `earlier` if made here, is open or was accepted."""
 
     obstacle: Obstacle | None = None
     already_asked: bool = False

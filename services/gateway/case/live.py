@@ -1,7 +1,7 @@
-"""Live updates: a notification has the connected students read and presented again. Notifications carry nothing.
+"""Live updates: after a notification, which carries nothing, the connected students are read again.
 
-One query reads all of them, at most ten times a second, and a stream gets the whole page whenever it differs from its
-last one, so a lost notification or connection loses nothing.
+One query reads all of them, at most ten times a second. A stream gets the whole page whenever it differs from its last,
+so a lost notification or connection loses nothing.
 """
 
 import asyncio
@@ -49,7 +49,7 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class StreamEnded:
-    """The last update: the session ended, or, with `reconnect`, only this server stops."""
+    """With `reconnect`, only this server stops; else the session ended."""
 
     reconnect: bool = False
 
@@ -59,7 +59,7 @@ StreamUpdate = StateUpdate | Outage | StreamEnded
 
 @dataclass(eq=False, slots=True)
 class Stream:
-    """One open page. `updates` holds only the newest: a slow reader skips the others."""
+    """`updates` holds only the newest: a slow reader skips the others."""
 
     session: Session
     texts: Texts
@@ -78,10 +78,9 @@ class Stream:
 
 
 class Hub:
-    """The streams of this process, kept up to date by `run`.
+    """The streams of this process.
 
-    A session that ended elsewhere ends its streams within about `session_check_s`; one that ended while its stream
-    connected, at the next read.
+    Those of a session that ended elsewhere end within about `session_check_s`, or at the next read when just connected.
     """
 
     def __init__(
@@ -126,7 +125,7 @@ class Hub:
                 stream.offer(StreamEnded())
 
     def close(self) -> None:
-        """End all streams, and those still to connect: a server that stops would wait for them."""
+        """Ends later connections too: a server that stops would wait for them."""
         self._closed = True
         for stream in self._streams:
             stream.offer(StreamEnded(reconnect=True))

@@ -1,4 +1,4 @@
-"""From progress to the page model of the information page. Pure."""
+"""Progress as a page model. Pure."""
 
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.checks import check_view, group_view

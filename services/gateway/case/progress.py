@@ -1,4 +1,4 @@
-"""How far a student's case is, in no language: the basis of pages, JSON, live updates and commands. Pure."""
+"""How far a student's case is, in no language; presenters put it into words. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

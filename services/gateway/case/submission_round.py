@@ -21,7 +21,7 @@ class SubmissionState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRefusal:
-    """The newest attempt, not accepted. `objections` are by department."""
+    """`objections` are by department."""
 
     at: datetime
     cause: str
@@ -30,7 +30,7 @@ class SubmissionRefusal:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionProgress:
-    """`command` is the newest requested here, `answers` are the attestations so far."""
+    """`command` is the newest requested here, `answers` are by department."""
 
     state: SubmissionState
     command: Command | None = None

@@ -1,4 +1,4 @@
-"""The page model: all that a template shows, in words; compared by value. Pure."""
+"""The page model: all that a template shows, in words. Pure."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,7 +11,7 @@ from services.gateway.i18n.formats import LocalTime, PhonePart
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """`slot` names its place on a PC, which is not in a phone's order."""
+    """`slot` names its place on a PC."""
 
     slot: str
     label: str
@@ -20,7 +20,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """`group` is the outer label on a PC, `label_phone` the label on a phone."""
+    """`group` is the outer label on a PC, `label_phone` a phone's."""
 
     label: str
     label_phone: str
@@ -37,7 +37,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """`total` is the last row's label and value; `empty` stands for no rows."""
+    """`total` is the last row's label and value."""
 
     columns: tuple[Column, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -53,7 +53,7 @@ class LinkView:
 
 @dataclass(frozen=True, slots=True)
 class CommandView:
-    """`note` is how the last command went, `waiting` while it is under way."""
+    """`note` is how the last one went."""
 
     name: str
     label: str
@@ -66,7 +66,7 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """When a status was true at the department, and when it was received. `note` warns of age."""
+    """`note` warns of age."""
 
     true_at: LocalTime
     received_at: LocalTime
@@ -76,10 +76,7 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """`turned` and `updated` are read out by a live region when the state or the facts change.
-
-    `todo` is for an open check, `notes` for any.
-    """
+    """`turned` and `updated` are read out when the state or the facts change. `todo` is for an open check."""
 
     anchor: str
     department: str

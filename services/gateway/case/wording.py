@@ -1,4 +1,4 @@
-"""The sentences about a case, the same on pages and in the JSON API. Pure."""
+"""The sentences about a case, on pages and in the JSON API. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,7 +81,7 @@ def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
 
 
 def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]:
-    """For an open check: a sentence a reason, or why nothing is known."""
+    """For an open check."""
     texts, department, result = context.texts, progress.department, progress.result
     if progress.command is not None and progress.command.under_way:
         return (command_note(context, progress),)
@@ -130,7 +130,7 @@ def command_note(context: ViewContext, progress: CheckProgress) -> str:
 
 
 def refusal_sentences(context: ViewContext, refusal: SubmissionRefusal | None) -> tuple[str, tuple[str, ...]]:
-    """How the newest attempt ended, and the departments' objections. Empty if not refused."""
+    """The newest attempt's end and objections; empty if not refused."""
     if refusal is None:
         return "", ()
     texts, departments = context.texts, context.site.departments

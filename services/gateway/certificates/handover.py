@@ -1,4 +1,4 @@
-"""Whether certificates may be handed over for a form, and how an attempt to do so ended. Pure."""
+"""Whether certificates may be handed over for a form. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """A clerk's request. `exceptions_seen` is the fingerprint of the exceptions on their page."""
+    """`exceptions_seen` is the fingerprint of those on the clerk's page."""
 
     command_id: UUID
     taken_by: TakenBy

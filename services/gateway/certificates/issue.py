@@ -1,7 +1,4 @@
-"""What the certificate desk records: checks in the audit log, handovers in the audit log and the outbox.
-
-The clearance decides, once a student; the outcome is read from the published view.
-"""
+"""The desk's checks and handovers, in the audit log and the outbox; the clearance decides, once a student."""
 
 import asyncio
 import time
@@ -58,7 +55,7 @@ class CertificateIssueRequests:
     async def hand_over(
         self, account: str, record: SubmissionRecord, handover: Handover
     ) -> tuple[SubmissionRecord, Outcome]:
-        """Request the handover from the clearance, unless refused here; the record afterwards."""
+        """The record afterwards. The request is sent unless `refusal` has a reason."""
         refused = refusal(handover, record)
         if refused is not None:
             return record, refused

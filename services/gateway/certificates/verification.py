@@ -1,7 +1,7 @@
 """Verification of what a clerk scanned or typed. Pure.
 
-A form is genuine when its signature fits a listed key, it is exactly the receipt of the published submission, and that
-record shows what was signed. A typed number finds the same record; the paper is then still to be compared with it.
+Genuine: signed with a listed key, exactly the published receipt, and its record shows what was signed. For a typed
+number the paper is still to be compared.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A verified form as the certificate desk sees it: one verdict to read in two seconds, and its basis. Pure."""
+"""A verified form as the certificate desk sees it: one verdict to read in two seconds. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ class HandoverLine:
 
 @dataclass(frozen=True, slots=True)
 class DeskPage:
-    """`form` and `student` only for a genuine form. `seen` is the fingerprint of the exceptions shown."""
+    """`form` and `student` only for a genuine form. `seen`: see `fingerprint`."""
 
     state: CheckState
     verdict: str
@@ -63,7 +63,7 @@ def desk_page(
     taken_by: TakenBy = TakenBy.SELF,
     proxy_name: str = "",
 ) -> DeskPage:
-    """`outcome` is of the command `command_id`, when the button was pressed."""
+    """`outcome` is of `command_id`, when the button was pressed."""
     texts, finding = context.texts, result.finding
     key = finding.value.replace("-", "_")
     if finding not in GOOD or record is None or result.student is None:

@@ -1,4 +1,4 @@
-"""The texts of the pages: `locale/zh.toml` and `locale/en.toml`, with the same keys."""
+"""The texts of the pages, `locale/*.toml` with the same keys."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ FOLDER = Path(__file__).parents[1] / "locale"
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """One language's catalogue. Raises `KeyError` for an unknown key: a test walks every key used."""
+    """Raises `KeyError` for an unknown key: a test walks every key used."""
 
     language: Language
     entries: Mapping[str, str]
@@ -43,7 +43,7 @@ def catalogue(language: Language) -> Texts:
 
 
 def preferred_language(remembered: str | None, accepted: str | None) -> Language:
-    """The chosen one, else Chinese unless `Accept-Language` starts with English and lacks it."""
+    """Chinese, unless another was chosen or `Accept-Language` is English first without Chinese."""
     for language in LANGUAGES:
         if remembered == language:
             return language

@@ -1,4 +1,4 @@
-"""Dates, times, money and telephone numbers in each language. Pure: no clock, no locale of the machine."""
+"""Dates, times, money and telephone numbers in each language. Pure: no clock, no locale."""
 
 import re
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ class LocalTime:
 
 @dataclass(frozen=True, slots=True)
 class PhonePart:
-    """`dial` is what a telephone dials, empty for a piece that is no number."""
+    """`dial` is empty for a piece that is no number."""
 
     text: str
     dial: str = ""
 
 
 def money_words(amount: object) -> str:
-    """`682.4` → `682.40`, ungrouped. What is no number is returned as text."""
+    """`682.4` → `682.40`, ungrouped; else the text."""
     try:
         value = Decimal(str(amount))
         return f"{value.quantize(CENT):f}" if value.is_finite() else str(amount)
@@ -58,7 +58,7 @@ def local_day(at: datetime, offset_minutes: int) -> date:
 
 
 def date_text_words(text: str, language: Language) -> str:
-    """`date_words` of an ISO date. Anything else is returned as it is."""
+    """An ISO date, else the text."""
     try:
         return date_words(date.fromisoformat(text[:10]), language)
     except ValueError:
@@ -66,7 +66,7 @@ def date_text_words(text: str, language: Language) -> str:
 
 
 def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: Language) -> LocalTime:
-    """On the campus's clock: today's time alone, an earlier day with its date."""
+    """Today's time alone, an earlier day with its date."""
     zone = timezone(timedelta(minutes=offset_minutes))
     local, today = at.astimezone(zone), now.astimezone(zone).date()
     day, clock = local.date(), f"{local:%H:%M}"

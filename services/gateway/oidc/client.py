@@ -1,4 +1,4 @@
-"""An OpenID Connect relying party: authorization code flow with PKCE, against any provider by configuration."""
+"""An OpenID Connect relying party: authorization code flow with PKCE."""
 
 import time
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from services.gateway.oidc.userinfo import fetch_userinfo
 
 
 class OpenIdClient:
-    """One per process; safe for concurrent requests. Methods raise `ProviderUnavailable`."""
+    """One per process, for concurrent requests. Methods raise `ProviderUnavailable`."""
 
     def __init__(
         self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float] = time.monotonic
@@ -42,13 +42,13 @@ class OpenIdClient:
         return url
 
     async def logout_url(self, post_logout_redirect_uri: str) -> str | None:
-        """Where to sign out at the provider too, if it offers that."""
+        """None if the provider has none."""
         endpoint = (await self._provider.get()).endpoints.get("end_session_endpoint")
         parameters = {"client_id": self._settings.client_id, "post_logout_redirect_uri": post_logout_redirect_uri}
         return endpoint and add_params_to_uri(endpoint, parameters)
 
     async def exchange(self, code: str, code_verifier: str, nonce: str, redirect_uri: str) -> Identity:
-        """The identity for a callback's code; the caller has checked `state`. Also raises `SignInRefused`."""
+        """The caller has checked `state`. Also raises `SignInRefused`."""
         provider = await self._provider.get()
         endpoint = provider.endpoints["token_endpoint"]
         token, access_token = await self._redeem(endpoint, code, code_verifier, redirect_uri)

@@ -1,4 +1,4 @@
-"""Why a sign-in failed, as two closed lists that are safe to log, to count and to show."""
+"""Why a sign-in failed, as two closed lists that are safe to log and show."""
 
 from enum import StrEnum
 
@@ -42,7 +42,7 @@ class SignInRefused(Exception):
 
 
 class ProviderUnavailable(Exception):
-    """The provider is down or misbehaves; the person who signs in did nothing wrong."""
+    """The person who signs in did nothing wrong."""
 
     def __init__(self, reason: Unavailability) -> None:
         super().__init__(reason.value)

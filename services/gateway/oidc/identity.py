@@ -1,4 +1,4 @@
-"""Who signed in, by the claims of an ID token and of userinfo."""
+"""Who signed in, by the claims."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ MAX_STUDENT_IDS: Final = 20
 
 
 def _one_text(value: Any) -> Any:
-    """A list of one is that one: some providers send every attribute so. Empty is absent."""
+    """The one of a list: some providers send every attribute so. Empty is absent."""
     if isinstance(value, list) and len(value) <= 1:
         value = value[0] if value else None
     return None if value == "" else value
@@ -25,7 +25,6 @@ def _list(value: Any) -> Any:
 
 
 def _student_ids(value: Any) -> tuple[str, ...]:
-    """From a text, a whole number or a list of these, each once."""
     values = value if isinstance(value, list | tuple) else [] if value is None else [value]
     if len(values) > MAX_STUDENT_IDS or any(type(one) not in (str, int) for one in values):
         raise ValueError("a student number is a text or a whole number")
@@ -39,9 +38,9 @@ _OneText = Annotated[_Text | None, BeforeValidator(_one_text), Field(repr=False)
 
 
 class Identity(BaseModel):
-    """A person is (`issuer`, `subject`). `student_ids` are canonical; a provider may give old numbers too.
+    """A person is (`issuer`, `subject`). `student_ids` are canonical, old ones too.
 
-    What names a person stays out of the representation, and so of logs.
+    Nothing that names a person is in the representation, and so in logs.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,7 +54,7 @@ class Identity(BaseModel):
 
 
 def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: Mapping[str, Any]) -> Identity:
-    """`userinfo` adds what the ID token's checked claims lack. Raises `SignInRefused`."""
+    """`userinfo` adds what the checked claims lack. Raises `SignInRefused`."""
 
     def found(name: str) -> Any:
         value = _claim(claims, name)

@@ -1,4 +1,4 @@
-"""The provider: our registration, and its published endpoints and keys over bounded HTTP."""
+"""The provider: our registration, and its endpoints and keys over bounded HTTP."""
 
 import asyncio
 import json
@@ -48,20 +48,16 @@ class OpenIdSettings:
 
 @dataclass(frozen=True)
 class DiscoveredProvider:
-    """`endpoints` by their names in the discovery document; `end_session_endpoint` may be absent.
-
-    Unnamed keys stay unnamed: joserfc's `KeySet` would name them.
-    """
+    """`endpoints` by their discovery names. Unnamed keys stay unnamed, which joserfc's `KeySet` would not leave."""
 
     endpoints: Mapping[str, str]
     keys: Sequence[Key]
 
 
 class ProviderCache:
-    """Discovered on demand, by one load for concurrent callers, and again after `CACHE_LIFETIME_S`.
+    """Discovered on demand, by one load for concurrent callers.
 
-    `REFRESH_PAUSE_S` pass between loads that failures or unverifiable tokens cause: neither a dead provider nor a
-    flood of tokens becomes a flood of requests.
+    `REFRESH_PAUSE_S` pass between loads that failures or unverifiable tokens cause, so that these flood no provider.
     """
 
     def __init__(self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float]) -> None:
@@ -106,7 +102,7 @@ class ProviderCache:
 
 
 def is_secure_url(url: object, *, loopback_allowed: bool) -> bool:
-    """https without credentials or fragment; plain http only to this machine, and only if allowed."""
+    """https without credentials or fragment, or allowed http to this machine."""
     try:
         parsed = httpx.URL(url)  # type: ignore[arg-type]
     except (TypeError, httpx.InvalidURL):
@@ -117,7 +113,7 @@ def is_secure_url(url: object, *, loopback_allowed: bool) -> bool:
 
 
 def endpoints_in(document: Mapping[str, Any], issuer: str, *, userinfo: bool = False) -> Mapping[str, str]:
-    """Raises `ProviderUnavailable`, also for a document that is not `issuer`'s own."""
+    """Raises `ProviderUnavailable`, also if the document is not `issuer`'s own."""
     if document.get("issuer") != issuer:
         raise ProviderUnavailable(Unavailability.ISSUER_MISMATCH)
     names = ["authorization_endpoint", "token_endpoint", "jwks_uri", *(["userinfo_endpoint"] if userinfo else ())]
@@ -131,10 +127,7 @@ def endpoints_in(document: Mapping[str, Any], issuer: str, *, userinfo: bool = F
 
 
 def usable_keys(document: Mapping[str, Any]) -> Sequence[Key]:
-    """The keys of a JWKS that may sign: not the broken, symmetric, short and encryption keys.
-
-    joserfc's `KeySet.import_key_set` would refuse the whole set for one broken key.
-    """
+    """Those of a JWKS that may sign; joserfc's `KeySet.import_key_set` would refuse the set for one broken key."""
     entries = document.get("keys")
     keys: list[Key] = []
     for entry in entries[:MAX_KEYS] if isinstance(entries, list) else ():
@@ -158,7 +151,7 @@ async def request_json(
     headers: Mapping[str, str] | None = None,
     **options: Any,
 ) -> tuple[int, dict[str, Any]]:
-    """The status and the JSON object, empty for an error without one. Raises `ProviderUnavailable`."""
+    """Status and JSON object, empty for an error without one. Raises `ProviderUnavailable`."""
     # Not compressed: the bound on what is read is then a bound on what it unpacks to.
     accepted = {"Accept": "application/json", "Accept-Encoding": "identity"}
     options |= {"headers": {**accepted, **(headers or {})}, "follow_redirects": False}

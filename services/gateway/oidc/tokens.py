@@ -1,7 +1,4 @@
-"""ID tokens: the signature and the registered claims (OpenID Connect Core §3.1.3.7).
-
-joserfc verifies the signature and Authlib the claims; the rest is what they leave to the application.
-"""
+"""ID tokens: the signature by joserfc, the claims by Authlib, and the rest of OpenID Connect Core §3.1.3.7."""
 
 import json
 import warnings
@@ -42,7 +39,7 @@ _CLAIM_REFUSALS: Final = {
 
 
 def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
-    """The claims, if one of `keys` has signed the token. Raises `SignInRefused`."""
+    """Raises `SignInRefused` unless one of `keys` has signed."""
     try:
         with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of the old name EdDSA
             message = jws.extract_compact(token.encode(), registry=_REGISTRY)
@@ -67,7 +64,7 @@ def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
 
 
 def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
-    """The keys to try (RFC 7515 appendix D): of the token's `kid`, else unnamed; never of another name.
+    """Of the token's `kid`, else unnamed, never of another name (RFC 7515 appendix D).
 
     A token that names none must leave no choice (OpenID Connect Core §10.1).
     """
@@ -79,7 +76,7 @@ def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
 
 
 def check_claims(claims: Mapping[str, Any], settings: OpenIdSettings, nonce: str, now: datetime) -> None:
-    """Raises `SignInRefused` unless they are the provider's, for this sign-in and valid now."""
+    """Raises `SignInRefused`."""
     expected = {"iss": settings.issuer, "aud": settings.client_id, "nonce": nonce}
     options = {name: {"essential": True, "value": value} for name, value in expected.items()}
     parameters = {"client_id": settings.client_id, "nonce": nonce}

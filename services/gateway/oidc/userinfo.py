@@ -1,4 +1,4 @@
-"""Userinfo, for claims that a provider leaves out of the ID token (OpenID Connect Core §5.3)."""
+"""Claims that are not in the ID token (OpenID Connect Core §5.3)."""
 
 import re
 from typing import Any, Final
@@ -15,7 +15,7 @@ _BEARER_TOKEN: Final = re.compile(rf"(?=.{{1,{MAX_ACCESS_TOKEN}}}\Z)[A-Za-z0-9\-
 async def fetch_userinfo(
     http: httpx.AsyncClient, endpoint: str, access_token: object, subject: object, timeout_s: float
 ) -> dict[str, Any]:
-    """`subject` is the ID token's. Raises `SignInRefused` or `ProviderUnavailable`."""
+    """Raises `SignInRefused` or `ProviderUnavailable`."""
     if not isinstance(access_token, str) or not _BEARER_TOKEN.fullmatch(access_token):
         raise SignInRefused(Refusal.TOKEN_MALFORMED)
     headers = {"Authorization": f"Bearer {access_token}"}

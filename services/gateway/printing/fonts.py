@@ -1,4 +1,4 @@
-"""The form's fonts, from packages alone: Noto Sans CJK, then Noto Sans for the scripts that it lacks."""
+"""The form's fonts, from packages alone."""
 
 from functools import cache
 from pathlib import Path
@@ -47,7 +47,7 @@ def load() -> typst.Fonts:
 
 @cache
 def characters() -> frozenset[int]:
-    """The code points with a glyph. Read once a process, in about 0.1 s."""
+    """Code points with a glyph. Takes 0.1 s, once a process."""
     # Numbers for the glyphs' names, of which nothing is read: having them from the CJK font takes longer than the rest.
     names = [str(glyph) for glyph in range(_GLYPH_IDS)]
     covered: set[int] = set()

@@ -11,7 +11,7 @@ _VARIATION_SELECTORS: Final = frozenset({*range(0xFE00, 0xFE10), *range(0xE0100,
 
 
 def count_missing(document: Iterable[Any], covered: Set[int]) -> Counter[str]:
-    """ISO 15924 script → occurrences of characters outside `covered`. Private use is `Zzzz`."""
+    """By ISO 15924 script, `Zzzz` for private use."""
     missing: Counter[str] = Counter()
     for text in _texts(document):
         missing.update(script(char) for char in text if ord(char) not in covered and _has_glyph(char))

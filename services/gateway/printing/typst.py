@@ -1,6 +1,6 @@
-"""PDFs by Typst, from packaged templates and fonts; nothing else can be read.
+"""PDFs by Typst, which can read nothing but packaged templates and fonts.
 
-Reading the fonts takes longer than a form, so there is one compiler: one thread, one form at a time, bounded.
+Reading the fonts takes longer than a form: one compiler in one thread, with a bounded queue.
 """
 
 import asyncio
@@ -41,7 +41,7 @@ class FormRenderer:
         self._compiler: typst.Compiler | None = None
 
     async def pdf(self, document: dict[str, Any], at: datetime) -> bytes:
-        """Dated `at`: the same form is the same file. Raises a 503 `Problem` when busy or too slow."""
+        """The same file for the same `at`. Raises a 503 `Problem` when busy or too slow."""
         if self._waiting >= MAX_WAITING:
             raise _busy()
         self._waiting += 1

@@ -1,4 +1,4 @@
-"""A signed form's content, and the student as the roster had them at the acceptance. Pure."""
+"""A signed form's content. Pure."""
 
 import json
 from base64 import urlsafe_b64decode
@@ -11,7 +11,7 @@ from services.gateway.read_model.types import Case
 
 
 def payload_of(receipt: str) -> dict[str, Any] | None:
-    """Unverified; None when it cannot be decoded."""
+    """Unverified; None if undecodable."""
     try:
         body = receipt.split(".")[1]
         payload = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))

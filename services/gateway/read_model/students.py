@@ -1,4 +1,4 @@
-"""Students in the published read model, by key, as a role that may only SELECT there."""
+"""Students in the published read model, by a role that may only SELECT."""
 
 import json
 from collections.abc import Collection, Mapping
@@ -139,7 +139,7 @@ def _case(row: asyncpg.Record) -> Case:
 
 @lru_cache(maxsize=20_000)
 def _status(text: str) -> StatusChanged | None:
-    """None when undecodable. Cached: live pages read the same rows again and again."""
+    """None if undecodable. Cached: live pages read the same rows again and again."""
     try:
         return StatusChanged.model_validate_json(text)
     except ValidationError:
@@ -179,7 +179,7 @@ def _submission(row: asyncpg.Record) -> Submission:
 
 
 def attested_facts(value: Any) -> dict[str, Attested]:
-    """The column `facts` of `published.submission_v1`: department → what it attested."""
+    """`published.submission_v1.facts`, by department."""
     return {name: _attested(document) for name, document in _document(value).items()}
 
 

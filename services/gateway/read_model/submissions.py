@@ -1,4 +1,4 @@
-"""Accepted submissions in the published views, for the certificate desk and public verification."""
+"""Accepted submissions in the published views."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -46,7 +46,7 @@ T = TypeVar("T")
 
 
 class SubmissionRecords:
-    """Every method raises a 503 `Problem` while the read model cannot be read."""
+    """Methods raise a 503 `Problem` while the read model is unavailable."""
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool

@@ -47,7 +47,7 @@ class Attested:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """`code` is typed at a desk, `qr_text` scanned; empty if a form, rarely, does not fit a QR code."""
+    """`code` is typed at a desk, `qr_text` scanned; empty if too long for a QR code."""
 
     attempt_id: UUID
     form_number: str

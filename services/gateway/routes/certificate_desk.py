@@ -1,7 +1,4 @@
-"""The certificate desk: verify a form, and record the handover, once.
-
-Forms are sent by POST: nothing of one is ever in an address.
-"""
+"""The certificate desk. By POST, so that nothing of a form is in an address."""
 
 from datetime import timedelta, timezone
 from typing import Annotated, Final
@@ -81,7 +78,7 @@ async def issue(
     context: Context,
     form: Annotated[_Handover, Form()],
 ) -> Response:
-    """Idempotent by command id; a second desk learns who was first, and when."""
+    """Idempotent by command id."""
     check_csrf(clerk, form.csrf)
     result, record = await _verified(submissions, form.form_number)
     handover, outcome = form.handover(), None

@@ -1,4 +1,4 @@
-"""What routes depend on: components, who is signed in, the language and the case."""
+"""What routes depend on."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""Errors as pages in the visitor's language. The API and the health routes answer problem documents."""
+"""Errors as pages; the API and the health routes answer problem documents."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ _NEXT: Final = {
 
 
 def install(app: FastAPI, renderer: Renderer) -> None:
-    """Pages in front of the kit's handlers, which still decide the status and log."""
+    """The kit's handlers still decide the status and log."""
 
     def wrap(kind: type[Exception]) -> None:
         inner = app.exception_handlers[kind]
@@ -93,7 +93,7 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
 
 
 def _sign_in_needed(renderer: Renderer, request: Request) -> Response:
-    """A link leads to the sign-in; a form post was not done, and its page says so."""
+    """A link leads to the sign-in; a form post was not done, which is said."""
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             401,

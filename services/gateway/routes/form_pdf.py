@@ -1,4 +1,4 @@
-"""离校流程单 as a PDF: what the completed page shows, on one A4 page."""
+"""离校流程单 as a PDF of one A4 page."""
 
 import asyncio
 from typing import Any

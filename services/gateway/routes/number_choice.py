@@ -1,4 +1,4 @@
-"""A person with several student numbers: the one on the roster is taken, or else they choose on a page."""
+"""The choice of a person with several student numbers."""
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Final
@@ -34,7 +34,7 @@ class Chooser:
         self._students = students
 
     async def enter(self, identity: Identity, destination: str) -> Response:
-        """Start the session of the one number on the roster, else send the browser to choose."""
+        """Start the session of the one number on the roster, else let the person choose."""
         listed = list(await _cases(self._students, identity.student_ids))
         if len(listed) == 1:
             return await self._browser.start(identity, listed[0], destination)
@@ -101,7 +101,7 @@ async def _without_choice(browser: CurrentSession) -> Response:
 
 
 async def _cases(students: ReadModel, student_ids: Sequence[str]) -> Mapping[str, Case]:
-    """Of the numbers on the roster; none while the read model does not answer."""
+    """Of those on the roster; none while it cannot be read."""
     try:
         snapshots = await students.many(student_ids)
     except ReadModelError:

@@ -1,6 +1,6 @@
-"""Public verification of a form by its number and verification code; and the public keys.
+"""Public verification of forms, and the public keys.
 
-Which of number, code and signature was wrong is not disclosed, so that nothing is learnt of a number without its code.
+Which of number, code and signature was wrong is not disclosed: nothing is learnt of a number without its code.
 """
 
 import secrets
@@ -52,7 +52,7 @@ async def verify(
 
 @router.get(KEYS_ADDRESS)
 async def keys(submissions: Submissions) -> Response:
-    """A JWK set (RFC 7517), retired keys too: anybody can verify a form offline."""
+    """A JWK set (RFC 7517) for offline verification, retired keys too."""
     headers = {"Cache-Control": "public, max-age=300"}
     return JSONResponse({"keys": await submissions.jwks()}, headers=headers, media_type="application/jwk-set+json")
 

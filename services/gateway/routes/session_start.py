@@ -1,4 +1,4 @@
-"""A browser's session: its cookie, and the page to go on to."""
+"""The browser's session."""
 
 from typing import Annotated, Final
 
@@ -19,8 +19,6 @@ ROLES: Final = frozenset({CERTIFICATE_DESK})
 
 
 class BrowserSession:
-    """Of the browser that sent this request."""
-
     def __init__(self, request: Request, sessions: SessionTable, settings: Settings) -> None:
         self._id = request.cookies.get(SESSION_COOKIE)
         self._sessions = sessions
@@ -30,7 +28,7 @@ class BrowserSession:
         return await self._sessions.find(self._id)
 
     async def start(self, who: Identity | NumberChoice, student_id: str | None, destination: str) -> Response:
-        """Always under a new id. Without a `student_id`, `who` has one of `ROLES`."""
+        """Under a new id. Without a `student_id`, `who` has one of `ROLES`."""
         session_id = await self._sessions.start(
             student_id=student_id,
             issuer=who.issuer,

@@ -1,4 +1,4 @@
-"""Sign-in at the university's OpenID provider, and sign-out. The student id comes from the provider's claim alone."""
+"""Sign-in and sign-out. The student id comes from the provider's claim alone."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""A student's case as JSON: codes beside the words of the visitor's language."""
+"""A student's case as JSON: codes, and the visitor's language."""
 
 from datetime import date, datetime
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""The students' JSON API under /api/v1: the same session, case and rules as the pages."""
+"""The students' JSON API: session, case and rules of the pages."""
 
 from typing import Annotated
 

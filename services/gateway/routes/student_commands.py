@@ -1,4 +1,4 @@
-"""The submission and the departments' commands by form post, each confirmed on a page first."""
+"""Submission and commands by form post, each confirmed on a page first."""
 
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse

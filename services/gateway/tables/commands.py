@@ -1,4 +1,4 @@
-"""Students' commands: written once, sent through the outbox, ended by an event."""
+"""Students' commands."""
 
 import json
 from collections.abc import Collection, Mapping, Sequence
@@ -37,10 +37,7 @@ class StudentCommandTable:
         self._wakeup = wakeup
 
     async def ask(self, student_id: str, department: str, name: str) -> Command:
-        """Idempotent: returns the open command of this name, or for good the accepted submission.
-
-        `department` is empty for a submission.
-        """
+        """Idempotent: the open command of this name, or the accepted submission (`department` is empty)."""
         command = await bounded(self._ask(student_id, department, name), timeout_s=10)
         self._wakeup.notify()
         return command

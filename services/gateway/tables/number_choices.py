@@ -1,4 +1,4 @@
-"""Sign-ins that wait for the choice of a student number, stored as sessions are."""
+"""Sign-ins that wait for the choice of a student number."""
 
 import secrets
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Server-side sessions: the browser holds a random id, the table its hash; deleting the row ends the session."""
+"""Server-side sessions: the browser holds a random id, the table its hash."""
 
 import hashlib
 import secrets
@@ -20,7 +20,7 @@ _SWEEP_ROWS: Final = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """The only source of the student id of pages and commands; empty for staff. `account` is the subject."""
+    """The only source of the student id, which is empty for staff. `account` is the subject."""
 
     id_hash: bytes = field(repr=False)
     student_id: str = field(repr=False)
@@ -49,7 +49,7 @@ class Sessions:
         old: str | None,
         roles: Collection[str] = (),
     ) -> str:
-        """The id for the cookie. `old`, the browser's last one, ends here and is never reused."""
+        """The id for the cookie. `old`, the browser's, ends here."""
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection, connection.transaction():
@@ -90,7 +90,7 @@ class Sessions:
         return await bounded(self._find(hashed(session_id)))
 
     async def alive(self, id_hashes: Collection[bytes]) -> frozenset[bytes]:
-        """Does not postpone the idle timeout: an open page expires like a closed one."""
+        """Does not postpone the idle timeout."""
         rows = await bounded(
             self._pool.fetch(
                 "SELECT id_hash FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3",

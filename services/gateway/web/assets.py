@@ -1,4 +1,4 @@
-"""Static files under addresses with their content's hash, so that a browser may cache them for ever."""
+"""Static files under their content's hash, to be cached for ever."""
 
 import gzip
 import hashlib
@@ -31,7 +31,7 @@ class Asset:
 
 
 class Assets:
-    """Read at start. A missing folder is empty; of two files with one name the last wins."""
+    """A missing folder is empty; of two files with one name the last wins."""
 
     def __init__(self, *folders: Path) -> None:
         found = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())]
@@ -40,11 +40,11 @@ class Assets:
         self._by_address = {asset.address: asset for asset in self._by_name.values()}
 
     def address(self, name: str) -> str:
-        """Raises `KeyError` for a missing file."""
+        """Raises `KeyError`."""
         return self._by_name[name].address
 
     def size(self, name: str) -> Size:
-        """Raises `KeyError` for a missing file, `ValueError` for no picture."""
+        """Raises `KeyError`, or `ValueError` for no picture."""
         return size_of(self._by_name[name].body)
 
     def routes(self) -> APIRouter:

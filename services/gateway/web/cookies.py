@@ -1,4 +1,4 @@
-"""The gateway's cookies: their names, and their common flags."""
+"""The gateway's cookies and their common flags."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Security headers, no cross-site writes, and rate limits for every response."""
+"""Security headers, no cross-site writes, rate limits."""
 
 import time
 from collections.abc import Callable

@@ -13,7 +13,7 @@ _TOTAL: Final = b""
 
 
 class TokenBuckets:
-    """By key: `rate` tokens a second up to `burst`. The least recently used are dropped first."""
+    """`rate` tokens a second up to `burst`, by key; the least recently used are dropped."""
 
     def __init__(self, rate: float, burst: float, max_buckets: int = _MAX_BUCKETS) -> None:
         self._rate, self._burst, self._max_buckets = rate, burst, max_buckets

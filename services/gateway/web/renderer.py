@@ -1,4 +1,4 @@
-"""Page models into HTML by Jinja: escaping on, and every missing name an error."""
+"""Page models into HTML, escaped; a missing name is an error."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
 class Renderer:
-    """`folder` is the university's configuration, with its logo and pictures."""
+    """`folder` is the university's."""
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site = site
@@ -90,7 +90,7 @@ class Renderer:
         )
 
     def live(self, page: CasePage, texts: Texts) -> str:
-        """The part of the information page that live updates replace."""
+        """What live updates replace."""
         return self._environment.get_template("live.html").render(t=texts, page=page)
 
 

@@ -1,4 +1,4 @@
-"""Sign-ins under way in a browser, a short-lived cookie each: two tabs do not take each other's."""
+"""Sign-ins under way: a short-lived cookie each, for two tabs."""
 
 import secrets
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ def find_sign_in(cookies: Mapping[str, str], state: str) -> SignIn | None:
 
 
 def keep_sign_in(response: Response, cookies: Mapping[str, str], sign_in: SignIn) -> None:
-    """Drops the oldest of more than `MAX_UNDER_WAY`: a browser sends all of them every time."""
+    """Drops the oldest of more than `MAX_UNDER_WAY`, all of which each request carries."""
     known = {name: _read(value) for name, value in cookies.items() if name.startswith(SIGN_IN_PREFIX)}
     oldest_first = sorted(known, key=lambda name: one.started_s if (one := known[name]) else 0)
     for name in oldest_first[: max(0, len(known) + 1 - MAX_UNDER_WAY)]:
