@@ -114,7 +114,7 @@ def _describe(app: FastAPI) -> None:
 
 def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
     def refuse(request: Request, problem: Response) -> Response:
-        return error_pages.readable(renderer, request, problem)
+        return error_pages.problem_or_page(renderer, request, problem)
 
     return lambda app: Guard(app, origin=origin, refuse=refuse)
 

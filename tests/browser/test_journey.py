@@ -50,18 +50,18 @@ async def test_from_signing_in_to_the_printed_form(
 async def _desks_act(installation: Installation, page: Page, person: Person) -> None:
     """Lines turn where they stand, and a screen reader is told."""
     student_id = person.student_id or ""
-    said = page.locator("#said")
-    await expect(said).to_have_attribute("aria-live", "polite")
+    announcements = page.locator("#announcements")
+    await expect(announcements).to_have_attribute("aria-live", "polite")
     before = await box(page, "#archives-thesis")
     await installation.operate("archives", "approved", student_id=student_id)
     await journey_data.shows(page, "archives-thesis", "通过")
-    await expect(said).to_contain_text("档案馆 已变为 通过")
+    await expect(announcements).to_contain_text("档案馆 已变为 通过")
     await expect(page.locator("#archives-thesis .just-now")).to_contain_text("刚刚更新")
     after = await box(page, "#archives-thesis")
     assert after["y"] == before["y"], "a line that turns keeps its place"
     await installation.operate("library", "return", student_id=student_id, barcode="B0042871")
-    await expect(said).to_contain_text("图书馆-图书借阅 有更新", timeout=journey_data.LONG_MS)
-    await expect(said).to_contain_text("矿山压力")
+    await expect(announcements).to_contain_text("图书馆-图书借阅 有更新", timeout=journey_data.LONG_MS)
+    await expect(announcements).to_contain_text("矿山压力")
     for charge in journey_data.CHARGES:
         await installation.operate(
             "finance", "payment", student_id=student_id, charge_id=charge["charge_id"], amount=charge["amount"]

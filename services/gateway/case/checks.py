@@ -11,7 +11,7 @@ from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CheckView, Column, CommandView, Fact, Freshness, Group, LinkView, Table
 from services.gateway.case.wording import ViewContext, command_note, next_steps, notes
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.i18n.formats import PhonePart, date_text_words, money_words, phone_parts
+from services.gateway.i18n.formats import PhonePart, format_money, long_date_or_text, phone_parts
 from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManifest
 
 NONE: Final = "—"
@@ -56,7 +56,7 @@ def fact_views(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
             label=texts.of(field.label),
             label_phone=texts.of(field.label_phone or field.label),
             group=texts.of(field.group) if field.group else "",
-            value=value_words(field, facts.get(field.name), texts),
+            value=format_value(field, facts.get(field.name), texts),
             numeric=field.kind in NUMERIC,
         )
         for field in check.fields
@@ -69,22 +69,22 @@ def table_view(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
     total = check.total
     return Table(
         columns=tuple(Column(texts.of(field.label), field.kind in NUMERIC) for field in check.fields),
-        rows=tuple(tuple(value_words(field, row.get(field.name), texts) for field in check.fields) for row in rows),
-        total=(texts.of(total.label), value_words(total, facts.get(total.name), texts)) if total else None,
+        rows=tuple(tuple(format_value(field, row.get(field.name), texts) for field in check.fields) for row in rows),
+        total=(texts.of(total.label), format_value(total, facts.get(total.name), texts)) if total else None,
         empty=texts.of(check.empty) if check.empty and not rows else "",
     )
 
 
-def value_words(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
+def format_value(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
     """A dash when empty; an unknown code as it is."""
     if value is None or value == "":
         return texts.of(field.codes[""]) if "" in field.codes else NONE
     if field.kind == "money":
-        return money_words(value)
+        return format_money(value)
     if field.kind == "code" and str(value) in field.codes:
         return texts.of(field.codes[str(value)])
     if field.kind == "date":
-        return date_text_words(str(value), texts.language)
+        return long_date_or_text(str(value), texts.language)
     return str(value)
 
 

@@ -23,10 +23,10 @@ class Obstacle(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Eligibility:
-    """`already_asked`: an earlier request, `earlier` if made here, is open or was accepted."""
+    """`already_requested`: an earlier request, `earlier` if made here, is open or was accepted."""
 
     obstacle: Obstacle | None = None
-    already_asked: bool = False
+    already_requested: bool = False
     earlier: Command | None = None
     command: str = ""
     check: CheckProgress | None = None

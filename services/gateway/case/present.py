@@ -9,7 +9,7 @@ from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.submit_panel import submit_view
 from services.gateway.case.view_model import CasePage, FormView, Group, Summary
 from services.gateway.case.wording import ViewContext, headline
-from services.gateway.i18n.formats import date_words
+from services.gateway.i18n.formats import long_date
 
 
 def present(context: ViewContext, progress: CaseProgress) -> CasePage:
@@ -19,7 +19,7 @@ def present(context: ViewContext, progress: CaseProgress) -> CasePage:
     return CasePage(
         standing=progress.standing,
         student=student_info(context, case) if case else (),
-        applied_on=date_words(applied_on, context.language) if applied_on else "",
+        applied_on=long_date(applied_on, context.language) if applied_on else "",
         summary=_summary(context, progress, groups),
         groups=groups,
         submit=submit_view(context, progress, groups),

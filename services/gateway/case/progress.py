@@ -90,11 +90,13 @@ def case_progress(
         return CaseProgress(Standing.NOT_SERVED, now, unavailable, case)
     done = snapshot.submission is not None or case.state is CaseState.COMPLETED
     submit = _newest(commands, "", SUBMIT)
-    asked = not done and round_open(submit, snapshot.attempt)
-    checks = _checks(snapshot, () if done or asked else commands, site, now, commands_open=not done and not asked)
+    submitted = not done and round_open(submit, snapshot.attempt)
+    checks = _checks(
+        snapshot, () if done or submitted else commands, site, now, commands_open=not done and not submitted
+    )
     if done:
         submission = SubmissionProgress(SubmissionState.DONE, submit)
-    elif asked:
+    elif submitted:
         submission = SubmissionProgress(SubmissionState.ASKED, submit, answers_so_far(submit, snapshot.attempt))
     else:
         clear = all(one.result.state is CheckState.CLEAR for one in checks)

@@ -3,7 +3,7 @@
 from services.gateway.case.checks import NONE
 from services.gateway.case.view_model import Field
 from services.gateway.case.wording import ViewContext
-from services.gateway.i18n.formats import date_words
+from services.gateway.i18n.formats import long_date
 from services.gateway.read_model.types import Case
 
 SLOTS = ("name", "student_id", "gender", "college", "major", "enrolled_on", "grade", "leave_category")
@@ -18,7 +18,7 @@ def student_info(context: ViewContext, case: Case) -> tuple[Field, ...]:
         "gender": terms.get(case.gender, case.gender),
         "college": case.college,
         "major": case.major,
-        "enrolled_on": date_words(case.enrolled_on, context.language) if case.enrolled_on else "",
+        "enrolled_on": long_date(case.enrolled_on, context.language) if case.enrolled_on else "",
         "grade": case.grade,
         "leave_category": terms.get(case.leave_category, case.leave_category),
     }

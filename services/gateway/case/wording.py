@@ -148,7 +148,7 @@ def refusal_sentences(context: ViewContext, refusal: SubmissionRefusal | None) -
     return texts(key, at=context.local_time(refusal.at).words), objections
 
 
-def obstacle_words(
+def obstacle_message(
     context: ViewContext, progress: CaseProgress, eligibility: Eligibility
 ) -> tuple[str, tuple[str, ...]]:
     """Title and paragraphs."""

@@ -60,11 +60,11 @@ class CertificateIssueRequests:
         if refused is not None:
             return record, refused
         if record.issue is None:
-            await self._ask(account, record, handover)
+            await self._request(account, record, handover)
             record = replace(record, issue=await self._issue_of(record.published.student_id))
         return record, outcome(record, handover.command_id)
 
-    async def _ask(self, account: str, record: SubmissionRecord, handover: Handover) -> None:
+    async def _request(self, account: str, record: SubmissionRecord, handover: Handover) -> None:
         published, now = record.published, datetime.now(UTC)
         event = CertificateIssueAsked(
             command_id=handover.command_id,

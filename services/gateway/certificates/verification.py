@@ -20,7 +20,7 @@ from services.kit.receipts.jws import InvalidSignature
 from services.kit.receipts.numbers import read_form_number
 from services.kit.receipts.qr import PREFIX, verify_text
 
-MOST_CHARACTERS: Final = 65_536
+MAX_CHARACTERS: Final = 65_536
 
 
 class Finding(StrEnum):

@@ -31,7 +31,7 @@ class PhonePart:
     dial: str = ""
 
 
-def money_words(amount: object) -> str:
+def format_money(amount: object) -> str:
     """`682.4` → `682.40`, ungrouped; else the text."""
     try:
         value = Decimal(str(amount))
@@ -41,13 +41,13 @@ def money_words(amount: object) -> str:
 
 
 @lru_cache(maxsize=2_000)
-def date_words(day: date, language: Language) -> str:
+def long_date(day: date, language: Language) -> str:
     """`2026年6月8日`, `8 June 2026`."""
     return format_date(day, "long", LOCALES[language])
 
 
 @lru_cache(maxsize=2_000)
-def _day_words(day: date, language: Language) -> str:
+def _day_and_month(day: date, language: Language) -> str:
     """`6月8日`, `8 June`."""
     return format_skeleton("MMMMd", day, locale=LOCALES[language])
 
@@ -57,10 +57,10 @@ def local_day(at: datetime, offset_minutes: int) -> date:
     return at.astimezone(timezone(timedelta(minutes=offset_minutes))).date()
 
 
-def date_text_words(text: str, language: Language) -> str:
+def long_date_or_text(text: str, language: Language) -> str:
     """An ISO date, else the text."""
     try:
-        return date_words(date.fromisoformat(text[:10]), language)
+        return long_date(date.fromisoformat(text[:10]), language)
     except ValueError:
         return text
 
@@ -75,10 +75,10 @@ def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: La
     elif day == today - timedelta(days=1):
         words = f"{_YESTERDAY[language]} {clock}"
     elif day.year == today.year:
-        words = f"{_day_words(day, language)} {clock}"
+        words = f"{_day_and_month(day, language)} {clock}"
     else:
-        words = f"{date_words(day, language)} {clock}"
-    exact = f"{date_words(day, language)} {local:%H:%M:%S} (UTC{local:%z})"
+        words = f"{long_date(day, language)} {clock}"
+    exact = f"{long_date(day, language)} {local:%H:%M:%S} (UTC{local:%z})"
     return LocalTime(words, exact, at.isoformat(timespec="seconds"))
 
 

@@ -71,7 +71,7 @@ class FormRenderer:
         return pdf
 
 
-def square(qr_text: str) -> str:
+def qr_svg(qr_text: str) -> str:
     if not qr_text:
         return ""
     drawn = io.BytesIO()
@@ -106,6 +106,6 @@ def _busy() -> Problem:
         503,
         "printer-busy",
         title="The form cannot be made now",
-        detail="Ask again after Retry-After, or print the page itself.",
+        detail="Retry after the time in Retry-After, or print the page itself.",
         headers={"Retry-After": "10"},
     )

@@ -110,7 +110,7 @@ class SubmissionRecords:
                 503,
                 "unreadable",
                 title="Submissions cannot be read now",
-                detail="Nothing can be said of any form while this lasts. Ask again after Retry-After.",
+                detail="No form can be verified while this lasts. Retry after the time in Retry-After.",
                 headers={"Retry-After": "10"},
             ) from error
 

@@ -10,13 +10,7 @@ from pydantic import Field
 from schemas.events import TakenBy
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.handover import Handover, Outcome
-from services.gateway.certificates.verification import (
-    GOOD,
-    MOST_CHARACTERS,
-    VerificationResult,
-    read_scan,
-    verify_scan,
-)
+from services.gateway.certificates.verification import GOOD, MAX_CHARACTERS, VerificationResult, read_scan, verify_scan
 from services.gateway.certificates.view_model import DeskPage, desk_page, handover_lines
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.read_model.types import SubmissionRecord
@@ -31,7 +25,7 @@ router = APIRouter(include_in_schema=False)
 
 
 class _Check(CsrfFields):
-    form: Annotated[str, Field(max_length=MOST_CHARACTERS)] = ""
+    form: Annotated[str, Field(max_length=MAX_CHARACTERS)] = ""
 
 
 class _Handover(CsrfFields):

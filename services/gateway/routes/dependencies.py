@@ -30,11 +30,11 @@ from services.kit.postgres.pool import transient
 C = TypeVar("C")
 
 
-class SignInNeeded(Exception):
+class SignInRequired(Exception):
     pass
 
 
-class NotForYou(Exception):
+class PageForbidden(Exception):
     """`desk`: the page is the certificate desk's, else a student's."""
 
     def __init__(self, session: Session, *, desk: bool) -> None:
@@ -99,20 +99,20 @@ async def session_if_known(request: Request, sessions: SessionTable) -> Session 
 
 
 async def signed_in_student(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
-    """Raises `SignInNeeded`, and `NotForYou` for staff without a student number."""
+    """Raises `SignInRequired`, and `PageForbidden` for staff without a student number."""
     if session is None:
-        raise SignInNeeded
+        raise SignInRequired
     if not session.student_id:
-        raise NotForYou(session, desk=False)
+        raise PageForbidden(session, desk=False)
     return session
 
 
 async def signed_in_clerk(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
-    """Raises `SignInNeeded`, `NotForYou`."""
+    """Raises `SignInRequired`, `PageForbidden`."""
     if session is None:
-        raise SignInNeeded
+        raise SignInRequired
     if CERTIFICATE_DESK not in session.roles:
-        raise NotForYou(session, desk=True)
+        raise PageForbidden(session, desk=True)
     return session
 
 

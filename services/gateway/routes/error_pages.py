@@ -9,7 +9,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from services.gateway.case.live import TooManyStreams
-from services.gateway.routes.dependencies import NotForYou, SignInNeeded, texts_of
+from services.gateway.routes.dependencies import PageForbidden, SignInRequired, texts_of
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem
 
@@ -42,7 +42,7 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         async def handler(request: Request, error: Exception) -> Response:
             answer = inner(request, error)
             problem = answer if isinstance(answer, Response) else await answer
-            return readable(renderer, request, problem)
+            return problem_or_page(renderer, request, problem)
 
         app.add_exception_handler(kind, handler)
 
@@ -50,11 +50,11 @@ def install(app: FastAPI, renderer: Renderer) -> None:
         wrap(kind)
 
     async def sign_in_needed(request: Request, error: Exception) -> Response:
-        return _sign_in_needed(renderer, request)
+        return _sign_in_required(renderer, request)
 
     async def not_for_you(request: Request, error: Exception) -> Response:
-        assert isinstance(error, NotForYou)
-        return _not_for_you(renderer, request, error)
+        assert isinstance(error, PageForbidden)
+        return _page_forbidden(renderer, request, error)
 
     async def too_many_streams(request: Request, error: Exception) -> Response:
         return Problem(
@@ -65,12 +65,12 @@ def install(app: FastAPI, renderer: Renderer) -> None:
             headers={"Retry-After": "30"},
         ).response()
 
-    app.add_exception_handler(SignInNeeded, sign_in_needed)
-    app.add_exception_handler(NotForYou, not_for_you)
+    app.add_exception_handler(SignInRequired, sign_in_needed)
+    app.add_exception_handler(PageForbidden, not_for_you)
     app.add_exception_handler(TooManyStreams, too_many_streams)
 
 
-def readable(renderer: Renderer, request: Request, problem: Response) -> Response:
+def problem_or_page(renderer: Renderer, request: Request, problem: Response) -> Response:
     """`problem` for a program, a page for a browser."""
     if request.url.path.startswith(_NOT_PAGES):
         return problem
@@ -92,13 +92,13 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
     )
 
 
-def _sign_in_needed(renderer: Renderer, request: Request) -> Response:
+def _sign_in_required(renderer: Renderer, request: Request) -> Response:
     """A link leads to the sign-in; a form post was not done, which is said."""
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             401,
             "sign-in-needed",
-            title="Nobody is signed in",
+            title="Not signed in",
             detail="Sign in at /sign-in with a browser; the session cookie comes with the requests after.",
         ).response()
     if request.method == "GET":
@@ -113,11 +113,11 @@ def _sign_in_needed(renderer: Renderer, request: Request) -> Response:
         title=texts("sign.needed_title"),
         paragraphs=[texts("sign.not_done")],
         provider_out="",
-        place=_page_name(_sent_from(request)),
+        destination=_page_name(_sent_from(request)),
     )
 
 
-def _not_for_you(renderer: Renderer, request: Request, error: NotForYou) -> Response:
+def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) -> Response:
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             403, "not-for-you", title="This is for students", detail="The account that is signed in has no student id."

@@ -12,7 +12,7 @@ from services.gateway.case.progress import Standing
 from services.gateway.case.view_model import CheckView, FormView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.printing.typst import square
+from services.gateway.printing.typst import qr_svg
 from services.gateway.routes.dependencies import Context, CurrentCase, Printer, Settings
 from services.kit.http.problems import Problem
 
@@ -26,7 +26,7 @@ async def form_pdf(progress: CurrentCase, context: Context, printer: Printer, se
     form, accepted = accepted_form(context, progress), progress.accepted
     if form is None or accepted is None:
         raise HTTPException(404)
-    image = await asyncio.to_thread(square, form.qr_text)
+    image = await asyncio.to_thread(qr_svg, form.qr_text)
     document = form_document(context, form, verify_address=f"{settings.origin}/verify", image=image)
     pdf = await printer.pdf(document, accepted.accepted_at)
     name = f"{context.texts.of(context.site.university.form_title)}-{form.form_number}.pdf"

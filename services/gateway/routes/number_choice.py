@@ -11,8 +11,8 @@ from schemas.events import CaseState
 from services.gateway.oidc.identity import Identity
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Case
-from services.gateway.routes.dependencies import Choices, Language, Pages, SignInNeeded, Students
-from services.gateway.routes.session_start import ROLES, CurrentSession, home
+from services.gateway.routes.dependencies import Choices, Language, Pages, SignInRequired, Students
+from services.gateway.routes.session_start import ROLES, CurrentSession, redirect_home
 from services.gateway.tables.number_choices import LIFE_S
 from services.gateway.web.cookies import NUMBER_CHOICE_COOKIE, drop_cookie, set_cookie
 from services.gateway.web.csrf import CsrfFields, check_csrf
@@ -96,8 +96,8 @@ async def chosen(
 async def _without_choice(browser: CurrentSession) -> Response:
     session = await browser.find()
     if session is None:
-        raise SignInNeeded
-    return home(session)
+        raise SignInRequired
+    return redirect_home(session)
 
 
 async def _cases(students: ReadModel, student_ids: Sequence[str]) -> Mapping[str, Case]:

@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.certificates.verification import GOOD, Scan, verify_scan
-from services.gateway.i18n.formats import date_words, local_day
+from services.gateway.i18n.formats import local_day, long_date
 from services.gateway.routes.dependencies import Context, KnownVisitor, Language, Limits, Pages, Submissions
 from services.kit.receipts.numbers import read_form_number
 
@@ -29,7 +29,7 @@ class _VerificationForm(BaseModel):
 
 
 @router.get("/verify")
-async def ask(pages: Pages, session: KnownVisitor, texts: Language) -> Response:
+async def verification_page(pages: Pages, session: KnownVisitor, texts: Language) -> Response:
     return pages.page("verify.html", texts, session=session, back="/verify", answered=False, day="")
 
 
@@ -46,7 +46,7 @@ async def verify(
     limits.take(request.client.host if request.client else "", time.monotonic())
     at = await _accepted_at(submissions, form)
     offset = context.site.university.utc_offset_minutes
-    day = date_words(local_day(at, offset), context.language) if at else ""
+    day = long_date(local_day(at, offset), context.language) if at else ""
     return pages.page("verify.html", context.texts, session=session, back="/verify", answered=True, day=day)
 
 

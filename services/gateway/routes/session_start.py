@@ -48,7 +48,7 @@ class BrowserSession:
             drop_cookie(response, SESSION_COOKIE)
 
 
-def home(session: Session) -> Response:
+def redirect_home(session: Session) -> Response:
     return RedirectResponse("/case" if session.student_id else "/desk", 303)
 
 

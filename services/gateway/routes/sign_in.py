@@ -10,12 +10,12 @@ from services.gateway.i18n.catalogue import Texts
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused
 from services.gateway.routes.dependencies import Language, OpenId, Pages, SessionTable, Settings, Streams, Visitor
 from services.gateway.routes.number_choice import NumberChooser
-from services.gateway.routes.session_start import DESTINATIONS, ROLES, CurrentSession, home
+from services.gateway.routes.session_start import DESTINATIONS, ROLES, CurrentSession, redirect_home
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie
 from services.gateway.web.csrf import CsrfForm, check_csrf
 from services.gateway.web.renderer import Renderer
-from services.gateway.web.sign_in_cookies import find_sign_in, forget_sign_in, keep_sign_in, new_sign_in
+from services.gateway.web.sign_in_cookies import drop_sign_in_cookie, find_sign_in, new_sign_in, set_sign_in_cookie
 
 _log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ async def sign_in(
     except ProviderUnavailable as error:
         return _provider_unavailable(pages, texts, error)
     response = RedirectResponse(address, 303)
-    keep_sign_in(response, request.cookies, started)
+    set_sign_in_cookie(response, request.cookies, started)
     return response
 
 
@@ -52,7 +52,7 @@ async def callback(
     if started is None:
         # Reached by the back button, or sent twice: the session is there already.
         session = await browser.find()
-        return home(session) if session else _refused(pages, texts, "sign.failed_text", 400)
+        return redirect_home(session) if session else _refused(pages, texts, "sign.failed_text", 400)
     try:
         identity = await openid.exchange(code, started.verifier, started.nonce, _callback(settings)) if code else None
     except ProviderUnavailable as error:
@@ -60,7 +60,7 @@ async def callback(
     except SignInRefused as error:
         _log.info("sign_in.refused", reason=error.reason.value)
         session = await browser.find() if error.reason is Refusal.CODE_REFUSED else None
-        response = home(session) if session else _refused(pages, texts, "sign.failed_text", 403)
+        response = redirect_home(session) if session else _refused(pages, texts, "sign.failed_text", 403)
     else:
         if identity is None:
             response = _refused(pages, texts, "sign.failed_text", 400)
@@ -70,7 +70,7 @@ async def callback(
             response = await browser.start(identity, next(iter(identity.student_ids), None), started.destination)
         else:
             response = _refused(pages, texts, "sign.no_student", 403)
-    forget_sign_in(response, started)
+    drop_sign_in_cookie(response, started)
     return response
 
 
@@ -118,5 +118,5 @@ def _page(pages: Renderer, texts: Texts, title: str, text: str, status: int, pro
         title=title,
         paragraphs=[text],
         provider_out=provider_out,
-        place="case",
+        destination="case",
     )

@@ -11,7 +11,7 @@ from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress
 from services.gateway.case.submission_round import SubmissionState
-from services.gateway.case.wording import ViewContext, headline, next_steps, notes, obstacle_words, refusal_sentences
+from services.gateway.case.wording import ViewContext, headline, next_steps, notes, obstacle_message, refusal_sentences
 from services.gateway.read_model.types import Case, Command, CommandState
 from services.kit.http.problems import Problem
 
@@ -151,9 +151,9 @@ def command_answer(command: Command) -> CommandAnswer:
 def obstacle_problem(context: ViewContext, progress: CaseProgress, eligibility: Eligibility) -> Problem:
     """404, 409 or 503. `open` lists the checks in the way."""
     if eligibility.obstacle is Obstacle.NO_SUCH_COMMAND:
-        return Problem(404, eligibility.obstacle, title="No department takes this command")
+        return Problem(404, eligibility.obstacle, title="No department has this command")
     unreadable = eligibility.obstacle is Obstacle.UNREADABLE
-    title, paragraphs = obstacle_words(context, progress, eligibility)
+    title, paragraphs = obstacle_message(context, progress, eligibility)
     items: list[dict[str, Any]] = [
         {
             "check": one.anchor,

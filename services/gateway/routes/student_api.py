@@ -36,12 +36,12 @@ async def known_case(progress: CurrentCase) -> Case:
             503,
             "unreadable",
             title="The case cannot be read now",
-            detail="Nothing is known while this lasts, and nothing counts as passed. Ask again after Retry-After.",
+            detail="No check counts as passed while this lasts. Retry after the time in Retry-After.",
             extensions={"since": progress.unavailable_since.isoformat()},
             headers={"Retry-After": "10"},
         )
     if progress.case is None:
-        raise Problem(404, "no-case", title="This student is not on the roster", detail="Ask the graduate school.")
+        raise Problem(404, "no-case", title="This student is not on the roster", detail="Contact the graduate school.")
     return progress.case
 
 
@@ -76,8 +76,8 @@ async def submit(
     check_csrf(session, token)
     eligibility = submission_eligibility(progress)
     if eligibility.possible:
-        return command_answer(await commands.ask(session.student_id, "", SUBMIT))
-    return _earlier(context, progress, eligibility)
+        return command_answer(await commands.request(session.student_id, "", SUBMIT))
+    return _earlier_command(context, progress, eligibility)
 
 
 @router.get("/commands", summary="The newest command of each name")
@@ -85,8 +85,8 @@ async def newest_commands(session: Student, commands: Commands) -> tuple[Command
     return tuple(command_answer(command) for command in await commands.newest(session.student_id))
 
 
-@router.post("/commands/{department}/{command}", summary="Ask a department's command", status_code=202)
-async def ask_command(
+@router.post("/commands/{department}/{command}", summary="Request a command of a department", status_code=202)
+async def request_command(
     department: str,
     command: str,
     session: Student,
@@ -99,8 +99,8 @@ async def ask_command(
     check_csrf(session, token)
     eligibility = command_eligibility(progress, context.site.departments, department, command)
     if eligibility.possible:
-        return command_answer(await commands.ask(session.student_id, department, command))
-    return _earlier(context, progress, eligibility)
+        return command_answer(await commands.request(session.student_id, department, command))
+    return _earlier_command(context, progress, eligibility)
 
 
 @router.get("/favourite", summary="Whether the service is a favourite")
@@ -109,7 +109,7 @@ async def favourite(session: Student, favourites: FavouriteTable) -> FavouriteAn
 
 
 @router.put("/favourite", summary="Set or clear the favourite")
-async def keep(
+async def set_favourite(
     body: FavouriteAnswer, session: Student, favourites: FavouriteTable, token: Token = ""
 ) -> FavouriteAnswer:
     check_csrf(session, token)
@@ -117,8 +117,8 @@ async def keep(
     return body
 
 
-def _earlier(context: ViewContext, progress: CaseProgress, eligibility: Eligibility) -> CommandAnswer:
+def _earlier_command(context: ViewContext, progress: CaseProgress, eligibility: Eligibility) -> CommandAnswer:
     """Raises a `Problem` when there is no earlier command."""
-    if not eligibility.already_asked or eligibility.earlier is None:
+    if not eligibility.already_requested or eligibility.earlier is None:
         raise obstacle_problem(context, progress, eligibility)
     return command_answer(eligibility.earlier)

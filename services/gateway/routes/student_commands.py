@@ -6,7 +6,7 @@ from fastapi.responses import RedirectResponse
 from services.gateway.case.checks import check_view
 from services.gateway.case.eligibility import Eligibility, Obstacle, command_eligibility, submission_eligibility
 from services.gateway.case.progress import CaseProgress
-from services.gateway.case.wording import ViewContext, obstacle_words
+from services.gateway.case.wording import ViewContext, obstacle_message
 from services.gateway.read_model.types import SUBMIT
 from services.gateway.routes.dependencies import Commands, Context, CurrentCase, Pages, Student
 from services.gateway.tables.sessions import Session
@@ -33,10 +33,10 @@ async def submit(
     """Idempotent: a second press finds the first submission."""
     check_csrf(session, form.csrf)
     eligibility = submission_eligibility(progress)
-    if not eligibility.possible and not eligibility.already_asked:
+    if not eligibility.possible and not eligibility.already_requested:
         return _refused(pages, session, progress, context, eligibility)
     if eligibility.possible:
-        await commands.ask(session.student_id, "", SUBMIT)
+        await commands.request(session.student_id, "", SUBMIT)
     return RedirectResponse("/case#submit", 303)
 
 
@@ -54,7 +54,7 @@ async def confirm_command(
 
 
 @router.post("/case/{department}/{command}")
-async def ask_command(
+async def request_command(
     department: str,
     command: str,
     pages: Pages,
@@ -66,10 +66,10 @@ async def ask_command(
 ) -> Response:
     check_csrf(session, form.csrf)
     eligibility = command_eligibility(progress, context.site.departments, department, command)
-    if not eligibility.possible and not eligibility.already_asked:
+    if not eligibility.possible and not eligibility.already_requested:
         return _refused(pages, session, progress, context, eligibility)
     if eligibility.possible:
-        await commands.ask(session.student_id, department, command)
+        await commands.request(session.student_id, department, command)
     return RedirectResponse(f"/case#{eligibility.check.anchor}" if eligibility.check else "/case", 303)
 
 
@@ -94,8 +94,8 @@ def _refused(
     pages: Renderer, session: Session, progress: CaseProgress, context: ViewContext, eligibility: Eligibility
 ) -> Response:
     if eligibility.obstacle is Obstacle.NO_SUCH_COMMAND:
-        raise Problem(404, Obstacle.NO_SUCH_COMMAND, title="No department takes this command")
-    title, paragraphs = obstacle_words(context, progress, eligibility)
+        raise Problem(404, Obstacle.NO_SUCH_COMMAND, title="No department has this command")
+    title, paragraphs = obstacle_message(context, progress, eligibility)
     return pages.message(
         context.texts,
         title=title,

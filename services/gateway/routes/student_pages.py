@@ -103,8 +103,8 @@ async def me(
 async def completed(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
     texts, form = context.texts, accepted_form(context, progress)
     if form is not None:
-        square = _square(form.qr_text)
-        return pages.page("completed.html", texts, session=session, back="/completed", form=form, square=square)
+        qr_image = _qr_image(form.qr_text)
+        return pages.page("completed.html", texts, session=session, back="/completed", form=form, qr_image=qr_image)
     title, paragraphs, status = texts("form.none"), [texts("form.none_next")], 200
     if progress.standing is Standing.UNAVAILABLE:
         words = headline(context, progress)
@@ -144,7 +144,7 @@ def _no_case(pages: Pages, session: Student, progress: CurrentCase, context: Con
     )
 
 
-def _square(qr_text: str) -> Markup | str:
+def _qr_image(qr_text: str) -> Markup | str:
     """Level L, unboosted: a form is long, and paper wants large modules."""
     if not qr_text:
         return ""

@@ -5,7 +5,7 @@
   var live = document.getElementById("live");
   if (!live || !live.dataset.stream || !window.EventSource || !window.DOMParser) { return; }
   var notice = document.getElementById("notice");
-  var said = document.getElementById("said");
+  var announcements = document.getElementById("announcements");
   var source = null;
   var lastState = new Date();
   var lostTimer = 0;
@@ -18,19 +18,19 @@
     return two(date.getHours()) + ":" + two(date.getMinutes());
   }
 
-  function tell(template, at) {
+  function showNotice(template, at) {
     notice.textContent = template.replace("{at}", at);
     notice.hidden = false;
     live.classList.add("is-old");
   }
 
-  function calm() {
+  function hideNotice() {
     notice.hidden = true;
     live.classList.remove("is-old");
   }
 
   // A line is spoken of when its verdict or its facts changed; a newer time alone is replaced in silence.
-  function turn(part, fresh) {
+  function markChange(part, fresh) {
     var turned = part.dataset.state !== fresh.dataset.state;
     if (!part.dataset.state || (!turned && part.dataset.facts === fresh.dataset.facts)) { return ""; }
     var spoken = turned ? fresh.dataset.turned : fresh.dataset.updated;
@@ -43,13 +43,13 @@
     return spoken;
   }
 
-  function twin(active, fresh) {
+  function counterpart(active, fresh) {
     var href = active.getAttribute("href");
     return active.tagName === "SUMMARY" ? fresh.querySelector("summary")
       : href ? fresh.querySelector('a[href="' + href + '"]') : null;
   }
 
-  function show(html) {
+  function replaceParts(html) {
     var next = new DOMParser().parseFromString(html, "text/html");
     var spoken = [];
     var parts = next.querySelectorAll("[data-part]");
@@ -64,17 +64,17 @@
       if (part.dataset.mark === fresh.dataset.mark) { return; }
       var opened = part.querySelector("details[open]") !== null;
       var active = part.contains(document.activeElement) ? document.activeElement : null;
-      var words = turn(part, fresh);
+      var words = markChange(part, fresh);
       part.replaceWith(fresh);
       if (opened && fresh.querySelector("details")) { fresh.querySelector("details").open = true; }
       if (active) {
-        var again = twin(active, fresh) || fresh;
+        var again = counterpart(active, fresh) || fresh;
         if (again === fresh) { fresh.tabIndex = -1; }
         again.focus({ preventScroll: true });
       }
       if (words) { spoken.push(words); }
     });
-    if (spoken.length) { said.textContent = spoken.join(" "); }
+    if (spoken.length) { announcements.textContent = spoken.join(" "); }
   }
 
   function connect() {
@@ -84,18 +84,18 @@
       lostTimer = 0;
       lastState = new Date();
       empty = false;
-      calm();
-      show(JSON.parse(event.data).html);
+      hideNotice();
+      replaceParts(JSON.parse(event.data).html);
     });
     source.addEventListener("unread", function (event) {
       window.clearTimeout(lostTimer);
       lostTimer = 0;
-      if (!empty) { tell(live.dataset.unread, JSON.parse(event.data).since); }
+      if (!empty) { showNotice(live.dataset.unread, JSON.parse(event.data).since); }
     });
     source.addEventListener("ended", function () {
       over = true;
       source.close();
-      tell(live.dataset.ended, "");
+      showNotice(live.dataset.ended, "");
       var link = document.createElement("a");
       link.href = "/sign-in?next=case";
       link.textContent = live.dataset.signIn;
@@ -105,7 +105,7 @@
     source.addEventListener("error", function () {
       if (over) { return; }
       if (!lostTimer) {
-        lostTimer = window.setTimeout(function () { tell(live.dataset.lost, clock(lastState)); }, 4000);
+        lostTimer = window.setTimeout(function () { showNotice(live.dataset.lost, clock(lastState)); }, 4000);
       }
       // A browser gives up after an answer that is no stream (a restart's 502, a 503): try again ourselves.
       if (source.readyState === 2) {

@@ -36,9 +36,9 @@ class StudentCommandTable:
         self._topics = topics
         self._wakeup = wakeup
 
-    async def ask(self, student_id: str, department: str, name: str) -> Command:
+    async def request(self, student_id: str, department: str, name: str) -> Command:
         """Idempotent: the open command of this name, or the accepted submission (`department` is empty)."""
-        command = await bounded(self._ask(student_id, department, name), timeout_s=10)
+        command = await bounded(self._request(student_id, department, name), timeout_s=10)
         self._wakeup.notify()
         return command
 
@@ -62,7 +62,7 @@ class StudentCommandTable:
             found.setdefault(row["student_id"], []).append(_command(row))
         return {student_id: tuple(commands) for student_id, commands in found.items()}
 
-    async def _ask(self, student_id: str, department: str, name: str) -> Command:
+    async def _request(self, student_id: str, department: str, name: str) -> Command:
         now, command_id = datetime.now(UTC), uuid4()
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(

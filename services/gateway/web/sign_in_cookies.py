@@ -36,7 +36,7 @@ def find_sign_in(cookies: Mapping[str, str], state: str) -> SignIn | None:
     return found if found and secrets.compare_digest(found.state.encode(), state.encode()) else None
 
 
-def keep_sign_in(response: Response, cookies: Mapping[str, str], sign_in: SignIn) -> None:
+def set_sign_in_cookie(response: Response, cookies: Mapping[str, str], sign_in: SignIn) -> None:
     """Drops the oldest of more than `MAX_UNDER_WAY`, all of which each request carries."""
     known = {name: _read(value) for name, value in cookies.items() if name.startswith(SIGN_IN_PREFIX)}
     oldest_first = sorted(known, key=lambda name: one.started_s if (one := known[name]) else 0)
@@ -45,7 +45,7 @@ def keep_sign_in(response: Response, cookies: Mapping[str, str], sign_in: SignIn
     set_cookie(response, _name(sign_in.state), ".".join(str(part) for part in astuple(sign_in)), LIFE_S)
 
 
-def forget_sign_in(response: Response, sign_in: SignIn) -> None:
+def drop_sign_in_cookie(response: Response, sign_in: SignIn) -> None:
     drop_cookie(response, _name(sign_in.state))
 
 

@@ -37,7 +37,7 @@ def test_open_checks_stand_in_the_way_and_are_named() -> None:
 
 def test_a_second_submission_is_answered_with_the_first() -> None:
     eligibility = submission_eligibility(progress(case_samples.clear(), SUBMITTED))
-    assert (eligibility.obstacle, eligibility.already_asked) == (Obstacle.ALREADY_SUBMITTED, True)
+    assert (eligibility.obstacle, eligibility.already_requested) == (Obstacle.ALREADY_SUBMITTED, True)
     assert eligibility.earlier == SUBMITTED
 
 
@@ -61,7 +61,7 @@ def test_without_a_case_that_can_be_read_nothing_can_be_asked(
 ) -> None:
     assert submission_eligibility(progress(snapshot)).obstacle is obstacle
     assert card(snapshot).obstacle is obstacle
-    assert not card(snapshot).already_asked
+    assert not card(snapshot).already_requested
 
 
 def test_a_command_is_possible_once_the_facts_call_for_it() -> None:
@@ -71,7 +71,7 @@ def test_a_command_is_possible_once_the_facts_call_for_it() -> None:
 
 def test_a_command_under_way_is_answered_with_the_one_asked() -> None:
     eligibility = card(case_samples.card_open(), CARD)
-    assert (eligibility.obstacle, eligibility.already_asked) == (Obstacle.NOT_OFFERED, True)
+    assert (eligibility.obstacle, eligibility.already_requested) == (Obstacle.NOT_OFFERED, True)
     assert eligibility.earlier == CARD
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import services.gateway
 from services.gateway.i18n.catalogue import catalogue, preferred_language
-from services.gateway.i18n.formats import date_words, local_time, money_words, phone_parts
+from services.gateway.i18n.formats import format_money, local_time, long_date, phone_parts
 from services.gateway.university import CONFIGURATIONS, load
 from services.kit.manifests import discover
 from services.kit.message_format import LANGUAGES, placeholders
@@ -71,11 +71,11 @@ def test_a_wrong_configuration_names_its_file(tmp_path: Path) -> None:
 
 
 def test_money_is_exact() -> None:
-    assert money_words("682.4") == "682.40"
-    assert money_words("0.1") == "0.10"
-    assert money_words("12345678901234567890.10") == "12345678901234567890.10"
-    assert money_words("not a number") == "not a number"
-    assert money_words("NaN") == "NaN"
+    assert format_money("682.4") == "682.40"
+    assert format_money("0.1") == "0.10"
+    assert format_money("12345678901234567890.10") == "12345678901234567890.10"
+    assert format_money("not a number") == "not a number"
+    assert format_money("NaN") == "NaN"
 
 
 def test_titles_are_joined_as_each_language_does() -> None:
@@ -89,7 +89,7 @@ def test_an_instant_is_said_as_on_campus() -> None:
         for ago in (timedelta(0), timedelta(days=1), timedelta(days=3), timedelta(days=400))
     ]
     assert said == ["10:35", "昨天 10:35", "6月5日 10:35", "2025年5月4日 10:35"]
-    assert date_words(date(2026, 6, 8), "en") == "8 June 2026"
+    assert long_date(date(2026, 6, 8), "en") == "8 June 2026"
 
 
 def test_numbers_in_a_text_become_telephones() -> None:

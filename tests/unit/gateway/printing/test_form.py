@@ -12,7 +12,7 @@ from pdfminer.pdfpage import PDFPage
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.printing.typst import MAX_WAITING, TEMPLATES, FormRenderer, square
+from services.gateway.printing.typst import MAX_WAITING, TEMPLATES, FormRenderer, qr_svg
 from services.gateway.read_model.types import Attested
 from services.gateway.routes.form_pdf import form_document
 from services.kit.http.problems import Problem
@@ -20,7 +20,7 @@ from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 RARE = "䶮㛃𠮷𬭚𰻝"
-IMAGE = square("LXF1:" + "A1B2C3" * 400)
+IMAGE = qr_svg("LXF1:" + "A1B2C3" * 400)
 HOSTILE = '#read("/etc/passwd") *b* $x$ <l> @r [c] \\ `raw` #include "form.typ" https://a.example // c'
 
 
