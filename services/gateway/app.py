@@ -106,7 +106,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
 
 
 def _describe(app: FastAPI) -> None:
-    # The document alone: the interactive page needs an inline script, which no page of the gateway may have.
+    # Without the interactive page: it needs an inline script, which the gateway's policy forbids.
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> JSONResponse:
         return JSONResponse(app.openapi())
@@ -125,7 +125,7 @@ async def _start(
     await migrate(settings.database, FOLDERS)
     pool = await open_pool(settings.database, name=GATEWAY)
     running.push_async_callback(_close, pool)
-    # No connection at the start: the pages open while the read model does not answer yet.
+    # No connection yet: the pages open while the read model does not answer.
     readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0)
     running.push_async_callback(_close, readers)
     http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
@@ -164,7 +164,7 @@ async def _start(
     health.add("read model", read_model.probe)
     loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup)
     router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)
-    # Without the broker the pages still show what is known: that is no reason to take the gateway out.
+    # Without the broker the pages still show what is known.
     loops.consume(router, name=GATEWAY, needs_broker=False)
     loops.add("sweep", partial(_sweep, sessions, choices))
     loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify, name=GATEWAY))

@@ -23,7 +23,7 @@ class GuideRow(_Model):
     label: Text
     value: Text
     phones: bool = False
-    """Link the telephone numbers in the value."""
+    """Links telephone numbers."""
 
 
 class Contact(_Model):
@@ -74,9 +74,9 @@ class University(_Model):
     name: Text
     short_name: Text
     logo: str = ""
-    """An SVG or PNG in the folder; if empty, the first character of the short name."""
+    """A file in the folder; if empty, the first character of the short name."""
     address: str = ""
-    """The home page, if any."""
+    """The home page."""
     utc_offset_minutes: Annotated[int, Field(ge=-720, le=840)] = 480
     area_code: str = ""
     service: Text

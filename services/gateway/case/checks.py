@@ -105,7 +105,7 @@ def _freshness(context: ViewContext, progress: CheckProgress, cause: str) -> Fre
     if received is None:
         return None
     note = ""
-    # A stale check already says so in its next step.
+    # A stale check's next step tells it already.
     if progress.aged and progress.result.waiting_reason is not WaitingReason.STALE:
         since = context.local_time(received.alive_as_of or received.received_at).words
         note = context.texts("fresh.aged", department=context.texts.of(progress.department.title), since=since)

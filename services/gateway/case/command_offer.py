@@ -15,7 +15,6 @@ class CommandOffer(StrEnum):
     DONE = "done"
     """Done, but not in the department's status yet."""
     REFUSED = "refused"
-    """May be requested again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,6 @@ class WaitingReason(StrEnum):
     UNREADABLE = "unreadable"
     STALE = "stale"
     UNAVAILABLE = "unavailable"
-    """The read model does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -147,7 +147,7 @@ class Hub:
                     due = started - checked > self._session_check_s
                     await self._end_signed_out([one for one in self._streams if due or not one.session_confirmed])
                     checked = started if due else checked
-            # A long reading is followed by a longer rest, so that streams never crowd out pages.
+            # A pause in proportion to the read, so that streams never crowd out pages.
             await asyncio.sleep(max(MIN_INTERVAL_S, 3 * (time.monotonic() - started)))
 
     async def _update_streams(self) -> None:

@@ -35,7 +35,6 @@ class Standing(StrEnum):
     ABSENT = "absent"
     """Not on the roster, or taken off it."""
     UNAVAILABLE = "unavailable"
-    """The read model does not answer."""
 
 
 @dataclass(frozen=True, slots=True)

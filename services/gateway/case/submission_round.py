@@ -43,7 +43,7 @@ def round_open(command: Command | None, attempt: Attempt | None) -> bool:
         return True
     if command is None or command.state is CommandState.REFUSED:
         return False
-    # The attempt in the read model may have ended before the event that says so has reached the gateway.
+    # The read model may know an attempt's end before its event has reached the gateway.
     return attempt is None or attempt.attempt_id != command.command_id or attempt.state is AttemptState.ACCEPTED
 
 

@@ -69,7 +69,7 @@ def headline(context: ViewContext, progress: CaseProgress) -> Headline:
 def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
     texts, open_checks = context.texts, progress.open_checks
     blocked = [one for one in open_checks if one.result.state is CheckState.BLOCKED]
-    # A check whose command is under way asks nothing of the student: another one comes first.
+    # A check whose command is under way needs nothing from the student.
     to_do = [one for one in blocked if not (one.command and one.command.under_way)]
     steps = next_steps(context, (to_do or blocked or open_checks)[0])
     passed = len(progress.checks) - len(open_checks)

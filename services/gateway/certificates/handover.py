@@ -27,10 +27,9 @@ class Handover:
     command_id: UUID
     taken_by: TakenBy
     proxy_name: str = ""
-    """Empty unless a proxy collects."""
     exceptions_seen: str = ""
     confirmed: bool = False
-    """Hand over although an exception is open."""
+    """Although an exception is open."""
 
 
 def refusal(handover: Handover, record: SubmissionRecord) -> Outcome | None:

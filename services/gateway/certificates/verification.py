@@ -25,17 +25,15 @@ MAX_CHARACTERS: Final = 65_536
 
 class Finding(StrEnum):
     GENUINE = "genuine"
-    """The signed form itself was read."""
     BY_NUMBER = "by-number"
-    """The record is genuine; only the number was read from the paper."""
+    """Only the number was read from the paper."""
     ALTERED = "altered"
-    """Changed, or signed with a key that is not listed (any more)."""
+    """Or its key is not listed (any more)."""
     DIFFERS = "differs"
-    """Signed, but not what is published under its number."""
+    """Signed, but not as published under its number."""
     UNKNOWN = "unknown"
-    """No submission has this number."""
     UNREADABLE = "unreadable"
-    """Neither a form nor a number: scan again."""
+    """Neither a form nor a number."""
 
 
 GOOD: Final = frozenset({Finding.GENUINE, Finding.BY_NUMBER})

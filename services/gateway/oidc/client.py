@@ -42,7 +42,7 @@ class OpenIdClient:
         return url
 
     async def logout_url(self, post_logout_redirect_uri: str) -> str | None:
-        """None if the provider has none."""
+        """None if the provider has no sign-out endpoint."""
         endpoint = (await self._provider.get()).endpoints.get("end_session_endpoint")
         parameters = {"client_id": self._settings.client_id, "post_logout_redirect_uri": post_logout_redirect_uri}
         return endpoint and add_params_to_uri(endpoint, parameters)

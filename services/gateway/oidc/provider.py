@@ -34,7 +34,6 @@ class OpenIdSettings:
     student_id_claim: str = "student_id"
     roles_claim: str = "roles"
     userinfo: bool = False
-    """Also read the claims of the userinfo endpoint."""
     timeout_s: float = 5.0
 
     def __post_init__(self) -> None:

@@ -22,7 +22,7 @@ async def fetch_userinfo(
     status, claims = await request_json(http, "GET", endpoint, timeout_s, headers=headers)
     if status != 200:
         raise ProviderUnavailable(Unavailability.BAD_STATUS)
-    # Another subject's claims are another person's: an access token may have been swapped (§5.3.2).
+    # An access token may have been swapped (§5.3.2).
     if claims.get("sub") != subject:
         raise SignInRefused(Refusal.WRONG_SUBJECT)
     return claims

@@ -48,7 +48,7 @@ def load() -> typst.Fonts:
 @cache
 def characters() -> frozenset[int]:
     """Code points with a glyph. Takes 0.1 s, once a process."""
-    # Numbers for the glyphs' names, of which nothing is read: having them from the CJK font takes longer than the rest.
+    # Numbers for glyph names, which nothing reads: reading the CJK font's takes longer than the rest.
     names = [str(glyph) for glyph in range(_GLYPH_IDS)]
     covered: set[int] = set()
     for font in load().fonts():

@@ -23,11 +23,11 @@ from services.kit.observability.metrics import FORM_MISSING_GLYPHS
 _log = structlog.get_logger(__name__)
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
-"""Typst's root: nothing else is in it, and no path leads out of it."""
+"""Typst's root, which no path leads out of."""
 MAX_WAITING: Final = 40
 TIMEOUT_S: Final = 10.0
 _NO_PACKAGES: Final = TEMPLATES / "no-packages"
-"""Does not exist: no template can load a package, neither local nor from the network."""
+"""Does not exist: no template can load a package."""
 
 
 class FormRenderer:

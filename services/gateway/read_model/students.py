@@ -75,7 +75,7 @@ class ReadModel:
         try:
             snapshots = await bounded(self._many(list(student_ids)))
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            # Whatever the database refuses with, a student sees a calm grey page and the operator the reason.
+            # Whatever the error is: the student sees an outage, the operator its type.
             if self.away_since is None:
                 self.away_since = datetime.now(UTC)
                 _log.warning("read_model.became_unavailable", error=type(error).__name__)

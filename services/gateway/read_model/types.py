@@ -58,7 +58,7 @@ class Submission:
     issued_at: datetime | None = None
     exception_count: int = 0
     student: Case | None = None
-    """As signed; None when that cannot be read."""
+    """As signed, if that can be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class ReceivedStatus:
     status: StatusChanged
     received_at: datetime
     readable: bool
-    """False when a newer status arrived and cannot be decoded."""
+    """False when a newer status cannot be decoded."""
     alive_as_of: datetime | None
     """The newest alive mark on this student's partition, if any."""
 

@@ -93,7 +93,7 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
 
 
 def _sign_in_required(renderer: Renderer, request: Request) -> Response:
-    """A link leads to the sign-in; a form post was not done, which is said."""
+    """A link leads to the sign-in; a form post was not done, as its page tells."""
     if request.url.path.startswith(_NOT_PAGES):
         return Problem(
             401,

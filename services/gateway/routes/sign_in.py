@@ -50,7 +50,7 @@ async def callback(
 ) -> Response:
     started = find_sign_in(request.cookies, state)
     if started is None:
-        # Reached by the back button, or sent twice: the session is there already.
+        # By the back button, or sent twice.
         session = await browser.find()
         return redirect_home(session) if session else _refused(pages, texts, "sign.failed_text", 400)
     try:

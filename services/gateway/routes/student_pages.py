@@ -55,7 +55,7 @@ async def case(pages: Pages, session: Student, progress: CurrentCase, context: C
 
 
 async def _stream(streams: Streams, session: Visitor, texts: Language) -> AsyncIterator[Stream | None]:
-    # Before the answer starts: one stream too many must still be able to be refused.
+    # Before the response starts, so that one stream too many can still be refused.
     if session is None or not session.student_id:
         yield None
     else:

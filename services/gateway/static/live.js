@@ -1,5 +1,4 @@
-// Lines turn while one looks: the server sends the whole rendered state, and only the parts that differ are replaced.
-// Without this file the page is complete; a refresh brings the newest.
+// Live updates: the server sends the whole rendered state, and only the parts that differ are replaced.
 "use strict";
 (function () {
   var live = document.getElementById("live");
@@ -29,7 +28,7 @@
     live.classList.remove("is-old");
   }
 
-  // A line is spoken of when its verdict or its facts changed; a newer time alone is replaced in silence.
+  // Announced are changes of the verdict or the facts; a newer time alone is replaced silently.
   function markChange(part, fresh) {
     var turned = part.dataset.state !== fresh.dataset.state;
     if (!part.dataset.state || (!turned && part.dataset.facts === fresh.dataset.facts)) { return ""; }
@@ -107,7 +106,7 @@
       if (!lostTimer) {
         lostTimer = window.setTimeout(function () { showNotice(live.dataset.lost, clock(lastState)); }, 4000);
       }
-      // A browser gives up after an answer that is no stream (a restart's 502, a 503): try again ourselves.
+      // Browsers give up after a response that is no stream (a proxy's 502, a 503).
       if (source.readyState === 2) {
         source.close();
         window.setTimeout(connect, 2000 + Math.random() * 3000);

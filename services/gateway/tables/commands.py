@@ -83,7 +83,7 @@ class StudentCommandTable:
                     connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now
                 )
                 return _command(row)
-            # The conflicting command is asked, or an accepted submission: the newest is either.
+            # The conflicting command is open or an accepted submission; the newest is either.
             row = await connection.fetchrow(
                 f"""
                 SELECT {_COLUMNS} FROM command WHERE student_id = $1 AND department = $2 AND name = $3

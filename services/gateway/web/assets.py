@@ -56,7 +56,7 @@ class Assets:
             if asset is None:
                 raise HTTPException(404)
             headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
-            # A picture is compressed already: compressing it again makes it larger.
+            # Pictures are compressed already.
             if len(asset.gzipped) < len(asset.body) and "gzip" in request.headers.get("accept-encoding", ""):
                 return Response(
                     asset.gzipped, media_type=asset.media_type, headers={**headers, "Content-Encoding": "gzip"}

@@ -40,7 +40,7 @@ _HSTS: Final = "max-age=31536000; includeSubDomains"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNLIMITED: Final = ("/static/", "/health/", "/metrics")
 
-# A campus is behind few addresses, so an address may do much; a session is one person's browsers.
+# A campus has few addresses, so one may do much; a session is one person.
 ADDRESS_RATE, ADDRESS_BURST = 300.0, 1500.0
 SESSION_RATE, SESSION_BURST = 10.0, 60.0
 WRITE_COST: Final = 4.0
@@ -66,7 +66,7 @@ class Guard:
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
                     headers[name] = value
-                # A stream sets `no-cache`, which would let it be stored. Public are our own files and keys.
+                # FastAPI's streams set `no-cache`, which permits storing.
                 if not headers.get("Cache-Control", "").startswith("public"):
                     headers["Cache-Control"] = "no-store"
                 if self._origin.startswith("https://"):

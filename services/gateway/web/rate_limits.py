@@ -6,7 +6,7 @@ from typing import Final
 from services.kit.http.problems import Problem
 
 _MAX_BUCKETS: Final = 20_000
-# An office behind one address checks a pile of forms; all the world together cannot search the 2^39.6 codes.
+# Enough for an office with a pile of forms; too few altogether to search the 2^39.6 codes.
 VERIFY_ADDRESS_RATE, VERIFY_ADDRESS_BURST = 0.2, 20.0
 VERIFY_TOTAL_RATE, VERIFY_TOTAL_BURST = 5.0, 100.0
 _TOTAL: Final = b""

@@ -51,7 +51,7 @@ class Clients(ABC):
         """A student asks for something; the command's id, or nothing when no reply came."""
         began_s = time.monotonic()
         try:
-            command = await self.commands.ask(student_id, department, name)
+            command = await self.commands.request(student_id, department, name)
         except _LOST:
             self.history.add(Kind.ASK, student_id, Outcome.UNKNOWN, began_s=began_s)
             return ""
