@@ -1,7 +1,7 @@
 """Discovery of departments: a folder with a `department.toml` is one.
 
-Topics, checks, pages and launcher start here, so that no code names a department. A university's
-configuration overlays it.
+Topics, checks, pages and launcher start here, so that no code names a department. A university's configuration overlays
+it.
 """
 
 import tomllib

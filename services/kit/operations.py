@@ -1,4 +1,4 @@
-"""Request bodies of desk operations, and why one fails. Pure."""
+"""Request bodies of desk operations, and their two refusals. Pure."""
 
 from pydantic import BaseModel, ConfigDict
 
@@ -6,7 +6,7 @@ from schemas.events import Reason, StudentId
 
 
 class OperationBody(BaseModel):
-    """The student id is here because URLs are logged."""
+    """The student id is in the body because URLs are logged."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 

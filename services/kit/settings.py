@@ -51,9 +51,9 @@ class Settings(BaseSettings):
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
     """Until Kafka reassigns a killed member's partitions, within the broker's group.{min,max}.session.timeout.ms."""
     dead_letter_max_ratio: Annotated[float, Field(ge=0, le=1)] = 0.2
-    """Undecodable share of a topic's last 1,000 records that stops a consumer; 1: never."""
+    """A larger undecodable share of a topic's last 1,000 records stops a consumer; 1 disables it."""
     dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
-    """Longer runs of undecodable records stop a consumer."""
+    """A longer run of undecodable records stops a consumer."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True

@@ -24,7 +24,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit lo
 
 @app.callback()
 def _main() -> None:
-    """The audit log of one service."""
+    pass
 
 
 @app.command("verify")

@@ -1,6 +1,6 @@
 """Hash chain of the audit: a seal hashes its entry and the last seal.
 
-One sealer follows, so that writers need not wait. Only a head kept elsewhere shows that the newest are gone.
+One sealer follows, so that writers need not wait. Only a head kept elsewhere shows that the newest entries are gone.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """A department's side of the confirmation round: attest the record, and hold it if clear.
 
-Request and end of an attempt both lock the record first: no hold is placed after its attempt ended, and
-no other end deletes it.
+Request and end of an attempt both lock the record first: no hold is placed after its attempt ended, and no other end
+deletes it.
 """
 
 from datetime import UTC, datetime
@@ -105,7 +105,6 @@ class Attestations(Generic[R]):
     async def _ended(
         self, connection: Connection, event: SubmissionAccepted | SubmissionRefused, outcome: str, at: datetime
     ) -> None:
-        """Holds of other attempts stay."""
         await self._desk.lock(connection, event.student_id)
         failpoint("outcome.before_release")
         ended = await connection.fetchrow(

@@ -27,7 +27,7 @@ Operate = Callable[[R], tuple[R, Reason]]
 
 @dataclass(frozen=True, slots=True)
 class AuditContext:
-    """`act` is the audit's: `desk.payment`."""
+    """`act`: what the audit records, as `desk.payment`."""
 
     actor: str
     act: str

@@ -17,7 +17,7 @@ _DELETE_EVERY_S: Final = 3600
 
 
 class KeyReused(ValueError):
-    """For another operation or body."""
+    """The key belongs to another operation or body."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,6 @@ STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 
 
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
-    """In Chinese and English."""
-
     def text_of(refused: Refused) -> str:
         text = department.refusals.get(refused.reason.code)
         if text is None:

@@ -15,7 +15,7 @@ from services.kit.rules.department_rules import DepartmentRules, Record
 R = TypeVar("R", bound=Record)
 
 PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
-"""Other students are not leaving."""
+"""Students in other states are not leaving."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class RecordStore(Generic[R]):
         cause: Reason,
         now: datetime,
     ) -> StatusChanged | None:
-        """Returns the new status, published too, unless it repeats the last."""
+        """Returns and publishes the new status, unless it repeats the last."""
         status = None
         if locked.case_state in PUBLISHED_CASE_STATES:
             status = next_status(

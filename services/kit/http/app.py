@@ -92,12 +92,12 @@ def create_app(
 
 
 def before_drain(app: FastAPI, callback: Callable[[], None]) -> None:
-    """Call `callback` once the server stops, before it waits for open responses: endless ones must end by it."""
+    """Call `callback` on shutdown, before open responses are awaited: endless ones must end then."""
     app.state.before_drain.append(callback)
 
 
 class Server(uvicorn.Server):
-    """A uvicorn server that calls the `before_drain` callbacks of `app`."""
+    """Calls the `before_drain` callbacks of `app`."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
         super().__init__(config)

@@ -45,7 +45,7 @@ _entries: Final = TypeAdapter(
 
 
 class Credentials:
-    """None: every protected route refuses."""
+    """Without any, every protected route refuses."""
 
     def __init__(self, entries: list[_Entry]) -> None:
         if len({entry.name for entry in entries}) != len(entries):
@@ -70,7 +70,7 @@ class Credentials:
 
 
 def require(*roles: str) -> Callable[..., Any]:
-    """The caller, with one of `roles`; else 401 or 403. Reads `app.state.credentials`."""
+    """Dependency: the caller with one of `roles`, else 401 or 403; reads `app.state.credentials`."""
     if not roles:
         raise ValueError("at least one role is required")
 

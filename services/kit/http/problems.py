@@ -23,7 +23,7 @@ class FieldProblem(TypedDict):
 
 
 class Problem(Exception):
-    """`slug` makes the `type`; `extensions` are top-level members, but no standard ones (`ValueError`)."""
+    """`slug` makes the `type`; `extensions` become top-level members; a standard one raises `ValueError`."""
 
     def __init__(
         self,

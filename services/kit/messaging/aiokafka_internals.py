@@ -22,8 +22,6 @@ def accept_any_header_name() -> None:
 
 
 class _RecordsWithBytes(MemoryRecords):  # type: ignore[misc]
-    """Keeps the bytes the records are read from."""
-
     def __init__(self, fetched: bytes) -> None:
         super().__init__(fetched)
         self.fetched = fetched

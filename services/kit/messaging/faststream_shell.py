@@ -1,4 +1,4 @@
-"""Where we bypass FastStream; a test fails on another version than `PINNED`.
+"""Where we bypass FastStream; a test fails on any version but `PINNED`.
 
 Routers and subscribers are declared as on any `KafkaRouter`, but:
 

@@ -29,7 +29,7 @@ from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
 
 DEAD_LETTERS: Final = "dead_letters"
-"""Context name while a batch is applied."""
+"""Key in FastStream's context while a batch is applied."""
 OPEN_CONNECTION: Final[ContextVar[Any]] = ContextVar("open_connection")
 
 
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     Transaction = Connection
 else:
     Transaction = Annotated[Any, Depends(open_connection)]
-"""With the batch's transaction open."""
+"""The batch's connection, with its transaction open."""
 
 EventDecoder = Callable[[StreamMessage[Any]], Awaitable[Any]]
 _log = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ _tracer = trace.get_tracer("lixiao.consumer")
 def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
     """`producers`: topic → the one department that may write there.
 
-    Raises `Unreadable`, also under another student's key, which would break the order.
+    The decoder raises `Unreadable`, also under another student's key, which would break the order.
     """
     producers = producers or {}
 

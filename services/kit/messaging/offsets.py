@@ -32,7 +32,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         self._pool, self._group, self._consumer = pool, group, consumer
         self.positioned: set[TopicPartition] = set()
-        """Before, aiokafka may fetch from a position of its own."""
+        """Until then aiokafka may fetch from a position of its own."""
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         failpoint("consumer.in_revoke")

@@ -10,12 +10,10 @@ from services.kit.runtime.health import Health
 BROKER_DOWN_AFTER_S: Final = 15.0
 """An election takes less."""
 SILENT_AFTER_S: Final = 60.0
-"""Such a loop is dead; a restart heals it."""
+"""A loop silent for longer is dead; a restart heals it."""
 
 
 def add_relay_probe(health: Health, relay: Relay) -> None:
-    """Live while the relay polls or waits to lead."""
-
     async def loop() -> str | None:
         return _silent(relay.state.polled_at)
 

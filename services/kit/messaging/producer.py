@@ -60,7 +60,7 @@ class BatchProducer:
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, records: Sequence[OutboundRecord]) -> None:
-        """All in-sync replicas acknowledge, or it raises the first failure."""
+        """Returns once all in-sync replicas have acknowledged, or raises the first failure."""
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 producer = self._producer or await self._open()

@@ -15,7 +15,7 @@ from services.kit.observability.redaction import describe_exception, drop_person
 _QUIET: Final = ("aiokafka", "asyncio", "faststream", "httpcore", "httpx", "opentelemetry", "urllib3", "uvicorn.access")
 """Below warning, some log whole URLs with tickets."""
 _REPEATING: Final = "aiokafka"
-"""Ten times a second while the broker is down."""
+"""Repeats itself ten times a second while the broker is down."""
 _REPEAT_AFTER_S: Final = 10.0
 _MAX_REMEMBERED: Final = 1000
 
@@ -58,7 +58,7 @@ def configure(service: str, *, level: str = "info", stream: TextIO | None = None
 
 
 class RateLimitFilter(logging.Filter):
-    """Identical lines of a repetitive library, once in 10 s."""
+    """Passes identical lines of a repetitive library once in 10 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()

@@ -49,8 +49,6 @@ Secrets = dict[str, dict[str, str]]
 
 @dataclass(frozen=True, slots=True)
 class Provisioned:
-    """Names of databases."""
-
     secrets: Secrets
     created: list[str] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
@@ -61,7 +59,7 @@ async def create_databases(
 ) -> Provisioned:
     """Create what is missing; `superuser` is a DSN.
 
-    `secrets` (JSON, mode 0600) keeps its passwords, and is written first: a run completes an interrupted one.
+    Passwords in `secrets` (JSON, mode 0600) are kept. It is written first: the next run completes an interrupted one.
     """
     services = [*departments, CLEARANCE, GATEWAY]
     names = {service: _identifier(namespace, service) for service in services}
@@ -103,7 +101,7 @@ async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
 
 
 async def _audit(superuser: str, name: str) -> None:
-    """Of another owner: a service could drop what it created itself."""
+    """A role without login owns it: a service could drop what it created itself."""
     parts = urlsplit(superuser)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")), timeout=10, command_timeout=60)
     try:

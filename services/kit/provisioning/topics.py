@@ -19,7 +19,7 @@ _SET_ON_THE_TOPIC: Final = 1
 
 
 class TopicMismatch(Exception):
-    """They differ in what must not be changed."""
+    """Existing topics differ in what must not be changed."""
 
 
 @dataclass(frozen=True, slots=True)

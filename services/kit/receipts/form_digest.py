@@ -1,6 +1,7 @@
 """How a form spells instants and facts. Pure.
 
-Facts too long for a QR code become row count and SHA-256 of each table, or one SHA-256: still provable.
+Facts too long for a QR code become row count and SHA-256 of each table, or one SHA-256 per check: still provable
+against the submission.
 """
 
 import hashlib

@@ -41,7 +41,7 @@ def sign(payload: Mapping[str, Any], key: OKPKey, kid: str) -> str:
 
 
 def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
-    """Of a compact JWS; `keys` are public, by kid. Raises `InvalidSignature`."""
+    """`receipt` is a compact JWS; `keys` are public, by kid. Raises `InvalidSignature`."""
     if len(receipt) > MAX_BYTES:
         raise InvalidSignature("it is too long to be a form")
     parts = receipt.split(".")

@@ -27,7 +27,7 @@ def verification_code(chosen: int) -> str:
 
 
 def read_form_number(text: str) -> str | None:
-    """As printed, or None."""
+    """As printed; None if it is no form number."""
     typed = "".join(text.split()).replace("-", "").upper()
     body, check = typed[:-1], typed[-1:]
     if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):

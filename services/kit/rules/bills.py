@@ -78,7 +78,7 @@ def pay(bill: B, body: SettlementBody) -> B:
 
 
 def refund(bill: B, amount: Decimal) -> B:
-    """Of what is overpaid, so that no debt results. Raises `Refused`."""
+    """Only of what is overpaid: a refund makes no debt. Raises `Refused`."""
     if amount > bill.overpaid:
         overpaid = yuan(bill.overpaid)
         remedy = f"At most {overpaid}. To take back a payment recorded by mistake, replace the record."
@@ -87,7 +87,7 @@ def refund(bill: B, amount: Decimal) -> B:
 
 
 def require_no_negative(row: ImportRow, *fields: str) -> None:
-    """Raises `Refused`: it may be a refund, a credit or a discount; a wrong guess would end or make a debt."""
+    """Raises `Refused` below zero: it may be a refund, a credit or a discount; a guess could end or make a debt."""
     amounts: dict[str, Any] = {name: getattr(row, name) for name in fields}
     for name, amount in amounts.items():
         if amount is not None and amount < ZERO:

@@ -15,7 +15,7 @@ from services.kit.runtime.health import Health
 _FIRST_DELAY_S: Final = 0.2
 _MAX_DELAY_S: Final = 15.0
 _SETTLED_S: Final = 5.0
-"""Then a restarted task has recovered."""
+"""After this long a restarted task has recovered."""
 _STOP_TIMEOUT_S: Final = 10.0
 _log = structlog.get_logger(__name__)
 

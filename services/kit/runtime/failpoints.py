@@ -42,7 +42,7 @@ POINTS: Final = (
     "seal.before_commit",
     "seal.after_commit",
 )
-"""As a change, a submission and a command reach them."""
+"""In the order a change, a submission and a command reach them."""
 
 EXIT_CODE: Final = 86
 
