@@ -1,4 +1,4 @@
-"""The library's desks: loans, fines, violations, card, thesis. Pure; repeats change nothing."""
+"""The library's desks, and its rules as a whole. Pure; repeats change nothing."""
 
 from typing import Final
 
@@ -12,7 +12,8 @@ from services.kit.rules.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import LibraryRow, apply_row
-from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis, Violation, assess
+from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Violation, assess
+from .thesis import ThesisBody, approve_thesis, receive_thesis, return_thesis, review_thesis
 
 BOOK_LENT: Final = Cause("book-lent", "title")
 BOOK_RETURNED: Final = Cause("book-returned", "title")
@@ -24,10 +25,6 @@ VIOLATION_ADDED: Final = Cause("violation-added")
 VIOLATION_SETTLED: Final = Cause("violation-settled")
 CARD_ISSUED: Final = Cause("card-issued")
 CARD_CANCELLED: Final = Cause("card-cancelled")
-THESIS_RECEIVED: Final = Cause("thesis-received")
-THESIS_IN_REVIEW: Final = Cause("thesis-in-review")
-THESIS_RETURNED: Final = Cause("thesis-returned")
-THESIS_APPROVED: Final = Cause("thesis-approved")
 
 LOAN_EXISTS: Final = Refusal("loan-exists")
 LOAN_UNKNOWN: Final = Refusal("loan-unknown")
@@ -38,11 +35,6 @@ VIOLATION_EXISTS: Final = Refusal("violation-exists")
 VIOLATION_UNKNOWN: Final = Refusal("violation-unknown")
 CARD_NONE: Final = Refusal("card-none")
 CARD_STILL_NEEDED: Final = Refusal("card-still-needed", "count", "amount", "violations")
-THESIS_NOT_RECEIVED: Final = Refusal("thesis-not-received")
-THESIS_UNDER_REVIEW: Final = Refusal("thesis-under-review")
-THESIS_ALREADY_APPROVED: Final = Refusal("thesis-already-approved")
-
-_HANDED_IN: Final = (Thesis.SUBMITTED, Thesis.IN_REVIEW, Thesis.APPROVED)
 
 
 class LoanBody(OperationBody):
@@ -83,10 +75,6 @@ class SettleViolationBody(OperationBody):
 
 
 class CardBody(OperationBody):
-    pass
-
-
-class ThesisBody(OperationBody):
     pass
 
 
@@ -180,42 +168,6 @@ def cancel_card(record: LibraryRecord) -> tuple[LibraryRecord, Reason]:
         reason = CARD_STILL_NEEDED(count=len(record.loans), amount=yuan(record.debt), violations=record.open_violations)
         raise Refused(reason, remedy="Return the books, pay the fines and settle the violations first.")
     return record.updated(card=Card.CANCELLED), CARD_CANCELLED()
-
-
-def receive_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    _require_not_approved(record)
-    if record.thesis is Thesis.IN_REVIEW:
-        raise Refused(THESIS_UNDER_REVIEW(), remedy="Finish the review, or return the thesis for changes.")
-    return record.updated(thesis=Thesis.SUBMITTED), THESIS_RECEIVED()
-
-
-def review_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    _require_not_approved(record)
-    _require_handed_in(record)
-    return record.updated(thesis=Thesis.IN_REVIEW), THESIS_IN_REVIEW()
-
-
-def return_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    """Also revokes an approval."""
-    if record.thesis is not Thesis.RETURNED:
-        _require_handed_in(record)
-    return record.updated(thesis=Thesis.RETURNED), THESIS_RETURNED()
-
-
-def approve_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
-    """From `submitted` too: short reviews are not always recorded."""
-    _require_handed_in(record)
-    return record.updated(thesis=Thesis.APPROVED), THESIS_APPROVED()
-
-
-def _require_handed_in(record: LibraryRecord) -> None:
-    if record.thesis not in _HANDED_IN:
-        raise Refused(THESIS_NOT_RECEIVED(), remedy="Receive the thesis first.")
-
-
-def _require_not_approved(record: LibraryRecord) -> None:
-    if record.thesis is Thesis.APPROVED:
-        raise Refused(THESIS_ALREADY_APPROVED(), remedy="To open it again, return it for changes.")
 
 
 RULES = DepartmentRules(
