@@ -66,11 +66,9 @@ def servers() -> Iterator[Servers]:
     with ExitStack() as running:
         state = running.enter_context(claim_any(ROOT / ".lixiao" / "bench"))
         postgres = obtain_postgres(state.folder)
-        if postgres.server:
-            running.callback(postgres.server.stop)
+        running.callback(postgres.stop)
         kafka = obtain_kafka(state.folder, cache_folder(ROOT / ".lixiao"))
-        if kafka.broker:
-            running.callback(kafka.broker.stop)
+        running.callback(kafka.stop)
         yield Servers(postgres.dsn, kafka.address)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,8 +21,14 @@ from deploy.local.processes.process import StartFailed
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.running_services import RunningServices, service_names
 from deploy.local.servers import jars
-from deploy.local.servers.obtain import RunningKafka, RunningPostgres, obtain_kafka, obtain_postgres, obtain_zipkin
-from deploy.local.servers.server import LocalServer
+from deploy.local.servers.obtain import (
+    Running,
+    RunningKafka,
+    RunningPostgres,
+    obtain_kafka,
+    obtain_postgres,
+    obtain_zipkin,
+)
 from deploy.local.services import UNIVERSITY
 from schemas.flows import CLEARANCE
 from services.kit.manifests import SERVICES, discover
@@ -51,19 +57,18 @@ class Launch:
                 jars.ensure(server, self.cache, self.progress.console)
         with self.progress.step("PostgreSQL, Kafka, databases and topics") as waiting_for:
             kafka = obtain_kafka(self.folder, self.cache, wait=False)
-            self._supervise(kafka.broker)
+            self._supervise(kafka)
             postgres = obtain_postgres(self.folder)
-            self._supervise(postgres.server)
+            self._supervise(postgres)
             self._check_servers_unchanged(kafka, postgres)
-            zipkin = obtain_zipkin(self.folder, self.cache, wait=False)
-            self._supervise(zipkin.server)
-            self.zipkin = zipkin.server
+            self.zipkin = obtain_zipkin(self.folder, self.cache, wait=False)
+            self._supervise(self.zipkin)
             departments = discover(Path(os.environ.get("LIXIAO_SERVICES_FOLDER") or SERVICES))
             services = RunningServices(
                 self.folder,
                 postgres=postgres.dsn,
                 kafka=kafka.address,
-                zipkin=zipkin.address,
+                zipkin=self.zipkin.address,
                 namespace=namespace,
                 departments=departments,
                 people=people(students),
@@ -72,8 +77,7 @@ class Launch:
             )
             self._provision_databases(services)
             waiting_for("Kafka")
-            if kafka.broker:
-                kafka.broker.wait_ready()
+            kafka.wait_ready()
             with _reported_as("The topics could not be created"):
                 asyncio.run(create_topics(kafka.address, services.topics, departments))
         return services
@@ -90,8 +94,7 @@ class Launch:
                 waiting_for(name)
                 process.wait_ready(READY_TIMEOUT_S)
         with self.progress.step("Zipkin"):
-            if self.zipkin:
-                self.zipkin.wait_ready()
+            self.zipkin.wait_ready()
 
     def load(self, services: RunningServices, students: Sequence[Student]) -> None:
         """Load students not loaded before: records first, so that a case opens on them. Raises StartFailed."""
@@ -114,15 +117,15 @@ class Launch:
     def _ledger(self) -> Ledger:
         return Ledger(self.folder / "loaded.json")
 
-    def _supervise(self, server: LocalServer | None) -> None:
-        if server is not None:
-            self.supervisor.add(server)
+    def _supervise(self, running: Running[Any]) -> None:
+        if running.server:
+            self.supervisor.add(running.server)
 
     def _check_servers_unchanged(self, kafka: RunningKafka, postgres: RunningPostgres) -> None:
         """Offsets in the databases belong to one broker."""
         note = self.folder / "servers.json"
         now = {
-            "Kafka": "its own" if kafka.broker else kafka.address,
+            "Kafka": "its own" if kafka.server else kafka.address,
             "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.dsn).netloc.rpartition("@")[2],
         }
         before = json.loads(note.read_text()) if note.exists() else now

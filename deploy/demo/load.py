@@ -17,12 +17,14 @@ from deploy.demo.students import Student
 from deploy.local.processes.process import StartFailed
 from deploy.local.running_services import RunningServices
 from schemas.flows import CLEARANCE
+from services.kit.backoff import Backoff
 from services.kit.names import ROSTER
 
 ROSTER_IMPORTS: Final = "/imports"
 CONCURRENCY: Final = 2
 TIMEOUT_S: Final = 30.0
 TRIES: Final = 5
+RETRY_S: Final = (0.5, 4.0)
 IMPORT_POLL_S: Final = 0.2
 IMPORT_TIMEOUT_S: Final = 300.0
 RUNNING: Final = ("queued", "running")
@@ -110,8 +112,8 @@ async def _request(
     client: httpx.AsyncClient, method: str, path: str, *, what: str, **request: Any
 ) -> Mapping[str, Any]:
     """Retries what is transient: every request here is idempotent."""
-    error = ""
-    for attempt in range(1, TRIES + 1):
+    error, backoff = "", Backoff(*RETRY_S)
+    for _ in range(TRIES):
         try:
             answer = await client.request(method, path, **request)
         except httpx.TransportError as raised:
@@ -122,5 +124,5 @@ async def _request(
             error = f"{answer.status_code} {answer.text[:500]}"
             if answer.status_code < 500 and answer.status_code not in (423, 429):
                 break
-        await asyncio.sleep(attempt * 0.5)
+        await backoff.wait()
     raise StartFailed(f"{what} was refused by {client.base_url}{path}: {error}")

@@ -1,7 +1,9 @@
 """An installation for benches and tests: running services with students, operated at their desks."""
 
+import asyncio
 import secrets
-from collections.abc import Collection, Mapping
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -9,7 +11,7 @@ from uuid import uuid4
 import httpx
 
 from deploy.local.identity.people import Person
-from deploy.local.running_services import RunningServices, kind_of, until
+from deploy.local.running_services import RunningServices, kind_of
 from deploy.local.services import ROOT
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.manifests import discover
@@ -20,6 +22,7 @@ ENROLLED_AT_ONCE: Final = 60
 """Enrolled ahead: after a kill a department gets new cases only once its group session has expired."""
 SESSION_TIMEOUT_S: Final = "6"
 """The least a broker accepts by default; Kafka waits this long after a kill."""
+POLL_S: Final = 0.05
 NOWHERE: Final = "http://127.0.0.1:9"
 Versions = dict[str, tuple[int, str]]
 """Student → version and JSON of a department's newest status."""
@@ -159,3 +162,12 @@ def new_student_id() -> str:
 
 def _of(versions: Versions, students: Collection[str] | None) -> Versions:
     return versions if students is None else {one: versions[one] for one in students if one in versions}
+
+
+async def until(is_true: Callable[[], Awaitable[bool]], what: str, timeout_s: float) -> None:
+    """Poll. Raises TimeoutError naming `what`."""
+    deadline_s = time.monotonic() + timeout_s
+    while not await is_true():
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(f"waited {timeout_s:g} s for {what}")
+        await asyncio.sleep(POLL_S)

@@ -7,20 +7,18 @@ import asyncio
 import json
 import random
 import subprocess
-import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
-
-import asyncpg
+from typing import Final
 
 from deploy.local.credentials import Accounts
+from deploy.local.databases import Databases
 from deploy.local.identity.people import Person
 from deploy.local.processes.ports import free_port
-from deploy.local.processes.process import Process, StartFailed, describe_exit
+from deploy.local.processes.process import Process, StartFailed, wait_until
 from deploy.local.servers.kafka import delete_topics
-from deploy.local.servers.postgres import dsn_of
 from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
@@ -32,12 +30,11 @@ from services.kit.runtime.private_files import write_private
 
 START_TIMEOUT_S: Final = 60
 COMMAND_TIMEOUT_S: Final = 60
-POLL_S: Final = 0.05
 NON_EPHEMERAL_PORTS: Final = range(20_000, 32_000)
 """The kernel gives these to no outgoing connection, so that one stays free until it is used."""
 
 
-class RunningServices:
+class RunningServices(Databases):
     """A process has the name of its service; `clearance:2` is a second one of it."""
 
     open: Final[list["RunningServices"]] = []
@@ -58,25 +55,16 @@ class RunningServices:
         university: Path = UNIVERSITY,
         root: Path = ROOT,
     ) -> None:
-        """`postgres`: a superuser's DSN. `people` can sign in. `settings`: variables of every service. `root`: the
-        code.
-        """
+        """`people` can sign in. `settings`: variables of every service. `root`: the tree whose code runs."""
+        super().__init__(postgres, Topics(namespace), departments)
         self.folder, self.kafka, self.zipkin, self.root = folder, kafka, zipkin, root
-        self.topics = Topics(namespace)
-        self.departments = departments
         self.people = list(people)
         self.accounts = Accounts(folder)
         self.processes: dict[str, Process] = {}
-        self._postgres = postgres
         self._settings = settings or {}
         self._university = university
         self._ports = dict(ports or {name: _port() for name in service_names(departments)})
         self._services: dict[str, Service] = {}
-        self._connections: dict[str, asyncpg.Connection[Any]] = {}
-
-    @property
-    def namespace(self) -> str:
-        return self.topics.namespace
 
     async def provision(self) -> None:
         """Make databases, roles and topics, and define the services."""
@@ -128,14 +116,7 @@ class RunningServices:
 
     async def ready(self, name: str) -> None:
         """Wait. Raises StartFailed with the process's last lines."""
-        process, service = self.processes[name], self.service(name)
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while not await asyncio.to_thread(service.is_ready):
-            if (code := process.poll()) is not None:
-                raise StartFailed(f"{name} exited with {describe_exit(code)}.{process.last_lines()}")
-            if time.monotonic() > deadline_s:
-                raise StartFailed(f"{name}: not ready after {START_TIMEOUT_S} s.{process.last_lines()}")
-            await asyncio.sleep(POLL_S)
+        await asyncio.to_thread(self.processes[name].wait_ready, START_TIMEOUT_S)
 
     def kill(self, name: str) -> None:
         self.processes.pop(name).kill()
@@ -149,11 +130,10 @@ class RunningServices:
     async def crashed(self, name: str) -> None:
         """Wait for the exit at the failpoint. Raises StartFailed for another exit."""
         process = self.processes[name]
-
-        async def exited() -> bool:
-            return process.poll() is not None
-
-        await until(exited, f"{name} to crash", START_TIMEOUT_S)
+        exited = partial(
+            wait_until, lambda: process.poll() is not None, what=f"{name}'s crash", timeout_s=START_TIMEOUT_S
+        )
+        await asyncio.to_thread(exited)
         if (code := process.poll()) != EXIT_CODE:
             raise StartFailed(f"{name} exited with code {code}, not at its failpoint.{process.last_lines()}")
         self.kill(name)
@@ -188,58 +168,19 @@ class RunningServices:
         """`http://host:port`."""
         return self.service(name).address
 
-    async def database(self, service: str) -> "asyncpg.Connection[Any]":
-        """A superuser's connection, shared and kept open."""
-        connection = self._connections.get(service)
-        if connection is None or connection.is_closed():
-            connection = self._connections[service] = await self.connect(service)
-        return connection
-
-    async def connect(self, service: str) -> "asyncpg.Connection[Any]":
-        """A superuser's connection of the caller's own."""
-        return await asyncpg.connect(self.database_dsn(service), timeout=10)
-
-    def database_dsn(self, service: str) -> str:
-        """The superuser's."""
-        return dsn_of(self._postgres, self.database_name(service))
-
-    def database_name(self, service: str) -> str:
-        return f"{self.namespace}_{service}".replace("-", "_")
-
     async def close(self) -> None:
         """Kill every process and remove what was made on the servers."""
         for process in self.processes.values():
             process.kill()
-        for connection in self._connections.values():
-            connection.terminate()
         if self in self.open:
             self.open.remove(self)
-        await self._drop_databases()
+        await self.drop_databases()
         await delete_topics(self.kafka, self.namespace)
-
-    async def _drop_databases(self) -> None:
-        connection = await asyncpg.connect(self._postgres, timeout=10)
-        try:
-            for name in (*self.departments, CLEARANCE, GATEWAY):
-                database = self.database_name(name)
-                await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-                await connection.execute(f'DROP ROLE IF EXISTS "{database}"')
-        finally:
-            await connection.close()
 
 
 def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
     """In the order of their ports."""
     return (GATEWAY, IDENTITY, CLEARANCE, *departments)
-
-
-async def until(is_true: Callable[[], Awaitable[bool]], what: str, timeout_s: float) -> None:
-    """Poll. Raises TimeoutError naming `what`."""
-    deadline_s = time.monotonic() + timeout_s
-    while not await is_true():
-        if time.monotonic() > deadline_s:
-            raise TimeoutError(f"waited {timeout_s:g} s for {what}")
-        await asyncio.sleep(POLL_S)
 
 
 def kind_of(name: str) -> str:

@@ -73,8 +73,7 @@ def postgres(state: StateFolder, pytestconfig: pytest.Config) -> Iterator[Runnin
         return
     running = must(lambda: obtain_postgres(state.folder, durable=False))
     yield running
-    if running.server:
-        running.server.stop()
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -86,8 +85,7 @@ def kafka(state: StateFolder, cache: Path, pytestconfig: pytest.Config) -> Itera
         return
     running = must(lambda: obtain_kafka(state.folder, cache))
     yield running
-    if running.broker:
-        running.broker.stop()
+    running.stop()
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +93,7 @@ def zipkin(state: StateFolder, cache: Path) -> Iterator[RunningZipkin]:
     """A trace collector for the session."""
     running = must(lambda: obtain_zipkin(state.folder, cache))
     yield running
-    if running.server:
-        running.server.stop()
+    running.stop()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import os
 import shlex
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,8 +18,7 @@ from rich.console import Console
 from deploy.local.processes.state_folder import StateFolder, clean
 from deploy.local.processes.supervisor import Supervisor, ends_reported
 from deploy.local.servers import jars
-from deploy.local.servers.obtain import obtain_kafka, obtain_postgres, obtain_zipkin
-from deploy.local.servers.server import LocalServer
+from deploy.local.servers.obtain import Running, obtain_kafka, obtain_postgres, obtain_zipkin
 
 DEFAULT_STATE = Path(os.environ.get("LIXIAO_STATE") or ".lixiao")
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, rich_markup_mode=None)
@@ -44,16 +43,10 @@ def up(state: State = DEFAULT_STATE, only: Only = ALL) -> None:
     # Logged at every attempt to reach a broker that is still starting.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     with ends_reported(console), StateFolder(state) as owned, Supervisor(console) as supervisor:
-        obtained = []
-        for name in names:
-            address, server = _obtain(name, owned.folder, jars.cache_folder(state))
-            if server is not None:
-                supervisor.add(server)
-            obtained.append((name, address, server))
-        for name, address, server in obtained:
-            if server is not None:
-                server.wait_ready()
-            console.print(f"export LIXIAO_{name.upper()}={shlex.quote(address)}", highlight=False)
+        obtained = [_obtain(name, owned.folder, jars.cache_folder(state), supervisor) for name in names]
+        for name, running in zip(names, obtained, strict=True):
+            running.wait_ready()
+            console.print(f"export LIXIAO_{name.upper()}={shlex.quote(running.address)}", highlight=False)
         console.print("Ready. Ctrl-C stops everything.")
         supervisor.watch()
 
@@ -74,21 +67,22 @@ def clean_up(state: State = DEFAULT_STATE) -> None:
         console.print(f"Stopped {len(stopped)} processes.")
 
 
-def _obtain(name: Name, state: Path, cache: Path) -> tuple[str, LocalServer | None]:
-    """(address, server if started here). Kafka and Zipkin may still be starting."""
+def _obtain(name: Name, state: Path, cache: Path, supervisor: Supervisor) -> Running[Any]:
+    running: Running[Any]
     if name is Name.POSTGRES:
-        postgres = obtain_postgres(state)
-        return postgres.dsn, postgres.server
-    if name is Name.KAFKA:
-        kafka = obtain_kafka(state, cache, wait=False)
-        return kafka.address, kafka.broker
-    zipkin = obtain_zipkin(state, cache, wait=False)
-    return zipkin.address, zipkin.server
+        running = obtain_postgres(state)
+    elif name is Name.KAFKA:
+        running = obtain_kafka(state, cache, wait=False)
+    else:
+        running = obtain_zipkin(state, cache, wait=False)
+    if running.server:
+        supervisor.add(running.server)
+    return running
 
 
 def _names(only: str) -> list[Name]:
     try:
-        return [Name(word.strip()) for word in only.split(",")]
+        return [Name(name.strip()) for name in only.split(",")]
     except ValueError as error:
         raise typer.BadParameter(f"{error}; choose from {ALL}") from error
 

@@ -6,14 +6,13 @@ change it here and run `python -m deploy.local.servers.jars`, which rewrites the
 
 import hashlib
 import os
-import shutil
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+import httpx
 from jgo.env import EnvironmentBuilder, LockedDependency, LockFile
 from jgo.maven import MavenContext, PythonResolver
 from rich.console import Console
@@ -26,8 +25,10 @@ KAFKA = "org.apache.kafka:kafka_2.13:4.3.1+org.apache.kafka:kafka-tools:4.3.1+or
 ZIPKIN = ("io.zipkin", "zipkin-server", "3.6.1", "exec")
 SIZES_MB = {"kafka": 56, "zipkin": 135}
 
+MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 DOWNLOADS_AT_ONCE = 6
 TRIES = 3
+TIMEOUT_S = 60
 
 
 class JarsMissing(StartFailed):
@@ -61,30 +62,26 @@ def file_name(one: LockedDependency) -> str:
 
 def ensure(server: str, cache: Path, console: Console | None = None) -> list[Path]:
     """Fetches what is missing for `kafka` or `zipkin`. Raises JarsMissing."""
-    wanted = missing(server, cache)
-    if wanted:
+    if wanted := missing(server, cache):
         console = console or Console(stderr=True, soft_wrap=True)
         console.print(f"Fetching {server}: {len(wanted)} jars, about {SIZES_MB[server]} MB, once, into {cache}")
-        trust_system_certificates()
-        try:
-            _fetch(wanted, cache, console)
-        finally:
-            shutil.rmtree(_scratch(cache), ignore_errors=True)
+        _fetch(wanted, cache, console)
     return [jar_path(one, cache) for one in locked(server)]
-
-
-def trust_system_certificates() -> None:
-    """They include the authority of an institution's proxy."""
-    paths = ssl.get_default_verify_paths()
-    if (found := paths.cafile or paths.capath) and not os.environ.get("CURL_CA_BUNDLE"):
-        os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
 
 
 def _fetch(wanted: list[LockedDependency], cache: Path, console: Console) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
-    with Progress(*columns, console=console, transient=True) as progress, ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+    # The system's certificates, which include the authority of an institution's proxy.
+    repository = httpx.Client(
+        base_url=os.environ.get("LIXIAO_MAVEN") or MAVEN_CENTRAL,
+        verify=ssl.create_default_context(),
+        timeout=TIMEOUT_S,
+        follow_redirects=True,
+    )
+    bars = Progress(*columns, console=console, transient=True)
+    with bars as progress, repository, ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
         bar = progress.add_task(f"{len(wanted)} jars", total=None)
-        running = [pool.submit(_fetch_one, one, cache, partial(progress.advance, bar)) for one in wanted]
+        running = [pool.submit(_fetch_one, one, cache, repository, partial(progress.advance, bar)) for one in wanted]
         try:
             for number, finished in enumerate(as_completed(running), start=1):
                 finished.result()
@@ -96,45 +93,31 @@ def _fetch(wanted: list[LockedDependency], cache: Path, console: Console) -> Non
             raise
 
 
-def _fetch_one(one: LockedDependency, cache: Path, advance: Callable[[int], None]) -> None:
-    """Into a folder of this process; moved into place in one step, once checked."""
-    target, scratch = jar_path(one, cache), _scratch(cache)
+def _fetch_one(one: LockedDependency, cache: Path, repository: httpx.Client, advance: Callable[[int], None]) -> None:
+    """Moved into place in one step, once checked."""
+    target = jar_path(one, cache)
+    partial_file = target.with_suffix(f".{os.getpid()}")
+    target.parent.mkdir(parents=True, exist_ok=True)
     for attempt in range(1, TRIES + 1):
         try:
-            artifact = _context(scratch, advance).project(one.groupId, one.artifactId).at_version(one.version)
-            found = artifact.artifact(one.classifier or "", one.packaging).resolve()
-            if sha256_of(found) != one.sha256:
+            address = f"{one.groupId.replace('.', '/')}/{one.artifactId}/{one.version}/{file_name(one)}"
+            with repository.stream("GET", address) as answer, partial_file.open("wb") as file:
+                answer.raise_for_status()
+                for chunk in answer.iter_bytes():
+                    file.write(chunk)
+                    advance(len(chunk))
+            if sha256_of(partial_file) != one.sha256:
                 raise JarsMissing(f"{file_name(one)} differs from {LOCK_FILE.name}: refused. Fetch again.")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            found.replace(target)
+            partial_file.replace(target)
             return
-        except Exception as error:
-            # The resolver would take a partial download for the whole jar.
-            for partial_file in scratch.rglob(file_name(one)):
-                partial_file.unlink(missing_ok=True)
+        except (httpx.HTTPError, OSError) as error:
             if attempt == TRIES:
                 raise JarsMissing(
                     f"{file_name(one)} could not be fetched ({type(error).__name__}: {error}). Check the network, set "
                     f"LIXIAO_MAVEN to a mirror of Maven Central, or use a running server: LIXIAO_KAFKA=host:port."
                 ) from error
-
-
-def _scratch(cache: Path) -> Path:
-    return cache / f"fetching-{os.getpid()}"
-
-
-def _context(scratch: Path, advance: Callable[[int], None]) -> MavenContext:
-    @contextmanager
-    def bar(_name: str, _total_bytes: int) -> Iterator[Callable[[int], None]]:
-        yield advance
-
-    mirror = os.environ.get("LIXIAO_MAVEN")
-    return MavenContext(
-        repo_cache=scratch,
-        resolver=PythonResolver(progress_callback=bar),
-        remote_repos={"mirror": mirror.rstrip("/")} if mirror else None,
-        timeout=60,
-    )
+        finally:
+            partial_file.unlink(missing_ok=True)
 
 
 def sha256_of(path: Path) -> str:
@@ -143,7 +126,9 @@ def sha256_of(path: Path) -> str:
 
 
 def relock(scratch: Path) -> None:
-    trust_system_certificates()
+    # jgo's client would trust its own list only.
+    if found := ssl.get_default_verify_paths().cafile:
+        os.environ.setdefault("REQUESTS_CA_BUNDLE", found)
     builder = EnvironmentBuilder(
         context=MavenContext(repo_cache=scratch / "maven", resolver=PythonResolver(), timeout=60),
         cache_dir=scratch / "environment",

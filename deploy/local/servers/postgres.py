@@ -58,6 +58,8 @@ class Postgres(LocalServer):
         """The superuser's, for the database `postgres`."""
         return f"postgresql://{SUPERUSER}:{self._password()}@{LOOPBACK}:{self.port}/postgres"
 
+    address = dsn
+
     @cached_property
     def home(self) -> Path:
         """Of data and binaries: `folder`, or another where the unprivileged user cannot enter it."""

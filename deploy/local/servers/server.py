@@ -23,6 +23,11 @@ class LocalServer(Process):
     def prepare(self) -> None:
         """Set the command, and what else it needs. Raises StartFailed."""
 
+    @property
+    @abstractmethod
+    def address(self) -> str:
+        """As the variable has it that names a running server."""
+
     @abstractmethod
     def is_ready(self) -> bool: ...
 
