@@ -1,4 +1,4 @@
-"""The machine and the versions and settings that decide the figures."""
+"""The machine, versions and settings that decide the figures."""
 
 import os
 import platform
@@ -15,7 +15,6 @@ SETTINGS: Final = ("synchronous_commit", "fsync", "shared_buffers", "max_wal_siz
 
 
 async def describe(postgres: str, kafka: str) -> list[str]:
-    """`kafka`: a broker's address. `postgres`: a DSN."""
     connection = await asyncpg.connect(postgres, timeout=10)
     try:
         number = await connection.fetchval("SHOW server_version")

@@ -1,4 +1,4 @@
-"""Statuses of the library, assessed by its own rules, of invented students."""
+"""Statuses of the library, assessed by its own rules."""
 
 import random
 from collections.abc import Iterator
@@ -24,18 +24,20 @@ def student(number: int) -> str:
 
 def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged]:
     """A student's versions count up from 2: 1 is in the view before."""
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     checks = list(_checks())
     versions = [1] * students
     for number in range(count):
-        who = chance.randrange(students)
-        versions[who] += 1
-        yield status(who, versions[who], checks[chance.randrange(len(checks))], _START + timedelta(milliseconds=number))
+        index = rng.randrange(students)
+        versions[index] += 1
+        yield status(
+            index, versions[index], checks[rng.randrange(len(checks))], _START + timedelta(milliseconds=number)
+        )
 
 
-def status(who: int, version: int, checks: tuple[CheckStatus, ...], at: datetime = _START) -> StatusChanged:
+def status(index: int, version: int, checks: tuple[CheckStatus, ...], at: datetime = _START) -> StatusChanged:
     return StatusChanged(
-        student_id=student(who),
+        student_id=student(index),
         department=DEPARTMENT,
         version=version,
         occurred_at=at,
@@ -45,7 +47,6 @@ def status(who: int, version: int, checks: tuple[CheckStatus, ...], at: datetime
 
 
 def document(event: StatusChanged, number: int) -> bytes:
-    """As in the outbox."""
     return encode(event, event_id=UUID(int=number, version=4), source=SOURCE, time=event.occurred_at)
 
 

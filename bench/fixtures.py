@@ -1,4 +1,4 @@
-"""Servers, databases and topics for a measurement, and students who are clear everywhere."""
+"""Servers, databases, topics and clear students for a measurement."""
 
 import asyncio
 import secrets
@@ -74,7 +74,6 @@ def servers() -> Iterator[Servers]:
 
 @contextmanager
 def sandbox(on: Servers, migrations: Sequence[Path], departments: Sequence[str], partitions: int) -> Iterator[Sandbox]:
-    """Removed at the end."""
     name = f"bench_{secrets.token_hex(4)}"
     topics = Topics(name.replace("_", "-"))
     dsn = asyncio.run(create_database(on.postgres, name))
@@ -88,7 +87,7 @@ def sandbox(on: Servers, migrations: Sequence[Path], departments: Sequence[str],
 
 
 async def enrol_clear(installation: Installation, count: int) -> list[str]:
-    """Enrol students and wait until the view shows them clear. All departments must run."""
+    """Wait until the view shows them clear. All departments must run."""
     students = [await installation.enrol() for _ in range(count)]
     for department, record in CLEAR_RECORDS.items():
         for student_id in students:

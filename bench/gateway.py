@@ -1,6 +1,6 @@
 """The case page and its JSON twin, beside a FastAPI application that answers a constant.
 
-The constant, under the same uvicorn settings, costs what HTTP and FastAPI cost by themselves.
+The constant costs what HTTP and FastAPI cost by themselves.
 """
 
 import asyncio
@@ -52,7 +52,6 @@ class Round:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with tempfile.TemporaryDirectory() as folder, constant_server() as constant:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -120,7 +119,6 @@ def _row(name: str, done: Sequence[Round], of: Callable[[Round], Load]) -> str:
 
 @contextmanager
 def constant_server() -> Iterator[str]:
-    """Its address; it runs in a process of its own."""
     port = free_port()
     receiver, sender = get_context("fork").Pipe(duplex=False)
     process = get_context("fork").Process(target=_serve_constant, args=(port, sender), daemon=True)

@@ -1,7 +1,6 @@
-"""Measures each leg in a process of its own, legs alternating in rounds, ratios within a round.
+"""Each leg in a process of its own, legs alternating in rounds, ratios within a round.
 
-A shared machine's speed drifts by a factor of two within minutes: only the ratio of two legs of one round means
-something.
+A shared machine's speed drifts by a factor of two within minutes: only ratios within a round mean something.
 """
 
 import asyncio
@@ -29,10 +28,7 @@ _fork: Final = multiprocessing.get_context("fork")
 
 @dataclass(frozen=True, slots=True)
 class Leg:
-    """Events, with wall time and CPU time of this process and of the database's sessions.
-
-    `database_s` is 0 when the server is on another machine.
-    """
+    """`database_s`: CPU of the database's sessions, 0 when the server is elsewhere."""
 
     events: int
     took_s: float
@@ -56,7 +52,7 @@ class Leg:
 
 
 def in_subprocess(work: Callable[..., Coroutine[Any, Any, T]], *arguments: Any) -> T:
-    """Run in a fork that shares what was prepared here. Raises RuntimeError with what `work` raised."""
+    """In a fork that shares what was prepared here. Raises RuntimeError with what `work` raised."""
     receiver, sender = _fork.Pipe(duplex=False)
     gc.collect()
     gc.freeze()
@@ -90,10 +86,7 @@ def _leg(sender: Connection, work: Callable[..., Coroutine[Any, Any, Any]], argu
 
 
 async def timed(progress: Callable[[], int | Awaitable[int]], total: int, database: str = "") -> Leg:
-    """Time `progress` up to `total` from its first step on, without start-up and first batch.
-
-    `database`: whose sessions are measured. Raises TimeoutError.
-    """
+    """From the first step on, without start-up and first batch. Raises TimeoutError."""
     async with asyncio.timeout(LEG_LIMIT_S):
         first = await _reached(progress, 1)
         started_s, cpu_s, database_s = time.perf_counter(), _process_cpu_s(), _database_cpu_s(database)
@@ -112,7 +105,7 @@ async def _reached(progress: Callable[[], int | Awaitable[int]], count: int) -> 
 
 
 async def unless_it_ends(running: "asyncio.Task[Any]", watching: Coroutine[Any, Any, T]) -> T:
-    """The result of `watching`. Raises what ends `running` before that."""
+    """Raises what ends `running` before `watching`."""
     watch = asyncio.create_task(watching)
     await asyncio.wait({running, watch}, return_when=asyncio.FIRST_COMPLETED)
     if not watch.done():
@@ -128,7 +121,7 @@ def _process_cpu_s() -> float:
 
 
 def _database_cpu_s(database: str) -> float:
-    """Of sessions on this machine: their process titles have the database's name."""
+    """By process titles, which have the database's name."""
     spent_s = 0.0
     for process in psutil.process_iter(["cmdline", "cpu_times"]) if database else ():
         title = " ".join(process.info["cmdline"] or ())
@@ -161,7 +154,7 @@ COLUMNS: Final = f"{'':<24}{'a second':<32}{'µs each: Python':<26}PostgreSQL"
 
 
 def row(name: str, rounds: Sequence[T], legs: Callable[[T], Sequence[Leg]]) -> str:
-    """A line under `COLUMNS`; legs of one kind in a round count as their mean."""
+    """Legs of one kind in a round count as their mean."""
     rate = over(rounds, lambda one: statistics.fmean(leg.rate for leg in legs(one)))
     python = over(rounds, lambda one: statistics.fmean(leg.cpu_us for leg in legs(one)))
     database = over(rounds, lambda one: statistics.fmean(leg.database_us for leg in legs(one)))

@@ -1,7 +1,7 @@
-"""HTTP load at a fixed concurrency: each connection sends its next request once answered.
+"""HTTP load at a fixed concurrency.
 
-Plain sockets: a full client needs more CPU than the servers measured. A loopback address per connection (Linux has
-127/8), because the gateway limits the rate of one.
+Plain sockets: a full client needs more CPU than the servers measured. One loopback address (127/8) per connection,
+because the gateway limits the rate of one.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ MAX_IDLE_S: Final = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """Answers a second, and the latency of one."""
+    """`rate`: answers a second."""
 
     rate: float
     p50_ms: float
@@ -27,7 +27,7 @@ class Load:
 
 
 async def load(address: str, path: str, cookies: Sequence[str], *, requests: int, connections: int) -> Load:
-    """GETs of `path`, the sessions in `cookies` taking turns. Raises RuntimeError for any answer but 200."""
+    """The sessions in `cookies` take turns. Raises RuntimeError for any answer but 200."""
     server = urlsplit(address)
     latencies_s: list[float] = []
     left = iter(range(requests))
@@ -51,7 +51,7 @@ async def load(address: str, path: str, cookies: Sequence[str], *, requests: int
 
 
 class Connections:
-    """Keep-alive connections: one per concurrent request, up to `limit`."""
+    """Keep-alive: one per concurrent request, up to `limit`."""
 
     def __init__(self, address: str, limit: int = 256) -> None:
         self._server = urlsplit(address)

@@ -1,11 +1,11 @@
 """From the commit at a department's desk to the row in the view, at a fixed rate.
 
-All processes run on this machine, so there is one clock. The load is open-loop: each change is sent when due, so that a
-stall counts for every change it delayed. Latency ends at `seen`, when a reader, woken by the projector's NOTIFY (or
-after 20 ms), has read this version or a newer one, its own round trip included. It starts at one of:
+One machine, so one clock. The load is open-loop: each change is sent when due, so that a stall counts for every change
+it delayed. Latency ends at `seen`, when a reader, woken by NOTIFY (or after 20 ms), has read this version or a newer
+one. It starts at one of:
 
 - due: when the change was to be sent
-- commit: `audit.entry.at`, shortly before the desk's commit: a little too long
+- commit: `audit.entry.at`, shortly before the desk's commit
 - answered: the desk's HTTP answer has arrived, shortly after the commit
 """
 
@@ -61,7 +61,6 @@ class Round:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -136,14 +135,14 @@ def _schedule(sizes: Sizes) -> list[float]:
 
 
 class _Desk:
-    """Plain sockets: at this rate httpx costs more than the desk."""
+    """At this rate httpx costs more than the desk."""
 
     def __init__(self, installation: Installation) -> None:
         self.connections = Connections(installation.address(DEPARTMENT))
         self._authorization = installation.client(DEPARTMENT).headers["Authorization"]
 
     async def note_violation(self, student_id: str) -> int:
-        """The version of the status it published."""
+        """Returns the status version."""
         body = {"student_id": student_id, "violation_id": f"V-{uuid4().hex[:12]}", "text": "在书上涂写"}
         headers = {"Authorization": self._authorization, "Idempotency-Key": str(uuid4())}
         answer = await self.connections.post("/operations/violation", headers, json.dumps(body).encode())
@@ -161,10 +160,10 @@ async def _change(
 async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
     """A version that a newer one overtook was seen with it."""
     connection = await installation.connect(CLEARANCE)
-    woken = asyncio.Event()
+    notified = asyncio.Event()
 
     def wake(*_: Any) -> None:
-        woken.set()
+        notified.set()
 
     await connection.add_listener(VIEW_CHANNEL, wake)
     known: dict[str, int] = {}
@@ -178,8 +177,8 @@ async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
                     seen[student_id, newer] = now
                 known[student_id] = version
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), _POLL_S)
-            woken.clear()
+                await asyncio.wait_for(notified.wait(), _POLL_S)
+            notified.clear()
     finally:
         connection.terminate()
 

@@ -1,7 +1,6 @@
 """The projector beside its upper limit and beside the obvious ways to write it with FastStream.
 
-Each leg reads one topic of 12 partitions from the start into the same table, reset before. A round is limit, ours, one
-by one, batch, ours, limit.
+Each leg reads the same topic into the same table, reset before. A round is limit, ours, one by one, batch, ours, limit.
 """
 
 import asyncio
@@ -22,14 +21,14 @@ from services.kit.messaging.producer import BatchProducer, OutboundRecord, parti
 
 PARTITIONS: Final = 12
 SAMPLED_EVERY: Final = 100
-"""One record in so many is of a sampled trace and gets a span."""
-_SEND: Final = 5000
+"""One record in so many gets a span."""
+_BATCH_SIZE: Final = 5000
 _TRACEPARENT: Final = "00-{:032x}-{:016x}-{}"
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """The peers are slow: they are timed on `one_by_one` and `in_batches` of the `count` events."""
+    """The slow peers are timed on `one_by_one` and `in_batches` of the `count` events."""
 
     count: int = 200_000
     students: int = 100_000
@@ -42,7 +41,7 @@ QUICK: Final = Sizes(count=6_000, students=2_000, one_by_one=150, in_batches=3_0
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """Ours and the limit have two legs, one on either side of the peers."""
+    """Two legs of ours and of the limit, around the peers."""
 
     limits: tuple[Leg, Leg]
     ours: tuple[Leg, Leg]
@@ -59,12 +58,11 @@ class Round:
 
     @property
     def drift(self) -> float:
-        """Relative difference of the two limit legs: the machine's unsteadiness."""
+        """Of the two limit legs: the machine's unsteadiness."""
         return abs(self.limits[0].rate - self.limits[1].rate) / self.limit
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         stored = asyncio.run(_load(sandbox, sizes))
@@ -120,29 +118,28 @@ def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
 
 
 async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
-    """Returns the topic's statuses with partition and offset."""
     topic = sandbox.topics.status(events.DEPARTMENT)
-    publisher = BatchProducer(sandbox.kafka, client_id="bench.load")
+    producer = BatchProducer(sandbox.kafka, client_id="bench.load")
     stored: list[StoredStatus] = []
     offsets = [0] * PARTITIONS
-    waiting: list[OutboundRecord] = []
+    pending: list[OutboundRecord] = []
     try:
         for number, event in enumerate(events.statuses(sizes.count, sizes.students)):
             key = event.student_id.encode()
             part = partition_of(key, PARTITIONS)
             traceparent = _TRACEPARENT.format(number + 1, number + 1, "00" if number % SAMPLED_EVERY else "01")
             headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", traceparent.encode()))
-            waiting.append(OutboundRecord(topic, key, events.document(event, number), headers, part))
+            pending.append(OutboundRecord(topic, key, events.document(event, number), headers, part))
             status = event.model_dump_json()
             stored.append(StoredStatus(event.student_id, event.version, event.occurred_at, part, offsets[part], status))
             offsets[part] += 1
-            if len(waiting) == _SEND:
-                await publisher.send(waiting)
-                waiting.clear()
-        if waiting:
-            await publisher.send(waiting)
+            if len(pending) == _BATCH_SIZE:
+                await producer.send(pending)
+                pending.clear()
+        if pending:
+            await producer.send(pending)
     finally:
-        await publisher.close()
+        await producer.close()
     await _check_offsets(sandbox, offsets)
     return stored
 
@@ -160,13 +157,13 @@ async def _check_offsets(sandbox: Sandbox, offsets: Sequence[int]) -> None:
 
 
 async def _fill(sandbox: Sandbox, students: int) -> None:
-    """`view_before`: a first status of every student, so that every event is an update."""
+    """`view_before` has every student, so that every event is an update."""
     connection = await asyncpg.connect(sandbox.dsn)
     checks = events.first_checks()
     try:
         await connection.execute("CREATE TABLE view_before (LIKE status)")
-        for first in range(0, students, _SEND):
-            firsts = [events.status(who, 1, checks) for who in range(first, min(first + _SEND, students))]
+        for first in range(0, students, _BATCH_SIZE):
+            firsts = [events.status(number, 1, checks) for number in range(first, min(first + _BATCH_SIZE, students))]
             await connection.copy_records_to_table(
                 "view_before",
                 columns=["student_id", "department", "version", "occurred_at", "heard_at", "source_partition",

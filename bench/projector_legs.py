@@ -27,7 +27,7 @@ MAX_RECORDS: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """Arguments of the view's statement for one batch, without `heard_at`. `events` became these rows."""
+    """The statement's arguments for one batch, without `heard_at`. `events` became these rows."""
 
     events: int
     columns: tuple[list[Any], ...]
@@ -35,8 +35,6 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class StoredStatus:
-    """As the view would store it."""
-
     student_id: str
     version: int
     occurred_at: datetime
@@ -46,11 +44,11 @@ class StoredStatus:
 
 
 def batches_of(stored: Sequence[StoredStatus]) -> list[list[Prepared]]:
-    """By connection: the batches of its partitions, newest per student, sorted."""
+    """By connection: newest per student, sorted."""
     workers: list[list[Prepared]] = []
     for worker in range(WORKERS):
-        mine = [each for each in stored if each.partition % WORKERS == worker]
-        workers.append([_prepared(mine[at : at + MAX_RECORDS]) for at in range(0, len(mine), MAX_RECORDS)])
+        assigned = [each for each in stored if each.partition % WORKERS == worker]
+        workers.append([_prepared(assigned[at : at + MAX_RECORDS]) for at in range(0, len(assigned), MAX_RECORDS)])
     return workers
 
 
@@ -71,7 +69,7 @@ def _prepared(stored: Sequence[StoredStatus]) -> Prepared:
 
 
 async def limit(sandbox: Sandbox, workers: Sequence[Sequence[Prepared]]) -> Leg:
-    """The statement alone, a transaction a batch. Counts the events behind the rows."""
+    """A transaction a batch. Counts the events behind the rows."""
     done = [0]
     statement = view_store.UPSERT_STATUSES.format(table=view_store.VIEW)
     connections = [await asyncpg.connect(sandbox.dsn) for _ in workers]

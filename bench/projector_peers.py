@@ -1,7 +1,6 @@
-"""The same view in FastStream as its documentation shows it: one upsert a message or a batch.
+"""The same view in FastStream as its documentation shows it.
 
-The peers lack what ours pays for: offsets in the view's transaction, dead letters, the check of key and department,
-traces.
+The peers lack offsets in the view's transaction, dead letters, the check of key and department, and traces.
 """
 
 import asyncio
@@ -22,19 +21,17 @@ from bench.harness import Leg, timed
 from schemas.events import StatusChanged
 
 UPSERT: Final = """
-INSERT INTO status AS kept (student_id, department, version, occurred_at, heard_at, source_partition, source_offset,
+INSERT INTO status AS stored (student_id, department, version, occurred_at, heard_at, source_partition, source_offset,
                             status)
 VALUES ($1, $2, $3, $4, $5, 0, 0, $6)
 ON CONFLICT (student_id, department) DO UPDATE SET
     version = excluded.version, occurred_at = excluded.occurred_at, heard_at = excluded.heard_at,
     source_partition = excluded.source_partition, source_offset = excluded.source_offset, status = excluded.status
-WHERE excluded.version > kept.version
+WHERE excluded.version > stored.version
 """
 
 
 class Document(BaseModel):
-    """CloudEvents as a FastStream user would type it."""
-
     id: str
     source: str
     type: str
@@ -43,7 +40,7 @@ class Document(BaseModel):
 
 
 async def one_by_one(sandbox: Sandbox, count: int) -> Leg:
-    """One `pool.execute` a message, default acknowledgement."""
+    """Default acknowledgement."""
     done = [0]
     pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
     broker = KafkaBroker(sandbox.kafka, logger=None)
@@ -62,7 +59,7 @@ async def one_by_one(sandbox: Sandbox, count: int) -> Leg:
 
 
 async def in_batches(sandbox: Sandbox, count: int) -> Leg:
-    """`batch=True`: one `executemany` a batch, then acknowledged."""
+    """Acknowledged after the batch."""
     done = [0]
     pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
     broker = KafkaBroker(sandbox.kafka, logger=None)

@@ -1,4 +1,4 @@
-"""Draining an outbox until every row is acknowledged and deleted: our relay beside the obvious loop."""
+"""Draining an outbox: our relay beside the obvious loop."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -25,8 +25,6 @@ _TRACEPARENT: Final = "00-{:032x}-{:016x}-00"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Rows, and how many of them the naive relay is timed on."""
-
     rows: int = 100_000
     naive: int = 3_000
 
@@ -47,7 +45,6 @@ class Round:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """Lines of the report."""
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         asyncio.run(_fill(sandbox, sizes.rows))
@@ -76,7 +73,7 @@ async def ours(sandbox: Sandbox, rows: int) -> Leg:
 
 
 async def naive(sandbox: Sandbox, rows: int) -> Leg:
-    """A hundred rows a transaction, each sent and awaited, then all deleted."""
+    """A hundred rows a transaction, each sent and awaited."""
     return await _watched(sandbox, rows, lambda: _naive(sandbox))
 
 
@@ -118,7 +115,7 @@ async def _watched(sandbox: Sandbox, rows: int, run: Callable[[], Awaitable[None
 
 @asynccontextmanager
 async def _deleted(sandbox: Sandbox, rows: int) -> AsyncIterator[Callable[[], Awaitable[int]]]:
-    """Yields a function: rows gone from the outbox. Ids are 1 to `rows`, deleted in order."""
+    """Rows gone from the outbox: ids are 1 to `rows`, deleted in order."""
     connection = await asyncpg.connect(sandbox.dsn)
 
     async def deleted() -> int:

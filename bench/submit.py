@@ -1,13 +1,13 @@
 """From the click on submit to the accepted submission, at fixed rates, and how long a hold blocks a desk.
 
-Everything runs on this machine. The load is open-loop: each click is sent when due, so that a stall counts for every
-click it delayed. Measured from the due time:
+The load is open-loop: each click is sent when due, so that a stall counts for every click it delayed. Measured from the
+due time:
 
 - answered: the gateway's HTTP answer has arrived, so the command is stored
 - accepted: a reader, woken by NOTIFY (or after 10 ms), has read the submission
 
-For the desk: from the first 423 on a charge to the first other answer, polled every 5 ms; students are charged at a
-random time around the click, and only charges that met a hold count.
+For the desk: from the first 423 on a charge to the first other answer, polled every 5 ms; only charges that met a hold
+count.
 """
 
 import asyncio
@@ -55,7 +55,7 @@ class Clicks:
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
-    """Lines of the report. `rounds` is ignored: a student submits once only."""
+    """`rounds` is ignored: a student submits once only."""
     legs = ((20.0, 10),) if quick else LEGS
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -72,9 +72,9 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
 
 
 def _row(per_s: float, clicks: Clicks) -> str:
-    answered = [at - clicks.due[who] for who, at in clicks.answered.items()]
-    accepted = [clicks.accepted[who] - at for who, at in clicks.due.items()]
-    took_s = max(clicks.accepted[who] for who in clicks.due) - min(clicks.due.values())
+    answered = [at - clicks.due[student_id] for student_id, at in clicks.answered.items()]
+    accepted = [clicks.accepted[student_id] - at for student_id, at in clicks.due.items()]
+    took_s = max(clicks.accepted[student_id] for student_id in clicks.due) - min(clicks.due.values())
     texts = [
         f"{percentile(each, 0.5) * 1e3:,.0f}, {percentile(each, 0.99) * 1e3:,.0f}" for each in (answered, accepted)
     ]
@@ -134,10 +134,10 @@ async def _click(installation: Installation, device: Device, at: float, clicks: 
 
 async def _watch(installation: Installation, clicks: Clicks) -> None:
     connection = await installation.connect(CLEARANCE)
-    woken = asyncio.Event()
+    notified = asyncio.Event()
 
     def wake(*_: Any) -> None:
-        woken.set()
+        notified.set()
 
     await connection.add_listener(VIEW_CHANNEL, wake)
     known = 0
@@ -150,18 +150,18 @@ async def _watch(installation: Installation, clicks: Clicks) -> None:
             for row in rows:
                 clicks.accepted.setdefault(row["student_id"], now)
             with suppress(TimeoutError):
-                await asyncio.wait_for(woken.wait(), POLL_S)
-            woken.clear()
+                await asyncio.wait_for(notified.wait(), POLL_S)
+            notified.clear()
     finally:
         connection.terminate()
 
 
 async def _held(installation: Installation, count: int) -> str:
-    clicking, chance = await _students(installation, count), random.Random(1)
+    clicking, rng = await _students(installation, count), random.Random(1)
     waits_s = []
     for device in clicking:
         click = asyncio.create_task(device.submit(installation.address(GATEWAY)))
-        await asyncio.sleep(chance.random() * CHARGED_WITHIN_S)
+        await asyncio.sleep(rng.random() * CHARGED_WITHIN_S)
         waited_s = await _charge_through(installation, device.student_id)
         await click
         if waited_s:

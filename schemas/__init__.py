@@ -1,1 +1,1 @@
-"""The contract between the services: events, topics and wire format. Imports nothing of ours."""
+"""The contract between the services. Imports nothing of ours."""

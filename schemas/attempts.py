@@ -1,4 +1,4 @@
-"""States of an attempt and causes of its refusal, as in `published.attempt_v1` and `SubmissionRefused`."""
+"""States of an attempt and causes of its refusal, as in `published.attempt_v1`."""
 
 from enum import StrEnum
 

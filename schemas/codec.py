@@ -1,7 +1,7 @@
 """Wire format: CloudEvents 1.0 in structured mode, one JSON document per record; binary mode is read too.
 
-Structured because each Kafka header costs Python more than decoding the body. Any bytes decode to an event or to
-`Unreadable`. Ambiguity (a repeated key, a fraction, an unusual instant) is refused, not interpreted (decision 0017).
+Each Kafka header costs Python more than decoding the body. Ambiguity (a repeated key, a fraction, an unusual instant)
+is refused, not interpreted (decision 0017).
 """
 
 import json
@@ -20,7 +20,6 @@ from schemas.status_fast import decode_status, is_canonical
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_EVENT_BYTES: Final = 256 * 1024
-"""A larger document is unreadable, and `encode` refuses it."""
 
 Headers = Iterable[tuple[str, bytes | None]]
 _Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
@@ -49,10 +48,7 @@ _envelopes: Final = msgspec.json.Decoder(Envelope)
 
 
 def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> bytes:
-    """In structured mode. `source`: for example `/lixiao/library`.
-
-    Raises `ValueError` for more than `MAX_EVENT_BYTES` and for a NUL character.
-    """
+    """Raises `ValueError` for more than `MAX_EVENT_BYTES` and for a NUL character."""
     head = {
         "specversion": "1.0",
         "id": str(event_id),
@@ -89,7 +85,7 @@ def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
 
 
 def _open_by_headers(value: bytes, headers: Headers) -> Envelope:
-    """CloudEvents Kafka binding: the content type selects the mode; binary mode has its attributes in headers."""
+    """CloudEvents Kafka binding: the content type selects the mode."""
     texts = {name.lower(): (text or b"").decode("utf-8") for name, text in headers}
     if texts.get("content-type", "").lower().startswith("application/cloudevents"):
         return _envelopes.decode(value)
@@ -98,7 +94,7 @@ def _open_by_headers(value: bytes, headers: Headers) -> Envelope:
 
 
 def read(value: bytes | None, headers: Headers = ()) -> Message:
-    """Any event of the contract. Raises `Unreadable`."""
+    """Raises `Unreadable`."""
     envelope = open_envelope(value, headers)
     model = EVENT_TYPES.get(envelope.type)
     if model is None:
@@ -107,10 +103,9 @@ def read(value: bytes | None, headers: Headers = ()) -> Message:
 
 
 def read_status(value: bytes, envelope: Envelope) -> StatusData:
-    """Data of a `StatusChanged`, decoded fast. Raises `Unreadable`.
+    """Raises `Unreadable`. `envelope` is `open_envelope(value)`.
 
-    `envelope` is `open_envelope(value)`. Only documents byte for byte as our encoder writes them skip the model, so
-    both paths accept the same documents.
+    Only documents byte for byte as our encoder writes them skip the model, so both paths accept the same documents.
     """
     data = bytes(envelope.data)
     try:
@@ -123,7 +118,7 @@ def read_status(value: bytes, envelope: Envelope) -> StatusData:
 
 
 def _has_canonical_head(envelope: Envelope, value: bytes, data: bytes) -> bool:
-    """Whether exactly the seven known members, once each, precede `data`, and nothing follows it.
+    """Exactly the seven known members, once each, precede `data`, and nothing follows it.
 
     They have 13 strings: 26 quotation marks leave none for another member.
     """

@@ -1,7 +1,7 @@
-"""Every event between services, as Pydantic models: the source of the published JSON Schemas.
+"""Every event between services: the source of the published JSON Schemas.
 
-Events are versioned states, not deltas: a newer version replaces an older one, so repetition, reordering and replay are
-harmless. Readers ignore unknown fields; an unknown verdict, state or outcome is unreadable, never clear.
+Events are versioned states: a newer version replaces an older one, so repetition, reordering and replay are harmless.
+Readers ignore unknown fields; an unknown verdict, state or outcome is unreadable, never clear.
 """
 
 from enum import StrEnum
@@ -230,6 +230,5 @@ TYPE_OF: Final[dict[type[Message], str]] = {model: name for name, model in EVENT
 
 
 def json_schema(model: type[Message]) -> dict[str, Any]:
-    """JSON Schema 2020-12 of the event's data, as published."""
     schema = model.model_json_schema(mode="validation")
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

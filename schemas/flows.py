@@ -1,6 +1,6 @@
 """Who sends which events on which topic, and who receives them.
 
-The AsyncAPI document and the compatibility gate's affected readers come from this table.
+The AsyncAPI document and the compatibility gate use this table.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,6 @@ GATEWAY: Final = "gateway"
 
 
 def source_of(service: str) -> str:
-    """The CloudEvents `source`."""
     return f"/lixiao/{service}"
 
 
@@ -84,6 +83,5 @@ def _department(topics: Topics, name: str) -> tuple[Flow, ...]:
 
 
 def receivers_of(model: type[Message], topics: Topics, departments: Iterable[str]) -> tuple[str, ...]:
-    """Services in alphabetical order."""
     found = (flow.events.get(model, ()) for flow in flows(topics, departments))
     return tuple(sorted({name for receivers in found for name in receivers}))

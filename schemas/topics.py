@@ -1,7 +1,7 @@
 """Topic names, partitions and configuration.
 
-Names are `<namespace>.<producer>.<subject>.v<major>`, without underscores. The key is the student id: a producer's
-events about a student stay in order.
+Names are `<namespace>.<producer>.<subject>.v<major>`. The key is the student id, so a producer's events about a student
+stay in order.
 """
 
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 PARTITIONS: Final = 6
-"""Fixed: another count moves students to other partitions, so it needs a new topic and a rebuild."""
+"""Another count moves students to other partitions: it needs a new topic and a rebuild."""
 
 ALIVE_KEY: Final = b":alive"
 """No student id starts with a colon, so compaction keeps alive marks apart."""
@@ -20,8 +20,6 @@ _KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """As the provisioner creates it."""
-
     name: str
     partitions: int = PARTITIONS
     config: dict[str, str] = field(default_factory=dict)
@@ -29,7 +27,7 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Names of one installation. `namespace` separates installations on one broker."""
+    """`namespace` separates installations on one broker."""
 
     namespace: str = "lixiao"
 
@@ -59,11 +57,11 @@ class Topics:
         return f"{self.namespace}.{consumer}"
 
     def specs(self, departments: Iterable[str], partitions: int = PARTITIONS) -> tuple[TopicSpec, ...]:
-        kept = [self.submission, self.command]
+        names = [self.submission, self.command]
         compacted = [self.case]
         for department in sorted(departments):
             compacted.append(self.status(department))
-            kept += [self.attestation(department), self.answer(department)]
+            names += [self.attestation(department), self.answer(department)]
         return tuple(TopicSpec(name, partitions, _COMPACTED) for name in compacted) + tuple(
-            TopicSpec(name, partitions, _KEPT_90_DAYS) for name in kept
+            TopicSpec(name, partitions, _KEPT_90_DAYS) for name in names
         )

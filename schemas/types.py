@@ -1,7 +1,4 @@
-"""Field types of events: names, versions, instants, facts.
-
-All are bounded, and the published JSON Schema has the bounds: any producer can validate before it sends.
-"""
+"""Field types of events, all bounded; the bounds are in the published JSON Schema."""
 
 import re
 from datetime import datetime
@@ -11,13 +8,11 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 MAX_VERSION: Final = 2**31 - 1
-"""Versions count up by one; a larger number is a producer's mistake."""
+"""A larger number is a producer's mistake."""
 
 MAX_TEXT: Final = 1000
-"""Characters of a text in parameters or facts."""
 
 MAX_KEY: Final = 64
-"""Characters of the name of a parameter or fact."""
 
 MAX_NUMBER: Final = 2**53 - 1
 """Readers with doubles only would round larger integers."""
@@ -91,10 +86,7 @@ Parameters = Annotated[dict[_Key, _Text | _Number], Field(max_length=MAX_PARAMET
 
 
 def flat_facts(facts: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """`facts` if they are scalars, and tables as lists of rows of scalars; else raises `ValueError`.
-
-    Fractions too, because money is a decimal string.
-    """
+    """Raises `ValueError` unless `facts` are scalars, and tables as lists of rows of scalars, without fractions."""
     for key, value in facts.items():
         if not isinstance(value, list):
             _scalar(key, value)
@@ -151,4 +143,4 @@ Facts = Annotated[
     AfterValidator(flat_facts),
     WithJsonSchema(_FACTS_SCHEMA),
 ]
-"""What the student's page shows of one check; each department publishes a schema of its own."""
+"""Each department publishes a schema of its own."""

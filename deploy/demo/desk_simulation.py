@@ -1,6 +1,6 @@
 """A desk's next operation on a student's record during a graduation season. Pure.
 
-Most operations lead towards a clear record; a few are setbacks. Departments not in `DESKS` are left alone.
+Most lead towards a clear record, a few are setbacks.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ ZERO: Final = Decimal(0)
 
 @dataclass(frozen=True)
 class Call:
-    """`body` lacks the student id, which the sender adds."""
+    """`body` lacks the student id."""
 
     operation: str
     body: Mapping[str, Any]
@@ -39,8 +39,6 @@ Calls = Callable[[Mapping[str, Any], Conditions], list[Call]]
 
 @dataclass(frozen=True)
 class DeskSimulation:
-    """Calls a desk can make on a record: towards clear, and back."""
-
     forward: Calls
     setbacks: Calls
 

@@ -1,4 +1,4 @@
-"""Launches the demonstration step by step: servers, databases and topics, services, students."""
+"""Launches the demonstration step by step."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ READY_TIMEOUT_S: Final = 120
 
 @dataclass
 class Launch:
-    """One launch on the state in `folder`; call each method once, in their order."""
+    """Call each method once, in their order."""
 
     folder: Path
     cache: Path
@@ -48,10 +48,7 @@ class Launch:
     supervisor: Supervisor
 
     def start_servers(self, students: Sequence[Student], namespace: str, first_port: int) -> RunningServices:
-        """Start servers, make databases and topics. Raises StartFailed, JarsMissing.
-
-        Zipkin may still be starting when this returns.
-        """
+        """Raises StartFailed, JarsMissing. Zipkin may still be starting."""
         for server in ("kafka", "zipkin"):
             if not os.environ.get(f"LIXIAO_{server.upper()}"):
                 jars.ensure(server, self.cache, self.progress.console)
@@ -83,7 +80,7 @@ class Launch:
         return services
 
     def start_services(self, services: RunningServices) -> None:
-        """Start all services side by side and wait. Raises StartFailed."""
+        """Side by side. Raises StartFailed."""
         names = service_names(services.departments)
         with self.progress.step(f"{len(names)} services") as waiting_for:
             processes = {name: services.process(name) for name in names}
@@ -97,7 +94,7 @@ class Launch:
             self.zipkin.wait_ready()
 
     def load(self, services: RunningServices, students: Sequence[Student]) -> None:
-        """Load students not loaded before: records first, so that a case opens on them. Raises StartFailed."""
+        """Records first, so that a case opens on them. Raises StartFailed."""
         ledger = self._ledger()
         records = {
             name: [one for one in ledger.missing(name, students) if name in one.records]

@@ -1,4 +1,4 @@
-"""Loads the invented students through the services' APIs: `PUT /records`, and an import of the roster.
+"""Loads the invented students through the services' APIs.
 
 A ledger notes what was loaded: a second start loads nothing, a larger demonstration only the additional students.
 """
@@ -32,14 +32,13 @@ Advance = Callable[[int], None]
 
 
 class Ledger:
-    """How many students each service has, counted from the first."""
+    """Students each service has, counted from the first."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
         self.counts: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
 
     def forget(self, names: Sequence[str]) -> None:
-        """For new, empty databases."""
         for name in names:
             self.counts.pop(name, None)
         self._write()
@@ -59,22 +58,22 @@ class Ledger:
 
 
 async def load_records(services: RunningServices, students: Mapping[str, Sequence[Student]], advance: Advance) -> None:
-    """PUT each department's starting records. Raises StartFailed."""
+    """Raises StartFailed."""
 
-    async def load(department: str, mine: Sequence[Student]) -> None:
+    async def load(department: str, share: Sequence[Student]) -> None:
         async with _client(services, department, department) as client:
-            for one in mine:
+            for one in share:
                 body = {"student_id": one.student_id, "record": one.records[department]}
                 await _request(client, "PUT", "/records", what=f"A starting record of {department}", json=body)
                 advance(1)
 
     await asyncio.gather(
-        *(load(name, each[lane::CONCURRENCY]) for name, each in students.items() for lane in range(CONCURRENCY))
+        *(load(name, each[start::CONCURRENCY]) for name, each in students.items() for start in range(CONCURRENCY))
     )
 
 
 async def import_roster(services: RunningServices, students: Sequence[Student], advance: Advance) -> None:
-    """Import the roster and wait. Raises StartFailed, also when a row was rejected."""
+    """Raises StartFailed, also when a row was rejected."""
     what, done = "The roster import", 0
     async with _client(services, CLEARANCE, ROSTER) as client:
         headers = {"Content-Type": "text/csv"}
@@ -93,7 +92,6 @@ async def import_roster(services: RunningServices, students: Sequence[Student], 
 
 
 def roster_csv(students: Sequence[Student]) -> bytes:
-    """Of at least one student; UTF-8."""
     rows = [one.roster_row() for one in students]
     text = io.StringIO()
     writer = csv.DictWriter(text, fieldnames=list(rows[0]))

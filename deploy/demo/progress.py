@@ -1,4 +1,4 @@
-"""Progress of a launch: a line for each step with its seconds, and a bar for a long one."""
+"""Progress of a launch: a line for each step, and a bar for a long one."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -23,13 +23,13 @@ class LaunchProgress:
 
     @contextmanager
     def step(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Yields a function to call with what the step waits for; only a terminal shows it."""
+        """Yields a function for what the step waits for; only a terminal shows it."""
         with self._timed(f"{what} …", what), self.console.status(f"{what} …") as status:
             yield lambda waiting: status.update(f"{what}: waiting for {waiting} …")
 
     @contextmanager
     def counted(self, what: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A step of `total` items. Yields a function to call with how many more are done."""
+        """Yields a function for how many more are done."""
         done = 0
         columns = (TextColumn(f"{what} …"), BarColumn(), MofNCompleteColumn())
         bars = Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal)

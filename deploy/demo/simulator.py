@@ -1,6 +1,6 @@
-"""Simulates desk staff: looks a student up and calls the next operation, at a given pace.
+"""Simulates desk staff: calls the next operation on a student, at a given pace.
 
-It keeps no state between operations, so restarts and people who act too do not disturb it.
+It keeps no state between operations, so restarts and real people do not disturb it.
 """
 
 import time
@@ -19,7 +19,7 @@ from deploy.local.running_services import RunningServices
 
 TIMEOUT_S: Final = 5.0
 MAX_LOOKUPS: Final = 5
-"""Records read for one operation: late in a season most are clear."""
+"""For one operation: late in a season most records are clear."""
 MAX_CATCH_UP: Final = 20
 MAX_PACE: Final = 50.0
 
@@ -38,7 +38,7 @@ class Tally:
 
 
 class Simulator:
-    """Calls `pace` operations a second on the given students."""
+    """`pace`: operations a second."""
 
     def __init__(
         self,
@@ -49,10 +49,7 @@ class Simulator:
         seed: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Departments without a desk simulation are left alone.
-
-        Raises ValueError for a pace outside 0 to `MAX_PACE`.
-        """
+        """Raises ValueError for a pace outside 0 to `MAX_PACE`."""
         if not 0 < pace <= MAX_PACE:
             raise ValueError(f"the pace is more than 0 and at most {MAX_PACE:g} operations a second")
         self.tally = Tally()
@@ -77,7 +74,7 @@ class Simulator:
             client.close()
 
     def run_due(self) -> None:
-        """At most `MAX_CATCH_UP` operations, and none is made up for after a pause."""
+        """At most `MAX_CATCH_UP` operations; none is made up for after a pause."""
         for _ in range(MAX_CATCH_UP):
             now_s = self._clock()
             if now_s < self._due_at_s:

@@ -1,7 +1,4 @@
-"""Each department's starting record of an invented student, as `PUT /records` takes it. Pure.
-
-A missing department starts with an empty record.
-"""
+"""Each department's starting record of an invented student, as `PUT /records` takes it. Pure."""
 
 from collections.abc import Callable, Mapping
 from random import Random
@@ -30,7 +27,6 @@ CLEAR: Final[Records] = {
 
 
 def thesis_in_review(_student_id: str) -> Records:
-    """One operation of the library away from clear."""
     return {**CLEAR, "library": {"card": "cancelled", "thesis": "in-review"}}
 
 
@@ -47,7 +43,6 @@ def arrears(student_id: str) -> Records:
 
 
 def blocked_everywhere(student_id: str) -> Records:
-    """At the library for four reasons."""
     return {
         "library": {
             "loans": [_loan(student_id, number) for number in range(2)],

@@ -1,7 +1,7 @@
-"""The invented students of the demonstration, with their starting records. Pure.
+"""The invented students, with their starting records. Pure.
 
-Seeded: a student is the same in every run, so a larger demonstration adds students to a smaller one. The first are
-personas, which the simulation leaves alone.
+Seeded: a student is the same in every run, so a larger demonstration adds to a smaller one. The first are personas,
+which the simulation leaves alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,7 @@ Records = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Student:
-    """`situation`: a persona's heading on the sign-in page, else empty. Not `on_roster`: can sign in and is not
-    leaving.
-    """
+    """`situation`: a persona's sign-in heading, else empty. Not `on_roster`: can sign in, is not leaving."""
 
     student_id: str
     name: str
@@ -51,7 +49,7 @@ class Student:
 
 @dataclass(frozen=True)
 class Persona:
-    """A student with a story. `records`: a key of `BY_PERSONA`."""
+    """`records`: a key of `BY_PERSONA`."""
 
     situation: str
     name: str
@@ -80,7 +78,7 @@ STAFF: Final = (
 
 
 def invent_students(count: int, *, seed: int = SEED) -> tuple[Student, ...]:
-    """`count` students of the roster, personas first, then the personas not on it.
+    """`count` on the roster, personas first, then the personas not on it.
 
     Raises ValueError outside `MIN_STUDENTS` to `MAX_STUDENTS`.
     """

@@ -1,4 +1,4 @@
-"""What a launch prints once ready: addresses, whom to sign in as, and a request to try."""
+"""What a launch prints once ready."""
 
 import os
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from deploy.local.running_services import RunningServices
 from schemas.flows import CLEARANCE, GATEWAY
 
 EXAMPLE = ("library", "thesis-approved")
-"""The desk and the operation that clear the first nearly clear student's last check."""
+"""Desk and operation that clear the first nearly clear student's last check."""
 
 
 def print_welcome(console: Console, services: RunningServices, students: Sequence[Student]) -> None:

@@ -1,6 +1,6 @@
-"""Bearer tokens of local desks and systems: a token file per caller, digests for the services.
+"""Bearer tokens of local desks and systems: token files for callers, digests for services.
 
-Tokens are kept, readable to their owner alone, so that a command still works after a restart.
+Tokens are kept, so that a command still works after a restart.
 """
 
 import hashlib
@@ -13,8 +13,6 @@ from services.kit.runtime.private_files import write_private
 
 
 class Accounts:
-    """Accounts in one state folder."""
-
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
@@ -35,7 +33,6 @@ class Accounts:
         return file
 
     def client_secret(self) -> str:
-        """The gateway's, at the identity provider."""
         return _secret(self.folder / "openid-client-secret").read_text()
 
 

@@ -25,14 +25,14 @@ class Databases:
         return self.topics.namespace
 
     async def database(self, service: str) -> "asyncpg.Connection[Any]":
-        """A connection that is shared and kept open."""
+        """Shared and kept open."""
         connection = self._connections.get(service)
         if connection is None or connection.is_closed():
             connection = self._connections[service] = await self.connect(service)
         return connection
 
     async def connect(self, service: str) -> "asyncpg.Connection[Any]":
-        """A connection of the caller's own."""
+        """The caller's own."""
         return await asyncpg.connect(self.database_dsn(service), timeout=10)
 
     def database_dsn(self, service: str) -> str:

@@ -1,4 +1,4 @@
-"""Signed-in browsers as HTTP clients: any number for each student, without the sign-in itself."""
+"""Signed-in browsers as HTTP clients, without the sign-in itself."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,7 @@ ANSWER_TIMEOUT_S: Final = 60.0
 
 
 class Device:
-    """A signed-in browser with an IP address of its own."""
+    """Has an IP address of its own."""
 
     def __init__(self, student_id: str, session_id: str, csrf: str, number: int) -> None:
         self.student_id = student_id
@@ -38,7 +38,7 @@ class Device:
 
 
 async def devices(pool: "asyncpg.Pool[Any]", students: Sequence[str]) -> list[Device]:
-    """One each; a student may be named often. `pool`: the gateway's database."""
+    """`pool`: the gateway's database. A student may be named often."""
     sessions = Sessions(pool, idle_s=3600, life_s=3600)
     signed_in = []
     for number, student_id in enumerate(students):

@@ -1,4 +1,4 @@
-"""An installation for benches and tests: running services with students, operated at their desks."""
+"""Running services with students, operated at their desks, for benches and tests."""
 
 import asyncio
 import secrets
@@ -19,9 +19,9 @@ from services.kit.names import OPERATOR, ROSTER
 
 PEOPLE: Final = 80
 ENROLLED_AT_ONCE: Final = 60
-"""Enrolled ahead: after a kill a department gets new cases only once its group session has expired."""
+"""After a kill a department gets new cases only once its group session has expired."""
 SESSION_TIMEOUT_S: Final = "6"
-"""The least a broker accepts by default; Kafka waits this long after a kill."""
+"""The least a broker accepts by default."""
 POLL_S: Final = 0.05
 NOWHERE: Final = "http://127.0.0.1:9"
 Versions = dict[str, tuple[int, str]]
@@ -29,7 +29,7 @@ Versions = dict[str, tuple[int, str]]
 
 
 class Installation(RunningServices):
-    """Running services in a namespace of their own, with students and an HTTP client for each desk."""
+    """In a namespace of its own, with an HTTP client for each desk."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class Installation(RunningServices):
         await super().close()
 
     def client(self, name: str, account: str = "") -> httpx.AsyncClient:
-        """As the account of the process's own desk unless another is named."""
+        """By default as the process's own desk."""
         key = f"{name} {account}"
         if key not in self._clients:
             account = account or {CLEARANCE: ROSTER, GATEWAY: OPERATOR}.get(kind_of(name), kind_of(name))
@@ -90,7 +90,7 @@ class Installation(RunningServices):
         assert answer.status_code == 200, answer.text
 
     async def enrol(self, student_id: str = "", *, name: str = "甲某", leave_category: str = "毕业离校") -> str:
-        """Put a student on the roster; returns the student id."""
+        """Returns the student id."""
         student_id = student_id or new_student_id()
         body = {
             "student_id": student_id,
@@ -107,7 +107,6 @@ class Installation(RunningServices):
         return student_id
 
     async def published(self, department: str) -> Versions:
-        """By the department's own database."""
         rows = await (await self.database(department)).fetch(
             "SELECT student_id, status_version, status FROM record WHERE status IS NOT NULL"
         )
@@ -120,7 +119,7 @@ class Installation(RunningServices):
         return {row["student_id"]: (row["version"], row["status"]) for row in rows}
 
     async def in_step(self, *departments: str, students: Collection[str] | None = None, timeout_s: float = 30) -> None:
-        """Wait until the view equals each department's newest statuses (of `students`)."""
+        """Wait until the view equals each department's newest statuses."""
         for department in departments or self.departments:
             published = _of(await self.published(department), students)
 
@@ -130,7 +129,7 @@ class Installation(RunningServices):
             await until(equal, f"the view to equal what {department} published", timeout_s)
 
     async def opened(self, department: str, students: Collection[str], timeout_s: float = 30) -> None:
-        """Wait until a department has published a first status of each student."""
+        """Wait for a first status of each student."""
 
         async def published() -> bool:
             return (await self.published(department)).keys() >= set(students)
@@ -138,7 +137,7 @@ class Installation(RunningServices):
         await until(published, f"first statuses of {department}", timeout_s)
 
     async def students(self, count: int) -> list[str]:
-        """Not given out before, their first status of the library in the view."""
+        """Each given out once, with a first status of the library in the view."""
         if len(self._enrolled) < count:
             self._enrolled += [await self.enrol() for _ in range(ENROLLED_AT_ONCE)]
             await self.opened("library", self._enrolled)
@@ -147,11 +146,10 @@ class Installation(RunningServices):
         return given
 
     def person(self) -> Person:
-        """A student who can sign in, not given out before."""
+        """Each given out once."""
         return next(self._free)
 
     async def health(self, name: str, kind: str) -> tuple[int, dict[str, Any]]:
-        """Status and body of `/health/<kind>`."""
         answer = await self.client(name).get(f"/health/{kind}")
         return answer.status_code, answer.json()
 

@@ -1,4 +1,4 @@
-"""An installation's services on given servers: databases and topics, processes, addresses.
+"""An installation's services on given servers: topics, processes, addresses.
 
 The demonstration supervises the processes; benches and tests start, kill and configure them one by one.
 """
@@ -35,7 +35,7 @@ NON_EPHEMERAL_PORTS: Final = range(20_000, 32_000)
 
 
 class RunningServices(Databases):
-    """A process has the name of its service; `clearance:2` is a second one of it."""
+    """`clearance:2` is a second process of the clearance."""
 
     open: Final[list["RunningServices"]] = []
     """Provisioned and not yet closed."""
@@ -67,12 +67,11 @@ class RunningServices(Databases):
         self._services: dict[str, Service] = {}
 
     async def provision(self) -> None:
-        """Make databases, roles and topics, and define the services."""
         await self.provision_databases()
         await create_topics(self.kafka, self.topics, self.departments)
 
     async def provision_databases(self) -> Provisioned:
-        """As `provision`, without topics: needs no broker."""
+        """Needs no broker."""
         self.open.append(self)
         made = await create_databases(
             self._postgres, self.departments, self.folder / "databases.json", namespace=self.namespace
@@ -115,20 +114,20 @@ class RunningServices(Databases):
         return replace(service, environment=environment).process(self.folder / "logs", self.root)
 
     async def ready(self, name: str) -> None:
-        """Wait. Raises StartFailed with the process's last lines."""
+        """Raises StartFailed."""
         await asyncio.to_thread(self.processes[name].wait_ready, START_TIMEOUT_S)
 
     def kill(self, name: str) -> None:
         self.processes.pop(name).kill()
 
     def stop(self, name: str) -> int | None:
-        """Shut down in order; the exit code."""
+        """Returns the exit code."""
         process = self.processes.pop(name)
         process.stop()
         return process.poll()
 
     async def crashed(self, name: str) -> None:
-        """Wait for the exit at the failpoint. Raises StartFailed for another exit."""
+        """Wait for the exit at the failpoint. Raises StartFailed for another."""
         process = self.processes[name]
         exited = partial(
             wait_until, lambda: process.poll() is not None, what=f"{name}'s crash", timeout_s=START_TIMEOUT_S
@@ -139,7 +138,7 @@ class RunningServices(Databases):
         self.kill(name)
 
     def command(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a service's command line in its environment."""
+        """Run a service's command line."""
         process = self.process(name)
         return subprocess.run(
             [*process.command, *arguments],
@@ -160,16 +159,15 @@ class RunningServices(Databases):
         return service
 
     def configure(self, name: str, **variables: str) -> None:
-        """Add variables for processes started from now on."""
+        """For processes started from now on."""
         service = self._services[name]
         self._services[name] = replace(service, environment={**service.environment, **variables})
 
     def address(self, name: str) -> str:
-        """`http://host:port`."""
         return self.service(name).address
 
     async def close(self) -> None:
-        """Kill every process and remove what was made on the servers."""
+        """Also removes what was made on the servers."""
         for process in self.processes.values():
             process.kill()
         if self in self.open:
@@ -184,7 +182,7 @@ def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, .
 
 
 def kind_of(name: str) -> str:
-    """The service of a process: `clearance` for `clearance:2`."""
+    """The service of a process."""
     return name.partition(":")[0]
 
 

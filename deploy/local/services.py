@@ -30,8 +30,6 @@ PROBE_TIMEOUT_S: Final = 4
 
 @dataclass(frozen=True)
 class Service:
-    """How a service is started and reached."""
-
     name: str
     module: str
     port: int
@@ -43,7 +41,7 @@ class Service:
         return f"http://{LOOPBACK}:{self.port}"
 
     def process(self, logs: Path, root: Path = ROOT) -> Process:
-        """Not yet started. `root`: the code. `clearance:2` logs to `<logs>/clearance-2.log`."""
+        """`clearance:2` logs to `<logs>/clearance-2.log`."""
         log = logs / f"{self.name.replace(':', '-')}.log"
         return Process(
             self.name, [sys.executable, "-m", self.module], log=log, cwd=root, env=self.environment, ready=self.is_ready
@@ -59,8 +57,8 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceProcesses:
-    """`databases`: service → its variables, as provisioning returns them. `people`: file of who can sign in.
-    `university`: its configuration folder.
+    """`databases`: service → its variables, as provisioning returns them. `people`: the file of who can sign in.
+    `university`: a configuration folder.
     """
 
     departments: Sequence[str]
@@ -130,6 +128,6 @@ class ServiceProcesses:
 
 def _inherited() -> dict[str, str]:
     # Not LIXIAO_POSTGRES: it is a superuser's, which no service may have.
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_") or key in INHERITED}
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_") or key in INHERITED}
     # The threads of a small service need no heap each.
-    return {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"} | kept
+    return {"MALLOC_ARENA_MAX": "2", "PYTHONUNBUFFERED": "1"} | inherited

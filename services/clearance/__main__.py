@@ -1,4 +1,4 @@
-"""`python -m services.clearance`: run the service, or one of its operator commands (`--help`)."""
+"""`python -m services.clearance [command]`: the service, or an operator command."""
 
 from services.clearance.app import clearance_app
 from services.clearance.cli import open_dead_letters, rebuild_view

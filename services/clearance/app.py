@@ -44,7 +44,6 @@ DESCRIPTION = (
 
 
 def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = None) -> FastAPI:
-    """The lifespan migrates the database and runs the loops."""
     health = Health()
 
     @asynccontextmanager
@@ -102,7 +101,6 @@ def submissions_of(settings: ClearanceSettings) -> Submissions:
 
 
 def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
-    """By consumer group."""
     ended = clear_unreadable_mark(projector.group, projector.topics)
     router = submissions_router(submissions_of(settings), settings.topics, discover(settings.services_folder))
     return {

@@ -1,4 +1,4 @@
-"""Operator routes: list, replay and discard dead letters."""
+"""Operator routes of dead letters."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -44,8 +44,8 @@ class DiscardReason(BaseModel):
     why: Line
 
 
-def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHandler]) -> APIRouter:
-    """`readers`: by consumer group. Role `operator`."""
+def dead_letter_router(pool: "asyncpg.Pool[Any]", handlers: Mapping[str, ReplayHandler]) -> APIRouter:
+    """`handlers`: by consumer group. Role `operator`."""
     router = APIRouter(
         prefix="/dead-letters",
         tags=["dead letters"],
@@ -79,7 +79,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     async def replay(dead_letter_id: DeadLetterId, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await actions.replay(connection, dead_letter_id, readers, by=principal.name)
+                await actions.replay(connection, dead_letter_id, handlers, by=principal.name)
         except DeadLetterClosed:
             raise _not_open(409) from None
         except StillUnreadable as still:
@@ -94,7 +94,7 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", readers: Mapping[str, ReplayHa
     async def discard(dead_letter_id: DeadLetterId, body: DiscardReason, principal: Operator) -> None:
         try:
             async with pool.acquire() as connection:
-                await actions.discard(connection, dead_letter_id, readers, by=principal.name, why=body.why)
+                await actions.discard(connection, dead_letter_id, handlers, by=principal.name, why=body.why)
         except DeadLetterClosed:
             raise _not_open(409) from None
 

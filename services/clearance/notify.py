@@ -3,5 +3,5 @@ from services.kit.postgres.pool import Connection
 
 
 async def notify(connection: Connection) -> None:
-    """Notify the view's listeners at commit; once a batch, because NOTIFY takes a database-wide lock."""
+    """Once a batch: NOTIFY takes a database-wide lock."""
     await connection.execute("SELECT pg_notify($1, '')", VIEW_CHANNEL)

@@ -158,7 +158,7 @@ def _(patch: Patch) -> None:
 
 @mutant("no version guard", "the status that is read last is the view's", breaks="S6")
 def _(patch: Patch) -> None:
-    patch.sql("WHERE excluded.version > kept.version OR", "WHERE true OR")
+    patch.sql("WHERE excluded.version > stored.version OR", "WHERE true OR")
 
 
 @mutant(

@@ -62,7 +62,7 @@ def write(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def differences(schemas: Path = SCHEMAS) -> list[str]:
-    """Generated files that are missing, outdated or orphaned."""
+    """Missing, outdated or orphaned."""
     expected = expected_files()
     present = {f"json/{path.name}" for path in (schemas / "json").glob("*.json")}
     stale = present - expected.keys()
@@ -71,7 +71,7 @@ def differences(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def example_faults(schemas: Path = SCHEMAS) -> list[str]:
-    """Examples changed or removed after publication, or not yet published."""
+    """Changed or removed after publication, or not yet published."""
     index = _index(schemas)
     actual = example_hashes(schemas)
     faults = [f"{name}: published, but missing" for name in index.keys() - actual.keys()]
@@ -83,7 +83,7 @@ def example_faults(schemas: Path = SCHEMAS) -> list[str]:
 
 
 def publish(schemas: Path = SCHEMAS) -> list[str]:
-    """Append new examples to the index, and return them."""
+    """Returns the new examples."""
     actual, index = example_hashes(schemas), _index(schemas)
     new = sorted(actual.keys() - index.keys())
     with (schemas / "examples" / INDEX).open("a", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Generates the AsyncAPI 3.0 document from topics, flows and events. Pure."""
+"""Generates the AsyncAPI 3.0 document. Pure."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -14,7 +14,7 @@ _ALIVE_KEY: Final = {"type": "string", "const": ALIVE_KEY.decode(), "description
 
 
 def document(version: str, departments: Iterable[str], topics: Topics | None = None) -> dict[str, Any]:
-    """Payloads are `$ref`s into `json/` beside it. `version` is the project's."""
+    """Payloads are `$ref`s into `json/` beside it."""
     topics = topics or Topics()
     names = tuple(departments)
     specs = {spec.name: spec for spec in topics.specs(names)}

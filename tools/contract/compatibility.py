@@ -1,7 +1,7 @@
 """Finds breaking changes between two versions of a JSON Schema. Pure.
 
 Events are kept forever and services upgraded one by one, so old readers must read new events and the reverse.
-Compatible changes are listed (texts, a new optional field); any other breaks.
+Compatible changes are listed; any other breaks.
 """
 
 from collections.abc import Iterator, Mapping
@@ -35,7 +35,6 @@ class Breakage:
 
 
 def breakages(released: Schema, current: Schema) -> tuple[Breakage, ...]:
-    """Of two JSON Schemas of one event or of one check's facts."""
     return tuple(_Walk(released, current).node(released, current, "$"))
 
 
@@ -137,7 +136,7 @@ def _manner(before: Any, after: Any) -> str:
 
 
 def without_additions(released: Schema, current: Schema) -> dict[str, Any]:
-    """Without added optional fields, which jsoncompat counts as breaking although readers ignore them."""
+    """jsoncompat counts added optional fields as breaking, although readers ignore them."""
     stripped: dict[str, Any] = _stripped(released, current)
     return stripped
 
@@ -145,10 +144,10 @@ def without_additions(released: Schema, current: Schema) -> dict[str, Any]:
 def _stripped(old: Any, new: Any) -> Any:
     if not (isinstance(old, Mapping) and isinstance(new, Mapping)):
         return new
-    kept = dict(new)
+    stripped = dict(new)
     if isinstance(new.get("properties"), Mapping) and isinstance(old.get("properties"), Mapping):
         required = new.get("required", ())
-        kept["properties"] = {
+        stripped["properties"] = {
             name: part for name, part in new["properties"].items() if name in old["properties"] or name in required
         }
-    return {key: _stripped(old.get(key), value) for key, value in kept.items()}
+    return {key: _stripped(old.get(key), value) for key, value in stripped.items()}

@@ -25,7 +25,7 @@ def files(version: str, departments: Iterable[str], facts: Facts) -> dict[str, s
 
 
 def json_schemas(facts: Facts) -> dict[str, dict[str, Any]]:
-    """File name → schema of every event's data and every check's facts."""
+    """By file name: every event's data and every check's facts."""
     schemas = {f"{name}.json": json_schema(model) for name, model in EVENT_TYPES.items()}
     for department, checks in sorted(facts.items()):
         for check, model in sorted(checks.items()):

@@ -1,4 +1,4 @@
-"""Compatibility gate: compares the schemas with those of the last release."""
+"""Compatibility gate against the last release."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from tools.contract.compatibility import Breakage, breakages, without_additions
 
 
 def last_release(schemas: Path) -> Path | None:
-    """Highest version under `schemas/released/`; None before the first."""
+    """The highest version; None before the first."""
     folders = [path for path in (schemas / "released").glob("*") if path.is_dir()]
     return max(folders, key=lambda path: version_number(path.name), default=None)
 
@@ -43,7 +43,6 @@ def _second_opinion(old: dict[str, Any], new: dict[str, Any]) -> list[Breakage]:
 
 
 def explanation(name: str, breaks: Sequence[Breakage]) -> str:
-    """What broke, for whom, and the remedy."""
     event = name.removesuffix(".json")
     model = EVENT_TYPES.get(event)
     readers = receivers_of(model, Topics(), discover()) if model else ("gateway",)
@@ -62,6 +61,6 @@ def explanation(name: str, breaks: Sequence[Breakage]) -> str:
 
 
 def version_number(text: str) -> tuple[int, ...]:
-    """`0.10.1` as a sortable tuple; empty for no version."""
+    """A sortable tuple; empty for no version."""
     parts = text.split(".")
     return tuple(int(part) for part in parts) if all(part.isdigit() for part in parts) else ()

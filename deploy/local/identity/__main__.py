@@ -10,7 +10,6 @@ from deploy.local.identity.settings import HOST, Settings
 
 
 def main() -> None:
-    """Serve until stopped. Wrong settings or people end with one clear message and status 1."""
     try:
         settings = Settings()  # filled from the environment
     except ValidationError as error:

@@ -1,4 +1,4 @@
-"""The provider over HTTP: sign-in page, token endpoint, discovery, keys, sign-out."""
+"""The provider over HTTP."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -16,8 +16,6 @@ MAX_FIELDS = 40
 
 
 class Provider:
-    """The request handlers that `create_app` routes to."""
-
     def __init__(self, issuer: str, people: tuple[Person, ...], clients: tuple[Client, ...], pages: Pages) -> None:
         self.issuer = issuer
         self.people = people
@@ -25,20 +23,19 @@ class Provider:
         self.server = Server(issuer, people, clients)
 
     async def authorize(self, request: Request) -> Response:
-        """Show the sign-in page. It searches (`q`) by POST, so that no name is in a URL."""
-        asked = await self._read(request)
-        search = asked.payload.data.pop("q", "")
-        grant = self.server.get_consent_grant(asked)
-        return self.pages.sign_in(grant.redirect_uri, asked.payload.data, self.people, search)
+        """Searches (`q`) by POST, so that no name is in a URL."""
+        oauth_request = await self._read(request)
+        search = oauth_request.payload.data.pop("q", "")
+        grant = self.server.get_consent_grant(oauth_request)
+        return self.pages.sign_in(grant.redirect_uri, oauth_request.payload.data, self.people, search)
 
     async def sign_in(self, request: Request) -> Response:
-        """Send the browser back with a code for the person chosen."""
-        asked = await self._read(request)
-        grant = self.server.get_consent_grant(asked)
-        person = self.server.people.get(asked.payload.data.get("sub", ""))
+        oauth_request = await self._read(request)
+        grant = self.server.get_consent_grant(oauth_request)
+        person = self.server.people.get(oauth_request.payload.data.get("sub", ""))
         if person is None:
             raise InvalidRequestError("choose a person from the list")
-        response: Response = self.server.create_authorization_response(asked, person, grant)
+        response: Response = self.server.create_authorization_response(oauth_request, person, grant)
         return response
 
     async def token(self, request: Request) -> Response:
@@ -46,7 +43,7 @@ class Provider:
         return response
 
     async def logout(self, request: Request) -> Response:
-        """RP-initiated logout: back to a registered address, or a page of confirmation."""
+        """RP-initiated."""
         ending = self.server.validate_endpoint_request("end_session", await self._read(request))
         response: Response | None = self.server.create_endpoint_response("end_session", ending)
         return response or self.pages.signed_out()
@@ -67,7 +64,7 @@ class Provider:
 
 
 async def _parameters(request: Request) -> dict[str, str]:
-    """Of a GET's query or a POST's form, each given once."""
+    """Each given once."""
     form = await request.form(max_fields=MAX_FIELDS) if request.method == "POST" else request.query_params
     parameters = {name: value for name, value in form.multi_items() if isinstance(value, str)}
     if len(parameters) != len(form.multi_items()):

@@ -1,4 +1,4 @@
-"""The provider's pages: plain HTML that needs no script."""
+"""The provider's pages, without scripts."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -26,8 +26,10 @@ class Pages:
         self._templates.globals.update(university_zh=university_zh, university_en=university_en)
         self._css = (_TEMPLATES / "style.css").read_bytes()
 
-    def sign_in(self, redirect_uri: str, asked: Mapping[str, str], people: Sequence[Person], search: str) -> Response:
-        """The people matching `search`; the choice carries the request's parameters."""
+    def sign_in(
+        self, redirect_uri: str, parameters: Mapping[str, str], people: Sequence[Person], search: str
+    ) -> Response:
+        """The choice carries the request's parameters."""
         search = search[:MAX_SEARCH_CHARACTERS].strip()
         address = urlsplit(redirect_uri)
         return self._page(
@@ -35,7 +37,7 @@ class Pages:
             # Chromium applies form-action to the redirect after the form as well.
             form_targets=f"'self' {address.scheme}://{address.netloc}",
             groups=grouped(people, search),
-            fields={name: asked[name] for name in REQUEST_FIELDS if name in asked},
+            fields={name: parameters[name] for name in REQUEST_FIELDS if name in parameters},
             search=search,
             people_count=len(people),
         )
@@ -49,7 +51,6 @@ class Pages:
         )
 
     def signed_out(self) -> Response:
-        """For a sign-out without a registered address to return to."""
         return self._message("已退出登录", "You are signed out", "可以关闭此页面。", "You can close this page.")
 
     def refused(self, reason: str) -> Response:

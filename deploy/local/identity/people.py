@@ -1,4 +1,4 @@
-"""The invented people who can sign in, grouped and searched. Pure but for `load_people`."""
+"""The invented people who can sign in. Pure but for `load_people`."""
 
 import unicodedata
 from collections.abc import Sequence
@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-PEOPLE_MAX = 20_000
-SHOWN_PER_GROUP_MAX = 6
-FOUND_MAX = 60
+MAX_PEOPLE = 20_000
+MAX_SHOWN_PER_GROUP = 6
+MAX_FOUND = 60
 
 
 class Person(BaseModel):
@@ -27,8 +27,6 @@ class Person(BaseModel):
 
 @dataclass(frozen=True)
 class Situation:
-    """A heading of the sign-in page, and what to expect of a person under it."""
-
     zh: str
     en: str
     note_zh: str
@@ -66,22 +64,19 @@ class Group:
 
 
 def load_people(path: Path) -> tuple[Person, ...]:
-    """Raises `OSError`, or `ValueError` for no list of people, more than `PEOPLE_MAX`, or a subject named twice."""
+    """Raises `OSError`, or `ValueError` for no list of people, too many, or a subject named twice."""
     people = TypeAdapter(tuple[Person, ...]).validate_json(path.read_bytes())
-    if len(people) > PEOPLE_MAX:
-        raise ValueError(f"at most {PEOPLE_MAX} people, this file has {len(people)}")
+    if len(people) > MAX_PEOPLE:
+        raise ValueError(f"at most {MAX_PEOPLE} people, this file has {len(people)}")
     if len({person.sub for person in people}) != len(people):
         raise ValueError("every person needs a subject (sub) of their own")
     return people
 
 
 def grouped(people: Sequence[Person], search: str) -> tuple[Group, ...]:
-    """In the order of `SITUATIONS`, others last, without empty groups.
-
-    A group shows its first few, with a search up to `FOUND_MAX` who match.
-    """
+    """In the order of `SITUATIONS`, others last. A group shows its first few, with a search up to `MAX_FOUND`."""
     wanted = _folded(search)
-    limit = FOUND_MAX if wanted else SHOWN_PER_GROUP_MAX
+    limit = MAX_FOUND if wanted else MAX_SHOWN_PER_GROUP
     members: dict[str, list[Person]] = {key: [] for key in (*SITUATIONS, "")}
     for person in people:
         if wanted in _searchable(person):

@@ -26,7 +26,7 @@ ID_TOKEN_LIFETIME_S = 300
 
 
 class ProviderRequest(OAuth2Request):  # type: ignore[misc]
-    """A request as Authlib reads it: decoded parameters and Authorization header."""
+    """As Authlib reads it: decoded parameters and Authorization header."""
 
     def __init__(self, method: str, uri: str, parameters: dict[str, str], headers: Any) -> None:
         super().__init__(method, uri, headers=headers)
@@ -87,7 +87,7 @@ def _live(code: AuthorizationCode, now_s: float) -> bool:
 
 
 class RequiredCodeChallenge(CodeChallenge):  # type: ignore[misc]
-    """PKCE with S256 for confidential clients too, and refusals that Authlib leaves to the application."""
+    """For confidential clients too; and refusals that Authlib leaves to the application."""
 
     SUPPORTED_CODE_CHALLENGE_METHOD = ("S256",)
 
@@ -127,7 +127,7 @@ class IdTokens(OpenIDCode):  # type: ignore[misc]
 
 
 class EndSession(EndSessionEndpoint):  # type: ignore[misc]
-    """The provider keeps no session: it only sends the browser to a registered address."""
+    """The provider keeps no session: it only redirects to a registered address."""
 
     def get_server_jwks(self) -> KeySet:
         keys: KeySet = self.server.keys
@@ -141,8 +141,6 @@ class EndSession(EndSessionEndpoint):  # type: ignore[misc]
 
 
 class Server(AuthorizationServer):  # type: ignore[misc]
-    """Keys and codes live as long as the process."""
-
     def __init__(self, issuer: str, people: Sequence[Person], clients: Sequence[Client]) -> None:
         super().__init__()
         self.people = {person.sub: person for person in people}

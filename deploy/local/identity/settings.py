@@ -12,7 +12,7 @@ HOST = "127.0.0.1"
 
 
 class Client(BaseModel):
-    """A relying party. Addresses are compared character by character."""
+    """Addresses are compared character by character."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 

@@ -1,7 +1,7 @@
 """Loopback ports: free ones, and the same from run to run.
 
-Between probe and listen a port is claimed from other launchers: its byte is locked, until the process ends, in a file
-that all of this user's launchers share.
+Until it is listened on, a port is claimed from other launchers: its byte is locked in a file that all of this user's
+launchers share.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ def free_port(*preferred: int) -> int:
 
 
 def remembered_port(note: Path, preferred: int, taken: Collection[int] = ()) -> int:
-    """`preferred`, else the one noted by the last run, else any free one; none of `taken`."""
+    """`preferred`, else the last run's, else any free one; none of `taken`."""
     noted = 0
     with suppress(FileNotFoundError, ValueError):
         noted = int(note.read_text())

@@ -1,7 +1,7 @@
 """A child process with its output in a log file.
 
-Each child leads a process group, so that Ctrl-C reaches only the launcher, which stops its children in order. On Linux
-the kernel signals the child when the launcher dies.
+It leads a process group, so that Ctrl-C reaches only the launcher, which stops its children in order. On Linux the
+kernel signals it when the launcher dies.
 """
 
 import ctypes
@@ -14,8 +14,9 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 import psutil
 
@@ -27,7 +28,7 @@ PR_SET_PDEATHSIG = 1
 
 
 class StartFailed(RuntimeError):
-    """A process did not start. The text names it with cause, last lines and, where known, the remedy."""
+    """The text names the process, cause, last lines and, where known, the remedy."""
 
 
 def wait_until(
@@ -43,35 +44,24 @@ def wait_until(
         time.sleep(poll_s)
 
 
+@dataclass(eq=False)
 class Process:
-    """Output is appended to `log`."""
+    """Output is appended to `log`. `user`: to become (root only). `ready`: a probe."""
 
-    serves_others = False
+    serves_others: ClassVar = False
     """Whether it stops after the processes that depend on it."""
 
-    def __init__(
-        self,
-        name: str,
-        command: Sequence[str | Path],
-        *,
-        log: Path,
-        cwd: Path | None = None,
-        env: Mapping[str, str] | None = None,
-        user: str | None = None,
-        stop_signal: signal.Signals = signal.SIGTERM,
-        ready: Callable[[], bool] | None = None,
-    ) -> None:
-        """`user`: to become (root only). `stop_signal`: shuts it down in order. `ready`: a probe."""
-        self.name = name
-        self.command: Sequence[str | Path] = command
-        self.log = log
-        self.cwd = cwd
-        self.env = env
-        self.user = user
-        self.stop_signal = stop_signal
-        self.ready = ready
-        self._child: subprocess.Popen[bytes] | None = None
-        self._stop_requested = False  # some programs take a second request for "at once"
+    name: str
+    command: Sequence[str | Path]
+    _: KW_ONLY
+    log: Path
+    cwd: Path | None = None
+    env: Mapping[str, str] | None = None
+    user: str | None = None
+    stop_signal: signal.Signals = signal.SIGTERM
+    ready: Callable[[], bool] | None = None
+    _child: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+    _stop_requested: bool = field(default=False, init=False)  # some programs take a second request for "at once"
 
     @property
     def pid(self) -> int | None:
@@ -109,7 +99,7 @@ class Process:
             wait_until(self.ready, what=self.name, timeout_s=timeout_s, process=self)
 
     def run(self, timeout_s: float) -> None:
-        """To its end. Raises StartFailed when it fails or takes longer."""
+        """Raises StartFailed when it fails or takes longer."""
         self.start()
         try:
             wait_until(lambda: self.poll() is not None, what=self.name, timeout_s=timeout_s)
@@ -123,14 +113,14 @@ class Process:
         return self._child.poll() if self._child is not None else None
 
     def request_stop(self) -> None:
-        """Signal without waiting, so that processes shut down side by side."""
+        """Without waiting, so that processes shut down side by side."""
         if self._child is not None and self.poll() is None and not self._stop_requested:
             self._signal(signal.SIGCONT)
             self._child.send_signal(self.stop_signal)
             self._stop_requested = True
 
     def stop(self, timeout_s: float = 20) -> None:
-        """Shut down in order, killing the group at the timeout. Idempotent."""
+        """In order; kills the group at the timeout. Idempotent."""
         if self._child is None:
             return
         self.request_stop()
@@ -139,7 +129,7 @@ class Process:
         self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the group; returns when the child is gone."""
+        """The group; returns when the child is gone."""
         if self._child is not None:
             self._signal(signal.SIGKILL)
             self._child.wait()
@@ -160,14 +150,12 @@ class Process:
             os.killpg(self._child.pid, number)
 
     def tail(self, lines: int = 15) -> str:
-        """Of its log."""
         with suppress(FileNotFoundError), self.log.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
             return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
         return ""
 
     def last_lines(self) -> str:
-        """For the end of an error message."""
         return f" Last lines of {self.log}:\n{self.tail() or '(empty)'}"
 
 
@@ -177,7 +165,7 @@ def describe_exit(code: int) -> str:
 
 
 def is_stopped(pid: int) -> bool:
-    """Looks at every thread: on a busy machine some run on for a while after SIGSTOP."""
+    """Every thread: on a busy machine some run on for a while after SIGSTOP."""
     threads = Path(f"/proc/{pid}/task")
     if not threads.exists():
         return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
@@ -186,7 +174,6 @@ def is_stopped(pid: int) -> bool:
 
 
 def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
-    """Run by the child before the program: Linux signals it when the launcher dies."""
     # The kernel watches the thread that forked, so a thread that ends before the launcher must not ask for this.
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return None

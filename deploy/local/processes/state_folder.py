@@ -1,7 +1,7 @@
 """The state folder: who owns it, and removing it with every process that runs from it.
 
-The kernel releases the owner's lock when it dies. A process belongs to the folder whose files its output goes to, if it
-leads a session, as a launcher's children do.
+The kernel releases a dead owner's lock. A process belongs to the folder if it leads a session and its output goes
+there.
 """
 
 import fcntl
@@ -22,14 +22,14 @@ STDOUT = 1
 
 
 class StateInUse(RuntimeError):
-    """Another launcher owns this folder. The text has its process id and how to stop it."""
+    """The text has the owner's process id and how to stop it."""
 
 
 class StateFolder:
     """Owned until `release`, the end of `with`, or the end of the process."""
 
     def __init__(self, folder: Path) -> None:
-        """Also stops what a killed launcher left running from it. Raises StateInUse."""
+        """Stops what a killed launcher left running. Raises StateInUse."""
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock: TextIO = (self.folder / LOCK).open("a+")
@@ -55,7 +55,7 @@ class StateFolder:
 
 
 def claim_any(folder: Path) -> StateFolder:
-    """`folder`, or the first free one of `folder-2`, `folder-3`, …: for test runs side by side."""
+    """Or `folder-2`, `folder-3`, …: for test runs side by side."""
     for number in range(1, FOLDERS_TRIED + 1):
         with suppress(StateInUse):
             return StateFolder(folder if number == 1 else folder.with_name(f"{folder.name}-{number}"))
@@ -63,7 +63,7 @@ def claim_any(folder: Path) -> StateFolder:
 
 
 def clean(folder: Path) -> list[int]:
-    """Stop what runs from `folder`, remove it and what it put elsewhere. Returns the process ids."""
+    """Stop what runs from it and remove it. Returns the process ids."""
     # Launchers first: they would restart what is stopped under them.
     launchers = [pid for lock in folder.rglob(LOCK) if (pid := _owner(lock)) and pid != os.getpid()]
     stopped = _stop(psutil.Process(pid) for pid in launchers if psutil.pid_exists(pid))
@@ -82,7 +82,6 @@ def _lock(file: TextIO) -> bool:
 
 
 def _owner(lock: Path) -> int | None:
-    """Process id of the lock's holder; None when it is free."""
     with lock.open() as file:
         return None if _lock(file) else int(file.read() or 0) or None
 
@@ -98,7 +97,6 @@ def _running_from(folder: Path) -> list[psutil.Process]:
 
 
 def _stop(processes: Iterable[psutil.Process], timeout_s: float = 40) -> list[int]:
-    """SIGTERM, then SIGKILL after `timeout_s`."""
     signalled = []
     for process in processes:
         with suppress(psutil.Error):

@@ -15,7 +15,7 @@ from deploy.local.processes.state_folder import StateInUse
 
 RESTARTS = 5
 RESTART_WINDOW_S = 120
-LOOK_EVERY_S = 0.3
+POLL_S = 0.3
 READY_TIMEOUT_S = 60
 
 
@@ -45,19 +45,19 @@ class Supervisor:
             signal.signal(number, handler)  # type: ignore[arg-type]
 
     def add(self, process: Process) -> None:
-        """Restart it when it exits, stop it with the others. The caller starts it, before or after."""
+        """The caller starts it, before or after."""
         self._restarts_s[process] = deque()
 
     def watch(self, until: Callable[[], bool] = lambda: False) -> None:
-        """Restart what exits, until interrupted or `until()`. Raises GaveUp."""
+        """Until interrupted or `until()`. Raises GaveUp."""
         while not until():
             for process in self._restarts_s:
                 if (code := process.poll()) is not None:
                     self._restart(process, code)
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_S)
 
     def stop_all(self) -> None:
-        """Services side by side, then the servers they depend on. A second Ctrl-C kills what is left."""
+        """Services side by side, then servers. A second Ctrl-C kills what is left."""
         newest_first = list(reversed(self._restarts_s))
         try:
             for process in newest_first:
@@ -85,7 +85,7 @@ class Supervisor:
             process.start()
             process.wait_ready(READY_TIMEOUT_S)
         except StartFailed as error:
-            # The next look finds it again; the number of restarts bounds this.
+            # The next poll finds it again; the number of restarts bounds this.
             self.console.print(str(error), markup=False, highlight=False)
         else:
             self.console.print(f"{name} is back.")
@@ -93,7 +93,7 @@ class Supervisor:
 
 @contextmanager
 def ends_reported(console: Console) -> Iterator[None]:
-    """One line for Ctrl-C; a message and exit code 1 for an error its user can act on."""
+    """A message and exit code 1 for an error its user can act on."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` would have it ignored
     try:
         yield

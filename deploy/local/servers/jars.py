@@ -1,7 +1,7 @@
-"""The jars of Kafka and Zipkin, fetched once, as the committed lock file has them.
+"""The jars of Kafka and Zipkin, as the committed lock file has them.
 
-`jgo.lock.toml` has coordinates and sha256; no POM is read, a jar with another digest is refused. To raise a version,
-change it here and run `python -m deploy.local.servers.jars`, which rewrites the lock file.
+A jar with another sha256 than in `jgo.lock.toml` is refused. To raise a version, change it here and run `python -m
+deploy.local.servers.jars`, which rewrites the lock file.
 """
 
 import hashlib
@@ -36,12 +36,11 @@ class JarsMissing(StartFailed):
 
 
 def cache_folder(state: Path) -> Path:
-    """`LIXIAO_CACHE`, else `cache` in the state folder; checkouts may share one."""
+    """`LIXIAO_CACHE`, else in the state folder."""
     return Path(os.environ.get("LIXIAO_CACHE") or state / "cache").expanduser().absolute()
 
 
 def locked(server: str) -> list[LockedDependency]:
-    """The lock file's entries for `kafka` or `zipkin`."""
     every = LockFile.load(LOCK_FILE).dependencies
     return [one for one in every if (one.groupId == ZIPKIN[0]) == (server == "zipkin")]
 
@@ -61,7 +60,7 @@ def file_name(one: LockedDependency) -> str:
 
 
 def ensure(server: str, cache: Path, console: Console | None = None) -> list[Path]:
-    """Fetches what is missing for `kafka` or `zipkin`. Raises JarsMissing."""
+    """Raises JarsMissing."""
     if wanted := missing(server, cache):
         console = console or Console(stderr=True, soft_wrap=True)
         console.print(f"Fetching {server}: {len(wanted)} jars, about {SIZES_MB[server]} MB, once, into {cache}")

@@ -1,4 +1,4 @@
-"""The Java runtime from a wheel: the same one on every machine."""
+"""The Java runtime from a wheel."""
 
 from pathlib import Path
 

@@ -1,7 +1,6 @@
 """One Apache Kafka broker (KRaft, broker and controller in one process) from jars.
 
-The operating system keeps what was written, so acknowledged records survive a kill; data folder and port stay, so it
-comes back as the same broker.
+Acknowledged records survive a kill, because the operating system keeps what was written.
 """
 
 import asyncio
@@ -60,11 +59,10 @@ class Kafka(LocalServer):
 
     @property
     def address(self) -> str:
-        """`host:port`."""
         return f"{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
-        """Fetches the jars and formats the data folder once. Raises StartFailed, JarsMissing."""
+        """Fetches jars and formats the data folder once. Raises StartFailed, JarsMissing."""
         class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
         data, configuration = self.folder / "data", self.folder / "server.properties"
         if not self.port:
@@ -92,7 +90,7 @@ def _java(class_path: str, heap: str, *arguments: str | Path) -> list[str | Path
 
 
 def new_cluster_id() -> str:
-    """A random UUID in 22 characters of base64url."""
+    """22 characters of base64url."""
     return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 

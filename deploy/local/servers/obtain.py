@@ -51,16 +51,13 @@ class RunningPostgres(Running[Postgres]):
 
 
 def obtain_postgres(state: Path, *, durable: bool = True) -> RunningPostgres:
-    """The server of LIXIAO_POSTGRES, else one started in `state`. Raises StartFailed."""
+    """Raises StartFailed."""
     found = _obtain("LIXIAO_POSTGRES", _accepts, lambda: Postgres(state / "postgres", durable=durable), wait=True)
     return RunningPostgres(found.address, found.server)
 
 
 def obtain_kafka(state: Path, cache: Path, *, wait: bool = True) -> RunningKafka:
-    """The broker of LIXIAO_KAFKA, else one started in `state`. Raises StartFailed, JarsMissing.
-
-    Without `wait` it may still be starting: call `wait_ready` later.
-    """
+    """Raises StartFailed, JarsMissing. Without `wait` it may still be starting."""
     return _obtain(
         "LIXIAO_KAFKA",
         lambda address: broker_count(address, ANSWER_TIMEOUT_S) > 0,
@@ -70,7 +67,7 @@ def obtain_kafka(state: Path, cache: Path, *, wait: bool = True) -> RunningKafka
 
 
 def obtain_zipkin(state: Path, cache: Path, *, wait: bool = True) -> RunningZipkin:
-    """As `obtain_kafka`, with LIXIAO_ZIPKIN."""
+    """As `obtain_kafka`."""
     return _obtain(
         "LIXIAO_ZIPKIN",
         lambda address: is_healthy(address, ANSWER_TIMEOUT_S),

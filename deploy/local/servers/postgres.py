@@ -1,4 +1,4 @@
-"""PostgreSQL 18 from a wheel, over TCP on the loopback, with a password.
+"""PostgreSQL 18 from a wheel.
 
 It refuses to run as root, so for root it runs as `postgres` or `nobody`, from a copy of the binaries where that user
 cannot execute the wheel's.
@@ -42,7 +42,7 @@ SETTINGS = {
     "dynamic_shared_memory_type": "mmap",
 }
 NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
-"""For tests of logic, not of crashes: nothing waits for the disk."""
+"""For tests of logic, not of crashes."""
 
 
 class Postgres(LocalServer):
@@ -62,7 +62,7 @@ class Postgres(LocalServer):
 
     @cached_property
     def home(self) -> Path:
-        """Of data and binaries: `folder`, or another where the unprivileged user cannot enter it."""
+        """Another than `folder` where the unprivileged user cannot enter that."""
         return home_for(self.user, self.folder)
 
     @property
@@ -96,7 +96,6 @@ class Postgres(LocalServer):
                 Process.start(self)
 
     def is_ready(self) -> bool:
-        """By its pid file."""
         with suppress(FileNotFoundError, IndexError, ValueError):
             lines = (self.data / "postmaster.pid").read_text().splitlines()
             return int(lines[0]) == self.pid and lines[READY_LINE].strip() == "ready"

@@ -25,7 +25,7 @@ def wheel_installation() -> Path:
 
 
 def unprivileged_user() -> str | None:
-    """None for an ordinary caller; `postgres` or `nobody` for root. Raises StartFailed."""
+    """None unless root. Raises StartFailed."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -35,7 +35,7 @@ def unprivileged_user() -> str | None:
 
 
 def binaries_for(user: str | None, home: Path) -> Path:
-    """The wheel's, or a copy below `home` where `user` cannot execute those."""
+    """A copy below `home` where `user` cannot execute the wheel's."""
     source = wheel_installation()
     if user is None or can_execute(user, source / "bin" / "postgres"):
         return source / "bin"
@@ -55,7 +55,7 @@ def binaries_for(user: str | None, home: Path) -> Path:
 
 
 def home_for(user: str | None, folder: Path) -> Path:
-    """`folder`, or where `user` cannot enter that, another place noted in it. Raises StartFailed."""
+    """Another than `folder`, noted in it, where `user` cannot enter that. Raises StartFailed."""
     if user is None or can_execute(user, folder):
         return folder
     # On most machines /root is closed to others, and root's first checkout is in it.
@@ -68,6 +68,6 @@ def home_for(user: str | None, folder: Path) -> Path:
 
 
 def can_execute(user: str, path: Path) -> bool:
-    """Whether `user` can run this file or enter this folder."""
+    """A file to run or a folder to enter."""
     group = pwd.getpwnam(user).pw_gid
     return subprocess.run(["test", "-x", path], cwd="/", user=user, group=group, extra_groups=[]).returncode == 0

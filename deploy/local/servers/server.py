@@ -1,4 +1,4 @@
-"""A server that runs on this machine as one process."""
+"""A server on this machine, as one process."""
 
 from abc import abstractmethod
 from pathlib import Path
@@ -10,7 +10,7 @@ START_TIMEOUT_S = 90
 
 
 class LocalServer(Process):
-    """Prepared when it starts. `folder` has data, log and port, for a later start too."""
+    """`folder` has data, log and port, for a later start too."""
 
     serves_others = True
 
@@ -21,24 +21,24 @@ class LocalServer(Process):
 
     @abstractmethod
     def prepare(self) -> None:
-        """Set the command, and what else it needs. Raises StartFailed."""
+        """Set the command. Raises StartFailed."""
 
     @property
     @abstractmethod
     def address(self) -> str:
-        """As the variable has it that names a running server."""
+        """As its variable has it (obtain.py)."""
 
     @abstractmethod
     def is_ready(self) -> bool: ...
 
     def launch(self) -> None:
-        """Start without waiting. Raises StartFailed."""
+        """Without waiting. Raises StartFailed."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.prepare()
         super().start()
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Kills it and raises StartFailed at the timeout; also when interrupted."""
+        """Kills it and raises StartFailed at the timeout; kills it also when interrupted."""
         try:
             super().wait_ready(timeout_s)
         except BaseException:
@@ -46,7 +46,7 @@ class LocalServer(Process):
             raise
 
     def start(self) -> Self:
-        """Launch and wait. Raises StartFailed."""
+        """Raises StartFailed."""
         self.launch()
         self.wait_ready()
         return self

@@ -1,4 +1,4 @@
-"""Zipkin, the trace collector, from one jar. Traces are in memory only."""
+"""Zipkin, the trace collector. Traces are in memory only."""
 
 import os
 import urllib.request
@@ -11,7 +11,7 @@ from deploy.local.servers.server import LocalServer
 
 PREFERRED_PORT = 19411
 HEAP_MB = 256
-SPANS_KEPT = 50_000
+MAX_SPANS = 50_000
 """A heap of 160 MB was full at 57,000 spans of SQL statements."""
 
 
@@ -20,11 +20,11 @@ class Zipkin(LocalServer):
         super().__init__("Zipkin", folder)
         self.cache = cache
         self.port = 0
-        self.env = {**os.environ, "MEM_MAX_SPANS": str(SPANS_KEPT), "QUERY_LOOKBACK": "604800000"}
+        self.env = {**os.environ, "MEM_MAX_SPANS": str(MAX_SPANS), "QUERY_LOOKBACK": "604800000"}
 
     @property
     def address(self) -> str:
-        """`http://host:port`: spans go to `/api/v2/spans`, pages are at `/zipkin/`."""
+        """Spans go to `/api/v2/spans`, pages are at `/zipkin/`."""
         return f"http://{LOOPBACK}:{self.port}"
 
     def prepare(self) -> None:
@@ -41,7 +41,6 @@ class Zipkin(LocalServer):
 
 
 def is_healthy(address: str, timeout_s: float = 2) -> bool:
-    """`address`: `http://host:port`."""
     try:
         with urllib.request.urlopen(f"{address}/health", timeout=timeout_s) as answer:
             return bool(answer.status == 200)

@@ -1,4 +1,4 @@
-"""Command line of receipts: signing keys, and offline verification of forms."""
+"""Command line of receipts."""
 
 import asyncio
 import json
@@ -89,7 +89,7 @@ def verify_form(
 
 
 def form_in(content: bytes) -> str:
-    """The one receipt or QR text in a file's bytes, else raises `InvalidSignature`."""
+    """The one receipt or QR text in a file. Raises `InvalidSignature`."""
     found = set(_FORM.findall(content))
     if len(found) != 1:
         raise InvalidSignature(

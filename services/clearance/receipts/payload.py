@@ -1,8 +1,4 @@
-"""The signed payload of a form. Pure.
-
-It has the form's number and code, the attempt, the instant of acceptance, the student as on the roster, and each
-department's attestation: version, instant and facts, shortened where the form would not fit a QR code.
-"""
+"""The signed payload of a form; facts are shortened where a QR code needs it. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -48,7 +44,6 @@ def form_payload(
     student: Student,
     answers: Mapping[str, AttestationGiven],
 ) -> dict[str, Any]:
-    """`answers`: the clear attestations by department."""
     return {
         "v": FORMAT,
         "form": form_number,
@@ -68,7 +63,7 @@ def form_payload(
 
 
 def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
-    """Department → version, instant and checks, as the read model publishes them."""
+    """Department → version, instant and checks."""
     return {
         name: {
             "version": answer.version,
@@ -80,7 +75,6 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
 
 
 def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
-    """Facts are shortened only as far as a QR code needs."""
     text = ""
     for spell in SPELLINGS:
         text = sign(_with_facts(payload, spell), key, kid)

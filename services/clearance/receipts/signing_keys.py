@@ -1,7 +1,7 @@
 """Signing keys of forms: private parts in a folder, public parts in the database.
 
-Exactly one key signs. A retired key still verifies, a revoked one (its file leaked) does not. `kid` is the beginning of
-the RFC 7638 thumbprint.
+One key signs. A retired key still verifies, a revoked one (its file leaked) does not. `kid` begins the RFC 7638
+thumbprint.
 """
 
 import json
@@ -31,8 +31,6 @@ class KeyMissing(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class KeyInfo:
-    """`has_file`: the private part is in the folder."""
-
     kid: str
     created_at: datetime
     retired_at: datetime | None
@@ -63,7 +61,7 @@ class Keyring:
         return kid or await self._add(connection, actor=source_of(CLEARANCE))
 
     async def rotate(self, connection: Connection, *, actor: str) -> str:
-        """Make the key that signs from now on; returns its kid."""
+        """Make the key that signs from now on."""
         await connection.execute(_LOCK, AdvisoryLock.SIGNING_KEY)
         await connection.execute("UPDATE signing_key SET retired_at = clock_timestamp() WHERE retired_at IS NULL")
         return await self._add(connection, actor=actor)

@@ -1,4 +1,4 @@
-"""Roster API of the graduate school. A student id is always in the body, because URLs are logged."""
+"""Roster API of the graduate school. Student ids are in bodies only, because URLs are logged."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -33,7 +33,7 @@ class CaseAnswer(BaseModel):
 
 
 def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> APIRouter:
-    """Routes for single cases; role `roster`."""
+    """Role `roster`."""
     staff = require(ROSTER)
     Staff = Annotated[Principal, Depends(staff)]
     router = APIRouter(

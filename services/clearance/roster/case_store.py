@@ -27,7 +27,7 @@ class RosterResult:
 class Roster:
     """Opens and closes cases, in the transaction open on `connection`.
 
-    `served`: leave categories that use the service. `zone` decides the day a case is opened on.
+    `served`: leave categories that use the service. `zone`: of the day a case is opened on.
     """
 
     def __init__(self, *, topic: str, served: frozenset[str], zone: ZoneInfo) -> None:
@@ -62,7 +62,7 @@ class Roster:
         return (await self.put(connection, student, now=now)).outcome
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
-        """Store `case` over the locked `previous`; publish it if its version is new."""
+        """`previous` is locked. Published if its version is new."""
         if case == previous:
             return RosterResult(case, "unchanged")
         await connection.execute(_UPDATE, *_values(case, now))
@@ -84,7 +84,7 @@ async def find(connection: Connection, student_id: str) -> Case | None:
 
 
 async def lock(connection: Connection, student_id: str) -> Case | None:
-    """Lock the case for this transaction: every decision about a student does so first."""
+    """Every decision about a student takes this lock first."""
     return await _read(connection, student_id, "FOR UPDATE")
 
 

@@ -30,8 +30,6 @@ HEADINGS: Final[dict[str, str]] = {
 
 
 class Student(OperationBody):
-    """One student on the roster."""
-
     model_config = ConfigDict(
         json_schema_extra={
             "examples": [
@@ -63,7 +61,7 @@ class Student(OperationBody):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`opened_on`: the day it was last opened, in the university's time zone."""
+    """`opened_on`: last, in the university's time zone."""
 
     student: Student
     version: int
@@ -72,10 +70,7 @@ class Case:
 
 
 def listed(previous: Case | None, student: Student, *, served: Container[str], today: date) -> Case:
-    """The case of a student on the roster. `served`: leave categories that use the service.
-
-    A completed case stays completed.
-    """
+    """`served`: leave categories that use the service. A completed case stays completed."""
     state = CaseState.OPEN if student.leave_category in served else CaseState.NOT_SERVED
     if previous is None:
         return Case(student, 1, state, today)

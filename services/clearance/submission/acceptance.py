@@ -1,4 +1,4 @@
-"""The submission that an acceptance makes: form number, code and signed receipt."""
+"""The submission that an acceptance makes."""
 
 import secrets
 from collections.abc import Mapping

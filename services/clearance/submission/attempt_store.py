@@ -1,6 +1,6 @@
 """Attempts and attestations in PostgreSQL, in the caller's transaction.
 
-Order of locks everywhere: the student's case, then the attempt.
+Lock order everywhere: the student's case, then the attempt.
 """
 
 from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ async def lock(connection: Connection, attempt_id: UUID) -> Attempt | None:
 async def open_attempt(
     connection: Connection, attempt_id: UUID, student_id: str, required: Iterable[str], *, life_s: float
 ) -> Attempt | None:
-    """`life_s` runs by the database's clock. None if the student has an open attempt."""
+    """None if the student has an open attempt."""
     row = await connection.fetchrow(
         """
         INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at)
@@ -76,7 +76,7 @@ async def open_attempt(
 
 
 async def add_refused(connection: Connection, attempt_id: UUID, student_id: str, cause: RefusalCause) -> Attempt:
-    """Store an attempt refused at once, so that a repeated command gets the same answer."""
+    """Stored so that a repeated command gets the same answer."""
     row = await connection.fetchrow(
         """
         INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause)
@@ -98,7 +98,7 @@ async def end(
     cause: str = "",
     objections: Mapping[str, tuple[Reason, ...]] | None = None,
 ) -> Attempt:
-    """The caller holds the open attempt locked."""
+    """The caller holds it locked."""
     row = await connection.fetchrow(
         """
         UPDATE attempt SET state = $2, ended_at = clock_timestamp(), cause = $3, objections = $4
@@ -114,7 +114,7 @@ async def end(
 
 
 async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
-    """Open attempts past their life, oldest first: (attempt_id, student_id)."""
+    """(attempt_id, student_id) of open attempts, oldest first."""
     rows = await connection.fetch(
         "SELECT attempt_id, student_id FROM attempt WHERE state = 'open' AND expires_at <= clock_timestamp()"
         " ORDER BY expires_at LIMIT $1",
@@ -129,7 +129,7 @@ async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
 
 
 async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
-    """Store a department's first answer; returns whether this is it, and all answers by department.
+    """Whether this is the department's first answer, which is stored, and all answers by department.
 
     The caller holds the attempt locked: no answer comes between the two halves of the statement.
     """

@@ -17,7 +17,7 @@ ON CONFLICT (student_id) DO NOTHING RETURNING true
 
 
 async def certificate_issue_asked(connection: Connection, event: CertificateIssueAsked) -> None:
-    """Mark the certificates as collected. Idempotent.
+    """Idempotent.
 
     Raises `Unreadable` without a submission, or if the event contradicts itself or an earlier one.
     """

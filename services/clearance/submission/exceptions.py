@@ -56,11 +56,11 @@ WHERE closed_at IS NULL AND opened_at > clock_timestamp() - make_interval(secs =
 
 
 async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
-    """Open and close exceptions of `keys` (student_id, department); how many changed."""
+    """`keys`: (student_id, department). Returns how many changed."""
     if not keys:
         return 0
     submitted = {row["student_id"] for row in await connection.fetch(_SUBMITTED, [key[0] for key in keys])}
-    # During the season almost no student of a batch has submitted yet: the rest is asked only about those who have.
+    # During the season almost no student of a batch has submitted yet: the rest concerns only those who have.
     relevant = [key for key in keys if key[0] in submitted]
     if not relevant:
         return 0
@@ -77,7 +77,7 @@ async def update_accepted(connection: Connection, student_id: str) -> int:
 
 
 async def update_recent(connection: Connection) -> int:
-    """`update` for recent submissions: concurrent commits of a status and an acceptance do not see each other."""
+    """`update` for recent submissions: concurrent status and acceptance do not see each other."""
     rows = await connection.fetch(_RECENT, RECENT_S)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 

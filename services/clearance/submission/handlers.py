@@ -1,4 +1,4 @@
-"""Event handlers of the confirmation round: open an attempt, collect attestations, settle, publish."""
+"""Event handlers of the confirmation round."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -36,10 +36,7 @@ SubmissionEvent = SubmissionRequested | SubmissionAccepted | SubmissionRefused
 
 
 class Submissions:
-    """Attempts and their ends, in the transaction open on `connection`.
-
-    `required`: department → the checks it attests.
-    """
+    """In the transaction open on `connection`. `required`: department → the checks it attests."""
 
     def __init__(
         self,
@@ -59,7 +56,7 @@ class Submissions:
         self._life_s = life_s
 
     async def submit_asked(self, connection: Connection, event: SubmitAsked) -> None:
-        """The attempt has the command's id; a repeated command gets the same events again."""
+        """A repeated command gets the same events again."""
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.command_id)
         failpoint("submit.after_lock")
@@ -76,7 +73,7 @@ class Submissions:
             attempt = await attempt_store.open_attempt(
                 connection, event.command_id, event.student_id, self._required, life_s=self._life_s
             )
-            await _audit_ask(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
+            await _audit_submit(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
             failpoint("submit.after_open")
             if attempt is None:
                 attempt = await attempt_store.add_refused(
@@ -85,7 +82,7 @@ class Submissions:
         elif attempt is None:
             cause = RefusalCause.ALREADY_SUBMITTED if accepted else RefusalCause.CASE_NOT_OPEN
             attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, cause)
-            await _audit_ask(connection, attempt, event, cause)
+            await _audit_submit(connection, attempt, event, cause)
         events: list[SubmissionEvent] = [accepted] if accepted else []
         if attempt.state is AttemptState.OPEN:
             events.append(attempt.requested_event())
@@ -94,7 +91,6 @@ class Submissions:
         return events
 
     async def attestation_given(self, connection: Connection, event: AttestationGiven) -> None:
-        """Add a department's answer, and end the attempt if that settles it."""
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
@@ -120,7 +116,7 @@ class Submissions:
         failpoint("settle.before_commit")
 
     def _validate(self, event: AttestationGiven, attempt: Attempt | None) -> Attempt:
-        """Raises `Unreadable` for an answer that was not requested or contradicts itself."""
+        """Raises `Unreadable`."""
         if attempt is None:
             raise Unreadable("attempt_id: there is no such attempt")
         if attempt.student_id != event.student_id:
@@ -133,7 +129,7 @@ class Submissions:
         return attempt
 
     async def expire(self, connection: Connection, attempt_id: UUID, student_id: str) -> bool:
-        """False if the attempt has ended otherwise or still has time."""
+        """False if it has ended otherwise."""
         await case_store.lock(connection, student_id)
         attempt = await attempt_store.lock(connection, attempt_id)
         failpoint("expire.after_lock")
@@ -202,7 +198,7 @@ class Submissions:
             )
 
 
-async def _audit_ask(connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:
+async def _audit_submit(connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:
     await log.append_entry(
         connection,
         actor=log.STUDENT,

@@ -32,7 +32,7 @@ ACCEPTED: Final = Settlement(Outcome.ACCEPTED)
 
 
 def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_open: bool) -> Settlement:
-    """`answers`: each department's first. `case_open` is False if the student was taken off the roster meanwhile."""
+    """`answers`: each department's first. Not `case_open`: taken off the roster meanwhile."""
     if not case_open:
         return Settlement(Outcome.REFUSED, RefusalCause.CASE_NOT_OPEN)
     counted = {name: answers[name] for name in sorted(required) if name in answers}
@@ -53,7 +53,7 @@ def objection_reasons(answer: AttestationGiven) -> tuple[Reason, ...]:
 
 
 def contradiction(answer: AttestationGiven, checks: Set[str]) -> str | None:
-    """Why an answer contradicts itself or the manifest's `checks`; None if it does not."""
+    """With itself or the manifest's `checks`; None if there is none."""
     answered = {check.check for check in answer.checks}
     if not checks <= answered:
         return "checks: one that the department is responsible for is missing"

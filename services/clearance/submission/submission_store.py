@@ -33,7 +33,7 @@ class Submission:
 
 
 async def add(connection: Connection, submission: Submission) -> None:
-    """The primary key refuses a student's second submission, and with it the transaction."""
+    """The primary key refuses a second submission of the student."""
     await connection.execute(
         """
         INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid)

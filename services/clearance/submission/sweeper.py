@@ -1,4 +1,4 @@
-"""Ends attempts that no answer ended in time. Every instance sweeps; the row lock decides which one ends an attempt."""
+"""Ends expired attempts. Every instance sweeps; the row lock decides which one ends an attempt."""
 
 import asyncio
 from typing import Any, Final
@@ -28,7 +28,6 @@ class AttemptSweeper:
                 await asyncio.sleep(SWEEP_EVERY_S)
 
     async def sweep(self) -> int:
-        """How many attempts were ended."""
         ended = 0
         async with self._pool.acquire() as connection:
             for attempt_id, student_id in await attempt_store.expired(connection, MAX_PER_SWEEP):

@@ -1,6 +1,6 @@
-"""Spans of a batch: one for the batch, and one in the trace of each sampled record, ended at the commit.
+"""Spans of a batch, and of each sampled record in its own trace, ended at the commit.
 
-The batch span links to the records; few trace viewers show links, so each record's own trace gets a span too.
+The batch span links to the records, but few trace viewers show links.
 """
 
 from collections.abc import Iterable, Sequence

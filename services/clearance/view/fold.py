@@ -1,7 +1,7 @@
-"""The fold: a batch of records becomes one row per student and department, and rows merge. Pure.
+"""The fold: a batch of records becomes rows by student and department, which merge. Pure.
 
-`merge` is a join: order, grouping and repetition of records do not matter, so a replay from zero ends at the live
-view's rows. view_store.py does the same merge in SQL.
+`merge` is a join: order, grouping and repetition do not matter, so a replay from zero ends at the live view's rows.
+view_store.py does the same merge in SQL.
 """
 
 import re
@@ -24,8 +24,6 @@ NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Incoming(Protocol):
-    """The fields read of a Kafka record."""
-
     @property
     def topic(self) -> str: ...
     @property
@@ -46,10 +44,10 @@ Key = tuple[str, str]
 
 
 class Row(msgspec.Struct, frozen=True):
-    """Newest status of a student and department. `version` 0 has no `status`: only unreadable records so far.
+    """`version` 0 has no `status`: only unreadable records so far.
 
-    `offset`: of `status`. `unreadable_offset`: newest unreadable record, -1 if none. `disputed`: this version was
-    published with two contents.
+    `offset`: of `status`. `unreadable_offset`: the newest, -1 if none. `disputed`: this version was published with two
+    contents.
     """
 
     student_id: str
@@ -105,10 +103,7 @@ class UnreadableRecord(Generic[R]):
 
 @dataclass(frozen=True, slots=True)
 class Batch(Generic[R]):
-    """Rows sorted by key, one mark for each source, unreadable records.
-
-    `read` counts readable statuses: read + alive marks + unreadable is what was consumed.
-    """
+    """Rows sorted by key. read + alive marks + unreadable is what was consumed."""
 
     rows: list[Row]
     alive: list[AliveMark]
@@ -121,11 +116,10 @@ Position = tuple[str, int, int]
 
 
 def fold_batch(
-    records: Sequence[R], departments: Mapping[str, str], *, passed_over: Container[Position] = ()
+    records: Sequence[R], departments: Mapping[str, str], *, discarded: Container[Position] = ()
 ) -> Batch[R]:
-    """Never raises. `departments`: status topic → department.
-
-    An unreadable record hides its student's status, unless an operator discarded it (`passed_over`).
+    """Never raises. `departments`: by status topic. `discarded`: unreadable records that an operator discarded;
+    others hide their student's status.
     """
     rows: dict[Key, Row] = {}
     alive: dict[tuple[str, int], datetime] = {}
@@ -142,7 +136,7 @@ def fold_batch(
             row = status_row(record, department)
             read_count += 1
         except Unreadable as error:
-            if (record.topic, record.partition, record.offset) in passed_over:
+            if (record.topic, record.partition, record.offset) in discarded:
                 continue
             unreadable.append(UnreadableRecord(record, str(error)))
             hidden = unreadable_row(record, department)

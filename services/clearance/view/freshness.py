@@ -1,4 +1,4 @@
-"""Metric of freshness: age of each department's oldest alive mark."""
+"""Metric: age of each department's oldest alive mark."""
 
 import asyncio
 from typing import Any, Final
@@ -15,7 +15,7 @@ _OLDEST: Final = "SELECT department, min(alive_as_of) AS alive_as_of FROM source
 
 
 async def watch(pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
-    """Runs until cancelled. The age grows by itself while the database is unavailable."""
+    """Runs until cancelled. The age also grows while the database is unavailable."""
     while True:
         with suppress_instrumentation():
             rows = await pool.fetch(_OLDEST)

@@ -28,21 +28,17 @@ from services.kit.settings import SESSION_TIMEOUT_S
 
 PROJECTOR: Final = "clearance.projector"
 MEASURED_PER_BATCH: Final = 64
-"""Latencies recorded of a batch: in a backlog more would only repeat them."""
+"""In a backlog more latencies would only repeat them."""
 DISPUTED: Final = "version: it was published before with other content, and which one holds is unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class _Pending:
-    """What is recorded once the batch is committed."""
-
     rows: Sequence[Row]
     spans: BatchSpans
 
 
 class Projector:
-    """Consumer of every department's status topic."""
-
     def __init__(
         self,
         *,
@@ -73,7 +69,7 @@ class Projector:
     async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
         """Returns the unreadable records."""
         now = datetime.now(UTC)
-        self._forget()
+        self._drop_pending()
         spans = start_spans(records)
         try:
             batch = await self._fold(connection, records)
@@ -97,7 +93,7 @@ class Projector:
             return batch
         positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.unreadable]
         discarded = await view_store.discarded_positions(connection, self.group, positions)
-        return fold_batch(records, self.topics, passed_over=discarded) if discarded else batch
+        return fold_batch(records, self.topics, discarded=discarded) if discarded else batch
 
     def _disputed(
         self, records: Sequence[ConsumerRecord], rows: Sequence[Row], keys: Sequence[tuple[str, str]]
@@ -114,15 +110,15 @@ class Projector:
                 found.append(DeadLetter(record, DISPUTED, decoded=True))
         return found
 
-    def _forget(self) -> None:
-        """Drop a batch that was applied and not committed: it is being retried."""
+    def _drop_pending(self) -> None:
+        """The batch was applied and not committed: it is being retried."""
         pending = self._pending.get()
         if pending is not None:
             pending.spans.fail("NotCommitted")
             self._pending.set(None)
 
     def committed(self) -> None:
-        """Record the latency of the batch this task applied last, and end its spans."""
+        """Record latencies of the batch this task applied last, and end its spans."""
         pending = self._pending.get()
         if pending is None:
             return

@@ -1,6 +1,6 @@
 """Rebuild of the view: fold from zero into a second table, compare at one frontier, switch.
 
-Fold and statement are the projector's. The live view's writers wait during comparison and switch, its readers do not.
+The live view's writers wait during comparison and switch, its readers do not.
 """
 
 import time
@@ -50,10 +50,10 @@ async def rebuild(
     accept_differences: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Comparison:
-    """Fold from zero and compare; with `switch`, replace the live view if equal or differences are accepted.
+    """With `switch`, replace the live view if equal or differences are accepted.
 
-    `group` is the live projector's, `topics` maps status topic → department, `progress` gets records read and in all.
-    Raises `RebuildFailed`.
+    `group`: the live projector's. `topics`: status topic → department. `progress` gets records read and in all. Raises
+    `RebuildFailed`.
     """
     started_s = time.monotonic()
     async with _locked(dsn) as connection, consumer_of(kafka, topics) as consumer:

@@ -21,11 +21,11 @@ Frontier = dict[TopicPartition, int]
 
 
 class RebuildFailed(Exception):
-    """The second view could not be built or compared; the live one is unchanged."""
+    """The live view is unchanged."""
 
 
 class TopicFold:
-    """Folds every partition from its start into `table`, never beyond the frontier.
+    """Folds every partition into `table`, never beyond the frontier.
 
     `topics`: topic → department. `discarded` positions hide nothing. `progress` gets offsets done and in all.
     """
@@ -45,7 +45,7 @@ class TopicFold:
         self.records = 0
 
     async def up_to(self, frontier: Frontier) -> None:
-        """Raises `RebuildFailed` if a topic is shorter than the frontier, or nothing arrives for a while."""
+        """Raises `RebuildFailed` for a topic shorter than the frontier, or when nothing arrives for a while."""
         frontier = {part: target for part, target in frontier.items() if part.topic in self._topics}
         await self._check_ends(frontier)
         moved_s = time.monotonic()
@@ -84,7 +84,7 @@ class TopicFold:
         return wanted
 
     async def _store(self, records: list[ConsumerRecord]) -> None:
-        batch = fold_batch(records, self._topics, passed_over=self._discarded)
+        batch = fold_batch(records, self._topics, discarded=self._discarded)
         await view_store.apply_rows(self._connection, batch.rows, now=datetime.now(UTC), table=self._table)
         self.records += len(records)
 

@@ -1,4 +1,4 @@
-"""Recomputes a row's unreadable mark from its open dead letters, after one was replayed or discarded."""
+"""Recomputes a row's unreadable mark after one of its dead letters was replayed or discarded."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -13,7 +13,7 @@ from services.kit.postgres.pool import Connection
 def clear_unreadable_mark(
     group: str, departments: Mapping[str, str]
 ) -> Callable[[Connection, ConsumerRecord], Awaitable[None]]:
-    """The projector's hook for an ended dead letter. `departments`: by topic."""
+    """`departments`: by topic."""
 
     async def ended(connection: Connection, record: ConsumerRecord) -> None:
         department = departments.get(record.topic)

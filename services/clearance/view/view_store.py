@@ -1,4 +1,4 @@
-"""The view in PostgreSQL: one set-based statement does `fold.merge` against the stored rows.
+"""The view in PostgreSQL: one statement does `fold.merge` against the stored rows.
 
 Rows come sorted by key, else two writers would deadlock.
 """
@@ -19,27 +19,27 @@ VIEW: Final = "status"
 # disputed. A row that has a mark and no status yet (version 0) loses to any status.
 UPSERT_STATUSES: Final = """
 WITH changed AS (
-    INSERT INTO {table} AS kept (student_id, department, version, occurred_at, heard_at, source_partition,
+    INSERT INTO {table} AS stored (student_id, department, version, occurred_at, heard_at, source_partition,
                                  source_offset, disputed, status)
     SELECT student_id, department, version, occurred_at, $9, source_partition, source_offset, disputed, status
     FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::bigint[], $7::boolean[],
-                $8::text[]) AS said (student_id, department, version, occurred_at, source_partition, source_offset,
+                $8::text[]) AS incoming (student_id, department, version, occurred_at, source_partition, source_offset,
                                      disputed, status)
     ON CONFLICT (student_id, department) DO UPDATE SET
         version = excluded.version,
         occurred_at = excluded.occurred_at,
-        heard_at = CASE WHEN excluded.version > kept.version THEN excluded.heard_at ELSE kept.heard_at END,
+        heard_at = CASE WHEN excluded.version > stored.version THEN excluded.heard_at ELSE stored.heard_at END,
         source_partition = excluded.source_partition,
         source_offset = greatest(excluded.source_offset,
-                                 CASE WHEN excluded.version = kept.version THEN kept.source_offset END),
+                                 CASE WHEN excluded.version = stored.version THEN stored.source_offset END),
         disputed = excluded.disputed
-            OR excluded.version = kept.version AND (kept.disputed OR excluded.status <> kept.status),
-        status = CASE WHEN excluded.version > kept.version OR excluded.source_offset > kept.source_offset
-                 THEN excluded.status ELSE kept.status END
-    WHERE excluded.version > kept.version
-       OR excluded.version = kept.version
-          AND (excluded.source_offset > kept.source_offset
-               OR NOT kept.disputed AND (excluded.disputed OR excluded.status <> kept.status))
+            OR excluded.version = stored.version AND (stored.disputed OR excluded.status <> stored.status),
+        status = CASE WHEN excluded.version > stored.version OR excluded.source_offset > stored.source_offset
+                 THEN excluded.status ELSE stored.status END
+    WHERE excluded.version > stored.version
+       OR excluded.version = stored.version
+          AND (excluded.source_offset > stored.source_offset
+               OR NOT stored.disputed AND (excluded.disputed OR excluded.status <> stored.status))
     RETURNING student_id, department, disputed
 )
 SELECT count(*) AS changed,
@@ -49,22 +49,22 @@ FROM changed
 """
 
 _MARKS: Final = """
-INSERT INTO {table} AS kept (student_id, department, version, heard_at, source_partition, source_offset,
+INSERT INTO {table} AS stored (student_id, department, version, heard_at, source_partition, source_offset,
                              unreadable_offset)
 SELECT student_id, department, 0, $5, source_partition, -1, unreadable_offset
 FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[])
-     AS said (student_id, department, source_partition, unreadable_offset)
+     AS incoming (student_id, department, source_partition, unreadable_offset)
 ON CONFLICT (student_id, department) DO UPDATE SET unreadable_offset = excluded.unreadable_offset
-WHERE kept.unreadable_offset IS NULL OR excluded.unreadable_offset > kept.unreadable_offset
+WHERE stored.unreadable_offset IS NULL OR excluded.unreadable_offset > stored.unreadable_offset
 """
 
 # A mark from the future counts only up to its arrival: otherwise its source could never become stale.
 _ALIVE: Final = """
-INSERT INTO source AS kept (department, partition, alive_as_of, heard_at)
+INSERT INTO source AS stored (department, partition, alive_as_of, heard_at)
 SELECT department, partition, least(as_of, $4), $4
-FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS said (department, partition, as_of)
+FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS incoming (department, partition, as_of)
 ON CONFLICT (department, partition) DO UPDATE SET alive_as_of = excluded.alive_as_of, heard_at = excluded.heard_at
-WHERE excluded.alive_as_of > kept.alive_as_of
+WHERE excluded.alive_as_of > stored.alive_as_of
 """
 
 
@@ -77,7 +77,7 @@ class Applied:
 
 
 async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: datetime, table: str = VIEW) -> Applied:
-    """Merge sorted `rows` into `table`. `now`: when they were received."""
+    """`rows` are sorted. `now`: when they were received."""
     statuses = [row for row in rows if row.version]
     marks = [row for row in rows if row.unreadable_offset >= 0]
     applied = Applied(0)
@@ -127,7 +127,7 @@ async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now
 async def discarded_positions(
     connection: Connection, consumer: str, positions: Iterable[Position]
 ) -> frozenset[Position]:
-    """Those of `positions` whose dead letter was discarded: read again, they hide nothing.
+    """Those whose dead letter was discarded: read again, they hide nothing.
 
     A replayed dead letter that is unreadable again (older code is back) is reopened.
     """
@@ -154,7 +154,7 @@ async def discarded_positions(
 
 
 async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = VIEW) -> str:
-    """Hexadecimal digest of content and readability; positions and times of receipt are left out."""
+    """Of content and readability; positions and times of receipt are left out."""
     digest: str = await connection.fetchval(
         f"""
         SELECT encode(sha256(coalesce(string_agg(md5({ROW_TEXT})::bytea, ''::bytea

@@ -13,16 +13,16 @@ from pathlib import Path
 import httpx
 import pytest
 
-from deploy.local.identity.people import FOUND_MAX, SHOWN_PER_GROUP_MAX, grouped, load_people
+from deploy.local.identity.people import MAX_FOUND, MAX_SHOWN_PER_GROUP, grouped, load_people
 from tests.support.signing_in import CALLBACK, COHORT, STAFF, STUDENT, VERIFIER, client_of, code_for
 
 
 def test_groups_come_in_their_order_and_show_a_few_until_searched() -> None:
     groups = grouped((*COHORT, STAFF, STUDENT), "")
     assert [group.situation.zh for group in groups] == ["只差一步", "证书领取处", "其他同学"]
-    assert (len(groups[2].shown), groups[2].more) == (SHOWN_PER_GROUP_MAX, 200 - SHOWN_PER_GROUP_MAX)
+    assert (len(groups[2].shown), groups[2].more) == (MAX_SHOWN_PER_GROUP, 200 - MAX_SHOWN_PER_GROUP)
     (found,) = grouped((*COHORT, STAFF, STUDENT), "虚构")
-    assert (len(found.shown), found.more) == (FOUND_MAX, 200 - FOUND_MAX)
+    assert (len(found.shown), found.more) == (MAX_FOUND, 200 - MAX_FOUND)
 
 
 def test_a_people_file_that_names_a_subject_twice_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from deploy.local.processes.state_folder import clean
 from deploy.local.servers.kafka import Kafka, broker_count, new_cluster_id
 from deploy.local.servers.obtain import RunningZipkin
 from deploy.local.servers.postgres import Postgres, create_database
-from deploy.local.servers.zipkin import SPANS_KEPT, Zipkin
+from deploy.local.servers.zipkin import MAX_SPANS, Zipkin
 from tests.support.waiting import eventually
 
 SPANS_A_REQUEST = 500
@@ -143,7 +143,7 @@ async def test_zipkin_lets_old_spans_go_before_its_memory_is_full(tmp_path: Path
     try:
         sent = [
             trace_id
-            for _ in range(2 * SPANS_KEPT // SPANS_A_REQUEST)
+            for _ in range(2 * MAX_SPANS // SPANS_A_REQUEST)
             for trace_id in collect(zipkin.address, traces=50, spans=SPANS_A_REQUEST // 50)
         ]
         await eventually(lambda: is_kept(zipkin.address, sent[-1]), what="the newest span in Zipkin")

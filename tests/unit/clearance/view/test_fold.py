@@ -94,7 +94,7 @@ def test_an_unreadable_record_is_a_row_that_says_where_it_stands() -> None:
 def test_every_readable_status_of_a_batch_is_counted_whatever_stands_between_them() -> None:
     broken, good = Record(b"\xff\xfe", b"{", 5), [said(status(student(), 1), offset) for offset in range(3)]
     discarded = Record(student().encode(), b"{", 6)
-    batch = fold_batch([good[0], broken, discarded, *good[1:]], DEPARTMENTS, passed_over={(TOPIC, 0, 6)})
+    batch = fold_batch([good[0], broken, discarded, *good[1:]], DEPARTMENTS, discarded={(TOPIC, 0, 6)})
     assert (batch.read, len(batch.rows), len(batch.unreadable)) == (3, 3, 1)
 
 
@@ -128,7 +128,7 @@ def test_a_student_of_whom_only_unreadable_records_came_has_a_row_without_a_stat
 def test_a_discarded_position_hides_nothing_and_is_not_reported_again() -> None:
     who = student()
     records = [said(status(who, 1), 4), Record(who.encode(), b"{", 5)]
-    batch = fold_batch(records, DEPARTMENTS, passed_over={(TOPIC, 0, 5)})
+    batch = fold_batch(records, DEPARTMENTS, discarded={(TOPIC, 0, 5)})
     assert only(batch).readable
     assert batch.unreadable == []
 
