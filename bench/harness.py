@@ -1,4 +1,4 @@
-"""Each leg in a process of its own, legs alternating in rounds, ratios within a round.
+"""Each leg in a process of its own, legs alternating in rounds.
 
 A shared machine's speed drifts by a factor of two within minutes: only ratios within a round mean something.
 """

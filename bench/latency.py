@@ -6,7 +6,7 @@ one. It starts at one of:
 
 - due: when the change was to be sent
 - commit: `audit.entry.at`, shortly before the desk's commit
-- answered: the desk's HTTP answer has arrived, shortly after the commit
+- answered: the desk's HTTP answer has arrived
 """
 
 import asyncio

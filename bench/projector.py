@@ -1,6 +1,6 @@
-"""The projector beside its upper limit and beside the obvious ways to write it with FastStream.
+"""The projector beside its upper limit and the obvious ways to write it with FastStream.
 
-Each leg reads the same topic into the same table, reset before. A round is limit, ours, one by one, batch, ours, limit.
+A round is limit, ours, one by one, batch, ours, limit, each on the same topic and table.
 """
 
 import asyncio

@@ -1,13 +1,11 @@
 """From the click on submit to the accepted submission, at fixed rates, and how long a hold blocks a desk.
 
-The load is open-loop: each click is sent when due, so that a stall counts for every click it delayed. Measured from the
-due time:
+The load is open-loop. Measured from when a click was due:
 
 - answered: the gateway's HTTP answer has arrived, so the command is stored
 - accepted: a reader, woken by NOTIFY (or after 10 ms), has read the submission
 
-For the desk: from the first 423 on a charge to the first other answer, polled every 5 ms; only charges that met a hold
-count.
+For the desk: from the first 423 on a charge to the first other answer; only charges that met a hold count.
 """
 
 import asyncio
@@ -174,7 +172,7 @@ async def _held(installation: Installation, count: int) -> str:
 
 
 async def _charge_through(installation: Installation, student_id: str) -> float:
-    """Seconds since the first 423; 0 when there was none."""
+    """Seconds since the first 423, 0 without one."""
     body = {"student_id": student_id, "charge_id": "C-1", "year": "2025", "name": "代收取暖费", "amount": "1.00"}
     client, first_s = installation.client("finance"), 0.0
     while True:

@@ -1,4 +1,4 @@
-"""Wire format: CloudEvents 1.0 in structured mode, one JSON document per record; binary mode is read too.
+"""Wire format: CloudEvents 1.0 in structured mode; binary mode is read too.
 
 Each Kafka header costs Python more than decoding the body. Ambiguity (a repeated key, a fraction, an unusual instant)
 is refused, not interpreted (decision 0017).

@@ -1,7 +1,6 @@
 """Fast decoder of `StatusChanged`: accepts what the model accepts, at a fifth of its cost.
 
-Names are looked up among those validated before, because a regular expression each costs more than decoding. A contract
-test holds decoder and model together.
+Names are looked up among those validated before: a regular expression each costs more than decoding.
 """
 
 import re

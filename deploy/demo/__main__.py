@@ -1,9 +1,8 @@
 """`make demo`: everything on this machine, 200 invented students, and simulated staff at the departments' desks.
 
-Starts PostgreSQL, Kafka and Zipkin (or uses those named by LIXIAO_POSTGRES, LIXIAO_KAFKA and LIXIAO_ZIPKIN), creates
-databases and topics, starts every service, loads the students once, and runs until Ctrl-C. All state is in
-`.lixiao/demo`, so a second start takes seconds. LIXIAO_STATE replaces `.lixiao`; LIXIAO_NAMESPACE separates databases
-and topics on shared servers.
+Starts PostgreSQL, Kafka and Zipkin (or uses those of LIXIAO_POSTGRES, LIXIAO_KAFKA and LIXIAO_ZIPKIN) and every
+service, loads the students once, and runs until Ctrl-C. State is in `.lixiao/demo`; LIXIAO_STATE replaces `.lixiao`,
+LIXIAO_NAMESPACE separates databases and topics on shared servers.
 """
 
 import logging

@@ -1,7 +1,4 @@
-"""A desk's next operation on a student's record during a graduation season. Pure.
-
-Most lead towards a clear record, a few are setbacks.
-"""
+"""A desk's next operation on a student's record during a graduation season. Pure."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,7 +43,7 @@ class DeskSimulation:
 def next_call(
     department: str, record: Mapping[str, Any], conditions: Conditions, *, even_if_clear: bool = False
 ) -> Call | None:
-    """`record` as from `POST /records/query`. None when nothing is left to do, or a setback with `even_if_clear`."""
+    """None when nothing is left to do, or a setback with `even_if_clear`."""
     desk = DESKS.get(department)
     if desk is None:
         return None

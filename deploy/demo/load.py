@@ -1,7 +1,4 @@
-"""Loads the invented students through the services' APIs.
-
-A ledger notes what was loaded: a second start loads nothing, a larger demonstration only the additional students.
-"""
+"""Loads the invented students through the services' APIs, each once."""
 
 import asyncio
 import csv
@@ -109,7 +106,7 @@ def _client(services: RunningServices, name: str, account: str) -> httpx.AsyncCl
 async def _request(
     client: httpx.AsyncClient, method: str, path: str, *, what: str, **request: Any
 ) -> Mapping[str, Any]:
-    """Retries what is transient: every request here is idempotent."""
+    """Retries: every request here is idempotent."""
     error, backoff = "", Backoff(*RETRY_S)
     for _ in range(TRIES):
         try:

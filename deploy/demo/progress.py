@@ -1,4 +1,4 @@
-"""Progress of a launch: a line for each step, and a bar for a long one."""
+"""Progress of a launch."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 PRINTED_EVERY = 200
-"""Items per line where there is no terminal for a bar."""
+"""Items a line without a terminal for a bar."""
 
 
 class LaunchProgress:

@@ -1,4 +1,4 @@
-"""Simulates desk staff: calls the next operation on a student, at a given pace.
+"""Simulates desk staff at a given pace.
 
 It keeps no state between operations, so restarts and real people do not disturb it.
 """

@@ -1,7 +1,6 @@
 """The invented students, with their starting records. Pure.
 
-Seeded: a student is the same in every run, so a larger demonstration adds to a smaller one. The first are personas,
-which the simulation leaves alone.
+Seeded: a student is the same in every run. The first are personas, which the simulation leaves alone.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,6 @@ from deploy.local.identity.people import Person
 from services.kit.names import CERTIFICATE_DESK
 
 YEAR: Final = 2026
-"""The simulated graduation season."""
 SEED: Final = 20260601
 MIN_STUDENTS: Final = 12
 MAX_STUDENTS: Final = 20_000
@@ -100,7 +98,7 @@ def people(students: Sequence[Student]) -> list[Person]:
 
 
 def simulated(students: Sequence[Student]) -> tuple[Student, ...]:
-    """Those leaving with a degree, without the personas."""
+    """Leaving with a degree, without the personas."""
     return tuple(one for one in students if not one.situation and one.leave_category == DEGREE)
 
 

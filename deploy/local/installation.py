@@ -137,7 +137,7 @@ class Installation(RunningServices):
         await until(published, f"first statuses of {department}", timeout_s)
 
     async def students(self, count: int) -> list[str]:
-        """Each given out once, with a first status of the library in the view."""
+        """Each given out once, with a status of the library in the view."""
         if len(self._enrolled) < count:
             self._enrolled += [await self.enrol() for _ in range(ENROLLED_AT_ONCE)]
             await self.opened("library", self._enrolled)

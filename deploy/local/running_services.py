@@ -1,4 +1,4 @@
-"""An installation's services on given servers: topics, processes, addresses.
+"""An installation's services on given servers.
 
 The demonstration supervises the processes; benches and tests start, kill and configure them one by one.
 """

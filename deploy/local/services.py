@@ -57,9 +57,7 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceProcesses:
-    """`databases`: service → its variables, as provisioning returns them. `people`: the file of who can sign in.
-    `university`: a configuration folder.
-    """
+    """`databases`: service → its variables, as provisioning returns them. `people`: a file."""
 
     departments: Sequence[str]
     ports: Mapping[str, int]

@@ -1,7 +1,6 @@
 """Finds breaking changes between two versions of a JSON Schema. Pure.
 
-Events are kept forever and services upgraded one by one, so old readers must read new events and the reverse.
-Compatible changes are listed; any other breaks.
+Old readers must read new events and the reverse. Compatible changes are listed; any other breaks.
 """
 
 from collections.abc import Iterator, Mapping

@@ -14,7 +14,7 @@ MAX_FOUND = 60
 
 
 class Person(BaseModel):
-    """`situation`: a key of `SITUATIONS`; any other value means one of the other students."""
+    """`situation`: a key of `SITUATIONS`, else one of the other students."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -74,7 +74,7 @@ def load_people(path: Path) -> tuple[Person, ...]:
 
 
 def grouped(people: Sequence[Person], search: str) -> tuple[Group, ...]:
-    """In the order of `SITUATIONS`, others last. A group shows its first few, with a search up to `MAX_FOUND`."""
+    """A group shows its first few, with a search up to `MAX_FOUND`."""
     wanted = _folded(search)
     limit = MAX_FOUND if wanted else MAX_SHOWN_PER_GROUP
     members: dict[str, list[Person]] = {key: [] for key in (*SITUATIONS, "")}

@@ -1,4 +1,4 @@
-"""The provider's protocol: Authlib's authorization server with only code flow, PKCE (S256) and ID tokens."""
+"""Authlib's authorization server with only code flow, PKCE (S256) and ID tokens."""
 
 import secrets
 from collections.abc import Sequence

@@ -1,7 +1,6 @@
 """Loopback ports: free ones, and the same from run to run.
 
-Until it is listened on, a port is claimed from other launchers: its byte is locked in a file that all of this user's
-launchers share.
+Until used, a port is claimed from other launchers: its byte is locked in a file that this user's launchers share.
 """
 
 import fcntl

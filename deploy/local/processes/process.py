@@ -120,7 +120,7 @@ class Process:
             self._stop_requested = True
 
     def stop(self, timeout_s: float = 20) -> None:
-        """In order; kills the group at the timeout. Idempotent."""
+        """Kills the group at the timeout. Idempotent."""
         if self._child is None:
             return
         self.request_stop()

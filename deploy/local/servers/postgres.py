@@ -1,7 +1,7 @@
 """PostgreSQL 18 from a wheel.
 
-It refuses to run as root, so for root it runs as `postgres` or `nobody`, from a copy of the binaries where that user
-cannot execute the wheel's.
+It refuses to run as root: then it runs as `postgres` or `nobody`, from a copy of the binaries where that user cannot
+execute the wheel's.
 """
 
 import secrets
@@ -138,7 +138,7 @@ class Postgres(LocalServer):
 
 
 async def create_database(dsn: str, name: str) -> str:
-    """Unless it exists. `dsn`: a superuser's; returns the database's."""
+    """Unless it exists; returns its DSN. `dsn`: a superuser's."""
     connection = await asyncpg.connect(dsn, timeout=10)
     try:
         with suppress(asyncpg.DuplicateDatabaseError):

@@ -38,7 +38,7 @@ class LocalServer(Process):
         super().start()
 
     def wait_ready(self, timeout_s: float = START_TIMEOUT_S) -> None:
-        """Kills it and raises StartFailed at the timeout; kills it also when interrupted."""
+        """Kills it at the timeout, raising StartFailed, and when interrupted."""
         try:
             super().wait_ready(timeout_s)
         except BaseException:

@@ -1,7 +1,6 @@
 """Signing keys of forms: private parts in a folder, public parts in the database.
 
-One key signs. A retired key still verifies, a revoked one (its file leaked) does not. `kid` begins the RFC 7638
-thumbprint.
+A retired key still verifies, a revoked one (its file leaked) does not. `kid` begins the RFC 7638 thumbprint.
 """
 
 import json

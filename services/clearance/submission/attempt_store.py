@@ -129,9 +129,9 @@ async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
 
 
 async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
-    """Whether this is the department's first answer, which is stored, and all answers by department.
+    """Whether this is the department's first answer, and all answers by department.
 
-    The caller holds the attempt locked: no answer comes between the two halves of the statement.
+    The caller holds the attempt locked: no answer comes between the halves of the statement.
     """
     rows = await connection.fetch(
         """

@@ -71,13 +71,13 @@ async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int
 
 
 async def update_accepted(connection: Connection, student_id: str) -> int:
-    """`update` for a submission inserted in this transaction: the view may already block it."""
+    """For a submission inserted in this transaction: the view may already block it."""
     rows = await connection.fetch(f"{_AGAINST} WHERE submission.student_id = $1 AND {_BLOCKED}", student_id)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 
 async def update_recent(connection: Connection) -> int:
-    """`update` for recent submissions: concurrent status and acceptance do not see each other."""
+    """For recent submissions: concurrent status and acceptance do not see each other."""
     rows = await connection.fetch(_RECENT, RECENT_S)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 

@@ -1,7 +1,4 @@
-"""Settlement of an attempt: accepted, refused or waiting. Pure.
-
-Every required department is waited for by name, whatever the others answered.
-"""
+"""Settlement of an attempt: accepted, refused or waiting for every required department. Pure."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field

@@ -22,7 +22,7 @@ def submissions_router(
     *,
     session_timeout_s: float = SESSION_TIMEOUT_S,
 ) -> TransactionalRouter:
-    """An attestation counts only on its department's own topic. Each handler notifies the page of who has answered."""
+    """An attestation counts only on its department's own topic. Handlers notify the student's page."""
     producers = {topics.attestation(name): name for name in departments}
     router = TransactionalRouter(group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s)
     events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), workers=2)

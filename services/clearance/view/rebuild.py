@@ -50,10 +50,9 @@ async def rebuild(
     accept_differences: bool = False,
     progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> Comparison:
-    """With `switch`, replace the live view if equal or differences are accepted.
+    """With `switch`, replace the live view if equal or differences are accepted. Raises `RebuildFailed`.
 
-    `group`: the live projector's. `topics`: status topic → department. `progress` gets records read and in all. Raises
-    `RebuildFailed`.
+    `group`: the live projector's. `topics`: status topic → department. `progress` gets records read and in all.
     """
     started_s = time.monotonic()
     async with _locked(dsn) as connection, consumer_of(kafka, topics) as consumer:

@@ -127,7 +127,7 @@ async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now
 async def discarded_positions(
     connection: Connection, consumer: str, positions: Iterable[Position]
 ) -> frozenset[Position]:
-    """Those whose dead letter was discarded: read again, they hide nothing.
+    """Those that hide nothing, because their dead letter was discarded.
 
     A replayed dead letter that is unreadable again (older code is back) is reopened.
     """
