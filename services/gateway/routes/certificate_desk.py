@@ -107,5 +107,7 @@ async def _page(
 ) -> Response:
     campus = timezone(timedelta(minutes=context.site.university.utc_offset_minutes))
     midnight = context.now.astimezone(campus).replace(hour=0, minute=0, second=0, microsecond=0)
-    handed = handover_lines(context, await records.handed_over_by(clerk.account, midnight))
-    return pages.page("desk.html", context.texts, session=clerk, back="/desk", status=status, page=page, handed=handed)
+    handovers = handover_lines(context, await records.handed_over_by(clerk.account, midnight))
+    return pages.page(
+        "desk.html", context.texts, session=clerk, back="/desk", status=status, page=page, handovers=handovers
+    )

@@ -38,8 +38,8 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 async def guide(pages: Pages, session: KnownVisitor, favourites: FavouriteTable, texts: Language) -> Response:
-    kept = session is not None and bool(session.student_id) and await favourites.contains(session.student_id)
-    return pages.page("guide.html", texts, session=session, back="/", kept=kept)
+    is_favourite = session is not None and bool(session.student_id) and await favourites.contains(session.student_id)
+    return pages.page("guide.html", texts, session=session, back="/", is_favourite=is_favourite)
 
 
 @router.get("/case")
@@ -94,7 +94,7 @@ async def me(
         back="/me",
         form=accepted_form(context, progress),
         completed=progress.standing is Standing.COMPLETED,
-        kept=await favourites.contains(session.student_id),
+        is_favourite=await favourites.contains(session.student_id),
         unavailable=headline(context, progress).sentence if progress.standing is Standing.UNAVAILABLE else "",
     )
 

@@ -38,7 +38,7 @@ def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> 
     page = present(ViewContext(SITE, texts, case_samples.NOW), progress)
     pages = [
         RENDERER.page("case.html", texts, session=SESSION, back="/case", page=page),
-        RENDERER.page("guide.html", texts, session=None, back="/", kept=False),
+        RENDERER.page("guide.html", texts, session=None, back="/", is_favourite=False),
     ]
     if page.form:
         values: dict[str, Any] = {"page": page, "form": page.form, "qr_image": ""}
@@ -79,7 +79,7 @@ def test_a_university_may_have_no_pictures_at_all(tmp_path: Path) -> None:
     plain = path.read_text("utf-8").replace(', picture = "lake"', "")
     path.write_text(plain[: plain.index("[pictures.lake]")], "utf-8")
     site = Site(load(folder), departments(folder, SERVICES), 60)
-    page = Renderer(site, folder).page("guide.html", catalogue("zh"), session=None, back="/", kept=False)
+    page = Renderer(site, folder).page("guide.html", catalogue("zh"), session=None, back="/", is_favourite=False)
     html = bytes(page.body).decode()
     assert "<img" not in html[html.index('id="questions"') :]
 
