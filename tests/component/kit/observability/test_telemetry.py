@@ -323,23 +323,23 @@ def test_a_collector_that_hangs_does_not_hold_up_the_end() -> None:
 
 PROCESS = """
 import os, sys
-from services.kit import instruments
+from services.kit.observability import metrics
+from services.kit.observability.telemetry import start
 from services.kit.settings import load, Settings
-from services.kit.telemetry import start
 from opentelemetry import trace
 import structlog
 telemetry = start("library", settings=load(Settings))
 with trace.get_tracer("test").start_as_current_span("work") as span:
     structlog.get_logger().info("done")
-instruments.OUTBOX_DEPTH.set(3)
-instruments.DEAD_LETTERS.add(2, {"topic": "t"})
+metrics.OUTBOX_DEPTH.set(3)
+metrics.DEAD_LETTERS.add(2, {"topic": "t"})
 text, _ = telemetry.metrics_text("")
 assert telemetry.stop()
 print(text.decode())
 """
 
 
-async def test_a_started_process_sends_its_spans_and_shows_its_instruments(zipkin: RunningZipkin) -> None:
+async def test_a_started_process_sends_its_spans_and_shows_its_metrics(zipkin: RunningZipkin) -> None:
     environment = {
         "LIXIAO_KAFKA": "127.0.0.1:9",
         "LIXIAO_DATABASE": "postgresql://nobody@127.0.0.1/none",
