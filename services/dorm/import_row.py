@@ -1,21 +1,21 @@
 """One row of the dormitories' export: one residence as it stands. Pure."""
 
 from services.kit.rules.collections import replace_by_key
-from services.kit.rules.fields import Day, ImportRow, ShortLine
+from services.kit.rules.fields import Day, ImportRow, PlaceName, ShortLine
 
-from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
+from .rules import MAX_RESIDENCES, DormRecord, Residence
 
 
 class DormRow(ImportRow):
     """Without date or handler the residence is open. Residences without a row stay as they are."""
 
-    campus: ShortLine
-    building: ShortLine
-    room: ShortLine
+    campus: PlaceName
+    building: PlaceName
+    room: PlaceName
     checked_out_on: Day | None = None
     handler: ShortLine | None = None
 
 
 def apply_row(record: DormRecord, row: DormRow) -> DormRecord:
     residence = Residence.model_validate(row.model_dump(exclude={"student_id"}))
-    return record.updated(residences=replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES))
+    return record.updated(residences=replace_by_key(record.residences, residence, "place", limit=MAX_RESIDENCES))

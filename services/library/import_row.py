@@ -33,9 +33,11 @@ class LibraryRow(ImportRow):
     @classmethod
     def _a_loan_is_complete(cls, value: object, info: ValidationInfo) -> object:
         if value is None and info.data.get("loan_barcode") and not info.data.get("loan_returned"):
-            raise ValueError("a loan that is not returned needs its title and its due date")
+            raise ValueError(
+                "未归还的借阅要有题名和应还日期。 A loan that is not returned needs its title and its due date."
+            )
         if value is not None and "loan_barcode" in info.data and info.data["loan_barcode"] is None:
-            raise ValueError("a loan needs its loan_barcode")
+            raise ValueError("借阅要有条码号。 A loan needs its barcode.")
         return value
 
     @field_validator("fine_amount", "fine_paid")
@@ -43,9 +45,9 @@ class LibraryRow(ImportRow):
     def _a_fine_is_complete(cls, value: Decimal | None, info: ValidationInfo) -> Decimal | None:
         fine_id = info.data.get("fine_id")
         if value is None and fine_id and info.field_name == "fine_amount":
-            raise ValueError("a fine needs its amount")
+            raise ValueError("罚款要有金额。 A fine needs its amount.")
         if value is not None and "fine_id" in info.data and fine_id is None:
-            raise ValueError("a fine needs its fine_id")
+            raise ValueError("罚款要有编号。 A fine needs its id.")
         return value
 
 

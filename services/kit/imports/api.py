@@ -16,8 +16,8 @@ from services.kit.http.auth import Principal, require
 from services.kit.http.problems import Problem
 from services.kit.imports import job_store
 from services.kit.imports.export import rejected_csv
-from services.kit.imports.files.columns import Unimportable
 from services.kit.imports.files.formats import MAX_FILE_BYTES, MEDIA_TYPES, Format, format_of
+from services.kit.imports.files.problems import Text, Unimportable
 from services.kit.imports.job_store import Job
 from services.kit.imports.row_store import RowResult, RowState, row_results
 from services.kit.imports.spec import ImportSpec
@@ -135,9 +135,7 @@ def _add_queries(
     )
     async def export(job: Known) -> StreamingResponse:
         headers = {"Content-Disposition": f'attachment; filename="rejected-{job.job_id}.csv"'}
-        return StreamingResponse(
-            rejected_csv(pool, job.job_id, list(spec.row.model_fields)), headers=headers, media_type="text/csv"
-        )
+        return StreamingResponse(rejected_csv(pool, job.job_id, spec.columns), headers=headers, media_type="text/csv")
 
 
 async def _file(request: Request) -> tuple[Format, bytes]:
@@ -149,8 +147,11 @@ async def _file(request: Request) -> tuple[Format, bytes]:
     async with request.form(max_files=1, max_fields=4) as form:
         parts = [value for value in form.values() if isinstance(value, UploadFile)]
         if not parts:
-            remedy = "Send one part with a filename, for example curl -F file=@rows.csv, or the file as the body."
-            raise Unimportable("no-file", "The form has no file", remedy)
+            remedy = Text(
+                "请在表单中附上带文件名的文件。",
+                "Send one part with a filename, for example curl -F file=@rows.csv, or the file as the body.",
+            )
+            raise Unimportable("no-file", Text("表单里没有文件。", "The form has no file."), remedy)
         return format_of(parts[0].content_type, parts[0].filename), await parts[0].read()
 
 
@@ -177,8 +178,9 @@ def _bodies(spec: ImportSpec[Any]) -> dict[str, Any]:
 
 def _about(spec: ImportSpec[Any]) -> str:
     return (
-        "CSV (comma, semicolon or tab; UTF-8 or GB18030; headings in the first row), XLSX (the first sheet; values, no "
-        "formulas) or JSON lines (UTF-8). At most 20 MB and 200 000 rows. Each row is applied in full or rejected; "
+        "CSV (comma, semicolon or tab; UTF-8, UTF-16 or GB18030; headings in the first row), XLSX (one sheet, nothing "
+        "hidden or merged; values, no formulas) or JSON lines (UTF-8). Ids are text: format their columns so. "
+        "At most 20 MB and 200 000 rows. Each row is applied in full or rejected; "
         "`/imports/{job_id}/rows?state=rejected` lists the rejected ones with reasons. The same file uploaded again "
         "during its import is the same job; uploaded later, its rows are all `unchanged`.\n\n"
         f"Columns: {'; '.join(spec.columns.known)}. Required: {', '.join(spec.columns.required)}."

@@ -1,4 +1,4 @@
-"""The rejected rows of a job as CSV, to be corrected and uploaded again."""
+"""The rejected rows of a job as CSV, to be corrected in a spreadsheet and uploaded again."""
 
 import csv
 import io
@@ -9,12 +9,17 @@ from uuid import UUID
 
 import asyncpg
 
-from services.kit.imports.files.columns import ADDED
+from services.kit.imports import job_store
+from services.kit.imports.files.columns import ADDED, Columns
 from services.kit.imports.row_store import rejected_rows
 
 _ROWS_AT_ONCE: Final = 1_000
 _DANGEROUS: Final = re.compile(r"[\t\r\n\0]|\s*[=+\-@＝＋－＠]")
 _NUMBER: Final = re.compile(r"-?[0-9]+(\.[0-9]+)?")
+_NOT_TEXT: Final = re.compile(
+    r"\s*(?:[0-9.'+-]|(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[-/. ]?[0-9]|true$|false$)",
+    re.IGNORECASE,
+)
 
 
 def quoted(text: str) -> str:
@@ -22,12 +27,20 @@ def quoted(text: str) -> str:
     return f"'{text}" if _DANGEROUS.match(text) and not _NUMBER.fullmatch(text) else text
 
 
-async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, fields: Sequence[str]) -> AsyncIterator[bytes]:
+def as_text(text: str) -> str:
+    """An id with an apostrophe before what a spreadsheet would take for a number or a date; an import drops it."""
+    return f"'{text}" if _NOT_TEXT.match(text) else quoted(text)
+
+
+async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, columns: Columns) -> AsyncIterator[bytes]:
     """CSV in UTF-8 with the byte order mark Excel needs: the row's columns, then its number, problems and remedies.
 
-    An import ignores the three added columns.
+    Headings are those of the file. An import ignores the three added columns.
     """
-    yield b"\xef\xbb\xbf" + _lines([[*fields, *ADDED]])
+    async with pool.acquire() as connection:
+        headings = await job_store.headings_of(connection, job_id)
+    cell = {name: as_text if kind.identifies else quoted for name, kind in columns.kinds.items()}
+    yield b"\xef\xbb\xbf" + _lines([[*(quoted(headings.get(name, name)) for name in cell), *ADDED]])
     after = 0
     while True:
         async with pool.acquire() as connection:
@@ -37,9 +50,9 @@ async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, fields: Sequence
         yield _lines(
             [
                 [
-                    *(quoted(cells.get(name, "")) for name in fields),
+                    *(safe(cells.get(name, "")) for name, safe in cell.items()),
                     str(number),
-                    quoted("; ".join(f"{each['field']}: {each['problem']}".removeprefix(": ") for each in problems)),
+                    quoted(" ".join(each["problem"] for each in problems)),
                     quoted(" ".join(dict.fromkeys(each["remedy"] for each in problems))),
                 ]
                 for number, cells, problems in rows

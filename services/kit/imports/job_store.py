@@ -1,5 +1,7 @@
 """Import jobs in PostgreSQL. Every function takes part in the caller's transaction."""
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -26,7 +28,8 @@ class Job(BaseModel):
     job_id: UUID
     state: JobState
     format: Literal["csv", "jsonl", "xlsx"]
-    encoding: str = Field(description="Encoding the text was decoded with: `utf-8` or `gb18030`.")
+    encoding: str = Field(description="Encoding the text was decoded with: `utf-8`, `utf-16` or `gb18030`.")
+    warnings: tuple[str, ...] = Field(description="What of the file was not read, or might surprise: hidden sheets, …")
     rows_total: int
     rows_done: int
     applied: int
@@ -50,25 +53,29 @@ class NewJob:
     uploaded_by: str
     uploaded_at: datetime
     traceparent: str | None
+    headings: Mapping[str, str]
+    """Field → the heading of its column in the file."""
+    warnings: tuple[str, ...]
 
 
 _JOB: Final = """
-    SELECT job_id, state, format, encoding, rows_total, applied + unchanged + rejected AS rows_done, applied, unchanged,
-           rejected, uploaded_by, uploaded_at, started_at, finished_at, seq
+    SELECT job_id, state, format, encoding, warnings, rows_total, applied + unchanged + rejected AS rows_done,
+           applied, unchanged, rejected, uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
 
 
 def _job(row: asyncpg.Record) -> Job:
-    return Job.model_validate(dict(row))
+    return Job.model_validate({**row, "warnings": json.loads(row["warnings"])})
 
 
 async def add_job(connection: Connection, job: NewJob) -> bool:
     """Register a job; False while another one has the same file (`unfinished_job` finds that one)."""
     added = await connection.fetchval(
         """
-        INSERT INTO import_job (job_id, kind, format, encoding, sha256, uploaded_by, uploaded_at, traceparent)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        INSERT INTO import_job (job_id, kind, format, encoding, sha256, uploaded_by, uploaded_at, traceparent,
+                                headings, warnings)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
         ON CONFLICT (kind, sha256) WHERE state <> 'done' DO NOTHING RETURNING true
         """,
         job.job_id,
@@ -79,6 +86,8 @@ async def add_job(connection: Connection, job: NewJob) -> bool:
         job.uploaded_by,
         job.uploaded_at,
         job.traceparent,
+        json.dumps(dict(job.headings), ensure_ascii=False),
+        json.dumps(job.warnings, ensure_ascii=False),
     )
     return bool(added)
 
@@ -113,12 +122,30 @@ async def latest_jobs(
     return [_job(row) for row in rows[:limit]], more
 
 
-async def next_job(connection: Connection, kind: str) -> tuple[UUID, str | None] | None:
-    """The oldest unfinished job and the traceparent of its upload."""
+@dataclass(frozen=True, slots=True)
+class WaitingJob:
+    """`traceparent` is the upload's, `headings` the file's: field → heading."""
+
+    job_id: UUID
+    traceparent: str | None
+    headings: Mapping[str, str]
+
+
+async def next_job(connection: Connection, kind: str) -> WaitingJob | None:
+    """The oldest unfinished job."""
     row = await connection.fetchrow(
-        "SELECT job_id, traceparent FROM import_job WHERE kind = $1 AND state <> 'done' ORDER BY seq LIMIT 1", kind
+        "SELECT job_id, traceparent, headings FROM import_job WHERE kind = $1 AND state <> 'done' ORDER BY seq LIMIT 1",
+        kind,
     )
-    return (row["job_id"], row["traceparent"]) if row else None
+    return WaitingJob(row["job_id"], row["traceparent"], json.loads(row["headings"])) if row else None
+
+
+async def headings_of(connection: Connection, job_id: UUID) -> dict[str, str]:
+    """Field → the heading of its column in the job's file."""
+    headings: dict[str, str] = json.loads(
+        await connection.fetchval("SELECT headings FROM import_job WHERE job_id = $1", job_id) or "{}"
+    )
+    return headings
 
 
 async def start_job(connection: Connection, job_id: UUID, now: datetime) -> None:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
 
-from services.kit.imports.files.columns import ReadRow, RowProblem
+from services.kit.imports.files.problems import RowProblem
+from services.kit.imports.files.rows import ReadRow
 from services.kit.postgres.pool import Connection
 
 RowState = Literal["pending", "applied", "unchanged", "rejected"]

@@ -12,9 +12,9 @@ import asyncpg
 
 from services.kit.audit import log
 from services.kit.imports import job_store
-from services.kit.imports.files.columns import ReadRow, Unimportable
-from services.kit.imports.files.csv_file import encoding_of
-from services.kit.imports.files.formats import Format, read_rows
+from services.kit.imports.files.formats import Format, open_file
+from services.kit.imports.files.problems import Text, Unimportable
+from services.kit.imports.files.rows import ReadRow
 from services.kit.imports.job_store import Job, NewJob
 from services.kit.imports.row_store import add_rows
 from services.kit.imports.spec import ImportSpec
@@ -46,19 +46,32 @@ class Uploads:
                 if job is not None:
                     return job
                 if await job_store.count_unfinished(connection, self._spec.kind) >= job_store.MAX_UNFINISHED:
-                    remedy = "Wait until the imports before it are done; GET /imports lists them."
-                    raise Unimportable("too-many-imports", "Too many imports are waiting", remedy, status=429)
+                    title = Text("等待中的导入过多。", "Too many imports are waiting.")
+                    remedy = Text(
+                        "请等前面的导入完成后再发送。",
+                        "Wait until the imports before it are done; GET /imports lists them.",
+                    )
+                    raise Unimportable("too-many-imports", title, remedy, status=429)
                 return await self._store(connection, kind, data, sha256, uploaded_by)
 
     async def _store(self, connection: Connection, kind: Format, data: bytes, sha256: bytes, uploaded_by: str) -> Job:
-        encoding = await asyncio.to_thread(encoding_of, data) if kind is Format.CSV else "utf-8"
+        table = await asyncio.to_thread(open_file, data, kind, self._spec.columns)
         new = NewJob(
-            uuid4(), self._spec.kind, kind, encoding, sha256, uploaded_by, self._clock(), current_traceparent()
+            uuid4(),
+            self._spec.kind,
+            kind,
+            table.encoding,
+            sha256,
+            uploaded_by,
+            self._clock(),
+            current_traceparent(),
+            headings=table.headings.labels,
+            warnings=table.warnings,
         )
         async with connection.transaction():
             added = await job_store.add_job(connection, new)
             if added:
-                await self._add_rows(connection, new.job_id, read_rows(data, kind, self._spec.columns))
+                await self._add_rows(connection, new.job_id, table.rows)
                 await log.append_entry(
                     connection,
                     actor=uploaded_by,

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import UUID
 
 import asyncpg
 import structlog
@@ -19,9 +18,10 @@ from pydantic import ValidationError
 
 from services.kit.backoff import Backoff
 from services.kit.imports import job_store
-from services.kit.imports.files.columns import RowProblem
+from services.kit.imports.job_store import WaitingJob
+from services.kit.imports.reasons import ASK_THE_DESK, INTERNAL, STILL_HELD, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
-from services.kit.imports.spec import ImportSpec, row_problems
+from services.kit.imports.spec import ImportSpec
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
@@ -54,6 +54,7 @@ class HoldRetry:
 class _Scan:
     """One pass over a job's pending rows. A held row keeps back its student's later rows, which stay in order."""
 
+    job: WaitingJob
     after: int = 0
     held_students: set[str] = field(default_factory=set)
 
@@ -105,31 +106,32 @@ class ImportWorker:
                     return False
                 worked = False
                 while (found := await job_store.next_job(connection, self._spec.kind)) is not None:
-                    await self._job(connection, *found)
+                    await self._job(connection, found)
                     worked = True
                 await job_store.delete_oldest(connection, self._spec.kind, self._clock())
                 await connection.execute(_RESIGN, import_worker_lock(self._spec.kind))
                 return worked
 
-    async def _job(self, connection: Connection, job_id: UUID, traceparent: str | None) -> None:
+    async def _job(self, connection: Connection, job: WaitingJob) -> None:
+        job_id = job.job_id
         await job_store.start_job(connection, job_id, self._clock())
         _log.info("import.started", kind=self._spec.kind, job=str(job_id))
         backoff = self._hold_retry.backoff()
-        while await self._scan(connection, job_id, traceparent):
+        while await self._scan(connection, job):
             await backoff.wait()
         await job_store.finish_job(connection, job_id, self._clock())
         _log.info("import.finished", kind=self._spec.kind, job=str(job_id))
 
-    async def _scan(self, connection: Connection, job_id: UUID, traceparent: str | None) -> bool:
+    async def _scan(self, connection: Connection, job: WaitingJob) -> bool:
         """Try the pending rows once; whether some are still held."""
-        scan = _Scan()
-        links = _links(traceparent)
+        scan = _Scan(job)
+        links = _links(job.traceparent)
         size, failures, backoff = self._max_batch, 0, Backoff(*_RETRY_S)
         while True:
             try:
                 # A trace per batch: one trace of a large file would be too large to read.
                 with _tracer.start_as_current_span("import rows", context=Context(), links=links):
-                    more = await self._batch(connection, job_id, scan, size)
+                    more = await self._batch(connection, scan, size)
             except asyncpg.PostgresError as error:
                 failures += 1
                 if not transient(error) or failures > _MAX_FAILURES or connection.is_closed():
@@ -144,32 +146,34 @@ class ImportWorker:
             backoff.reset()
             self._spec.after_commit()
 
-    async def _batch(self, connection: Connection, job_id: UUID, scan: _Scan, size: int) -> bool:
+    async def _batch(self, connection: Connection, scan: _Scan, size: int) -> bool:
         """One transaction: the next rows and their outcomes. False when there are no more."""
         outcomes: list[RowOutcome] = []
         held: list[int] = []
         held_now: set[str] = set()
         async with connection.transaction():
-            rows = await pending_rows(connection, job_id, after=scan.after, limit=size)
+            rows = await pending_rows(connection, scan.job.job_id, after=scan.after, limit=size)
             for row in rows:
-                outcome = await self._apply(connection, row, scan.held_students | held_now)
+                outcome = await self._apply(connection, scan.job, row, scan.held_students | held_now)
                 if isinstance(outcome, RowOutcome):
                     outcomes.append(outcome)
                 else:
                     held_now.add(outcome.student_id)
                     if outcome.tried:
                         held.append(row.number)
-            await store_outcomes(connection, job_id, outcomes, held)
+            await store_outcomes(connection, scan.job.job_id, outcomes, held)
         if rows:
             scan.after = rows[-1].number
             scan.held_students |= held_now
         return bool(rows)
 
-    async def _apply(self, connection: Connection, row: PendingRow, held_students: set[str]) -> "RowOutcome | _Held":
+    async def _apply(
+        self, connection: Connection, job: WaitingJob, row: PendingRow, held_students: set[str]
+    ) -> "RowOutcome | _Held":
         try:
             values = self._spec.read(row.cells)
         except ValidationError as error:
-            return RowOutcome(row.number, "rejected", row_problems(error))
+            return RowOutcome(row.number, "rejected", row_problems(error, self._spec.columns, job.headings))
         if values.student_id in held_students:
             return _Held(values.student_id, tried=False)
         try:
@@ -178,19 +182,19 @@ class ImportWorker:
         except Held:
             if row.held_tries + 1 < self._hold_retry.tries:
                 return _Held(values.student_id, tried=True)
-            return RowOutcome(row.number, "rejected", (_STILL_HELD,))
+            return RowOutcome(row.number, "rejected", (STILL_HELD,))
         except Refused as refused:
-            problem = self._spec.refusal(refused)
-            remedy = refused.remedy or "Check the student's record at the desk."
+            words = self._spec.refusal(refused)
+            remedy = refused.remedy or str(ASK_THE_DESK)
             return RowOutcome(
-                row.number, "rejected", ({"field": refused.field or "", "problem": problem, "remedy": remedy},)
+                row.number, "rejected", ({"field": refused.field or "", "problem": words, "remedy": remedy},)
             )
         except Exception as error:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):
                 raise
             # Only the type: an error's text may contain the row. One bad row does not stop the others.
             _log.error("import_row.failed", kind=self._spec.kind, row=row.number, error=type(error).__name__)
-            return RowOutcome(row.number, "rejected", (_INTERNAL,))
+            return RowOutcome(row.number, "rejected", (INTERNAL,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,15 +213,5 @@ def _links(traceparent: str | None) -> list[Link]:
     return [] if context is None else [Link(trace.get_current_span(context).get_span_context())]
 
 
-_STILL_HELD: Final[RowProblem] = {
-    "field": "",
-    "problem": "a submission of this student was being decided, and the row would have blocked a check it relies on",
-    "remedy": "Check the student's record, and send this row again if it is still right.",
-}
-_INTERNAL: Final[RowProblem] = {
-    "field": "",
-    "problem": "this row could not be processed; nothing of it was applied, and the error was logged",
-    "remedy": "Check its values; if they are right, give the operator the job and the row number.",
-}
 _LEAD: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
 _RESIGN: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"

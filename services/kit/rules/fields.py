@@ -4,6 +4,7 @@ Money is a `Decimal` with two decimals, in JSON a number or string of at most ni
 point.
 """
 
+import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Annotated, Any, Final
@@ -32,6 +33,10 @@ class Item(BaseModel):
     """Of a record's list, or of published facts."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class Identifier:
+    """Marks a text in `Annotated` as an id: a spreadsheet may not take it for a number or a date."""
 
 
 def yuan(amount: Decimal) -> str:
@@ -104,8 +109,17 @@ Day = Annotated[
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 ShortLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
-ItemId = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")]
+ItemId = Annotated[
+    str, Identifier(), StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")
+]
 """A barcode, a charge number."""
+PlaceName = Annotated[ShortLine, Identifier()]
+"""Part of the name of a place that may be digits alone: a room, a building."""
+
+
+def place_key(*parts: str) -> tuple[str, ...]:
+    """What equal places have in common: `Ａ0307` is `a0307`, `梅苑 1楼` is `梅苑1楼`."""
+    return tuple("".join(unicodedata.normalize("NFKC", part).casefold().split()) for part in parts)
 
 
 class ImportRow(OperationBody):

@@ -100,7 +100,7 @@ async def service(
 
 def person(**other: str) -> dict[str, str]:
     return {
-        "student_id": f"TS{secrets.token_hex(6)}",
+        "student_id": f"TS{secrets.token_hex(6).upper()}",
         "name": "林知远",
         "gender": "男",
         "college": "信息与控制工程学院",

@@ -25,7 +25,10 @@ from tests.support.paths import ROOT
 KIT = ROOT / "services" / "kit" / "migrations"
 FOLDERS = [KIT / name for name in ("outbox", "inbox", "audit", "desk", "imports")]
 NOW = datetime(2026, 6, 5, 8, 0, tzinfo=UTC)
-TOKENS = {"desk": [desk_role("library"), desk_role("finance"), desk_role("counted")], "other": [desk_role("dorm")]}
+TOKENS = {
+    "desk": [desk_role(name) for name in ("library", "finance", "dorm", "counted")],
+    "other": [desk_role("archives")],
+}
 HOLD_RETRY = HoldRetry(tries=3, first_delay_s=0.01, longest_delay_s=0.02)
 
 
@@ -87,7 +90,7 @@ async def service(dsn: str, make: Callable[["asyncpg.Pool[Any]"], ImportSpec[Any
 
 
 def student() -> str:
-    return f"TS{secrets.token_hex(5)}"
+    return f"TS{secrets.token_hex(5).upper()}"
 
 
 def counts(job: dict[str, Any]) -> tuple[int, int, int]:

@@ -90,6 +90,17 @@ def test_moving_into_a_room_again_opens_it_again() -> None:
     assert not assess(again).clear
 
 
+@pytest.mark.parametrize(
+    "other", [{"room": "a3071"}, {"room": "Ａ３０７１"}, {"building": "梅苑 1楼"}, {"building": "梅苑１楼"}]
+)
+def test_a_room_is_one_room_in_any_spelling(other: dict[str, str]) -> None:
+    lives, _ = do(DormRecord(), "assign", **PLACE)
+    for left in (row(lives, **{**PLACE, **other}, **OUT), do(lives, "check-out", **{**PLACE, **other}, **OUT)[0]):
+        assert len(left.residences) == 1
+        assert assess(left).clear
+        assert do(left, "check-out", **PLACE, **OUT)[0] is left
+
+
 def test_a_half_noted_check_out_is_completed_by_the_desk() -> None:
     half = row(DormRecord(), **PLACE, checked_out_on="2026-06-04")
     assert assess(do(half, "check-out", **PLACE, **OUT)[0]).clear

@@ -1,62 +1,53 @@
-"""CSV in UTF-8 or GB18030, with comma, semicolon or tab, to numbered rows. Pure, and lazy: a row at a time."""
+"""CSV with comma, semicolon or tab to numbered rows. Pure, and lazy: a row at a time."""
 
 import csv
 import io
 import re
 from collections.abc import Iterator
-from typing import Final
+from contextlib import contextmanager
+from itertools import count
+from typing import Any
 
-from services.kit.imports.files.columns import Columns, ReadRow, Unimportable, cells_of, row_of
+from services.kit.imports.files.columns import Columns, Headings
+from services.kit.imports.files.encodings import decoded
+from services.kit.imports.files.problems import Text, Unimportable
+from services.kit.imports.files.rows import ReadRow, cells_of, row_of
+from services.kit.imports.files.table import Table
 
 
-def csv_rows(data: bytes, columns: Columns) -> Iterator[ReadRow]:
-    text = _decoded(data)
+def open_csv(data: bytes, columns: Columns) -> Table:
+    text, encoding = decoded(data)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
-    fields: list[str | None] | None = None
+    records = enumerate(reader, 1)
+    with _well_formed(reader):
+        first = next((record for _, record in records if any(each.strip() for each in record)), None)
+    headings = columns.unnamed if first is None else columns.match(first)
+    return Table(headings, _rows(reader, records, headings), encoding)
+
+
+def _rows(reader: Any, records: Iterator[tuple[int, list[str]]], headings: Headings) -> Iterator[ReadRow]:
+    places: list[Text] = []
+    with _well_formed(reader):
+        for number, record in records:
+            while len(places) < len(record):
+                places.append(Text(f"第 {len(places) + 1} 列", f"column {len(places) + 1}"))
+            row = row_of(number, cells_of(zip(count(), places, record), headings), headings)
+            if row is not None:
+                yield row
+
+
+@contextmanager
+def _well_formed(reader: Any) -> Iterator[None]:
     try:
-        for number, record in enumerate(reader, 1):
-            if fields is not None:
-                row = row_of(
-                    number, cells_of(((at, f"column {at + 1}", text) for at, text in enumerate(record)), fields)
-                )
-                if row is not None:
-                    yield row
-            elif any(each.strip() for each in record):
-                fields = columns.match(record)
+        yield
     except csv.Error:
-        remedy = 'Look for a quotation mark " that is not closed or not doubled, and send the file again.'
-        title = f"The CSV cannot be read from line {reader.line_num} on"
+        line = reader.line_num
+        title = Text(f"CSV 从第 {line} 行起无法读取。", f"The CSV cannot be read from line {line} on.")
+        remedy = Text(
+            '请检查是否有未成对的引号 "，更正后再发送。',
+            'Look for a quotation mark " that is not closed or not doubled, and send the file again.',
+        )
         raise Unimportable("malformed-csv", title, remedy) from None
-
-
-def encoding_of(data: bytes) -> str:
-    """`utf-8` or `gb18030`. Raises `Unimportable` for bytes that are neither, and for damaged UTF-8.
-
-    GB18030 is what a Chinese Excel saves as plain "CSV". Almost any bytes decode in it, so that text which is mostly
-    UTF-8 is refused rather than decoded into other characters.
-    """
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        lenient = data.decode("utf-8", "replace")
-        if len(_HAN.findall(lenient)) <= 4 * lenient.count("\ufffd"):
-            try:
-                if not _PRIVATE.search(data.decode("gb18030")):
-                    return "gb18030"
-            except UnicodeDecodeError:
-                pass
-        remedy = "Save it as “CSV UTF-8” (JSON lines: UTF-8) and send that."
-        raise Unimportable("wrong-encoding", f"Line {line} is neither UTF-8 nor GB18030", remedy) from None
-    return "utf-8"
-
-
-_HAN: Final = re.compile(r"[\u4e00-\u9fff]")
-_PRIVATE: Final = re.compile(r"[\ue000-\uf8ff\U000f0000-\U0010ffff]")
-
-
-def _decoded(data: bytes) -> str:
-    return data.decode(encoding_of(data)).removeprefix("\ufeff")
 
 
 def _delimiter(text: str) -> str:

@@ -1,30 +1,16 @@
 """Files made to hurt, or broken at any byte: refused before they cost anything, or read."""
 
-import io
 import json
 import re
-import zipfile
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.kit.imports.files.columns import Unimportable
 from services.kit.imports.files.formats import Format
-from tests.support.samples.import_files import cells, read, workbook
-
-
-def repacked(data: bytes, change: Callable[[str, bytes], bytes], **added: bytes) -> bytes:
-    """The same zip with each part changed."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new:
-        for name in old.namelist():
-            new.writestr(name, change(name, old.read(name)))
-        for name, content in added.items():
-            new.writestr(name, content)
-    return out.getvalue()
-
+from services.kit.imports.files.problems import Unimportable
+from tests.support.samples.import_files import cells, read, repacked, workbook
 
 GOOD = workbook(["student_id"], ["TS1001"])
 BOMB = b'<!DOCTYPE a [<!ENTITY l "lol"><!ENTITY m "&l;&l;&l;&l;&l;&l;&l;&l;&l;&l;">]>'

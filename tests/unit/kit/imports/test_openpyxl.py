@@ -6,9 +6,10 @@ import tomllib
 from importlib.metadata import version
 
 import openpyxl
+from openpyxl.styles.cell_style import StyleArray
 from openpyxl.worksheet import _reader
 
-from services.kit.imports.files.openpyxl_rows import OPENPYXL_VERSION
+from services.kit.imports.files.xlsx.openpyxl_rows import OPENPYXL_VERSION
 from tests.support.paths import ROOT
 
 
@@ -19,7 +20,7 @@ def test_the_version_of_the_private_names_is_the_one_installed_and_pinned() -> N
 
 
 def test_the_private_names_are_there() -> None:
-    assert {"ROW_TAG", "DATA_TAG", "WorkSheetParser"} <= vars(_reader).keys()
+    assert {"ROW_TAG", "DATA_TAG", "COL_TAG", "WorkSheetParser"} <= vars(_reader).keys()
     parameters = inspect.signature(_reader.WorkSheetParser).parameters
     assert {"data_only", "epoch", "date_formats", "timedelta_formats"} <= parameters.keys()
     assert callable(_reader.WorkSheetParser.parse_row)
@@ -27,6 +28,9 @@ def test_the_private_names_are_there() -> None:
     openpyxl.Workbook().save(workbook)
     book = openpyxl.load_workbook(workbook, read_only=True)
     assert hasattr(book, "_date_formats")
+    assert hasattr(book, "_number_formats")
+    assert hasattr(book, "_cell_styles")
+    assert "numFmtId" in dir(StyleArray)
     assert hasattr(book, "_timedelta_formats")
     assert hasattr(book.worksheets[0], "_get_source")
     assert hasattr(book.worksheets[0], "_shared_strings")

@@ -6,7 +6,7 @@ import zipfile
 import zlib
 from typing import Final
 
-from services.kit.imports.files.columns import Unimportable
+from services.kit.imports.files.problems import Text, Unimportable
 
 MAX_ENTRIES: Final = 500
 MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
@@ -19,13 +19,19 @@ _XML: Final = re.compile(r"\.(xml|rels|vml)$", re.IGNORECASE)
 
 
 def unsound() -> Unimportable:
-    remedy = "Open it in a spreadsheet, save it again as .xlsx, or as CSV UTF-8, and send that."
-    return Unimportable("unreadable-workbook", "The workbook cannot be read", remedy)
+    remedy = Text(
+        "请用表格软件打开，另存为 .xlsx 或“CSV UTF-8”后再发送。",
+        "Open it in a spreadsheet, save it again as .xlsx, or as CSV UTF-8, and send that.",
+    )
+    return Unimportable("unreadable-workbook", Text("无法读取这个工作簿。", "The workbook cannot be read."), remedy)
 
 
-def unsafe(what: str) -> Unimportable:
-    remedy = "Copy the rows into a new workbook, or save the sheet as CSV UTF-8, and send that."
-    return Unimportable("unsafe-workbook", f"The workbook is refused: {what}", remedy)
+def unsafe(zh: str, en: str) -> Unimportable:
+    remedy = Text(
+        "请把各行复制到新的工作簿，或另存为“CSV UTF-8”后再发送。",
+        "Copy the rows into a new workbook, or save the sheet as CSV UTF-8, and send that.",
+    )
+    return Unimportable("unsafe-workbook", Text(f"拒绝这个工作簿：{zh}。", f"The workbook is refused: {en}."), remedy)
 
 
 def check_zip(data: bytes) -> None:
@@ -37,23 +43,27 @@ def check_zip(data: bytes) -> None:
     except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, ValueError, zlib.error):
         raise Unimportable(
             "not-a-workbook",
-            "This is not an XLSX workbook, or it is truncated",
-            "Save the sheet as .xlsx and send the whole file; a CSV is sent as CSV.",
+            Text("这不是 XLSX 工作簿，或文件不完整。", "This is not an XLSX workbook, or it is truncated."),
+            Text(
+                "请另存为 .xlsx 并发送完整文件；CSV 请以 .csv 发送。",
+                "Save the sheet as .xlsx and send the whole file; a CSV is sent as CSV.",
+            ),
         ) from None
     if tags > MAX_TAGS:
-        raise unsafe("it has too many elements")
+        raise unsafe("元素过多", "it has too many elements")
 
 
 def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
     if len(entries) > MAX_ENTRIES:
-        raise unsafe("it has too many parts")
+        raise unsafe("部件过多", "it has too many parts")
     # zipfile stops reading at the declared size, so that these are bounds and not promises.
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
-        raise unsafe(f"it unpacks to more than {MAX_UNPACKED_BYTES // 1024 // 1024} MB")
+        size = f"{MAX_UNPACKED_BYTES // 1024 // 1024} MB"
+        raise unsafe(f"解压后超过 {size}", f"it unpacks to more than {size}")
     if any(entry.file_size > max(_SMALL_BYTES, MAX_RATIO * entry.compress_size) for entry in entries):
-        raise unsafe("its compression ratio is too high")
+        raise unsafe("压缩比过高", "its compression ratio is too high")
     if any(entry.flag_bits & 1 for entry in entries):
-        raise unsafe("it is encrypted")
+        raise unsafe("它已加密", "it is encrypted")
 
 
 def _tags(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
@@ -63,6 +73,6 @@ def _tags(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
         while chunk := part.read(_CHUNK_BYTES):
             count += chunk.count(b"<")
             if xml and b"<!doctype" in (tail + chunk).replace(b"\0", b"").lower():
-                raise unsafe("it declares a document type")
+                raise unsafe("它声明了文档类型", "it declares a document type")
             tail = chunk[-32:]
     return count if xml else 0

@@ -1,0 +1,17 @@
+"""A file that was opened: its headings are matched, its rows are still to be read. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from services.kit.imports.files.columns import Headings
+from services.kit.imports.files.rows import ReadRow
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`rows` raises `Unimportable` for a fault of the whole file; `warnings` name what was left or might surprise."""
+
+    headings: Headings
+    rows: Iterator[ReadRow]
+    encoding: str = "utf-8"
+    warnings: tuple[str, ...] = ()

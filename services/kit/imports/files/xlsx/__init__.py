@@ -1,0 +1,1 @@
+"""XLSX workbooks: one sheet, nothing unseen, within bounds."""
