@@ -43,7 +43,7 @@ async def create_topics(
     """Returns when each partition has a leader.
 
     `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicMismatch`, with nothing
-    changed, for another number of partitions.
+    changed but topics the broker had not listed, for another number of partitions.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
     await admin.start()
@@ -51,9 +51,13 @@ async def create_topics(
         replicas = replication_factor or min(_MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
         wanted = [_configured(spec, replicas) for spec in topics.specs(departments, partitions)]
         report = TopicReport()
-        existing = await _existing(admin, wanted, replicas, report)
-        await _create(admin, [spec for spec in wanted if spec.name not in existing], replicas, report)
-        await _configure(admin, [spec for spec in wanted if spec.name in existing], report)
+        names = set(await admin.list_topics())
+        existing = [spec for spec in wanted if spec.name in names]
+        await _check(admin, existing, replicas, report)
+        found = await _create(admin, [spec for spec in wanted if spec.name not in names], replicas, report)
+        await _wait_until_empty(lambda: _leaderless(admin, found), "a leader")
+        await _check(admin, found, replicas, report)
+        await _configure(admin, existing + found, report)
         await _wait_until_empty(lambda: _leaderless(admin, wanted), "a leader")
         return report
     finally:
@@ -65,18 +69,15 @@ def _configured(spec: TopicSpec, replicas: int) -> TopicSpec:
     return TopicSpec(spec.name, spec.partitions, config)
 
 
-async def _existing(
-    admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec], replicas: int, report: TopicReport
-) -> set[str]:
-    names = set(await admin.list_topics())
-    present = {spec.name: spec for spec in wanted if spec.name in names}
+async def _check(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], replicas: int, report: TopicReport) -> None:
     if not present:
-        return set()
+        return
+    partitions = {spec.name: spec.partitions for spec in present}
     wrong = []
-    for topic in await admin.describe_topics(list(present)):
+    for topic in await admin.describe_topics(list(partitions)):
         name, parts = topic["topic"], topic["partitions"]
-        if len(parts) != present[name].partitions:
-            wrong.append(f"{name} has {len(parts)} partitions, not {present[name].partitions}")
+        if len(parts) != partitions[name]:
+            wrong.append(f"{name} has {len(parts)} partitions, not {partitions[name]}")
         elif any(len(part["replicas"]) != replicas for part in parts):
             report.remarks.append(f"{name} does not have {replicas} replicas everywhere: reassign its partitions")
     if wrong:
@@ -84,20 +85,26 @@ async def _existing(
             "; ".join(wrong) + ". Partitions are never grown in place, because students would move between them: "
             "a new count is a new topic and a rebuilt view"
         )
-    return set(present)
 
 
-async def _create(admin: AIOKafkaAdminClient, missing: Sequence[TopicSpec], replicas: int, report: TopicReport) -> None:
+async def _create(
+    admin: AIOKafkaAdminClient, missing: Sequence[TopicSpec], replicas: int, report: TopicReport
+) -> list[TopicSpec]:
+    """Returns those that exist after all: the broker's list lags behind, or another run has created them."""
     if not missing:
-        return
+        return []
     new = [NewTopic(spec.name, spec.partitions, replicas, topic_configs=spec.config) for spec in missing]
     response = await admin.create_topics(new, timeout_ms=15_000)
+    found = set()
     for name, code, *message in response.topic_errors:
         error = for_code(code)
-        if code and error is not TopicAlreadyExistsError:
+        if error is TopicAlreadyExistsError:
+            found.add(name)
+        elif code:
             raise error(f"{name}: {message[0] if message else ''}")
-        # With an error code: another run has created it concurrently.
-        (report.unchanged if code else report.created).append(name)
+        else:
+            report.created.append(name)
+    return [spec for spec in missing if spec.name in found]
 
 
 async def _configure(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], report: TopicReport) -> None:
@@ -133,6 +140,8 @@ async def _topic_configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> di
 
 
 async def _leaderless(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -> list[str]:
+    if not wanted:
+        return []
     described = await admin.describe_topics([spec.name for spec in wanted])
     return [topic["topic"] for topic in described if not _has_leaders(topic)]
 

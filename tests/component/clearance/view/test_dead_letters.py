@@ -223,5 +223,5 @@ async def test_the_command_line_lists_without_personal_data_shows_replays_and_di
     await mended(clearance, first, status(who, 2))
     assert await command("replay", str(first)) == (0, "1 replayed, 0 still unreadable\n")
     code, gone = await command("replay", str(first))
-    assert (code, "no such open" in gone) == (1, True)
+    assert (code, "No open dead letter" in gone) == (1, True)
     assert await readable(clearance, who) is True

@@ -87,6 +87,22 @@ async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
     assert (said["cleanup.policy"], said["segment.ms"], said["retention.ms"]) == ("compact", "100000", "-1")
 
 
+async def test_a_topic_that_the_brokers_list_does_not_show_yet_is_configured_and_compared_too(
+    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def empty(_: AIOKafkaAdminClient) -> list[str]:
+        return []
+
+    topics = Topics(namespace)
+    await admin.create_topics([NewTopic(topics.case, 1, 1, topic_configs={"cleanup.policy": "delete"})])
+    monkeypatch.setattr(AIOKafkaAdminClient, "list_topics", empty)
+    report = await create_topics(kafka.address, topics, [], partitions=1)
+    assert report.altered == [topics.case]
+    assert topics.case not in report.created
+    with pytest.raises(TopicMismatch, match="a new count is a new topic"):
+        await create_topics(kafka.address, topics, [], partitions=2)
+
+
 async def test_another_number_of_partitions_is_refused_and_nothing_is_made(
     kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
