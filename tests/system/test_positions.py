@@ -165,7 +165,9 @@ async def test_an_import_whose_department_is_killed_is_finished_by_the_next_one(
     assert (again["applied"], again["unchanged"], again["rejected"]) == (0, len(students), 1)
     await core.in_step("library")
     records = await everything(core.kafka, core.topics.status("library"))
-    assert all(versions(records, student_id) == [1, 2] for student_id in students), "each row was applied once"
+    # A relay killed between sending and deleting sends again: a version may be repeated, and none is a third.
+    published = {tuple(versions(records, student_id)) for student_id in students}
+    assert {tuple(sorted(set(numbers))) for numbers in published} == {(1, 2)}, published
 
 
 async def send_file(core: Installation, file: bytes) -> dict[str, Any]:
