@@ -46,7 +46,7 @@ def _listed(console: Console, postgres: str, races: int, only: str, quick: bool)
     killed = 0
     for number, mutant in enumerate(chosen, 1):
         began_s = time.monotonic()
-        found = run(mutant.name, postgres, races=races).found
+        found = run(mutant.name, postgres, races=mutant.races or races).found
         killed += bool(found)
         seen = "seen by " + ", ".join(found) if found else "SURVIVED"
         took_s = time.monotonic() - began_s
