@@ -28,8 +28,21 @@ class Verdict(StrEnum):
     BLOCKED = "blocked"
 
 
+NO_DATA: Final = "no-data"
+"""No evidence: no record, act or covering load of the department includes the student. Such a check has no facts."""
+OPEN_QUESTION: Final = "open-question"
+"""A row about the student was refused, and neither a good row or act nor a person has settled it yet."""
+UNKNOWN_REASONS: Final[frozenset[str]] = frozenset({NO_DATA, OPEN_QUESTION})
+"""Reserved codes of a check nobody can vouch for. No department has reasons of its own with these codes."""
+
+
 class Reason(Message):
-    """Why a check is blocked: a code of the department, and the parameters of its text."""
+    """Why a check is blocked: a code of the department, and the parameters of its text.
+
+    Two codes are reserved and mean that the department does not know: `no-data`, nothing there covers the student;
+    `open-question`, data about the student was refused and is not settled. A reader that does not know them blocks; one
+    that does shows the check as waiting. Both may stand beside other reasons.
+    """
 
     code: Name
     parameters: Parameters = {}
@@ -39,7 +52,11 @@ Reasons = Annotated[tuple[Reason, ...], Field(max_length=MAX_REASONS)]
 
 
 class CheckStatus(Message):
-    """One check of one student. `facts` is what the student's page shows; money in it is a decimal string."""
+    """One check of one student. `facts` is what the student's page shows; money in it is a decimal string.
+
+    `blocked` with a reserved reason (`no-data`, `open-question`) is unknown, not blocked. With `no-data`, `facts` is
+    empty.
+    """
 
     check: Name
     verdict: Verdict
@@ -78,6 +95,9 @@ class SourceAlive(Message):
     as_of: Instant
 
 
+Cohort = Annotated[str, Field(min_length=1, max_length=60, examples=["2026"])]
+
+
 class CaseState(StrEnum):
     OPEN = "open"
     """On the roster as 毕业离校: the departments publish statuses of this student."""
@@ -90,12 +110,17 @@ class CaseState(StrEnum):
 
 
 class CaseChanged(Message):
-    """The state of one student's case. Carries no name: a department needs none. Key: `student_id`."""
+    """The state of one student's case. Carries no name: a department needs none. Key: `student_id`.
+
+    `cohort` is the roster's graduation season (届别), by which a department's covering load includes the student: NFKC,
+    without outer spaces, compared as it is. Absent when the roster names none.
+    """
 
     student_id: StudentId
     version: Version
     state: CaseState
     occurred_at: Instant
+    cohort: Cohort | None = Field(default=None, exclude_if=lambda cohort: cohort is None)
 
 
 class SubmitAsked(Message):
@@ -174,7 +199,8 @@ class AttestationOutcome(StrEnum):
 class AttestationGiven(Message):
     """A department's answer to an attempt, made with the student's record locked. `clear` placed a hold.
 
-    `version` is the department's newest status at `attested_at`, and `checks` is what the answer rests on.
+    `version` is the department's newest status at `attested_at`, and `checks` is what the answer rests on. A check
+    with a reserved reason (`no-data`, `open-question`) is an objection too: the department does not know.
     """
 
     attempt_id: Id

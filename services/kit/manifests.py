@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from schemas.events import Name
+from schemas.events import UNKNOWN_REASONS, Name
 
 
 class _Manifest(BaseModel):
@@ -65,11 +65,20 @@ class CheckManifest(_Manifest):
     empty: Text | None = None
     """Replaces a table without rows."""
     reasons: dict[Name, Text] = {}
-    """Reason → what to do next, and where."""
+    """Reason → what to do next, and where. Without the reserved codes of the contract: their words are the page's."""
+    absent: Literal["clear", "blocked", "unknown"] = "unknown"
+    """What no row about a student means once a covering load includes them: passed, not passed, or still not known."""
     notes: dict[str, Text] = {}
     """Fact → a sentence shown with it; `{name}` is a fact."""
     link: Link | None = None
     command: CommandManifest | None = None
+
+    @model_validator(mode="after")
+    def _reasons_are_its_own(self) -> "CheckManifest":
+        reserved = sorted(UNKNOWN_REASONS & self.reasons.keys())
+        if reserved:
+            raise ValueError(f"reasons: {', '.join(reserved)} is reserved by the contract")
+        return self
 
 
 class DepartmentManifest(_Manifest):

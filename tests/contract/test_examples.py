@@ -9,7 +9,19 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from schemas import codec
-from schemas.events import EVENT_TYPES, TYPE_OF, CaseChanged, CaseState, StatusChanged, Verdict
+from schemas.events import (
+    EVENT_TYPES,
+    NO_DATA,
+    TYPE_OF,
+    UNKNOWN_REASONS,
+    AttestationGiven,
+    CaseChanged,
+    CaseState,
+    CheckStatus,
+    StatusChanged,
+    SubmissionRefused,
+    Verdict,
+)
 from tests.support.samples.documents import EXAMPLES, SCHEMAS, STATUS_EXAMPLES, example_id
 
 pytestmark = pytest.mark.contract
@@ -53,7 +65,10 @@ def test_the_projectors_reader_sees_the_verdicts_of_every_status(path: Path) -> 
 def test_the_facts_of_every_status_follow_the_departments_own_schema(path: Path) -> None:
     data = data_of(path)
     for check in data["checks"]:
-        validator(f"facts.{data['department']}.{check['check']}").validate(check["facts"])
+        if NO_DATA in {reason["code"] for reason in check.get("reasons", ())}:
+            assert check["facts"] == {}
+        else:
+            validator(f"facts.{data['department']}.{check['check']}").validate(check["facts"])
 
 
 def test_every_event_has_several_examples() -> None:
@@ -69,6 +84,28 @@ def test_the_examples_show_every_state_and_both_verdicts() -> None:
     assert {event.state for event in events if isinstance(event, CaseChanged)} == set(CaseState)
     statuses = [event for event in events if isinstance(event, StatusChanged)]
     assert {check.verdict for status in statuses for check in status.checks} == set(Verdict)
+
+
+def test_a_check_that_is_not_known_is_blocked_to_a_reader_that_does_not_know_the_reserved_codes() -> None:
+    events = [codec.read(path.read_bytes()) for path in EXAMPLES]
+    by_type: dict[type[StatusChanged] | type[AttestationGiven], list[CheckStatus]] = {
+        model: [check for event in events if isinstance(event, model) for check in event.checks]
+        for model in (StatusChanged, AttestationGiven)
+    }
+
+    for model, codes in ((StatusChanged, UNKNOWN_REASONS), (AttestationGiven, {NO_DATA})):
+        unknown = [check for check in by_type[model] if UNKNOWN_REASONS & {reason.code for reason in check.reasons}]
+        assert {reason.code for check in unknown for reason in check.reasons} >= codes
+        assert {check.verdict for check in unknown} == {Verdict.BLOCKED}
+    refused = [event for event in events if isinstance(event, SubmissionRefused)]
+    objections = [reason for event in refused for reasons in event.objections.values() for reason in reasons]
+    assert {reason.code for reason in objections} >= UNKNOWN_REASONS
+
+
+def test_a_case_is_read_with_and_without_a_cohort() -> None:
+    events = [codec.read(path.read_bytes()) for path in EXAMPLES]
+
+    assert {event.cohort for event in events if isinstance(event, CaseChanged)} > {None, "2026"}
 
 
 def test_no_two_examples_have_the_same_id() -> None:

@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from schemas.events import UNKNOWN_REASONS
 from services.kit.department.examples import Examples, load_examples
 from services.kit.manifests import SERVICES, CheckManifest, DepartmentManifest, FieldManifest, Text, discover
 from services.kit.message_format import placeholders
@@ -162,6 +163,38 @@ def test_a_record_with_nothing_on_it_is_assessed_in_every_check(department: Depa
     assert tuple(check.check for check in assessment.checks) == department.check_names
     for said in assessment.checks:
         facts_of(department)[said.check].model_validate(said.facts)
+
+
+@each_department
+def test_what_an_absent_row_means_is_what_the_rules_say_of_an_empty_record(department: DepartmentManifest) -> None:
+    rules = rules_of(department)
+    verdicts = {check.check: check.verdict.value for check in rules.assess(rules.record()).checks}
+    declared_of = {check.name: check.absent for check in department.checks if check.absent != "unknown"}
+    assert declared_of == {name: verdicts[name] for name in declared_of}
+
+
+def test_each_check_of_the_guide_declares_what_an_absent_row_means() -> None:
+    declared_of = {(name, check.name): check.absent for name, one in DEPARTMENTS.items() for check in one.checks}
+    assert declared_of == {
+        ("library", "borrowing"): "blocked",
+        ("library", "thesis"): "blocked",
+        ("archives", "thesis"): "blocked",
+        ("dorm", "check-out"): "clear",
+        ("finance", "arrears"): "clear",
+    }
+
+
+def test_a_check_that_declares_nothing_is_not_known_when_there_is_no_row() -> None:
+    text = Text(zh="一", en="one")
+    check = CheckManifest(name="one", title=text, fields=())
+    assert check.absent == "unknown"
+
+
+@pytest.mark.parametrize("code", sorted(UNKNOWN_REASONS))
+def test_a_manifest_has_no_reason_of_its_own_with_a_reserved_code(code: str) -> None:
+    text = Text(zh="一", en="one")
+    with pytest.raises(ValidationError, match=f"{code} is reserved"):
+        CheckManifest(name="one", title=text, fields=(), reasons={code: text})
 
 
 @each_department

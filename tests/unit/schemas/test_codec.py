@@ -54,6 +54,23 @@ def both_refuse(value: bytes, headers: Headers = ()) -> str:
     return str(refusal.value)
 
 
+@pytest.mark.parametrize("cohort", [None, "2026", "2026届"])
+def test_a_case_names_its_cohort_or_has_no_such_member(cohort: str | None) -> None:
+    case = CaseChanged(student_id="TS20260001", version=1, state=CaseState.OPEN, occurred_at=NOW, cohort=cohort)
+
+    data = json.loads(written(case))["data"]
+
+    assert data.get("cohort") == cohort
+    assert ("cohort" in data) == (cohort is not None)
+    assert codec.read(written(case)) == case
+
+
+@pytest.mark.parametrize("cohort", ["", "x" * 61])
+def test_a_cohort_has_1_to_60_characters(cohort: str) -> None:
+    with pytest.raises(ValueError, match="cohort"):
+        CaseChanged(student_id="TS20260001", version=1, state=CaseState.OPEN, occurred_at=NOW, cohort=cohort)
+
+
 def test_a_document_is_one_cloudevent_in_structured_mode() -> None:
     event = status()
 
