@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody, Refused
+from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.reasons import Cause, Refusal
 
@@ -23,7 +23,9 @@ class ThesisBody(OperationBody):
 
 def receive(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRecord, Reason]:
     if record.thesis is Thesis.APPROVED:
-        raise Refused(ALREADY_APPROVED(), remedy="To open it again, return it first.")
+        raise Refused(
+            ALREADY_APPROVED(), remedy=Remedy("如需重新审核，请先退回。", "To open it again, return it first.")
+        )
     return record.updated(thesis=Thesis.SUBMITTED), RECEIVED()
 
 
@@ -40,7 +42,7 @@ def return_thesis(record: ArchivesRecord, body: ThesisBody) -> tuple[ArchivesRec
 
 def _require_received(record: ArchivesRecord) -> None:
     if record.thesis is Thesis.EMPTY:
-        raise Refused(NOT_RECEIVED(), remedy="Receive the thesis first.")
+        raise Refused(NOT_RECEIVED(), remedy=Remedy("请先登记收到论文。", "Receive the thesis first."))
 
 
 RULES = DepartmentRules(

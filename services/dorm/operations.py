@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody, Refused
+from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.collections import find_by_key, replace_by_key
 from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.fields import Day, ShortLine, place_key
@@ -38,11 +38,17 @@ def assign(record: DormRecord, body: AssignBody) -> tuple[DormRecord, Reason]:
 def check_out(record: DormRecord, body: CheckOutBody) -> tuple[DormRecord, Reason]:
     known = find_by_key(record.residences, place=place_key(body.campus, body.building, body.room))
     if known is None:
-        remedy = "Check campus, building and room; assign the room first if it is missing."
+        remedy = Remedy(
+            "请核对校区、楼宇和房间号；如尚未登记入住，请先登记。",
+            "Check campus, building and room; assign the room first if it is missing.",
+        )
         raise Refused(RESIDENCE_UNKNOWN(), field="room", remedy=remedy)
     residence = known.model_copy(update={"checked_out_on": body.checked_out_on, "handler": body.handler})
     if known.checked_out and known != residence:
-        remedy = "To correct the date or the handler, import the residence or replace the record."
+        remedy = Remedy(
+            "如需更正日期或办理人，请导入该住宿或更新记录。",
+            "To correct the date or the handler, import the residence or replace the record.",
+        )
         raise Refused(ALREADY_CHECKED_OUT(), field="checked_out_on", remedy=remedy)
     residences = replace_by_key(record.residences, residence, "place", limit=MAX_RESIDENCES)
     return record.updated(residences=residences), CHECKED_OUT(building=body.building, room=body.room)

@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody, Refused
+from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules import bills
 from services.kit.rules.bills import CorrectionBody, RefundBody, SettlementBody
 from services.kit.rules.collections import find_by_key, replace_by_key
@@ -49,7 +49,7 @@ def charge(record: FinanceRecord, body: ChargeBody) -> tuple[FinanceRecord, Reas
     if known is None:
         return _with_charge(record, Charge.model_validate(body.model_dump())), cause
     if (known.year, known.name, known.amount) != (body.year, body.name, body.amount):
-        raise Refused(CHARGE_EXISTS(), field="charge_id", remedy="Use a new charge_id.")
+        raise Refused(CHARGE_EXISTS(), field="charge_id", remedy=Remedy("请换一个收费编号。", "Use a new charge_id."))
     return record, cause
 
 
@@ -64,7 +64,9 @@ def waive(record: FinanceRecord, body: ChargeSettlement) -> tuple[FinanceRecord,
     bills.require_due(known, body)
     if known.waived + body.amount > known.amount:
         most = yuan(max(ZERO, known.amount - known.waived))
-        raise Refused(WAIVER_TOO_LARGE(most=most), field="amount", remedy=f"At most {most}.")
+        raise Refused(
+            WAIVER_TOO_LARGE(most=most), field="amount", remedy=Remedy(f"最多可减免 {most} 元。", f"At most {most}.")
+        )
     waived = known.changed(waived=known.waived + body.amount)
     return _with_charge(record, waived), WAIVED(name=known.name, amount=yuan(body.amount))
 
@@ -82,7 +84,7 @@ def correct(record: FinanceRecord, body: ChargeCorrection) -> tuple[FinanceRecor
 def _find_charge(record: FinanceRecord, charge_id: str) -> Charge:
     known = find_by_key(record.charges, charge_id=charge_id)
     if known is None:
-        remedy = "Check the charge_id and the student number."
+        remedy = Remedy("请核对收费编号和学号。", "Check the charge_id and the student number.")
         raise Refused(CHARGE_UNKNOWN(), field="charge_id", remedy=remedy)
     return known
 

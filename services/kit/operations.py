@@ -1,5 +1,7 @@
 """Request bodies of desk operations, and their two refusals. Pure."""
 
+from typing import NamedTuple
+
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason, StudentId
@@ -13,10 +15,20 @@ class OperationBody(BaseModel):
     student_id: StudentId
 
 
+class Remedy(NamedTuple):
+    """What to do about a refusal."""
+
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        return f"{self.zh} {self.en}"
+
+
 class Refused(Exception):
     """A rule forbids it; nothing was changed."""
 
-    def __init__(self, reason: Reason, *, field: str | None = None, remedy: str = "") -> None:
+    def __init__(self, reason: Reason, *, field: str | None = None, remedy: Remedy | None = None) -> None:
         super().__init__(reason.code)
         self.reason = reason
         self.field = field

@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody, Refused
+from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules import bills
 from services.kit.rules.bills import CorrectionBody, RefundBody, SettlementBody
 from services.kit.rules.collections import find_by_key, replace_by_key
@@ -85,18 +85,28 @@ def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
     if known == loan:
         return record, cause
     if known is not None:
-        raise Refused(LOAN_EXISTS(), field="barcode", remedy="Return the book first, then lend it again.")
+        raise Refused(
+            LOAN_EXISTS(),
+            field="barcode",
+            remedy=Remedy("请先归还，再借出。", "Return the book first, then lend it again."),
+        )
     if record.card is Card.CANCELLED:
-        raise Refused(LOAN_ON_CANCELLED_CARD(), remedy="Issue the card again first.")
+        raise Refused(LOAN_ON_CANCELLED_CARD(), remedy=Remedy("请先重新办证。", "Issue the card again first."))
     if record.card is Card.NONE:
-        raise Refused(CARD_NONE(), remedy="Issue a card first, or correct the record.")
+        raise Refused(
+            CARD_NONE(), remedy=Remedy("请先办证，或更正记录。", "Issue a card first, or correct the record.")
+        )
     return record.updated(loans=replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)), cause
 
 
 def return_book(record: LibraryRecord, body: ReturnBody) -> tuple[LibraryRecord, Reason]:
     loan = find_by_key(record.loans, barcode=body.barcode)
     if loan is None:
-        raise Refused(LOAN_UNKNOWN(), field="barcode", remedy="Check the barcode and the student number.")
+        raise Refused(
+            LOAN_UNKNOWN(),
+            field="barcode",
+            remedy=Remedy("请核对条码号和学号。", "Check the barcode and the student number."),
+        )
     remaining = tuple(other for other in record.loans if other is not loan)
     return record.updated(loans=remaining), BOOK_RETURNED(title=loan.title)
 
@@ -104,7 +114,7 @@ def return_book(record: LibraryRecord, body: ReturnBody) -> tuple[LibraryRecord,
 def fine(record: LibraryRecord, body: FineBody) -> tuple[LibraryRecord, Reason]:
     known = find_by_key(record.fines, fine_id=body.fine_id)
     if known is not None and (known.text, known.amount) != (body.text, body.amount):
-        raise Refused(FINE_EXISTS(), field="fine_id", remedy="Use a new fine_id.")
+        raise Refused(FINE_EXISTS(), field="fine_id", remedy=Remedy("请换一个罚款编号。", "Use a new fine_id."))
     new = known or Fine(fine_id=body.fine_id, text=body.text, amount=body.amount)
     return _with_fine(record, new), FINE_ADDED(amount=yuan(body.amount))
 
@@ -127,7 +137,11 @@ def correct_fine(record: LibraryRecord, body: FineCorrection) -> tuple[LibraryRe
 def _find_fine(record: LibraryRecord, fine_id: str) -> Fine:
     known = find_by_key(record.fines, fine_id=fine_id)
     if known is None:
-        raise Refused(FINE_UNKNOWN(), field="fine_id", remedy="Check the fine_id and the student number.")
+        raise Refused(
+            FINE_UNKNOWN(),
+            field="fine_id",
+            remedy=Remedy("请核对罚款编号和学号。", "Check the fine_id and the student number."),
+        )
     return known
 
 
@@ -138,7 +152,9 @@ def _with_fine(record: LibraryRecord, fine: Fine) -> LibraryRecord:
 def add_violation(record: LibraryRecord, body: ViolationBody) -> tuple[LibraryRecord, Reason]:
     known = find_by_key(record.violations, violation_id=body.violation_id)
     if known is not None and known.text != body.text:
-        raise Refused(VIOLATION_EXISTS(), field="violation_id", remedy="Use a new violation_id.")
+        raise Refused(
+            VIOLATION_EXISTS(), field="violation_id", remedy=Remedy("请换一个违章编号。", "Use a new violation_id.")
+        )
     new = known or Violation(violation_id=body.violation_id, text=body.text)
     return _with_violation(record, new), VIOLATION_ADDED()
 
@@ -146,7 +162,9 @@ def add_violation(record: LibraryRecord, body: ViolationBody) -> tuple[LibraryRe
 def settle_violation(record: LibraryRecord, body: SettleViolationBody) -> tuple[LibraryRecord, Reason]:
     known = find_by_key(record.violations, violation_id=body.violation_id)
     if known is None:
-        raise Refused(VIOLATION_UNKNOWN(), field="violation_id", remedy="Check the violation_id.")
+        raise Refused(
+            VIOLATION_UNKNOWN(), field="violation_id", remedy=Remedy("请核对违章编号。", "Check the violation_id.")
+        )
     return _with_violation(record, known.model_copy(update={"settled": True})), VIOLATION_SETTLED()
 
 
@@ -162,11 +180,18 @@ def issue_card(record: LibraryRecord, body: CardBody) -> tuple[LibraryRecord, Re
 def cancel_card(record: LibraryRecord) -> tuple[LibraryRecord, Reason]:
     """Desk operation and student command; the card goes last."""
     if record.card is Card.NONE:
-        raise Refused(CARD_NONE(), remedy="Issue a card first, or correct the record.")
+        raise Refused(
+            CARD_NONE(), remedy=Remedy("请先办证，或更正记录。", "Issue a card first, or correct the record.")
+        )
     needed = record.loans or record.debt or record.open_violations
     if needed and record.card is not Card.CANCELLED:
         reason = CARD_STILL_NEEDED(count=len(record.loans), amount=yuan(record.debt), violations=record.open_violations)
-        raise Refused(reason, remedy="Return the books, pay the fines and settle the violations first.")
+        raise Refused(
+            reason,
+            remedy=Remedy(
+                "请先还清图书、缴清欠款并处理违章。", "Return the books, pay the fines and settle the violations first."
+            ),
+        )
     return record.updated(card=Card.CANCELLED), CARD_CANCELLED()
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody, Refused
+from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.reasons import Cause, Refusal
 
 from .rules import LibraryRecord, Thesis
@@ -27,7 +27,10 @@ class ThesisBody(OperationBody):
 def receive_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryRecord, Reason]:
     _require_not_approved(record)
     if record.thesis is Thesis.IN_REVIEW:
-        raise Refused(THESIS_UNDER_REVIEW(), remedy="Finish the review, or return the thesis for changes.")
+        raise Refused(
+            THESIS_UNDER_REVIEW(),
+            remedy=Remedy("请先完成审核，或退回修改。", "Finish the review, or return the thesis for changes."),
+        )
     return record.updated(thesis=Thesis.SUBMITTED), THESIS_RECEIVED()
 
 
@@ -52,9 +55,12 @@ def approve_thesis(record: LibraryRecord, body: ThesisBody) -> tuple[LibraryReco
 
 def _require_handed_in(record: LibraryRecord) -> None:
     if record.thesis not in _HANDED_IN:
-        raise Refused(THESIS_NOT_RECEIVED(), remedy="Receive the thesis first.")
+        raise Refused(THESIS_NOT_RECEIVED(), remedy=Remedy("请先登记收到论文。", "Receive the thesis first."))
 
 
 def _require_not_approved(record: LibraryRecord) -> None:
     if record.thesis is Thesis.APPROVED:
-        raise Refused(THESIS_ALREADY_APPROVED(), remedy="To open it again, return it for changes.")
+        raise Refused(
+            THESIS_ALREADY_APPROVED(),
+            remedy=Remedy("如需重新审核，请先退回修改。", "To open it again, return it for changes."),
+        )

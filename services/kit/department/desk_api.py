@@ -153,12 +153,13 @@ def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem
     text = department.refusals.get(refused.reason.code)
     detail = fill(text.en, refused.reason.parameters, "en") if text else refused.reason.code
     detail_zh = fill(text.zh, refused.reason.parameters, "zh") if text else refused.reason.code
+    remedy = str(refused.remedy or "")
     return Problem(
         409,
         "refused",
         title="The department's rules do not allow this",
         detail=detail,
-        errors=[{"field": refused.field, "problem": detail, "remedy": refused.remedy}] if refused.field else (),
+        errors=[{"field": refused.field, "problem": detail, "remedy": remedy}] if refused.field else (),
         extensions={"reason": refused.reason.model_dump(), "detail_zh": detail_zh},
     )
 

@@ -64,8 +64,8 @@ def _problem(error: ErrorDetails, columns: Columns, headings: Mapping[str, str])
     if error["type"] == "value_error" and kind is not FieldKind.DAY:
         # A rule of the row's own model: its message has the words.
         words = error["msg"].removeprefix("Value error, ")
-        remedy = Text("请核对这一行。", "Check this row.")
-        return {"field": field, "problem": f"“{label}”：{words}", "remedy": str(remedy)}
+        named = f"“{label}”：{words}" if label else words
+        return {"field": field, "problem": named, "remedy": str(Text("请核对这一行。", "Check this row."))}
     return problem(field, Place(label).describe(fault), remedy)
 
 

@@ -185,7 +185,7 @@ class ImportWorker:
             return RowOutcome(row.number, "rejected", (STILL_HELD,))
         except Refused as refused:
             words = self._spec.refusal(refused)
-            remedy = refused.remedy or str(ASK_THE_DESK)
+            remedy = str(refused.remedy or ASK_THE_DESK)
             return RowOutcome(
                 row.number, "rejected", ({"field": refused.field or "", "problem": words, "remedy": remedy},)
             )

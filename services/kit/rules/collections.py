@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TypeVar
 
-from services.kit.operations import Refused
+from services.kit.operations import Refused, Remedy
 from services.kit.rules.fields import Item
 from services.kit.rules.reasons import RECORD_FULL
 
@@ -20,5 +20,10 @@ def replace_by_key(items: tuple[T, ...], item: T, *key: str, limit: int) -> tupl
     if known is not None:
         return tuple(item if other is known else other for other in items)
     if len(items) >= limit:
-        raise Refused(RECORD_FULL(limit=limit), remedy="Replace the record, leaving out what was settled long ago.")
+        raise Refused(
+            RECORD_FULL(limit=limit),
+            remedy=Remedy(
+                "请更新整份记录，去掉早已了结的各项。", "Replace the record, leaving out what was settled long ago."
+            ),
+        )
     return (*items, item)

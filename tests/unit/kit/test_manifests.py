@@ -278,7 +278,10 @@ def test_refused_keeps_what_a_problem_needs() -> None:
     approve = next(operation for operation in rules.operations if operation.name == "approved")
     with pytest.raises(Refused) as refused:
         approve.apply(rules.record(), approve.body.model_validate({"student_id": "TS20260001"}))
-    assert (refused.value.reason.code, refused.value.remedy) == ("thesis-not-received", "Receive the thesis first.")
+    assert (refused.value.reason.code, str(refused.value.remedy)) == (
+        "thesis-not-received",
+        "请先登记收到论文。 Receive the thesis first.",
+    )
 
 
 def examples_of(department: DepartmentManifest) -> Examples:

@@ -113,7 +113,8 @@ async def test_a_refusal_of_the_departments_rules_is_a_rejected_row(library: Ser
         "problem": "金额不能为负数：无法判断是已退费、待退费还是减免。请删去此行，在原罚款一行填写罚款金额和已缴总额。 "
         "An amount below zero does not say whether it is a refund paid, a credit or a waiver. "
         "Leave this row out, and state the amount and the total paid in the row of the fine it belongs to.",
-        "remedy": "Leave this row out, and send the row of the item it belongs to with its own amount and total paid.",
+        "remedy": "请删去此行，在所属项目的那一行填写应缴金额和已缴总额。 "
+        "Leave this row out, and send the row of the item it belongs to with its own amount and total paid.",
     }
 
 
