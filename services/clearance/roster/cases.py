@@ -1,6 +1,6 @@
 """Cases, one for each student on the roster. Pure.
 
-`version` counts published states: a corrected name is not one.
+`version` counts what is published, state and cohort: a corrected name is not.
 """
 
 from collections.abc import Container
@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from schemas.events import CaseChanged, CaseState, StudentId
 from services.kit.operations import OperationBody
-from services.kit.rules.fields import Day, ShortLine
+from services.kit.rules.fields import CohortName, Day, ShortLine
 
 HEADINGS: Final[dict[str, str]] = {
     "学号": "student_id",
@@ -56,7 +56,10 @@ class Student(OperationBody):
     grade: ShortLine
     enrolled_on: Day
     leave_category: ShortLine = Field(description="毕业离校, 结业, … Which of them use the service is configuration.")
-    cohort: ShortLine | None = Field(None, description="The graduation season, for example 2026.")
+    cohort: CohortName | None = Field(
+        None,
+        description="The graduation season, for example 2026. A department's list for a cohort covers its students.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,14 @@ def listed(previous: Case | None, student: Student, *, served: Container[str], t
     if previous is None:
         return Case(student, 1, state, today)
     if previous.state is CaseState.COMPLETED:
-        return replace(previous, student=student)
+        state = CaseState.COMPLETED
     opened = state is CaseState.OPEN and previous.state is not CaseState.OPEN
-    return replace(with_state(previous, state), student=student, opened_on=today if opened else previous.opened_on)
+    return Case(
+        student,
+        previous.version + ((state, student.cohort) != (previous.state, previous.student.cohort)),
+        state,
+        today if opened else previous.opened_on,
+    )
 
 
 def withdrawn(previous: Case) -> Case:
@@ -91,7 +99,10 @@ def with_state(case: Case, state: CaseState) -> Case:
 
 
 def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
-    """None if only the student's data changed."""
+    """None if nothing that is published changed."""
     if previous is not None and previous.version == case.version:
         return None
-    return CaseChanged(student_id=case.student.student_id, version=case.version, state=case.state, occurred_at=now)
+    student = case.student
+    return CaseChanged(
+        student_id=student.student_id, version=case.version, state=case.state, occurred_at=now, cohort=student.cohort
+    )

@@ -109,6 +109,14 @@ Day = Annotated[
 _LINE = r"^[^\x00-\x1f\x7f]+$"
 ShortLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
+
+
+def _nfkc(value: Any) -> Any:
+    return unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
+
+
+CohortName = Annotated[ShortLine, BeforeValidator(_nfkc)]
+"""A graduation season (届别), as the roster and covering loads name it: `２０２６` is `2026`."""
 ItemId = Annotated[
     str, Identifier(), StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")
 ]

@@ -52,11 +52,11 @@ class Service:
         assert answer.status_code == 200, answer.text
         return dict(answer.json())
 
-    async def announced(self, student_id: str) -> list[tuple[int, CaseState]]:
+    async def announced(self, student_id: str) -> list[CaseChanged]:
         """What the relay has put on the case topic about a student, in order."""
         found = await everything(self.clearance.kafka, self.clearance.topics.case)
         events = [read(record.value, record.headers) for record in found if record.key == student_id.encode()]
-        return [(event.version, event.state) for event in events if isinstance(event, CaseChanged)]
+        return [event for event in events if isinstance(event, CaseChanged)]
 
     async def imported(self, name: str, content: bytes) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """Send a file, wait for its end: the job, and the results of its rows."""
@@ -127,13 +127,26 @@ async def test_a_case_is_opened_once_closed_and_opened_again_with_new_numbers(se
     expected = [(1, CaseState.OPEN), (2, CaseState.CLOSED), (3, CaseState.OPEN)]
 
     async def told() -> bool:
-        return await service.announced(who["student_id"]) == expected
+        return [(event.version, event.state) for event in await service.announced(who["student_id"])] == expected
 
     await eventually(told, what="three announcements")
     seen = await service.clearance.pool.fetch(
         "SELECT name, state, enrolled_on FROM published.case_v1 WHERE student_id = $1", who["student_id"]
     )
     assert [tuple(row) for row in seen] == [("林知远", "open", date(2023, 9, 1))]
+
+
+async def test_the_roster_publishes_the_cohort_and_its_correction_and_no_spelling_of_the_same(service: Service) -> None:
+    who = person(cohort="２０２５")
+    assert (await service.put(who))["student"]["cohort"] == "2025"
+    assert (await service.put({**who, "cohort": " 2025 "}))["outcome"] == "unchanged"
+    assert (await service.put({**who, "cohort": "2026"}))["version"] == 2
+    expected = [(1, "2025"), (2, "2026")]
+
+    async def told() -> bool:
+        return [(event.version, event.cohort) for event in await service.announced(who["student_id"])] == expected
+
+    await eventually(told, what="two announcements")
 
 
 async def test_a_student_of_another_leave_category_is_not_served(service: Service) -> None:

@@ -67,7 +67,38 @@ def test_a_student_taken_off_is_closed_unless_completed(previous: CaseState, sta
     assert withdrawn(Case(LEAVING, 7, previous, MAY)) == Case(LEAVING, version, state, MAY)
 
 
-def test_only_a_new_state_is_announced() -> None:
+@pytest.mark.parametrize("state", list(CaseState))
+@pytest.mark.parametrize(("old", "new"), [(None, "2026"), ("2026", "2027"), ("2026", None)])
+def test_a_changed_cohort_is_a_new_version_of_the_case_in_every_state(
+    state: CaseState, old: str | None, new: str | None
+) -> None:
+    before = Case(student(cohort=old), 7, state, MAY)
+    case = listed(before, student(cohort=new), served=SERVED, today=JUNE)
+    assert case.version == 8
+    said = case_changed(before, case, now=NOW)
+    assert said is not None
+    assert (said.version, said.cohort) == (8, new)
+
+
+def test_state_and_cohort_that_change_together_are_one_version() -> None:
+    before = Case(student(cohort="2025"), 7, CaseState.CLOSED, MAY)
+    case = listed(before, student(cohort="2026"), served=SERVED, today=JUNE)
+    assert (case.version, case.state) == (8, CaseState.OPEN)
+
+
+def test_a_closed_case_keeps_its_cohort() -> None:
+    before = Case(student(cohort="2026"), 7, CaseState.OPEN, MAY)
+    said = case_changed(before, withdrawn(before), now=NOW)
+    assert said is not None
+    assert (said.state, said.cohort) == (CaseState.CLOSED, "2026")
+
+
+@pytest.mark.parametrize("spelled", ["2026届", " ２０２６届 ", "2026届\u3000"])
+def test_a_cohort_has_one_spelling(spelled: str) -> None:
+    assert student(cohort=spelled).cohort == "2026届"
+
+
+def test_only_a_new_state_or_cohort_is_announced() -> None:
     before = Case(LEAVING, 7, CaseState.OPEN, MAY)
     renamed = listed(before, student(name="林远"), served=SERVED, today=JUNE)
     assert renamed.student.name == "林远"
