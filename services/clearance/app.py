@@ -1,6 +1,6 @@
 """Composition root of the clearance."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,9 @@ import asyncpg
 from fastapi import FastAPI
 
 from schemas.flows import CLEARANCE
+from services.clearance.approvals.actions import Action, action_registry
+from services.clearance.approvals.api import approvals_router
+from services.clearance.approvals.decisions import Decisions
 from services.clearance.dead_letter_api import dead_letter_router
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.api import roster_import, roster_router
@@ -22,6 +25,7 @@ from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view import freshness
 from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
+from services.kit.clearance_policy import ClearancePolicy, load_policy
 from services.kit.http import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
@@ -100,6 +104,11 @@ def submissions_of(settings: ClearanceSettings) -> Submissions:
     )
 
 
+def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Decisions:
+    """`actions`: what two persons may decide."""
+    return Decisions(action_registry(actions, policy.approvals.one_person), policy.approvals)
+
+
 def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
     ended = clear_unreadable_mark(projector.group, projector.topics)
     router = submissions_router(submissions_of(settings), settings.topics, discover(settings.services_folder))
@@ -115,6 +124,9 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     wakeup, uploaded = Wakeup(), Wakeup()
     roster, projector, submissions = roster_of(settings), projector_of(settings, pool), submissions_of(settings)
     rows = roster_import(roster, after_commit=wakeup.notify)
+    decisions = decisions_of(load_policy(settings.university), ())
+    if decisions.actions:
+        app.include_router(approvals_router(decisions, pool, wakeup))
     for routes in (
         roster_router(roster, pool, wakeup),
         imports_router(rows, pool, uploaded),

@@ -11,6 +11,8 @@ COMMAND_CHANNEL: Final = "lixiao_command"
 ROSTER: Final = "roster"
 OPERATOR: Final = "operator"
 CERTIFICATE_DESK: Final = "certificate-desk"
+APPROVER: Final = "approver"
+"""The second person: confirms or rejects what another has proposed."""
 
 
 def desk_role(department: str) -> str:

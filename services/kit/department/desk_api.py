@@ -145,7 +145,7 @@ class _DeskRoutes:
         except Held:
             raise _held() from None
         except KeyReused:
-            raise _key_reused() from None
+            raise key_reused() from None
         return _answer(student_id, result)
 
 
@@ -174,7 +174,7 @@ def _held() -> Problem:
     )
 
 
-def _key_reused() -> Problem:
+def key_reused() -> Problem:
     return Problem(
         422,
         "idempotency-key-reused",
