@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 
 from schemas import types
+from schemas.student_ids import is_canonical_student_id
 
 _Key = Annotated[str, msgspec.Meta(min_length=1, max_length=types.MAX_KEY)]
 _Text = Annotated[str, msgspec.Meta(max_length=types.MAX_TEXT)]
@@ -46,7 +47,6 @@ class StatusData(msgspec.Struct, frozen=True, gc=False):
 
 _decoder: Final = msgspec.json.Decoder(StatusData)
 _encode: Final = msgspec.json.Encoder().encode
-_is_student_id: Final = re.compile(types.STUDENT_ID_PATTERN[1:-1]).fullmatch
 _is_name: Final = re.compile(types.NAME_PATTERN[1:-1]).fullmatch
 
 _MAX_VALID: Final = 4096
@@ -59,8 +59,8 @@ def decode_status(data: bytes) -> StatusData:
     status = _decoder.decode(data)
     student_id = status.student_id
     plain = student_id.isascii() and student_id.isalnum() and 3 <= len(student_id) <= 32
-    if not plain and not _is_student_id(student_id):
-        raise ValueError("student_id: not of the pattern of a student id")
+    if not (plain and student_id == student_id.upper()) and not is_canonical_student_id(student_id):
+        raise ValueError("student_id: not of the pattern of a student id, in upper case")
     if status.occurred_at.tzinfo is None or not 2000 <= status.occurred_at.year <= 2999:
         raise ValueError("occurred_at: an offset from UTC is needed, and a year from 2000 to 2999")
     if status.department not in _valid_names:

@@ -62,7 +62,22 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
-StudentId = Annotated[str, Field(pattern=STUDENT_ID_PATTERN, examples=["TS20260001"])]
+def _upper_case(value: str) -> str:
+    if value != value.upper():
+        raise ValueError("a student id has one spelling, in upper case")
+    return value
+
+
+StudentId = Annotated[
+    str,
+    Field(
+        pattern=STUDENT_ID_PATTERN,
+        examples=["TS20260001"],
+        description="In its one spelling: upper case. Another one is unreadable.",
+    ),
+    AfterValidator(_upper_case),
+]
+"""As events have it: `services.kit.student_numbers` reads what people write."""
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 Version = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 Instant = Annotated[

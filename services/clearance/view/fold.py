@@ -4,7 +4,6 @@
 view_store.py does the same merge in SQL.
 """
 
-import re
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,11 +13,10 @@ import msgspec
 
 from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged
+from schemas.student_ids import is_canonical_student_id
 from schemas.topics import ALIVE_KEY
-from schemas.types import STUDENT_ID_PATTERN
 
 _STATUS: Final = TYPE_OF[StatusChanged]
-_STUDENT_ID: Final = re.compile(STUDENT_ID_PATTERN[1:-1])
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """`occurred_at` without a status."""
 
@@ -176,12 +174,12 @@ def status_row(record: Incoming, department: str) -> Row:
 
 
 def unreadable_row(record: Incoming, department: str) -> Row | None:
-    """None if the record's key is no student id."""
+    """None if the record's key is no student id in its one spelling: its partition is another than the student's."""
     try:
         student_id = (record.key or b"").decode("ascii")
     except UnicodeDecodeError:
         return None
-    if not _STUDENT_ID.fullmatch(student_id):
+    if not is_canonical_student_id(student_id):
         return None
     return Row(student_id, department, record.partition, unreadable_offset=record.offset)
 

@@ -103,7 +103,7 @@ class InProcessServices:
     def __init__(self, folder: Path, *, life_s: float = 600.0) -> None:
         """The signing keys are in `folder`; `life_s` is the life of an attempt."""
         self.keys, self._life_s = folder / "keys", life_s
-        self.topics = Topics(f"t{secrets.token_hex(3)}")
+        self.topics = Topics(f"t{secrets.token_hex(3).upper()}")
         self.manifests = discover()
         self.services: dict[str, ServiceInProcess] = {}
         self.desks: dict[str, Desk[Any]] = {}
@@ -139,7 +139,7 @@ class InProcessServices:
 
     async def student(self, **records: Any) -> str:
         """A student with an open case, clear everywhere but where `records` says otherwise."""
-        student_id = f"TS{secrets.token_hex(5)}"
+        student_id = f"TS{secrets.token_hex(5).upper()}"
         for name in self.desks:
             await self.set(name, student_id, records.get(name, CLEAR.get(name, {})))
         async with self.clearance.pool.acquire() as connection, connection.transaction():

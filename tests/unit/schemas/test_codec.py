@@ -25,7 +25,7 @@ def status(**changes: Any) -> StatusChanged:
         facts={"unreturned_count": 2, "debt": "0.00", "card": "active"},
     )
     given = {
-        "student_id": f"T{uuid4().hex[:10]}",
+        "student_id": f"T{uuid4().hex[:10].upper()}",
         "department": "library",
         "version": 3,
         "occurred_at": NOW,
@@ -192,6 +192,8 @@ def test_an_unknown_event_type_is_unreadable() -> None:
         (b'"check":"thesis"', b'"check":"the_sis"'),
         (b'"code":"books-not-returned"', b'"code":""'),
         (b'"student_id":"T', b'"student_id":" T'),
+        (b'"student_id":"T', b'"student_id":"t'),
+        (b'"student_id":"T', b'"student_id":"\xef\xbc\xb4'),
         (b'"occurred_at":"2026-06-01T08:30:00Z"', b'"occurred_at":"2026-06-01T08:30:00"'),
         (b'"occurred_at":"2026-06-01T08:30:00Z"', b'"occurred_at":"2026-06-01 08:30:00Z"'),
         (b'"occurred_at":"2026-06-01T08:30:00Z"', b'"occurred_at":1780000000'),

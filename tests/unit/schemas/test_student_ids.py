@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.student_ids import MAX_SPELLING, canonical_student_id
+from schemas.student_ids import MAX_SPELLING, canonical_student_id, is_canonical_student_id
 
 pytestmark = pytest.mark.unit
 
@@ -31,3 +31,13 @@ def test_the_canonical_spelling_is_its_own() -> None:
 )
 def test_what_is_no_number_has_no_spelling(text: str) -> None:
     assert canonical_student_id(text) is None
+
+
+@pytest.mark.parametrize("text", ["TS22010001", "0230800101", "ABC-1-2"])
+def test_a_canonical_number_is_known_as_such(text: str) -> None:
+    assert is_canonical_student_id(text)
+
+
+@pytest.mark.parametrize("text", ["ts22010001", "TS2201000a", " TS22010001", "ＴＳ２２", "A1", "-TS1", "TS1\n"])
+def test_another_spelling_is_not_canonical(text: str) -> None:
+    assert not is_canonical_student_id(text)

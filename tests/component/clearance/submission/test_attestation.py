@@ -83,7 +83,7 @@ async def test_the_answer_rests_on_the_newest_status_of_the_department(harness: 
 async def test_a_question_before_the_case_was_heard_of_is_answered_with_a_first_status(
     harness: Harness,
 ) -> None:
-    student_id = f"TSX{uuid4().hex[:8]}"
+    student_id = f"TSX{uuid4().hex[:8].upper()}"
     await harness.set("library", student_id, CLEAR_LIBRARY)
     status, answer = await library_hears(harness, requested(student_id, uuid4()))
     assert isinstance(status, StatusChanged)
@@ -92,7 +92,7 @@ async def test_a_question_before_the_case_was_heard_of_is_answered_with_a_first_
 
 
 async def test_nothing_on_record_is_objected_and_said(harness: Harness) -> None:
-    status, answer = await library_hears(harness, requested(f"TSN{uuid4().hex[:8]}", uuid4()))
+    status, answer = await library_hears(harness, requested(f"TSN{uuid4().hex[:8].upper()}", uuid4()))
     assert isinstance(status, StatusChanged)
     assert isinstance(answer, AttestationGiven)
     assert answer.outcome is AttestationOutcome.OBJECTED

@@ -114,7 +114,7 @@ async def test_after_a_refusal_the_student_can_submit_again(harness: Harness) ->
 
 
 async def test_who_is_not_on_the_roster_or_no_longer_is_refused(harness: Harness) -> None:
-    stranger = await harness.submit(f"TSX{uuid4().hex[:8]}")
+    stranger = await harness.submit(f"TSX{uuid4().hex[:8].upper()}")
     student_id = await harness.student()
     async with harness.clearance.pool.acquire() as connection, connection.transaction():
         await harness.roster.withdraw(connection, student_id, now=datetime.now(UTC))

@@ -41,7 +41,7 @@ def readers(projector: Projector) -> dict[str, ReplayHandler]:
 
 
 def student() -> str:
-    return f"TS{secrets.token_hex(6)}"
+    return f"TS{secrets.token_hex(6).upper()}"
 
 
 def record(clearance: ClearanceFixture, who: str, offset: int, said: StatusChanged | bytes | None) -> ConsumerRecord:

@@ -56,7 +56,7 @@ async def running(projector: Projector) -> AsyncIterator[Projector]:
 
 
 def student() -> str:
-    return f"TS{secrets.token_hex(6)}"
+    return f"TS{secrets.token_hex(6).upper()}"
 
 
 async def test_what_a_department_says_is_in_the_view_with_its_freshness(clearance: ClearanceFixture) -> None:

@@ -32,7 +32,7 @@ async def folded(clearance: ClearanceFixture, **options: Any) -> Comparison:
 
 async def filled(clearance: ClearanceFixture, versions: int = 3) -> list[str]:
     """A view of 40 students, one of them hidden, with the projector stopped."""
-    people = [f"TS{secrets.token_hex(6)}" for _ in range(40)]
+    people = [f"TS{secrets.token_hex(6).upper()}" for _ in range(40)]
     task = asyncio.create_task(clearance.projector().run())
     for version in range(1, versions + 1):
         await clearance.publish(

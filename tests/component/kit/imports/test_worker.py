@@ -40,7 +40,7 @@ async def until(true: Callable[[], Awaitable[bool]], *, every_s: float = 0.01, d
 
 async def test_progress_grows_and_a_large_file_is_applied_whole(library: Service) -> None:
     size = 20_000
-    file = "学号,论文\n" + "".join(f"TS{secrets.token_hex(4)}{n},approved\n" for n in range(size))
+    file = "学号,论文\n" + "".join(f"TS{secrets.token_hex(4).upper()}{n},approved\n" for n in range(size))
     location = (await library.send(file)).headers["Location"]
     working = asyncio.create_task(library.worker().work())
     seen = [0]

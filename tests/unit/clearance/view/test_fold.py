@@ -36,7 +36,7 @@ class Record:
 
 
 def student() -> str:
-    return f"TS{secrets.token_hex(6)}"
+    return f"TS{secrets.token_hex(6).upper()}"
 
 
 def status(student_id: str, version: int, *, department: str = "library", debt: str = "0.00") -> StatusChanged:
