@@ -40,6 +40,7 @@ from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
+from services.kit.student_numbers import use_number_form
 
 DESCRIPTION = (
     "The roster opens cases; the statuses of all departments become one view, which the gateway reads; submissions are "
@@ -48,6 +49,7 @@ DESCRIPTION = (
 
 
 def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = None) -> FastAPI:
+    use_number_form(settings.number_form)
     health = Health()
 
     @asynccontextmanager

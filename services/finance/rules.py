@@ -9,12 +9,12 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, Field
 
-from schemas.events import StudentId
 from services.kit.rules.assessment import Assessment, check_status
 from services.kit.rules.bills import Bill
 from services.kit.rules.department_rules import Record
 from services.kit.rules.fields import ZERO, Item, ItemId, Line, Money, MoneyText, distinct, yuan
 from services.kit.rules.reasons import Blocker
+from services.kit.student_numbers import AnyNumber
 
 MAX_CHARGES: Final = 200
 MAX_ROWS: Final = 20
@@ -29,7 +29,7 @@ class Charge(Bill):
     """`student_id` is what it is booked under, perhaps from an earlier degree."""
 
     charge_id: ItemId
-    student_id: StudentId
+    student_id: AnyNumber
     year: ChargeYear
     name: Line
     waived: Money = ZERO

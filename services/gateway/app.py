@@ -53,6 +53,7 @@ from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.notifications import listen
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
+from services.kit.student_numbers import use_number_form
 
 FOLDERS: Final = (
     KIT_MIGRATIONS / "outbox",
@@ -64,6 +65,7 @@ _SWEEP_EVERY_S: Final = 300
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
+    use_number_form(settings.number_form)
     folder = settings.university or CONFIGURATIONS / "cumt"
     site = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
     renderer, health = Renderer(site, folder), Health()

@@ -4,7 +4,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
-from schemas.events import Reason, StudentId
+from schemas.events import Reason
+from services.kit.student_numbers import StudentNumber
 
 
 class OperationBody(BaseModel):
@@ -12,7 +13,7 @@ class OperationBody(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
 
-    student_id: StudentId
+    student_id: StudentNumber
 
 
 class Remedy(NamedTuple):

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import Topics
 from services.kit.manifests import SERVICES
+from services.kit.student_numbers import NumberForm
 
 PREFIX = "LIXIAO_"
 SECRETS_FOLDER = "LIXIAO_SECRETS_FOLDER"
@@ -47,6 +48,10 @@ class Settings(BaseSettings):
     credentials: Path | None = None
     services_folder: Path = SERVICES
     university: Path | None = None
+    student_id_pattern: Annotated[str | None, Field(max_length=200)] = None
+    """The university's own form of student numbers, a regular expression for the whole number in upper case."""
+    student_id_example: Annotated[str | None, Field(validate_default=True)] = None
+    """One of them, for people to read; goes with the pattern."""
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
     """Until Kafka reassigns a killed member's partitions, within the broker's group.{min,max}.session.timeout.ms."""
@@ -65,6 +70,22 @@ class Settings(BaseSettings):
         if value is not None and not value.exists():
             raise ValueError("no such file or folder")
         return value
+
+    @field_validator("student_id_example")
+    @classmethod
+    def _of_the_pattern(cls, value: str | None, info: ValidationInfo) -> str | None:
+        pattern = info.data.get("student_id_pattern")
+        if (pattern is None) != (value is None):
+            raise ValueError("it goes with LIXIAO_STUDENT_ID_PATTERN: set both or none")
+        if pattern is not None and value is not None:
+            NumberForm.of(pattern, value)
+        return value
+
+    @property
+    def number_form(self) -> NumberForm | None:
+        if self.student_id_pattern is None or self.student_id_example is None:
+            return None
+        return NumberForm.of(self.student_id_pattern, self.student_id_example)
 
     @property
     def topics(self) -> Topics:

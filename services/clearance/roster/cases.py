@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import ConfigDict, Field
 
-from schemas.events import CaseChanged, CaseState, StudentId
+from schemas.events import CaseChanged, CaseState
 from services.kit.operations import OperationBody
 from services.kit.rules.fields import CohortName, Day, ShortLine
 
@@ -48,7 +48,6 @@ class Student(OperationBody):
         }
     )
 
-    student_id: StudentId
     name: ShortLine
     gender: ShortLine
     college: ShortLine

@@ -6,9 +6,9 @@ from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from schemas.student_ids import canonical_student_id
 from services.gateway.oidc.errors import Refusal, SignInRefused
 from services.gateway.oidc.provider import OpenIdSettings
+from services.kit.student_numbers import student_number
 
 MAX_STUDENT_IDS: Final = 20
 
@@ -28,7 +28,7 @@ def _student_ids(value: Any) -> tuple[str, ...]:
     values = value if isinstance(value, list | tuple) else [] if value is None else [value]
     if len(values) > MAX_STUDENT_IDS or any(type(one) not in (str, int) for one in values):
         raise ValueError("a student number is a text or a whole number")
-    spelled = (canonical_student_id(str(one)) for one in values)
+    spelled = (student_number(str(one)) for one in values)
     return tuple(dict.fromkeys(student_id for student_id in spelled if student_id is not None))
 
 

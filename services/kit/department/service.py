@@ -33,6 +33,7 @@ from services.kit.postgres.pool import open_pool
 from services.kit.rules.department_rules import DepartmentRules
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings, load
+from services.kit.student_numbers import use_number_form
 
 FOLDERS: Final = tuple(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
 
@@ -62,6 +63,7 @@ def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManag
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
+    use_number_form(settings.number_form)
     department = discover(settings.services_folder)[rules.name]
     examples = load_examples(settings.services_folder / rules.name)
     health = Health()

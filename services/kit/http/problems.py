@@ -137,6 +137,8 @@ def _remedy(kind: str, message: str, context: Mapping[str, Any]) -> str:
         return "Add this field."
     if kind == "extra_forbidden":
         return "Remove this field; /openapi.json lists the accepted ones."
+    if "remedy" in context:
+        return str(context["remedy"])
     if "expected" in context:
         return f"Send one of: {context['expected']}."
     if "expected_tags" in context:

@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from services.kit.imports.files.columns import Columns
 from services.kit.imports.files.kinds import FieldKind
 from services.kit.imports.files.problems import Place, RowProblem, Text, problem
+from services.kit.student_numbers import OTHER_FORM
 
 _MOST: Final = 20
 
@@ -82,6 +83,12 @@ def _fault(error: str, context: Mapping[str, Any], kind: FieldKind, example: str
         return Text(f"超过 {most} 个字。", f"is longer than {most} characters."), remedy
     if error.startswith("greater_than") or error.startswith("less_than"):
         return _out_of_range(error, context)
+    if error == OTHER_FORM:
+        example = str(context["example"])
+        remedy = Text(
+            f"请核对；本校学号形如 {example}。", f"Check it; one of this university is written like {example}."
+        )
+        return Text("不是本校的学号。", "is not a student number of this university."), remedy
     if kind in _BY_KIND:
         return _BY_KIND[kind]
     remedy = Text("请更正该值。", "Correct the value.")

@@ -4,6 +4,7 @@ Without 0, 1, I, L and O. The last character is a check: as 31 is prime and each
 character or any swap is noticed.
 """
 
+import unicodedata
 from typing import Final
 
 ALPHABET: Final = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
@@ -27,8 +28,8 @@ def verification_code(chosen: int) -> str:
 
 
 def read_form_number(text: str) -> str | None:
-    """As printed; None if it is no form number."""
-    typed = "".join(text.split()).replace("-", "").upper()
+    """As printed, however it was typed; None if it is no form number."""
+    typed = "".join(unicodedata.normalize("NFKC", text).split()).replace("-", "").upper()
     body, check = typed[:-1], typed[-1:]
     if len(body) != 4 + RANDOM_CHARACTERS or not (body[:4].isascii() and body[:4].isdecimal()):
         return None

@@ -105,3 +105,30 @@ def test_settings_do_not_show_a_password_when_printed(environment: pytest.Monkey
     complete(environment)
     environment.setenv("LIXIAO_READ_MODEL", DSN)
     assert "hush-hush" not in repr(load(Settings))
+
+
+def test_a_form_of_student_numbers_needs_an_example_of_it(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_STUDENT_ID_PATTERN", "TS[0-9]{8}")
+    for example in ("", "TS1", "ts20260001"):
+        environment.setenv("LIXIAO_STUDENT_ID_EXAMPLE", example)
+        with pytest.raises(SystemExit):
+            load(Settings)
+        assert capsys.readouterr().err.startswith("LIXIAO_STUDENT_ID_EXAMPLE is wrong")
+    environment.setenv("LIXIAO_STUDENT_ID_EXAMPLE", "TS20260001")
+    form = load(Settings).number_form
+    assert form is not None
+    assert form.example == "TS20260001"
+
+
+def test_a_form_that_is_no_regular_expression_is_refused(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_STUDENT_ID_PATTERN", "TS[0-9")
+    environment.setenv("LIXIAO_STUDENT_ID_EXAMPLE", "TS20260001")
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert "no regular expression" in capsys.readouterr().err
