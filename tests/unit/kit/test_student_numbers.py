@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from services.clearance.roster.cases import Student
 from services.finance.rules import Charge
 from services.gateway.oidc.identity import Identity
-from services.kit.http.problems import of_validation
+from services.kit.http.problems import FieldProblem, of_validation
 from services.kit.operations import OperationBody
 from services.kit.receipts.numbers import form_number, read_form_number
 from services.kit.student_numbers import NumberForm, student_number, use_number_form
@@ -40,12 +40,12 @@ def test_the_number_a_charge_is_booked_under_has_the_one_spelling_too(text: str)
     assert Charge.model_validate(charge).student_id == "TS20260001"
 
 
-def problem_of(text: object) -> dict[str, str]:
+def problem_of(text: object) -> FieldProblem:
     with pytest.raises(ValidationError) as refused:
         Body.model_validate({"student_id": text})
     errors = [{**error, "loc": ("body", *error["loc"])} for error in refused.value.errors()]
     (problem,) = of_validation(RequestValidationError(errors)).errors
-    return dict(problem)
+    return problem
 
 
 @pytest.mark.parametrize("text", ["", "TS 1", "校友2026", "TS-202６\u200b001", "TSß2201"])
