@@ -19,3 +19,5 @@ class RefusalCause(StrEnum):
     CASE_NOT_OPEN = "case-not-open"
     ANOTHER_OPEN = "another-attempt-open"
     ALREADY_SUBMITTED = "already-submitted"
+    WAIVER_ENDED = "waiver-ended"
+    """A check that was waived when the attempt opened is not waived any more."""

@@ -181,12 +181,23 @@ class CertificateIssueAsked(Message):
     asked_at: Instant
 
 
+WaivedChecks = Annotated[
+    dict[Name, Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_CHECKS)]],
+    Field(max_length=MAX_DEPARTMENTS, json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}}),
+]
+
+
 class SubmissionRequested(Message):
-    """An attempt was opened: each required department answers once with `AttestationGiven` for `attempt_id`."""
+    """An attempt was opened: each required department answers once with `AttestationGiven` for `attempt_id`.
+
+    `waived` maps a department to those of its checks that this student does not need: it attests and holds on the
+    others. A department that does not read the field answers on all its checks, which is never too little.
+    """
 
     attempt_id: Id
     student_id: StudentId
     required: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_DEPARTMENTS)]
+    waived: WaivedChecks = {}
     opened_at: Instant
     expires_at: Instant
 
@@ -199,8 +210,9 @@ class AttestationOutcome(StrEnum):
 class AttestationGiven(Message):
     """A department's answer to an attempt, made with the student's record locked. `clear` placed a hold.
 
-    `version` is the department's newest status at `attested_at`, and `checks` is what the answer rests on. A check
-    with a reserved reason (`no-data`, `open-question`) is an objection too: the department does not know.
+    `clear` is about the checks that the request did not waive; `checks` has all of them, also the waived, and is what
+    the answer rests on. `version` is the department's newest status at `attested_at`. A check with a reserved
+    reason (`no-data`, `open-question`) is an objection too: the department does not know.
     """
 
     attempt_id: Id

@@ -54,7 +54,7 @@ def mutant(
     return register
 
 
-_HOLD: Final = "VALUES ($1, $2, $3, clock_timestamp())"
+_HOLD: Final = "VALUES ($1, $2, $3, clock_timestamp(), $4)"
 _OWN_HOLD: Final = "DELETE FROM hold WHERE attempt_id = $1 AND"
 _ANY_HOLD: Final = "DELETE FROM hold WHERE $1::uuid IS NOT NULL AND"
 _ATTESTATION: Final = "(attempt_id, student_id, outcome, answer) VALUES ($1, $2, $3, $4)"
@@ -99,13 +99,13 @@ async def _attested_by_view(connection: Connection, event: SubmitAsked) -> list[
 
 @mutant("no hold", "a department that attests holds nothing", breaks="S1", quick=True)
 def _(patch: Patch) -> None:
-    patch.sql(_HOLD, "SELECT $1, $2, $3, clock_timestamp() WHERE false")
+    patch.sql(_HOLD, "SELECT $1, $2, $3, clock_timestamp(), $4::text[] WHERE false")
 
 
 @mutant("shared hold", "a student held already is not held again, and any end ends the hold", breaks="S1")
 def _(patch: Patch) -> None:
     unless_held = "WHERE NOT EXISTS (SELECT FROM hold WHERE student_id = $2)"
-    patch.sql(_HOLD, f"SELECT $1, $2, $3, clock_timestamp() {unless_held}")
+    patch.sql(_HOLD, f"SELECT $1, $2, $3, clock_timestamp(), $4::text[] {unless_held}")
     patch.sql(_OWN_HOLD, _ANY_HOLD)
 
 

@@ -1,5 +1,7 @@
 """A department's side of the confirmation round: attest the record, and hold it if clear.
 
+Waived checks count for neither: a debt that comes for another check while the attempt is open meets the hold.
+
 Request and end of an attempt both lock the record first: no hold is placed after its attempt ended, and no other end
 deletes it.
 """
@@ -55,29 +57,32 @@ class Attestations(Generic[R]):
             if answer.student_id != event.student_id:
                 raise Unreadable("attempt_id: the attempt is another student's")
         else:
+            waived = event.waived.get(self._name, ())
             assessment, status = await self._desk.current_or_new_status(connection, locked, now=now)
             answer = AttestationGiven(
                 attempt_id=event.attempt_id,
                 student_id=event.student_id,
                 department=self._name,
-                outcome=AttestationOutcome.CLEAR if assessment.clear else AttestationOutcome.OBJECTED,
+                outcome=AttestationOutcome.CLEAR if assessment.clear_without(waived) else AttestationOutcome.OBJECTED,
                 version=status.version,
                 checks=assessment.checks,
                 attested_at=now,
             )
-            await self._store(connection, answer)
+            await self._store(connection, answer, waived)
         await outbox.append(
             connection, topic=self._topic, key=answer.student_id, event=answer, source=self._desk.source, now=now
         )
         failpoint("attest.before_commit")
 
-    async def _store(self, connection: Connection, answer: AttestationGiven) -> None:
+    async def _store(self, connection: Connection, answer: AttestationGiven, waived: tuple[str, ...]) -> None:
         if answer.outcome is AttestationOutcome.CLEAR:
             await connection.execute(
-                "INSERT INTO hold (attempt_id, student_id, version, placed_at) VALUES ($1, $2, $3, clock_timestamp())",
+                "INSERT INTO hold (attempt_id, student_id, version, placed_at, waived)"
+                " VALUES ($1, $2, $3, clock_timestamp(), $4)",
                 answer.attempt_id,
                 answer.student_id,
                 answer.version,
+                waived,
             )
             failpoint("attest.after_hold")
         await connection.execute(

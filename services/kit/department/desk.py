@@ -98,7 +98,7 @@ class Desk(Generic[R]):
         assessment = self.rules.assess(record)
         if record == locked.record:
             return ChangeResult(record, assessment, False, locked.status_version)
-        if not assessment.clear and await _is_held(connection, student_id):
+        if await _is_held(connection, student_id, assessment):
             raise Held
         status = await self._records.save(connection, locked, record, assessment, cause=cause, now=now)
         return ChangeResult(record, assessment, True, status.version if status else locked.status_version)
@@ -158,5 +158,9 @@ async def _append(
     )
 
 
-async def _is_held(connection: Connection, student_id: str) -> bool:
-    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM hold WHERE student_id = $1)", student_id))
+async def _is_held(connection: Connection, student_id: str, assessment: Assessment) -> bool:
+    """Whether a hold relies on a check that is not clear."""
+    if assessment.clear:
+        return False
+    held = "SELECT EXISTS (SELECT FROM hold WHERE student_id = $1 AND NOT waived @> $2::text[])"
+    return bool(await connection.fetchval(held, student_id, assessment.blocked))

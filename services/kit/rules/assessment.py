@@ -1,6 +1,6 @@
 """From checks to the numbered status. Pure: no driver, no clock."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,6 +16,15 @@ class Assessment:
     @property
     def clear(self) -> bool:
         return bool(self.checks) and all(check.verdict is Verdict.CLEAR for check in self.checks)
+
+    @property
+    def blocked(self) -> tuple[str, ...]:
+        """Names of the checks that are not clear."""
+        return tuple(check.check for check in self.checks if check.verdict is not Verdict.CLEAR)
+
+    def clear_without(self, waived: Collection[str]) -> bool:
+        """Whether every check but the `waived` is clear."""
+        return bool(self.checks) and all(name in waived for name in self.blocked)
 
     @property
     def reasons(self) -> tuple[Reason, ...]:

@@ -18,17 +18,21 @@ from schemas.events import (
 )
 from services.kit.department.attestation import oldest_hold_s
 from services.kit.operations import Held
-from services.library.rules import Violation
+from services.library.rules import Thesis, Violation
 from tests.support.in_process.services import DEPARTMENTS
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness
 
 NOW = datetime.now(UTC)
 SETTLED = Violation(violation_id="V1", text="涂写", settled=True)
+NO_THESIS = CLEAR_LIBRARY.model_copy(update={"thesis": Thesis.NOT_SUBMITTED})
 STILL_CLEAR = CLEAR_LIBRARY.model_copy(update={"violations": (SETTLED,)})
 
 
-def requested(student_id: str, attempt_id: UUID, required: tuple[str, ...] = DEPARTMENTS) -> SubmissionRequested:
+def requested(
+    student_id: str, attempt_id: UUID, required: tuple[str, ...] = DEPARTMENTS, **waived: tuple[str, ...]
+) -> SubmissionRequested:
     return SubmissionRequested(
+        waived=waived,
         attempt_id=attempt_id,
         student_id=student_id,
         required=required,
@@ -68,6 +72,34 @@ async def test_a_blocked_record_is_objected_and_not_held(harness: Harness) -> No
     assert answer.outcome is AttestationOutcome.OBJECTED
     assert [reason.code for check in answer.checks for reason in check.reasons] == ["books-not-returned"]
     assert await harness.holds(student_id) == {}
+
+
+async def test_a_waived_check_is_reported_and_counts_for_nothing(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(library=NO_THESIS), uuid4()
+    (answer,) = await library_hears(harness, requested(student_id, attempt_id, library=("thesis",)))
+    assert isinstance(answer, AttestationGiven)
+    assert answer.outcome is AttestationOutcome.CLEAR
+    assert [check.check for check in answer.checks if check.reasons] == ["thesis"]
+    assert await harness.holds(student_id) == {"library": [attempt_id]}
+
+
+async def test_another_departments_waiver_waives_nothing_here(harness: Harness) -> None:
+    student_id = await harness.student(library=NO_THESIS)
+    (answer,) = await library_hears(harness, requested(student_id, uuid4(), archives=("thesis",)))
+    assert isinstance(answer, AttestationGiven)
+    assert answer.outcome is AttestationOutcome.OBJECTED
+
+
+async def test_a_hold_keeps_every_check_but_the_waived(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    await library_hears(harness, requested(student_id, attempt_id, library=("thesis",)))
+    with pytest.raises(Held):
+        await harness.set("library", student_id, OWING)
+    with pytest.raises(Held):
+        await harness.set("library", student_id, OWING.model_copy(update={"thesis": Thesis.NOT_SUBMITTED}))
+    await harness.set("library", student_id, NO_THESIS)
+    await library_hears(harness, refused(student_id, attempt_id))
+    await harness.set("library", student_id, OWING)
 
 
 async def test_the_answer_rests_on_the_newest_status_of_the_department(harness: Harness) -> None:

@@ -43,3 +43,12 @@ def test_a_changed_assessment_is_the_next_version_and_an_unchanged_one_is_nothin
     assert second is not None
     assert (second.version, second.checks) == (2, CLEAR.checks)
     assert status(second, CLEAR) is None
+
+
+def test_clear_without_waived_checks_still_needs_every_other_and_one_at_all() -> None:
+    both = Assessment((*CLEAR.checks, *BLOCKED.checks))
+    assert BLOCKED.blocked == both.blocked == ("arrears",)
+    assert both.clear_without({"arrears"})
+    assert not both.clear_without({"card"})
+    assert not both.clear_without(())
+    assert not Assessment(()).clear_without({"arrears"})
