@@ -125,6 +125,36 @@ async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(
     await expect(page.get_by_role("link", name="提交离校服务")).to_have_attribute("aria-disabled", "true")
 
 
+@pytest.mark.acceptance("S-037", "S-038")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_the_first_page_is_grey_and_names_whose_data_is_missing_and_whom_to_ask(
+    scenes: SceneSetter, open_profile: Open, device: Device
+) -> None:
+    page = await opened(scenes, open_profile, device, "case-no-data")
+    await expect(page.locator(".line .verdict")).to_have_text(["待同步"] * 5)
+    await expect(page.locator("#summary-title")).to_contain_text("正在等待各部门的数据")
+    await expect(page.locator("#summary")).to_contain_text("还没有收到图书馆、档案馆")
+    for line, phones in PHONES.items():
+        await expect(page.locator(f"#{line} .todo")).to_contain_text("关于你的数据，暂不算通过")
+        assert tuple(await page.locator(f"#{line} a.tel").all_inner_texts()) == phones
+    for promise in ("没有欠费", "未在校住宿", "总计欠款"):
+        await expect(page.locator("main")).not_to_contain_text(promise)
+    await expect(page.get_by_role("link", name="提交离校服务")).to_have_attribute("aria-disabled", "true")
+    assert await sideways(page) == 0
+
+
+@pytest.mark.acceptance("S-037", "S-038")
+async def test_a_late_department_and_a_refused_row_keep_the_page_from_passing(
+    scenes: SceneSetter, open_profile: Open
+) -> None:
+    page = await opened(scenes, open_profile, PHONE, "case-in-question")
+    await expect(page.locator("#summary-title")).to_contain_text("3 项已通过，2 项待同步")
+    await expect(page.locator("#archives-thesis .todo")).to_contain_text("还没有收到档案馆关于你的数据")
+    await expect(page.locator("#finance-arrears .todo")).to_contain_text("有一条关于你的数据没有录入成功，正在核实")
+    await expect(page.locator("#finance-arrears")).not_to_contain_text("没有欠费")
+    await expect(page.get_by_role("link", name="提交离校服务")).to_have_attribute("aria-disabled", "true")
+
+
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_arrears_are_listed_with_their_exact_total(

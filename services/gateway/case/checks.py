@@ -5,14 +5,16 @@ from typing import Final
 
 from pydantic import JsonValue
 
+from schemas.events import NO_DATA, CheckStatus, Reason
 from services.gateway.case.command_offer import CommandOffer
-from services.gateway.case.decision import CheckState, WaitingReason
+from services.gateway.case.decision import CheckState, WaitingReason, unknown_codes
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CheckView, Column, CommandView, Fact, Freshness, Group, LinkView, Table
 from services.gateway.case.wording import ViewContext, command_note, next_steps, notes
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import PhonePart, format_money, long_date_or_text, phone_parts
 from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManifest
+from services.kit.rules.reasons import CASE_OPENED
 
 NONE: Final = "—"
 NUMERIC: Final = frozenset({"count", "money"})
@@ -23,6 +25,8 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
     reported, state = progress.reported, progress.result.state
     title, verdict, cause = texts.of(check.title), texts(f"verdict.{state}"), _cause(texts, progress)
     facts = reported.facts if reported else {}
+    unknown = unknown_codes(reported) if reported else frozenset()
+    known = reported is not None and NO_DATA not in unknown
     return CheckView(
         anchor=progress.anchor,
         department=department.name,
@@ -30,9 +34,9 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
         title=title,
         state=state,
         verdict=verdict,
-        known=reported is not None,
+        known=known,
         facts=() if check.rows else fact_views(check, facts, texts),
-        table=table_view(check, facts, texts) if check.rows and reported else None,
+        table=table_view(check, facts, texts, certain=not unknown) if check.rows and known else None,
         link=LinkView(texts.of(check.link.label), check.link.address) if check.link else None,
         todo=next_steps(context, progress),
         notes=notes(texts, check, facts),
@@ -63,9 +67,14 @@ def fact_views(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
     )
 
 
-def table_view(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts) -> Table:
+def table_view(
+    check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts, *, certain: bool = True
+) -> Table | None:
+    """None for no rows while the department is not certain: "nothing is due" would be a promise."""
     listed = facts.get(check.rows or "")
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    if not rows and not certain:
+        return None
     total = check.total
     return Table(
         columns=tuple(Column(texts.of(field.label), field.kind in NUMERIC) for field in check.fields),
@@ -90,9 +99,13 @@ def format_value(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
 
 def _cause(texts: Texts, progress: CheckProgress) -> str:
     cause = progress.received.status.cause if progress.received else None
-    if cause is None or cause.code not in progress.department.causes:
+    if cause is None:
         return ""
-    return texts.of(progress.department.causes[cause.code], cause.parameters)
+    if cause.code in progress.department.causes:
+        return texts.of(progress.department.causes[cause.code], cause.parameters)
+    # The kit's causes are the same at every department.
+    key = f"cause.{cause.code}"
+    return texts(key) if key in texts.entries else ""
 
 
 def _phones(context: ViewContext, check: CheckManifest) -> tuple[PhonePart, ...]:
@@ -101,8 +114,8 @@ def _phones(context: ViewContext, check: CheckManifest) -> tuple[PhonePart, ...]
 
 
 def _freshness(context: ViewContext, progress: CheckProgress, cause: str) -> Freshness | None:
-    received = progress.received
-    if received is None:
+    received, reported = progress.received, progress.reported
+    if received is None or (reported and _without_news(received.status.cause, reported)):
         return None
     note = ""
     # A stale check's next step tells it already.
@@ -111,6 +124,11 @@ def _freshness(context: ViewContext, progress: CheckProgress, cause: str) -> Fre
         note = context.texts("fresh.aged", department=context.texts.of(progress.department.title), since=since)
     true_at = context.local_time(received.status.occurred_at)
     return Freshness(true_at, context.local_time(received.received_at), cause, note)
+
+
+def _without_news(cause: Reason, reported: CheckStatus) -> bool:
+    """The department had no data when the case was opened: nothing of its own was updated."""
+    return cause.code == CASE_OPENED.code and NO_DATA in unknown_codes(reported)
 
 
 def _command(context: ViewContext, progress: CheckProgress) -> CommandView | None:

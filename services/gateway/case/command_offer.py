@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services.gateway.case.decision import unknown_codes
 from services.gateway.read_model.types import Command, CommandState, ReceivedStatus
 from services.kit.manifests import CheckManifest
 
 
 class CommandOffer(StrEnum):
     CLOSED = "closed"
-    """The facts do not call for it, or the case takes no commands any more."""
+    """The facts do not call for it or are in question, or the case takes no commands any more."""
     OFFERED = "offered"
     ASKED = "asked"
     DONE = "done"
@@ -40,8 +41,11 @@ def command_progress(check: CheckManifest, received: ReceivedStatus | None, last
         return CommandProgress(CommandOffer.CLOSED)
     if last is not None and last.state is CommandState.ASKED:
         return CommandProgress(CommandOffer.ASKED, last)
-    if last is not None and last.state is CommandState.REFUSED:
-        return CommandProgress(CommandOffer.REFUSED, last)
-    if last is not None and last.ended_at is not None and received.status.occurred_at < last.ended_at:
+    refused = last is not None and last.state is CommandState.REFUSED
+    if last is not None and not refused and last.ended_at is not None and received.status.occurred_at < last.ended_at:
         return CommandProgress(CommandOffer.DONE, last)
+    if unknown_codes(reported):
+        return CommandProgress(CommandOffer.CLOSED)
+    if refused:
+        return CommandProgress(CommandOffer.REFUSED, last)
     return CommandProgress(CommandOffer.OFFERED)

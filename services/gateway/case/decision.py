@@ -1,6 +1,6 @@
 """The state of every required check. Pure.
 
-Unknown is never clear: unreported, unreadable or of a silent source is `waiting`.
+Unknown is never clear: unreported, unreadable, of a silent source or not known to the department is `waiting`.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from schemas.events import Reason, Verdict
+from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS, CheckStatus, Reason, Verdict
 from services.gateway.read_model.types import ReceivedStatus
 
 
@@ -25,6 +25,9 @@ class WaitingReason(StrEnum):
     UNREADABLE = "unreadable"
     STALE = "stale"
     UNAVAILABLE = "unavailable"
+    NO_DATA = NO_DATA
+    OPEN_QUESTION = OPEN_QUESTION
+    """These two as the department says, with its reserved codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,18 @@ def _check_result(department: str, check: str, received: ReceivedStatus | None, 
         return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREPORTED)
     if not received.readable:
         return CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE, reported.reasons)
-    if reported.verdict is Verdict.BLOCKED:
+    unknown = unknown_codes(reported)
+    if reported.verdict is Verdict.BLOCKED and not unknown:
         return CheckResult(department, check, CheckState.BLOCKED, None, reported.reasons)
     if received.alive_as_of is None or received.alive_as_of < stale_before:
-        return CheckResult(department, check, CheckState.WAITING, WaitingReason.STALE)
+        return CheckResult(department, check, CheckState.WAITING, WaitingReason.STALE, reported.reasons)
+    if unknown:
+        # A question names what is to be settled; a lack of data does not.
+        code = WaitingReason.OPEN_QUESTION if OPEN_QUESTION in unknown else WaitingReason.NO_DATA
+        return CheckResult(department, check, CheckState.WAITING, code, reported.reasons)
     return CheckResult(department, check, CheckState.CLEAR)
+
+
+def unknown_codes(reported: CheckStatus) -> frozenset[str]:
+    """Reserved codes: the department does not know, whatever the verdict says."""
+    return UNKNOWN_REASONS & {reason.code for reason in reported.reasons}

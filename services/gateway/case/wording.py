@@ -1,6 +1,6 @@
 """The sentences about a case, on pages and in the JSON API. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import JsonValue
 
 from schemas.attempts import RefusalCause
-from schemas.events import Reason
+from schemas.events import UNKNOWN_REASONS, Reason
 from services.gateway.case.command_offer import CommandOffer
 from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.eligibility import Eligibility, Obstacle
@@ -71,13 +71,28 @@ def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
     blocked = [one for one in open_checks if one.result.state is CheckState.BLOCKED]
     # A check whose command is under way needs nothing from the student.
     to_do = [one for one in blocked if not (one.command and one.command.under_way)]
-    steps = next_steps(context, (to_do or blocked or open_checks)[0])
     passed = len(progress.checks) - len(open_checks)
-    key = "summary.open" if passed else "summary.none_passed"
+    counts = {"passed": passed, "open": len(open_checks)}
     if not blocked:
         key = "summary.waiting" if passed else "summary.all_waiting"
+        step = texts("summary.next_waiting", step=_waiting_step(context, open_checks))
+        return Headline(texts(key, **counts), step)
+    steps = next_steps(context, (to_do or blocked)[0])
     step = texts("summary.next" if to_do else "summary.next_waiting", step=steps[0] if steps else "")
-    return Headline(texts(key, passed=passed, open=len(open_checks)), step)
+    return Headline(texts("summary.open" if passed else "summary.none_passed", **counts), step)
+
+
+def _waiting_step(context: ViewContext, open_checks: Sequence[CheckProgress]) -> str:
+    """While nothing is blocked: whose data is missing, and whom to ask."""
+    texts, first = context.texts, open_checks[0]
+    departments = {one.department.name: texts.of(one.department.title) for one in open_checks}
+    reasons = {one.result.waiting_reason for one in open_checks}
+    if reasons == {WaitingReason.NO_DATA} and len(departments) > 1:
+        return texts("summary.no_data_next", departments=texts.joined(list(departments.values())))
+    reason = first.result.waiting_reason
+    if reason in (WaitingReason.NO_DATA, WaitingReason.OPEN_QUESTION):
+        return unknown_sentence(texts, first.department, reason, _phones(first.department, first.check))
+    return next(iter(next_steps(context, first)), "")
 
 
 def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]:
@@ -87,14 +102,29 @@ def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]
         return (command_note(context, progress),)
     if result.state is CheckState.CLEAR:
         return ()
-    title = texts.of(department.title)
-    if result.waiting_reason is WaitingReason.STALE and progress.received is not None:
+    title, waiting = texts.of(department.title), result.waiting_reason
+    if waiting in (WaitingReason.UNREPORTED, WaitingReason.UNREADABLE, WaitingReason.UNAVAILABLE):
+        return (texts(f"waiting.{waiting}", department=title),)
+    known = (reason for reason in result.reasons if reason.code not in UNKNOWN_REASONS)
+    sentences = tuple(reason_sentence(texts, department, reason, progress.check) for reason in known)
+    if waiting is WaitingReason.STALE and progress.received is not None:
         since = progress.received.alive_as_of or progress.received.received_at
-        return (texts("waiting.stale", department=title, since=context.local_time(since).words),)
-    if result.waiting_reason is not None:
-        return (texts(f"waiting.{result.waiting_reason}", department=title),)
-    sentences = tuple(reason_sentence(texts, department, reason, progress.check) for reason in result.reasons)
+        return (texts("waiting.stale", department=title, since=context.local_time(since).words), *sentences)
+    if waiting is not None:
+        return (unknown_sentence(texts, department, waiting), *sentences)
     return sentences or (texts("todo.unknown", department=title),)
+
+
+def unknown_sentence(texts: Texts, department: DepartmentManifest, code: str, phones: Sequence[str] = ()) -> str:
+    """`code` is reserved: the department does not know, and whom to ask about it."""
+    title = texts.of(department.title)
+    contact = texts("contact.phones", department=title, phones=texts.joined(phones)) if phones else title
+    return texts(f"waiting.{code}", department=title, contact=contact)
+
+
+def _phones(department: DepartmentManifest, check: CheckManifest | None) -> tuple[str, ...]:
+    """Of the check, else of every check of the department."""
+    return tuple(dict.fromkeys(phone for one in ((check,) if check else department.checks) for phone in one.phones))
 
 
 def notes(texts: Texts, check: CheckManifest, facts: Mapping[str, JsonValue]) -> tuple[str, ...]:
@@ -104,7 +134,9 @@ def notes(texts: Texts, check: CheckManifest, facts: Mapping[str, JsonValue]) ->
 def reason_sentence(
     texts: Texts, department: DepartmentManifest, reason: Reason, check: CheckManifest | None = None
 ) -> str:
-    """For a code without a sentence in the manifest: the contact."""
+    """For a code without a sentence in the manifest: the contact. The reserved codes have words of the page."""
+    if reason.code in UNKNOWN_REASONS:
+        return unknown_sentence(texts, department, reason.code, _phones(department, check))
     checks = (check,) if check else department.checks
     sentences = [one.reasons[reason.code] for one in checks if reason.code in one.reasons]
     if not sentences and reason.code in department.refusals:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from schemas.events import TakenBy
+from schemas.events import UNKNOWN_REASONS, Reason, TakenBy
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.decision import CheckState
 from services.gateway.case.student_info import student_info
@@ -14,6 +14,7 @@ from services.gateway.certificates.handover import Outcome, fingerprint
 from services.gateway.certificates.verification import GOOD, Finding, VerificationResult
 from services.gateway.i18n.formats import LocalTime, PhonePart, phone_parts
 from services.gateway.read_model.types import CertificateIssue, IssuedCertificate, OpenException, SubmissionRecord
+from services.kit.manifests import DepartmentManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +131,21 @@ def _exception(context: ViewContext, one: OpenException) -> ExceptionView:
     if department is None:
         return ExceptionView(one.department, since, (), ())
     codes = {reason.code for reason in one.reasons}
-    checks = [check for check in department.checks if codes & check.reasons.keys()] or department.checks
+    checks = [check for check in department.checks if codes & check.reasons.keys()]
+    if not checks or codes & UNKNOWN_REASONS:
+        checks = list(department.checks)
     phones = dict.fromkeys(phone for check in checks for phone in check.phones)
     area = context.site.university.area_code
     return ExceptionView(
         context.texts.of(department.title),
         since,
-        tuple(reason_sentence(context.texts, department, reason) for reason in one.reasons),
+        tuple(_reason(context, department, reason) for reason in one.reasons),
         tuple(part for phone in phones for part in phone_parts(phone, area)),
     )
+
+
+def _reason(context: ViewContext, department: DepartmentManifest, reason: Reason) -> str:
+    """For the clerk: the page's words on a reserved code speak to the student."""
+    if reason.code in UNKNOWN_REASONS:
+        return context.texts(f"desk.{reason.code}", department=context.texts.of(department.title))
+    return reason_sentence(context.texts, department, reason)

@@ -166,6 +166,19 @@ async def waiting(scenes: SceneSetter, actor: Visitor) -> None:
     await scenes.clearance.put_case(actor.student_id)
 
 
+async def without_data(scenes: SceneSetter, actor: Visitor) -> None:
+    """The roster came first: every department says that it does not know the person yet."""
+    await scenes.clearance.put_case(actor.student_id)
+    await say(scenes, actor, case_samples.without_data().statuses)
+
+
+async def in_question(scenes: SceneSetter, actor: Visitor) -> None:
+    """One department is late, and one refused a row about the person."""
+    await scenes.clearance.put_case(actor.student_id)
+    late = case_samples.without_data().statuses["archives"]
+    await say(scenes, actor, {**case_samples.in_question().statuses, "archives": late})
+
+
 async def blocked(scenes: SceneSetter, actor: Visitor) -> None:
     """Something to do at every department but one that has not spoken."""
     await scenes.clearance.put_case(actor.student_id, name=RARE)
@@ -311,6 +324,8 @@ SCENES: Final = (
     Scene("sign-in-failed", "/sign-in/callback", None, 400),
     Scene("signed-out", "/signed-out", None),
     Scene("case-waiting", "/case", waiting),
+    Scene("case-no-data", "/case", without_data),
+    Scene("case-in-question", "/case", in_question),
     Scene("case-blocked", "/case", blocked),
     Scene("case-nearly", "/case", nearly),
     Scene("case-card", "/case", card_open),

@@ -154,6 +154,32 @@ def waiting() -> StudentSnapshot:
     return StudentSnapshot(case(), {**said, "dorm": dorm([], ago_s=90_000, alive_ago_s=900)})
 
 
+NO_DATA = Reason(code="no-data")
+OPEN_QUESTION = Reason(code="open-question")
+
+
+def without_data() -> StudentSnapshot:
+    """The roster came first: no department covers the student yet."""
+    checks = {
+        "library": ("borrowing", "thesis"),
+        "archives": ("thesis",),
+        "dorm": ("check-out",),
+        "finance": ("arrears",),
+    }
+    said = {name: received(name, [check(one, {}, NO_DATA) for one in of]) for name, of in checks.items()}
+    return StudentSnapshot(case(), said)
+
+
+def in_question() -> StudentSnapshot:
+    """A row of the finance office about the student was refused; what it has says that nothing is due."""
+    said = received(
+        "finance",
+        [check("arrears", {"rows": [], "total": "0.00"}, OPEN_QUESTION)],
+        cause=Reason(code="question-opened"),
+    )
+    return StudentSnapshot(case(), {**clear().statuses, "finance": said})
+
+
 def completed() -> StudentSnapshot:
     facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().statuses.items()}
     submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "7KQ4-M2XD", "LXF1:SAMPLE", facts)

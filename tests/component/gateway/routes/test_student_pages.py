@@ -94,6 +94,32 @@ async def test_the_twin_says_the_same_in_codes(
     assert refused.json()["open"][0]["check"] == "library-borrowing"
 
 
+async def test_what_a_department_does_not_know_is_told_in_codes_and_words_and_refuses_the_submission(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    await clearance.put_case(id_of(person))
+    await clearance.all_clear(id_of(person))
+    unknown = [case_samples.check("arrears", {}, case_samples.NO_DATA)]
+    await clearance.put_status(id_of(person), "finance", unknown, version=2)
+    await browser.sign_in(person)
+    case = (await browser.get("/api/v1/case")).json()
+    (arrears,) = [check for check in case["checks"] if check["check"] == "arrears"]
+    assert (arrears["state"], arrears["waiting_reason"], arrears["facts"]) == ("waiting", "no-data", {})
+    assert arrears["reasons"] == [{"code": "no-data", "parameters": {}}]
+    assert arrears["phones"] == ["0516-83590233"]
+    headers = {"X-CSRF-Token": await browser.csrf()}
+    refused = await browser.post("/api/v1/submission", headers=headers)
+    assert refused.status_code == 409
+    (open_item,) = refused.json()["open"]
+    assert open_item["todo"][0].startswith("还没有收到财务处收费管理办公室关于你的数据")
+    page = await browser.get("/case")
+    assert "没有欠费" not in page.text
+    sent = await browser.post("/submit", {"csrf": await browser.csrf()})
+    assert sent.status_code == 409
+    for words in ("还没有收到财务处收费管理办公室关于你的数据", "0516-83590233"):
+        assert words in sent.text
+
+
 async def test_what_was_overpaid_is_on_the_page_and_the_submission_is_still_offered(
     browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.events import Reason
+from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS, Reason
 from services.gateway.case.decision import CheckResult, CheckState, Decision, WaitingReason, decide
 from services.gateway.read_model.types import ReceivedStatus
 from tests.support.samples.case_samples import NOW, check, received
@@ -13,6 +13,7 @@ BOUND_S = 60
 BLOCKED = check("borrowing", {}, Reason(code="books-not-returned"))
 CLEAR = check("borrowing", {})
 REASONS = (Reason(code="books-not-returned"),)
+UNKNOWN = {code: Reason(code=code) for code in sorted(UNKNOWN_REASONS)}
 
 
 def decided(status: ReceivedStatus | None, **more: frozenset[str]) -> CheckResult:
@@ -58,6 +59,31 @@ def result(state: CheckState, waiting: WaitingReason | None = None, reasons: tup
 )
 def test_a_status_is_shown_as_what_it_proves(status: ReceivedStatus | None, expected: CheckResult) -> None:
     assert decided(status) == expected
+
+
+@pytest.mark.parametrize("code", UNKNOWN)
+@pytest.mark.parametrize("others", [(), REASONS], ids=["alone", "beside another reason"])
+@pytest.mark.parametrize("verdict", ["blocked", "clear"])
+def test_what_the_department_does_not_know_waits_with_all_its_reasons(
+    code: str, others: tuple[Reason, ...], verdict: str
+) -> None:
+    said = {**check("borrowing", {}, *others, UNKNOWN[code]), "verdict": verdict}
+    expected = result(CheckState.WAITING, WaitingReason(code), (*others, UNKNOWN[code]))
+    assert decided(received("library", [said])) == expected
+
+
+@pytest.mark.parametrize("code", UNKNOWN)
+def test_silence_and_what_cannot_be_read_keep_their_own_reason(code: str) -> None:
+    said = check("borrowing", {}, UNKNOWN[code])
+    silent = decided(received("library", [said], alive_ago_s=BOUND_S + 1))
+    assert (silent.state, silent.waiting_reason) == (CheckState.WAITING, WaitingReason.STALE)
+    garbled = decided(received("library", [said], readable=False))
+    assert (garbled.state, garbled.waiting_reason) == (CheckState.WAITING, WaitingReason.UNREADABLE)
+
+
+def test_a_question_is_named_before_a_lack_of_data() -> None:
+    said = check("borrowing", {}, UNKNOWN[NO_DATA], UNKNOWN[OPEN_QUESTION])
+    assert decided(received("library", [said])).waiting_reason is WaitingReason.OPEN_QUESTION
 
 
 def test_a_department_whose_only_status_cannot_be_decoded_waits() -> None:

@@ -77,6 +77,100 @@ def test_every_open_reason_is_a_sentence_of_the_manifest() -> None:
     assert "682.40" in page["finance-arrears"].todo[0]
 
 
+def test_the_first_page_is_grey_and_says_whose_data_is_missing() -> None:
+    page = shown(case_samples.without_data())
+    assert {line.state for line in lines(page).values()} == {CheckState.WAITING}
+    assert (page.summary.tone, page.summary.sentence) == ("waiting", "正在等待各部门的数据")
+    assert page.summary.next_step == (
+        "还没有收到图书馆、档案馆、总务部公寓与物业中心、财务处收费管理办公室关于你的数据。"
+        "各部门提供后自动更新，现在不用办理；如有疑问，请拨打各事项的咨询电话。"
+    )
+    line = lines(page)["finance-arrears"]
+    assert line.todo == (
+        "还没有收到财务处收费管理办公室关于你的数据，暂不算通过。数据到达后自动更新；"
+        "如有疑问请咨询财务处收费管理办公室。",
+    )
+    assert [part.text for part in line.phones if part.dial] == ["0516-83590233"]
+    assert page.submit.state == "open-items"
+
+
+def test_a_department_that_has_no_data_promises_nothing() -> None:
+    for language in ("zh", "en"):
+        for line in lines(shown(case_samples.without_data(), language=language)).values():
+            assert not line.known
+            assert line.table is None
+            assert line.command is None or not line.command.offered
+            assert line.freshness is None, "the opening of the case is no news of the department"
+
+
+def test_a_department_that_withdrew_its_list_says_when_and_that() -> None:
+    withdrawn = case_samples.received(
+        "archives", [case_samples.check("thesis", {}, case_samples.NO_DATA)], cause=Reason(code="coverage-withdrawn")
+    )
+    line = lines(shown(replace(case_samples.clear(), statuses={**CLEAR, "archives": withdrawn})))["archives-thesis"]
+    assert line.freshness is not None
+    assert (line.known, line.freshness.cause) == (False, "部门撤回了名单")
+
+
+def test_one_late_department_is_named_with_its_phone() -> None:
+    statuses = {**case_samples.clear().statuses, "finance": case_samples.without_data().statuses["finance"]}
+    page = shown(replace(case_samples.clear(), statuses=statuses))
+    assert page.summary.sentence == "4 项已通过，1 项待同步"
+    assert page.summary.next_step.endswith("如有疑问请咨询财务处收费管理办公室（0516-83590233）。")
+    page = shown(replace(case_samples.clear(), statuses=statuses), language="en")
+    assert page.summary.next_step.endswith("if in doubt, ask: Finance office (0516-83590233).")
+
+
+def test_a_refused_row_is_grey_and_what_is_known_is_no_promise() -> None:
+    page = shown(case_samples.in_question())
+    line = lines(page)["finance-arrears"]
+    assert line.state is CheckState.WAITING
+    assert line.todo[0].startswith("财务处收费管理办公室有一条关于你的数据没有录入成功，正在核实，暂不算通过。")
+    assert line.table is None
+    assert line.freshness is not None
+    assert line.freshness.cause == "有一条数据待核实"
+    assert page.summary.next_step.endswith("（0516-83590233）。")
+    assert page.submit.state == "open-items"
+
+
+def test_what_is_known_stays_beside_what_is_in_question() -> None:
+    known = Reason(code="arrears", parameters={"count": 3, "total": "682.40"})
+    said = case_samples.finance(case_samples.FEES, "682.40", known, case_samples.OPEN_QUESTION)
+    line = lines(shown(replace(case_samples.clear(), statuses={**CLEAR, "finance": said})))["finance-arrears"]
+    assert line.state is CheckState.WAITING
+    assert line.table is not None
+    assert len(line.table.rows) == 3
+    assert "正在核实" in line.todo[0]
+    assert line.todo[1] == "有 3 项欠费，共 682.40 元，请到财务处办理交费业务。"
+
+
+@pytest.mark.parametrize(
+    "cause", ["coverage-declared", "coverage-withdrawn", "question-opened", "question-closed", "nothing-on-record"]
+)
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_cause_of_the_kit_has_words_at_every_department(cause: str, language: str) -> None:
+    said = case_samples.archives(cause=Reason(code=cause))
+    line = lines(shown(replace(case_samples.clear(), statuses={**CLEAR, "archives": said}), language=language))
+    freshness = line["archives-thesis"].freshness
+    assert freshness is not None
+    assert freshness.cause
+
+
+def test_a_submission_refused_for_what_a_department_does_not_know_says_so_and_whom_to_ask() -> None:
+    ended = Attempt(
+        case_samples.ATTEMPT,
+        AttemptState.REFUSED,
+        NOW - timedelta(minutes=1),
+        NOW,
+        "objected",
+        {"finance": (case_samples.NO_DATA,), "archives": (case_samples.OPEN_QUESTION,)},
+    )
+    refusal = shown(replace(case_samples.without_data(), attempt=ended)).submit.refusal_reasons
+    assert refusal[0].startswith("财务处收费管理办公室：还没有收到财务处收费管理办公室关于你的数据")
+    assert refusal[0].endswith("（0516-83590233）。")
+    assert "正在核实" in refusal[1]
+
+
 def test_what_was_overpaid_is_told_beside_a_pass_and_holds_nothing_up() -> None:
     snapshot = case_samples.overpaid()
     page, plain = shown(snapshot), shown(case_samples.clear())
@@ -139,6 +233,8 @@ def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
         "stale": case_samples.archives(alive_ago_s=61),
         "no mark": case_samples.archives(alive_ago_s=None),
         "silent": None,
+        "no data": case_samples.archives("approved", case_samples.NO_DATA),
+        "in question": case_samples.archives("approved", case_samples.OPEN_QUESTION),
     }
     for kind, other in product(kinds, kinds):
         statuses = dict(case_samples.clear().statuses)
@@ -210,6 +306,18 @@ def test_the_command_is_offered_exactly_when_the_facts_are_the_manifests() -> No
         command = lines(page)["library-borrowing"].command
         assert command is not None
         assert command.offered is offered
+
+
+def test_a_command_that_cannot_be_undone_is_not_offered_while_its_facts_are_in_question() -> None:
+    said = case_samples.check(
+        "borrowing", case_samples.CARD_ACTIVE, Reason(code="card-not-cancelled"), case_samples.OPEN_QUESTION
+    )
+    snapshot = replace(case_samples.clear(), statuses={**CLEAR, "library": case_samples.library(said)})
+    refused = asked("cancel-card", "library", CommandState.REFUSED, ended_at=NOW)
+    for commands in ((), (refused,)):
+        command = lines(shown(snapshot, *commands))["library-borrowing"].command
+        assert command is not None
+        assert not command.offered
 
 
 def test_an_asked_command_is_not_offered_again_and_the_next_step_is_to_wait() -> None:

@@ -95,6 +95,18 @@ def test_an_open_exception_is_red_with_the_departments_reason_and_phone() -> Non
     assert shown.seen == fingerprint((TAKEN_AWAY,)) != fingerprint(())
 
 
+@pytest.mark.parametrize("code", ["no-data", "open-question"])
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_department_that_does_not_know_any_more_is_an_exception_in_the_clerks_words(code: str, language: str) -> None:
+    unknown = replace(TAKEN_AWAY, reasons=(Reason(code=code),))
+    shown = page(one=registered(exceptions=(unknown,)), language=language)
+    assert shown.state is CheckState.BLOCKED
+    (sentence,) = shown.exceptions[0].reasons
+    assert ("这名学生" if language == "zh" else "this student") in sentence
+    assert any(part.dial for part in shown.exceptions[0].phones)
+    assert sentence in html(shown, language)
+
+
 def test_a_department_that_is_gone_still_shows_that_there_is_something() -> None:
     shown = page(one=registered(exceptions=(replace(TAKEN_AWAY, department="canteen"),)))
     assert (shown.state, shown.exceptions[0].department) == (CheckState.BLOCKED, "canteen")
