@@ -3,7 +3,7 @@
 from services.kit.rules.collections import replace_by_key
 from services.kit.rules.fields import Day, ImportRow, PlaceName, ShortLine
 
-from .rules import MAX_RESIDENCES, DormRecord, Residence
+from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence
 
 
 class DormRow(ImportRow):
@@ -18,4 +18,4 @@ class DormRow(ImportRow):
 
 def apply_row(record: DormRecord, row: DormRow) -> DormRecord:
     residence = Residence.model_validate(row.model_dump(exclude={"student_id"}))
-    return record.updated(residences=replace_by_key(record.residences, residence, "place", limit=MAX_RESIDENCES))
+    return record.updated(residences=replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES))

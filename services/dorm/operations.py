@@ -6,11 +6,11 @@ from schemas.events import Reason
 from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.collections import find_by_key, replace_by_key
 from services.kit.rules.department_rules import DepartmentRules, Operation
-from services.kit.rules.fields import Day, ShortLine, place_key
+from services.kit.rules.fields import Day, ShortLine
 from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import DormRow, apply_row
-from .rules import MAX_RESIDENCES, DormRecord, Residence, assess
+from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
 
 ROOM_ASSIGNED: Final = Cause("room-assigned", "building", "room")
 CHECKED_OUT: Final = Cause("checked-out", "building", "room")
@@ -31,12 +31,12 @@ class CheckOutBody(AssignBody):
 
 def assign(record: DormRecord, body: AssignBody) -> tuple[DormRecord, Reason]:
     residence = Residence(campus=body.campus, building=body.building, room=body.room)
-    residences = replace_by_key(record.residences, residence, "place", limit=MAX_RESIDENCES)
+    residences = replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES)
     return record.updated(residences=residences), ROOM_ASSIGNED(building=body.building, room=body.room)
 
 
 def check_out(record: DormRecord, body: CheckOutBody) -> tuple[DormRecord, Reason]:
-    known = find_by_key(record.residences, place=place_key(body.campus, body.building, body.room))
+    known = find_by_key(record.residences, campus=body.campus, building=body.building, room=body.room)
     if known is None:
         remedy = Remedy(
             "请核对校区、楼宇和房间号；如尚未登记入住，请先登记。",
@@ -50,7 +50,7 @@ def check_out(record: DormRecord, body: CheckOutBody) -> tuple[DormRecord, Reaso
             "To correct the date or the handler, import the residence or replace the record.",
         )
         raise Refused(ALREADY_CHECKED_OUT(), field="checked_out_on", remedy=remedy)
-    residences = replace_by_key(record.residences, residence, "place", limit=MAX_RESIDENCES)
+    residences = replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES)
     return record.updated(residences=residences), CHECKED_OUT(building=body.building, room=body.room)
 
 

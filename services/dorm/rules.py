@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from schemas.events import Reason
 from services.kit.rules.assessment import Assessment, check_status
 from services.kit.rules.department_rules import Record
-from services.kit.rules.fields import Day, Item, ShortLine, distinct, place_key
+from services.kit.rules.fields import Day, Item, ShortLine, distinct
 from services.kit.rules.reasons import Blocker
 
 MAX_RESIDENCES: Final = 20
@@ -18,18 +18,13 @@ CHECK_OUT_INCOMPLETE: Final = Blocker("check-out-incomplete", "count")
 
 
 class Residence(Item):
-    """One per room ever lived in; moving in again reopens it."""
+    """One per room ever lived in, as it was first written; moving in again reopens it."""
 
     campus: ShortLine
     building: ShortLine
     room: ShortLine
     checked_out_on: Day | None = None
     handler: ShortLine | None = None
-
-    @property
-    def place(self) -> tuple[str, ...]:
-        """The room, however it is spelled."""
-        return place_key(self.campus, self.building, self.room)
 
     @property
     def checked_out(self) -> bool:

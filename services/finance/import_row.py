@@ -1,7 +1,7 @@
 """One row of the finance office's export: one charge as it stands, in totals, not increments. Pure."""
 
 from services.kit.rules.bills import require_no_negative
-from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.collections import find_by_key, replace_by_key, require_one_item
 from services.kit.rules.fields import ZERO, ImportRow, ItemId, Line, SignedMoney
 
 from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord
@@ -33,4 +33,5 @@ def apply_row(record: FinanceRecord, row: FinanceRow) -> FinanceRecord:
         paid=row.paid if row.paid is not None else known.paid if known else ZERO,
         waived=row.waived if row.waived is not None else known.waived if known else ZERO,
     )
+    require_one_item(record.charges, charge, "charge_id", "year", "name")
     return record.updated(charges=replace_by_key(record.charges, charge, "charge_id", limit=MAX_CHARGES))

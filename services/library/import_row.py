@@ -10,7 +10,7 @@ from decimal import Decimal
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.kit.rules.bills import require_no_negative
-from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.collections import find_by_key, replace_by_key, require_one_item
 from services.kit.rules.fields import Day, ImportRow, ItemId, Line, SignedMoney
 
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
@@ -63,10 +63,15 @@ def apply_row(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:
 
 def _loans(record: LibraryRecord, row: LibraryRow) -> tuple[Loan, ...]:
     if row.loan_returned:
-        return tuple(loan for loan in record.loans if loan.barcode != row.loan_barcode)
+        returned = find_by_key(record.loans, barcode=row.loan_barcode or "")
+        if returned is not None and row.loan_barcode is not None and row.loan_title is not None:
+            named = returned.model_copy(update={"barcode": row.loan_barcode, "title": row.loan_title})
+            require_one_item(record.loans, named, "barcode", "title")
+        return tuple(loan for loan in record.loans if loan is not returned)
     if row.loan_barcode is None or row.loan_title is None or row.loan_due_on is None:
         return record.loans
     loan = Loan(barcode=row.loan_barcode, title=row.loan_title, due_on=row.loan_due_on)
+    require_one_item(record.loans, loan, "barcode", "title")
     return replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)
 
 
@@ -75,5 +80,6 @@ def _fines(record: LibraryRecord, row: LibraryRow) -> tuple[Fine, ...]:
         return record.fines
     known = find_by_key(record.fines, fine_id=row.fine_id) or Fine(fine_id=row.fine_id, amount=row.fine_amount)
     paid = known.paid if row.fine_paid is None else row.fine_paid
+    require_one_item(record.fines, Fine(fine_id=row.fine_id, amount=row.fine_amount), "fine_id", "amount")
     fine = known.changed(amount=row.fine_amount, paid=paid)
     return replace_by_key(record.fines, fine, "fine_id", limit=MAX_ITEMS)

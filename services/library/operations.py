@@ -6,7 +6,7 @@ from schemas.events import Reason
 from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules import bills
 from services.kit.rules.bills import CorrectionBody, RefundBody, SettlementBody
-from services.kit.rules.collections import find_by_key, replace_by_key
+from services.kit.rules.collections import find_by_key, replace_by_key, spelled_as
 from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
@@ -82,7 +82,7 @@ def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
     cause = BOOK_LENT(title=body.title)
     loan = Loan(barcode=body.barcode, title=body.title, due_on=body.due_on)
     known = find_by_key(record.loans, barcode=body.barcode)
-    if known == loan:
+    if known is not None and known == spelled_as(known, loan, "barcode"):
         return record, cause
     if known is not None:
         raise Refused(

@@ -18,6 +18,7 @@ from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import DepartmentRules, Record
+from services.kit.rules.fields import STORED
 from services.kit.rules.reasons import CASE_OPENED
 from services.kit.runtime.failpoints import failpoint
 
@@ -136,7 +137,7 @@ class Desk(Generic[R]):
         return await self._records.lock(connection, student_id)
 
     def _repeated(self, answer: dict[str, Any]) -> ChangeResult[R]:
-        record = self.rules.record.model_validate_json(answer["record"])
+        record = self.rules.record.model_validate_json(answer["record"], context=STORED)
         return ChangeResult(
             record, self.rules.assess(record), answer["applied"], answer["status_version"], repeated=True
         )

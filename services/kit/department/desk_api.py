@@ -14,6 +14,7 @@ from schemas.events import CheckStatus, StudentId
 from services.kit.department.desk import AuditContext, ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples, openapi_examples
 from services.kit.department.idempotency import IdempotencyKey, KeyReused
+from services.kit.department.refusals import words_of
 from services.kit.http import auth
 from services.kit.http.auth import Principal
 from services.kit.http.problems import Problem
@@ -150,7 +151,7 @@ class _DeskRoutes:
 
 
 def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem:
-    text = department.refusals.get(refused.reason.code)
+    text = words_of(department, refused.reason.code)
     detail = fill(text.en, refused.reason.parameters, "en") if text else refused.reason.code
     detail_zh = fill(text.zh, refused.reason.parameters, "zh") if text else refused.reason.code
     remedy = str(refused.remedy or "")

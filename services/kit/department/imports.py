@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from services.kit.department.desk import Desk
 from services.kit.department.examples import Examples
+from services.kit.department.refusals import words_of
 from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
@@ -19,7 +20,7 @@ STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
 
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
     def text_of(refused: Refused) -> str:
-        text = department.refusals.get(refused.reason.code)
+        text = words_of(department, refused.reason.code)
         if text is None:
             return plain_refusal(refused)
         parameters = refused.reason.parameters

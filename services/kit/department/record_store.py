@@ -11,6 +11,7 @@ from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment, next_status
 from services.kit.rules.department_rules import DepartmentRules, Record
+from services.kit.rules.fields import STORED
 
 R = TypeVar("R", bound=Record)
 
@@ -52,7 +53,7 @@ class RecordStore(Generic[R]):
             assert row is not None
         return LockedRecord(
             student_id,
-            self._rules.record.model_validate_json(row["body"]),
+            self._rules.record.model_validate_json(row["body"], context=STORED),
             CaseState(row["case_state"]) if row["case_state"] else None,
             row["case_version"],
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
@@ -63,7 +64,7 @@ class RecordStore(Generic[R]):
         row = await pool.fetchrow("SELECT body, status_version FROM record WHERE student_id = $1", student_id)
         if row is None:
             return self._rules.record(), 0
-        return self._rules.record.model_validate_json(row["body"]), row["status_version"]
+        return self._rules.record.model_validate_json(row["body"], context=STORED), row["status_version"]
 
     async def save_case(
         self, connection: Connection, locked: LockedRecord[R], state: CaseState, version: int

@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -44,15 +45,32 @@ def yuan(amount: Decimal) -> str:
     return f"{amount:.2f}"
 
 
-def distinct(*names: str) -> AfterValidator:
-    """No two items are equal in these fields."""
+STORED: Final = {"stored": True}
+"""Validation context of a record from the database: it was right by the rules of its day."""
 
-    def check(items: tuple[Item, ...]) -> tuple[Item, ...]:
-        if len({tuple(getattr(item, name) for name in names) for item in items}) != len(items):
+
+def item_key(*parts: str) -> tuple[str, ...]:
+    """What names of one item have in common: `Ａ0307` is `a0307`, `梅苑 1楼` is `梅苑1楼`."""
+    return tuple("".join(unicodedata.normalize("NFKC", part).casefold().split()) for part in parts)
+
+
+def distinct(*names: str) -> AfterValidator:
+    """No two items are named alike by these fields, however they are spelled."""
+
+    def check(items: tuple[Item, ...], info: ValidationInfo) -> tuple[Item, ...]:
+        if info.context is not STORED and len({item_key(*_texts(item, names)) for item in items}) != len(items):
             raise ValueError(f"two items have the same {', '.join(names)}")
         return items
 
     return AfterValidator(check)
+
+
+def _texts(item: Item, names: tuple[str, ...]) -> list[str]:
+    return [str(getattr(item, name)) for name in names]
+
+
+def _folded(value: Any) -> Any:
+    return unicodedata.normalize("NFKC", value) if isinstance(value, str) and not value.isascii() else value
 
 
 def _two_decimals(value: Decimal) -> Decimal:
@@ -118,16 +136,14 @@ def _nfkc(value: Any) -> Any:
 CohortName = Annotated[ShortLine, BeforeValidator(_nfkc)]
 """A graduation season (届别), as the roster and covering loads name it: `２０２６` is `2026`."""
 ItemId = Annotated[
-    str, Identifier(), StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$")
+    str,
+    Identifier(),
+    StringConstraints(strip_whitespace=True, pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,63}$"),
+    BeforeValidator(_folded),
 ]
-"""A barcode, a charge number."""
+"""A barcode, a charge number: full-width forms are folded, case is kept. `item_key` says which are the same."""
 PlaceName = Annotated[ShortLine, Identifier()]
 """Part of the name of a place that may be digits alone: a room, a building."""
-
-
-def place_key(*parts: str) -> tuple[str, ...]:
-    """What equal places have in common: `Ａ0307` is `a0307`, `梅苑 1楼` is `梅苑1楼`."""
-    return tuple("".join(unicodedata.normalize("NFKC", part).casefold().split()) for part in parts)
 
 
 class ImportRow(OperationBody):

@@ -1,0 +1,18 @@
+"""Words of refusals: a department's own, and those the kit gives in every department's name."""
+
+from typing import Final
+
+from services.kit.manifests import DepartmentManifest, Text
+from services.kit.rules.collections import NAME_IN_ANOTHER_CASE
+
+SHARED: Final = {
+    NAME_IN_ANOTHER_CASE.code: Text(
+        zh="该生已有一项的编号与此只差大小写，而内容不同；无法判断是否同一项，未写入。",
+        en="This student has an item whose id differs from this one in case alone, with other content. "
+        "It cannot be told whether they are one, and nothing was applied.",
+    ),
+}
+
+
+def words_of(department: DepartmentManifest, code: str) -> Text | None:
+    return department.refusals.get(code) or SHARED.get(code)
