@@ -23,7 +23,7 @@ ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
 IDENTITY: Final = "identity"
 CLIENT_ID: Final = "lixiao-gateway"
-INHERITED: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER")
+INHERITED: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER", "LIXIAO_SOURCES")
 """Variables of ours taken from the caller; this module sets the others."""
 PROBE_TIMEOUT_S: Final = 4
 

@@ -35,6 +35,7 @@ from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
+from services.kit.names import ROSTER
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
@@ -125,7 +126,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         await Keyring(settings.keys).ensure(connection)
     wakeup, uploaded = Wakeup(), Wakeup()
     roster, projector, submissions = roster_of(settings), projector_of(settings, pool), submissions_of(settings)
-    rows = roster_import(roster, after_commit=wakeup.notify)
+    rows = roster_import(roster, after_commit=wakeup.notify, own_sources=settings.sources_of(ROSTER))
     decisions = decisions_of(load_policy(settings.university), ())
     if decisions.actions:
         app.include_router(approvals_router(decisions, pool, wakeup))

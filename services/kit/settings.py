@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """The university's own form of student numbers, a regular expression for the whole number in upper case."""
     student_id_example: Annotated[str | None, Field(validate_default=True)] = None
     """One of them, for people to read; goes with the pattern."""
+    sources: Path | None = None
+    """Folder of the university's own sources of import files, `<department or roster>/<name>.toml`."""
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
     """Until Kafka reassigns a killed member's partitions, within the broker's group.{min,max}.session.timeout.ms."""
@@ -64,7 +66,7 @@ class Settings(BaseSettings):
     docs: bool = True
     metrics: bool = True
 
-    @field_validator("credentials", "services_folder", "university")
+    @field_validator("credentials", "services_folder", "university", "sources")
     @classmethod
     def _exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not value.exists():
@@ -86,6 +88,9 @@ class Settings(BaseSettings):
         if self.student_id_pattern is None or self.student_id_example is None:
             return None
         return NumberForm.of(self.student_id_pattern, self.student_id_example)
+
+    def sources_of(self, kind: str) -> Path | None:
+        return self.sources / kind if self.sources else None
 
     @property
     def topics(self) -> Topics:

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, Final
 
 import asyncpg
 from fastapi import APIRouter, Depends
@@ -16,10 +17,13 @@ from services.kit.audit import log
 from services.kit.department.desk_api import StudentQuery
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
+from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import ROSTER
 from services.kit.postgres.pool import Connection
+
+SOURCES: Final = Path(__file__).parent / FOLDER
 
 
 class CaseAnswer(BaseModel):
@@ -86,7 +90,9 @@ async def _audit(connection: Connection, principal: Principal, act: str, changed
     )
 
 
-def roster_import(roster: Roster, *, after_commit: Callable[[], None]) -> ImportSpec[Student]:
+def roster_import(
+    roster: Roster, *, after_commit: Callable[[], None], own_sources: Path | None = None
+) -> ImportSpec[Student]:
     """Each row is one `PUT /cases`."""
     return ImportSpec(
         kind="roster",
@@ -95,6 +101,7 @@ def roster_import(roster: Roster, *, after_commit: Callable[[], None]) -> Import
         apply=roster.apply_row,
         role=ROSTER,
         after_commit=after_commit,
+        sources=load_sources([SOURCES, own_sources], Student, HEADINGS),
     )
 
 

@@ -16,6 +16,7 @@ from services.kit.rules.fields import CohortName, Day, ShortLine
 
 HEADINGS: Final[dict[str, str]] = {
     "学号": "student_id",
+    "XH": "student_id",
     "姓名": "name",
     "性别": "gender",
     "学院": "college",

@@ -1,12 +1,13 @@
 """A department's bulk import: each row is a change at the desk."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
 from services.kit.department.desk import Desk
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
+from services.kit.imports.sources.source import Source
 from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
@@ -15,7 +16,12 @@ from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.reasons import ROW_IMPORTED
 
-STUDENT_ID: Final = {"学号": "student_id", "student id": "student_id"}
+STUDENT_ID: Final = {"学号": "student_id", "XH": "student_id", "student id": "student_id"}
+
+
+def import_headings(department: DepartmentManifest) -> dict[str, str]:
+    """Heading → field."""
+    return {**STUDENT_ID, **department.headings}
 
 
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
@@ -30,7 +36,10 @@ def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
 
 
 def department_import(
-    desk: Desk[Any], department: DepartmentManifest, examples: Examples | None = None
+    desk: Desk[Any],
+    department: DepartmentManifest,
+    examples: Examples | None = None,
+    sources: Mapping[str, Source] | None = None,
 ) -> ImportSpec[Any]:
     rules = desk.rules
 
@@ -43,10 +52,11 @@ def department_import(
     return ImportSpec(
         kind=rules.name,
         row=rules.import_row,
-        headings={**STUDENT_ID, **department.headings},
+        headings=import_headings(department),
         apply=apply,
         role=desk_role(rules.name),
         after_commit=desk.wakeup.notify,
         refusal=refusal_text(department),
         examples=examples.rows if examples else (),
+        sources=sources or {},
     )

@@ -15,11 +15,12 @@ from services.kit.department.desk_api import desk_router
 from services.kit.department.examples import load_examples
 from services.kit.department.hold_age import HoldAge
 from services.kit.department.idempotency import delete_old_answers
-from services.kit.department.imports import department_import
+from services.kit.department.imports import department_import, import_headings
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
 from services.kit.http.app import create_app, serve
 from services.kit.imports.api import imports_router
+from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
@@ -65,7 +66,11 @@ def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManag
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     use_number_form(settings.number_form)
     department = discover(settings.services_folder)[rules.name]
-    examples = load_examples(settings.services_folder / rules.name)
+    folder = settings.services_folder / rules.name
+    examples = load_examples(folder)
+    sources = load_sources(
+        [folder / FOLDER, settings.sources_of(rules.name)], rules.import_row, import_headings(department)
+    )
     health = Health()
 
     @asynccontextmanager
@@ -74,7 +79,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         pool = await open_pool(settings.database, name=rules.name)
         desk = Desk(rules, pool, settings.topics, Wakeup())
         uploaded = Wakeup()
-        rows = department_import(desk, department, examples)
+        rows = department_import(desk, department, examples, sources)
         app.include_router(desk_router(desk, department, examples))
         app.include_router(imports_router(rows, pool, uploaded))
         loops = _loops(desk, settings, health)

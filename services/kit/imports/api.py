@@ -26,6 +26,14 @@ from services.kit.messaging.outbox import Wakeup
 
 _ENVELOPE_BYTES: Final = 64 * 1024
 """Allowance for the multipart envelope around the file."""
+SourceName = Annotated[
+    str | None,
+    Query(
+        max_length=41,
+        description="The system the file comes from, which says what its headings and words mean; without it the one "
+        "that the headings fit.",
+    ),
+]
 After = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
@@ -70,10 +78,16 @@ def imports_router(
         max_body_size=MAX_FILE_BYTES + _ENVELOPE_BYTES,
         openapi_extra={"requestBody": {"required": True, "content": _bodies(spec)}},
     )
-    async def send(request: Request, response: Response, principal: Annotated[Principal, Depends(staff)]) -> Job:
+    async def send(
+        request: Request,
+        response: Response,
+        principal: Annotated[Principal, Depends(staff)],
+        source: SourceName = None,
+    ) -> Job:
         try:
+            columns = spec.file_columns.of(source)
             kind, data = await _file(request)
-            job = await uploads.accept(kind, data, principal.name)
+            job = await uploads.accept(kind, data, principal.name, columns=columns)
         except Unimportable as error:
             raise _problem(error) from None
         uploaded.notify()
@@ -183,5 +197,10 @@ def _about(spec: ImportSpec[Any]) -> str:
         "At most 20 MB and 200 000 rows. Each row is applied in full or rejected; "
         "`/imports/{job_id}/rows?state=rejected` lists the rejected ones with reasons. The same file uploaded again "
         "during its import is the same job; uploaded later, its rows are all `unchanged`.\n\n"
-        f"Columns: {'; '.join(spec.columns.known)}. Required: {', '.join(spec.columns.required)}."
+        f"Columns: {'; '.join(spec.columns.known)}. Required: {', '.join(spec.columns.required)}.{_sources(spec)}"
     )
+
+
+def _sources(spec: ImportSpec[Any]) -> str:
+    named = "; ".join(f"`{name}` ({' '.join(source.title)})" for name, source in spec.sources.items())
+    return f"\n\nSources: {named}." if named else ""

@@ -10,7 +10,7 @@ from uuid import UUID
 import asyncpg
 
 from services.kit.imports import job_store
-from services.kit.imports.files.columns import ADDED, Columns
+from services.kit.imports.files.columns import ADDED, ORIGINAL, Columns
 from services.kit.imports.row_store import rejected_rows
 
 _ROWS_AT_ONCE: Final = 1_000
@@ -35,11 +35,14 @@ def as_text(text: str) -> str:
 async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, columns: Columns) -> AsyncIterator[bytes]:
     """CSV in UTF-8 with the byte order mark Excel needs: the row's columns, then its number, problems and remedies.
 
-    Headings are those of the file. An import ignores the three added columns.
+    Headings and values are those of the file, also where a source read them. An import ignores the three added columns.
     """
     async with pool.acquire() as connection:
         headings = await job_store.headings_of(connection, job_id)
     cell = {name: as_text if kind.identifies else quoted for name, kind in columns.kinds.items()}
+    others = [name for name in headings if name not in cell]
+    derived = {name for name in cell if headings.get(name) in [headings[other] for other in others]}
+    cell = {name: safe for name, safe in cell.items() if name not in derived} | dict.fromkeys(others, as_text)
     yield b"\xef\xbb\xbf" + _lines([[*(quoted(headings.get(name, name)) for name in cell), *ADDED]])
     after = 0
     while True:
@@ -50,7 +53,7 @@ async def rejected_csv(pool: "asyncpg.Pool[Any]", job_id: UUID, columns: Columns
         yield _lines(
             [
                 [
-                    *(safe(cells.get(name, "")) for name, safe in cell.items()),
+                    *(safe(cells.get(ORIGINAL + name) or cells.get(name, "")) for name, safe in cell.items()),
                     str(number),
                     quoted(" ".join(each["problem"] for each in problems)),
                     quoted(" ".join(dict.fromkeys(each["remedy"] for each in problems))),

@@ -30,6 +30,8 @@ class Job(BaseModel):
     format: Literal["csv", "jsonl", "xlsx"]
     encoding: str = Field(description="Encoding the text was decoded with: `utf-8`, `utf-16` or `gb18030`.")
     warnings: tuple[str, ...] = Field(description="What of the file was not read, or might surprise: hidden sheets, …")
+    source: str | None = Field(description="The source by which the file was read; null for the import's own columns.")
+    ignored: tuple[str, ...] = Field(description="Headings of the columns that the source ignores.")
     rows_total: int
     rows_done: int
     applied: int
@@ -56,17 +58,20 @@ class NewJob:
     headings: Mapping[str, str]
     """Field → the heading of its column in the file."""
     warnings: tuple[str, ...]
+    source: str | None = None
+    ignored: tuple[str, ...] = ()
 
 
 _JOB: Final = """
-    SELECT job_id, state, format, encoding, warnings, rows_total, applied + unchanged + rejected AS rows_done,
+    SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
+           applied + unchanged + rejected AS rows_done,
            applied, unchanged, rejected, uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
 
 
 def _job(row: asyncpg.Record) -> Job:
-    return Job.model_validate({**row, "warnings": json.loads(row["warnings"])})
+    return Job.model_validate({**row, "warnings": json.loads(row["warnings"]), "ignored": json.loads(row["ignored"])})
 
 
 async def add_job(connection: Connection, job: NewJob) -> bool:
@@ -74,8 +79,8 @@ async def add_job(connection: Connection, job: NewJob) -> bool:
     added = await connection.fetchval(
         """
         INSERT INTO import_job (job_id, kind, format, encoding, sha256, uploaded_by, uploaded_at, traceparent,
-                                headings, warnings)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                headings, warnings, source, ignored)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         ON CONFLICT (kind, sha256) WHERE state <> 'done' DO NOTHING RETURNING true
         """,
         job.job_id,
@@ -88,6 +93,8 @@ async def add_job(connection: Connection, job: NewJob) -> bool:
         job.traceparent,
         json.dumps(dict(job.headings), ensure_ascii=False),
         json.dumps(job.warnings, ensure_ascii=False),
+        job.source,
+        json.dumps(job.ignored, ensure_ascii=False),
     )
     return bool(added)
 

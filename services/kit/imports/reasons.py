@@ -44,7 +44,7 @@ _BY_KIND: Final[dict[FieldKind, tuple[Text, Text]]] = {
     ),
     FieldKind.FLAG: (
         Text("不是“是/否”。", "is neither yes nor no."),
-        Text("请填 yes 或 no（也可 true、false、1、0）。", "Write yes or no (or true, false, 1, 0)."),
+        Text("请填 是 或 否（也可 yes、no、true、false、1、0）。", "Write yes or no (or 是, 否, true, false, 1, 0)."),
     ),
     FieldKind.NUMBER: (Text("不是整数。", "is not a whole number."), Text("请填数字，如 12。", "Write digits, as 12.")),
 }

@@ -1,13 +1,15 @@
 """What a service declares of its import: the row model, its headings, and how a row is applied."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, Generic, Literal, TypeVar
 
-from services.kit.imports.files.columns import Columns
+from services.kit.imports.files.columns import ORIGINAL, Columns
 from services.kit.imports.files.kinds import FieldKind, spelled
+from services.kit.imports.sources.columns import SourcedColumns
+from services.kit.imports.sources.source import Source
 from services.kit.operations import OperationBody, Refused
 from services.kit.postgres.pool import Connection
 
@@ -29,7 +31,7 @@ class ImportSpec(Generic[T]):
     `apply(connection, row, now)` takes part in the transaction open on `connection`. It is idempotent, "unchanged" the
     second time: that makes importing a file twice harmless. It may raise `Refused` and `Held`. `headings` are further
     names of columns (`{"学号": "student_id"}`), `role` is the role that may import, `after_commit` is called after
-    each transaction, `refusal` gives the words of a refusal, and `examples` are rows for the OpenAPI document.
+    each transaction, `refusal` gives the words of a refusal, `examples` are rows for the OpenAPI document.
     """
 
     kind: str
@@ -40,10 +42,17 @@ class ImportSpec(Generic[T]):
     after_commit: Callable[[], None] = lambda: None
     refusal: Callable[[Refused], str] = plain_refusal
     examples: tuple[Mapping[str, Any], ...] = ()
+    sources: Mapping[str, Source] = field(default_factory=dict)
+    """By name: how the files of other systems are read."""
 
     @cached_property
     def columns(self) -> Columns:
         return Columns(self.row, self.headings)
+
+    @cached_property
+    def file_columns(self) -> SourcedColumns:
+        """What the headings of a file mean."""
+        return SourcedColumns(self.row, self.headings, self.sources)
 
     @cached_property
     def _spelled(self) -> tuple[tuple[str, FieldKind], ...]:
@@ -52,7 +61,7 @@ class ImportSpec(Generic[T]):
 
     def read(self, cells: Mapping[str, str]) -> T:
         """The validated row. Raises `ValidationError`, which `row_problems` explains."""
-        values = dict(cells)
+        values = {name: cell for name, cell in cells.items() if not name.startswith(ORIGINAL)}
         for name, kind in self._spelled:
             if name in values:
                 values[name] = spelled(kind, values[name])

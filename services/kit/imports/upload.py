@@ -12,6 +12,7 @@ import asyncpg
 
 from services.kit.audit import log
 from services.kit.imports import job_store
+from services.kit.imports.files.columns import Columns
 from services.kit.imports.files.formats import Format, open_file
 from services.kit.imports.files.problems import Text, Unimportable
 from services.kit.imports.files.rows import ReadRow
@@ -33,8 +34,10 @@ class Uploads:
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
-    async def accept(self, kind: Format, data: bytes, uploaded_by: str) -> Job:
+    async def accept(self, kind: Format, data: bytes, uploaded_by: str, *, columns: Columns | None = None) -> Job:
         """The job of this file: the unfinished one with the same bytes, or a new one.
+
+        Without `columns` the source is found by the headings.
 
         A file that was finished may come again: its rows will be found `unchanged`. Raises `Unimportable`, and then
         nothing was stored.
@@ -52,10 +55,13 @@ class Uploads:
                         "Wait until the imports before it are done; GET /imports lists them.",
                     )
                     raise Unimportable("too-many-imports", title, remedy, status=429)
-                return await self._store(connection, kind, data, sha256, uploaded_by)
+                columns = columns or self._spec.file_columns.of(None)
+                return await self._store(connection, kind, data, sha256, uploaded_by, columns)
 
-    async def _store(self, connection: Connection, kind: Format, data: bytes, sha256: bytes, uploaded_by: str) -> Job:
-        table = await asyncio.to_thread(open_file, data, kind, self._spec.columns)
+    async def _store(
+        self, connection: Connection, kind: Format, data: bytes, sha256: bytes, uploaded_by: str, columns: Columns
+    ) -> Job:
+        table = await asyncio.to_thread(open_file, data, kind, columns)
         new = NewJob(
             uuid4(),
             self._spec.kind,
@@ -67,6 +73,8 @@ class Uploads:
             current_traceparent(),
             headings=table.headings.labels,
             warnings=table.warnings,
+            source=table.headings.source,
+            ignored=table.headings.ignored,
         )
         async with connection.transaction():
             added = await job_store.add_job(connection, new)
@@ -85,7 +93,7 @@ class Uploads:
             if added
             else job_store.unfinished_job(connection, self._spec.kind, sha256)
         )
-        return job if job is not None else await self._store(connection, kind, data, sha256, uploaded_by)
+        return job if job is not None else await self._store(connection, kind, data, sha256, uploaded_by, columns)
 
     async def _add_rows(self, connection: Connection, job_id: UUID, rows: Iterator[ReadRow]) -> None:
         # Parsed in a thread, a slice at a time: other requests go on, and memory stays bounded.

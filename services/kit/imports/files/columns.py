@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,8 @@ ADDED: Final = ("import_row", "import_problem", "import_remedy")
 """Columns the export of rejected rows adds: ignored, so that a corrected export can be uploaded as it is."""
 
 IGNORED: Final = ""
+ORIGINAL: Final = "="
+"""Before the key of a cell that is kept as the file has it, beside its translation."""
 CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
@@ -25,7 +27,7 @@ CONTROL: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 class Headings:
     """The first row of a file: the field of each column, and each field's heading as the file writes it.
 
-    A column's field is None without a heading, `IGNORED` if the export of rejected rows added it.
+    A column's field is None without a heading, `IGNORED` if the export of rejected rows added it or a source says so.
     """
 
     fields: tuple[str | None, ...]
@@ -33,6 +35,12 @@ class Headings:
     kinds: Mapping[str, FieldKind]
     ids: frozenset[str]
     """The fields that identify something."""
+    source: str | None = None
+    """The name of the source these headings are read by."""
+    ignored: tuple[str, ...] = ()
+    """Headings that the source ignores."""
+    translate: Callable[[dict[str, str]], Sequence[RowProblem]] | None = None
+    """Changes the cells of a row from the source's words to this import's."""
 
     def field(self, index: int) -> str | None:
         """Of the column `index`, from 0."""
@@ -56,16 +64,19 @@ class Columns:
         self.kinds = {name: field_kind(name, field) for name, field in row.model_fields.items()}
         self.examples = {name: str(field.examples[0]) for name, field in row.model_fields.items() if field.examples}
         self._labels = {name: [head for head, field in headings.items() if field == name] for name in row.model_fields}
-        self._fields = {_plain(name): name for name in row.model_fields}
-        self._fields |= {_plain(heading): name for heading, name in headings.items()}
+        self._fields = {plain(name): name for name in row.model_fields}
+        self._fields |= {plain(heading): name for heading, name in headings.items()}
         self._ids = frozenset(name for name, kind in self.kinds.items() if kind.identifies)
         labels = {name: (heads or [name])[0] for name, heads in self._labels.items()}
         self.unnamed = Headings((), labels, self.kinds, self._ids)
         """Of a file without a row of headings."""
 
     def field(self, heading: str) -> str | None:
-        """The field of a heading, or None."""
-        return self._fields.get(_plain(heading))
+        """The field of a heading, `IGNORED`, or None."""
+        return self._fields.get(plain(heading))
+
+    def names_student(self, heading: str) -> bool:
+        return self.field(heading) == "student_id"
 
     @property
     def known(self) -> list[str]:
@@ -74,26 +85,33 @@ class Columns:
 
     def match(self, headings: Sequence[str]) -> Headings:
         """The headings of a file. Raises `Unimportable` naming every unknown, repeated or missing column."""
+        found, errors = self.read(headings)
+        if errors:
+            raise headings_wrong(errors)
+        return found
+
+    def read(self, headings: Sequence[str]) -> tuple[Headings, list[RowProblem]]:
+        """The headings of a file, and what is wrong with them."""
         if len(headings) > MAX_COLUMNS:
             too_many = Text(f"列数超过 {MAX_COLUMNS}。", f"There are more than {MAX_COLUMNS} columns.")
-            raise _headings_wrong([problem("", too_many, Text("只保留需要的列。", "Keep the known ones only."))])
+            raise headings_wrong([problem("", too_many, Text("只保留需要的列。", "Keep the known ones only."))])
         fields: list[str | None] = []
         errors: list[RowProblem] = []
         for number, heading in enumerate(headings, 1):
-            field = self.field(heading)
-            if _plain(heading) in ADDED:
-                field = IGNORED
-            elif field is None and heading.strip():
+            field = IGNORED if plain(heading) in ADDED else self.field(heading)
+            if field is None and heading.strip():
                 errors.append(self._unknown(number, heading))
-            elif field in self._labels and field in fields:
+            elif field and field in fields:
                 twice = Text(f"第 {number} 列与前面的列重复。", f"Column {number} is this field a second time.")
-                errors.append(problem(field or "", twice, Text("只保留其中一列。", "Keep one of the two.")))
+                errors.append(problem(field, twice, Text("只保留其中一列。", "Keep one of the two.")))
             fields.append(field)
-        errors += [self._missing(name) for name in self.required if name not in fields]
-        if errors:
-            raise _headings_wrong(errors)
+        errors += [self._missing(name) for name in self.required if name not in self._given(fields)]
         labels = {field: storable(heading.strip()) for field, heading in zip(fields, headings, strict=True) if field}
-        return Headings(tuple(fields), labels, self.kinds, self._ids)
+        return Headings(tuple(fields), labels, self.kinds, self._ids), errors
+
+    def _given(self, fields: Sequence[str | None]) -> Collection[str | None]:
+        """The fields that a file with these columns has."""
+        return fields
 
     def _unknown(self, number: int, heading: str) -> RowProblem:
         fault = Text(f"列名“{storable(heading)}”无法识别。", f"The column “{storable(heading)}” is unknown.")
@@ -108,7 +126,7 @@ class Columns:
         return problem(name, Text("缺少这一必填列。", "This required column is missing."), remedy)
 
 
-def _headings_wrong(errors: list[RowProblem]) -> Unimportable:
+def headings_wrong(errors: list[RowProblem]) -> Unimportable:
     title = Text("列名与本导入不符。", "The columns are not those of this import.")
     remedy = Text(
         "请按 errors 更正第一行的列名后重新上传；没有写入任何数据。",
@@ -117,8 +135,9 @@ def _headings_wrong(errors: list[RowProblem]) -> Unimportable:
     return Unimportable("wrong-headings", title, remedy, errors=errors[:50])
 
 
-def _plain(heading: str) -> str:
-    return unicodedata.normalize("NFKC", heading).strip("\ufeff \t\r\n\u3000").casefold()
+def plain(heading: str) -> str:
+    """What equal headings have in common: case, width, spaces and the star of a required column do not count."""
+    return "".join(unicodedata.normalize("NFKC", heading).casefold().split()).strip("\ufeff*")
 
 
 def storable(text: str) -> str:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from services.kit.imports.files.columns import Columns
+from services.kit.imports.files.columns import IGNORED, Columns
 from services.kit.imports.files.encodings import UTF16_MARKS
 from services.kit.imports.files.problems import RowProblem, Text, Unimportable, problem
 from services.kit.imports.files.rows import Cell, ReadRow, row_of
@@ -64,6 +64,7 @@ def _json_row(number: int, pairs: object, columns: Columns) -> ReadRow:
             number, {}, (problem("", fault, Text('请写成 {"student_id": …}。', 'Write {"student_id": …}.')),)
         )
     cells = [_json_cell(at, name, value, columns) for at, (name, value) in enumerate(pairs, 1)]
+    cells = [cell for cell in cells if cell.field != IGNORED]
     fields = [cell.field for cell in cells if cell.field is not None]
     twice = {field for field in fields if fields.count(field) > 1} if len(set(fields)) < len(fields) else ()
     cells += [Cell(name, _member(0), "", _repeated(name, columns)) for name in twice]

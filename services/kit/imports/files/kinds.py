@@ -74,6 +74,8 @@ def spelled(kind: FieldKind, text: str) -> str:
         folded = unicodedata.normalize("NFKC", folded).strip()
     if kind is FieldKind.DAY:
         return as_day(folded)
+    if kind is FieldKind.FLAG:
+        return _FLAGS.get(folded, folded)
     if not kind.identifies:
         return folded
     if folded[:1] != "'" and kind is FieldKind.IDENTIFIER:
@@ -82,6 +84,7 @@ def spelled(kind: FieldKind, text: str) -> str:
     return (canonical_student_id(bare) or bare) if kind is FieldKind.STUDENT_ID else bare
 
 
+_FLAGS: Final = {"是": "yes", "否": "no"}
 _DAY: Final = re.compile(
     r"\s*([0-9]{4})[-/.年]([0-9]{1,2})[-/.月]([0-9]{1,2})日?"
     r"(?:(?:(?<=日)|[ T])\s*(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]{1,9})?)?)?\s*"

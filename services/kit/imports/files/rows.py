@@ -67,6 +67,10 @@ def row_of(number: int, cells: Iterable[Cell], headings: Headings) -> ReadRow | 
             kept[cell.field] = cell.text if wrong is None else storable(cell.text)
     if not kept and not problems:
         return None
+    if headings.translate is not None:
+        # Also of a row with faults: what it speaks of is known by the fields of this import.
+        translated = headings.translate(kept)
+        problems = problems or list(translated)
     return ReadRow(number, kept, tuple(problems[:_MAX_PROBLEMS]))
 
 

@@ -51,7 +51,7 @@ CHARGE = {"student_id": "TS1001", "charge_id": "C1", "year": "2025", "name": "�
         ("due_on", "7/5/2026", "2026-06-05"),
         ("due_on", "1900-01-01", "1950"),
         ("item_id", "a b", "编号"),
-        ("returned", "maybe", "请填 yes 或 no"),
+        ("returned", "maybe", "请填 是 或 否"),
         ("state", "ajar", "可填：open、closed"),
     ],
 )

@@ -85,7 +85,7 @@ def _visible_sheet(book: Workbook) -> Sheet:
 def _is_filled(sheet: Sheet, columns: Columns) -> bool:
     """Whether a hidden sheet has anything. Raises `Unimportable` when it may be rows of this import."""
     first = next((row for row in sheet.rows() if row.has_values), None)
-    if first is not None and "student_id" in {columns.field(text) for text in _texts(first.cells)}:
+    if first is not None and any(columns.names_student(text) for text in _texts(first.cells)):
         title = Text(f"隐藏的工作表“{sheet.title}”也有学号。", f"The hidden sheet “{sheet.title}” has students, too.")
         remedy = Text(
             "请删除该工作表，或取消隐藏并单独发送。", "Delete it, or make it visible and send it as a file of its own."

@@ -1,0 +1,133 @@
+"""A system's own export through the whole import: file in, job, results of rows and records out."""
+
+import csv
+import importlib
+import io
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from schemas.topics import Topics
+from services.kit.department.desk import Desk
+from services.kit.department.imports import department_import, import_headings
+from services.kit.imports.sources.folder import FOLDER, load_sources
+from services.kit.imports.spec import ImportSpec
+from services.kit.manifests import SERVICES, discover
+from services.kit.messaging.outbox import Wakeup
+from tests.support.imports.department import Service, counts, service, student
+
+
+@asynccontextmanager
+async def department(name: str, database: str, own: Path | None = None) -> AsyncIterator[Service]:
+    rules = importlib.import_module(f"services.{name}.operations").RULES
+    manifest = discover()[name]
+    sources = load_sources([SERVICES / name / FOLDER, own], rules.import_row, import_headings(manifest))
+
+    def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
+        return department_import(Desk(rules, pool, Topics("test"), Wakeup()), manifest, sources=sources)
+
+    async with service(database, spec) as running:
+        yield running
+
+
+@pytest.fixture
+async def library(database: str) -> AsyncIterator[Service]:
+    async with department("library", database) as running:
+        yield running
+
+
+@pytest.fixture
+async def finance(database: str) -> AsyncIterator[Service]:
+    async with department("finance", database) as running:
+        yield running
+
+
+async def record(running: Service, student_id: str) -> dict[str, Any]:
+    body = await running.pool.fetchval("SELECT body FROM record WHERE student_id = $1", student_id)
+    found: dict[str, Any] = json.loads(body)
+    return found
+
+
+async def test_chinese_words_under_the_usual_headings_are_applied(library: Service) -> None:
+    one = student()
+    job = await library.imported(f"学号*,姓名,学院,证件状态,论文状态,备注\n{one},林一,信控,已注销,审核通过,\n")
+    assert counts(job) == (1, 0, 0)
+    assert (job["source"], job["ignored"]) == ("library-system", ["姓名", "学院", "备注"])
+    found = await record(library, one)
+    assert (found["card"], found["thesis"]) == ("cancelled", "approved")
+    assert (await library.imported(f"学号,证件状态\n{one},已注销\n"))["unchanged"] == 1
+
+
+async def test_school_years_and_amounts_as_a_fee_system_writes_them_are_applied(finance: Service) -> None:
+    one = student()
+    job = await finance.imported(
+        "XH,姓名,收费编号,收费学年,收费项目名称,应缴金额,已缴金额,减免金额\n"
+        f'{one},林一,T,2025-2026学年,学费,"8,000.00",￥6000.00,500元\n'
+    )
+    assert (counts(job), job["source"]) == ((1, 0, 0), "fee-system")
+    (charge,) = (await record(finance, one))["charges"]
+    assert [charge[name] for name in ("year", "amount", "paid", "waived")] == [
+        "2025-2026",
+        "8000.00",
+        "6000.00",
+        "500.00",
+    ]
+
+
+async def test_an_unknown_word_rejects_its_row_and_the_corrected_export_has_the_files_own_words(
+    library: Service,
+) -> None:
+    one, other = student(), student()
+    job = await library.imported(f"读者证号,姓名,证件状态,书名\n{one},林一,冻结,\n{other},文二,已注销,采矿学\n")
+    assert counts(job) == (0, 0, 2)
+    rejected = await library.rejected(job)
+    assert "已注销" in rejected[2]["remedy"]
+    assert "冻结" not in str(rejected)
+    exported = (await library.http.get(f"/imports/{job['job_id']}/rows.csv")).content
+    rows = list(csv.DictReader(io.StringIO(exported.decode("utf-8-sig"))))
+    assert [(row["读者证号"].strip("'"), row["证件状态"]) for row in rows] == [(one, "冻结"), (other, "已注销")]
+    corrected = exported.decode().replace("冻结", "已注销").replace("采矿学", "")
+    assert counts(await library.imported(corrected)) == (2, 0, 0)
+    assert (await record(library, other))["card"] == "cancelled"
+
+
+async def test_a_split_column_of_a_rejected_row_is_exported_as_it_was(database: str) -> None:
+    one = student()
+    async with department("dorm", database) as dorm:
+        job = await dorm.imported(f"学号,宿舍,退宿时间\n{one},南湖校区-梅苑1楼-A0307,6/5/2026\n")
+        assert (await dorm.rejected(job))[2]["problem"].startswith("“退宿时间”不是日期")
+        exported = (await dorm.http.get(f"/imports/{job['job_id']}/rows.csv")).content.decode("utf-8-sig")
+        (row,) = csv.DictReader(io.StringIO(exported))
+        assert row["宿舍"] == "南湖校区-梅苑1楼-A0307"
+        assert counts(await dorm.imported(exported.replace("6/5/2026", "2026-06-05 10:00"))) == (1, 0, 0)
+        (residence,) = (await record(dorm, one))["residences"]
+        assert (residence["building"], residence["checked_out_on"]) == ("梅苑1楼", "2026-06-05")
+
+
+async def test_a_source_is_chosen_by_its_name_and_an_unknown_name_is_refused(library: Service) -> None:
+    headers = {"Content-Type": "text/csv"}
+    file = f"学号,证件状态\n{student()},注销\n"
+    answer = await library.http.post("/imports?source=library-system", content=file.encode(), headers=headers)
+    assert (answer.status_code, answer.json()["source"]) == (202, "library-system")
+    answer = await library.http.post("/imports?source=other", content=file.encode(), headers=headers)
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith("unknown-source")
+    assert "library-system" in answer.json()["detail"]
+
+
+async def test_a_university_adds_words_in_a_folder_of_its_own(database: str, tmp_path: Path) -> None:
+    shipped = (SERVICES / "library" / FOLDER / "library-system.toml").read_text("utf-8")
+    (tmp_path / "library-system.toml").write_text(shipped.replace('"已退证"', '"已退证", "冻结"'), "utf-8")
+    async with department("library", database, tmp_path) as library:
+        assert counts(await library.imported(f"学号,证件状态\n{student()},冻结\n")) == (1, 0, 0)
+
+
+async def test_a_column_that_may_say_something_is_refused_as_before(library: Service) -> None:
+    answer = await library.send(f"学号,证件状态,押金状态\n{student()},已注销,未退\n")
+    assert answer.status_code == 422
+    assert "“押金状态”无法识别" in answer.json()["errors"][0]["problem"]
