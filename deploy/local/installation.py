@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -40,8 +41,9 @@ class Installation(RunningServices):
         zipkin: str | None = None,
         settings: Mapping[str, str] | None = None,
         root: Path = ROOT,
+        covered: bool = True,
     ) -> None:
-        """As RunningServices; without `zipkin` there are no traces."""
+        """As RunningServices; without `zipkin` there are no traces. `covered`: departments vouch for every student."""
         super().__init__(
             folder,
             postgres=postgres,
@@ -57,6 +59,7 @@ class Installation(RunningServices):
             },
             root=root,
         )
+        self._to_cover = set(self.departments) if covered else set()
         self._free = iter(tuple(self.people))
         self._enrolled: list[str] = []
         self._clients: dict[str, httpx.AsyncClient] = {}
@@ -76,6 +79,19 @@ class Installation(RunningServices):
                 base_url=self.address(name), headers=headers, timeout=30, trust_env=False
             )
         return self._clients[key]
+
+    async def ready(self, name: str) -> None:
+        await super().ready(name)
+        if name in self._to_cover:
+            await self.cover(name)
+            self._to_cover.discard(name)
+
+    async def cover(self, department: str, cohort: str = "*") -> None:
+        """Declare that the department's list is complete."""
+        body = {"cohort": cohort, "as_of": datetime.now(UTC).isoformat()}
+        answer = await self.client(department).post("/coverage", json=body)
+        # A tree from before covering loads vouches for everybody.
+        assert answer.status_code in (200, 201, 404), answer.text
 
     async def operate(self, department: str, operation: str, **body: Any) -> dict[str, Any]:
         answer = await self.client(department).post(

@@ -5,6 +5,7 @@ from typing import Final
 from schemas.events import Reason
 from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.department_rules import DepartmentRules, Operation
+from services.kit.rules.evidence import item
 from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import ArchivesRow, apply_row
@@ -56,4 +57,5 @@ RULES = DepartmentRules(
     ),
     import_row=ArchivesRow,
     apply_row=apply_row,
+    items=lambda fields: item("thesis", "state"),
 )

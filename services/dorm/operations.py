@@ -1,12 +1,14 @@
 """The dormitories' desk: assign a room, check out of it. Pure; repeats change nothing."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from schemas.events import Reason
 from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.collections import find_by_key, replace_by_key
 from services.kit.rules.department_rules import DepartmentRules, Operation
-from services.kit.rules.fields import Day, ShortLine
+from services.kit.rules.evidence import item
+from services.kit.rules.fields import Day, ShortLine, place_key
 from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import DormRow, apply_row
@@ -54,6 +56,11 @@ def check_out(record: DormRecord, body: CheckOutBody) -> tuple[DormRecord, Reaso
     return record.updated(residences=residences), CHECKED_OUT(building=body.building, room=body.room)
 
 
+def residence_item(fields: Mapping[str, Any]) -> frozenset[str]:
+    parts = [str(fields.get(name) or "") for name in ("campus", "building", "room")]
+    return item("residence", *place_key(*parts))
+
+
 RULES = DepartmentRules(
     __name__,
     record=DormRecord,
@@ -64,4 +71,5 @@ RULES = DepartmentRules(
     ),
     import_row=DormRow,
     apply_row=apply_row,
+    items=residence_item,
 )

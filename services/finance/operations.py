@@ -8,6 +8,7 @@ from services.kit.rules import bills
 from services.kit.rules.bills import CorrectionBody, RefundBody, SettlementBody
 from services.kit.rules.collections import find_by_key, replace_by_key
 from services.kit.rules.department_rules import DepartmentRules, Operation
+from services.kit.rules.evidence import item
 from services.kit.rules.fields import ZERO, Amount, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
 
@@ -106,4 +107,5 @@ RULES = DepartmentRules(
     ),
     import_row=FinanceRow,
     apply_row=apply_row,
+    items=lambda fields: item("charge", fields.get("charge_id")),
 )

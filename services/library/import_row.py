@@ -5,15 +5,23 @@ For a library whose own system is the master. A row states how things are, so it
 how things stand.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
+from typing import Any, Final
 
 from pydantic import Field, ValidationInfo, field_validator
 
 from services.kit.rules.bills import require_no_negative
 from services.kit.rules.collections import find_by_key, replace_by_key, require_one_item
+from services.kit.rules.evidence import item
 from services.kit.rules.fields import Day, ImportRow, ItemId, Line, SignedMoney
 
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Thesis
+
+BORROWING: Final = frozenset({"borrowing"})
+THESIS: Final = frozenset({"thesis"})
+CARD_ITEM: Final = item("card", "state")
+THESIS_ITEM: Final = item("thesis", "state")
 
 
 class LibraryRow(ImportRow):
@@ -49,6 +57,23 @@ class LibraryRow(ImportRow):
         if value is not None and "fine_id" in info.data and fine_id is None:
             raise ValueError("罚款要有编号。 A fine needs its id.")
         return value
+
+
+def row_checks(row: LibraryRow) -> frozenset[str]:
+    """A row may speak of the thesis alone, or of borrowing alone."""
+    borrowing = row.card is not None or row.loan_barcode is not None or row.fine_id is not None
+    return (BORROWING if borrowing else frozenset()) | (THESIS if row.thesis is not None else frozenset())
+
+
+def row_items(fields: Mapping[str, Any]) -> frozenset[str]:
+    """Of a row, or of a desk operation's body."""
+    return (
+        item("loan", fields.get("loan_barcode") or fields.get("barcode"))
+        | item("fine", fields.get("fine_id"))
+        | item("violation", fields.get("violation_id"))
+        | (CARD_ITEM if fields.get("card") else frozenset())
+        | (THESIS_ITEM if fields.get("thesis") else frozenset())
+    )
 
 
 def apply_row(record: LibraryRecord, row: LibraryRow) -> LibraryRecord:

@@ -11,7 +11,7 @@ from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
 
-from .import_row import LibraryRow, apply_row
+from .import_row import BORROWING, CARD_ITEM, THESIS, THESIS_ITEM, LibraryRow, apply_row, row_checks, row_items
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Violation, assess
 from .thesis import ThesisBody, approve_thesis, receive_thesis, return_thesis, review_thesis
 
@@ -200,22 +200,35 @@ RULES = DepartmentRules(
     record=LibraryRecord,
     assess=assess,
     operations=(
-        Operation("loan", "Lend a book", LoanBody, lend),
-        Operation("return", "Return a book", ReturnBody, return_book),
-        Operation("fine", "Add a fine", FineBody, fine),
-        Operation("payment", "Record a payment of a fine, in full or in part", FinePayment, pay),
-        Operation("refund", "Refund an overpayment of a fine", FineRefund, refund),
-        Operation("correction", "Correct the amount of a fine, to zero if need be", FineCorrection, correct_fine),
-        Operation("violation", "Record a violation", ViolationBody, add_violation),
-        Operation("settle-violation", "Settle a violation", SettleViolationBody, settle_violation),
-        Operation("issue-card", "Issue a card, also after a cancellation", CardBody, issue_card),
-        Operation("cancel-card", "Cancel the card", CardBody, lambda record, body: cancel_card(record)),
-        Operation("thesis-received", "Receive a thesis, the first time or after changes", ThesisBody, receive_thesis),
-        Operation("thesis-in-review", "Start the review of the thesis", ThesisBody, review_thesis),
-        Operation("thesis-returned", "Return the thesis for changes", ThesisBody, return_thesis),
-        Operation("thesis-approved", "Approve the thesis", ThesisBody, approve_thesis),
+        Operation("loan", "Lend a book", LoanBody, lend, BORROWING),
+        Operation("return", "Return a book", ReturnBody, return_book, BORROWING),
+        Operation("fine", "Add a fine", FineBody, fine, BORROWING),
+        Operation("payment", "Record a payment of a fine, in full or in part", FinePayment, pay, BORROWING),
+        Operation("refund", "Refund an overpayment of a fine", FineRefund, refund, BORROWING),
+        Operation(
+            "correction", "Correct the amount of a fine, to zero if need be", FineCorrection, correct_fine, BORROWING
+        ),
+        Operation("violation", "Record a violation", ViolationBody, add_violation, BORROWING),
+        Operation("settle-violation", "Settle a violation", SettleViolationBody, settle_violation, BORROWING),
+        Operation("issue-card", "Issue a card, also after a cancellation", CardBody, issue_card, BORROWING, CARD_ITEM),
+        Operation(
+            "cancel-card", "Cancel the card", CardBody, lambda record, body: cancel_card(record), BORROWING, CARD_ITEM
+        ),
+        Operation(
+            "thesis-received",
+            "Receive a thesis, the first time or after changes",
+            ThesisBody,
+            receive_thesis,
+            THESIS,
+            THESIS_ITEM,
+        ),
+        Operation("thesis-in-review", "Start the review of the thesis", ThesisBody, review_thesis, THESIS, THESIS_ITEM),
+        Operation("thesis-returned", "Return the thesis for changes", ThesisBody, return_thesis, THESIS, THESIS_ITEM),
+        Operation("thesis-approved", "Approve the thesis", ThesisBody, approve_thesis, THESIS, THESIS_ITEM),
     ),
     import_row=LibraryRow,
     apply_row=apply_row,
+    row_checks=row_checks,
+    items=row_items,
     commands={"cancel-card": cancel_card},
 )

@@ -38,7 +38,7 @@ def routers_of(service: str) -> list[TransactionalRouter]:
     if service == CLEARANCE:
         projector = Projector(pool=nothing, kafka="127.0.0.1:9", topics=TOPICS, departments=DEPARTMENTS)
         return [projector.router, submissions_router(nothing, TOPICS, DEPARTMENTS)]
-    return [department_router(Desk(rules_of(service), nothing, TOPICS, Wakeup()), TOPICS)]
+    return [department_router(Desk(rules_of(service), nothing, TOPICS, Wakeup(), discover()[service]), TOPICS)]
 
 
 def by_contract(service: str) -> Received:

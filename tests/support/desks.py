@@ -15,6 +15,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.rules.department_rules import DepartmentRules
+from tests.support.coverage import cover_everybody
 
 DEPARTMENTS = tuple(discover())
 
@@ -29,11 +30,16 @@ def now() -> datetime:
 
 
 @asynccontextmanager
-async def desk_over(database: str, department: str, namespace: str = "test") -> AsyncIterator[Desk[Any]]:
+async def desk_over(
+    database: str, department: str, namespace: str = "test", *, covered: bool = True
+) -> AsyncIterator[Desk[Any]]:
+    """`covered`: by a complete list, so that no row about a student has its meaning by the manifest."""
     await migrate(database, FOLDERS)
     pool = await open_pool(database, name=f"test-{department}")
+    if covered:
+        await cover_everybody(pool, rules_of(department))
     try:
-        yield Desk(rules_of(department), pool, Topics(namespace), Wakeup())
+        yield Desk(rules_of(department), pool, Topics(namespace), Wakeup(), discover()[department])
     finally:
         await pool.close()
 

@@ -10,7 +10,7 @@ from schemas.flows import CLEARANCE, source_of
 from services.clearance.notify import notify
 from services.clearance.roster import cases
 from services.clearance.roster.cases import Case, Student
-from services.kit.imports.spec import Outcome
+from services.kit.imports.spec import Outcome, RowSource
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 
@@ -58,7 +58,7 @@ class Roster:
             return None
         return await self.store(connection, previous, cases.withdrawn(previous), now=now)
 
-    async def apply_row(self, connection: Connection, student: Student, now: datetime) -> Outcome:
+    async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> Outcome:
         return (await self.put(connection, student, now=now)).outcome
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:

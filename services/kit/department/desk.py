@@ -4,20 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
+from uuid import UUID
 
 import asyncpg
 
-from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
+from schemas.events import CaseChanged, CaseState, CheckStatus, Reason, StatusChanged
 from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
+from services.kit.department.evidence import coverage, questions
 from services.kit.department.idempotency import IdempotencyKey, store_answer, stored_answer
-from services.kit.department.record_store import LockedRecord, RecordStore
+from services.kit.department.record_store import TO_ASSESS, RecordStore, StoredRecord
+from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import DepartmentRules, Record
+from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
 from services.kit.rules.fields import STORED
 from services.kit.rules.reasons import CASE_OPENED
 from services.kit.runtime.failpoints import failpoint
@@ -49,11 +53,20 @@ class ChangeResult(Generic[R]):
 
 
 class Desk(Generic[R]):
-    def __init__(self, rules: DepartmentRules[R], pool: "asyncpg.Pool[Any]", topics: Topics, wakeup: Wakeup) -> None:
+    def __init__(
+        self,
+        rules: DepartmentRules[R],
+        pool: "asyncpg.Pool[Any]",
+        topics: Topics,
+        wakeup: Wakeup,
+        department: DepartmentManifest,
+    ) -> None:
         self.rules = rules
         self.pool = pool
         self.wakeup = wakeup
         self.source = source_of(rules.name)
+        self._absent = {check.name: check.absent for check in department.checks}
+        self.command_checks = {check.command.name: check.name for check in department.checks if check.command}
         self._records = RecordStore(rules, topic=topics.status(rules.name), source=self.source)
 
     async def change(
@@ -64,6 +77,7 @@ class Desk(Generic[R]):
         now: datetime,
         key: IdempotencyKey | None = None,
         audit: AuditContext = SYSTEM_CONTEXT,
+        evidence: ActEvidence = EVERY_CHECK,
     ) -> ChangeResult[R]:
         """Apply `operate` and audit it, once for a key.
 
@@ -75,7 +89,9 @@ class Desk(Generic[R]):
                 async with connection.transaction():
                     if key is not None and (answer := await stored_answer(connection, key)) is not None:
                         return self._repeated(answer)
-                    result = await self.change_in(connection, student_id, operate, now=now)
+                    result = await self.change_in(
+                        connection, student_id, operate, now=now, evidence=evidence, by=audit.actor
+                    )
                     details = {"version": result.status_version, "clear": result.assessment.clear}
                     await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
                     if key is not None:
@@ -91,17 +107,34 @@ class Desk(Generic[R]):
         return result
 
     async def change_in(
-        self, connection: Connection, student_id: str, operate: Operate[R], *, now: datetime
+        self,
+        connection: Connection,
+        student_id: str,
+        operate: Operate[R],
+        *,
+        now: datetime,
+        evidence: ActEvidence = EVERY_CHECK,
+        by: str = SYSTEM_CONTEXT.actor,
+        job_id: UUID | None = None,
     ) -> ChangeResult[R]:
-        """Without audit and key; the caller notifies `wakeup` after its commit."""
+        """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row."""
         locked = await self.lock(connection, student_id)
         record, cause = operate(locked.record)
-        assessment = self.rules.assess(record)
-        if record == locked.record:
+        settled = 0
+        if locked.open_questions:
+            settled = await questions.settle(connection, student_id, evidence.items, by=by, job_id=job_id, now=now)
+        changed = replace(
+            locked,
+            record=record,
+            own_evidence=locked.own_evidence | (self.rules.checks if evidence.checks is None else evidence.checks),
+            open_questions=locked.open_questions - settled,
+        )
+        assessment, revision = await self.assess(connection, changed)
+        if changed == locked:
             return ChangeResult(record, assessment, False, locked.status_version)
         if await _is_held(connection, student_id, assessment):
             raise Held
-        status = await self._records.save(connection, locked, record, assessment, cause=cause, now=now)
+        status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
         return ChangeResult(record, assessment, True, status.version if status else locked.status_version)
 
     async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
@@ -109,43 +142,80 @@ class Desk(Generic[R]):
         locked = await self.lock(connection, case.student_id)
         if case.version <= locked.case_version:
             return
-        opened = await self._records.save_case(connection, locked, case.state, case.version)
-        assessment = self.rules.assess(locked.record)
-        await self._records.save(connection, opened, locked.record, assessment, cause=CASE_OPENED(), now=now)
+        opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
+        await self.store(connection, opened, cause=CASE_OPENED(), now=now)
+
+    async def store(self, connection: Connection, stored: StoredRecord[R], *, cause: Reason, now: datetime) -> None:
+        """Assess and publish, for what no act or row changed.
+
+        A pass that a hold relies on stands until the hold ends: the record is assessed again then.
+        """
+        assessment, revision = await self.assess(connection, stored)
+        held = not assessment.clear and await _is_held(connection, stored.student_id)
+        await self._records.save(
+            connection,
+            stored,
+            None if held else assessment,
+            revision=TO_ASSESS if held else revision,
+            cause=cause,
+            now=now,
+        )
 
     async def current_or_new_status(
-        self, connection: Connection, locked: LockedRecord[R], *, now: datetime
+        self, connection: Connection, locked: StoredRecord[R], *, now: datetime
     ) -> tuple[Assessment, StatusChanged]:
         """The newest status if it still holds, else a new one.
 
         Published even before the case opens: the clearance has asked.
         """
-        assessment = self.rules.assess(locked.record)
+        assessment, revision = await self.assess(connection, locked)
         if locked.previous is not None and locked.previous.checks == assessment.checks:
             return assessment, locked.previous
         opened = replace(locked, case_state=CaseState.OPEN)
-        status = await self._records.save(connection, opened, locked.record, assessment, cause=CASE_OPENED(), now=now)
+        status = await self._records.save(
+            connection, opened, assessment, revision=revision, cause=CASE_OPENED(), now=now
+        )
         assert status is not None
         return assessment, status
 
     async def read(self, student_id: str) -> ChangeResult[R]:
-        record, status_version = await self._records.read(self.pool, student_id)
-        return ChangeResult(record, self.rules.assess(record), False, status_version)
+        async with self.pool.acquire() as connection:
+            stored = await self._records.read(connection, student_id)
+            covered, _ = await coverage.read_coverage(connection, stored.cohort)
+        return ChangeResult(stored.record, self._on_evidence(stored, covered), False, stored.status_version)
 
-    async def lock(self, connection: Connection, student_id: str) -> LockedRecord[R]:
+    async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Every change of a student starts with this lock."""
         return await self._records.lock(connection, student_id)
 
+    async def assess(self, connection: Connection, stored: StoredRecord[R]) -> tuple[Assessment, int | None]:
+        """With the revision of the coverage it rests on, None for none."""
+        covered, revision = NOT_COVERED, None
+        if not self.rules.checks <= stored.own_evidence:
+            covered, revision = await coverage.shared_coverage(connection, stored.cohort)
+        return self._on_evidence(stored, covered), revision
+
+    def _on_evidence(self, stored: StoredRecord[R], covered: Coverage) -> Assessment:
+        return on_evidence(
+            self.rules.assess(stored.record),
+            own=stored.own_evidence,
+            coverage=covered,
+            absent=self._absent,
+            open_questions=stored.open_questions > 0,
+        )
+
     def _repeated(self, answer: dict[str, Any]) -> ChangeResult[R]:
         record = self.rules.record.model_validate_json(answer["record"], context=STORED)
-        return ChangeResult(
-            record, self.rules.assess(record), answer["applied"], answer["status_version"], repeated=True
-        )
+        checks = tuple(CheckStatus.model_validate(check) for check in answer.get("checks", ()))
+        # Answers stored before checks were kept rest on the record alone.
+        assessment = Assessment(checks) if checks else self.rules.assess(record)
+        return ChangeResult(record, assessment, answer["applied"], answer["status_version"], repeated=True)
 
 
 def _answer(result: ChangeResult[Any]) -> dict[str, Any]:
     return {
         "record": result.record.model_dump_json(),
+        "checks": [check.model_dump(mode="json") for check in result.assessment.checks],
         "applied": result.applied,
         "status_version": result.status_version,
     }

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from schemas.events import CheckStatus, StudentId
+from schemas.events import CheckStatus, Reason, StudentId
 from services.kit.department.desk import AuditContext, ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples, openapi_examples
 from services.kit.department.idempotency import IdempotencyKey, KeyReused
@@ -23,7 +23,8 @@ from services.kit.message_format import fill
 from services.kit.names import desk_role
 from services.kit.operations import Held, OperationBody, Refused
 from services.kit.rules.department_rules import Operation, Record
-from services.kit.rules.reasons import RECORD_REPLACED
+from services.kit.rules.evidence import WHOLE_RECORD, ActEvidence
+from services.kit.rules.reasons import NOTHING_ON_RECORD, RECORD_REPLACED
 
 KeyHeader = Annotated[
     str,
@@ -83,6 +84,13 @@ class _DeskRoutes:
             )
         for path, method, name, summary, endpoint in (
             ("/records", "PUT", "replace-record", "Replace a student's whole record", self._replacement()),
+            (
+                "/records/nothing",
+                "POST",
+                "nothing-on-record",
+                "State that nothing is on record of a student",
+                self._nothing(),
+            ),
             ("/records/query", "POST", "query-record", "Get a student's record", self._query()),
         ):
             router.add_api_route(
@@ -104,6 +112,7 @@ class _DeskRoutes:
                 body.student_id,  # type: ignore[attr-defined]
                 lambda record: operation.apply(record, body),
                 AuditContext(principal.name, f"desk.{operation.name}"),
+                self._desk.rules.evidence_of_operation(operation, body),
                 IdempotencyKey.of(principal.name, key, request),
             )
 
@@ -126,7 +135,22 @@ class _DeskRoutes:
         ) -> DeskAnswer:
             record: Record = body.record  # type: ignore[attr-defined]
             audit = AuditContext(principal.name, "desk.replace-record")
-            return await self._change(body.student_id, lambda _: (record, RECORD_REPLACED()), audit)
+            return await self._change(body.student_id, lambda _: (record, RECORD_REPLACED()), audit, WHOLE_RECORD)
+
+        return route
+
+    def _nothing(self) -> Callable[..., Any]:
+        rules = self._desk.rules
+
+        def confirm(record: Record) -> tuple[Record, Reason]:
+            if record != rules.record():
+                raise _not_empty()
+            return record, NOTHING_ON_RECORD()
+
+        async def route(body: StudentQuery, principal: Annotated[Principal, Depends(self._staff)]) -> DeskAnswer:
+            """Evidence for every check; refused while anything is on record."""
+            audit = AuditContext(principal.name, "desk.nothing-on-record")
+            return await self._change(body.student_id, confirm, audit, WHOLE_RECORD)
 
         return route
 
@@ -137,10 +161,17 @@ class _DeskRoutes:
         return route
 
     async def _change(
-        self, student_id: str, operate: Operate[Any], audit: AuditContext, key: IdempotencyKey | None = None
+        self,
+        student_id: str,
+        operate: Operate[Any],
+        audit: AuditContext,
+        evidence: ActEvidence,
+        key: IdempotencyKey | None = None,
     ) -> DeskAnswer:
         try:
-            result = await self._desk.change(student_id, operate, now=datetime.now(UTC), key=key, audit=audit)
+            result = await self._desk.change(
+                student_id, operate, now=datetime.now(UTC), key=key, audit=audit, evidence=evidence
+            )
         except Refused as refused:
             raise refusal_problem(self._department, refused) from None
         except Held:
@@ -162,6 +193,15 @@ def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem
         detail=detail,
         errors=[{"field": refused.field, "problem": detail, "remedy": remedy}] if refused.field else (),
         extensions={"reason": refused.reason.model_dump(), "detail_zh": detail_zh},
+    )
+
+
+def _not_empty() -> Problem:
+    return Problem(
+        409,
+        "something-on-record",
+        title="Something is on record of this student",
+        detail="POST /records/query shows it; settle it, or replace the record.",
     )
 
 

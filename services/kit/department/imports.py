@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.kit.department.desk import Desk
+from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
 from services.kit.imports.sources.source import Source
-from services.kit.imports.spec import ImportSpec, Outcome, plain_refusal
+from services.kit.imports.spec import ImportSpec, Outcome, RowSource, plain_refusal
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
+from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
@@ -40,12 +42,19 @@ def department_import(
     department: DepartmentManifest,
     examples: Examples | None = None,
     sources: Mapping[str, Source] | None = None,
+    evidence: EvidenceActs | None = None,
 ) -> ImportSpec[Any]:
     rules = desk.rules
 
-    async def apply(connection: Connection, row: Any, now: datetime) -> Outcome:
+    async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> Outcome:
         result = await desk.change_in(
-            connection, row.student_id, lambda record: (rules.apply_row(record, row), ROW_IMPORTED()), now=now
+            connection,
+            row.student_id,
+            lambda record: (rules.apply_row(record, row), ROW_IMPORTED()),
+            now=now,
+            evidence=rules.evidence_of_row(row),
+            by=source.sent_by,
+            job_id=source.job_id,
         )
         return "applied" if result.applied else "unchanged"
 
@@ -59,4 +68,5 @@ def department_import(
         refusal=refusal_text(department),
         examples=examples.rows if examples else (),
         sources=sources or {},
+        evidence=evidence or EvidenceActs(desk, Wakeup()),
     )

@@ -1,8 +1,8 @@
-"""Table `record`: a student's record, case state and newest status."""
+"""Table `record`: a student's record, case, evidence and newest status."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import asyncpg
 
@@ -17,15 +17,22 @@ R = TypeVar("R", bound=Record)
 
 PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
 """Students in other states are not leaving."""
+TO_ASSESS: Final = 0
+"""Older than every revision of the coverage."""
 
 
 @dataclass(frozen=True, slots=True)
-class LockedRecord(Generic[R]):
+class StoredRecord(Generic[R]):
+    """`own_evidence`: checks with a record or act about the student. `cohort`: by the roster."""
+
     student_id: str
     record: R
-    case_state: CaseState | None
-    case_version: int
-    previous: StatusChanged | None
+    case_state: CaseState | None = None
+    case_version: int = 0
+    cohort: str | None = None
+    own_evidence: frozenset[str] = frozenset()
+    open_questions: int = 0
+    previous: StatusChanged | None = None
 
     @property
     def status_version(self) -> int:
@@ -33,14 +40,14 @@ class LockedRecord(Generic[R]):
 
 
 class RecordStore(Generic[R]):
-    """Methods but `read` take part in the caller's transaction."""
+    """Methods take part in the caller's transaction."""
 
     def __init__(self, rules: DepartmentRules[R], *, topic: str, source: str) -> None:
         self._rules = rules
         self._topic = topic
         self._source = source
 
-    async def lock(self, connection: Connection, student_id: str) -> LockedRecord[R]:
+    async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Creates a missing row."""
         row = await connection.fetchrow(_LOCK, student_id)
         if row is None:
@@ -51,61 +58,59 @@ class RecordStore(Generic[R]):
             )
             row = await connection.fetchrow(_LOCK, student_id)
             assert row is not None
-        return LockedRecord(
+        return self._stored(student_id, row)
+
+    async def read(self, connection: Connection, student_id: str) -> StoredRecord[R]:
+        """Unlocked; empty for an unknown student."""
+        row = await connection.fetchrow(_READ, student_id)
+        return StoredRecord(student_id, self._rules.record()) if row is None else self._stored(student_id, row)
+
+    def _stored(self, student_id: str, row: asyncpg.Record) -> StoredRecord[R]:
+        return StoredRecord(
             student_id,
             self._rules.record.model_validate_json(row["body"], context=STORED),
             CaseState(row["case_state"]) if row["case_state"] else None,
             row["case_version"],
+            row["cohort"],
+            frozenset(row["own_evidence"]),
+            row["open_questions"],
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
         )
-
-    async def read(self, pool: "asyncpg.Pool[Any]", student_id: str) -> tuple[R, int]:
-        """Record and status version, unlocked; empty for an unknown student."""
-        row = await pool.fetchrow("SELECT body, status_version FROM record WHERE student_id = $1", student_id)
-        if row is None:
-            return self._rules.record(), 0
-        return self._rules.record.model_validate_json(row["body"], context=STORED), row["status_version"]
-
-    async def save_case(
-        self, connection: Connection, locked: LockedRecord[R], state: CaseState, version: int
-    ) -> LockedRecord[R]:
-        await connection.execute(
-            "UPDATE record SET case_state = $2, case_version = $3 WHERE student_id = $1",
-            locked.student_id,
-            state,
-            version,
-        )
-        return replace(locked, case_state=state, case_version=version)
 
     async def save(
         self,
         connection: Connection,
-        locked: LockedRecord[R],
-        record: R,
-        assessment: Assessment,
+        stored: StoredRecord[R],
+        assessment: Assessment | None,
         *,
+        revision: int | None,
         cause: Reason,
         now: datetime,
     ) -> StatusChanged | None:
-        """Returns and publishes the new status, unless it repeats the last."""
+        """Returns and publishes the new status, unless it repeats the last (`stored.previous`).
+
+        `assessment`: None publishes nothing. `revision`: of the coverage it rests on, None for none.
+        """
         status = None
-        if locked.case_state in PUBLISHED_CASE_STATES:
+        if assessment is not None and stored.case_state in PUBLISHED_CASE_STATES:
             status = next_status(
-                locked.previous,
+                stored.previous,
                 assessment,
-                student_id=locked.student_id,
+                student_id=stored.student_id,
                 department=self._rules.name,
                 cause=cause,
                 now=now,
             )
         await connection.execute(
-            """
-            UPDATE record SET body = $2, status_version = coalesce($3, status_version),
-                              status = coalesce($4, status), updated_at = clock_timestamp()
-            WHERE student_id = $1
-            """,
-            locked.student_id,
-            record.model_dump_json(),
+            _SAVE,
+            stored.student_id,
+            stored.record.model_dump_json(),
+            stored.case_state,
+            stored.case_version,
+            stored.cohort,
+            sorted(stored.own_evidence),
+            stored.open_questions,
+            revision,
             status.version if status else None,
             status.model_dump_json() if status else None,
         )
@@ -116,4 +121,17 @@ class RecordStore(Generic[R]):
         return status
 
 
-_LOCK: Final = "SELECT body, case_state, case_version, status FROM record WHERE student_id = $1 FOR UPDATE"
+_READ: Final = """
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, status
+FROM record WHERE student_id = $1
+"""
+_LOCK: Final = """
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, status
+FROM record WHERE student_id = $1 FOR UPDATE
+"""
+_SAVE: Final = """
+UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
+                  assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
+                  updated_at = clock_timestamp()
+WHERE student_id = $1
+"""

@@ -12,10 +12,13 @@ from fastapi import FastAPI
 from services.kit.cli import service_cli
 from services.kit.department.desk import Desk
 from services.kit.department.desk_api import desk_router
+from services.kit.department.evidence_acts import EvidenceActs
+from services.kit.department.evidence_api import evidence_router
 from services.kit.department.examples import load_examples
-from services.kit.department.hold_age import HoldAge
 from services.kit.department.idempotency import delete_old_answers
 from services.kit.department.imports import department_import, import_headings
+from services.kit.department.loops.hold_age import HoldAge
+from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
 from services.kit.http.app import create_app, serve
@@ -57,7 +60,8 @@ def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManag
 
     def readers(pool: "asyncpg.Pool[Any]") -> dict[str, ReplayHandler]:
         # No wakeup: the relay of the running service polls the outbox.
-        router = department_router(Desk(rules, pool, topics, Wakeup()), topics)
+        department = discover(settings.services_folder)[rules.name]
+        router = department_router(Desk(rules, pool, topics, Wakeup(), department), topics)
         return {router.group: ReplayHandler(router.subscription.apply)}
 
     return dead_letters_of(settings.database, rules.name, readers)
@@ -77,13 +81,18 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
-        desk = Desk(rules, pool, settings.topics, Wakeup())
-        uploaded = Wakeup()
-        rows = department_import(desk, department, examples, sources)
+        desk = Desk(rules, pool, settings.topics, Wakeup(), department)
+        uploaded, coverage_changed = Wakeup(), Wakeup()
+        acts = EvidenceActs(desk, coverage_changed)
+        rows = department_import(desk, department, examples, sources, acts)
         app.include_router(desk_router(desk, department, examples))
         app.include_router(imports_router(rows, pool, uploaded))
+        app.include_router(evidence_router(acts, desk))
         loops = _loops(desk, settings, health)
         loops.add("imports", ImportWorker(rows, pool, uploaded).run)
+        reassessment = Reassessment(desk, coverage_changed)
+        loops.add("reassessment", reassessment.run)
+        health.add_warning("open questions", reassessment.warning)
         try:
             async with loops.running():
                 yield

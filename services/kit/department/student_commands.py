@@ -8,10 +8,12 @@ from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutc
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.desk import Desk
+from services.kit.department.record_store import StoredRecord
 from services.kit.messaging import outbox
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import Record
+from services.kit.rules.evidence import NO_EVIDENCE, unknown_reason
 from services.kit.rules.reasons import BEING_DECIDED, CASE_NOT_OPEN, COMMAND_UNKNOWN
 from services.kit.runtime.failpoints import failpoint
 
@@ -43,7 +45,7 @@ class StudentCommands(Generic[R]):
             if locked.case_state in (CaseState.CLOSED, CaseState.NOT_SERVED):
                 reasons: tuple[Reason, ...] = (CASE_NOT_OPEN(),)
             else:
-                reasons = await self._execute(connection, event, now)
+                reasons = await self._unknown(connection, event, locked) or await self._execute(connection, event, now)
             answer = CommandAnswered(
                 command_id=event.command_id,
                 student_id=event.student_id,
@@ -58,6 +60,17 @@ class StudentCommands(Generic[R]):
         )
         failpoint("command.before_commit")
 
+    async def _unknown(
+        self, connection: Connection, event: CommandAsked, locked: StoredRecord[R]
+    ) -> tuple[Reason, ...]:
+        """A command rests on what its check says: it is refused while nobody can vouch for that."""
+        assessment, _ = await self._desk.assess(connection, locked)
+        check = next(
+            (one for one in assessment.checks if one.check == self._desk.command_checks.get(event.command)), None
+        )
+        reason = unknown_reason(check) if check else None
+        return () if reason is None else (reason,)
+
     async def _execute(self, connection: Connection, event: CommandAsked, now: datetime) -> tuple[Reason, ...]:
         """Reasons for a refusal, which precedes any write."""
         operate = self._desk.rules.commands.get(event.command)
@@ -65,7 +78,7 @@ class StudentCommands(Generic[R]):
             return (COMMAND_UNKNOWN(),)
         failpoint("command.before_effect")
         try:
-            await self._desk.change_in(connection, event.student_id, operate, now=now)
+            await self._desk.change_in(connection, event.student_id, operate, now=now, evidence=NO_EVIDENCE)
         except Refused as refused:
             return (refused.reason,)
         except Held:

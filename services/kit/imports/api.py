@@ -1,8 +1,8 @@
 """The HTTP API of an import: upload a file, follow its job, read the result of each row."""
 
 import json
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -12,8 +12,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
+from schemas.events import Instant
 from services.kit.http.auth import Principal, require
-from services.kit.http.problems import Problem
+from services.kit.http.problems import FieldProblem, Problem
 from services.kit.imports import job_store
 from services.kit.imports.export import rejected_csv
 from services.kit.imports.files.formats import MAX_FILE_BYTES, MEDIA_TYPES, Format, format_of
@@ -23,6 +24,7 @@ from services.kit.imports.row_store import RowResult, RowState, row_results
 from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Uploads
 from services.kit.messaging.outbox import Wakeup
+from services.kit.rules.fields import CohortName
 
 _ENVELOPE_BYTES: Final = 64 * 1024
 """Allowance for the multipart envelope around the file."""
@@ -33,6 +35,19 @@ SourceName = Annotated[
         description="The system the file comes from, which says what its headings and words mean; without it the one "
         "that the headings fit.",
     ),
+]
+_CLOCKS_DIFFER: Final = timedelta(minutes=1)
+Covers = Annotated[
+    Sequence[CohortName],
+    Query(
+        max_length=20,
+        description="Cohorts (届别) of which the file is the complete list; `*` for every student on the roster. "
+        "Once each row is applied, or its student known to be in doubt, students without a row are covered too.",
+        examples=["2026"],
+    ),
+]
+AsOf = Annotated[
+    Instant | None, Query(description="When the list was complete, for example the export's time; now without it.")
 ]
 After = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -83,11 +98,16 @@ def imports_router(
         response: Response,
         principal: Annotated[Principal, Depends(staff)],
         source: SourceName = None,
+        covers: Covers = (),
+        as_of: AsOf = None,
     ) -> Job:
+        _check_options(spec, covers, as_of, clock())
         try:
             columns = spec.file_columns.of(source)
             kind, data = await _file(request)
-            job = await uploads.accept(kind, data, principal.name, columns=columns)
+            job = await uploads.accept(
+                kind, data, principal.name, columns=columns, covers=tuple(covers), as_of=as_of
+            )
         except Unimportable as error:
             raise _problem(error) from None
         uploaded.notify()
@@ -150,6 +170,20 @@ def _add_queries(
     async def export(job: Known) -> StreamingResponse:
         headers = {"Content-Disposition": f'attachment; filename="rejected-{job.job_id}.csv"'}
         return StreamingResponse(rejected_csv(pool, job.job_id, spec.columns), headers=headers, media_type="text/csv")
+
+
+def _check_options(spec: ImportSpec[Any], covers: Sequence[str], as_of: datetime | None, now: datetime) -> None:
+    if covers and spec.evidence is None:
+        remedy = "Leave it out: this import does not speak for students that it does not name."
+        raise _option_problem("covers", "This import covers nobody.", remedy)
+    if as_of is not None and as_of > now + _CLOCKS_DIFFER:
+        remedy = "Send when the list was complete, for example the time of the export."
+        raise _option_problem("as_of", "It is in the future.", remedy)
+
+
+def _option_problem(name: str, problem: str, remedy: str) -> Problem:
+    error = FieldProblem(field=f"query {name}", problem=problem, remedy=remedy)
+    return Problem(422, "invalid-request", "The request has wrong or missing fields", detail=remedy, errors=[error])
 
 
 async def _file(request: Request) -> tuple[Format, bytes]:

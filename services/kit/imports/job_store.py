@@ -11,6 +11,7 @@ import asyncpg
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.kit.audit import log
+from services.kit.imports.spec import CoveringFile, RowSource
 from services.kit.postgres.pool import Connection
 
 JobState = Literal["queued", "running", "done"]
@@ -37,6 +38,14 @@ class Job(BaseModel):
     applied: int
     unchanged: int = Field(description="Rows that state what is on record already.")
     rejected: int
+    students_questioned: int = Field(
+        description="Students left in doubt by rejected rows, once the job is done: their checks wait for an answer."
+    )
+    covers: tuple[str, ...] = Field(description="Cohorts the file is the complete list of; `*` for every student.")
+    as_of: datetime | None = Field(description="When the list was complete.")
+    covered: bool | None = Field(
+        description="Whether it covers them: not with rows whose student cannot be read, parts left out, or no row."
+    )
     uploaded_by: str
     uploaded_at: datetime
     started_at: datetime | None
@@ -60,12 +69,14 @@ class NewJob:
     warnings: tuple[str, ...]
     source: str | None = None
     ignored: tuple[str, ...] = ()
+    covers: tuple[str, ...] = ()
+    as_of: datetime | None = None
 
 
 _JOB: Final = """
     SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
-           applied + unchanged + rejected AS rows_done,
-           applied, unchanged, rejected, uploaded_by, uploaded_at, started_at, finished_at, seq
+           applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, students_questioned, covers, as_of,
+           covered, uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
 
@@ -79,8 +90,8 @@ async def add_job(connection: Connection, job: NewJob) -> bool:
     added = await connection.fetchval(
         """
         INSERT INTO import_job (job_id, kind, format, encoding, sha256, uploaded_by, uploaded_at, traceparent,
-                                headings, warnings, source, ignored)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                headings, warnings, source, ignored, covers, as_of)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
         ON CONFLICT (kind, sha256) WHERE state <> 'done' DO NOTHING RETURNING true
         """,
         job.job_id,
@@ -95,6 +106,8 @@ async def add_job(connection: Connection, job: NewJob) -> bool:
         json.dumps(job.warnings, ensure_ascii=False),
         job.source,
         json.dumps(job.ignored, ensure_ascii=False),
+        list(job.covers),
+        job.as_of,
     )
     return bool(added)
 
@@ -131,20 +144,46 @@ async def latest_jobs(
 
 @dataclass(frozen=True, slots=True)
 class WaitingJob:
-    """`traceparent` is the upload's, `headings` the file's: field → heading."""
+    """`traceparent` is the upload's, `headings` the file's: field → heading. `covering`: if the file is to cover."""
 
-    job_id: UUID
+    source: RowSource
     traceparent: str | None
     headings: Mapping[str, str]
+    covering: CoveringFile | None = None
+
+    @property
+    def job_id(self) -> UUID:
+        return self.source.job_id
 
 
 async def next_job(connection: Connection, kind: str) -> WaitingJob | None:
     """The oldest unfinished job."""
     row = await connection.fetchrow(
-        "SELECT job_id, traceparent, headings FROM import_job WHERE kind = $1 AND state <> 'done' ORDER BY seq LIMIT 1",
+        """
+        SELECT job_id, uploaded_by, traceparent, headings, covers, as_of FROM import_job
+        WHERE kind = $1 AND state <> 'done' ORDER BY seq LIMIT 1
+        """,
         kind,
     )
-    return WaitingJob(row["job_id"], row["traceparent"], json.loads(row["headings"])) if row else None
+    if row is None:
+        return None
+    source = RowSource(row["job_id"], row["uploaded_by"])
+    covering = CoveringFile(source, tuple(row["covers"]), row["as_of"]) if row["covers"] else None
+    return WaitingJob(source, row["traceparent"], json.loads(row["headings"]), covering)
+
+
+async def read_whole(connection: Connection, job_id: UUID) -> bool:
+    """Whether a job left nothing out: a row, no part unread, and of every rejected row a student to be in doubt."""
+    whole: bool = await connection.fetchval(
+        """
+        SELECT rows_total > 0 AND warnings = '[]' AND NOT EXISTS (
+            SELECT FROM import_row AS refused
+            WHERE refused.job_id = $1 AND state = 'rejected' AND student_id IS NULL
+        ) FROM import_job WHERE job_id = $1
+        """,
+        job_id,
+    )
+    return whole
 
 
 async def headings_of(connection: Connection, job_id: UUID) -> dict[str, str]:
@@ -161,20 +200,23 @@ async def start_job(connection: Connection, job_id: UUID, now: datetime) -> None
     )
 
 
-async def finish_job(connection: Connection, job_id: UUID, now: datetime) -> None:
+async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, covered: bool | None = None) -> None:
     """Raises `CheckViolationError` while a row is not done: a job never ends without its rows."""
     async with connection.transaction():
         job = await connection.fetchrow(
             """
-            UPDATE import_job SET state = 'done', finished_at = $2 WHERE job_id = $1 AND state <> 'done'
-            RETURNING kind, uploaded_by, applied, unchanged, rejected
+            UPDATE import_job SET state = 'done', finished_at = $2, covered = $3, students_questioned = (
+                SELECT count(DISTINCT student_id) FROM import_row WHERE job_id = $1 AND import_row.state = 'rejected')
+            WHERE job_id = $1 AND state <> 'done'
+            RETURNING kind, uploaded_by, applied, unchanged, rejected, students_questioned
             """,
             job_id,
             now,
+            covered,
         )
         if job is None:
             return
-        counts = {name: job[name] for name in ("applied", "unchanged", "rejected")}
+        counts = {name: job[name] for name in ("applied", "unchanged", "rejected", "students_questioned")}
         await log.append_entry(
             connection,
             actor=job["uploaded_by"],

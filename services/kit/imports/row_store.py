@@ -30,19 +30,22 @@ class PendingRow:
     number: int
     cells: dict[str, str]
     held_tries: int
+    problems: tuple[RowProblem, ...] = ()
+    """Found by reading: the row is to be rejected."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """The final state of a row."""
+    """The final state of a row. `student_id`: of a rejected one, if it can be read."""
 
     number: int
     state: RowState
     problems: tuple[RowProblem, ...] | None = None
+    student_id: str | None = None
 
 
 async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]) -> None:
-    """Add rows; one that reading found wrong is rejected already."""
+    """Add rows; one that reading found wrong waits to be rejected, with what that leaves in doubt."""
     await connection.copy_records_to_table(
         "import_row",
         columns=["job_id", "row_number", "state", "cells", "problems"],
@@ -50,19 +53,14 @@ async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]
             (
                 job_id,
                 row.number,
-                "rejected" if row.problems else "pending",
+                "pending",
                 json.dumps(row.cells, ensure_ascii=False),
                 json.dumps(row.problems, ensure_ascii=False) if row.problems else None,
             )
             for row in rows
         ],
     )
-    await connection.execute(
-        "UPDATE import_job SET rows_total = rows_total + $2, rejected = rejected + $3 WHERE job_id = $1",
-        job_id,
-        len(rows),
-        sum(bool(row.problems) for row in rows),
-    )
+    await connection.execute("UPDATE import_job SET rows_total = rows_total + $2 WHERE job_id = $1", job_id, len(rows))
 
 
 async def row_results(
@@ -71,7 +69,7 @@ async def row_results(
     """Results of the rows numbered above `after`, in order."""
     rows = await connection.fetch(
         """
-        SELECT row_number, state, problems FROM import_row
+        SELECT row_number, state, CASE WHEN state = 'rejected' THEN problems END AS problems FROM import_row
         WHERE job_id = $1 AND row_number > $2 AND ($3::text IS NULL OR state = $3) ORDER BY row_number LIMIT $4
         """,
         job_id,
@@ -104,14 +102,22 @@ async def rejected_rows(
 async def pending_rows(connection: Connection, job_id: UUID, *, after: int, limit: int) -> list[PendingRow]:
     rows = await connection.fetch(
         """
-        SELECT row_number, cells, held_tries FROM import_row
+        SELECT row_number, cells, held_tries, problems FROM import_row
         WHERE job_id = $1 AND state = 'pending' AND row_number > $2 ORDER BY row_number LIMIT $3
         """,
         job_id,
         after,
         limit,
     )
-    return [PendingRow(row["row_number"], json.loads(row["cells"]), row["held_tries"]) for row in rows]
+    return [
+        PendingRow(
+            row["row_number"],
+            json.loads(row["cells"]),
+            row["held_tries"],
+            tuple(json.loads(row["problems"])) if row["problems"] else (),
+        )
+        for row in rows
+    ]
 
 
 async def store_outcomes(
@@ -126,8 +132,10 @@ async def store_outcomes(
             """
             WITH done AS (
                 UPDATE import_row SET state = outcome.state, problems = outcome.problems,
+                                      student_id = outcome.student_id,
                                       cells = CASE WHEN outcome.state = 'rejected' THEN cells END
-                FROM unnest($2::int[], $3::text[], $4::jsonb[]) AS outcome (number, state, problems)
+                FROM unnest($2::int[], $3::text[], $4::jsonb[], $5::text[])
+                     AS outcome (number, state, problems, student_id)
                 WHERE job_id = $1 AND row_number = outcome.number AND import_row.state = 'pending'
                 RETURNING outcome.state
             )
@@ -141,6 +149,7 @@ async def store_outcomes(
             [each.number for each in outcomes],
             [each.state for each in outcomes],
             [None if each.problems is None else json.dumps(each.problems, ensure_ascii=False) for each in outcomes],
+            [each.student_id for each in outcomes],
         )
     if held:
         await connection.execute(

@@ -1,13 +1,16 @@
 """What a service declares of its import: the row model, its headings, and how a row is applied."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
+from uuid import UUID
 
+from schemas.student_ids import canonical_student_id
 from services.kit.imports.files.columns import ORIGINAL, Columns
 from services.kit.imports.files.kinds import FieldKind, spelled
+from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.sources.columns import SourcedColumns
 from services.kit.imports.sources.source import Source
 from services.kit.operations import OperationBody, Refused
@@ -24,26 +27,82 @@ def plain_refusal(refused: Refused) -> str:
     return f"{words} ({parameters})" if parameters else words
 
 
+@dataclass(frozen=True, slots=True)
+class RowSource:
+    """`sent_by` is who uploaded the job's file."""
+
+    job_id: UUID
+    sent_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedRow:
+    """A row whose student can be read and that was not applied.
+
+    `ids_readable`: no id of it is faulty, so that `cells` tell what the row speaks of.
+    """
+
+    source: RowSource
+    number: int
+    student_id: str
+    cells: Mapping[str, str]
+    problems: Sequence[RowProblem]
+    ids_readable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedFile:
+    """`covers`: the cohorts the file was for; empty if it names none."""
+
+    sha256: bytes
+    covers: tuple[str, ...]
+    problems: Sequence[RowProblem]
+    sent_by: str
+
+
+@dataclass(frozen=True, slots=True)
+class CoveringFile:
+    """A file that was read whole, each row applied or its student in doubt. `covers`: cohorts, `*` for every one."""
+
+    source: RowSource
+    covers: tuple[str, ...]
+    as_of: datetime
+
+
+class ImportEvidence(Protocol):
+    """What a service makes of refused rows and files, and of complete ones."""
+
+    async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> None:
+        """In the transaction of the row's outcome."""
+
+    async def file_refused(self, file: RefusedFile, now: datetime) -> None: ...
+
+    async def covered(self, connection: Connection, file: CoveringFile, now: datetime) -> None:
+        """Outside a transaction, after the last row; may be repeated."""
+
+
 @dataclass(frozen=True)
 class ImportSpec(Generic[T]):
     """One kind of import; kinds share neither jobs nor workers.
 
-    `apply(connection, row, now)` takes part in the transaction open on `connection`. It is idempotent, "unchanged" the
-    second time: that makes importing a file twice harmless. It may raise `Refused` and `Held`. `headings` are further
-    names of columns (`{"学号": "student_id"}`), `role` is the role that may import, `after_commit` is called after
-    each transaction, `refusal` gives the words of a refusal, `examples` are rows for the OpenAPI document.
+    `apply(connection, row, source, now)` takes part in the transaction open on `connection`. It is idempotent,
+    "unchanged" the second time: that makes importing a file twice harmless. It may raise `Refused` and `Held`.
+    `headings` are further names of columns (`{"学号": "student_id"}`), `role` is the role that may import,
+    `after_commit` is called after each transaction, `refusal` gives the words of a refusal, `examples` are rows for
+    the OpenAPI document, and without `evidence` a refused row leaves nothing open and a file covers nobody.
     """
 
     kind: str
     row: type[T]
     headings: Mapping[str, str]
-    apply: Callable[[Connection, T, datetime], Awaitable[Outcome]]
+    apply: Callable[[Connection, T, RowSource, datetime], Awaitable[Outcome]]
     role: str
     after_commit: Callable[[], None] = lambda: None
     refusal: Callable[[Refused], str] = plain_refusal
     examples: tuple[Mapping[str, Any], ...] = ()
     sources: Mapping[str, Source] = field(default_factory=dict)
     """By name: how the files of other systems are read."""
+    evidence: ImportEvidence | None = None
 
     @cached_property
     def columns(self) -> Columns:
@@ -61,8 +120,30 @@ class ImportSpec(Generic[T]):
 
     def read(self, cells: Mapping[str, str]) -> T:
         """The validated row. Raises `ValidationError`, which `row_problems` explains."""
+        return self.row.model_validate(self.spelled(cells))
+
+    def spelled(self, cells: Mapping[str, str]) -> dict[str, str]:
         values = {name: cell for name, cell in cells.items() if not name.startswith(ORIGINAL)}
         for name, kind in self._spelled:
             if name in values:
                 values[name] = spelled(kind, values[name])
-        return self.row.model_validate(values)
+        return values
+
+    def refused(
+        self,
+        source: RowSource,
+        number: int,
+        cells: Mapping[str, str],
+        problems: Sequence[RowProblem],
+        *,
+        unnamed_cell: bool = False,
+    ) -> RefusedRow | None:
+        """None if the row's student cannot be read. `unnamed_cell`: a cell without a column's heading is faulty."""
+        wrong = {problem["field"] for problem in problems}
+        values = self.spelled(cells)
+        student_id = canonical_student_id(values.get("student_id", ""))
+        if student_id is None or "student_id" in wrong:
+            return None
+        faulty_id = any(kind.identifies and name in wrong for name, kind in self.columns.kinds.items())
+        readable = not faulty_id and not unnamed_cell
+        return RefusedRow(source, number, student_id, values, problems, readable)

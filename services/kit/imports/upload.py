@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any, Final
@@ -14,15 +15,22 @@ from services.kit.audit import log
 from services.kit.imports import job_store
 from services.kit.imports.files.columns import Columns
 from services.kit.imports.files.formats import Format, open_file
-from services.kit.imports.files.problems import Text, Unimportable
+from services.kit.imports.files.problems import Text, Unimportable, problem
 from services.kit.imports.files.rows import ReadRow
 from services.kit.imports.job_store import Job, NewJob
 from services.kit.imports.row_store import add_rows
-from services.kit.imports.spec import ImportSpec
+from services.kit.imports.spec import ImportSpec, RefusedFile
 from services.kit.observability.telemetry import current_traceparent
 from services.kit.postgres.pool import Connection
 
 _ROWS_AT_ONCE: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    columns: Columns
+    covers: tuple[str, ...]
+    as_of: datetime | None
 
 
 class Uploads:
@@ -34,13 +42,22 @@ class Uploads:
         self._clock = clock
         self._one_at_a_time = asyncio.Lock()
 
-    async def accept(self, kind: Format, data: bytes, uploaded_by: str, *, columns: Columns | None = None) -> Job:
+    async def accept(
+        self,
+        kind: Format,
+        data: bytes,
+        uploaded_by: str,
+        *,
+        columns: Columns | None = None,
+        covers: tuple[str, ...] = (),
+        as_of: datetime | None = None,
+    ) -> Job:
         """The job of this file: the unfinished one with the same bytes, or a new one.
 
         Without `columns` the source is found by the headings.
 
         A file that was finished may come again: its rows will be found `unchanged`. Raises `Unimportable`, and then
-        nothing was stored.
+        nothing was stored, but what the file may have said is an open question.
         """
         async with self._one_at_a_time:
             sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
@@ -55,13 +72,28 @@ class Uploads:
                         "Wait until the imports before it are done; GET /imports lists them.",
                     )
                     raise Unimportable("too-many-imports", title, remedy, status=429)
-                columns = columns or self._spec.file_columns.of(None)
-                return await self._store(connection, kind, data, sha256, uploaded_by, columns)
+                options = _Options(
+                    columns or self._spec.file_columns.of(None), covers, as_of or (self._clock() if covers else None)
+                )
+                try:
+                    return await self._store(connection, kind, data, sha256, uploaded_by, options)
+                except Unimportable as error:
+                    if self._spec.evidence is not None:
+                        problems = error.errors or (problem("", error.title_text, error.remedy_text),)
+                        refused = RefusedFile(sha256, covers, problems, uploaded_by)
+                        await self._spec.evidence.file_refused(refused, self._clock())
+                    raise
 
     async def _store(
-        self, connection: Connection, kind: Format, data: bytes, sha256: bytes, uploaded_by: str, columns: Columns
+        self,
+        connection: Connection,
+        kind: Format,
+        data: bytes,
+        sha256: bytes,
+        uploaded_by: str,
+        options: "_Options",
     ) -> Job:
-        table = await asyncio.to_thread(open_file, data, kind, columns)
+        table = await asyncio.to_thread(open_file, data, kind, options.columns)
         new = NewJob(
             uuid4(),
             self._spec.kind,
@@ -75,6 +107,8 @@ class Uploads:
             warnings=table.warnings,
             source=table.headings.source,
             ignored=table.headings.ignored,
+            covers=options.covers,
+            as_of=options.as_of,
         )
         async with connection.transaction():
             added = await job_store.add_job(connection, new)
@@ -93,7 +127,7 @@ class Uploads:
             if added
             else job_store.unfinished_job(connection, self._spec.kind, sha256)
         )
-        return job if job is not None else await self._store(connection, kind, data, sha256, uploaded_by, columns)
+        return job if job is not None else await self._store(connection, kind, data, sha256, uploaded_by, options)
 
     async def _add_rows(self, connection: Connection, job_id: UUID, rows: Iterator[ReadRow]) -> None:
         # Parsed in a thread, a slice at a time: other requests go on, and memory stays bounded.

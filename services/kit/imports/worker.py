@@ -18,6 +18,7 @@ from pydantic import ValidationError
 
 from services.kit.backoff import Backoff
 from services.kit.imports import job_store
+from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
 from services.kit.imports.reasons import ASK_THE_DESK, INTERNAL, STILL_HELD, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
@@ -119,8 +120,18 @@ class ImportWorker:
         backoff = self._hold_retry.backoff()
         while await self._scan(connection, job):
             await backoff.wait()
-        await job_store.finish_job(connection, job_id, self._clock())
+        await job_store.finish_job(connection, job_id, self._clock(), covered=await self._cover(connection, job))
         _log.info("import.finished", kind=self._spec.kind, job=str(job_id))
+
+    async def _cover(self, connection: Connection, job: WaitingJob) -> bool | None:
+        """Whether the file covers whom it is for; None if it names none."""
+        if job.covering is None or self._spec.evidence is None:
+            return None
+        if not await job_store.read_whole(connection, job.job_id):
+            _log.warning("import.left_uncovered", kind=self._spec.kind, job=str(job.job_id))
+            return False
+        await self._spec.evidence.covered(connection, job.covering, self._clock())
+        return True
 
     async def _scan(self, connection: Connection, job: WaitingJob) -> bool:
         """Try the pending rows once; whether some are still held."""
@@ -170,31 +181,43 @@ class ImportWorker:
     async def _apply(
         self, connection: Connection, job: WaitingJob, row: PendingRow, held_students: set[str]
     ) -> "RowOutcome | _Held":
+        if row.problems:
+            return await self._reject(connection, job, row, row.problems)
         try:
             values = self._spec.read(row.cells)
         except ValidationError as error:
-            return RowOutcome(row.number, "rejected", row_problems(error, self._spec.columns, job.headings))
+            return await self._reject(connection, job, row, row_problems(error, self._spec.columns, job.headings))
         if values.student_id in held_students:
             return _Held(values.student_id, tried=False)
         try:
             async with connection.transaction():
-                return RowOutcome(row.number, await self._spec.apply(connection, values, self._clock()))
+                return RowOutcome(row.number, await self._spec.apply(connection, values, job.source, self._clock()))
         except Held:
             if row.held_tries + 1 < self._hold_retry.tries:
                 return _Held(values.student_id, tried=True)
-            return RowOutcome(row.number, "rejected", (STILL_HELD,))
+            return await self._reject(connection, job, row, (STILL_HELD,))
         except Refused as refused:
             words = self._spec.refusal(refused)
             remedy = str(refused.remedy or ASK_THE_DESK)
-            return RowOutcome(
-                row.number, "rejected", ({"field": refused.field or "", "problem": words, "remedy": remedy},)
-            )
+            problem: RowProblem = {"field": refused.field or "", "problem": words, "remedy": remedy}
+            return await self._reject(connection, job, row, (problem,))
         except Exception as error:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):
                 raise
             # Only the type: an error's text may contain the row. One bad row does not stop the others.
             _log.error("import_row.failed", kind=self._spec.kind, row=row.number, error=type(error).__name__)
-            return RowOutcome(row.number, "rejected", (INTERNAL,))
+            return await self._reject(connection, job, row, (INTERNAL,))
+
+    async def _reject(
+        self, connection: Connection, job: WaitingJob, row: PendingRow, problems: tuple[RowProblem, ...]
+    ) -> RowOutcome:
+        """The student of a rejected row is in doubt."""
+        unnamed_cell = any(not problem["field"] for problem in row.problems)
+        refused = self._spec.refused(job.source, row.number, row.cells, problems, unnamed_cell=unnamed_cell)
+        if refused is None or self._spec.evidence is None:
+            return RowOutcome(row.number, "rejected", problems)
+        await self._spec.evidence.row_refused(connection, refused, self._clock())
+        return RowOutcome(row.number, "rejected", problems, refused.student_id)
 
 
 @dataclass(frozen=True, slots=True)

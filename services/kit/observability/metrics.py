@@ -64,6 +64,11 @@ COMMIT_TO_VIEW: Final = _meter.create_histogram(
     description="From a department's commit of a status to its row in the view, by department.",
     explicit_bucket_boundaries_advisory=[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 )
+OPEN_QUESTIONS: Final = _meter.create_gauge(
+    "lixiao.open_questions",
+    unit="{question}",
+    description="Refused rows and files that a department has no answer to yet, by department and what they are about.",
+)
 HOLD_AGE: Final = AgeGauge("lixiao.hold.age", "Age of the department's oldest hold; absent while it has none.")
 ATTEMPTS: Final = _meter.create_counter(
     "lixiao.attempts", unit="{attempt}", description="Attempts at a submission that ended, by outcome and cause."

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Generic, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.events import Reason
 from services.kit.operations import OperationBody
 from services.kit.rules.assessment import Assessment
+from services.kit.rules.evidence import ActEvidence
 
 
 class Record(BaseModel):
@@ -31,21 +33,25 @@ B = TypeVar("B", bound=OperationBody)
 class Operation(Generic[R, B]):
     """`POST /operations/<name>`.
 
-    `apply` returns record and cause; the same record when there is nothing to do. Raises `Refused`.
+    `apply` returns record and cause; the same record when there is nothing to do. Raises `Refused`. `checks`: those it
+    is evidence for, None for every one. `items`: what the body speaks of, besides what its fields name.
     """
 
     name: str
     summary: str
     body: type[B]
     apply: Callable[[R, B], tuple[R, Reason]]
+    checks: frozenset[str] | None = None
+    items: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class DepartmentRules(Generic[R]):
     """Named after the folder of `module`, the declaring module's `__name__`.
 
     `apply_row` returns the same record for nothing new: importing twice is harmless. `commands` are the students', by
-    manifest name.
+    manifest name. `row_checks`: those a row is evidence for; every one without it. `items`: what the fields of a row or
+    body name, by `rules.evidence.item`; without it only a replaced record settles what a refused row left open.
     """
 
     module: str
@@ -55,7 +61,19 @@ class DepartmentRules(Generic[R]):
     import_row: type[OperationBody]
     apply_row: Callable[[R, Any], R]
     commands: Mapping[str, Callable[[R], tuple[R, Reason]]] = field(default_factory=dict)
+    row_checks: Callable[[Any], frozenset[str]] | None = None
+    items: Callable[[Mapping[str, Any]], frozenset[str]] = lambda fields: frozenset()
 
     @property
     def name(self) -> str:
         return self.module.split(".")[-2]
+
+    @cached_property
+    def checks(self) -> frozenset[str]:
+        return frozenset(check.check for check in self.assess(self.record()).checks)
+
+    def evidence_of_operation(self, operation: Operation[R, B], body: B) -> ActEvidence:
+        return ActEvidence(operation.checks, operation.items | self.items(body.model_dump()))
+
+    def evidence_of_row(self, row: OperationBody) -> ActEvidence:
+        return ActEvidence(self.row_checks(row) if self.row_checks else None, self.items(row.model_dump()))

@@ -42,6 +42,15 @@ CASE_OPENED: Final = Cause("case-opened")
 RECORD_REPLACED: Final = Cause("record-replaced")
 ROW_IMPORTED: Final = Cause("row-imported")
 
+# Every department's: their words are in the gateway's catalogue.
+NOTHING_ON_RECORD: Final = Cause("nothing-on-record")
+COVERAGE_CHANGED: Final = Cause("coverage-changed")
+QUESTION_OPENED: Final = Cause("question-opened")
+QUESTION_CLOSED: Final = Cause("question-closed")
+SHARED_CAUSES: Final = frozenset(
+    cause.code for cause in (NOTHING_ON_RECORD, COVERAGE_CHANGED, QUESTION_OPENED, QUESTION_CLOSED)
+)
+
 RECORD_FULL: Final = Refusal("record-full", "limit")
 
 COMMAND_UNKNOWN: Final = Refusal("command-unknown")

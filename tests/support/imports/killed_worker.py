@@ -4,7 +4,7 @@ import asyncio
 import sys
 from datetime import datetime
 
-from services.kit.imports.spec import ImportSpec, Outcome
+from services.kit.imports.spec import ImportSpec, Outcome, RowSource
 from services.kit.imports.worker import ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
@@ -18,7 +18,7 @@ class CountedRow(OperationBody):
     """A row whose effect is not idempotent, so that one applied twice shows."""
 
 
-async def count_in(connection: Connection, row: CountedRow, now: datetime) -> Outcome:
+async def count_in(connection: Connection, row: CountedRow, source: RowSource, now: datetime) -> Outcome:
     for half in ("first", "second"):
         await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, $2)", row.student_id, half)
     return "applied"

@@ -37,6 +37,7 @@ from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
+from tests.support.coverage import cover_everybody
 from tests.support.desks import rules_of
 from tests.support.servers import DatabaseMaker
 
@@ -100,10 +101,10 @@ class ServiceInProcess:
 class InProcessServices:
     """Every department, the clearance and, if wanted, the gateway. `create_databases`, then `wire`."""
 
-    def __init__(self, folder: Path, *, life_s: float = 600.0) -> None:
-        """The signing keys are in `folder`; `life_s` is the life of an attempt."""
-        self.keys, self._life_s = folder / "keys", life_s
-        self.topics = Topics(f"t{secrets.token_hex(3).upper()}")
+    def __init__(self, folder: Path, *, life_s: float = 600.0, covered: bool = True) -> None:
+        """The signing keys are in `folder`; `life_s` is the life of an attempt. `covered`: by lists of everybody."""
+        self.keys, self._life_s, self._covered = folder / "keys", life_s, covered
+        self.topics = Topics(f"t{secrets.token_hex(3)}")
         self.manifests = discover()
         self.services: dict[str, ServiceInProcess] = {}
         self.desks: dict[str, Desk[Any]] = {}
@@ -128,6 +129,8 @@ class InProcessServices:
         """Make desks and handlers, and a first signing key."""
         for name, service in self.departments.items():
             self._wire_department(name, service)
+            if self._covered:
+                await cover_everybody(service.pool, RULES[name])
         await self._wire_clearance()
         if GATEWAY in self.services:
             gateway = self.services[GATEWAY]
@@ -153,7 +156,7 @@ class InProcessServices:
         return await desk.change(student_id, lambda _: (body, RECORD_REPLACED), now=datetime.now(UTC))
 
     def _wire_department(self, name: str, service: ServiceInProcess) -> None:
-        desk = self.desks[name] = Desk(RULES[name], service.pool, self.topics, service.wakeup)
+        desk = self.desks[name] = Desk(RULES[name], service.pool, self.topics, service.wakeup, discover()[name])
         service.subscribe(department_router(desk, self.topics), service.wakeup.notify)
 
     async def _wire_clearance(self) -> None:

@@ -49,6 +49,8 @@ class Unimportable(Exception):
     ) -> None:
         super().__init__(slug)
         self.slug = slug
+        self.title_text = title
+        self.remedy_text = remedy
         self.title = str(title)
         self.remedy = str(remedy)
         self.status = status

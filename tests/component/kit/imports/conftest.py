@@ -21,7 +21,7 @@ async def library(database: str) -> AsyncIterator[Service]:
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
         headings = {"论文": "thesis", "证件": "card"}
         manifest = discover()["library"].model_copy(update={"headings": headings})
-        return department_import(Desk(RULES, pool, Topics("test"), Wakeup()), manifest)
+        return department_import(Desk(RULES, pool, Topics("test"), Wakeup(), manifest), manifest)
 
     async with service(database, spec) as running:
         yield running

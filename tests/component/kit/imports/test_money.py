@@ -30,7 +30,7 @@ HEADINGS = "学号,收费编号,收费学年,收费项目名称,应缴金额,已
 
 
 def desk(pool: "asyncpg.Pool[Any]") -> Desk[Any]:
-    return Desk(RULES, pool, Topics("test"), Wakeup())
+    return Desk(RULES, pool, Topics("test"), Wakeup(), discover()[RULES.name])
 
 
 @pytest.fixture

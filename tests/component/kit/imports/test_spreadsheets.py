@@ -30,7 +30,9 @@ ROOM = ["学号", "校区", "楼宇", "房间号", "退宿日期", "退宿办理
 
 def department(database: str, rules: Any) -> AbstractAsyncContextManager[Service]:
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
-        return department_import(Desk(rules, pool, Topics("test"), Wakeup()), discover()[rules.name])
+        return department_import(
+            Desk(rules, pool, Topics("test"), Wakeup(), discover()[rules.name]), discover()[rules.name]
+        )
 
     return service(database, spec)
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from services.kit.imports import job_store, row_store
 from services.kit.imports import worker as import_worker
-from services.kit.imports.spec import ImportSpec, Outcome
+from services.kit.imports.spec import ImportSpec, Outcome, RowSource
 from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
@@ -194,11 +194,11 @@ async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Servic
     await library.imported(f"student_id,thesis\n{one},submitted\n")
     original = library.spec.apply
 
-    async def impatient(connection: Connection, row: Any, now: datetime) -> Outcome:
+    async def impatient(connection: Connection, row: Any, source: RowSource, now: datetime) -> Outcome:
         nonlocal tries
         tries += 1
         await connection.execute("SET LOCAL lock_timeout = '20ms'")
-        return await original(connection, row, now)
+        return await original(connection, row, source, now)
 
     object.__setattr__(library.spec, "apply", impatient)
     location = (await library.send(f"student_id,thesis\n{one},approved\n")).headers["Location"]
@@ -217,7 +217,7 @@ async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Servic
 async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Service) -> None:
     students = [student() for _ in range(5)]
 
-    async def failing(connection: Connection, row: CountedRow, now: datetime) -> Outcome:
+    async def failing(connection: Connection, row: CountedRow, source: RowSource, now: datetime) -> Outcome:
         await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, 'first')", row.student_id)
         if row.student_id == students[1]:
             raise KeyError(row.student_id)

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.installation import new_student_id
 from schemas.events import CaseChanged, CaseState
 from schemas.topics import Topics
-from services.kit.department.hold_age import HoldAge
+from services.kit.department.loops.hold_age import HoldAge
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import outbox
 from services.kit.messaging.consumer import TransactionalConsumer
@@ -98,7 +98,7 @@ async def test_the_depth_and_age_of_an_outbox_show_while_no_relay_runs(
 async def test_the_age_of_the_oldest_hold_is_measured_and_the_probe_tells_of_an_old_one(
     pool: "asyncpg.Pool[Any]", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.kit.department.hold_age.EVERY_S", 0.05)
+    monkeypatch.setattr("services.kit.department.loops.hold_age.EVERY_S", 0.05)
     held = HoldAge(pool, "measured")
     labels = (("department", "measured"),)
     await pool.execute("INSERT INTO record (student_id, body, case_state) VALUES ('TS1', '{}', 'open')")

@@ -1,0 +1,219 @@
+"""Open questions in PostgreSQL: refused rows of readable students, and files refused whole.
+
+A question about a student is counted on their record, whose lock the caller holds.
+"""
+
+import json
+from datetime import datetime
+from typing import Any, Final, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.events import StudentId
+from services.kit.imports.files.problems import RowProblem
+from services.kit.imports.spec import RefusedFile, RefusedRow
+from services.kit.postgres.pool import Connection
+
+ClosedHow = Literal["settled", "covered", "ended"]
+
+
+class Question(BaseModel):
+    """What a department does not know until it is settled or ended. Without `student_id`: a file refused whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    question_id: int
+    student_id: StudentId | None
+    cohort: str | None = Field(description="Whom the file was to cover; null for every student.")
+    job_id: UUID | None
+    row: int | None
+    problems: tuple[RowProblem, ...]
+    opened_by: str
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_how: ClosedHow | None = Field(
+        description="`settled` by a row or act about the same item, `covered` by a later complete list, or `ended`."
+    )
+    closed_by: str | None
+    closed_reason: str | None
+
+
+_QUESTION: Final = """
+SELECT question_id, student_id, cohort, job_id, row_number AS row, problems, opened_by, opened_at, closed_at,
+       closed_how, closed_by, closed_reason FROM open_question
+"""
+
+
+async def open_about_row(
+    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, now: datetime
+) -> bool:
+    """False for a row that opened its question before."""
+    opened = await connection.fetchval(
+        """
+        INSERT INTO open_question (student_id, job_id, row_number, items, problems, opened_by, opened_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, row_number) DO NOTHING RETURNING true
+        """,
+        row.student_id,
+        row.source.job_id,
+        row.number,
+        None if items is None else sorted(items),
+        json.dumps(row.problems, ensure_ascii=False),
+        row.source.sent_by,
+        now,
+    )
+    return bool(opened)
+
+
+async def open_about_file(connection: Connection, file: RefusedFile, cohort: str | None, *, now: datetime) -> bool:
+    """False while there is one about this file. The caller starts a new revision of the coverage."""
+    opened = await connection.fetchval(
+        """
+        INSERT INTO open_question (cohort, file_sha256, problems, opened_by, opened_at) VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (file_sha256) WHERE closed_at IS NULL DO NOTHING RETURNING true
+        """,
+        cohort,
+        file.sha256,
+        json.dumps(file.problems, ensure_ascii=False),
+        file.sent_by,
+        now,
+    )
+    return bool(opened)
+
+
+async def settle(
+    connection: Connection,
+    student_id: str,
+    items: frozenset[str] | None,
+    *,
+    by: str,
+    job_id: UUID | None,
+    now: datetime,
+) -> int:
+    """How many questions a good row or act about `items` (None: the whole record) closed.
+
+    A row settles no question of its own job: which of two rows of a file is right is unknown.
+    """
+    closed: int = await connection.fetchval(
+        """
+        WITH spoken AS (
+            UPDATE open_question SET
+                items = CASE WHEN $2::text[] IS NULL THEN '{}'
+                             ELSE ARRAY(SELECT unnest(items) EXCEPT SELECT unnest($2::text[])) END
+            WHERE student_id = $1 AND closed_at IS NULL AND job_id IS DISTINCT FROM $3
+                  AND ($2::text[] IS NULL OR items && $2)
+            RETURNING question_id, items
+        ), closed AS (
+            SELECT question_id FROM spoken WHERE cardinality(items) = 0
+        )
+        SELECT count(*) FROM closed
+        """,
+        student_id,
+        None if items is None else sorted(items),
+        job_id,
+    )
+    if closed:
+        await connection.execute(
+            """
+            UPDATE open_question SET closed_at = $2, closed_how = 'settled', closed_by = $3
+            WHERE student_id = $1 AND closed_at IS NULL AND cardinality(items) = 0
+            """,
+            student_id,
+            now,
+            by,
+        )
+    return closed
+
+
+async def find(connection: Connection, question_id: int) -> Question | None:
+    row = await connection.fetchrow(f"{_QUESTION} WHERE question_id = $1", question_id)
+    return _question(row) if row else None
+
+
+async def end(connection: Connection, question_id: int, *, by: str, reason: str, now: datetime) -> bool:
+    """Whether it was open."""
+    done = await connection.execute(
+        """
+        UPDATE open_question SET closed_at = $2, closed_how = 'ended', closed_by = $3, closed_reason = $4
+        WHERE question_id = $1 AND closed_at IS NULL
+        """,
+        question_id,
+        now,
+        by,
+        reason,
+    )
+    return bool(done == "UPDATE 1")
+
+
+async def close_covered(
+    connection: Connection, cohort: str | None, *, as_of: datetime, job_id: UUID, by: str, now: datetime
+) -> None:
+    """A later complete list answers for the students it covers, except for those it has a refused row of.
+
+    Their records are marked to be assessed again; the caller starts a new revision of the coverage.
+    """
+    await connection.execute(
+        """
+        UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4
+        WHERE closed_at IS NULL AND student_id IS NULL AND opened_at <= $2
+              AND ($1::text IS NULL OR cohort IS NOT DISTINCT FROM $1)
+        """,
+        cohort,
+        as_of,
+        now,
+        by,
+    )
+    await connection.execute(
+        """
+        WITH student AS (
+            SELECT student_id FROM record
+            WHERE open_questions > 0 AND ($1::text IS NULL OR cohort = $1)
+                  AND NOT EXISTS (SELECT FROM import_row AS refused WHERE refused.job_id = $5
+                                  AND refused.state = 'rejected' AND refused.student_id = record.student_id)
+            ORDER BY student_id FOR UPDATE
+        ), closed AS (
+            UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4
+            FROM student WHERE open_question.student_id = student.student_id AND closed_at IS NULL AND opened_at <= $2
+            RETURNING open_question.student_id
+        )
+        UPDATE record SET open_questions = open_questions - counted.questions, assessed_revision = 0
+        FROM (SELECT student_id, count(*) AS questions FROM closed GROUP BY student_id) AS counted
+        WHERE record.student_id = counted.student_id
+        """,
+        cohort,
+        as_of,
+        now,
+        by,
+        job_id,
+    )
+
+
+async def latest(
+    connection: Connection, *, open_only: bool, before: int | None, limit: int
+) -> tuple[list[Question], int | None]:
+    """The newest, and the `before` of the next page or None."""
+    rows = await connection.fetch(
+        f"""{_QUESTION} WHERE (NOT $1 OR closed_at IS NULL) AND ($2::bigint IS NULL OR question_id < $2)
+                        ORDER BY question_id DESC LIMIT $3""",
+        open_only,
+        before,
+        limit + 1,
+    )
+    more = rows[limit - 1]["question_id"] if len(rows) > limit else None
+    return [_question(row) for row in rows[:limit]], more
+
+
+async def count_open(connection: Connection) -> tuple[int, int]:
+    """About students, and about files."""
+    row = await connection.fetchrow(
+        """
+        SELECT count(student_id) AS students, count(*) - count(student_id) AS files
+        FROM open_question WHERE closed_at IS NULL
+        """
+    )
+    assert row is not None
+    return row["students"], row["files"]
+
+
+def _question(row: Any) -> Question:
+    return Question.model_validate({**row, "problems": json.loads(row["problems"])})

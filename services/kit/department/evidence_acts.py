@@ -1,0 +1,151 @@
+"""What staff and imports say of a department's own knowledge: complete lists, refused rows and files.
+
+Each is one audited transaction; statuses that rest on it follow by `loops.reassessment`.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID, uuid4, uuid5
+
+from services.kit.audit import log
+from services.kit.department.desk import Desk
+from services.kit.department.evidence import coverage, questions
+from services.kit.department.evidence.coverage import CoveringLoad
+from services.kit.department.evidence.questions import Question
+from services.kit.imports.spec import CoveringFile, RefusedFile, RefusedRow
+from services.kit.messaging.outbox import Wakeup
+from services.kit.postgres.pool import Connection
+from services.kit.rules.reasons import QUESTION_CLOSED, QUESTION_OPENED
+
+EVERYBODY: Final = "*"
+"""In place of a cohort."""
+
+
+class EvidenceActs:
+    """`changed` wakes the reassessment. Methods with a connection take part in the caller's transaction."""
+
+    def __init__(self, desk: Desk[Any], changed: Wakeup) -> None:
+        self._desk = desk
+        self._changed = changed
+
+    async def declare(
+        self, *, cohort: str | None, checks: frozenset[str], as_of: datetime, by: str, now: datetime
+    ) -> tuple[CoveringLoad, bool]:
+        """The load, and whether it is new: a valid one that says the same is found again."""
+        async with self._desk.pool.acquire() as connection, connection.transaction():
+            await coverage.begin_change(connection)
+            known = await coverage.find_valid(connection, cohort=cohort, checks=checks, as_of=as_of)
+            if known is not None:
+                return known, False
+            load = await coverage.declare(
+                connection, uuid4(), cohort=cohort, checks=checks, as_of=as_of, by=by, now=now
+            )
+            assert load is not None
+            await self._append(connection, by, "coverage.declare", "declared", _details(load))
+        self._changed.notify()
+        return load, True
+
+    async def withdraw(self, load_id: UUID, *, by: str, reason: str, now: datetime) -> CoveringLoad | None:
+        """None for an unknown load; one withdrawn before stays as it is."""
+        async with self._desk.pool.acquire() as connection, connection.transaction():
+            found = await coverage.withdraw(connection, load_id, by=by, reason=reason, now=now)
+            if found is None:
+                return None
+            load, withdrawn = found
+            if withdrawn:
+                await self._append(connection, by, "coverage.withdraw", "withdrawn", _details(load))
+        self._changed.notify()
+        return load
+
+    async def end_question(self, question_id: int, *, by: str, reason: str, now: datetime) -> Question | None:
+        """None for an unknown question; one closed before stays as it is."""
+        async with self._desk.pool.acquire() as connection, connection.transaction():
+            known = await questions.find(connection, question_id)
+            if known is None:
+                return None
+            if known.student_id is None:
+                await coverage.begin_change(connection)
+                ended = await questions.end(connection, question_id, by=by, reason=reason, now=now)
+            else:
+                locked = await self._desk.lock(connection, known.student_id)
+                ended = await questions.end(connection, question_id, by=by, reason=reason, now=now)
+                if ended:
+                    answered = replace(locked, open_questions=locked.open_questions - 1)
+                    await self._desk.store(connection, answered, cause=QUESTION_CLOSED(), now=now)
+            if ended:
+                details = {"question": question_id, "job": known.job_id, "row": known.row}
+                await self._append(connection, by, "question.end", "ended", details, student_id=known.student_id)
+            known = await questions.find(connection, question_id)
+        self._desk.wakeup.notify()
+        self._changed.notify()
+        return known
+
+    async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> None:
+        """Opens a question about the row's student."""
+        locked = await self._desk.lock(connection, row.student_id)
+        items = self._desk.rules.items(row.cells) if row.ids_readable else frozenset()
+        if not await questions.open_about_row(connection, row, items=items or None, now=now):
+            return
+        questioned = replace(locked, open_questions=locked.open_questions + 1)
+        await self._desk.store(connection, questioned, cause=QUESTION_OPENED(), now=now)
+
+    async def file_refused(self, file: RefusedFile, now: datetime) -> None:
+        """Opens a question on the coverage the file would have given."""
+        async with self._desk.pool.acquire() as connection, connection.transaction():
+            await coverage.begin_change(connection)
+            cohort = file.covers[0] if len(file.covers) == 1 and file.covers[0] != EVERYBODY else None
+            if await questions.open_about_file(connection, file, cohort, now=now):
+                details = {"sha256": file.sha256.hex(), "cohort": cohort}
+                await self._append(connection, file.sent_by, f"import.{self._desk.rules.name}", "refused", details)
+        self._changed.notify()
+
+    async def covered(self, connection: Connection, file: CoveringFile, now: datetime) -> None:
+        """A file that was read whole covers the cohorts it is for; repeating this is harmless.
+
+        Two transactions, because others lock a record first and the coverage then.
+        """
+        job_id, by = file.source.job_id, file.source.sent_by
+        for covered in file.covers:
+            cohort = None if covered == EVERYBODY else covered
+            async with connection.transaction():
+                await coverage.begin_change(connection)
+                load = await coverage.declare(
+                    connection,
+                    uuid5(job_id, covered),
+                    cohort=cohort,
+                    checks=self._desk.rules.checks,
+                    as_of=file.as_of,
+                    by=by,
+                    now=now,
+                    job_id=job_id,
+                )
+                if load is not None:
+                    await self._append(connection, by, "coverage.declare", "declared", _details(load))
+            async with connection.transaction():
+                await questions.close_covered(connection, cohort, as_of=file.as_of, job_id=job_id, by=by, now=now)
+        self._changed.notify()
+
+    async def _append(
+        self,
+        connection: Connection,
+        actor: str,
+        act: str,
+        outcome: str,
+        details: dict[str, Any],
+        student_id: str | None = None,
+    ) -> None:
+        await log.append_entry(
+            connection, actor=actor, act=act, outcome=outcome, student_id=student_id, details=details
+        )
+
+
+def _details(load: CoveringLoad) -> dict[str, Any]:
+    return {
+        "load": load.load_id,
+        "cohort": load.cohort,
+        "checks": list(load.checks),
+        "as_of": load.as_of.isoformat(),
+        "job": load.job_id,
+        "reason": load.withdrawn_reason,
+    }

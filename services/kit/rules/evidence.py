@@ -1,0 +1,84 @@
+"""What a department's word about a student rests on. Pure.
+
+A check without evidence, or with an open question about it, is published blocked for a reason that readers show as
+待同步: it is unknown, and unknown is never clear.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS, CheckStatus, Reason, Verdict
+from services.kit.rules.assessment import Assessment
+
+AbsentRow = Literal["clear", "blocked", "unknown"]
+"""What no row about a student means, once a covering load includes them."""
+
+_NO_DATA: Final = Reason(code=NO_DATA)
+_OPEN_QUESTION: Final = Reason(code=OPEN_QUESTION)
+
+
+@dataclass(frozen=True, slots=True)
+class ActEvidence:
+    """What an act or row is evidence for.
+
+    `checks`: None for every check of the department. `items`: what it speaks of, as `charge:F-1`; None for the whole
+    record. An open question about these items is settled by it.
+    """
+
+    checks: frozenset[str] | None = None
+    items: frozenset[str] | None = frozenset()
+
+
+EVERY_CHECK: Final = ActEvidence()
+WHOLE_RECORD: Final = ActEvidence(items=None)
+NO_EVIDENCE: Final = ActEvidence(checks=frozenset())
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Of one cohort. `checks`: with a covering load. `questioned`: a file was refused whole and may have held more."""
+
+    checks: frozenset[str] = frozenset()
+    questioned: bool = False
+
+
+NOT_COVERED: Final = Coverage()
+
+
+def on_evidence(
+    assessment: Assessment,
+    *,
+    own: frozenset[str],
+    coverage: Coverage,
+    absent: Mapping[str, AbsentRow],
+    open_questions: bool,
+) -> Assessment:
+    """`assessment`: by the rules alone. `own`: checks with a record or act about the student."""
+    checks = []
+    for check in assessment.checks:
+        if check.check not in own and not _covered(check.check, coverage, absent):
+            reasons = (_OPEN_QUESTION,) if open_questions else (_NO_DATA,)
+            checks.append(CheckStatus(check=check.check, verdict=Verdict.BLOCKED, reasons=reasons))
+        elif open_questions or (check.check not in own and coverage.questioned):
+            doubted = {"verdict": Verdict.BLOCKED, "reasons": (_OPEN_QUESTION, *check.reasons)}
+            checks.append(check.model_copy(update=doubted))
+        else:
+            checks.append(check)
+    return Assessment(tuple(checks))
+
+
+def _covered(check: str, coverage: Coverage, absent: Mapping[str, AbsentRow]) -> bool:
+    return check in coverage.checks and absent.get(check, "unknown") != "unknown"
+
+
+def unknown_reason(check: CheckStatus) -> Reason | None:
+    """Why nobody can vouch for the check, if so."""
+    return next((reason for reason in check.reasons if reason.code in UNKNOWN_REASONS), None)
+
+
+def item(kind: str, *names: Any) -> frozenset[str]:
+    """The item of this kind and name; empty unless it is named in full."""
+    if not names or not all(names):
+        return frozenset()
+    return frozenset({":".join((kind, *(str(name) for name in names)))})
