@@ -151,7 +151,7 @@ class Desk(Generic[R]):
         A pass that a hold relies on stands until the hold ends: the record is assessed again then.
         """
         assessment, revision = await self.assess(connection, stored)
-        held = not assessment.clear and await _is_held(connection, stored.student_id)
+        held = await _is_held(connection, stored.student_id, assessment)
         await self._records.save(
             connection,
             stored,
