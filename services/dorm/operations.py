@@ -8,7 +8,7 @@ from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.collections import find_by_key, replace_by_key
 from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.evidence import item
-from services.kit.rules.fields import Day, ShortLine, place_key
+from services.kit.rules.fields import Day, ShortLine
 from services.kit.rules.reasons import Cause, Refusal
 
 from .import_row import DormRow, apply_row
@@ -57,8 +57,7 @@ def check_out(record: DormRecord, body: CheckOutBody) -> tuple[DormRecord, Reaso
 
 
 def residence_item(fields: Mapping[str, Any]) -> frozenset[str]:
-    parts = [str(fields.get(name) or "") for name in ("campus", "building", "room")]
-    return item("residence", *place_key(*parts))
+    return item("residence", *(fields.get(name) for name in ("campus", "building", "room")))
 
 
 RULES = DepartmentRules(

@@ -105,9 +105,7 @@ def imports_router(
         try:
             columns = spec.file_columns.of(source)
             kind, data = await _file(request)
-            job = await uploads.accept(
-                kind, data, principal.name, columns=columns, covers=tuple(covers), as_of=as_of
-            )
+            job = await uploads.accept(kind, data, principal.name, columns=columns, covers=tuple(covers), as_of=as_of)
         except Unimportable as error:
             raise _problem(error) from None
         uploaded.notify()

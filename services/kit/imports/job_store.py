@@ -75,8 +75,8 @@ class NewJob:
 
 _JOB: Final = """
     SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
-           applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, students_questioned, covers, as_of,
-           covered, uploaded_by, uploaded_at, started_at, finished_at, seq
+           applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, students_questioned, covers,
+           as_of, covered, uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS, CheckStatus, Reason, Verdict
 from services.kit.rules.assessment import Assessment
+from services.kit.rules.fields import item_key
 
 AbsentRow = Literal["clear", "blocked", "unknown"]
 """What no row about a student means, once a covering load includes them."""
@@ -78,7 +79,7 @@ def unknown_reason(check: CheckStatus) -> Reason | None:
 
 
 def item(kind: str, *names: Any) -> frozenset[str]:
-    """The item of this kind and name; empty unless it is named in full."""
+    """The item of this kind and name, however it is spelled; empty unless it is named in full."""
     if not names or not all(names):
         return frozenset()
-    return frozenset({":".join((kind, *(str(name) for name in names)))})
+    return frozenset({":".join((kind, *item_key(*(str(name) for name in names))))})

@@ -29,7 +29,7 @@ async def department(name: str, database: str, own: Path | None = None) -> Async
     sources = load_sources([SERVICES / name / FOLDER, own], rules.import_row, import_headings(manifest))
 
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
-        return department_import(Desk(rules, pool, Topics("test"), Wakeup()), manifest, sources=sources)
+        return department_import(Desk(rules, pool, Topics("test"), Wakeup(), manifest), manifest, sources=sources)
 
     async with service(database, spec) as running:
         yield running
