@@ -54,6 +54,8 @@ class Settings(BaseSettings):
     """One of them, for people to read; goes with the pattern."""
     sources: Path | None = None
     """Folder of the university's own sources of import files, `<department or roster>/<name>.toml`."""
+    unknown_students: Literal["accept", "refuse"] = "accept"
+    """Acts and rows about numbers that are not on the roster, at a department."""
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     session_timeout_s: Annotated[float, Field(ge=1, le=1_800)] = SESSION_TIMEOUT_S
     """Until Kafka reassigns a killed member's partitions, within the broker's group.{min,max}.session.timeout.ms."""

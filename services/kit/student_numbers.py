@@ -6,11 +6,13 @@ A university may narrow their form: once a process, because it has one universit
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError
 
+from schemas.events import CaseState
 from schemas.student_ids import canonical_student_id
 from schemas.types import STUDENT_ID_PATTERN
 
@@ -18,6 +20,24 @@ NO_NUMBER: Final = "student_number"
 """Type of the validation error of what is no student number anywhere."""
 OTHER_FORM: Final = "student_number_form"
 """Type of the validation error of a number that is not of the university's form; its context has `example`."""
+
+
+class Standing(StrEnum):
+    """Of a number on the roster, as far as a department has heard."""
+
+    OPEN = "open"
+    COMPLETED = "completed"
+    """The submission was accepted."""
+    NOT_SERVED = "not-served"
+    """On the roster, in a leave category that does not use the service."""
+    CLOSED = "closed"
+    """Taken off the roster."""
+    UNKNOWN = "unknown"
+    """Never on the roster: mistyped, or the roster has not been loaded."""
+
+    @classmethod
+    def of(cls, state: CaseState | None) -> "Standing":
+        return cls.UNKNOWN if state is None else cls(state.value)
 
 
 @dataclass(frozen=True, slots=True)

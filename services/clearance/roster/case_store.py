@@ -10,9 +10,10 @@ from schemas.flows import CLEARANCE, source_of
 from services.clearance.notify import notify
 from services.clearance.roster import cases
 from services.clearance.roster.cases import Case, Student
-from services.kit.imports.spec import Outcome, RowSource
+from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
+from services.kit.student_numbers import Standing
 
 SOURCE: Final = source_of(CLEARANCE)
 _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "student_id")
@@ -58,8 +59,9 @@ class Roster:
             return None
         return await self.store(connection, previous, cases.withdrawn(previous), now=now)
 
-    async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> Outcome:
-        return (await self.put(connection, student, now=now)).outcome
+    async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> RowEffect:
+        result = await self.put(connection, student, now=now)
+        return RowEffect(result.outcome, Standing.of(result.case.state))
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
         """`previous` is locked. Published if its version is new."""

@@ -23,8 +23,9 @@ from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import DepartmentRules, Record
 from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
 from services.kit.rules.fields import STORED
-from services.kit.rules.reasons import CASE_OPENED
+from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, STUDENT_UNKNOWN
 from services.kit.runtime.failpoints import failpoint
+from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
@@ -49,6 +50,7 @@ class ChangeResult(Generic[R]):
     assessment: Assessment
     applied: bool
     status_version: int
+    standing: Standing
     repeated: bool = False
 
 
@@ -60,10 +62,14 @@ class Desk(Generic[R]):
         topics: Topics,
         wakeup: Wakeup,
         department: DepartmentManifest,
+        *,
+        refuse_unknown: bool = False,
     ) -> None:
+        """`refuse_unknown`: operations and rows about numbers that are not on the roster."""
         self.rules = rules
         self.pool = pool
         self.wakeup = wakeup
+        self.refuse_unknown = refuse_unknown
         self.source = source_of(rules.name)
         self._absent = {check.name: check.absent for check in department.checks}
         self.command_checks = {check.command.name: check.name for check in department.checks if check.command}
@@ -90,7 +96,13 @@ class Desk(Generic[R]):
                     if key is not None and (answer := await stored_answer(connection, key)) is not None:
                         return self._repeated(answer)
                     result = await self.change_in(
-                        connection, student_id, operate, now=now, evidence=evidence, by=audit.actor
+                        connection,
+                        student_id,
+                        operate,
+                        now=now,
+                        evidence=evidence,
+                        by=audit.actor,
+                        refuse_unknown=self.refuse_unknown,
                     )
                     details = {"version": result.status_version, "clear": result.assessment.clear}
                     await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
@@ -116,9 +128,12 @@ class Desk(Generic[R]):
         evidence: ActEvidence = EVERY_CHECK,
         by: str = SYSTEM_CONTEXT.actor,
         job_id: UUID | None = None,
+        refuse_unknown: bool = False,
     ) -> ChangeResult[R]:
         """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row."""
         locked = await self.lock(connection, student_id)
+        if refuse_unknown and locked.standing is Standing.UNKNOWN:
+            raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         record, cause = operate(locked.record)
         settled = 0
         if locked.open_questions:
@@ -131,11 +146,12 @@ class Desk(Generic[R]):
         )
         assessment, revision = await self.assess(connection, changed)
         if changed == locked:
-            return ChangeResult(record, assessment, False, locked.status_version)
+            return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if await _is_held(connection, student_id, assessment):
             raise Held
         status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
-        return ChangeResult(record, assessment, True, status.version if status else locked.status_version)
+        version = status.version if status else locked.status_version
+        return ChangeResult(record, assessment, True, version, locked.standing)
 
     async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
         """Ignores older versions. An opened case always gets its first status."""
@@ -182,7 +198,8 @@ class Desk(Generic[R]):
         async with self.pool.acquire() as connection:
             stored = await self._records.read(connection, student_id)
             covered, _ = await coverage.read_coverage(connection, stored.cohort)
-        return ChangeResult(stored.record, self._on_evidence(stored, covered), False, stored.status_version)
+        assessment = self._on_evidence(stored, covered)
+        return ChangeResult(stored.record, assessment, False, stored.status_version, stored.standing)
 
     async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Every change of a student starts with this lock."""
@@ -209,7 +226,8 @@ class Desk(Generic[R]):
         checks = tuple(CheckStatus.model_validate(check) for check in answer.get("checks", ()))
         # Answers stored before checks were kept rest on the record alone.
         assessment = Assessment(checks) if checks else self.rules.assess(record)
-        return ChangeResult(record, assessment, answer["applied"], answer["status_version"], repeated=True)
+        standing = Standing(answer.get("standing", Standing.UNKNOWN))
+        return ChangeResult(record, assessment, answer["applied"], answer["status_version"], standing, repeated=True)
 
 
 def _answer(result: ChangeResult[Any]) -> dict[str, Any]:
@@ -218,6 +236,7 @@ def _answer(result: ChangeResult[Any]) -> dict[str, Any]:
         "checks": [check.model_dump(mode="json") for check in result.assessment.checks],
         "applied": result.applied,
         "status_version": result.status_version,
+        "standing": result.standing,
     }
 
 

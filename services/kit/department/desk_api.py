@@ -25,6 +25,7 @@ from services.kit.operations import Held, OperationBody, Refused
 from services.kit.rules.department_rules import Operation, Record
 from services.kit.rules.evidence import WHOLE_RECORD, ActEvidence
 from services.kit.rules.reasons import NOTHING_ON_RECORD, RECORD_REPLACED
+from services.kit.student_numbers import Standing
 
 KeyHeader = Annotated[
     str,
@@ -50,6 +51,10 @@ class DeskAnswer(BaseModel):
     applied: bool = Field(description="Whether this request changed the record.")
     repeated: bool = Field(description="Whether this is the stored answer of an earlier request with the same key.")
     clear: bool = Field(description="Whether every check of this department passes.")
+    standing: Standing = Field(
+        description="Of the number on the roster: `open`, `completed`, `not-served`, `closed`, or `unknown`, which is "
+        "a mistyped number or one that the roster does not have yet."
+    )
     status_version: int = Field(description="Version of the department's newest status for this student; 0 if none.")
     checks: tuple[CheckStatus, ...]
     record: dict[str, Any]
@@ -236,6 +241,7 @@ def _answer(student_id: str, result: ChangeResult[Any]) -> DeskAnswer:
         applied=result.applied,
         repeated=result.repeated,
         clear=result.assessment.clear,
+        standing=result.standing,
         status_version=result.status_version,
         checks=result.assessment.checks,
         record=result.record.model_dump(mode="json"),

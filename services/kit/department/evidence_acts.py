@@ -17,6 +17,7 @@ from services.kit.imports.spec import CoveringFile, RefusedFile, RefusedRow
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.pool import Connection
 from services.kit.rules.reasons import QUESTION_CLOSED, QUESTION_OPENED
+from services.kit.student_numbers import Standing
 
 EVERYBODY: Final = "*"
 """In place of a cohort."""
@@ -81,14 +82,15 @@ class EvidenceActs:
         self._changed.notify()
         return known
 
-    async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> None:
+    async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> Standing:
         """Opens a question about the row's student."""
         locked = await self._desk.lock(connection, row.student_id)
         items = self._desk.rules.items(row.cells) if row.ids_readable else frozenset()
         if not await questions.open_about_row(connection, row, items=items or None, now=now):
-            return
+            return locked.standing
         questioned = replace(locked, open_questions=locked.open_questions + 1)
         await self._desk.store(connection, questioned, cause=QUESTION_OPENED(), now=now)
+        return locked.standing
 
     async def file_refused(self, file: RefusedFile, now: datetime) -> None:
         """Opens a question on the coverage the file would have given."""

@@ -9,7 +9,7 @@ from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
 from services.kit.imports.sources.source import Source
-from services.kit.imports.spec import ImportSpec, Outcome, RowSource, plain_refusal
+from services.kit.imports.spec import ImportSpec, RowEffect, RowSource, plain_refusal
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.messaging.outbox import Wakeup
@@ -46,7 +46,7 @@ def department_import(
 ) -> ImportSpec[Any]:
     rules = desk.rules
 
-    async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> Outcome:
+    async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
         result = await desk.change_in(
             connection,
             row.student_id,
@@ -55,8 +55,9 @@ def department_import(
             evidence=rules.evidence_of_row(row),
             by=source.sent_by,
             job_id=source.job_id,
+            refuse_unknown=desk.refuse_unknown,
         )
-        return "applied" if result.applied else "unchanged"
+        return RowEffect("applied" if result.applied else "unchanged", result.standing)
 
     return ImportSpec(
         kind=rules.name,

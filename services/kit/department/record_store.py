@@ -12,6 +12,7 @@ from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment, next_status
 from services.kit.rules.department_rules import DepartmentRules, Record
 from services.kit.rules.fields import STORED
+from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 
@@ -33,6 +34,10 @@ class StoredRecord(Generic[R]):
     own_evidence: frozenset[str] = frozenset()
     open_questions: int = 0
     previous: StatusChanged | None = None
+
+    @property
+    def standing(self) -> Standing:
+        return Standing.of(self.case_state)
 
     @property
     def status_version(self) -> int:

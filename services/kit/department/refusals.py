@@ -4,8 +4,13 @@ from typing import Final
 
 from services.kit.manifests import DepartmentManifest, Text
 from services.kit.rules.collections import NAME_IN_ANOTHER_CASE
+from services.kit.rules.reasons import STUDENT_UNKNOWN
 
 SHARED: Final = {
+    STUDENT_UNKNOWN.code: Text(
+        zh="名册中没有这个学号，未写入任何内容。",
+        en="This number is not on the roster, and nothing was applied.",
+    ),
     NAME_IN_ANOTHER_CASE.code: Text(
         zh="该生已有一项的编号与此只差大小写，而内容不同；无法判断是否同一项，未写入。",
         en="This student has an item whose id differs from this one in case alone, with other content. "

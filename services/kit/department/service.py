@@ -81,7 +81,8 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
-        desk = Desk(rules, pool, settings.topics, Wakeup(), department)
+        refuse_unknown = settings.unknown_students == "refuse"
+        desk = Desk(rules, pool, settings.topics, Wakeup(), department, refuse_unknown=refuse_unknown)
         uploaded, coverage_changed = Wakeup(), Wakeup()
         acts = EvidenceActs(desk, coverage_changed)
         rows = department_import(desk, department, examples, sources, acts)

@@ -25,6 +25,7 @@ from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Uploads
 from services.kit.messaging.outbox import Wakeup
 from services.kit.rules.fields import CohortName
+from services.kit.student_numbers import Standing
 
 _ENVELOPE_BYTES: Final = 64 * 1024
 """Allowance for the multipart envelope around the file."""
@@ -151,9 +152,17 @@ def _add_queries(
         operation_id="import-rows",
         summary="List the results of an import's rows",
     )
-    async def rows(job: Known, state: RowState | None = None, after: After = 0, limit: Limit = 100) -> Rows:
+    async def rows(
+        job: Known,
+        state: RowState | None = None,
+        standing: Standing | None = None,
+        after: After = 0,
+        limit: Limit = 100,
+    ) -> Rows:
         async with pool.acquire() as connection:
-            found = await row_results(connection, job.job_id, state=state, after=after, limit=limit + 1)
+            found = await row_results(
+                connection, job.job_id, state=state, standing=standing, after=after, limit=limit + 1
+            )
         page = tuple(found[:limit])
         return Rows(rows=page, next_after=page[-1].row if len(found) > limit else None)
 

@@ -38,6 +38,7 @@ class Job(BaseModel):
     applied: int
     unchanged: int = Field(description="Rows that state what is on record already.")
     rejected: int
+    unknown_students: int = Field(description="Rows about numbers that are not on the roster: mistyped, or too early.")
     students_questioned: int = Field(
         description="Students left in doubt by rejected rows, once the job is done: their checks wait for an answer."
     )
@@ -75,8 +76,8 @@ class NewJob:
 
 _JOB: Final = """
     SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
-           applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, students_questioned, covers,
-           as_of, covered, uploaded_by, uploaded_at, started_at, finished_at, seq
+           applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, unknown_students,
+           students_questioned, covers, as_of, covered, uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
 
@@ -208,7 +209,7 @@ async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, cov
             UPDATE import_job SET state = 'done', finished_at = $2, covered = $3, students_questioned = (
                 SELECT count(DISTINCT student_id) FROM import_row WHERE job_id = $1 AND import_row.state = 'rejected')
             WHERE job_id = $1 AND state <> 'done'
-            RETURNING kind, uploaded_by, applied, unchanged, rejected, students_questioned
+            RETURNING kind, uploaded_by, applied, unchanged, rejected, unknown_students, students_questioned
             """,
             job_id,
             now,
@@ -216,7 +217,9 @@ async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, cov
         )
         if job is None:
             return
-        counts = {name: job[name] for name in ("applied", "unchanged", "rejected", "students_questioned")}
+        counts = {
+            name: job[name] for name in ("applied", "unchanged", "rejected", "unknown_students", "students_questioned")
+        }
         await log.append_entry(
             connection,
             actor=job["uploaded_by"],

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.files.rows import ReadRow
 from services.kit.postgres.pool import Connection
+from services.kit.student_numbers import Standing
 
 RowState = Literal["pending", "applied", "unchanged", "rejected"]
 
@@ -22,6 +23,9 @@ class RowResult(BaseModel):
 
     row: int
     state: RowState
+    standing: Standing | None = Field(
+        description="Of the row's number on the roster, `unknown` if it is not there; null if nobody looked it up."
+    )
     problems: tuple[RowProblem, ...] = ()
 
 
@@ -42,6 +46,7 @@ class RowOutcome:
     state: RowState
     problems: tuple[RowProblem, ...] | None = None
     student_id: str | None = None
+    standing: Standing | None = None
 
 
 async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]) -> None:
@@ -64,21 +69,34 @@ async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]
 
 
 async def row_results(
-    connection: Connection, job_id: UUID, *, state: RowState | None, after: int, limit: int
+    connection: Connection,
+    job_id: UUID,
+    *,
+    state: RowState | None,
+    standing: Standing | None = None,
+    after: int,
+    limit: int,
 ) -> list[RowResult]:
     """Results of the rows numbered above `after`, in order."""
     rows = await connection.fetch(
         """
-        SELECT row_number, state, CASE WHEN state = 'rejected' THEN problems END AS problems FROM import_row
-        WHERE job_id = $1 AND row_number > $2 AND ($3::text IS NULL OR state = $3) ORDER BY row_number LIMIT $4
+        SELECT row_number, state, standing, CASE WHEN state = 'rejected' THEN problems END AS problems FROM import_row
+        WHERE job_id = $1 AND row_number > $2 AND ($3::text IS NULL OR state = $3)
+              AND ($4::text IS NULL OR standing = $4) ORDER BY row_number LIMIT $5
         """,
         job_id,
         after,
         state,
+        standing,
         limit,
     )
     return [
-        RowResult(row=row["row_number"], state=row["state"], problems=json.loads(row["problems"] or "[]"))
+        RowResult(
+            row=row["row_number"],
+            state=row["state"],
+            standing=row["standing"],
+            problems=json.loads(row["problems"] or "[]"),
+        )
         for row in rows
     ]
 
@@ -132,17 +150,18 @@ async def store_outcomes(
             """
             WITH done AS (
                 UPDATE import_row SET state = outcome.state, problems = outcome.problems,
-                                      student_id = outcome.student_id,
+                                      student_id = outcome.student_id, standing = outcome.standing,
                                       cells = CASE WHEN outcome.state = 'rejected' THEN cells END
-                FROM unnest($2::int[], $3::text[], $4::jsonb[], $5::text[])
-                     AS outcome (number, state, problems, student_id)
+                FROM unnest($2::int[], $3::text[], $4::jsonb[], $5::text[], $6::text[])
+                     AS outcome (number, state, problems, student_id, standing)
                 WHERE job_id = $1 AND row_number = outcome.number AND import_row.state = 'pending'
-                RETURNING outcome.state
+                RETURNING outcome.state, outcome.standing
             )
             UPDATE import_job SET
                 applied = applied + (SELECT count(*) FROM done WHERE state = 'applied'),
                 unchanged = unchanged + (SELECT count(*) FROM done WHERE state = 'unchanged'),
-                rejected = rejected + (SELECT count(*) FROM done WHERE state = 'rejected')
+                rejected = rejected + (SELECT count(*) FROM done WHERE state = 'rejected'),
+                unknown_students = unknown_students + (SELECT count(*) FROM done WHERE standing = 'unknown')
             WHERE job_id = $1
             """,
             job_id,
@@ -150,6 +169,7 @@ async def store_outcomes(
             [each.state for each in outcomes],
             [None if each.problems is None else json.dumps(each.problems, ensure_ascii=False) for each in outcomes],
             [each.student_id for each in outcomes],
+            [each.standing for each in outcomes],
         )
     if held:
         await connection.execute(

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from schemas.student_ids import canonical_student_id
@@ -15,8 +15,18 @@ from services.kit.imports.sources.columns import SourcedColumns
 from services.kit.imports.sources.source import Source
 from services.kit.operations import OperationBody, Refused
 from services.kit.postgres.pool import Connection
+from services.kit.student_numbers import Standing
 
 Outcome = Literal["applied", "unchanged"]
+
+
+class RowEffect(NamedTuple):
+    """Of an applied row. `standing`: of its number on the roster."""
+
+    outcome: Outcome
+    standing: Standing
+
+
 T = TypeVar("T", bound=OperationBody)
 
 
@@ -72,8 +82,8 @@ class CoveringFile:
 class ImportEvidence(Protocol):
     """What a service makes of refused rows and files, and of complete ones."""
 
-    async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> None:
-        """In the transaction of the row's outcome."""
+    async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> Standing:
+        """In the transaction of the row's outcome. The standing of the row's number."""
 
     async def file_refused(self, file: RefusedFile, now: datetime) -> None: ...
 
@@ -95,7 +105,7 @@ class ImportSpec(Generic[T]):
     kind: str
     row: type[T]
     headings: Mapping[str, str]
-    apply: Callable[[Connection, T, RowSource, datetime], Awaitable[Outcome]]
+    apply: Callable[[Connection, T, RowSource, datetime], Awaitable[RowEffect]]
     role: str
     after_commit: Callable[[], None] = lambda: None
     refusal: Callable[[Refused], str] = plain_refusal
@@ -137,9 +147,13 @@ class ImportSpec(Generic[T]):
         problems: Sequence[RowProblem],
         *,
         unnamed_cell: bool = False,
+        valid: bool = False,
     ) -> RefusedRow | None:
-        """None if the row's student cannot be read. `unnamed_cell`: a cell without a column's heading is faulty."""
-        wrong = {problem["field"] for problem in problems}
+        """None if the row's student cannot be read.
+
+        `unnamed_cell`: a cell without a column's heading is faulty. `valid`: the values are, a rule refused the row.
+        """
+        wrong = set() if valid else {problem["field"] for problem in problems}
         values = self.spelled(cells)
         student_id = canonical_student_id(values.get("student_id", ""))
         if student_id is None or "student_id" in wrong:

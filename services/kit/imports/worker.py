@@ -191,7 +191,8 @@ class ImportWorker:
             return _Held(values.student_id, tried=False)
         try:
             async with connection.transaction():
-                return RowOutcome(row.number, await self._spec.apply(connection, values, job.source, self._clock()))
+                effect = await self._spec.apply(connection, values, job.source, self._clock())
+            return RowOutcome(row.number, effect.outcome, standing=effect.standing)
         except Held:
             if row.held_tries + 1 < self._hold_retry.tries:
                 return _Held(values.student_id, tried=True)
@@ -200,7 +201,7 @@ class ImportWorker:
             words = self._spec.refusal(refused)
             remedy = str(refused.remedy or ASK_THE_DESK)
             problem: RowProblem = {"field": refused.field or "", "problem": words, "remedy": remedy}
-            return await self._reject(connection, job, row, (problem,))
+            return await self._reject(connection, job, row, (problem,), valid=True)
         except Exception as error:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):
                 raise
@@ -209,15 +210,23 @@ class ImportWorker:
             return await self._reject(connection, job, row, (INTERNAL,))
 
     async def _reject(
-        self, connection: Connection, job: WaitingJob, row: PendingRow, problems: tuple[RowProblem, ...]
+        self,
+        connection: Connection,
+        job: WaitingJob,
+        row: PendingRow,
+        problems: tuple[RowProblem, ...],
+        *,
+        valid: bool = False,
     ) -> RowOutcome:
         """The student of a rejected row is in doubt."""
         unnamed_cell = any(not problem["field"] for problem in row.problems)
-        refused = self._spec.refused(job.source, row.number, row.cells, problems, unnamed_cell=unnamed_cell)
+        refused = self._spec.refused(
+            job.source, row.number, row.cells, problems, unnamed_cell=unnamed_cell, valid=valid
+        )
         if refused is None or self._spec.evidence is None:
             return RowOutcome(row.number, "rejected", problems)
-        await self._spec.evidence.row_refused(connection, refused, self._clock())
-        return RowOutcome(row.number, "rejected", problems, refused.student_id)
+        standing = await self._spec.evidence.row_refused(connection, refused, self._clock())
+        return RowOutcome(row.number, "rejected", problems, refused.student_id, standing)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.events import Reason
+from services.kit.operations import Remedy
 
 
 @dataclass(frozen=True, slots=True, init=False)
@@ -51,6 +52,11 @@ SHARED_CAUSES: Final = frozenset(
     cause.code for cause in (NOTHING_ON_RECORD, COVERAGE_CHANGED, QUESTION_OPENED, QUESTION_CLOSED)
 )
 
+STUDENT_UNKNOWN: Final = Refusal("student-unknown")
+CHECK_THE_NUMBER: Final = Remedy(
+    "请核对学号；如该生确在本次离校之列，请先由研究生院导入名册。",
+    "Check the number; if the student is leaving, have the graduate school put them on the roster first.",
+)
 RECORD_FULL: Final = Refusal("record-full", "limit")
 
 COMMAND_UNKNOWN: Final = Refusal("command-unknown")

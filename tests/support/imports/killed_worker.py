@@ -4,12 +4,13 @@ import asyncio
 import sys
 from datetime import datetime
 
-from services.kit.imports.spec import ImportSpec, Outcome, RowSource
+from services.kit.imports.spec import ImportSpec, RowEffect, RowSource
 from services.kit.imports.worker import ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.operations import OperationBody
 from services.kit.postgres.pool import Connection, open_pool
+from services.kit.student_numbers import Standing
 
 EFFECTS = "CREATE TABLE effect (id bigint GENERATED ALWAYS AS IDENTITY, student_id text NOT NULL, half text NOT NULL)"
 
@@ -18,10 +19,10 @@ class CountedRow(OperationBody):
     """A row whose effect is not idempotent, so that one applied twice shows."""
 
 
-async def count_in(connection: Connection, row: CountedRow, source: RowSource, now: datetime) -> Outcome:
+async def count_in(connection: Connection, row: CountedRow, source: RowSource, now: datetime) -> RowEffect:
     for half in ("first", "second"):
         await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, $2)", row.student_id, half)
-    return "applied"
+    return RowEffect("applied", Standing.UNKNOWN)
 
 
 COUNTED = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=count_in, role=desk_role("counted"))

@@ -14,11 +14,12 @@ from structlog.testing import capture_logs
 
 from services.kit.imports import job_store, row_store
 from services.kit.imports import worker as import_worker
-from services.kit.imports.spec import ImportSpec, Outcome, RowSource
+from services.kit.imports.spec import ImportSpec, RowEffect, RowSource
 from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.postgres.pool import Connection
+from services.kit.student_numbers import Standing
 from tests.support.imports.department import NOW, Service, counts, service, student
 from tests.support.imports.killed_worker import COUNTED, EFFECTS, CountedRow
 
@@ -194,7 +195,7 @@ async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Servic
     await library.imported(f"student_id,thesis\n{one},submitted\n")
     original = library.spec.apply
 
-    async def impatient(connection: Connection, row: Any, source: RowSource, now: datetime) -> Outcome:
+    async def impatient(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
         nonlocal tries
         tries += 1
         await connection.execute("SET LOCAL lock_timeout = '20ms'")
@@ -217,14 +218,14 @@ async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Servic
 async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Service) -> None:
     students = [student() for _ in range(5)]
 
-    async def failing(connection: Connection, row: CountedRow, source: RowSource, now: datetime) -> Outcome:
+    async def failing(connection: Connection, row: CountedRow, source: RowSource, now: datetime) -> RowEffect:
         await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, 'first')", row.student_id)
         if row.student_id == students[1]:
             raise KeyError(row.student_id)
         if row.student_id == students[2]:
             await connection.execute("SELECT 1 / 0")
         await connection.execute("INSERT INTO effect (student_id, half) VALUES ($1, 'second')", row.student_id)
-        return "applied"
+        return RowEffect("applied", Standing.UNKNOWN)
 
     spec = ImportSpec(kind="counted", row=CountedRow, headings={}, apply=failing, role=desk_role("counted"))
     await counted.send("student_id\n" + "\n".join(students))
