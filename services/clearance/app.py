@@ -14,6 +14,9 @@ from services.clearance.approvals.actions import Action, action_registry
 from services.clearance.approvals.api import approvals_router
 from services.clearance.approvals.decisions import Decisions
 from services.clearance.dead_letter_api import dead_letter_router
+from services.clearance.exemptions.actions import ExemptionActions
+from services.clearance.exemptions.api import exemptions_router
+from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
@@ -101,10 +104,21 @@ def submissions_of(settings: ClearanceSettings) -> Submissions:
         topics=settings.topics,
         required=required_checks(discover(settings.services_folder)),
         roster=roster_of(settings),
+        waivers=CaseWaivers(policy_of(settings)),
         keyring=Keyring(settings.keys),
         zone=settings.zone,
         life_s=settings.attempt_life_s,
     )
+
+
+def policy_of(settings: ClearanceSettings) -> ClearancePolicy:
+    return load_policy(settings.university, required_checks(discover(settings.services_folder)))
+
+
+def actions_of(settings: ClearanceSettings) -> tuple[Action[Any], ...]:
+    """What two persons may decide."""
+    required = required_checks(discover(settings.services_folder))
+    return ExemptionActions(required, settings.zone).actions()
 
 
 def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Decisions:
@@ -127,12 +141,12 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     wakeup, uploaded = Wakeup(), Wakeup()
     roster, projector, submissions = roster_of(settings), projector_of(settings, pool), submissions_of(settings)
     rows = roster_import(roster, after_commit=wakeup.notify, own_sources=settings.sources_of(ROSTER))
-    decisions = decisions_of(load_policy(settings.university), ())
-    if decisions.actions:
-        app.include_router(approvals_router(decisions, pool, wakeup))
+    decisions = decisions_of(policy_of(settings), actions_of(settings))
     for routes in (
         roster_router(roster, pool, wakeup),
         imports_router(rows, pool, uploaded),
+        approvals_router(decisions, pool, wakeup),
+        exemptions_router(pool),
         dead_letter_router(pool, replay_handlers(settings, projector)),
     ):
         app.include_router(routes)

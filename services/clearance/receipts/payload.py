@@ -1,6 +1,6 @@
 """The signed payload of a form; facts are shortened where a QR code needs it. Pure."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,6 +13,7 @@ from services.clearance.roster.cases import Student
 from services.kit.receipts.form_digest import SPELLINGS, Facts, instant
 from services.kit.receipts.jws import sign
 from services.kit.receipts.qr import MAX_QR_CHARS, pack
+from services.kit.rules.waivers import Waiver, signed_waivers
 
 FORMAT: Final = 1
 _STUDENT: Final = (
@@ -43,8 +44,12 @@ def form_payload(
     accepted_at: datetime,
     student: Student,
     answers: Mapping[str, AttestationGiven],
+    waivers: Iterable[Waiver] = (),
 ) -> dict[str, Any]:
+    """A form without `waivers` has no such member."""
+    waived = signed_waivers(waivers)
     return {
+        **({"waived": waived} if waived else {}),
         "v": FORMAT,
         "form": form_number,
         "code": code,

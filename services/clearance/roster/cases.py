@@ -26,6 +26,10 @@ HEADINGS: Final[dict[str, str]] = {
     "入学日期": "enrolled_on",
     "离校类别": "leave_category",
     "届别": "cohort",
+    "培养层次": "degree_level",
+    "校区": "campus",
+    "学习形式": "study_form",
+    "学习方式": "study_form",
 }
 """Heading in a roster file → field."""
 
@@ -56,6 +60,9 @@ class Student(OperationBody):
     grade: ShortLine
     enrolled_on: Day
     leave_category: ShortLine = Field(description="毕业离校, 结业, … Which of them use the service is configuration.")
+    degree_level: ShortLine | None = Field(None, description="硕士, 博士, …")
+    campus: ShortLine | None = None
+    study_form: ShortLine | None = Field(None, description="全日制, 非全日制, …")
     cohort: CohortName | None = Field(
         None,
         description="The graduation season, for example 2026. A department's list for a cohort covers its students.",

@@ -1,7 +1,7 @@
 """The submission that an acceptance makes."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from services.clearance.receipts.payload import form_payload, sign_form, submiss
 from services.clearance.roster.cases import Student
 from services.clearance.submission.submission_store import Submission
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
+from services.kit.rules.waivers import Waiver
 
 
 def signed_submission(
@@ -20,6 +21,7 @@ def signed_submission(
     student: Student,
     attempt_id: UUID,
     answers: Mapping[str, AttestationGiven],
+    waivers: Iterable[Waiver],
     accepted_at: datetime,
     zone: ZoneInfo,
 ) -> Submission:
@@ -34,6 +36,7 @@ def signed_submission(
         accepted_at=accepted_at,
         student=student,
         answers=answers,
+        waivers=waivers,
     )
     return Submission(
         student_id=student.student_id,

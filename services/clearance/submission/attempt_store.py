@@ -32,11 +32,13 @@ class Attempt:
     cause: str
     objections: Mapping[str, tuple[Reason, ...]]
 
-    def requested_event(self) -> SubmissionRequested:
+    def requested_event(self, waived: Mapping[str, tuple[str, ...]]) -> SubmissionRequested:
+        """`waived`: department → checks that are not asked."""
         return SubmissionRequested(
             attempt_id=self.attempt_id,
             student_id=self.student_id,
             required=tuple(sorted(self.required)),
+            waived={name: checks for name, checks in waived.items() if name in self.required},
             opened_at=self.opened_at,
             expires_at=self.expires_at,
         )

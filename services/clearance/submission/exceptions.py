@@ -19,16 +19,18 @@ WITH named AS MATERIALIZED (
     SELECT DISTINCT student_id, department FROM unnest($1::text[], $2::text[]) AS named (student_id, department)
 ), current AS MATERIALIZED (
     SELECT status.student_id, status.department, status.version, status.status::jsonb AS status,
-           (submission.facts -> status.department ->> 'version')::int AS attested
+           (submission.facts -> status.department ->> 'version')::int AS attested,
+           attempt_waiver.names -> status.department AS waived
     FROM named JOIN submission USING (student_id) JOIN status USING (student_id, department)
+    LEFT JOIN attempt_waiver USING (attempt_id)
     WHERE status.version > 0 AND NOT status.disputed
 )
 """
 _OPEN: Final = f"""
 {_CURRENT}
 INSERT INTO exception (student_id, department, version, reasons)
-SELECT student_id, department, version, jsonb_path_query_array(status, '$.checks[*].reasons[*]') FROM current
-WHERE version >= attested AND status @? '$.checks[*] ? (@.verdict != "clear")'
+SELECT student_id, department, version, status_reasons(status, waived) FROM current
+WHERE version >= attested AND status_blocks(status, waived)
 ON CONFLICT DO NOTHING
 RETURNING student_id
 """
@@ -37,16 +39,18 @@ _CLOSE: Final = f"""
 UPDATE exception SET closed_at = clock_timestamp(), closed_version = current.version
 FROM current
 WHERE exception.student_id = current.student_id AND exception.department = current.department AND closed_at IS NULL
-  AND current.version > exception.version AND NOT status @? '$.checks[*] ? (@.verdict != "clear")'
+  AND current.version > exception.version AND NOT status_blocks(status, waived)
 RETURNING exception.student_id
 """
 _SUBMITTED: Final = "SELECT student_id FROM submission WHERE student_id = ANY($1::text[])"
 RECENT_S: Final = 90
 """Longer than any transaction concurrent with the acceptance."""
 RECHECK_EVERY_S: Final = 5.0
-_AGAINST: Final = "SELECT submission.student_id, status.department FROM submission JOIN status USING (student_id)"
+_AGAINST: Final = """
+SELECT submission.student_id, status.department
+FROM submission JOIN status USING (student_id) LEFT JOIN attempt_waiver USING (attempt_id)"""
 _BLOCKED: Final = """status.version >= (submission.facts -> status.department ->> 'version')::int
-  AND status.status::jsonb @? '$.checks[*] ? (@.verdict != "clear")'"""
+  AND status_blocks(status.status::jsonb, attempt_waiver.names -> status.department)"""
 _RECENT: Final = f"""
 {_AGAINST} WHERE accepted_at > clock_timestamp() - make_interval(secs => $1) AND {_BLOCKED}
 UNION

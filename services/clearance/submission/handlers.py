@@ -1,6 +1,6 @@
 """Event handlers of the confirmation round."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -17,11 +17,12 @@ from schemas.events import (
     SubmitAsked,
 )
 from schemas.topics import Topics
+from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, exceptions, submission_store
+from services.clearance.submission import attempt_store, attempt_waivers, exceptions, submission_store
 from services.clearance.submission.acceptance import signed_submission
 from services.clearance.submission.attempt_store import Attempt
 from services.clearance.submission.settlement import Outcome, contradiction, settle
@@ -29,6 +30,7 @@ from services.kit.audit import log
 from services.kit.messaging import outbox
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
+from services.kit.rules.waivers import CheckKey, Waiver, departments_to_ask
 from services.kit.runtime.failpoints import failpoint
 
 LIFE_S: Final = 600.0
@@ -44,6 +46,7 @@ class Submissions:
         topics: Topics,
         required: Mapping[str, tuple[str, ...]],
         roster: Roster,
+        waivers: CaseWaivers,
         keyring: Keyring,
         zone: ZoneInfo,
         life_s: float = LIFE_S,
@@ -51,6 +54,7 @@ class Submissions:
         self._topic = topics.submission
         self._required = required
         self._roster = roster
+        self._waivers = waivers
         self._keyring = keyring
         self._zone = zone
         self._life_s = life_s
@@ -70,9 +74,7 @@ class Submissions:
     ) -> list[SubmissionEvent]:
         accepted = await submission_store.accepted_event(connection, event.student_id)
         if attempt is None and accepted is None and case is not None and case.state is CaseState.OPEN:
-            attempt = await attempt_store.open_attempt(
-                connection, event.command_id, event.student_id, self._required, life_s=self._life_s
-            )
+            attempt = await self._open(connection, event, case)
             await _audit_submit(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
             failpoint("submit.after_open")
             if attempt is None:
@@ -85,16 +87,29 @@ class Submissions:
             await _audit_submit(connection, attempt, event, cause)
         events: list[SubmissionEvent] = [accepted] if accepted else []
         if attempt.state is AttemptState.OPEN:
-            events.append(attempt.requested_event())
+            waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
+            events.append(attempt.requested_event(attempt_waivers.waived_by_department(waivers.values())))
         elif attempt.state is not AttemptState.ACCEPTED:
             events.append(attempt.refused_event())
         return events
+
+    async def _open(self, connection: Connection, event: SubmitAsked, case: Case) -> Attempt | None:
+        """With the waivers of now, which stay the attempt's."""
+        waivers = await self._waivers.of(connection, case.student)
+        required = departments_to_ask(self._required, waivers)
+        attempt = await attempt_store.open_attempt(
+            connection, event.command_id, event.student_id, required, life_s=self._life_s
+        )
+        if attempt is not None:
+            await attempt_waivers.freeze(connection, attempt.attempt_id, waivers.values())
+        return attempt
 
     async def attestation_given(self, connection: Connection, event: AttestationGiven) -> None:
         case = await case_store.lock(connection, event.student_id)
         attempt = await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
-        attempt = self._validate(event, attempt)
+        waivers = await attempt_waivers.frozen(connection, event.attempt_id)
+        attempt = self._validate(event, attempt, waivers.keys())
         if attempt.state is not AttemptState.OPEN:
             return
         new, answers = await attempt_store.add_answer(connection, event)
@@ -104,10 +119,13 @@ class Submissions:
             return
         failpoint("settle.after_answer")
         case_open = case is not None and case.state is CaseState.OPEN
-        settlement = settle(attempt.required, answers, case_open=case_open)
+        settlement = settle(attempt.required, answers, case_open=case_open, waived=waivers.keys())
         if settlement.outcome is Outcome.ACCEPTED:
             assert case is not None
-            await self._accept(connection, case, attempt, answers)
+            if waivers.keys() <= (await self._waivers.of(connection, case.student)).keys():
+                await self._accept(connection, case, attempt, answers, waivers)
+            else:
+                await self._refuse(connection, attempt, AttemptState.REFUSED, RefusalCause.WAIVER_ENDED)
         elif settlement.outcome is Outcome.REFUSED:
             assert settlement.cause is not None
             await self._refuse(
@@ -115,7 +133,7 @@ class Submissions:
             )
         failpoint("settle.before_commit")
 
-    def _validate(self, event: AttestationGiven, attempt: Attempt | None) -> Attempt:
+    def _validate(self, event: AttestationGiven, attempt: Attempt | None, waived: Set[CheckKey]) -> Attempt:
         """Raises `Unreadable`."""
         if attempt is None:
             raise Unreadable("attempt_id: there is no such attempt")
@@ -123,7 +141,7 @@ class Submissions:
             raise Unreadable("attempt_id: it is another student's attempt")
         if event.department not in attempt.required:
             raise Unreadable("department: this attempt does not require it")
-        wrong = contradiction(event, set(self._required.get(event.department, ())))
+        wrong = contradiction(event, set(self._required.get(event.department, ())), waived)
         if wrong is not None:
             raise Unreadable(wrong)
         return attempt
@@ -142,13 +160,20 @@ class Submissions:
         return True
 
     async def _accept(
-        self, connection: Connection, case: Case, attempt: Attempt, answers: Mapping[str, AttestationGiven]
+        self,
+        connection: Connection,
+        case: Case,
+        attempt: Attempt,
+        answers: Mapping[str, AttestationGiven],
+        waivers: Mapping[CheckKey, Waiver],
     ) -> None:
         required = {name: answers[name] for name in sorted(attempt.required)}
         ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
         assert ended.ended_at is not None
         key = await self._keyring.signer(connection)
-        submission = signed_submission(key, case.student, attempt.attempt_id, required, ended.ended_at, self._zone)
+        submission = signed_submission(
+            key, case.student, attempt.attempt_id, required, waivers.values(), ended.ended_at, self._zone
+        )
         failpoint("settle.before_insert")
         await submission_store.add(connection, submission)
         failpoint("settle.after_insert")
@@ -166,6 +191,7 @@ class Submissions:
                 "attempt": attempt.attempt_id,
                 "form": submission.form_number,
                 "versions": {name: answer.version for name, answer in required.items()},
+                "waived": [f"{waiver.department}.{waiver.check} {waiver.kind}" for waiver in waivers.values()],
             },
         )
         _measure(ended, "accepted")

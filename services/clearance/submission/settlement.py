@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Final
 
 from schemas.attempts import RefusalCause
-from schemas.events import AttestationGiven, AttestationOutcome, Reason, Verdict
+from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
+from services.kit.rules.waivers import CheckKey
 
 
 class Outcome(StrEnum):
@@ -28,12 +29,20 @@ WAITING: Final = Settlement(Outcome.WAITING)
 ACCEPTED: Final = Settlement(Outcome.ACCEPTED)
 
 
-def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_open: bool) -> Settlement:
-    """`answers`: each department's first. Not `case_open`: taken off the roster meanwhile."""
+def settle(
+    required: Set[str],
+    answers: Mapping[str, AttestationGiven],
+    *,
+    case_open: bool,
+    waived: Set[CheckKey] = frozenset(),
+) -> Settlement:
+    """`answers`: each department's first. Not `case_open`: taken off the roster meanwhile. `waived`: not asked."""
     if not case_open:
         return Settlement(Outcome.REFUSED, RefusalCause.CASE_NOT_OPEN)
     counted = {name: answers[name] for name in sorted(required) if name in answers}
-    objections = {name: objection_reasons(answer) for name, answer in counted.items() if not is_clear(answer)}
+    objections = {
+        name: objection_reasons(answer, waived) for name, answer in counted.items() if not is_clear(answer, waived)
+    }
     if objections:
         return Settlement(Outcome.REFUSED, RefusalCause.OBJECTED, objections)
     if required and counted.keys() == required:
@@ -41,20 +50,32 @@ def settle(required: Set[str], answers: Mapping[str, AttestationGiven], *, case_
     return WAITING
 
 
-def is_clear(answer: AttestationGiven) -> bool:
-    return answer.outcome is AttestationOutcome.CLEAR and all(check.verdict is Verdict.CLEAR for check in answer.checks)
+def is_clear(answer: AttestationGiven, waived: Set[CheckKey] = frozenset()) -> bool:
+    """An objection is none, whatever it rests on: it placed no hold for the checks that were asked."""
+    return answer.outcome is AttestationOutcome.CLEAR and not _blocked(answer, waived)
 
 
-def objection_reasons(answer: AttestationGiven) -> tuple[Reason, ...]:
-    return tuple(reason for check in answer.checks for reason in check.reasons)
+def objection_reasons(answer: AttestationGiven, waived: Set[CheckKey] = frozenset()) -> tuple[Reason, ...]:
+    """Of the blocked checks that were asked; of all, if a department objects for a waived one."""
+    blocked = _blocked(answer, waived) or answer.checks
+    return tuple(reason for check in blocked for reason in check.reasons)
 
 
-def contradiction(answer: AttestationGiven, checks: Set[str]) -> str | None:
+def contradiction(answer: AttestationGiven, checks: Set[str], waived: Set[CheckKey] = frozenset()) -> str | None:
     """With itself or the manifest's `checks`; None if there is none."""
     answered = {check.check for check in answer.checks}
     if not checks <= answered:
         return "checks: one that the department is responsible for is missing"
-    clear = all(check.verdict is Verdict.CLEAR for check in answer.checks)
-    if clear is not (answer.outcome is AttestationOutcome.CLEAR):
+    # A department that does not read what is waived may object for a waived check alone.
+    blocked = _blocked(answer, waived if answer.outcome is AttestationOutcome.CLEAR else frozenset())
+    if bool(blocked) is (answer.outcome is AttestationOutcome.CLEAR):
         return "outcome: it contradicts its checks"
     return None
+
+
+def _blocked(answer: AttestationGiven, waived: Set[CheckKey]) -> tuple[CheckStatus, ...]:
+    return tuple(
+        check
+        for check in answer.checks
+        if check.verdict is not Verdict.CLEAR and (answer.department, check.check) not in waived
+    )

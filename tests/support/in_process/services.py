@@ -18,6 +18,7 @@ from schemas.events import Reason
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
+from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
@@ -28,6 +29,7 @@ from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
 from services.gateway.tables.subscriptions import gateway_router
+from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import ChangeResult, Desk
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.subscriptions import department_router
@@ -106,6 +108,7 @@ class InProcessServices:
         self.keys, self._life_s, self._covered = folder / "keys", life_s, covered
         self.topics = Topics(f"t{secrets.token_hex(3)}")
         self.manifests = discover()
+        self.policy = ClearancePolicy()
         self.services: dict[str, ServiceInProcess] = {}
         self.desks: dict[str, Desk[Any]] = {}
 
@@ -177,6 +180,7 @@ class InProcessServices:
             topics=self.topics,
             required=required_checks(self.manifests),
             roster=self.roster,
+            waivers=CaseWaivers(self.policy),
             keyring=keyring,
             zone=ClearanceSettings.model_construct().zone,
             life_s=self._life_s,

@@ -83,3 +83,45 @@ def test_an_answer_that_leaves_out_a_check_of_its_department_contradicts_the_man
     assert (missing or "").startswith("checks: ")
     assert contradiction(answer("library", checks=("borrowing", "thesis")), {"borrowing", "thesis"}) is None
     assert contradiction(answer("library", False, checks=("borrowing", "thesis")), {"thesis"}) is None
+
+
+THESIS = frozenset({("library", "thesis")})
+
+
+def library(outcome: AttestationOutcome, **blocked: bool) -> AttestationGiven:
+    """An answer of the library; blocked checks by name."""
+    said = tuple(
+        CheckStatus(
+            check=name, verdict=Verdict.BLOCKED if is_blocked else Verdict.CLEAR, reasons=(OWED,) if is_blocked else ()
+        )
+        for name, is_blocked in blocked.items()
+    )
+    return answer("library").model_copy(update={"outcome": outcome, "checks": said})
+
+
+@pytest.mark.parametrize(("borrowing", "thesis"), list(product((True, False), repeat=2)))
+@pytest.mark.parametrize("outcome", list(AttestationOutcome))
+@pytest.mark.parametrize("waived", [THESIS, frozenset(), frozenset({("dorm", "thesis")})])
+def test_a_waived_check_passes_with_a_hold_and_only_for_its_department(
+    outcome: AttestationOutcome, borrowing: bool, thesis: bool, waived: frozenset[tuple[str, str]]
+) -> None:
+    given_ = library(outcome, borrowing=borrowing, thesis=thesis)
+    settlement = settle({"library"}, {"library": given_}, case_open=True, waived=waived)
+    passes = outcome is AttestationOutcome.CLEAR and not borrowing and (not thesis or waived == THESIS)
+    assert (settlement.outcome is Outcome.ACCEPTED) is passes
+
+
+def test_a_clear_answer_contradicts_itself_unless_what_is_blocked_was_waived() -> None:
+    checks = {"borrowing", "thesis"}
+    without_thesis = library(AttestationOutcome.CLEAR, borrowing=False, thesis=True)
+    assert contradiction(without_thesis, checks, THESIS) is None
+    assert (contradiction(without_thesis, checks) or "").startswith("outcome: ")
+    owing = library(AttestationOutcome.CLEAR, borrowing=True, thesis=True)
+    assert (contradiction(owing, checks, THESIS) or "").startswith("outcome: ")
+
+
+def test_a_department_that_objects_for_a_waived_check_alone_has_placed_no_hold_and_stops_the_attempt() -> None:
+    older = library(AttestationOutcome.OBJECTED, borrowing=False, thesis=True)
+    assert contradiction(older, {"borrowing", "thesis"}, THESIS) is None
+    settlement = settle({"library"}, {"library": older}, case_open=True, waived=THESIS)
+    assert (settlement.outcome, settlement.objections) == (Outcome.REFUSED, {"library": (OWED,)})

@@ -1,0 +1,129 @@
+"""Exemptions in PostgreSQL, in the caller's transaction, which holds the student's case locked."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Final
+
+from services.kit.postgres.pool import Connection
+from services.kit.rules.waivers import Waiver, WaiverKind
+
+_COLUMNS: Final = "exemption_id, department, check_name, kind, reason, until, made_at, ends_at"
+MAX_PAGE: Final = 200
+_IN_FORCE: Final = "withdrawn_at IS NULL AND ends_at > clock_timestamp()"
+
+
+@dataclass(frozen=True, slots=True)
+class Exemption:
+    """In force from `made_at` until before `ends_at`, the end of the day `until`."""
+
+    exemption_id: int
+    waiver: Waiver
+    made_at: datetime
+    ends_at: datetime
+
+
+async def in_force(connection: Connection, student_id: str) -> tuple[Exemption, ...]:
+    """By the database's clock."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM exemption WHERE student_id = $1 AND {_IN_FORCE} ORDER BY exemption_id", student_id
+    )
+    return tuple(_exemption(row) for row in rows)
+
+
+async def find_in_force(connection: Connection, student_id: str, department: str, check: str) -> Exemption | None:
+    found = await in_force(connection, student_id)
+    return next((each for each in found if each.waiver.key == (department, check)), None)
+
+
+async def page(
+    connection: Connection,
+    *,
+    student_id: str | None,
+    only_in_force: bool,
+    after: int,
+    limit: int,
+) -> tuple[list[dict[str, Any]], int | None]:
+    """Whole rows, ordered by id; with the next page's `after`."""
+    rows = await connection.fetch(
+        f"""
+        SELECT exemption_id, student_id, department, check_name AS check, kind, reason, until, proposal_id,
+               proposed_by, confirmed_by, made_at, {_IN_FORCE} AS in_force, withdrawn_at, withdrawn_by
+        FROM exemption
+        WHERE exemption_id > $1 AND ($2::text IS NULL OR student_id = $2) AND (NOT $3 OR {_IN_FORCE})
+        ORDER BY exemption_id LIMIT $4
+        """,
+        after,
+        student_id,
+        only_in_force,
+        limit + 1,
+    )
+    found = [dict(row) for row in rows[:limit]]
+    return found, found[-1]["exemption_id"] if len(rows) > limit else None
+
+
+async def add(
+    connection: Connection,
+    student_id: str,
+    waiver: Waiver,
+    *,
+    ends_at: datetime,
+    proposal_id: int,
+    proposed_by: str,
+    confirmed_by: str,
+) -> None:
+    """In the place of one that stands for the same check."""
+    await _end(connection, student_id, waiver.department, waiver.check, proposal_id, confirmed_by)
+    await connection.execute(
+        """
+        INSERT INTO exemption (student_id, department, check_name, kind, reason, until, ends_at, proposal_id,
+                               proposed_by, confirmed_by)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+        """,
+        student_id,
+        waiver.department,
+        waiver.check,
+        waiver.kind.value,
+        waiver.reason,
+        waiver.until,
+        ends_at,
+        proposal_id,
+        proposed_by,
+        confirmed_by,
+    )
+
+
+async def withdraw(
+    connection: Connection, student_id: str, department: str, check: str, *, proposal_id: int, by: str
+) -> bool:
+    """False if none is in force."""
+    if await find_in_force(connection, student_id, department, check) is None:
+        return False
+    await _end(connection, student_id, department, check, proposal_id, by)
+    return True
+
+
+async def _end(connection: Connection, student_id: str, department: str, check: str, proposal_id: int, by: str) -> None:
+    await connection.execute(
+        """
+        UPDATE exemption SET withdrawn_at = clock_timestamp(), withdrawn_by = $5, withdrawal = $4
+        WHERE student_id = $1 AND department = $2 AND check_name = $3 AND withdrawn_at IS NULL
+        """,
+        student_id,
+        department,
+        check,
+        proposal_id,
+        by,
+    )
+
+
+def _exemption(row: Any) -> Exemption:
+    until: date = row["until"]
+    waiver = Waiver.model_construct(
+        department=row["department"],
+        check=row["check_name"],
+        kind=WaiverKind(row["kind"]),
+        reason=row["reason"],
+        reason_en="",
+        until=until,
+    )
+    return Exemption(row["exemption_id"], waiver, row["made_at"], row["ends_at"])

@@ -1,0 +1,18 @@
+"""The checks that a student does not need now: by rule, and by exemption."""
+
+from services.clearance.exemptions import exemption_store
+from services.clearance.roster.cases import Student
+from services.kit.clearance_policy import ClearancePolicy
+from services.kit.postgres.pool import Connection
+from services.kit.rules.waivers import CheckKey, Waiver, rule_waivers
+
+
+class CaseWaivers:
+    def __init__(self, policy: ClearancePolicy) -> None:
+        self._policy = policy
+
+    async def of(self, connection: Connection, student: Student) -> dict[CheckKey, Waiver]:
+        """The caller holds the case locked: no exemption is made or withdrawn meanwhile."""
+        exemptions = await exemption_store.in_force(connection, student.student_id)
+        made = {each.waiver.key: each.waiver for each in exemptions}
+        return {**rule_waivers(self._policy.not_applicable, self._policy.attributes_of(student)), **made}
