@@ -71,6 +71,16 @@ class _DecodableBytes(bytearray):
         return super().decode(encoding, "backslashreplace")
 
 
+def set_producer_id(producer: AIOKafkaProducer, producer_id: int, epoch: int) -> None:
+    """Before its start. An idempotent producer only gets ids of the broker's choice by aiokafka's own interface."""
+    producer._txn_manager.set_pid_and_epoch(producer_id, epoch)
+
+
+def producer_id_of(producer: AIOKafkaProducer) -> tuple[int, int]:
+    """Id and epoch, once started."""
+    return producer._txn_manager.producer_id, producer._txn_manager.producer_epoch
+
+
 async def abandon_producer(producer: AIOKafkaProducer) -> None:
     """`stop()` would wait for batches that may never be acknowledged."""
     task = getattr(producer._sender, "_sender_task", None)

@@ -6,8 +6,10 @@ from struct import unpack
 from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import ProducerFenced
 
-from services.kit.messaging.aiokafka_internals import abandon_producer
+from services.kit.messaging.aiokafka_internals import abandon_producer, producer_id_of, set_producer_id
+from services.kit.messaging.producer_identity import ProducerIdentity
 
 SEND_TIMEOUT_S: Final = 30.0
 """aiokafka retries for ever; after this the outcome counts as unknown."""
@@ -50,23 +52,29 @@ def murmur2(key: bytes) -> int:
 class BatchProducer:
     """Idempotent batches; the producer is replaced after any failure.
 
-    aiokafka refuses a partition for ever after an expired batch. A send of unknown outcome may still land: readers
-    absorb that by version.
+    aiokafka refuses a partition for ever after an expired batch. With an `identity`, a send of unknown outcome lands
+    before the next producer's first record of its partition, or never.
     """
 
-    def __init__(self, bootstrap: str, *, client_id: str) -> None:
+    def __init__(self, bootstrap: str, *, client_id: str, identity: ProducerIdentity | None = None) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
+        self._identity = identity
         self._producer: AIOKafkaProducer | None = None
 
     async def send(self, records: Sequence[OutboundRecord]) -> None:
-        """Returns once all in-sync replicas have acknowledged, or raises the first failure."""
+        """Returns once all in-sync replicas have acknowledged, or raises the first failure.
+
+        Raises `ProducerFenced` when another producer of this identity was opened since.
+        """
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 producer = self._producer or await self._open()
                 await asyncio.gather(*await self._submit(producer, records))
-        except BaseException:
+        except BaseException as error:
             await self.discard()
+            if isinstance(error, ProducerFenced) and self._identity is not None:
+                await self._identity.forget()
             raise
 
     async def partitions(self, topic: str) -> int:
@@ -102,7 +110,7 @@ class BatchProducer:
             metadata_max_age_ms=60_000,
         )
         try:
-            await producer.start()
+            await _start(producer, self._identity)
         except BaseException:
             await abandon_producer(producer)
             raise
@@ -131,6 +139,16 @@ class BatchProducer:
         for (topic, partition), batch in open_batches.items():
             sent.append(await producer.send_batch(batch, topic, partition=partition))
         return sent
+
+
+async def _start(producer: AIOKafkaProducer, identity: ProducerIdentity | None) -> None:
+    """Under the identity's next epoch, or the id that the broker gives."""
+    taken = await identity.next() if identity is not None else None
+    if taken is not None:
+        set_producer_id(producer, *taken)
+    await producer.start()
+    if identity is not None and taken is None:
+        await identity.keep(*producer_id_of(producer))
 
 
 def _append(batch: Any, record: OutboundRecord) -> bool:

@@ -1,9 +1,11 @@
 """Topics as a test sees them: everything that is in one, and records of the test's own making."""
 
 import asyncio
+import contextlib
 import json
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -33,6 +35,27 @@ async def everything(kafka: str, topic: str) -> list[ConsumerRecord]:
                     records += some
         return records
     finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def reading(kafka: str, topic: str) -> AsyncIterator[list[ConsumerRecord]]:
+    """Everything that is and will be in the topic."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
+    await consumer.start()
+    records: list[ConsumerRecord] = []
+
+    async def read_on() -> None:
+        async for record in consumer:
+            records.append(record)
+
+    task = asyncio.create_task(read_on())
+    try:
+        yield records
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
         await consumer.stop()
 
 

@@ -1,74 +1,27 @@
 """From outbox to broker, on the real ones: nothing lost, nothing kept, whatever happens in between."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 from deploy.local.installation import new_student_id
 from deploy.local.servers.obtain import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SourceAlive
-from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import outbox
+from services.kit.messaging.alive_marks import AliveMarks
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.producer import partition_of
-from services.kit.messaging.relay import AliveMarks, Relay
+from services.kit.messaging.relay import Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 from tests.support.desks import now
+from tests.support.kafka.outbox import running, say, versions
+from tests.support.kafka.topics import reading
 from tests.support.waiting import eventually
-
-
-@asynccontextmanager
-async def reading(kafka: str, topic: str) -> AsyncIterator[list[ConsumerRecord]]:
-    """Everything that is and will be in the topic."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
-    await consumer.start()
-    records: list[ConsumerRecord] = []
-
-    async def read_on() -> None:
-        async for record in consumer:
-            records.append(record)
-
-    task = asyncio.create_task(read_on())
-    try:
-        yield records
-    finally:
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
-        await consumer.stop()
-
-
-@asynccontextmanager
-async def running(relay: Relay) -> AsyncIterator[None]:
-    task = asyncio.create_task(relay.run())
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-async def say(connection: "asyncpg.Connection[asyncpg.Record]", topics: Topics, student_id: str, version: int) -> None:
-    event = CaseChanged(student_id=student_id, version=version, state=CaseState.OPEN, occurred_at=now())
-    await outbox.append(connection, topic=topics.case, key=student_id, event=event, source=source_of("test"), now=now())
-
-
-def versions(records: list[ConsumerRecord], student_id: str) -> list[int]:
-    return [event.version for record in records if (event := case_of(record)) and event.student_id == student_id]
-
-
-def case_of(record: ConsumerRecord) -> CaseChanged | None:
-    event = read(record.value, record.headers)
-    return event if isinstance(event, CaseChanged) else None
 
 
 async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outbox(

@@ -6,6 +6,8 @@ from importlib.metadata import version
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.consumer import fetcher
+from aiokafka.producer.sender import Sender
+from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from faststream._internal.broker.registrator import Registrator
@@ -69,3 +71,9 @@ def test_a_producer_can_be_abandoned_without_a_flush() -> None:
     source = inspect.getsource(AIOKafkaProducer)
     assert "self._sender = " in source
     assert "self._closed" in source
+
+
+def test_a_producer_id_may_be_given_before_the_start() -> None:
+    assert "self._txn_manager = TransactionManager(" in inspect.getsource(AIOKafkaProducer)
+    assert list(inspect.signature(TransactionManager.set_pid_and_epoch).parameters) == ["self", "pid", "epoch"]
+    assert "self._txn_manager.has_pid()" in inspect.getsource(Sender._maybe_wait_for_pid)
