@@ -27,6 +27,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
 from services.kit.operations import Held, Refused
+from services.kit.postgres.leadership import SILENT_AFTER_S, try_lead
 from services.kit.postgres.pool import Connection, transient
 
 MAX_BATCH: Final = 50
@@ -72,6 +73,7 @@ class ImportWorker:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         hold_retry: HoldRetry | None = None,
         max_batch: int = MAX_BATCH,
+        silent_after_s: float = SILENT_AFTER_S,
     ) -> None:
         self._spec = spec
         self._pool = pool
@@ -79,6 +81,7 @@ class ImportWorker:
         self._clock = clock
         self._hold_retry = hold_retry or HoldRetry()
         self._max_batch = max_batch
+        self._silent_after_s = silent_after_s
 
     async def run(self) -> None:
         """Work until cancelled. Raises when the database stays away; the supervisor restarts the worker."""
@@ -102,15 +105,17 @@ class ImportWorker:
         """Run every waiting job, unless another worker does; whether there was one."""
         with suppress_instrumentation():
             async with self._pool.acquire() as connection:
-                # Lock and work share a connection, so that losing one loses the other.
-                if not await connection.fetchval(_LEAD, import_worker_lock(self._spec.kind)):
+                # Lock and work share a connection, so that losing one loses the other: a worker that was replaced
+                # because it was silent can commit nothing.
+                lock = await connection.fetchval(_LOCK, import_worker_lock(self._spec.kind))
+                if not await try_lead(connection, lock, silent_after_s=self._silent_after_s):
                     return False
                 worked = False
                 while (found := await job_store.next_job(connection, self._spec.kind)) is not None:
                     await self._job(connection, found)
                     worked = True
                 await job_store.delete_oldest(connection, self._spec.kind, self._clock())
-                await connection.execute(_RESIGN, import_worker_lock(self._spec.kind))
+                await connection.execute("SELECT pg_advisory_unlock($1)", lock)
                 return worked
 
     async def _job(self, connection: Connection, job: WaitingJob) -> None:
@@ -245,5 +250,4 @@ def _links(traceparent: str | None) -> list[Link]:
     return [] if context is None else [Link(trace.get_current_span(context).get_span_context())]
 
 
-_LEAD: Final = "SELECT pg_try_advisory_lock(hashtextextended($1, 0))"
-_RESIGN: Final = "SELECT pg_advisory_unlock(hashtextextended($1, 0))"
+_LOCK: Final = "SELECT hashtextextended($1, 0)"
