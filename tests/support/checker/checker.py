@@ -26,6 +26,7 @@ CHECKS: Final[dict[str, tuple[str, Check]]] = {
     "S20": ("hold owned", round_checks.hold_owned),
     "S21": ("audit complete", flow_checks.audit_complete),
     "S22": ("unknown is unknown", flow_checks.unknown_is_unknown),
+    "S25": ("order kept", flow_checks.order_kept),
     "L3": ("submission live", round_checks.submission_live),
     "L4": ("no leaked hold", round_checks.no_leaked_hold),
 }

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from schemas.codec import Unreadable, open_envelope
 from schemas.events import (
     AttestationGiven,
+    CaseChanged,
     CommandAnswered,
     CommandAsked,
     CommandOutcome,
@@ -110,6 +111,21 @@ def no_lost_event(evidence: Evidence) -> Iterator[str]:
         for fact in service.journal:
             if isinstance(fact, OutboxInsert) and (fact.topic, fact.event_id) not in arrived:
                 yield f"{name}'s {type(fact.event).__name__} {fact.event_id} is gone from its outbox and in no topic"
+
+
+def order_kept(evidence: Evidence) -> Iterator[str]:
+    """S25: in a topic that is compacted no version of a student stands for the first time behind a newer one."""
+    newest: dict[tuple[str, str], int] = {}
+    seen: set[tuple[str, str, int]] = set()
+    for record in sorted(evidence.records, key=lambda one: (one.topic, one.partition, one.offset)):
+        event = record.event
+        if not isinstance(event, StatusChanged | CaseChanged) or record.event_id in evidence.forged:
+            continue
+        key = record.topic, record.key
+        if event.version < newest.get(key, 0) and (*key, event.version) not in seen:
+            yield f"{record.topic} has version {event.version} of a student behind version {newest[key]}"
+        newest[key] = max(event.version, newest.get(key, 0))
+        seen.add((*key, event.version))
 
 
 def monotone_view(evidence: Evidence) -> Iterator[str]:

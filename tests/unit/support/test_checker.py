@@ -145,6 +145,15 @@ def a_row_that_still_waits_at_rest(evidence: Evidence) -> Evidence:
     return replace(evidence, gateway=replace(evidence.gateway, service=service))
 
 
+@breaks("S25")
+def a_status_that_left_behind_a_newer_one(evidence: Evidence) -> Evidence:
+    topic = "x.library.status.v1"
+    first, second = (record for record in evidence.records if record.topic == topic and record.offset)
+    swapped = [replace(first, offset=second.offset), replace(second, offset=first.offset)]
+    others = [record for record in evidence.records if record.topic != topic]
+    return replace(evidence, records=(*others, *swapped))
+
+
 @breaks("S6")
 def a_view_that_goes_back(evidence: Evidence) -> Evidence:
     return with_journal(evidence, "clearance", [*journal_of(evidence, "clearance"), ViewWrite(9, WHO, "finance", 1)])
