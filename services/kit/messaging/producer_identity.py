@@ -27,7 +27,7 @@ class ProducerIdentity:
     async def next(self) -> tuple[int, int] | None:
         """Producer id and epoch; None when the broker has to give an id."""
         row = await self._leading.fetchrow(_NEXT, MAX_EPOCH)
-        return row and (row["producer_id"], row["epoch"])
+        return None if row is None else (row["producer_id"], row["epoch"])
 
     async def keep(self, producer_id: int, epoch: int) -> None:
         await self._leading.execute(_KEEP, producer_id, epoch)
