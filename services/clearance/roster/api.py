@@ -102,7 +102,13 @@ def roster_import(
         role=ROSTER,
         after_commit=after_commit,
         sources=load_sources([SOURCES, own_sources], Student, HEADINGS),
+        state=_state,
     )
+
+
+async def _state(connection: Connection, student_id: str) -> dict[str, Any]:
+    case = await case_store.find(connection, student_id)
+    return {} if case is None else {"state": case.state.value, **case.student.model_dump(mode="json")}
 
 
 def _answer(case: Case, outcome: Outcome) -> CaseAnswer:

@@ -196,8 +196,11 @@ class Desk(Generic[R]):
 
     async def read(self, student_id: str) -> ChangeResult[R]:
         async with self.pool.acquire() as connection:
-            stored = await self._records.read(connection, student_id)
-            covered, _ = await coverage.read_coverage(connection, stored.cohort)
+            return await self.read_in(connection, student_id)
+
+    async def read_in(self, connection: Connection, student_id: str) -> ChangeResult[R]:
+        stored = await self._records.read(connection, student_id)
+        covered, _ = await coverage.read_coverage(connection, stored.cohort)
         assessment = self._on_evidence(stored, covered)
         return ChangeResult(stored.record, assessment, False, stored.status_version, stored.standing)
 

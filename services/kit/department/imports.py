@@ -59,6 +59,10 @@ def department_import(
         )
         return RowEffect("applied" if result.applied else "unchanged", result.standing)
 
+    async def state(connection: Connection, student_id: str) -> dict[str, Any]:
+        checks = (await desk.read_in(connection, student_id)).assessment.checks
+        return {check.check: check.model_dump(mode="json", exclude={"check"}) for check in checks}
+
     return ImportSpec(
         kind=rules.name,
         row=rules.import_row,
@@ -70,4 +74,5 @@ def department_import(
         examples=examples.rows if examples else (),
         sources=sources or {},
         evidence=evidence or EvidenceActs(desk, Wakeup()),
+        state=state,
     )

@@ -1,6 +1,5 @@
 """The HTTP API of an import: upload a file, follow its job, read the result of each row."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -10,16 +9,16 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.datastructures import UploadFile
 
 from schemas.events import Instant
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem
 from services.kit.imports import job_store
 from services.kit.imports.export import rejected_csv
-from services.kit.imports.files.formats import MAX_FILE_BYTES, MEDIA_TYPES, Format, format_of
-from services.kit.imports.files.problems import Text, Unimportable
+from services.kit.imports.files.problems import Unimportable
 from services.kit.imports.job_store import Job
+from services.kit.imports.preview.api import preview_router
+from services.kit.imports.requests import MAX_BODY_BYTES, SourceName, file_bodies, file_of, problem_of
 from services.kit.imports.row_store import RowResult, RowState, row_results
 from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Uploads
@@ -27,16 +26,6 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.rules.fields import CohortName
 from services.kit.student_numbers import Standing
 
-_ENVELOPE_BYTES: Final = 64 * 1024
-"""Allowance for the multipart envelope around the file."""
-SourceName = Annotated[
-    str | None,
-    Query(
-        max_length=41,
-        description="The system the file comes from, which says what its headings and words mean; without it the one "
-        "that the headings fit.",
-    ),
-]
 _CLOCKS_DIFFER: Final = timedelta(minutes=1)
 Covers = Annotated[
     Sequence[CohortName],
@@ -91,8 +80,8 @@ def imports_router(
         operation_id="import",
         summary="Upload a file of rows",
         description=_about(spec),
-        max_body_size=MAX_FILE_BYTES + _ENVELOPE_BYTES,
-        openapi_extra={"requestBody": {"required": True, "content": _bodies(spec)}},
+        max_body_size=MAX_BODY_BYTES,
+        openapi_extra={"requestBody": {"required": True, "content": file_bodies(spec)}},
     )
     async def send(
         request: Request,
@@ -105,14 +94,15 @@ def imports_router(
         _check_options(spec, covers, as_of, clock())
         try:
             columns = spec.file_columns.of(source)
-            kind, data = await _file(request)
+            kind, data = await file_of(request)
             job = await uploads.accept(kind, data, principal.name, columns=columns, covers=tuple(covers), as_of=as_of)
         except Unimportable as error:
-            raise _problem(error) from None
+            raise problem_of(error) from None
         uploaded.notify()
         response.headers["Location"] = f"{request.url.path.rstrip('/')}/{job.job_id}"
         return job
 
+    router.include_router(preview_router(spec, pool, clock=clock))
     _add_queries(router, spec, pool, staff)
     return router
 
@@ -191,44 +181,6 @@ def _check_options(spec: ImportSpec[Any], covers: Sequence[str], as_of: datetime
 def _option_problem(name: str, problem: str, remedy: str) -> Problem:
     error = FieldProblem(field=f"query {name}", problem=problem, remedy=remedy)
     return Problem(422, "invalid-request", "The request has wrong or missing fields", detail=remedy, errors=[error])
-
-
-async def _file(request: Request) -> tuple[Format, bytes]:
-    """The file of a request: the file part of a form, or the whole body."""
-    media_type = request.headers.get("content-type", "")
-    if media_type.partition(";")[0].strip().lower() != "multipart/form-data":
-        kind = format_of(media_type, None)
-        return kind, await request.body()
-    async with request.form(max_files=1, max_fields=4) as form:
-        parts = [value for value in form.values() if isinstance(value, UploadFile)]
-        if not parts:
-            remedy = Text(
-                "请在表单中附上带文件名的文件。",
-                "Send one part with a filename, for example curl -F file=@rows.csv, or the file as the body.",
-            )
-            raise Unimportable("no-file", Text("表单里没有文件。", "The form has no file."), remedy)
-        return format_of(parts[0].content_type, parts[0].filename), await parts[0].read()
-
-
-def _problem(error: Unimportable) -> Problem:
-    headers = {"Retry-After": "30"} if error.status == 429 else None
-    return Problem(
-        error.status,
-        error.slug,
-        title=error.title,
-        detail=error.remedy,
-        errors=[{"field": e["field"], "problem": e["problem"], "remedy": e["remedy"]} for e in error.errors],
-        headers=headers,
-    )
-
-
-def _bodies(spec: ImportSpec[Any]) -> dict[str, Any]:
-    file = {"type": "string", "format": "binary"}
-    form = {"type": "object", "required": ["file"], "properties": {"file": file}}
-    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in spec.examples)
-    examples = {kind: {"example": lines} for kind, format in MEDIA_TYPES.items() if lines and format is Format.JSONL}
-    bodies = {media_type: {"schema": file, **examples.get(media_type, {})} for media_type in MEDIA_TYPES}
-    return {"multipart/form-data": {"schema": form}, **bodies}
 
 
 def _about(spec: ImportSpec[Any]) -> str:

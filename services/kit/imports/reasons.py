@@ -111,6 +111,12 @@ _BOUNDS: Final = {
     "le": ("不大于", "at most"),
 }
 
+
+def refusal_problem(words: str, field: str | None, remedy: object | None) -> RowProblem:
+    """Of a row that the rules refuse, from the words of the refusal."""
+    return {"field": field or "", "problem": words, "remedy": str(remedy or ASK_THE_DESK)}
+
+
 ASK_THE_DESK: Final = Text("请在柜台核对该生的记录。", "Check the student's record at the desk.")
 STILL_HELD: Final = problem(
     "",

@@ -113,6 +113,8 @@ class ImportSpec(Generic[T]):
     sources: Mapping[str, Source] = field(default_factory=dict)
     """By name: how the files of other systems are read."""
     evidence: ImportEvidence | None = None
+    state: Callable[[Connection, str], Awaitable[Mapping[str, Any]]] | None = None
+    """What stands about a student, for previews."""
 
     @cached_property
     def columns(self) -> Columns:

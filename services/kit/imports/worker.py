@@ -20,7 +20,7 @@ from services.kit.backoff import Backoff
 from services.kit.imports import job_store
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
-from services.kit.imports.reasons import ASK_THE_DESK, INTERNAL, STILL_HELD, row_problems
+from services.kit.imports.reasons import INTERNAL, STILL_HELD, refusal_problem, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
 from services.kit.imports.spec import ImportSpec
 from services.kit.messaging.outbox import Wakeup
@@ -203,9 +203,7 @@ class ImportWorker:
                 return _Held(values.student_id, tried=True)
             return await self._reject(connection, job, row, (STILL_HELD,))
         except Refused as refused:
-            words = self._spec.refusal(refused)
-            remedy = str(refused.remedy or ASK_THE_DESK)
-            problem: RowProblem = {"field": refused.field or "", "problem": words, "remedy": remedy}
+            problem = refusal_problem(self._spec.refusal(refused), refused.field, refused.remedy)
             return await self._reject(connection, job, row, (problem,), valid=True)
         except Exception as error:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from services.kit.imports.files.columns import CONTROL, IGNORED, Headings, storable
+from services.kit.imports.files.columns import CONTROL, IGNORED, ORIGINAL, Headings, storable
 from services.kit.imports.files.kinds import is_scientific
 from services.kit.imports.files.problems import Place, RowProblem, Text, problem
 
@@ -62,7 +62,7 @@ def row_of(number: int, cells: Iterable[Cell], headings: Headings) -> ReadRow | 
             continue
         wrong = cell.wrong or _cell_wrong(cell, headings)
         if wrong is not None:
-            problems.append(wrong)
+            problems.append({**wrong, "field": wrong["field"].removeprefix(ORIGINAL)})
         if cell.field is not None:
             kept[cell.field] = cell.text if wrong is None else storable(cell.text)
     if not kept and not problems:

@@ -73,6 +73,20 @@ class Source:
         splits = [each for each in self.manifest.splits if key_of(each.columns) in have]
         return {field: key_of(each.columns) for each in splits for field in each.into}
 
+    def fields_of(self, field: str) -> tuple[str, ...]:
+        """What a column speaks of: `field`, or what the column of this key gives or says."""
+        manifest, found = self.manifest, {field} & self._columns.kinds.keys()
+        found |= {name for name, key in self.derived([field]).items() if key == field}
+        found |= {
+            each.field
+            for each in manifest.joins
+            if field in [part_key(part, self._columns.kinds) for part in each.parts]
+        }
+        said = [words for each in manifest.statements if key_of(each.columns) == field for words in each.words.values()]
+        found |= {name for words in said for name in words}
+        found |= {each.of for each in manifest.sums if key_of(each.columns) == field}
+        return tuple(name for name in self._columns.kinds if name in found)
+
     def _values(self, labels: Labels, cells: Cells) -> Iterator[RowProblem]:
         for field, words in self._words.items():
             text = cells.get(field)

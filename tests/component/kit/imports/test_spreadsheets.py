@@ -104,7 +104,7 @@ async def test_one_room_in_any_spelling_is_one_residence_and_its_days_are_read_w
     assert job["rejected"] == 0
     residences = (await records(dorm, "residences"))[one]
     assert [(each["room"], each["checked_out_on"]) for each in residences] == [
-        ("a0307", "2026-06-05"),
+        ("A0307", "2026-06-05"),
         ("0307", "2026-06-05"),
     ]
 

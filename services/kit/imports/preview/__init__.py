@@ -1,0 +1,1 @@
+"""What a file would do: tried row by row, and rolled back."""
