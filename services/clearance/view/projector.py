@@ -15,7 +15,7 @@ from services.clearance.notify import notify
 from services.clearance.submission import exceptions
 from services.clearance.view import view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
-from services.clearance.view.fold import Batch, Row, fold_batch, status_row
+from services.clearance.view.fold import Batch, Row, fold_batch, status_row, unreadable_row
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -62,7 +62,13 @@ class Projector:
             return await self.apply(connection, records)
 
         self.consumer = TransactionalConsumer(
-            self.router, name=PROJECTOR, pool=pool, kafka=kafka, limit=limit, after_commit=self.committed
+            self.router,
+            name=PROJECTOR,
+            pool=pool,
+            kafka=kafka,
+            limit=limit,
+            after_commit=self.committed,
+            set_aside=self.hide,
         )
         self.run = self.consumer.run
 
@@ -86,6 +92,14 @@ class Projector:
         spans.count(read=batch.read, changed=applied.changed, dead_letters=len(dead_letters))
         self._pending.set(_Pending(batch.rows, spans))
         return dead_letters
+
+    async def hide(self, connection: Connection, record: ConsumerRecord) -> None:
+        """The student's status behind a record that the database refused."""
+        self._drop_pending()
+        row = unreadable_row(record, self.topics[record.topic])
+        if row is not None:
+            await view_store.apply_rows(connection, [row], now=datetime.now(UTC))
+            await notify(connection)
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
         batch = fold_batch(records, self.topics)

@@ -20,7 +20,7 @@ from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.offsets import StoredPositions, stored_offsets
-from services.kit.messaging.unit_of_work import UnitOfWork
+from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 
 STUCK_AFTER_S: Final = 60.0
@@ -47,6 +47,7 @@ class TransactionalConsumer:
         kafka: str,
         limit: DeadLetterLimit | None = None,
         after_commit: Callable[[], None] = lambda: None,
+        set_aside: SetAside = nothing,
     ) -> None:
         self.group, self.subscriber = router.group, router.subscription
         self.state = ConsumerState()
@@ -71,6 +72,7 @@ class TransactionalConsumer:
                 limit=limit or DeadLetterLimit(),
                 after_commit=after_commit,
                 state=self.state,
+                set_aside=set_aside,
             )
             for _ in range(self.subscriber.workers)
         ]

@@ -1,12 +1,16 @@
-"""Unit of work: a batch, its offsets and its dead letters in one transaction."""
+"""Unit of work: a batch, its offsets and its dead letters in one transaction.
+
+A batch that holds a value which the database refuses is halved until the record is alone, and that one is set aside.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import asyncpg
 import structlog
+from aiokafka import ConsumerRecord
 
 from services.kit.backoff import Backoff
 from services.kit.messaging.consumer_state import ConsumerState
@@ -14,15 +18,21 @@ from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLet
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
 from services.kit.messaging.offsets import Records, lock_unseen, next_offsets, save_offsets
 from services.kit.observability import metrics
-from services.kit.postgres.pool import transient
+from services.kit.postgres.pool import Connection, refused_value, transient
 from services.kit.runtime.failpoints import failpoint
 
 RETRY_S: Final = (0.1, 10.0)
+SetAside = Callable[[Connection, ConsumerRecord], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
 
+async def nothing(_: Connection, __: ConsumerRecord) -> None: ...
+
+
 class UnitOfWork:
-    """`after_commit` wakes the relay, which would otherwise poll."""
+    """`after_commit` wakes the relay, which would otherwise poll. `set_aside`: what else to store with the dead letter
+    of a record that the database refused.
+    """
 
     def __init__(
         self,
@@ -33,18 +43,32 @@ class UnitOfWork:
         limit: DeadLetterLimit,
         after_commit: Callable[[], None],
         state: ConsumerState,
+        set_aside: SetAside = nothing,
     ) -> None:
+        self._set_aside = set_aside
         self._pool, self._group, self._apply = pool, group, apply
         self._counter = DeadLetterCounter(limit)
         self._after_commit, self._state = after_commit, state
 
     async def run(self, records: Records) -> None:
         """Retries with back-off, and skips nothing. Raises only `DeadLetterLimitExceeded`, uncommitted."""
+        try:
+            await self._retry(records, self._apply)
+        except ValueRefused as refused:
+            if len(records) == 1:
+                await self._retry(records, refused.store_dead_letter(self._set_aside))
+                return
+            _log.warning("batch.halved", group=self._group, error=refused.error, records=len(records))
+            half = len(records) // 2
+            await self.run(records[:half])
+            await self.run(records[half:])
+
+    async def _retry(self, records: Records, apply: ApplyBatch) -> None:
         backoff = Backoff(*RETRY_S)
         while True:
             try:
-                await self._commit(records)
-            except DeadLetterLimitExceeded:
+                await self._commit(records, apply)
+            except (DeadLetterLimitExceeded, ValueRefused):
                 raise
             except Exception as error:
                 self._state.failing = type(error).__name__
@@ -60,13 +84,13 @@ class UnitOfWork:
                 self._state.failing = None
                 return
 
-    async def _commit(self, records: Records) -> None:
+    async def _commit(self, records: Records, apply: ApplyBatch) -> None:
         failpoint("consumer.after_poll")
         following = next_offsets(records)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
                 unseen = await lock_unseen(connection, self._group, records)
-                dead_letters = await self._apply(connection, unseen) if unseen else []
+                dead_letters = await _applied(apply, connection, unseen)
                 stored = await store_dead_letters(connection, self._group, dead_letters)
                 self._counter.check(unseen, stored)
                 await save_offsets(connection, self._group, following)
@@ -82,3 +106,30 @@ class UnitOfWork:
         for topic, count in Counter(one.record.topic for one in stored).items():
             metrics.DEAD_LETTERS.add(count, {"group": self._group, "topic": topic})
             _log.error("record.dead_lettered", group=self._group, topic=topic, count=count)
+
+
+class ValueRefused(Exception):
+    """The database can never store a value of this batch. `error` is the type of its error."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+    def store_dead_letter(self, set_aside: SetAside) -> ApplyBatch:
+        """In the place of the work, for a batch of one."""
+
+        async def store(connection: Connection, records: Records) -> list[DeadLetter]:
+            (record,) = records
+            await set_aside(connection, record)
+            return [DeadLetter(record, f"the database cannot store a value of it: {self.error}")]
+
+        return store
+
+
+async def _applied(apply: ApplyBatch, connection: Connection, records: Records) -> list[DeadLetter]:
+    try:
+        return await apply(connection, records) if records else []
+    except Exception as error:
+        if refused_value(error):
+            raise ValueRefused(type(error).__name__) from error
+        raise

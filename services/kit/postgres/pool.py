@@ -87,6 +87,17 @@ def transient(error: BaseException) -> bool:
     return isinstance(error, OSError) and not isinstance(error, _OWN_FILES)
 
 
+_VALUE_CLASSES: Final = ("22", "54")
+"""Data exceptions; limits of a program: depth, size of an index row."""
+
+
+def refused_value(error: BaseException) -> bool:
+    """Whether a value of this work can never be stored: out of range, not encodable, too deep, malformed."""
+    if isinstance(error, asyncpg.PostgresError):
+        return (getattr(error, "sqlstate", None) or "")[:2] in _VALUE_CLASSES
+    return isinstance(error, asyncpg.DataError | UnicodeError | OverflowError | RecursionError)
+
+
 async def retry_connecting(attempt: Callable[[], Awaitable[T]], retry_for_s: float) -> T:
     """Raises the last error."""
     deadline, backoff = time.monotonic() + retry_for_s, Backoff(*_RETRY_S)

@@ -19,7 +19,7 @@ from opentelemetry.trace import SpanKind
 
 from deploy.local.servers.obtain import RunningKafka
 from schemas.events import Verdict
-from services.clearance.view import batch_spans
+from services.clearance.view import batch_spans, view_store
 from services.clearance.view.projector import Projector
 from services.clearance.view.view_store import view_hash
 from services.kit.names import VIEW_CHANNEL
@@ -250,3 +250,33 @@ async def _consumed(clearance: ClearanceFixture) -> int:
 async def _settled(clearance: ClearanceFixture) -> bool:
     """Everything that is in the topics was applied, parked or stale."""
     return await _consumed(clearance) == await clearance.end_offset() > 0
+
+
+async def test_a_status_that_the_database_refuses_hides_its_student_and_no_other(
+    clearance: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused, others = student(), [student() for _ in range(6)]
+    apply_rows = view_store.apply_rows
+
+    async def refusing(connection: Any, rows: Any, **options: Any) -> Any:
+        if any(row.student_id == refused and row.version == 2 for row in rows):
+            await connection.execute("SELECT '1e400000'::jsonb")
+        return await apply_rows(connection, rows, **options)
+
+    monkeypatch.setattr(view_store, "apply_rows", refusing)
+    await clearance.publish(
+        *[status(who, version) for version in (1, 2) for who in (*others[:3], refused, *others[3:])]
+    )
+    async with running(clearance.projector()):
+
+        async def all_read() -> bool:
+            done = await clearance.pool.fetchval("SELECT sum(next_offset) FROM consumer_offset")
+            return bool(done == await clearance.end_offset())
+
+        await eventually(all_read, what="every position at its end")
+    assert [await clearance.version(who) for who in others] == [2] * 6
+    row = await clearance.row(refused)
+    assert row is not None
+    assert (row["version"], row["readable"]) == (1, False)
+    (letter,) = await clearance.dead_letters()
+    assert letter["key"] == refused.encode()

@@ -300,3 +300,42 @@ async def test_a_decoder_that_reads_nothing_stops_its_consumer_before_it_empties
             return bool(await pool.fetchval("SELECT count(*) = 40 FROM dead_letter"))
 
         await eventually(all_kept, what="all of them, once the operator has raised the limit")
+
+
+async def store_numbers(connection: Connection, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
+    """As a handler whose statement casts what a record says."""
+    for record in records:
+        await connection.execute(
+            "INSERT INTO stored SELECT $1, $2, ($3::text::jsonb)::text::bytea",
+            record.partition,
+            record.offset,
+            (record.value or b"").decode(),
+        )
+    return []
+
+
+async def test_a_value_that_the_database_refuses_is_set_aside_and_the_rest_of_its_batch_goes_on(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    good = [b"%d" % number for number in range(60)]
+    await send(kafka, topic, [*good[:20], b"1e400000", *good[20:40], b'"\\ud800"', *good[40:]])
+    async with running(consumer_of(pool, kafka, topic, store_numbers)):
+
+        async def all_read() -> bool:
+            return bool(await pool.fetchval("SELECT sum(next_offset) FROM consumer_offset") == 62)
+
+        await eventually(all_read, what="every position at its end")
+    assert sorted(await stored(pool)) == sorted(good)
+    letters = await pool.fetch("SELECT value, reason FROM dead_letter ORDER BY value DESC")
+    assert [row["value"] for row in letters] == [b"1e400000", b'"\\ud800"']
+    assert "NumericValueOutOfRangeError" in letters[0]["reason"]
+
+
+async def test_a_database_that_refuses_every_value_stops_the_consumer(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    await send(kafka, topic, [b"1e400000"] * 40)
+    stopped = consumer_of(pool, kafka, topic, store_numbers, limit=DeadLetterLimit(max_consecutive=10))
+    async with running(stopped):
+        await eventually(lambda: stopped.state.stopped is not None, what="the consumer to stop")
+    assert await pool.fetchval("SELECT count(*) FROM dead_letter") <= 10
