@@ -43,7 +43,7 @@ setup: $(STAMP) jars browser ## install everything without running it
 	@echo "Set up. Next: make demo, make test."
 
 clean: ## stop what runs from here; remove its state and all caches, not the virtual environment
-	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.servers clean --state $(STATE); fi
+	@if [ -x $(BIN)/python ] && [ -d $(STATE) ]; then $(BIN)/python -m deploy.local.servers clean; fi
 	@rm -rf $(STATE) mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
@@ -52,7 +52,7 @@ $(STAMP): requirements.lock
 	@touch $@
 
 jars: $(STAMP)
-	@$(BIN)/python -m deploy.local.servers fetch --state $(STATE)
+	@$(BIN)/python -m deploy.local.servers fetch
 
 browser:
 	@sh deploy/local/browser.sh

@@ -11,10 +11,9 @@ from urllib.parse import urlsplit
 
 from deploy.local.installation import Installation
 from deploy.local.processes.state_folder import claim_any
-from deploy.local.servers.jars import cache_folder
-from deploy.local.servers.kafka import delete_topics
-from deploy.local.servers.obtain import obtain_kafka, obtain_postgres
-from deploy.local.servers.postgres import create_database, drop_database
+from deploy.local.servers.kafka import Kafka, delete_topics
+from deploy.local.servers.postgres import Postgres, create_database, drop_database
+from deploy.local.servers.server import obtain
 from deploy.local.services import ROOT
 from schemas.topics import Topics
 from services.kit.postgres.migrations import migrate
@@ -65,11 +64,11 @@ def servers() -> Iterator[Servers]:
     """Those of LIXIAO_POSTGRES and LIXIAO_KAFKA, else ones started here and stopped at the end."""
     with ExitStack() as running:
         state = running.enter_context(claim_any(ROOT / ".lixiao" / "bench"))
-        postgres = obtain_postgres(state.folder)
+        postgres = obtain(Postgres(state.folder))
         running.callback(postgres.stop)
-        kafka = obtain_kafka(state.folder, cache_folder(ROOT / ".lixiao"))
+        kafka = obtain(Kafka(state.folder))
         running.callback(kafka.stop)
-        yield Servers(postgres.dsn, kafka.address)
+        yield Servers(postgres.address, kafka.address)
 
 
 @contextmanager

@@ -9,7 +9,6 @@ import logging
 import os
 import time
 from contextlib import closing
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -20,11 +19,9 @@ from deploy.demo.progress import LaunchProgress
 from deploy.demo.simulator import MAX_PACE, Simulator
 from deploy.demo.students import MAX_STUDENTS, MIN_STUDENTS, invent_students, simulated
 from deploy.demo.welcome import print_welcome
-from deploy.local.processes.state_folder import StateFolder
+from deploy.local.processes.state_folder import STATE, StateFolder
 from deploy.local.processes.supervisor import Supervisor, ends_reported
-from deploy.local.servers import jars
 
-STATE: Final = Path(os.environ.get("LIXIAO_STATE") or ".lixiao")
 TALLY_EVERY_S: Final = 60
 console = Console(soft_wrap=True)
 app = typer.Typer(add_completion=False, help=__doc__, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -43,7 +40,7 @@ def main(
     with ends_reported(console), StateFolder(STATE / "demo") as state, Supervisor(console) as supervisor:
         progress = LaunchProgress(console)
         invented = invent_students(students)
-        launch = Launch(state.folder, jars.cache_folder(STATE), progress, supervisor)
+        launch = Launch(state.folder, progress, supervisor)
         services = launch.start_servers(invented, os.environ.get("LIXIAO_NAMESPACE") or "lixiao", port)
         launch.start_services(services)
         launch.load(services, invented)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,14 +21,10 @@ from deploy.local.processes.process import StartFailed
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.running_services import RunningServices, service_names
 from deploy.local.servers import jars
-from deploy.local.servers.obtain import (
-    Running,
-    RunningKafka,
-    RunningPostgres,
-    obtain_kafka,
-    obtain_postgres,
-    obtain_zipkin,
-)
+from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.postgres import Postgres
+from deploy.local.servers.server import Running, obtain
+from deploy.local.servers.zipkin import Zipkin
 from deploy.local.services import UNIVERSITY
 from schemas.flows import CLEARANCE
 from services.kit.manifests import SERVICES, discover
@@ -43,27 +39,21 @@ class Launch:
     """Call each method once, in their order."""
 
     folder: Path
-    cache: Path
     progress: LaunchProgress
     supervisor: Supervisor
 
     def start_servers(self, students: Sequence[Student], namespace: str, first_port: int) -> RunningServices:
-        """Raises StartFailed, JarsMissing. Zipkin may still be starting."""
-        for server in ("kafka", "zipkin"):
-            if not os.environ.get(f"LIXIAO_{server.upper()}"):
-                jars.ensure(server, self.cache, self.progress.console)
+        """Raises StartFailed. Zipkin may still be starting."""
+        jars.fetch(self.progress.console)
         with self.progress.step("PostgreSQL, Kafka, databases and topics") as waiting_for:
-            kafka = obtain_kafka(self.folder, self.cache, wait=False)
-            self._supervise(kafka)
-            postgres = obtain_postgres(self.folder)
-            self._supervise(postgres)
+            kafka = obtain(Kafka(self.folder), wait=False, supervisor=self.supervisor)
+            postgres = obtain(Postgres(self.folder), supervisor=self.supervisor)
             self._check_servers_unchanged(kafka, postgres)
-            self.zipkin = obtain_zipkin(self.folder, self.cache, wait=False)
-            self._supervise(self.zipkin)
+            self.zipkin = obtain(Zipkin(self.folder), wait=False, supervisor=self.supervisor)
             departments = discover(Path(os.environ.get("LIXIAO_SERVICES_FOLDER") or SERVICES))
             services = RunningServices(
                 self.folder,
-                postgres=postgres.dsn,
+                postgres=postgres.address,
                 kafka=kafka.address,
                 zipkin=self.zipkin.address,
                 namespace=namespace,
@@ -114,16 +104,12 @@ class Launch:
     def _ledger(self) -> Ledger:
         return Ledger(self.folder / "loaded.json")
 
-    def _supervise(self, running: Running[Any]) -> None:
-        if running.server:
-            self.supervisor.add(running.server)
-
-    def _check_servers_unchanged(self, kafka: RunningKafka, postgres: RunningPostgres) -> None:
+    def _check_servers_unchanged(self, kafka: Running, postgres: Running) -> None:
         """Offsets in the databases belong to one broker."""
         note = self.folder / "servers.json"
         now = {
             "Kafka": "its own" if kafka.server else kafka.address,
-            "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.dsn).netloc.rpartition("@")[2],
+            "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.address).netloc.rpartition("@")[2],
         }
         before = json.loads(note.read_text()) if note.exists() else now
         for name, address in now.items():

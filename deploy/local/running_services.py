@@ -9,7 +9,6 @@ import random
 import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ from deploy.local.credentials import Accounts
 from deploy.local.databases import Databases
 from deploy.local.identity.people import Person
 from deploy.local.processes.ports import free_port
-from deploy.local.processes.process import Process, StartFailed, wait_until
+from deploy.local.processes.process import Process, StartFailed
 from deploy.local.servers.kafka import delete_topics
 from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses
 from schemas.flows import CLEARANCE, GATEWAY
@@ -129,10 +128,7 @@ class RunningServices(Databases):
     async def crashed(self, name: str) -> None:
         """Wait for the exit at the failpoint. Raises StartFailed for another."""
         process = self.processes[name]
-        exited = partial(
-            wait_until, lambda: process.poll() is not None, what=f"{name}'s crash", timeout_s=START_TIMEOUT_S
-        )
-        await asyncio.to_thread(exited)
+        await asyncio.to_thread(process.wait_until, lambda: process.poll() is not None, START_TIMEOUT_S, "crashed")
         if (code := process.poll()) != EXIT_CODE:
             raise StartFailed(f"{name} exited with code {code}, not at its failpoint.{process.last_lines()}")
         self.kill(name)

@@ -7,15 +7,15 @@ import json
 import os
 import sys
 import tomllib
-import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK
-from deploy.local.processes.process import Process
+from deploy.local.processes.process import Process, answers_ok
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import APPROVER, CERTIFICATE_DESK, OPERATOR, ROSTER, desk_role
 
@@ -25,7 +25,6 @@ IDENTITY: Final = "identity"
 CLIENT_ID: Final = "lixiao-gateway"
 INHERITED: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER", "LIXIAO_SOURCES")
 """Variables of ours taken from the caller; this module sets the others."""
-PROBE_TIMEOUT_S: Final = 4
 
 
 @dataclass(frozen=True)
@@ -43,16 +42,8 @@ class Service:
     def process(self, logs: Path, root: Path = ROOT) -> Process:
         """`clearance:2` logs to `<logs>/clearance-2.log`."""
         log = logs / f"{self.name.replace(':', '-')}.log"
-        return Process(
-            self.name, [sys.executable, "-m", self.module], log=log, cwd=root, env=self.environment, ready=self.is_ready
-        )
-
-    def is_ready(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"{self.address}{self.ready_path}", timeout=PROBE_TIMEOUT_S) as answer:
-                return bool(answer.status == 200)
-        except OSError:
-            return False
+        command, probe = [sys.executable, "-m", self.module], partial(answers_ok, f"{self.address}{self.ready_path}")
+        return Process(self.name, command, log=log, cwd=root, env=self.environment, ready=probe)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError
 
 from deploy.local.installation import Installation
-from deploy.local.servers.obtain import RunningKafka, RunningPostgres
+from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
@@ -70,10 +70,10 @@ async def scenes(make_database: DatabaseMaker) -> AsyncIterator[SceneSetter]:
 
 @pytest.fixture(scope="session")
 async def installation(
-    postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service. A test that stops one starts it again."""
-    installation = Installation(tmp_path_factory.mktemp("installation"), postgres=postgres.dsn, kafka=kafka.address)
+    installation = Installation(tmp_path_factory.mktemp("installation"), postgres=postgres.address, kafka=kafka.address)
     installation.people.append(CLERK)
     await installation.provision()
     try:

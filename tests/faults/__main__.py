@@ -16,7 +16,6 @@ import typer
 from rich.console import Console
 
 from deploy.local.processes.state_folder import claim_any
-from deploy.local.servers.jars import cache_folder
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
 from tests.faults import scenarios
@@ -65,16 +64,15 @@ def main(
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     found: list[Anomaly] = []
     with ExitStack() as stack:
-        state = claim_any(ROOT / ".lixiao" / "faults")
-        stack.callback(state.release)
-        postgres = Postgres(state.folder / "postgres", durable=False)
-        postgres.start()
+        state = stack.enter_context(claim_any(ROOT / ".lixiao" / "faults"))
+        postgres = Postgres(state.folder, durable=False)
+        postgres.start().wait_ready()
         stack.callback(postgres.stop)
-        broker = Kafka(state.folder / "kafka", cache_folder(ROOT / ".lixiao"))
-        broker.start()
+        broker = Kafka(state.folder)
+        broker.start().wait_ready()
         stack.callback(broker.stop)
-        operations, made = asyncio.run(_stages(postgres.dsn, stages, seed, found))
-        more, by_kind = asyncio.run(_runs(postgres.dsn, broker, runs, seed, only, found))
+        operations, made = asyncio.run(_stages(postgres.address, stages, seed, found))
+        more, by_kind = asyncio.run(_runs(postgres.address, broker, runs, seed, only, found))
     by_kind += Counter({"stage": made})
     console.print(", ".join(f"{kind} {count}" for kind, count in sorted(by_kind.items())))
     console.print(f"{by_kind.total()} runs, {operations + more} operations, {len(found)} anomalies")

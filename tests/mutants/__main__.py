@@ -12,7 +12,8 @@ import typer
 from rich.console import Console
 
 from deploy.local.processes.state_folder import claim_any
-from deploy.local.servers.obtain import obtain_postgres
+from deploy.local.servers.postgres import Postgres
+from deploy.local.servers.server import obtain
 from tests.mutants import pure_core
 from tests.mutants.running import RACES, run
 from tests.mutants.variants import MUTANTS
@@ -58,12 +59,10 @@ def _listed(console: Console, postgres: str, races: int, only: str, quick: bool)
 
 
 def _postgres(stack: ExitStack) -> str:
-    state = claim_any(ROOT / ".lixiao" / "test")
-    stack.callback(state.release)
-    running = obtain_postgres(state.folder, durable=False)
-    if running.server:
-        stack.callback(running.server.stop)
-    return running.dsn
+    state = stack.enter_context(claim_any(ROOT / ".lixiao" / "test"))
+    running = obtain(Postgres(state.folder, durable=False))
+    stack.callback(running.stop)
+    return running.address
 
 
 if __name__ == "__main__":

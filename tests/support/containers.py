@@ -13,7 +13,7 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
-from deploy.local.servers.obtain import RunningKafka, RunningPostgres
+from deploy.local.servers.server import Running
 
 POSTGRES_IMAGE: Final = "postgres:18-alpine"
 KAFKA_IMAGE: Final = "confluentinc/cp-kafka:8.1.1"
@@ -34,16 +34,16 @@ def must_have_an_engine() -> None:
 
 
 @contextmanager
-def postgres_container() -> Iterator[RunningPostgres]:
+def postgres_container() -> Iterator[Running]:
     """A PostgreSQL in a container, with the rights of a superuser."""
     must_have_an_engine()
     with PostgresContainer(POSTGRES_IMAGE, username="lixiao", dbname="postgres", driver=None) as container:
-        yield RunningPostgres(container.get_connection_url(), None)
+        yield Running(container.get_connection_url())
 
 
 @contextmanager
-def kafka_container() -> Iterator[RunningKafka]:
+def kafka_container() -> Iterator[Running]:
     """A Kafka broker in a container, in KRaft mode."""
     must_have_an_engine()
     with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
-        yield RunningKafka(container.get_bootstrap_server(), None)
+        yield Running(container.get_bootstrap_server())

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.installation import Installation
-from deploy.local.servers.obtain import RunningKafka, RunningPostgres, RunningZipkin
+from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 
@@ -14,11 +14,11 @@ LINES = 25
 
 @pytest.fixture(scope="package")
 async def installation(
-    postgres: RunningPostgres, kafka: RunningKafka, zipkin: RunningZipkin, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: Running, zipkin: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service with traces. No test stops a process of it or touches its positions."""
     installation = Installation(
-        tmp_path_factory.mktemp("installation"), postgres=postgres.dsn, kafka=kafka.address, zipkin=zipkin.address
+        tmp_path_factory.mktemp("installation"), postgres=postgres.address, kafka=kafka.address, zipkin=zipkin.address
     )
     await installation.provision()
     try:
@@ -30,9 +30,9 @@ async def installation(
 
 @pytest.fixture(scope="package")
 async def _core(
-    postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    installation = Installation(tmp_path_factory.mktemp("core"), postgres=postgres.dsn, kafka=kafka.address)
+    installation = Installation(tmp_path_factory.mktemp("core"), postgres=postgres.address, kafka=kafka.address)
     await installation.provision()
     try:
         yield installation

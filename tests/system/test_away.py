@@ -30,7 +30,7 @@ async def installation(
     """The library, the clearance and the gateway on servers of their own, with little patience for silence."""
     installation = Installation(
         tmp_path_factory.mktemp("away"),
-        postgres=own_postgres.dsn,
+        postgres=own_postgres.address,
         kafka=own_kafka.address,
         settings={"LIXIAO_FRESHNESS_BOUND_S": str(FRESHNESS_BOUND_S), "LIXIAO_ALIVE_EVERY_S": "1"},
     )
@@ -108,7 +108,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     while not away.done():
         assert await is_waiting()
         await asyncio.sleep(0.5)
-    own_kafka.start()
+    own_kafka.start().wait_ready()
     await installation.in_step("library", timeout_s=60)
     await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30, poll_s=PAGE_POLL_S)
     await eventually(lambda: all_ready(installation), what="every service to be ready again", timeout_s=60)
@@ -141,7 +141,7 @@ async def test_a_database_away_is_said_by_the_page_and_by_health_and_nothing_is_
     answer = await installation.client("library").post("/records/query", json={"student_id": "TS0000000000"})
     assert answer.status_code == 503
     assert answer.headers["retry-after"]
-    own_postgres.start()
+    own_postgres.start().wait_ready()
     await eventually(lambda: all_ready(installation), what="every service to be ready again", timeout_s=60)
     await eventually(lambda: is_clear(browser), what="the line to pass again", timeout_s=30, poll_s=PAGE_POLL_S)
     assert pids == {name: process.pid for name, process in installation.processes.items()}

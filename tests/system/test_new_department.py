@@ -13,7 +13,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.installation import Installation
-from deploy.local.servers.obtain import RunningKafka, RunningPostgres
+from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY, ROOT
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
@@ -38,16 +38,18 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def installation(
-    tree: Path, postgres: RunningPostgres, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
+    tree: Path, postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """The page's commands, run in the tree; then the new department, the clearance and the gateway."""
-    installation = Installation(tmp_path_factory.mktemp("grown"), postgres=postgres.dsn, kafka=kafka.address, root=tree)
+    installation = Installation(
+        tmp_path_factory.mktemp("grown"), postgres=postgres.address, kafka=kafka.address, root=tree
+    )
     Installation.open.append(installation)
     try:
         *commands, serve = page_commands()
         assert serve == SERVE
         for command in commands:
-            run(command, installation, postgres.dsn)
+            run(command, installation, postgres.address)
         installation.define_services(json.loads((tree / "databases.json").read_text()))
         await installation.start(NEW, CLEARANCE, IDENTITY, GATEWAY)
         yield installation

@@ -7,7 +7,7 @@ import fcntl
 import os
 import socket
 import tempfile
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -17,53 +17,30 @@ LOOPBACK = "127.0.0.1"
 CLAIMS: Final = Path(tempfile.gettempdir()) / f"lixiao-ports-{os.getuid()}"
 
 
-def port_is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        # A port whose last connections are in TIME_WAIT is free to a server, which sets this too.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with suppress(OSError):
-            probe.bind((LOOPBACK, port))
-            return True
-    return False
-
-
 def free_port(*preferred: int) -> int:
-    """The first preferred port that is free (0 is skipped), else one the kernel chooses; claimed."""
-    for port in preferred:
-        if port and _claim(port) and port_is_free(port):
-            return port
+    """The first preferred port that is free, else one the kernel chooses; claimed."""
+    left = iter(preferred)
     while True:
-        with socket.socket() as probe:
-            probe.bind((LOOPBACK, 0))
+        with suppress(OSError), socket.socket() as probe:
+            # A port whose last connections are in TIME_WAIT is free to a server, which sets this too.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((LOOPBACK, next(left, 0)))
             port = int(probe.getsockname()[1])
-        if _claim(port):
+            fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
             return port
-
-
-def remembered_port(note: Path, preferred: int, taken: Collection[int] = ()) -> int:
-    """`preferred`, else the last run's, else any free one; none of `taken`."""
-    noted = 0
-    with suppress(FileNotFoundError, ValueError):
-        noted = int(note.read_text())
-    port = free_port(*(port for port in (preferred, noted) if port not in taken))
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(str(port))
-    return port
 
 
 def remembered_ports(folder: Path, names: Iterable[str], first: int) -> dict[str, int]:
-    """Counted up from `first` where free; with `first` 0 the kernel chooses."""
+    """Counted up from `first` (0: from none), else the last run's, noted in `folder`, else any free ones."""
+    folder.mkdir(parents=True, exist_ok=True)
     chosen: dict[str, int] = {}
     for index, name in enumerate(names):
-        chosen[name] = remembered_port(folder / name, first + index if first else 0, chosen.values())
+        preferred = [first + index] if first else []
+        with suppress(FileNotFoundError, ValueError):
+            preferred.append(int((folder / name).read_text()))
+        chosen[name] = free_port(*(port for port in preferred if port not in chosen.values()))
+        (folder / name).write_text(str(chosen[name]))
     return chosen
-
-
-def _claim(port: int) -> bool:
-    with suppress(OSError):
-        fcntl.lockf(_claims(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
-        return True
-    return False
 
 
 @cache

@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
@@ -22,26 +24,15 @@ import psutil
 
 POLL_S = 0.05
 PAUSE_TIMEOUT_S = 10
-TAIL_BYTES = 65_536
+PROBE_TIMEOUT_S = 4
+READY_TIMEOUT_S = 90
+STOP_TIMEOUT_S = 30
 LOG_LIMIT_BYTES = 32 * 1024 * 1024
 PR_SET_PDEATHSIG = 1
 
 
 class StartFailed(RuntimeError):
     """The text names the process, cause, last lines and, where known, the remedy."""
-
-
-def wait_until(
-    ready: Callable[[], bool], *, what: str, timeout_s: float, process: "Process | None" = None, poll_s: float = POLL_S
-) -> None:
-    """Raises StartFailed at the deadline, or as soon as `process` has exited."""
-    deadline = time.monotonic() + timeout_s
-    while not ready():
-        if process is not None and (code := process.poll()) is not None:
-            raise StartFailed(f"{what} exited with {describe_exit(code)}.{process.last_lines()}")
-        if time.monotonic() > deadline:
-            raise StartFailed(f"{what}: not ready after {timeout_s:g} s.{process.last_lines() if process else ''}")
-        time.sleep(poll_s)
 
 
 @dataclass(eq=False)
@@ -59,7 +50,7 @@ class Process:
     env: Mapping[str, str] | None = None
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
-    ready: Callable[[], bool] | None = None
+    ready: Callable[[], bool] = lambda: True
     _child: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
     _stop_requested: bool = field(default=False, init=False)  # some programs take a second request for "at once"
 
@@ -69,7 +60,7 @@ class Process:
         return self._child.pid if self._child is not None and self.poll() is None else None
 
     def start(self) -> Self:
-        """Raises StartFailed when the program cannot be executed."""
+        """Without waiting. Raises StartFailed when the program cannot be executed."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
@@ -93,18 +84,32 @@ class Process:
         self._stop_requested = False
         return self
 
-    def wait_ready(self, timeout_s: float) -> None:
-        """Raises StartFailed."""
-        if self.ready:
-            wait_until(self.ready, what=self.name, timeout_s=timeout_s, process=self)
+    def wait_until(self, reached: Callable[[], bool], timeout_s: float, state: str = "ready") -> None:
+        """Raises StartFailed at the deadline, or as soon as it has exited without having `reached` the state."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            code = self.poll()
+            if reached():
+                return
+            if code is not None:
+                raise StartFailed(f"{self.name} exited with {describe_exit(code)}.{self.last_lines()}")
+            if time.monotonic() > deadline:
+                raise StartFailed(f"{self.name}: not {state} after {timeout_s:g} s.{self.last_lines()}")
+            time.sleep(POLL_S)
+
+    def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> Self:
+        """Kills it at the timeout, raising StartFailed, and when interrupted."""
+        try:
+            self.wait_until(self.ready, timeout_s)
+        except BaseException:
+            self.kill()
+            raise
+        return self
 
     def run(self, timeout_s: float) -> None:
         """Raises StartFailed when it fails or takes longer."""
-        self.start()
         try:
-            wait_until(lambda: self.poll() is not None, what=self.name, timeout_s=timeout_s)
-            if code := self.poll():
-                raise StartFailed(f"{self.name} exited with {describe_exit(code)}.{self.last_lines()}")
+            self.start().wait_until(lambda: self.poll() == 0, timeout_s, "finished")
         finally:
             self.kill()
 
@@ -115,31 +120,35 @@ class Process:
     def request_stop(self) -> None:
         """Without waiting, so that processes shut down side by side."""
         if self._child is not None and self.poll() is None and not self._stop_requested:
-            self._signal(signal.SIGCONT)
+            self.resume()
             self._child.send_signal(self.stop_signal)
             self._stop_requested = True
 
-    def stop(self, timeout_s: float = 20) -> None:
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> None:
         """Kills the group at the timeout. Idempotent."""
-        if self._child is None:
-            return
-        self.request_stop()
-        with suppress(subprocess.TimeoutExpired):
-            self._child.wait(timeout_s)
-        self.kill()
+        if self._child is not None:
+            self.request_stop()
+            with suppress(subprocess.TimeoutExpired):
+                self._child.wait(timeout_s)
+            self.kill()
 
     def kill(self) -> None:
-        """The group; returns when the child is gone."""
+        """With its group and descendants (PostgreSQL's sessions lead groups of their own), as at a loss of power."""
         if self._child is not None:
+            descendants: list[psutil.Process] = []
+            with suppress(psutil.Error):
+                descendants = psutil.Process(self.pid).children(recursive=True) if self.pid else []
             self._signal(signal.SIGKILL)
+            for one in descendants:
+                with suppress(psutil.Error):
+                    one.kill()
             self._child.wait()
+            psutil.wait_procs(descendants, timeout=5)
 
     def pause(self) -> None:
         """SIGSTOP; returns when every thread has stopped."""
         self._signal(signal.SIGSTOP)
-        assert self._child is not None
-        pid = self._child.pid
-        wait_until(lambda: is_stopped(pid), what=f"pausing {self.name}", timeout_s=PAUSE_TIMEOUT_S, poll_s=0.01)
+        self.wait_until(self._is_stopped, PAUSE_TIMEOUT_S, "paused")
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -149,10 +158,17 @@ class Process:
         with suppress(ProcessLookupError):
             os.killpg(self._child.pid, number)
 
+    def _is_stopped(self) -> bool:
+        # Every thread: on a busy machine some run on for a while after SIGSTOP.
+        threads = Path(f"/proc/{self.pid}/task")
+        if not threads.exists():
+            return bool(psutil.Process(self.pid).status() == psutil.STATUS_STOPPED)
+        # The state follows the name, which is in brackets and may hold anything.
+        return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads.iterdir())
+
     def tail(self, lines: int = 15) -> str:
-        with suppress(FileNotFoundError), self.log.open("rb") as file:
-            file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL_BYTES))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+        with suppress(FileNotFoundError), self.log.open(errors="replace") as file:
+            return "".join(deque(file, lines)).rstrip()
         return ""
 
     def last_lines(self) -> str:
@@ -164,13 +180,13 @@ def describe_exit(code: int) -> str:
     return f"code {code}" if code >= 0 else f"signal {signal.Signals(-code).name}"
 
 
-def is_stopped(pid: int) -> bool:
-    """Every thread: on a busy machine some run on for a while after SIGSTOP."""
-    threads = Path(f"/proc/{pid}/task")
-    if not threads.exists():
-        return bool(psutil.Process(pid).status() == psutil.STATUS_STOPPED)
-    # The state follows the name, which is in brackets and may hold anything.
-    return all((thread / "stat").read_text().rpartition(")")[2].split()[0] == "T" for thread in threads.iterdir())
+def answers_ok(url: str) -> bool:
+    """Whether HTTP is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_TIMEOUT_S) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
 
 
 def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:

@@ -1,7 +1,7 @@
 """The state folder: who owns it, and removing it with every process that runs from it.
 
-The kernel releases a dead owner's lock. A process belongs to the folder if it leads a session and its output goes
-there.
+An owner holds the lock file open and locked, which the kernel ends with it. A process belongs to the folder if it leads
+a session and its output goes there.
 """
 
 import fcntl
@@ -9,12 +9,14 @@ import os
 import shutil
 import signal
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
-from typing import Self, TextIO
+from typing import Final
 
 import psutil
 
+STATE: Final = Path(os.environ.get("LIXIAO_STATE") or ".lixiao").expanduser()
+"""All data, logs and jars."""
 LOCK = "launcher.lock"
 ELSEWHERE_NOTE = "elsewhere"
 FOLDERS_TRIED = 8
@@ -25,32 +27,26 @@ class StateInUse(RuntimeError):
     """The text has the owner's process id and how to stop it."""
 
 
-class StateFolder:
-    """Owned until `release`, the end of `with`, or the end of the process."""
+class StateFolder(AbstractContextManager["StateFolder"]):
+    """Owned until the end of `with`, or of the process."""
 
     def __init__(self, folder: Path) -> None:
         """Stops what a killed launcher left running. Raises StateInUse."""
         self.folder = folder.absolute()
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock: TextIO = (self.folder / LOCK).open("a+")
-        if not _lock(self._lock):
+        self._lock = (self.folder / LOCK).open("a")
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
             self._lock.close()
+            owner = ", ".join(str(process.pid) for process in _running_from(self.folder, owners=True))
             raise StateInUse(
-                f"{self.folder} is in use by process {_owner(self.folder / LOCK) or 'unknown'}. Stop it (Ctrl-C, or "
-                f"`make clean`), or use another folder: LIXIAO_STATE=/some/folder."
-            )
-        self._lock.truncate(0)
-        self._lock.write(str(os.getpid()))
-        self._lock.flush()
-        _stop(_running_from(self.folder))
-
-    def __enter__(self) -> Self:
-        return self
+                f"{self.folder} is in use by process {owner or 'unknown'}. Stop it (Ctrl-C, or `make clean`), or use "
+                f"another folder: LIXIAO_STATE=/some/folder."
+            ) from None
+        stop_left_running(self.folder)
 
     def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
         self._lock.close()
 
 
@@ -65,34 +61,28 @@ def claim_any(folder: Path) -> StateFolder:
 def clean(folder: Path) -> list[int]:
     """Stop what runs from it and remove it. Returns the process ids."""
     # Launchers first: they would restart what is stopped under them.
-    launchers = [pid for lock in folder.rglob(LOCK) if (pid := _owner(lock)) and pid != os.getpid()]
-    stopped = _stop(psutil.Process(pid) for pid in launchers if psutil.pid_exists(pid))
-    stopped += _stop(_running_from(folder.absolute()))
+    stopped = _stop(_running_from(folder, owners=True)) + stop_left_running(folder)
     for note in folder.rglob(ELSEWHERE_NOTE):
         shutil.rmtree(note.read_text().strip(), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
     return stopped
 
 
-def _lock(file: TextIO) -> bool:
-    with suppress(OSError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return True
-    return False
+def stop_left_running(folder: Path) -> list[int]:
+    """Returns the process ids."""
+    return _stop(_running_from(folder))
 
 
-def _owner(lock: Path) -> int | None:
-    with lock.open() as file:
-        return None if _lock(file) else int(file.read() or 0) or None
-
-
-def _running_from(folder: Path) -> list[psutil.Process]:
-    found = []
+def _running_from(folder: Path, *, owners: bool = False) -> list[psutil.Process]:
+    """`owners`: those of the folder or of one in it."""
+    found, resolved = [], folder.resolve()
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            if os.getsid(process.pid) == process.pid != os.getpid():
-                output = (file.path for file in process.open_files() if file.fd == STDOUT)
-                found += [process for path in output if Path(path).is_relative_to(folder)]
+            leads_session = os.getsid(process.pid) == process.pid
+            for file in process.open_files():
+                belongs = Path(file.path).name == LOCK if owners else file.fd == STDOUT and leads_session
+                if belongs and Path(file.path).is_relative_to(resolved):
+                    found.append(process)
     return found
 
 
@@ -100,9 +90,10 @@ def _stop(processes: Iterable[psutil.Process], timeout_s: float = 40) -> list[in
     signalled = []
     for process in processes:
         with suppress(psutil.Error):
-            process.send_signal(signal.SIGCONT)
-            process.terminate()
-            signalled.append(process)
+            if process.pid != os.getpid():
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+                signalled.append(process)
     for process in psutil.wait_procs(signalled, timeout=timeout_s)[1]:
         with suppress(psutil.Error):
             process.kill()

@@ -4,9 +4,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Self
+from contextlib import AbstractContextManager, contextmanager
 
 from rich.console import Console
 
@@ -16,33 +14,22 @@ from deploy.local.processes.state_folder import StateInUse
 RESTARTS = 5
 RESTART_WINDOW_S = 120
 POLL_S = 0.3
-READY_TIMEOUT_S = 60
 
 
 class GaveUp(RuntimeError):
     """A process exited too often."""
 
 
-class Supervisor:
+class Supervisor(AbstractContextManager["Supervisor"]):
     """Leaving it stops everything."""
 
-    def __init__(self, console: Console, *, restarts: int = RESTARTS, window_s: float = RESTART_WINDOW_S) -> None:
+    def __init__(self, console: Console, *, restarts: int = RESTARTS) -> None:
         self.console = console
         self.restarts = restarts
-        self.window_s = window_s
         self._restarts_s: dict[Process, deque[float]] = {}
-        self._previous_handlers: dict[signal.Signals, object] = {}
-
-    def __enter__(self) -> Self:
-        # A closed terminal and a `kill` end it in the same order as Ctrl-C.
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            self._previous_handlers[number] = signal.signal(number, _interrupt)
-        return self
 
     def __exit__(self, *_: object) -> None:
         self.stop_all()
-        for number, handler in self._previous_handlers.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
 
     def add(self, process: Process) -> None:
         """The caller starts it, before or after."""
@@ -75,17 +62,16 @@ class Supervisor:
         name, restarts_s, now_s = process.name, self._restarts_s[process], time.monotonic()
         self.console.print(f"[bold red]{name} exited[/] with {describe_exit(code)}.", end="")
         self.console.print(process.last_lines(), markup=False, highlight=False)
-        while restarts_s and now_s - restarts_s[0] > self.window_s:
+        while restarts_s and now_s - restarts_s[0] > RESTART_WINDOW_S:
             restarts_s.popleft()
         if len(restarts_s) >= self.restarts:
-            raise GaveUp(f"{name} exited {len(restarts_s) + 1} times in {self.window_s:g} s: stopping everything.")
+            raise GaveUp(f"{name} exited {len(restarts_s) + 1} times in {RESTART_WINDOW_S} s: stopping everything.")
         restarts_s.append(now_s)
         self.console.print(f"Restarting {name} ({len(restarts_s)} of {self.restarts}).")
         try:
-            process.start()
-            process.wait_ready(READY_TIMEOUT_S)
+            process.start().wait_ready()
         except StartFailed as error:
-            # The next poll finds it again; the number of restarts bounds this.
+            # The next poll finds it exited again; the number of restarts bounds this.
             self.console.print(str(error), markup=False, highlight=False)
         else:
             self.console.print(f"{name} is back.")
@@ -93,8 +79,9 @@ class Supervisor:
 
 @contextmanager
 def ends_reported(console: Console) -> Iterator[None]:
-    """A message and exit code 1 for an error its user can act on."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` would have it ignored
+    """A message and exit code 1 for an error its user can act on. SIGTERM and SIGHUP end it as Ctrl-C does."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # a shell's `&` would have SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
@@ -102,7 +89,3 @@ def ends_reported(console: Console) -> Iterator[None]:
     except (StartFailed, StateInUse, GaveUp) as error:
         console.print(str(error), style="red", markup=False, highlight=False)
         raise SystemExit(1) from None
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt

@@ -4,25 +4,21 @@ Acknowledged records survive a kill, because the operating system keeps what was
 """
 
 import asyncio
-import base64
-import uuid
-from concurrent.futures import ThreadPoolExecutor
+import secrets
 from contextlib import suppress
-from pathlib import Path
+from typing import Self
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from deploy.local.processes.ports import LOOPBACK, remembered_ports
+from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process
 from deploy.local.servers import jars
-from deploy.local.servers.java import java_program
-from deploy.local.servers.server import LocalServer
+from deploy.local.servers.server import ANSWER_TIMEOUT_S, LocalServer
 
-PREFERRED_PORT = 19092
-"""The controller's is the next one."""
 FORMAT_TIMEOUT_S = 60
 HEAP_MB = 384
+FORMAT_HEAP_MB = 128
 
 PROPERTIES = """\
 process.roles=broker,controller
@@ -52,66 +48,47 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 class Kafka(LocalServer):
-    def __init__(self, folder: Path, cache: Path) -> None:
-        super().__init__("Kafka", folder)
-        self.cache = cache
-        self.port = 0
+    preferred_port = 19092
+    port_names = ("port", "controller-port")
 
     @property
     def address(self) -> str:
-        return f"{LOOPBACK}:{self.port}"
+        return f"{LOOPBACK}:{self.ports['port']}"
 
-    def prepare(self) -> None:
-        """Fetches jars and formats the data folder once. Raises StartFailed, JarsMissing."""
-        class_path = ":".join(str(jar) for jar in jars.ensure("kafka", self.cache))
+    def start(self) -> Self:
+        """Fetches jars and formats the data folder once."""
+        options = ["-cp", ":".join(map(str, jars.ensure("kafka"))), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         data, configuration = self.folder / "data", self.folder / "server.properties"
-        if not self.port:
-            ports = remembered_ports(self.folder, ("port", "controller-port"), PREFERRED_PORT)
-            self.port = ports["port"]
-            configuration.write_text(
-                PROPERTIES.format(
-                    host=LOOPBACK, port=self.port, controller_port=ports["controller-port"], data=data.as_posix()
-                )
-            )
+        port, controller_port = self.ports.values()
+        configuration.write_text(
+            PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data=data.as_posix())
+        )
         if not (data / "meta.properties").exists():
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
-            format_it = ("format", f"--cluster-id={new_cluster_id()}", "-c", configuration, "--ignore-formatted")
-            command = _java(class_path, "-Xmx128m", "kafka.tools.StorageTool", *format_it)
+            format_it = (
+                "format",
+                f"--cluster-id={secrets.token_urlsafe(16)}",
+                "-c",
+                configuration,
+                "--ignore-formatted",
+            )
+            command = jars.java(FORMAT_HEAP_MB, *options, "kafka.tools.StorageTool", *format_it)
             Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
-        self.command = _java(class_path, f"-Xmx{HEAP_MB}m", "kafka.Kafka", configuration)
+        self.command = jars.java(HEAP_MB, *options, "kafka.Kafka", configuration)
+        return super().start()
 
-    def is_ready(self) -> bool:
-        return broker_count(self.address) > 0
-
-
-def _java(class_path: str, heap: str, *arguments: str | Path) -> list[str | Path]:
-    options = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError", heap)
-    return [java_program(), *options, "-cp", class_path, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", *arguments]
-
-
-def new_cluster_id() -> str:
-    """22 characters of base64url."""
-    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-
-
-def broker_count(addresses: str, timeout_s: float = 2) -> int:
-    """Alive brokers of `host:port[,host:port]`; 0 without an answer. Blocking."""
-    # In a thread, because the caller's may have an event loop running.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(asyncio.run, _broker_count(addresses, timeout_s)).result()
-
-
-async def _broker_count(addresses: str, timeout_s: float) -> int:
-    admin = AIOKafkaAdminClient(bootstrap_servers=addresses)
-    try:
-        async with asyncio.timeout(timeout_s):
-            await admin.start()
-            return len((await admin.describe_cluster())["brokers"])
-    except (KafkaError, OSError, ValueError):
-        return 0
-    finally:
-        with suppress(KafkaError, OSError):
-            await admin.close()
+    @staticmethod
+    async def answers(address: str, timeout_s: float = ANSWER_TIMEOUT_S) -> bool:
+        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await admin.start()
+                return bool((await admin.describe_cluster())["brokers"])
+        except (KafkaError, OSError, ValueError):
+            return False
+        finally:
+            with suppress(KafkaError, OSError):
+                await admin.close()
 
 
 async def delete_topics(kafka: str, namespace: str) -> None:

@@ -13,7 +13,7 @@ import httpx
 import openpyxl
 import pytest
 
-from deploy.local.servers.obtain import RunningKafka
+from deploy.local.servers.server import Running
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState
 from services.clearance.app import clearance_app
@@ -75,7 +75,7 @@ class Service:
 
 @pytest.fixture
 async def service(
-    database: str, kafka: RunningKafka, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    database: str, kafka: Running, namespace: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Service]:
     entries = [
         {"name": name, "token_sha256": token_sha256(f"token-of-{name}"), "roles": roles}

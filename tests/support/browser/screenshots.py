@@ -18,8 +18,8 @@ from typing import Final
 from playwright.async_api import Browser, Page
 
 from deploy.local.processes.state_folder import claim_any
-from deploy.local.servers.obtain import obtain_postgres
-from deploy.local.servers.postgres import create_database, drop_database
+from deploy.local.servers.postgres import Postgres, create_database, drop_database
+from deploy.local.servers.server import obtain
 from services.gateway.web import rate_limits
 from tests.support.browser.chromium import (
     PC,
@@ -101,24 +101,22 @@ async def alone() -> AsyncIterator[SceneSetter]:
     """Scenes outside of the tests, on a PostgreSQL of its own or the one LIXIAO_POSTGRES names."""
     # These gateways have no broker, and would say so all the time.
     logging.disable(logging.CRITICAL)
-    state = claim_any(ROOT / ".lixiao" / "screenshots-state")
-    postgres = obtain_postgres(state.folder, durable=False)
-    made: list[str] = []
+    with claim_any(ROOT / ".lixiao" / "screenshots-state") as state:
+        postgres = obtain(Postgres(state.folder, durable=False))
+        made: list[str] = []
 
-    async def make(name: str) -> str:
-        made.append(f"{name}_{secrets.token_hex(4)}")
-        return await create_database(postgres.dsn, made[-1])
+        async def make(name: str) -> str:
+            made.append(f"{name}_{secrets.token_hex(4)}")
+            return await create_database(postgres.address, made[-1])
 
-    maker: DatabaseMaker = make
-    try:
-        async with scene_setter(maker) as scenes:
-            yield scenes
-    finally:
-        for name in made:
-            await drop_database(postgres.dsn, name)
-        if postgres.server:
-            postgres.server.stop()
-        state.release()
+        maker: DatabaseMaker = make
+        try:
+            async with scene_setter(maker) as scenes:
+                yield scenes
+        finally:
+            for name in made:
+                await drop_database(postgres.address, name)
+            postgres.stop()
 
 
 async def write(shots: list[Shot], folder: Path, kind: str) -> None:

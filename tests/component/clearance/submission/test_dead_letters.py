@@ -7,7 +7,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from typer.testing import CliRunner
 
-from deploy.local.servers.obtain import RunningPostgres
+from deploy.local.servers.server import Running
 from schemas.codec import read
 from schemas.events import SubmissionRefused
 from services.kit.department.service import department_commands
@@ -18,10 +18,10 @@ from tests.support.in_process.submission_harness import OWING, Harness
 
 
 @pytest.fixture
-async def environment(harness: Harness, postgres: RunningPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+async def environment(harness: Harness, postgres: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the library's command line takes from the environment."""
     name = await harness.departments["library"].pool.fetchval("SELECT current_database()")
-    monkeypatch.setenv("LIXIAO_DATABASE", urlsplit(postgres.dsn)._replace(path=f"/{name}").geturl())
+    monkeypatch.setenv("LIXIAO_DATABASE", urlsplit(postgres.address)._replace(path=f"/{name}").geturl())
     monkeypatch.setenv("LIXIAO_KAFKA", "127.0.0.1:9")
     monkeypatch.setenv("LIXIAO_NAMESPACE", harness.topics.namespace)
 

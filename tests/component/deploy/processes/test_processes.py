@@ -15,12 +15,15 @@ import psutil
 import pytest
 from rich.console import Console
 
-from deploy.local.processes.ports import LOOPBACK, free_port, remembered_port
-from deploy.local.processes.process import Process, StartFailed, wait_until
+from deploy.local.processes.ports import LOOPBACK, free_port, remembered_ports
+from deploy.local.processes.process import Process, StartFailed
 from deploy.local.processes.state_folder import StateFolder, StateInUse, claim_any, clean
 from deploy.local.processes.supervisor import GaveUp, Supervisor
 from deploy.local.servers import jars
-from deploy.local.servers.obtain import obtain_kafka, obtain_postgres, obtain_zipkin
+from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.postgres import Postgres
+from deploy.local.servers.server import LocalServer, obtain
+from deploy.local.servers.zipkin import Zipkin
 from tests.support.paths import ROOT
 
 FOR_EVER = [sys.executable, "-c", "import signal; signal.pause()"]
@@ -38,11 +41,10 @@ def printed(console: Console) -> str:
 
 
 def test_a_port_is_kept_from_run_to_run_and_chosen_around_when_taken(tmp_path: Path) -> None:
-    note = tmp_path / "port"
-    first = remembered_port(note, 0)
-    assert remembered_port(note, 0) == first
-    with HTTPServer((LOOPBACK, first), BaseHTTPRequestHandler):
-        assert remembered_port(note, first) != first
+    first = remembered_ports(tmp_path, ["port"], 0)
+    assert remembered_ports(tmp_path, ["port"], 0) == first
+    with HTTPServer((LOOPBACK, first["port"]), BaseHTTPRequestHandler):
+        assert remembered_ports(tmp_path, ["port"], first["port"]) != first
 
 
 def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path: Path) -> None:
@@ -56,7 +58,7 @@ def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path
     ) as other:
         assert other.stdout is not None
         theirs = int(other.stdout.readline())
-        assert remembered_port(tmp_path / "port", theirs) != theirs
+        assert remembered_ports(tmp_path, ["port"], theirs) != {"port": theirs}
         assert free_port(theirs) != theirs
     assert free_port(theirs) == theirs, "what was claimed ends with its process"
     answer = subprocess.run(
@@ -69,7 +71,7 @@ def test_a_program_that_exits_at_once_is_reported_with_its_last_lines(tmp_path: 
     process = program(tmp_path, "hasty", "print('no room at the inn'); raise SystemExit(3)")
     process.start()
     with pytest.raises(StartFailed, match=r"(?s)hasty.*code 3.*no room at the inn"):
-        wait_until(lambda: False, what="hasty", timeout_s=20, process=process)
+        process.wait_until(lambda: False, timeout_s=20)
 
 
 def test_a_program_that_is_never_ready_is_reported_at_the_deadline(tmp_path: Path) -> None:
@@ -77,7 +79,7 @@ def test_a_program_that_is_never_ready_is_reported_at_the_deadline(tmp_path: Pat
     process.start()
     try:
         with pytest.raises(StartFailed, match="slow: not ready after"):
-            wait_until(lambda: False, what="slow", timeout_s=0.2, process=process)
+            process.wait_until(lambda: False, timeout_s=0.2)
     finally:
         process.stop()
     assert process.pid is None
@@ -88,7 +90,7 @@ def test_a_program_that_ignores_the_stop_signal_is_killed(tmp_path: Path) -> Non
     source = f"{deaf}\nwhile True: signal.pause()"
     process = program(tmp_path, "deaf", source)
     process.start()
-    wait_until(lambda: "deaf" in process.tail(), what="deaf", timeout_s=20, process=process)
+    process.wait_until(lambda: "deaf" in process.tail(), timeout_s=20)
     process.stop(timeout_s=0.2)
     assert process.poll() == -signal.SIGKILL
 
@@ -130,15 +132,15 @@ def test_a_process_that_exits_too_often_stops_everything(tmp_path: Path) -> None
 
 
 def test_a_second_launcher_on_one_folder_is_told_which_process_owns_it(tmp_path: Path) -> None:
-    first = StateFolder(tmp_path / "state")
-    with pytest.raises(StateInUse, match=rf"in use by process {os.getpid()}.*LIXIAO_STATE"):
-        StateFolder(tmp_path / "state")
-    assert claim_any(tmp_path / "state").folder == tmp_path / "state-2"
-    first.release()
-    StateFolder(tmp_path / "state").release()
+    with StateFolder(tmp_path / "state"):
+        with pytest.raises(StateInUse, match=rf"in use by process {os.getpid()}.*LIXIAO_STATE"):
+            StateFolder(tmp_path / "state")
+        assert claim_any(tmp_path / "state").folder == tmp_path / "state-2"
+    with claim_any(tmp_path / "state") as free_again:
+        assert free_again.folder == tmp_path / "state"
 
 
-@pytest.mark.parametrize("end", [clean, lambda folder: StateFolder(folder).release()])
+@pytest.mark.parametrize("end", [clean, StateFolder])
 def test_what_a_killed_launcher_left_running_is_stopped_by_a_clean_and_by_the_next_launcher(
     tmp_path: Path, end: Callable[[Path], object]
 ) -> None:
@@ -174,29 +176,29 @@ def test_clean_leaves_the_reader_of_a_log_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "obtain"),
+    ("variable", "value", "server"),
     [
-        ("LIXIAO_POSTGRES", "postgresql://somebody:word@127.0.0.1:1/postgres", lambda folder: obtain_postgres(folder)),
-        ("LIXIAO_POSTGRES", "127.0.0.1:5432", lambda folder: obtain_postgres(folder)),
-        ("LIXIAO_KAFKA", "127.0.0.1:1", lambda folder: obtain_kafka(folder, folder)),
-        ("LIXIAO_KAFKA", "nonsense", lambda folder: obtain_kafka(folder, folder)),
-        ("LIXIAO_ZIPKIN", "http://127.0.0.1:1", lambda folder: obtain_zipkin(folder, folder)),
+        ("LIXIAO_POSTGRES", "postgresql://somebody:word@127.0.0.1:1/postgres", Postgres),
+        ("LIXIAO_POSTGRES", "127.0.0.1:5432", Postgres),
+        ("LIXIAO_KAFKA", "127.0.0.1:1", Kafka),
+        ("LIXIAO_KAFKA", "nonsense", Kafka),
+        ("LIXIAO_ZIPKIN", "http://127.0.0.1:1", Zipkin),
     ],
 )
 def test_a_server_named_in_the_environment_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, obtain: Callable[[Path], object]
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variable: str, value: str, server: type[LocalServer]
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(StartFailed, match=variable):
-        obtain(tmp_path)
+        obtain(server(tmp_path))
 
 
-def test_the_lock_file_names_sums_and_no_place(tmp_path: Path) -> None:
-    everything = jars.locked("kafka") + jars.locked("zipkin")
+def test_the_lock_file_names_sums_and_no_place() -> None:
+    everything = jars.locked("kafka") | jars.locked("zipkin")
     assert len(jars.locked("zipkin")) == 1
-    assert all(re.fullmatch("[0-9a-f]{64}", one.sha256 or "") for one in everything)
+    assert all(path.endswith(".jar") for path in everything)
+    assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in everything.values())
     assert not re.search(r"https?://|/home/|/root/|/tmp/", jars.LOCK_FILE.read_text())
-    assert len(jars.missing("kafka", tmp_path)) == len(jars.locked("kafka"))
 
 
 class WrongJars(BaseHTTPRequestHandler):
@@ -216,10 +218,11 @@ class WrongJars(BaseHTTPRequestHandler):
 def test_a_jar_that_differs_from_the_lock_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     server = HTTPServer((LOOPBACK, 0), WrongJars)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setenv("LIXIAO_CACHE", str(tmp_path))
     monkeypatch.setenv("LIXIAO_MAVEN", f"http://{LOOPBACK}:{server.server_port}")
     try:
-        with pytest.raises(jars.JarsMissing, match="zipkin-server.*differs"):
-            jars.ensure("zipkin", tmp_path)
+        with pytest.raises(StartFailed, match=r"zipkin-server.*does not match.*LIXIAO_MAVEN"):
+            jars.ensure("zipkin")
         assert not list(tmp_path.rglob("*.jar"))
     finally:
         server.shutdown()
@@ -232,18 +235,9 @@ def test_the_launcher_leaves_no_process_behind(tmp_path: Path, end: signal.Signa
         return  # elsewhere the next launcher or `make clean` stops what was left
     environment = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
     launcher = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "deploy.local.servers",
-            "up",
-            "--only",
-            "postgres",
-            "--state",
-            tmp_path / "state",
-        ],
+        [sys.executable, "-m", "deploy.local.servers", "up", "postgres"],
         cwd=ROOT,
-        env=environment,
+        env={**environment, "LIXIAO_STATE": str(tmp_path / "state")},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -1,10 +1,11 @@
 """What the local PostgreSQL, Kafka and Zipkin guarantee to everything that uses them."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from uuid import UUID
 
 import asyncpg
 import httpx
@@ -15,9 +16,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.state_folder import clean
-from deploy.local.servers.kafka import Kafka, broker_count, new_cluster_id
-from deploy.local.servers.obtain import RunningZipkin
+from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres, create_database
+from deploy.local.servers.server import Running
 from deploy.local.servers.zipkin import MAX_SPANS, Zipkin
 from tests.support.waiting import eventually
 
@@ -35,13 +36,13 @@ def ended_after(tmp_path: Path) -> Iterator[list[Postgres]]:
 
 
 async def test_what_was_committed_survives_a_killed_database(own_postgres: Postgres) -> None:
-    dsn = await create_database(own_postgres.dsn, f"kill_{secrets.token_hex(4)}")
+    dsn = await create_database(own_postgres.address, f"kill_{secrets.token_hex(4)}")
     before = await asyncpg.connect(dsn)
     await before.execute("CREATE TABLE note (text text)")
     await before.execute("INSERT INTO note VALUES ('kept')")
     own_postgres.kill()
     before.terminate()
-    own_postgres.start()
+    own_postgres.start().wait_ready()
     after = await asyncpg.connect(dsn)
     try:
         assert await after.fetchval("SELECT text FROM note") == "kept"
@@ -49,16 +50,39 @@ async def test_what_was_committed_survives_a_killed_database(own_postgres: Postg
         await after.close()
 
 
+async def test_a_database_server_killed_from_outside_starts_again_while_a_session_of_it_still_computes(
+    own_postgres: Postgres,
+) -> None:
+    session = await asyncpg.connect(own_postgres.address)
+    computing = asyncio.create_task(session.execute("SELECT sum(sqrt(i)) FROM generate_series(1, 30000000) i"))
+    await eventually(lambda: is_computing(own_postgres), what="the session to compute")
+    assert own_postgres.pid
+    psutil.Process(own_postgres.pid).kill()
+    await eventually(lambda: own_postgres.pid is None, what="the server to be gone")
+    own_postgres.start().wait_ready()
+    session.terminate()
+    with suppress(asyncpg.PostgresError, OSError):
+        await computing
+
+
+async def is_computing(server: Postgres) -> bool:
+    connection = await asyncpg.connect(server.address)
+    try:
+        return bool(await connection.fetchval("SELECT true FROM pg_stat_activity WHERE query LIKE 'SELECT sum(sqrt%'"))
+    finally:
+        await connection.close()
+
+
 async def test_a_database_server_asks_for_a_password(own_postgres: Postgres) -> None:
     with pytest.raises(asyncpg.InvalidPasswordError):
-        await asyncpg.connect(own_postgres.dsn.replace("lixiao:", "lixiao:not-"))
+        await asyncpg.connect(own_postgres.address.replace("lixiao:", "lixiao:not-"))
 
 
 async def test_a_database_server_runs_in_a_folder_closed_to_others(tmp_path: Path, ended_after: list[Postgres]) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    ended_after.append(Postgres(closed / "postgres").start())
-    connection = await asyncpg.connect(ended_after[0].dsn)
+    ended_after.append(Postgres(closed).start().wait_ready())
+    connection = await asyncpg.connect(ended_after[0].address)
     try:
         assert await connection.fetchval("SELECT 1") == 1
         assert psutil.Process(ended_after[0].pid).uids().effective != 0
@@ -67,28 +91,24 @@ async def test_a_database_server_runs_in_a_folder_closed_to_others(tmp_path: Pat
 
 
 def test_two_database_servers_choose_different_ports(tmp_path: Path, ended_after: list[Postgres]) -> None:
-    ended_after += [Postgres(tmp_path / "one").start(), Postgres(tmp_path / "two").start()]
-    assert ended_after[0].port != ended_after[1].port
+    ended_after += [Postgres(tmp_path / name).start().wait_ready() for name in ("one", "two")]
+    assert ended_after[0].address != ended_after[1].address
 
 
 async def test_what_kafka_acknowledged_survives_its_kill(own_kafka: Kafka) -> None:
     topic, address = await new_topic(own_kafka.address), own_kafka.address
     await send(address, topic, b"kept")
     own_kafka.kill()
-    own_kafka.start()
+    own_kafka.start().wait_ready()
     assert own_kafka.address == address
     assert await read_first(address, topic) == b"kept"
 
 
-def test_kafka_starts_whatever_its_cluster_id_begins_with(
-    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begins_with_a_dash = UUID(int=0xF8 << 120)
-    monkeypatch.setattr("deploy.local.servers.kafka.uuid.uuid4", lambda: begins_with_a_dash)
-    assert new_cluster_id().startswith("-")
-    kafka = Kafka(tmp_path / "kafka", cache)
+def test_kafka_starts_whatever_its_cluster_id_begins_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.servers.kafka.secrets.token_urlsafe", lambda _: f"-{'A' * 21}")
+    kafka = Kafka(tmp_path)
     try:
-        assert broker_count(kafka.start().address) == 1
+        kafka.start().wait_ready()
     finally:
         kafka.stop()
         clean(tmp_path)
@@ -98,7 +118,7 @@ async def test_a_paused_kafka_answers_nothing_and_a_resumed_one_goes_on(own_kafk
     topic = await new_topic(own_kafka.address)
     own_kafka.pause()
     try:
-        assert broker_count(own_kafka.address, timeout_s=0.5) == 0
+        assert not await Kafka.answers(own_kafka.address, timeout_s=0.5)
     finally:
         own_kafka.resume()
     await send(own_kafka.address, topic, b"after the pause")
@@ -133,13 +153,14 @@ def test_nothing_listens_beyond_this_machine(own_postgres: Postgres, own_kafka: 
     assert {address.removeprefix("::ffff:") for address in listening} == {LOOPBACK}
 
 
-async def test_zipkin_gives_back_the_spans_it_took(zipkin: RunningZipkin) -> None:
+async def test_zipkin_gives_back_the_spans_it_took(zipkin: Running) -> None:
     (trace_id,) = collect(zipkin.address, traces=1)
     await eventually(lambda: is_kept(zipkin.address, trace_id), what="the span in Zipkin")
 
 
-async def test_zipkin_lets_old_spans_go_before_its_memory_is_full(tmp_path: Path, cache: Path) -> None:
-    zipkin = Zipkin(tmp_path / "zipkin", cache).start()
+async def test_zipkin_lets_old_spans_go_before_its_memory_is_full(tmp_path: Path) -> None:
+    zipkin = Zipkin(tmp_path)
+    zipkin.start().wait_ready()
     try:
         sent = [
             trace_id

@@ -26,7 +26,7 @@ STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student_id())
 async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     """A gateway whose read model is on a server that can be stopped."""
     async for gateway in _gate(
-        await make_database("gateway"), await create_database(own_postgres.dsn, f"clearance_{secrets.token_hex(3)}")
+        await make_database("gateway"), await create_database(own_postgres.address, f"clearance_{secrets.token_hex(3)}")
     ):
         yield gateway
 
@@ -35,7 +35,7 @@ async def split(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIt
 async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     """A gateway whose own database is on a server that can be stopped, and its read model is not."""
     async for gateway in _gate(
-        await create_database(own_postgres.dsn, f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
+        await create_database(own_postgres.address, f"gateway_{secrets.token_hex(3)}"), await make_database("clearance")
     ):
         yield gateway
 
@@ -51,8 +51,7 @@ async def _gate(database: str, read_model: str) -> AsyncIterator[RunningGateway]
 
 
 def restart(server: Postgres) -> None:
-    server.launch()
-    server.wait_ready()
+    server.start().wait_ready()
 
 
 @contextmanager

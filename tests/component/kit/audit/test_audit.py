@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from deploy.local.servers.obtain import RunningPostgres
+from deploy.local.servers.server import Running
 from services.kit.audit import log
 from services.kit.audit.chain import ChainSealer, verify
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
@@ -208,14 +208,14 @@ FORBIDDEN = (
 
 
 async def test_where_provisioned_the_service_can_add_and_seal_and_nothing_else(
-    postgres: RunningPostgres, tmp_path: Path
+    postgres: Running, tmp_path: Path
 ) -> None:
     namespace = f"t{token_hex(4)}"
-    made = await create_databases(postgres.dsn, ["library"], tmp_path / "secrets.json", namespace=namespace)
+    made = await create_databases(postgres.address, ["library"], tmp_path / "secrets.json", namespace=namespace)
     dsn = made.secrets["library"]["LIXIAO_DATABASE"]
     try:
         await migrate(dsn, [KIT_MIGRATIONS / "audit"])
-        await create_databases(postgres.dsn, ["library"], tmp_path / "secrets.json", namespace=namespace)
+        await create_databases(postgres.address, ["library"], tmp_path / "secrets.json", namespace=namespace)
         pool = await open_pool(dsn, name="audit")
         await told(pool, 2)
         for statement in FORBIDDEN:
@@ -224,7 +224,7 @@ async def test_where_provisioned_the_service_can_add_and_seal_and_nothing_else(
         assert await found(pool) == ()
         await pool.close()
     finally:
-        connection = await asyncpg.connect(postgres.dsn)
+        connection = await asyncpg.connect(postgres.address)
         for service in ("library", "clearance", "gateway"):
             await connection.execute(f'DROP DATABASE IF EXISTS "{namespace}_{service}" WITH (FORCE)')
             await connection.execute(f'DROP ROLE IF EXISTS "{namespace}_{service}"')

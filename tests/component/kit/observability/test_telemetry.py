@@ -22,7 +22,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from pydantic import BaseModel
 
-from deploy.local.servers.obtain import RunningZipkin
+from deploy.local.servers.server import Running
 from services.kit.http.app import create_app
 from services.kit.observability import logs
 from services.kit.observability.metrics import AgeGauge
@@ -339,7 +339,7 @@ print(text.decode())
 """
 
 
-async def test_a_started_process_sends_its_spans_and_shows_its_metrics(zipkin: RunningZipkin) -> None:
+async def test_a_started_process_sends_its_spans_and_shows_its_metrics(zipkin: Running) -> None:
     environment = {
         "LIXIAO_KAFKA": "127.0.0.1:9",
         "LIXIAO_DATABASE": "postgresql://nobody@127.0.0.1/none",

@@ -19,7 +19,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from deploy.local.servers.obtain import RunningKafka, RunningPostgres
+from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.provisioning.databases import READER, create_databases, scram_verifier
 from services.kit.provisioning.topics import TopicMismatch, create_topics
@@ -28,7 +28,7 @@ DEPARTMENTS = ("library", "dorm-office")
 
 
 @pytest.fixture
-async def admin(kafka: RunningKafka) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(kafka: Running) -> AsyncIterator[AIOKafkaAdminClient]:
     client = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
     await client.start()
     yield client
@@ -41,7 +41,7 @@ async def config_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
 
 
 async def test_every_topic_of_the_contract_is_made_with_its_configuration(
-    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
+    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics = Topics(namespace)
     wanted = {spec.name: spec for spec in topics.specs(DEPARTMENTS, 2)}
@@ -53,7 +53,7 @@ async def test_every_topic_of_the_contract_is_made_with_its_configuration(
         assert wanted[name].config.items() <= (await config_of(admin, name)).items()
 
 
-async def test_a_second_run_changes_nothing(kafka: RunningKafka, namespace: str) -> None:
+async def test_a_second_run_changes_nothing(kafka: Running, namespace: str) -> None:
     topics = Topics(namespace)
     first = await create_topics(kafka.address, topics, DEPARTMENTS, partitions=1)
     second = await create_topics(kafka.address, topics, DEPARTMENTS, partitions=1)
@@ -61,14 +61,14 @@ async def test_a_second_run_changes_nothing(kafka: RunningKafka, namespace: str)
     assert set(second.unchanged) == set(first.created)
 
 
-async def test_runs_at_the_same_time_make_each_topic_once(kafka: RunningKafka, namespace: str) -> None:
+async def test_runs_at_the_same_time_make_each_topic_once(kafka: Running, namespace: str) -> None:
     topics = Topics(namespace)
     reports = await asyncio.gather(*(create_topics(kafka.address, topics, DEPARTMENTS, partitions=1) for _ in range(3)))
     created = [name for report in reports for name in report.created]
     assert sorted(created) == sorted(spec.name for spec in topics.specs(DEPARTMENTS))
 
 
-async def test_a_department_that_came_later_gets_its_topics(kafka: RunningKafka, namespace: str) -> None:
+async def test_a_department_that_came_later_gets_its_topics(kafka: Running, namespace: str) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, ["library"], partitions=1)
     report = await create_topics(kafka.address, topics, ["library", "sports"], partitions=1)
@@ -76,7 +76,7 @@ async def test_a_department_that_came_later_gets_its_topics(kafka: RunningKafka,
 
 
 async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
-    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
+    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics = Topics(namespace)
     wrong = NewTopic(topics.case, 1, 1, topic_configs={"cleanup.policy": "delete", "segment.ms": "100000"})
@@ -88,7 +88,7 @@ async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
 
 
 async def test_a_topic_that_the_brokers_list_does_not_show_yet_is_configured_and_compared_too(
-    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
+    kafka: Running, namespace: str, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def empty(_: AIOKafkaAdminClient) -> list[str]:
         return []
@@ -104,7 +104,7 @@ async def test_a_topic_that_the_brokers_list_does_not_show_yet_is_configured_and
 
 
 async def test_another_number_of_partitions_is_refused_and_nothing_is_made(
-    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
+    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics = Topics(namespace)
     await admin.create_topics([NewTopic(topics.case, 3, 1)])
@@ -129,7 +129,7 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
     )
 
 
-def test_the_command_makes_the_topics_and_says_so(kafka: RunningKafka, namespace: str) -> None:
+def test_the_command_makes_the_topics_and_says_so(kafka: Running, namespace: str) -> None:
     environment = {"LIXIAO_KAFKA": kafka.address, "LIXIAO_NAMESPACE": namespace}
     first = run(["topics"], **environment)
     assert first.returncode == 0, first.stderr
@@ -151,11 +151,11 @@ def test_the_command_says_in_one_line_that_there_is_no_broker(unused_tcp_port: i
 
 
 @pytest.fixture
-async def installation(postgres: RunningPostgres) -> AsyncIterator[str]:
+async def installation(postgres: Running) -> AsyncIterator[str]:
     """A namespace whose databases and roles are dropped after the test."""
     name = f"t{secrets.token_hex(3)}"
     yield name
-    connection = await asyncpg.connect(postgres.dsn)
+    connection = await asyncpg.connect(postgres.address)
     for row in await connection.fetch("select datname from pg_database where datname like $1", f"{name}\\_%"):
         await connection.execute(f'drop database "{row["datname"]}" with (force)')
     for row in await connection.fetch("select rolname from pg_roles where rolname like $1", f"{name}\\_%"):
@@ -177,10 +177,10 @@ async def value(dsn: str, sql: str) -> object:
 
 
 async def test_each_service_gets_a_database_of_its_own_that_no_other_enters(
-    postgres: RunningPostgres, installation: str, tmp_path: Path
+    postgres: Running, installation: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "made" / "secrets.json"
-    done = await create_databases(postgres.dsn, DEPARTMENTS, path, namespace=installation)
+    done = await create_databases(postgres.address, DEPARTMENTS, path, namespace=installation)
     assert done.secrets.keys() == {*DEPARTMENTS, "clearance", "gateway"}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(path.read_text()) == done.secrets
@@ -197,9 +197,9 @@ async def test_each_service_gets_a_database_of_its_own_that_no_other_enters(
 
 
 async def test_the_gateway_reads_of_the_clearance_only_what_the_reader_is_granted(
-    postgres: RunningPostgres, installation: str, tmp_path: Path
+    postgres: Running, installation: str, tmp_path: Path
 ) -> None:
-    done = await create_databases(postgres.dsn, DEPARTMENTS, tmp_path / "s.json", namespace=installation)
+    done = await create_databases(postgres.address, DEPARTMENTS, tmp_path / "s.json", namespace=installation)
     clearance = done.secrets["clearance"]["LIXIAO_DATABASE"]
     connection = await asyncpg.connect(clearance)
     await connection.execute(
@@ -215,36 +215,34 @@ async def test_the_gateway_reads_of_the_clearance_only_what_the_reader_is_grante
             await value(reader, sql)
 
 
-async def test_a_second_run_keeps_databases_and_passwords(
-    postgres: RunningPostgres, installation: str, tmp_path: Path
-) -> None:
+async def test_a_second_run_keeps_databases_and_passwords(postgres: Running, installation: str, tmp_path: Path) -> None:
     path = tmp_path / "s.json"
-    first = await create_databases(postgres.dsn, DEPARTMENTS, path, namespace=installation)
-    second = await create_databases(postgres.dsn, DEPARTMENTS, path, namespace=installation)
+    first = await create_databases(postgres.address, DEPARTMENTS, path, namespace=installation)
+    second = await create_databases(postgres.address, DEPARTMENTS, path, namespace=installation)
     assert (second.created, second.unchanged) == ([], first.created)
     assert second.secrets == first.secrets
     assert await value(first.secrets["library"]["LIXIAO_DATABASE"], "select 1") == 1
 
 
 async def test_a_lost_file_of_secrets_is_mended_by_the_next_run(
-    postgres: RunningPostgres, installation: str, tmp_path: Path
+    postgres: Running, installation: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.json"
-    first = await create_databases(postgres.dsn, DEPARTMENTS, path, namespace=installation)
+    first = await create_databases(postgres.address, DEPARTMENTS, path, namespace=installation)
     path.unlink()
-    second = await create_databases(postgres.dsn, DEPARTMENTS, path, namespace=installation)
+    second = await create_databases(postgres.address, DEPARTMENTS, path, namespace=installation)
     assert await value(second.secrets["library"]["LIXIAO_DATABASE"], "select 1") == 1
     with pytest.raises(asyncpg.InvalidPasswordError):
         await value(first.secrets["library"]["LIXIAO_DATABASE"], "select 1")
 
 
 async def test_runs_at_the_same_time_agree_on_the_databases(
-    postgres: RunningPostgres, installation: str, tmp_path: Path
+    postgres: Running, installation: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.json"
-    await create_databases(postgres.dsn, ["library"], path, namespace=installation)
+    await create_databases(postgres.address, ["library"], path, namespace=installation)
     done = await asyncio.gather(
-        *(create_databases(postgres.dsn, DEPARTMENTS, path, namespace=installation) for _ in range(3))
+        *(create_databases(postgres.address, DEPARTMENTS, path, namespace=installation) for _ in range(3))
     )
     assert sorted(name for each in done for name in each.created) == [f"{installation}_dorm_office"]
     written = json.loads(path.read_text())["dorm-office"]["LIXIAO_DATABASE"]
@@ -261,10 +259,10 @@ def test_the_verifiers_keys_sign_the_example_of_rfc_7677() -> None:
 
 
 async def test_the_command_writes_what_services_are_started_with(
-    postgres: RunningPostgres, installation: str, tmp_path: Path
+    postgres: Running, installation: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "s.json"
-    environment = {"LIXIAO_POSTGRES": postgres.dsn, "LIXIAO_NAMESPACE": installation}
+    environment = {"LIXIAO_POSTGRES": postgres.address, "LIXIAO_NAMESPACE": installation}
     done = await asyncio.to_thread(lambda: run(["databases", "--secrets", str(path)], **environment))
     assert done.returncode == 0, done.stderr
     assert f"created: {installation}_clearance" in done.stdout.splitlines()
