@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import UNKNOWN_REASONS, Name
+from services.kit.message_format import placeholders
 
 
 class _Manifest(BaseModel):
@@ -23,6 +24,12 @@ class Text(_Manifest):
 
     zh: str
     en: str
+
+    @model_validator(mode="after")
+    def _fills_the_same_places(self) -> "Text":
+        if placeholders(self.zh) != placeholders(self.en):
+            raise ValueError(f"zh and en have different placeholders: {self.zh!r}, {self.en!r}")
+        return self
 
 
 class FieldManifest(_Manifest):

@@ -29,6 +29,7 @@ def fill(template: str, parameters: Mapping[str, object], language: Language) ->
 
 
 def placeholders(template: str) -> frozenset[str]:
+    """Names of the parameters it takes."""
     return frozenset(found.group(1) for found in _PLACEHOLDER.finditer(template))
 
 

@@ -125,6 +125,11 @@ def test_a_command_that_is_not_understood_prints_the_commands(
     arguments: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert __main__.main(arguments) == 2
+    assert "gate" in capsys.readouterr().err
+
+
+def test_help_is_no_mistake(capsys: pytest.CaptureFixture[str]) -> None:
+    assert __main__.main(["--help"]) == 0
     assert "gate" in capsys.readouterr().out
 
 

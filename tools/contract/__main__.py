@@ -168,10 +168,13 @@ _COMMANDS: Final[dict[str, Callable[[], int]]] = {
 
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0 success, 1 failure, 2 usage error."""
+    if arguments in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
     if len(arguments) == 2 and arguments[0] == "release":
         return _release(arguments[1])
     if len(arguments) != 1 or arguments[0] not in _COMMANDS:
-        print(__doc__)
+        print(__doc__, file=sys.stderr)
         return 2
     return _COMMANDS[arguments[0]]()
 

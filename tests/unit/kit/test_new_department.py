@@ -65,3 +65,10 @@ def test_a_folder_that_bears_anothers_name_is_refused(services: Path) -> None:
     manifest.write_text(manifest.read_text("utf-8").replace(f'name = "{NEW}"', 'name = "dorm"'), "utf-8")
     with pytest.raises(ValueError, match=f"{NEW}/department.toml"):
         discover(services)
+
+
+def test_a_text_that_loses_a_parameter_in_one_language_is_refused(services: Path) -> None:
+    manifest = services / NEW / "department.toml"
+    manifest.write_text(manifest.read_text("utf-8").replace("有 {count} 件", "有若干件"), "utf-8")
+    with pytest.raises(ValueError, match=rf"{NEW}/department.toml(?s:.*)different placeholders"):
+        discover(services)
