@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from deploy.local.installation import new_student_id
-from deploy.local.servers.obtain import RunningKafka
+from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import producer
@@ -35,7 +35,7 @@ REPLACED_WITHIN_S, SILENT_AFTER_S = 30.0, 6.0
 
 
 @pytest.fixture
-async def topics(database: str, namespace: str, kafka: RunningKafka) -> Topics:
+async def topics(database: str, namespace: str, kafka: Running) -> Topics:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
@@ -87,7 +87,7 @@ async def drained(connection: Connection) -> bool:
 
 
 async def test_a_leader_that_hangs_alive_is_replaced_and_its_late_sends_do_no_harm(
-    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
+    database: str, topics: Topics, kafka: Running, connection: Connection
 ) -> None:
     hanging = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "tests.support.kafka.relay_process", database, kafka.address, "hanging", cwd=ROOT
@@ -118,7 +118,7 @@ async def test_a_leader_that_hangs_alive_is_replaced_and_its_late_sends_do_no_ha
 
 
 async def test_a_leader_behind_a_half_open_connection_is_replaced(
-    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
+    database: str, topics: Topics, kafka: Running, connection: Connection
 ) -> None:
     student_id = new_student_id()
     async with proxy_to(database) as (proxy, through):
@@ -135,7 +135,7 @@ async def test_a_leader_behind_a_half_open_connection_is_replaced(
 
 
 async def test_a_leader_that_waits_for_the_broker_is_not_replaced(
-    database: str, topics: Topics, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+    database: str, topics: Topics, kafka: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with LeaderSession(database, "waiting", silent_after_s=2) as session:
         monkeypatch.setattr("services.kit.postgres.leadership.BEAT_S", 0.5)
@@ -154,7 +154,7 @@ async def test_a_leader_that_waits_for_the_broker_is_not_replaced(
 
 
 async def test_what_an_abandoned_producer_sends_late_is_refused(
-    database: str, topics: Topics, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+    database: str, topics: Topics, kafka: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     abandoned: list[AIOKafkaProducer] = []
 
@@ -182,7 +182,7 @@ def _partition(topics: Topics) -> int:
 
 
 async def test_a_table_older_than_the_topic_gets_a_new_producer_id(
-    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
+    database: str, topics: Topics, kafka: Running, connection: Connection
 ) -> None:
     student_id = new_student_id()
     for version in (1, 2, 3):
