@@ -315,7 +315,7 @@ async def store_numbers(connection: Connection, records: Sequence[ConsumerRecord
 
 
 async def test_a_value_that_the_database_refuses_is_set_aside_and_the_rest_of_its_batch_goes_on(
-    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
 ) -> None:
     good = [b"%d" % number for number in range(60)]
     await send(kafka, topic, [*good[:20], b"1e400000", *good[20:40], b'"\\ud800"', *good[40:]])
@@ -332,7 +332,7 @@ async def test_a_value_that_the_database_refuses_is_set_aside_and_the_rest_of_it
 
 
 async def test_a_database_that_refuses_every_value_stops_the_consumer(
-    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
 ) -> None:
     await send(kafka, topic, [b"1e400000"] * 40)
     stopped = consumer_of(pool, kafka, topic, store_numbers, limit=DeadLetterLimit(max_consecutive=10))
