@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from deploy.demo.load import Ledger, import_roster, load_records
+from deploy.demo.department_lists import list_rows
+from deploy.demo.load import Advance, Ledger, import_list, import_roster
 from deploy.demo.progress import LaunchProgress
 from deploy.demo.students import Student, people
 from deploy.local.processes.ports import remembered_ports
@@ -27,7 +28,7 @@ from deploy.local.servers.server import Running, obtain
 from deploy.local.servers.zipkin import Zipkin
 from deploy.local.services import UNIVERSITY
 from schemas.flows import CLEARANCE
-from services.kit.manifests import SERVICES, discover
+from services.kit.manifests import SERVICES, DepartmentManifest, discover
 from services.kit.names import ROSTER
 from services.kit.provisioning.topics import TopicMismatch, create_topics
 
@@ -83,23 +84,45 @@ class Launch:
         with self.progress.step("Zipkin"):
             self.zipkin.wait_ready()
 
-    def load(self, services: RunningServices, students: Sequence[Student]) -> None:
-        """Records first, so that a case opens on them. Raises StartFailed."""
+    def load_roster(self, services: RunningServices, students: Sequence[Student]) -> None:
+        """First, as in a real season: every check is 待同步 until its department's list has arrived.
+
+        Raises StartFailed.
+        """
         ledger = self._ledger()
-        records = {
-            name: [one for one in ledger.missing(name, students) if name in one.records]
-            for name in services.departments
-        }
-        if total := sum(map(len, records.values())):
-            with self.progress.counted("Department records", total) as advance:
-                asyncio.run(load_records(services, records, advance))
-        for name in services.departments:
-            ledger.note(name, len(students))
         listed = [one for one in ledger.missing(ROSTER, students) if one.on_roster]
         if listed:
             with self.progress.counted("Students on the roster", len(listed)) as advance:
                 asyncio.run(import_roster(services, listed, advance))
         ledger.note(ROSTER, len(students))
+
+    def load_lists(
+        self, services: RunningServices, students: Sequence[Student], *, late: int
+    ) -> list[DepartmentManifest]:
+        """Of each department but the `late` last, which are returned. Raises StartFailed."""
+        ledger = self._ledger()
+        missing = [one for one in services.departments.values() if ledger.missing(one.name, students)]
+        in_time = missing[: max(0, len(missing) - late)]
+        if in_time:
+            rows = sum(len(list_rows(one.name, ledger.missing(one.name, students))) for one in in_time)
+            with self.progress.counted("Rows of the departments' lists", rows) as advance:
+                for one in in_time:
+                    self.load_list(services, students, one.name, advance)
+        return missing[len(in_time) :]
+
+    def load_list(
+        self,
+        services: RunningServices,
+        students: Sequence[Student],
+        department: str,
+        advance: Advance = lambda rows: None,
+    ) -> int:
+        """Returns the number of rows. Raises StartFailed."""
+        ledger = self._ledger()
+        share, covering = ledger.missing(department, students), ledger.is_new(department)
+        rows = asyncio.run(import_list(services, department, share, covering=covering, advance=advance))
+        ledger.note(department, len(students))
+        return rows
 
     def _ledger(self) -> Ledger:
         return Ledger(self.folder / "loaded.json")

@@ -5,20 +5,21 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 
-from deploy.demo.students import Student
+from deploy.demo.department_lists import calls_after, list_csv, list_rows
+from deploy.demo.students import YEAR, Student
 from deploy.local.processes.process import StartFailed
 from deploy.local.running_services import RunningServices
 from schemas.flows import CLEARANCE
 from services.kit.backoff import Backoff
 from services.kit.names import ROSTER
 
-ROSTER_IMPORTS: Final = "/imports"
-CONCURRENCY: Final = 2
+IMPORTS: Final = "/imports"
 TIMEOUT_S: Final = 30.0
 TRIES: Final = 5
 RETRY_S: Final = (0.5, 4.0)
@@ -40,6 +41,10 @@ class Ledger:
             self.counts.pop(name, None)
         self._write()
 
+    def is_new(self, name: str) -> bool:
+        """Nothing was loaded into this service."""
+        return not self.counts.get(name)
+
     def missing(self, name: str, students: Sequence[Student]) -> Sequence[Student]:
         return students[self.counts.get(name, 0) :]
 
@@ -54,38 +59,56 @@ class Ledger:
         partial.replace(self.file)
 
 
-async def load_records(services: RunningServices, students: Mapping[str, Sequence[Student]], advance: Advance) -> None:
-    """Raises StartFailed."""
-
-    async def load(department: str, share: Sequence[Student]) -> None:
-        async with _client(services, department, department) as client:
-            for one in share:
-                body = {"student_id": one.student_id, "record": one.records[department]}
-                await _request(client, "PUT", "/records", what=f"A starting record of {department}", json=body)
-                advance(1)
-
-    await asyncio.gather(
-        *(load(name, each[start::CONCURRENCY]) for name, each in students.items() for start in range(CONCURRENCY))
-    )
-
-
 async def import_roster(services: RunningServices, students: Sequence[Student], advance: Advance) -> None:
     """Raises StartFailed, also when a row was rejected."""
-    what, done = "The roster import", 0
     async with _client(services, CLEARANCE, ROSTER) as client:
-        headers = {"Content-Type": "text/csv"}
-        job = await _request(client, "POST", ROSTER_IMPORTS, what=what, content=roster_csv(students), headers=headers)
-        try:
-            async with asyncio.timeout(IMPORT_TIMEOUT_S):
-                while job["state"] in RUNNING:
-                    await asyncio.sleep(IMPORT_POLL_S)
-                    job = await _request(client, "GET", f"{ROSTER_IMPORTS}/{job['job_id']}", what=what)
-                    advance(job["rows_done"] - done)
-                    done = job["rows_done"]
-        except TimeoutError:
-            raise StartFailed(f"{what} is at {done} rows after {IMPORT_TIMEOUT_S:g} s.") from None
+        await _import(client, roster_csv(students), "The roster import", advance)
+
+
+async def import_list(
+    services: RunningServices, department: str, students: Sequence[Student], *, covering: bool, advance: Advance
+) -> int:
+    """What the department's own system has about these students; returns the number of rows.
+
+    `covering`: it is the whole list of the cohort, so that a student without a row is known too. Raises StartFailed.
+    """
+    rows = list_rows(department, students)
+    what = f"The list of {department}"
+    async with _client(services, department, department) as client:
+        if rows:
+            covers = {"covers": str(YEAR)} if covering else {}
+            job = await _import(client, list_csv(rows), what, advance, **covers)
+            if covering and not job["covered"]:
+                raise StartFailed(f"{what} does not cover {YEAR}.")
+        elif covering:
+            body = {"cohort": str(YEAR), "as_of": datetime.now(UTC).isoformat()}
+            await _request(client, "POST", "/coverage", what=what, json=body)
+        for one in students:
+            for number, call in enumerate(calls_after(department, one)):
+                headers = {"Idempotency-Key": f"demo-{call.operation}-{one.student_id}-{number}"}
+                body = {"student_id": one.student_id, **call.body}
+                path = f"/operations/{call.operation}"
+                await _request(client, "POST", path, what=what, json=body, headers=headers)
+    return len(rows)
+
+
+async def _import(
+    client: httpx.AsyncClient, content: bytes, what: str, advance: Advance, **options: str
+) -> Mapping[str, Any]:
+    headers, done = {"Content-Type": "text/csv"}, 0
+    job = await _request(client, "POST", IMPORTS, what=what, content=content, headers=headers, params=options)
+    try:
+        async with asyncio.timeout(IMPORT_TIMEOUT_S):
+            while job["state"] in RUNNING:
+                await asyncio.sleep(IMPORT_POLL_S)
+                job = await _request(client, "GET", f"{IMPORTS}/{job['job_id']}", what=what)
+                advance(job["rows_done"] - done)
+                done = job["rows_done"]
+    except TimeoutError:
+        raise StartFailed(f"{what} is at {done} rows after {IMPORT_TIMEOUT_S:g} s.") from None
     if job["rejected"]:
         raise StartFailed(f"{what} rejected {job['rejected']} rows.")
+    return job
 
 
 def roster_csv(students: Sequence[Student]) -> bytes:

@@ -40,7 +40,7 @@ class LaunchProgress:
                 nonlocal done
                 done += count
                 bars.update(bar, completed=done)
-                if not self.console.is_terminal and done % PRINTED_EVERY == 0:
+                if count and not self.console.is_terminal and done % PRINTED_EVERY == 0:
                     self.console.print(f"  {done} of {total}", highlight=False)
 
             yield advance

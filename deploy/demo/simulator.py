@@ -53,6 +53,8 @@ class Simulator:
         if not 0 < pace <= MAX_PACE:
             raise ValueError(f"the pace is more than 0 and at most {MAX_PACE:g} operations a second")
         self.tally = Tally()
+        self.closed: frozenset[str] = frozenset()
+        """Desks, by name, that do nothing at present."""
         self._student_ids = student_ids
         self._pace = pace
         self._random = Random(seed)
@@ -83,10 +85,11 @@ class Simulator:
             self.step()
 
     def step(self) -> None:
-        if not self._desks or not self._student_ids:
+        desks = [name for name in self._desks if name not in self.closed]
+        if not desks or not self._student_ids:
             return
         for lookup in range(1, MAX_LOOKUPS + 1):
-            department = self._random.choice(list(self._desks))
+            department = self._random.choice(desks)
             student_id = self._random.choice(self._student_ids)
             record = self._look_up(department, student_id)
             conditions = Conditions(date.today(), self._random, uuid4().hex[:10])

@@ -1,4 +1,4 @@
-"""Each department's starting record of an invented student, as `PUT /records` takes it. Pure."""
+"""Each department's starting record of an invented student, in the shape of its record. Pure."""
 
 from collections.abc import Callable, Mapping
 from random import Random
@@ -143,8 +143,8 @@ def _loan(student_id: str, number: int) -> dict[str, Any]:
 
 
 def _fine(student_id: str, number: int, paid: str) -> dict[str, Any]:
-    text, amount = names.FINES[int(student_id[-5:]) % len(names.FINES)]
-    return {"fine_id": f"F-{student_id[-5:]}-{number}", "text": text, "amount": amount, "paid": paid}
+    _, amount = names.FINES[int(student_id[-5:]) % len(names.FINES)]
+    return {"fine_id": f"F-{student_id[-5:]}-{number}", "amount": amount, "paid": paid}
 
 
 def _charge(student_id: str, number: int, name: str, amount: str) -> dict[str, Any]:

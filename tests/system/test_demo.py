@@ -27,7 +27,10 @@ from tests.support.waiting import eventually
 STUDENTS = 14
 READY_S = 240
 STOPPED_S = 90
+LATE_S = 15
+"""Enough to sign in and look before the late list arrives."""
 INVENTED = invent_students(STUDENTS)
+CLEAR = next(number for number, one in enumerate(INVENTED) if one.situation == "all-clear")
 
 
 class Demo:
@@ -85,7 +88,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 async def demo(place: Path, cache: Path) -> AsyncIterator[Demo]:
-    running = Demo(place, cache, "--pace", "20")
+    running = Demo(place, cache, "--pace", "20", "--late-s", str(LATE_S))
     try:
         await eventually(running.is_ready, what="the demonstration to be ready", timeout_s=READY_S, poll_s=0.3)
         yield running
@@ -111,6 +114,24 @@ async def signed_in(http: httpx.AsyncClient, pages: str, student: Student) -> di
 def _cookie(answer: httpx.Response) -> str:
     given = (header.partition(";")[0] for header in answer.headers.get_list("set-cookie"))
     return "; ".join(core for core in given if not core.endswith(("=", '=""')))
+
+
+async def test_one_departments_list_is_late_and_until_then_its_check_is_grey(demo: Demo) -> None:
+    assert re.search(rf"Lists that are late, and when they arrive: \S+ {LATE_S} s\.", demo.printed.replace("\n", " "))
+    async with httpx.AsyncClient(trust_env=False) as http:
+        cookie = await signed_in(http, demo.pages, INVENTED[CLEAR])
+
+        async def states() -> dict[str, str]:
+            case = await http.get(f"{demo.pages}/api/v1/case", headers=cookie)
+            return {check["department"]: check["state"] for check in case.json()["checks"]}
+
+        assert (await states())["finance"] == "waiting"
+
+        async def is_clear() -> bool:
+            return set((await states()).values()) == {"clear"}
+
+        await eventually(is_clear, what="every check to be clear after the late list")
+    assert "finance): the list has arrived" in demo.printed.replace("\n", " ")
 
 
 async def test_a_student_signs_in_and_the_printed_request_turns_the_last_red_line(demo: Demo) -> None:
@@ -196,5 +217,6 @@ async def test_an_interrupt_leaves_nothing_running_and_a_second_start_loads_noth
     await eventually(again.has_ended, what="the second run to end", timeout_s=READY_S, poll_s=0.3)
     assert again.launcher.returncode == 0, again.printed
     assert "Ctrl-C stops everything" in again.printed
-    assert "Department records" not in again.printed
+    assert "departments' lists" not in again.printed
+    assert "late" not in again.printed
     assert "roster" not in again.printed.partition("Ready")[0]

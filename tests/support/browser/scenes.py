@@ -169,14 +169,15 @@ async def waiting(scenes: SceneSetter, actor: Visitor) -> None:
 async def without_data(scenes: SceneSetter, actor: Visitor) -> None:
     """The roster came first: every department says that it does not know the person yet."""
     await scenes.clearance.put_case(actor.student_id)
-    await say(scenes, actor, case_samples.without_data().statuses)
+    await say(scenes, actor, case_samples.without_data().statuses, cause="case-opened")
 
 
 async def in_question(scenes: SceneSetter, actor: Visitor) -> None:
     """One department is late, and one refused a row about the person."""
     await scenes.clearance.put_case(actor.student_id)
     late = case_samples.without_data().statuses["archives"]
-    await say(scenes, actor, {**case_samples.in_question().statuses, "archives": late})
+    await say(scenes, actor, case_samples.in_question().statuses, cause="question-opened")
+    await say(scenes, actor, {"archives": late}, version=4, cause="case-opened")
 
 
 async def blocked(scenes: SceneSetter, actor: Visitor) -> None:
@@ -246,12 +247,19 @@ async def not_served(scenes: SceneSetter, actor: Visitor) -> None:
     await scenes.clearance.put_case(actor.student_id, state="not-served", category="结业")
 
 
-async def say(scenes: SceneSetter, actor: Visitor, heard: Mapping[str, ReceivedStatus], version: int = 3) -> None:
+async def say(
+    scenes: SceneSetter,
+    actor: Visitor,
+    heard: Mapping[str, ReceivedStatus],
+    version: int = 3,
+    *,
+    cause: str = "record-replaced",
+) -> None:
     """Departments' words on the person, as the samples have them."""
     for department, one in heard.items():
         text = one.status.model_dump_json().replace(one.status.student_id, actor.student_id)
         checks = json.loads(text)["checks"]
-        await scenes.clearance.put_status(actor.student_id, department, checks, version)
+        await scenes.clearance.put_status(actor.student_id, department, checks, version, cause=cause)
 
 
 async def _attempt(

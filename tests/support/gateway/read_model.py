@@ -62,7 +62,13 @@ class ReadModelWriter:
         )
 
     async def put_status(
-        self, student_id: str, department: str, checks: list[dict[str, Any]], version: int = 1
+        self,
+        student_id: str,
+        department: str,
+        checks: list[dict[str, Any]],
+        version: int = 1,
+        *,
+        cause: str = "record-replaced",
     ) -> None:
         """A department's status, and an alive mark of now."""
         now = datetime.now(UTC)
@@ -72,7 +78,7 @@ class ReadModelWriter:
                 "department": department,
                 "version": version,
                 "occurred_at": now.isoformat(),
-                "cause": Reason(code="record-replaced").model_dump(),
+                "cause": Reason(code=cause).model_dump(),
                 "checks": checks,
             }
         )

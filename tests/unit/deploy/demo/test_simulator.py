@@ -7,6 +7,7 @@ import pytest
 
 from deploy.demo.simulator import MAX_PACE, Simulator
 from deploy.local.running_services import RunningServices
+from services.kit.manifests import discover
 
 
 def simulator(folder: Path, pace: float, clock: Callable[[], float] = lambda: 0.0) -> Simulator:
@@ -38,3 +39,24 @@ def test_the_simulator_keeps_its_pace_and_makes_nothing_up_after_a_pause(
     now_s, steps = 3600.0, 0
     paced.run_due()
     assert steps <= 3
+
+
+def test_a_closed_desk_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_up: list[str] = []
+
+    def look_up(_: Simulator, department: str, student_id: str) -> None:
+        looked_up.append(department)
+
+    monkeypatch.setattr(Simulator, "_look_up", look_up)
+    monkeypatch.setattr(RunningServices, "address", lambda self, name: "http://127.0.0.1:9")
+    departments = discover()
+    services = RunningServices(tmp_path, postgres="", kafka="", zipkin="", namespace="t", departments=departments)
+    simulated = Simulator(services, ["TS1"], pace=1, seed=1)
+    simulated.closed = frozenset(departments) - {"dorm"}
+    for _ in range(20):
+        simulated.step()
+    assert set(looked_up) == {"dorm"}
+    simulated.closed = frozenset(departments)
+    looked_up.clear()
+    simulated.step()
+    assert looked_up == []

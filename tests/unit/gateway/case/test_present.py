@@ -25,6 +25,7 @@ from services.gateway.read_model.types import (
     ReceivedStatus,
     StudentSnapshot,
 )
+from services.kit.rules.reasons import COVERAGE_CHANGED, SHARED_CAUSES
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW, site
 
@@ -105,11 +106,11 @@ def test_a_department_that_has_no_data_promises_nothing() -> None:
 
 def test_a_department_that_withdrew_its_list_says_when_and_that() -> None:
     withdrawn = case_samples.received(
-        "archives", [case_samples.check("thesis", {}, case_samples.NO_DATA)], cause=Reason(code="coverage-withdrawn")
+        "archives", [case_samples.check("thesis", {}, case_samples.NO_DATA)], cause=COVERAGE_CHANGED()
     )
     line = lines(shown(replace(case_samples.clear(), statuses={**CLEAR, "archives": withdrawn})))["archives-thesis"]
     assert line.freshness is not None
-    assert (line.known, line.freshness.cause) == (False, "部门撤回了名单")
+    assert (line.known, line.freshness.cause) == (False, "部门的名单有更新")
 
 
 def test_one_late_department_is_named_with_its_phone() -> None:
@@ -144,9 +145,7 @@ def test_what_is_known_stays_beside_what_is_in_question() -> None:
     assert line.todo[1] == "有 3 项欠费，共 682.40 元，请到财务处办理交费业务。"
 
 
-@pytest.mark.parametrize(
-    "cause", ["coverage-declared", "coverage-withdrawn", "question-opened", "question-closed", "nothing-on-record"]
-)
+@pytest.mark.parametrize("cause", sorted(SHARED_CAUSES))
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_a_cause_of_the_kit_has_words_at_every_department(cause: str, language: str) -> None:
     said = case_samples.archives(cause=Reason(code=cause))
