@@ -1,0 +1,136 @@
+"""Refused rows: the student waits until a good word about the same item, or a person with a reason."""
+
+import pytest
+
+from schemas.events import OPEN_QUESTION
+from tests.component.kit.department.evidence.conftest import Office
+
+CLEAR = ("clear",)
+WAITS = (OPEN_QUESTION,)
+
+
+@pytest.fixture
+async def clear_student(office: Office) -> str:
+    student_id = await office.leaving()
+    await office.cover()
+    assert await office.verdict(student_id) == CLEAR
+    return student_id
+
+
+def row(student_id: str, charge: str = "C1", amount: str = "8000.00", paid: str = "0", year: str = "2025") -> str:
+    return f"{student_id},{charge},{year},学费,{amount},{paid}\n"
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"amount": "八千"},
+        {"year": "第一学年"},
+        {"amount": "-1"},
+        {"charge": "=C1"},
+        {"charge": "2.02E+15"},
+        {"paid": "未缴"},
+    ],
+)
+async def test_a_row_that_says_owes_and_is_refused_leaves_the_student_waiting(
+    office: Office, clear_student: str, refused: dict[str, str]
+) -> None:
+    job = await office.import_file(row(clear_student, **refused))
+    assert (job["rejected"], job["students_questioned"]) == (1, 1)
+    assert await office.verdict(clear_student) == WAITS
+    assert await office.outcome(await office.ask(clear_student)) == "objected"
+    (question,) = (await office.get("/questions"))["questions"]
+    assert (question["student_id"], question["job_id"], question["row"]) == (clear_student, job["job_id"], 2)
+    assert question["problems"][0]["remedy"]
+
+
+async def test_the_corrected_row_settles_its_question_and_a_row_about_something_else_does_not(
+    office: Office, clear_student: str
+) -> None:
+    await office.import_file(row(clear_student, "C1", amount="-1"))
+    await office.import_file(row(clear_student, "C2", paid="8000.00"))
+    assert await office.verdict(clear_student) == WAITS
+    job = await office.import_file(row(clear_student, "c1", paid="8000.00"))
+    assert job["applied"] == 1
+    assert await office.verdict(clear_student) == CLEAR
+    (question,) = (await office.get("/questions", open=False))["questions"]
+    assert (question["closed_how"], question["closed_by"]) == ("settled", "desk")
+
+
+async def test_a_good_row_of_the_same_file_settles_nothing(office: Office, clear_student: str) -> None:
+    both = row(clear_student, amount="-1") + row(clear_student, paid="8000.00")
+    job = await office.import_file(both)
+    assert (job["applied"], job["rejected"]) == (1, 1)
+    assert await office.verdict(clear_student) == WAITS
+
+
+async def test_an_act_about_the_item_settles_it_and_a_replaced_record_settles_all(
+    office: Office, clear_student: str
+) -> None:
+    await office.import_file(row(clear_student, "C1", amount="-1") + row(clear_student, "=C9"))
+    charge = {"charge_id": "C1", "year": "2025", "name": "学费", "amount": "5.00"}
+    await office.post("/operations/charge", student_id=clear_student, **charge)
+    assert await office.verdict(clear_student) == (OPEN_QUESTION, "arrears")
+    answer = await office.http.put("/records", json={"student_id": clear_student, "record": {}})
+    assert answer.status_code == 200, answer.text
+    assert await office.verdict(clear_student) == CLEAR
+    assert (await office.get("/questions"))["questions"] == []
+
+
+async def test_a_row_whose_item_cannot_be_read_is_settled_by_a_complete_list_without_it(
+    office: Office, clear_student: str
+) -> None:
+    await office.import_file(row(clear_student, "2.02E+15"))
+    await office.import_file(row(clear_student, "C2", paid="8000.00"))
+    assert await office.verdict(clear_student) == WAITS
+    still = row(clear_student, "C2", paid="8000.00") + row(clear_student, "2.02E+15")
+    job = await office.import_file(still, covers="2026")
+    assert (job["covered"], job["students_questioned"]) == (True, 1)
+    assert await office.verdict(clear_student) == WAITS
+    await office.import_file(row(clear_student, "C2", paid="8000.00"), covers="2026")
+    assert await office.verdict(clear_student) == CLEAR
+
+
+async def test_a_person_ends_a_question_with_a_reason_once(office: Office, clear_student: str) -> None:
+    await office.import_file(row(clear_student, "2.02E+15"))
+    (question,) = (await office.get("/questions"))["questions"]
+    number = question["question_id"]
+    problem = await office.post("/questions/end", 422, question_id=number, reason=" ")
+    assert problem["errors"][0]["field"] == "/reason"
+    ended = await office.post("/questions/end", question_id=number, reason="误传的文件")
+    assert (ended["closed_how"], ended["closed_by"], ended["closed_reason"]) == ("ended", "desk", "误传的文件")
+    assert await office.verdict(clear_student) == CLEAR
+    assert await office.post("/questions/end", question_id=number, reason="再次") == ended
+    assert (await office.post("/questions/end", 404, question_id=999, reason="无"))["errors"]
+    acts = await office.desk.pool.fetch("SELECT actor, student_id FROM audit.entry WHERE act = 'question.end'")
+    assert [tuple(act) for act in acts] == [("desk", clear_student)]
+
+
+async def test_a_question_about_somebody_who_is_not_leaving_yet_waits_for_their_case(office: Office) -> None:
+    await office.cover()
+    await office.import_file(row("TS2026999999", amount="-1"))
+    await office.leaving(student_id="TS2026999999")
+    assert await office.verdict("TS2026999999") == WAITS
+
+
+async def test_a_row_held_back_by_a_submission_until_it_is_given_up_is_a_question_after_it(
+    office: Office, clear_student: str
+) -> None:
+    attempt = await office.ask(clear_student)
+    job = await office.import_file(row(clear_student))
+    assert job["rejected"] == 1
+    assert await office.verdict(clear_student) == CLEAR, "the hold relies on it"
+    await office.release(attempt, clear_student)
+    await office.settle_down()
+    assert await office.verdict(clear_student) == WAITS
+    await office.import_file(row(clear_student))
+    assert await office.verdict(clear_student) == ("arrears",)
+
+
+async def test_open_questions_are_counted_and_named_as_a_warning(office: Office, clear_student: str) -> None:
+    assert await office.reassessment.warning() is None
+    await office.import_file(row(clear_student, amount="-1") + row(clear_student, "C2", amount="-1"))
+    warning = await office.reassessment.warning()
+    assert warning is not None
+    assert "2 about students, 0 about files" in warning
+    assert clear_student not in warning
