@@ -1,6 +1,7 @@
 """Complete lists: declared, withdrawn, and what they say of students without a row."""
 
 from datetime import timedelta
+from typing import Any
 
 from schemas.events import NO_DATA, OPEN_QUESTION
 from tests.component.kit.department.evidence.conftest import Office, now
@@ -64,7 +65,7 @@ async def test_a_list_cannot_be_complete_in_the_future_nor_for_a_check_there_is_
 async def test_a_row_or_act_about_the_student_needs_no_list_and_survives_its_withdrawal(office: Office) -> None:
     by_row, by_hand, by_word = [await office.leaving() for _ in range(3)]
     await office.import_file(f"{by_row},{ONE.format(paid='8000.00')}")
-    charge = {"charge_id": "C1", "year": "2025", "name": "学费", "amount": "10.00"}
+    charge: dict[str, Any] = {"charge_id": "C1", "year": "2025", "name": "学费", "amount": "10.00"}
     await office.post("/operations/charge", student_id=by_hand, **charge)
     await office.post("/records/nothing", student_id=by_word)
     expected = [CLEAR, ("arrears",), CLEAR]

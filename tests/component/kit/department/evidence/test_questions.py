@@ -1,5 +1,7 @@
 """Refused rows: the student waits until a good word about the same item, or a person with a reason."""
 
+from typing import Any
+
 import pytest
 
 from schemas.events import OPEN_QUESTION
@@ -68,7 +70,7 @@ async def test_an_act_about_the_item_settles_it_and_a_replaced_record_settles_al
     office: Office, clear_student: str
 ) -> None:
     await office.import_file(row(clear_student, "C1", amount="-1") + row(clear_student, "=C9"))
-    charge = {"charge_id": "C1", "year": "2025", "name": "学费", "amount": "5.00"}
+    charge: dict[str, Any] = {"charge_id": "C1", "year": "2025", "name": "学费", "amount": "5.00"}
     await office.post("/operations/charge", student_id=clear_student, **charge)
     assert await office.verdict(clear_student) == (OPEN_QUESTION, "arrears")
     answer = await office.http.put("/records", json={"student_id": clear_student, "record": {}})
