@@ -65,8 +65,18 @@ def row_checks(row: LibraryRow) -> frozenset[str]:
     return (BORROWING if borrowing else frozenset()) | (THESIS if row.thesis is not None else frozenset())
 
 
+def file_checks(fields: frozenset[str]) -> frozenset[str]:
+    """A list of loans alone says nothing of fines."""
+    borrowing = fields >= {"loan_barcode", "fine_id"}
+    return (BORROWING if borrowing else frozenset()) | (THESIS if "thesis" in fields else frozenset())
+
+
 def row_items(fields: Mapping[str, Any]) -> frozenset[str]:
-    """Of a row, or of a desk operation's body."""
+    """Of a row, or of a desk operation's body; empty for a row with a loan or fine that it does not name."""
+    nameless_loan = (fields.get("loan_title") or fields.get("loan_due_on")) and not fields.get("loan_barcode")
+    nameless_fine = (fields.get("fine_amount") or fields.get("fine_paid")) and not fields.get("fine_id")
+    if nameless_loan or nameless_fine:
+        return frozenset()
     return (
         item("loan", fields.get("loan_barcode") or fields.get("barcode"))
         | item("fine", fields.get("fine_id"))

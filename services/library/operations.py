@@ -11,7 +11,17 @@ from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
 
-from .import_row import BORROWING, CARD_ITEM, THESIS, THESIS_ITEM, LibraryRow, apply_row, row_checks, row_items
+from .import_row import (
+    BORROWING,
+    CARD_ITEM,
+    THESIS,
+    THESIS_ITEM,
+    LibraryRow,
+    apply_row,
+    file_checks,
+    row_checks,
+    row_items,
+)
 from .rules import MAX_ITEMS, Card, Fine, LibraryRecord, Loan, Violation, assess
 from .thesis import ThesisBody, approve_thesis, receive_thesis, return_thesis, review_thesis
 
@@ -229,6 +239,7 @@ RULES = DepartmentRules(
     import_row=LibraryRow,
     apply_row=apply_row,
     row_checks=row_checks,
+    file_checks=file_checks,
     items=row_items,
     commands={"cancel-card": cancel_card},
 )

@@ -200,7 +200,7 @@ class Desk(Generic[R]):
 
     async def read_in(self, connection: Connection, student_id: str) -> ChangeResult[R]:
         stored = await self._records.read(connection, student_id)
-        covered, _ = await coverage.read_coverage(connection, stored.cohort)
+        covered, _ = await coverage.read_coverage(connection, stored.cohort, self.rules.checks)
         assessment = self._on_evidence(stored, covered)
         return ChangeResult(stored.record, assessment, False, stored.status_version, stored.standing)
 
@@ -212,7 +212,7 @@ class Desk(Generic[R]):
         """With the revision of the coverage it rests on, None for none."""
         covered, revision = NOT_COVERED, None
         if not self.rules.checks <= stored.own_evidence:
-            covered, revision = await coverage.shared_coverage(connection, stored.cohort)
+            covered, revision = await coverage.shared_coverage(connection, stored.cohort, self.rules.checks)
         return self._on_evidence(stored, covered), revision
 
     def _on_evidence(self, stored: StoredRecord[R], covered: Coverage) -> Assessment:

@@ -48,16 +48,32 @@ class EvidenceActs:
         return load, True
 
     async def withdraw(self, load_id: UUID, *, by: str, reason: str, now: datetime) -> CoveringLoad | None:
-        """None for an unknown load; one withdrawn before stays as it is."""
-        async with self._desk.pool.acquire() as connection, connection.transaction():
-            found = await coverage.withdraw(connection, load_id, by=by, reason=reason, now=now)
-            if found is None:
-                return None
-            load, withdrawn = found
-            if withdrawn:
-                await self._append(connection, by, "coverage.withdraw", "withdrawn", _details(load))
+        """None for an unknown load; one withdrawn before stays as it is.
+
+        Questions that only this list answered are open again. Two transactions, because others lock a record first and
+        the coverage then.
+        """
+        withdrawn: CoveringLoad | None = None
+        while withdrawn is None:
+            async with self._desk.pool.acquire() as connection:
+                async with connection.transaction():
+                    load = await coverage.lock_load(connection, load_id)
+                    if load is None or load.withdrawn_at is not None:
+                        return load
+                    await questions.reopen_covered(connection, load_id, of_students=True)
+                async with connection.transaction():
+                    load = await coverage.lock_load(connection, load_id)
+                    assert load is not None
+                    if load.withdrawn_at is not None:
+                        return load
+                    if await questions.closed_about_students(connection, load_id):
+                        continue  # by the load's own job, in between
+                    await coverage.begin_change(connection)
+                    await questions.reopen_covered(connection, load_id, of_students=False)
+                    withdrawn = await coverage.withdraw(connection, load_id, by=by, reason=reason, now=now)
+                    await self._append(connection, by, "coverage.withdraw", "withdrawn", _details(withdrawn))
         self._changed.notify()
-        return load
+        return withdrawn
 
     async def end_question(self, question_id: int, *, by: str, reason: str, now: datetime) -> Question | None:
         """None for an unknown question; one closed before stays as it is."""
@@ -102,21 +118,24 @@ class EvidenceActs:
                 await self._append(connection, file.sent_by, f"import.{self._desk.rules.name}", "refused", details)
         self._changed.notify()
 
-    async def covered(self, connection: Connection, file: CoveringFile, now: datetime) -> None:
-        """A file that was read whole covers the cohorts it is for; repeating this is harmless.
+    async def covered(self, connection: Connection, file: CoveringFile, now: datetime) -> bool:
+        """A file that was read whole covers the cohorts it is for, in the checks that its columns are about.
 
-        Two transactions, because others lock a record first and the coverage then.
+        Repeating this is harmless. Two transactions, because others lock a record first and the coverage then.
         """
         job_id, by = file.source.job_id, file.source.sent_by
+        checks = self._desk.rules.checks_of_file(file.fields)
+        if not checks:
+            return False
         for covered in file.covers:
-            cohort = None if covered == EVERYBODY else covered
+            cohort, load_id = None if covered == EVERYBODY else covered, uuid5(job_id, covered)
             async with connection.transaction():
                 await coverage.begin_change(connection)
                 load = await coverage.declare(
                     connection,
-                    uuid5(job_id, covered),
+                    load_id,
                     cohort=cohort,
-                    checks=self._desk.rules.checks,
+                    checks=checks,
                     as_of=file.as_of,
                     by=by,
                     now=now,
@@ -124,9 +143,14 @@ class EvidenceActs:
                 )
                 if load is not None:
                     await self._append(connection, by, "coverage.declare", "declared", _details(load))
+            if checks != self._desk.rules.checks:
+                continue  # a question may be about another check
             async with connection.transaction():
-                await questions.close_covered(connection, cohort, as_of=file.as_of, job_id=job_id, by=by, now=now)
+                await questions.close_covered(
+                    connection, load_id, cohort, as_of=file.as_of, job_id=job_id, by=by, now=now
+                )
         self._changed.notify()
+        return True
 
     async def _append(
         self,

@@ -169,8 +169,10 @@ async def next_job(connection: Connection, kind: str) -> WaitingJob | None:
     if row is None:
         return None
     source = RowSource(row["job_id"], row["uploaded_by"])
-    covering = CoveringFile(source, tuple(row["covers"]), row["as_of"]) if row["covers"] else None
-    return WaitingJob(source, row["traceparent"], json.loads(row["headings"]), covering)
+    headings: dict[str, str] = json.loads(row["headings"])
+    covers = tuple(row["covers"])
+    covering = CoveringFile(source, covers, row["as_of"], frozenset(headings)) if covers else None
+    return WaitingJob(source, row["traceparent"], headings, covering)
 
 
 async def read_whole(connection: Connection, job_id: UUID) -> bool:

@@ -72,11 +72,15 @@ class RefusedFile:
 
 @dataclass(frozen=True, slots=True)
 class CoveringFile:
-    """A file that was read whole, each row applied or its student in doubt. `covers`: cohorts, `*` for every one."""
+    """A file that was read whole, each row applied or its student in doubt. `covers`: cohorts, `*` for every one.
+
+    `fields`: those it has columns for.
+    """
 
     source: RowSource
     covers: tuple[str, ...]
     as_of: datetime
+    fields: frozenset[str] = frozenset()
 
 
 class ImportEvidence(Protocol):
@@ -87,8 +91,8 @@ class ImportEvidence(Protocol):
 
     async def file_refused(self, file: RefusedFile, now: datetime) -> None: ...
 
-    async def covered(self, connection: Connection, file: CoveringFile, now: datetime) -> None:
-        """Outside a transaction, after the last row; may be repeated."""
+    async def covered(self, connection: Connection, file: CoveringFile, now: datetime) -> bool:
+        """Whether it covers anything. Outside a transaction, after the last row; may be repeated."""
 
 
 @dataclass(frozen=True)

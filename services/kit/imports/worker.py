@@ -135,8 +135,7 @@ class ImportWorker:
         if not await job_store.read_whole(connection, job.job_id):
             _log.warning("import.left_uncovered", kind=self._spec.kind, job=str(job.job_id))
             return False
-        await self._spec.evidence.covered(connection, job.covering, self._clock())
-        return True
+        return await self._spec.evidence.covered(connection, job.covering, self._clock())
 
     async def _scan(self, connection: Connection, job: WaitingJob) -> bool:
         """Try the pending rows once; whether some are still held."""

@@ -50,7 +50,8 @@ class DepartmentRules(Generic[R]):
     """Named after the folder of `module`, the declaring module's `__name__`.
 
     `apply_row` returns the same record for nothing new: importing twice is harmless. `commands` are the students', by
-    manifest name. `row_checks`: those a row is evidence for; every one without it. `items`: what the fields of a row or
+    manifest name. `row_checks`: those a row is evidence for; every one without it. `file_checks`: those of which a
+    file with columns for these fields can be the whole list; every one without it. `items`: what the fields of a row or
     body name, by `rules.evidence.item`; without it only a replaced record settles what a refused row left open.
     """
 
@@ -62,6 +63,7 @@ class DepartmentRules(Generic[R]):
     apply_row: Callable[[R, Any], R]
     commands: Mapping[str, Callable[[R], tuple[R, Reason]]] = field(default_factory=dict)
     row_checks: Callable[[Any], frozenset[str]] | None = None
+    file_checks: Callable[[frozenset[str]], frozenset[str]] | None = None
     items: Callable[[Mapping[str, Any]], frozenset[str]] = lambda fields: frozenset()
 
     @property
@@ -74,6 +76,9 @@ class DepartmentRules(Generic[R]):
 
     def evidence_of_operation(self, operation: Operation[R, B], body: B) -> ActEvidence:
         return ActEvidence(operation.checks, operation.items | self.items(body.model_dump()))
+
+    def checks_of_file(self, fields: frozenset[str]) -> frozenset[str]:
+        return self.checks if self.file_checks is None else self.file_checks(fields)
 
     def evidence_of_row(self, row: OperationBody) -> ActEvidence:
         return ActEvidence(self.row_checks(row) if self.row_checks else None, self.items(row.model_dump()))

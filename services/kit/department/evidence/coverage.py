@@ -45,20 +45,25 @@ SELECT c.revision,
                WHERE closed_at IS NULL AND student_id IS NULL AND (cohort IS NULL OR cohort = $1)
                  AND NOT EXISTS (SELECT FROM covering_load AS later
                                  WHERE withdrawn_at IS NULL AND (later.cohort IS NULL OR later.cohort = $1)
-                                   AND later.as_of >= refused.opened_at)) AS questioned
+                                   AND later.checks @> $2 AND later.as_of >= refused.opened_at)) AS questioned
 FROM coverage_revision AS c
 """
 
 
-async def shared_coverage(connection: Connection, cohort: str | None) -> tuple[Coverage, int]:
-    """What covers a student of this cohort until this transaction ends, and its revision."""
+async def shared_coverage(connection: Connection, cohort: str | None, every: Iterable[str]) -> tuple[Coverage, int]:
+    """What covers a student of this cohort until this transaction ends, and its revision. `every`: all checks."""
+    await share(connection)
+    return await read_coverage(connection, cohort, every)
+
+
+async def share(connection: Connection) -> None:
+    """No change of the coverage commits before this transaction ends."""
     # A statement of its own: one that waited for the lock would see the state of before.
     await connection.execute("SELECT pg_advisory_xact_lock_shared($1)", int(AdvisoryLock.COVERAGE))
-    return await read_coverage(connection, cohort)
 
 
-async def read_coverage(connection: Connection, cohort: str | None) -> tuple[Coverage, int]:
-    row = await connection.fetchrow(_COVERAGE, cohort)
+async def read_coverage(connection: Connection, cohort: str | None, every: Iterable[str]) -> tuple[Coverage, int]:
+    row = await connection.fetchrow(_COVERAGE, cohort, sorted(every))
     assert row is not None
     return Coverage(frozenset(row["checks"] or ()), row["questioned"]), row["revision"]
 
@@ -110,26 +115,25 @@ async def find_valid(
     return _load(row) if row else None
 
 
-async def withdraw(
-    connection: Connection, load_id: UUID, *, by: str, reason: str, now: datetime
-) -> tuple[CoveringLoad, bool] | None:
-    """The load, and whether this withdrew it; None for an unknown one."""
+async def lock_load(connection: Connection, load_id: UUID) -> CoveringLoad | None:
     row = await connection.fetchrow(f"{_LOAD} WHERE load_id = $1 FOR UPDATE", load_id)
-    if row is None:
-        return None
-    if row["withdrawn_at"] is not None:
-        return _load(row), False
-    await begin_change(connection)
-    await connection.execute(
-        "UPDATE covering_load SET withdrawn_by = $2, withdrawn_at = $3, withdrawn_reason = $4 WHERE load_id = $1",
+    return _load(row) if row else None
+
+
+async def withdraw(connection: Connection, load_id: UUID, *, by: str, reason: str, now: datetime) -> CoveringLoad:
+    """Of a valid load, whose lock the caller holds; after `begin_change`."""
+    row = await connection.fetchrow(
+        f"""
+        UPDATE covering_load SET withdrawn_by = $2, withdrawn_at = $3, withdrawn_reason = $4
+        WHERE load_id = $1 RETURNING {_COLUMNS}
+        """,
         load_id,
         by,
         now,
         reason,
     )
-    row = await connection.fetchrow(f"{_LOAD} WHERE load_id = $1", load_id)
     assert row is not None
-    return _load(row), True
+    return _load(row)
 
 
 async def latest(

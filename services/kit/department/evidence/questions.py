@@ -66,11 +66,13 @@ async def open_about_row(
 
 
 async def open_about_file(connection: Connection, file: RefusedFile, cohort: str | None, *, now: datetime) -> bool:
-    """False while there is one about this file. The caller starts a new revision of the coverage."""
+    """False while there is one about this file and cohort. The caller starts a new revision of the coverage."""
     opened = await connection.fetchval(
         """
-        INSERT INTO open_question (cohort, file_sha256, problems, opened_by, opened_at) VALUES ($1, $2, $3, $4, $5)
-        ON CONFLICT (file_sha256) WHERE closed_at IS NULL DO NOTHING RETURNING true
+        INSERT INTO open_question AS known (cohort, file_sha256, problems, opened_by, opened_at)
+        VALUES ($1, $2, $3, $4, $5)
+        ON CONFLICT (file_sha256) WHERE closed_at IS NULL DO UPDATE SET cohort = NULL
+        WHERE known.cohort IS NOT NULL AND known.cohort IS DISTINCT FROM $1 RETURNING true
         """,
         cohort,
         file.sha256,
@@ -146,15 +148,20 @@ async def end(connection: Connection, question_id: int, *, by: str, reason: str,
 
 
 async def close_covered(
-    connection: Connection, cohort: str | None, *, as_of: datetime, job_id: UUID, by: str, now: datetime
+    connection: Connection, load_id: UUID, cohort: str | None, *, as_of: datetime, job_id: UUID, by: str, now: datetime
 ) -> None:
     """A later complete list answers for the students it covers, except for those it has a refused row of.
 
-    Their records are marked to be assessed again; the caller starts a new revision of the coverage.
+    Their records are marked to be assessed again; the caller starts a new revision of the coverage. A load that was
+    withdrawn meanwhile answers for nobody.
     """
+    # A withdrawal waits for this lock, and then finds what the load closed.
+    valid = "SELECT true FROM covering_load WHERE load_id = $1 AND withdrawn_at IS NULL FOR SHARE"
+    if not await connection.fetchval(valid, load_id):
+        return
     await connection.execute(
         """
-        UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4
+        UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4, closed_load = $5
         WHERE closed_at IS NULL AND student_id IS NULL AND opened_at <= $2
               AND ($1::text IS NULL OR cohort IS NOT DISTINCT FROM $1)
         """,
@@ -162,6 +169,7 @@ async def close_covered(
         as_of,
         now,
         by,
+        load_id,
     )
     await connection.execute(
         """
@@ -172,7 +180,7 @@ async def close_covered(
                                   AND refused.state = 'rejected' AND refused.student_id = record.student_id)
             ORDER BY student_id FOR UPDATE
         ), closed AS (
-            UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4
+            UPDATE open_question SET closed_at = $3, closed_how = 'covered', closed_by = $4, closed_load = $6
             FROM student WHERE open_question.student_id = student.student_id AND closed_at IS NULL AND opened_at <= $2
             RETURNING open_question.student_id
         )
@@ -185,7 +193,52 @@ async def close_covered(
         now,
         by,
         job_id,
+        load_id,
     )
+
+
+async def reopen_covered(connection: Connection, load_id: UUID, *, of_students: bool) -> int:
+    """Opens again what the load closed, in order of the students; how many questions.
+
+    Those about students before the load is withdrawn, because records are locked before the coverage.
+    """
+    if not of_students:
+        # A file that was refused again has a newer question.
+        newest = (
+            "(SELECT max(question_id) FROM open_question AS same WHERE same.file_sha256 = open_question.file_sha256)"
+        )
+        done: str = await connection.execute(f"{_REOPEN} AND student_id IS NULL AND question_id = {newest}", load_id)
+        return int(done.split()[-1])
+    counted: int = await connection.fetchval(
+        f"""
+        WITH student AS (
+            SELECT student_id FROM record
+            WHERE student_id IN (SELECT student_id FROM open_question WHERE closed_load = $1)
+            ORDER BY student_id FOR UPDATE
+        ), reopened AS (
+            {_REOPEN} AND student_id IN (SELECT student_id FROM student) RETURNING student_id
+        ), marked AS (
+            UPDATE record SET open_questions = open_questions + counted.questions, assessed_revision = 0
+            FROM (SELECT student_id, count(*) AS questions FROM reopened GROUP BY student_id) AS counted
+            WHERE record.student_id = counted.student_id
+        )
+        SELECT count(*) FROM reopened
+        """,
+        load_id,
+    )
+    return counted
+
+
+async def closed_about_students(connection: Connection, load_id: UUID) -> bool:
+    """Whether the load closed questions about students."""
+    found = "SELECT EXISTS (SELECT FROM open_question WHERE closed_load = $1 AND student_id IS NOT NULL)"
+    return bool(await connection.fetchval(found, load_id))
+
+
+_REOPEN: Final = """
+UPDATE open_question SET closed_at = NULL, closed_how = NULL, closed_by = NULL, closed_load = NULL
+WHERE closed_load = $1
+"""
 
 
 async def latest(

@@ -7,7 +7,7 @@ from typing import Any, Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.department.desk import Desk
-from services.kit.department.evidence import questions
+from services.kit.department.evidence import coverage, questions
 from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
 from services.kit.rules.reasons import COVERAGE_CHANGED
@@ -35,6 +35,8 @@ class Reassessment:
     async def batch(self) -> int:
         """How many records it assessed."""
         async with self._desk.pool.acquire() as connection, connection.transaction():
+            # Before the records, none of which it waits for: so it is in nobody's way who waits for the coverage.
+            await coverage.share(connection)
             rows = await connection.fetch(_TO_ASSESS, _AT_ONCE)
             for row in rows:
                 locked = await self._desk.lock(connection, row["student_id"])
@@ -58,10 +60,11 @@ class Reassessment:
         return f"open questions: {students} about students, {files} about files; see GET /questions"
 
 
-# A held record keeps its pass and would be found again and again: it is left until the hold ends.
+# A held record keeps its pass and would be found again and again: it is left until the hold ends. In the order of the
+# index: sorting what is left for each batch would take longer than assessing it.
 _TO_ASSESS: Final = """
 SELECT student_id FROM record
 WHERE assessed_revision < (SELECT revision FROM coverage_revision) AND case_state IN ('open', 'completed')
   AND NOT EXISTS (SELECT FROM hold WHERE hold.student_id = record.student_id)
-ORDER BY student_id LIMIT $1 FOR UPDATE OF record SKIP LOCKED
+LIMIT $1 FOR UPDATE OF record SKIP LOCKED
 """
