@@ -105,7 +105,14 @@ class Installation(RunningServices):
         answer = await self.client(department).put("/records", json={"student_id": student_id, "record": record})
         assert answer.status_code == 200, answer.text
 
-    async def enrol(self, student_id: str = "", *, name: str = "甲某", leave_category: str = "毕业离校") -> str:
+    async def enrol(
+        self,
+        student_id: str = "",
+        *,
+        name: str = "甲某",
+        leave_category: str = "毕业离校",
+        cohort: str | None = None,
+    ) -> str:
         """Returns the student id."""
         student_id = student_id or new_student_id()
         body = {
@@ -117,6 +124,7 @@ class Installation(RunningServices):
             "grade": "2023级",
             "enrolled_on": "2023-09-01",
             "leave_category": leave_category,
+            "cohort": cohort,
         }
         answer = await self.client(CLEARANCE).put("/cases", json=body)
         assert answer.status_code == 200, answer.text

@@ -5,7 +5,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from schemas.flows import CLEARANCE
 from services.kit.runtime.failpoints import EXIT_CODE
@@ -125,7 +125,8 @@ async def _all_crash(observed: ObservedInstallation, points: Mapping[str, str]) 
 
 
 async def _arrival(observed: ObservedInstallation, *, with_card: bool) -> str:
-    return await observed.student(**({"library": CARD_ACTIVE} if with_card else {}))
+    records: dict[str, Any] = {"library": CARD_ACTIVE} if with_card else {}
+    return await observed.student(**records)
 
 
 async def _arrivals(observed: ObservedInstallation, students: deque[str]) -> None:

@@ -14,12 +14,16 @@ from services.clearance.submission.attempt_store import add_answer, is_expired
 from services.clearance.submission.handlers import Submissions
 from services.kit.audit.log import append_entry
 from services.kit.department.attestation import Attestations
+from services.kit.department.evidence_acts import EvidenceActs
+from services.kit.imports.job_store import read_whole
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.offsets import Records
 from services.kit.messaging.outbox import append
 from services.kit.messaging.unit_of_work import UnitOfWork
 from services.kit.postgres.pool import Connection
+from services.kit.rules.assessment import Assessment
+from services.kit.rules.evidence import on_evidence
 from tests.mutants.patch import Patch
 from tests.support.in_process.simulation import LIFE_S
 
@@ -276,3 +280,52 @@ def _(patch: Patch) -> None:
             await append(connection, event=event, **row)
 
     patch.replace(append, append_others)
+
+
+@mutant("no data counted as clear", "the rules alone say what is clear", breaks="S28", quick=True)
+def _(patch: Patch) -> None:
+    def by_the_rules(assessment: Assessment, **_: Any) -> Assessment:
+        return assessment
+
+    patch.replace(on_evidence, by_the_rules)
+
+
+@mutant("another cohort's list counted", "a list covers every student, of whatever cohort", breaks="S28", quick=True)
+def _(patch: Patch) -> None:
+    patch.sql("withdrawn_at IS NULL AND (cohort IS NULL OR cohort = $1)) AS checks", "withdrawn_at IS NULL) AS checks")
+
+
+@mutant("refused row forgotten", "a refused row opens no question", breaks="S28", quick=True)
+def _(patch: Patch) -> None:
+    async def row_refused(*_: Any) -> None:
+        """Nothing is in doubt."""
+
+    patch.replace(EvidenceActs.row_refused, row_refused)
+
+
+@mutant("question settled by its own file", "of two rows of a file the good one is right", breaks="S28", quick=True)
+def _(patch: Patch) -> None:
+    patch.sql("job_id IS DISTINCT FROM $3", "($3::uuid IS NULL OR true)")
+
+
+@mutant("half-read file covers", "a file covers whatever of it could not be read", breaks="S28", quick=True)
+def _(patch: Patch) -> None:
+    async def whole(*_: Any) -> bool:
+        return True
+
+    patch.replace(read_whole, whole)
+
+
+@mutant("withdrawal not assessed again", "what rested on a list stays when it is withdrawn", breaks="S28")
+def _(patch: Patch) -> None:
+    patch.sql(
+        "UPDATE coverage_revision SET revision = revision + 1", "UPDATE coverage_revision SET revision = revision"
+    )
+
+
+@mutant("open question passes", "an open question is listed and blocks nothing", breaks="S28")
+def _(patch: Patch) -> None:
+    def unasked(assessment: Assessment, **known: Any) -> Assessment:
+        return on_evidence(assessment, **{**known, "open_questions": False})
+
+    patch.replace(on_evidence, unasked)

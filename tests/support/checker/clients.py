@@ -3,6 +3,7 @@
 import asyncio
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Final
 
@@ -12,6 +13,8 @@ from services.gateway.tables.commands import StudentCommandTable
 from tests.support.checker.history import History, Kind, Outcome
 
 END_TIMEOUT_S: Final = 40.0
+COHORT: Final = "2026"
+"""Every department has a list of it from the beginning."""
 _LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
 
 
@@ -27,8 +30,11 @@ class Clients(ABC):
         self.history = History()
 
     @abstractmethod
-    async def student(self, **records: Any) -> str:
-        """A student with an open case, clear everywhere but where `records` says otherwise."""
+    async def student(self, *, cohort: str | None = COHORT, silent: Collection[str] = (), **records: Any) -> str:
+        """A student with an open case, clear everywhere but where `records` says otherwise.
+
+        The `silent` departments have no record of them, but a list of `COHORT`.
+        """
 
     @abstractmethod
     async def desk(self, department: str, operation: str, student_id: str, **body: Any) -> Outcome:
@@ -37,6 +43,22 @@ class Clients(ABC):
     @abstractmethod
     async def repeat_messages(self, student_id: str) -> None:
         """Bring the newest messages about the student again, where the broker is simulated."""
+
+    @abstractmethod
+    async def declare(self, department: str, cohort: str) -> None:
+        """The department's list of the cohort is complete."""
+
+    @abstractmethod
+    async def withdraw(self, department: str, cohort: str) -> None:
+        """Withdraw the department's lists of the cohort."""
+
+    @abstractmethod
+    async def send_file(self, department: str, content: str, covers: str = "") -> None:
+        """Import it: it may be refused, and it may be the complete list of a cohort."""
+
+    @abstractmethod
+    async def end_questions(self, department: str, student_id: str) -> None:
+        """Somebody looks into what is open about the student, and ends it."""
 
     async def charge(self, student_id: str, charge_id: str) -> Outcome:
         """A debt that takes the pass away."""

@@ -16,6 +16,8 @@ from services.kit.audit.chain import verify
 from services.kit.manifests import DepartmentManifest, required_checks
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import DepartmentRules
+from services.kit.rules.fields import STORED
+from tests.support.checker.collect_knowledge import knowledge_fact
 from tests.support.checker.evidence import (
     Attempt,
     AttemptChange,
@@ -43,6 +45,7 @@ from tests.support.checker.evidence import (
     SubmissionInsert,
     ViewWrite,
 )
+from tests.support.checker.vouching import Vouching
 
 HEX: Final = "\\x"
 
@@ -51,6 +54,11 @@ Connect = Callable[[str], AbstractAsyncContextManager[Connection]]
 """A service's name → a connection to its database."""
 Ends = Mapping[tuple[str, int], int]
 """(topic, partition) → the offset behind its last record."""
+_UNFINISHED: Final = """
+SELECT EXISTS (SELECT FROM import_job WHERE state <> 'done')
+    OR EXISTS (SELECT FROM record WHERE case_state IN ('open', 'completed')
+               AND assessed_revision < (SELECT revision FROM coverage_revision))
+"""
 
 
 async def at_rest(
@@ -64,6 +72,8 @@ async def at_rest(
     for name in (*departments, CLEARANCE, GATEWAY):
         async with connect(name) as connection:
             if await connection.fetchval("SELECT EXISTS (SELECT FROM outbox)"):
+                return False
+            if name in departments and await connection.fetchval(_UNFINISHED):
                 return False
             if name == CLEARANCE and await connection.fetchval(
                 "SELECT EXISTS (SELECT FROM attempt WHERE state = 'open')"
@@ -90,12 +100,14 @@ async def evidence_of(
         partition = record.topic, record.partition
         ends[partition] = max(ends.get(partition, 0), record.offset + 1)
     tables = {}
+    absent = {name: {check.name: check.absent for check in one.checks} for name, one in departments.items()}
     for name in departments:
         async with connect(name) as connection:
-            tables[name] = await _department(connection, name)
+            tables[name] = await _department(connection, name, absent[name])
     async with connect(CLEARANCE) as clearance, connect(GATEWAY) as gateway:
         return Evidence(
             required=required_checks(departments),
+            absent=absent,
             departments=tables,
             clearance=await _clearance(clearance),
             gateway=await _gateway(gateway),
@@ -106,23 +118,30 @@ async def evidence_of(
         )
 
 
-async def _department(connection: Connection, name: str) -> DepartmentTables:
+async def _department(connection: Connection, name: str, absent: Mapping[str, str]) -> DepartmentTables:
     """A department's tables and journal."""
     rules: DepartmentRules[Any] = importlib.import_module(f"services.{name}.operations").RULES
 
-    def clear(body: str) -> bool:
-        return rules.assess(rules.record.model_validate_json(body)).clear
+    def clear(body: str) -> frozenset[str]:
+        assessment = rules.assess(rules.record.model_validate_json(body, context=STORED))
+        return frozenset(check.check for check in assessment.checks) - {*assessment.blocked}
 
     def fact(row: Any, said: dict[str, Any]) -> Fact | None:
-        return _department_fact(row, said, clear)
+        if (known := knowledge_fact(row, said)) is not None:
+            return known
+        return _department_fact(row, said, clear, absent.keys())
 
-    records = await connection.fetch("SELECT student_id, status_version, status, body FROM record")
+    service = await _service(connection, fact)
+    vouching = Vouching(absent)
+    for one in service.journal:
+        vouching.apply(one)
+    records = await connection.fetch("SELECT student_id, status_version, status FROM record")
     holds = await connection.fetch("SELECT student_id, attempt_id FROM hold")
     requests = await connection.fetch("SELECT request_key FROM desk_request")
     return DepartmentTables(
-        await _service(connection, fact),
+        service,
         {
-            row["student_id"]: NewestStatus(row["status_version"], row["status"], clear(row["body"]))
+            row["student_id"]: NewestStatus(row["status_version"], row["status"], vouching.clear(row["student_id"]))
             for row in records
             if row["status"] is not None
         },
@@ -261,18 +280,30 @@ def _posted(tx: int, said: Mapping[str, Any]) -> OutboxInsert | None:
     return OutboxInsert(tx, said["topic"], str(open_envelope(value).id), event)
 
 
-def _department_fact(row: Any, said: dict[str, Any], clear: Any) -> Fact | None:
+def _department_fact(row: Any, said: dict[str, Any], clear: Any, every: Collection[str]) -> Fact | None:
     tx, how = row["tx"], row["how"]
     match row["what"]:
         case "record":
             body = json.dumps(said["body"], sort_keys=True)
-            return RecordWrite(tx, said["student_id"], clear(body), said["status_version"], body)
+            checks = clear(body)
+            return RecordWrite(
+                tx,
+                said["student_id"],
+                checks == set(every),
+                said["status_version"],
+                body,
+                checks,
+                frozenset(said["own_evidence"]),
+                said["cohort"],
+            )
         case "hold":
             kind = HoldReleased if how == "DELETE" else HoldPlaced
             return kind(tx, said["student_id"], said["attempt_id"])
         case "attestation":
             answer = json.loads(said["answer"])
-            return Attested(tx, said["student_id"], said["attempt_id"], said["outcome"] == "clear", answer["version"])
+            clear_now = frozenset(check["check"] for check in answer["checks"] if check["verdict"] == "clear")
+            outcome = said["outcome"] == "clear"
+            return Attested(tx, said["student_id"], said["attempt_id"], outcome, answer["version"], clear_now)
         case "attempt_end" if how == "INSERT":
             return EndReceived(tx, said["student_id"], said["attempt_id"], said["outcome"])
         case "command_done":

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from schemas.events import Message
@@ -20,13 +21,67 @@ class OutboxInsert:
 
 @dataclass(frozen=True, slots=True)
 class RecordWrite:
-    """A department wrote a student's record. `clear` is what its own rules say of the body, not what it said itself."""
+    """A department wrote a student's record. `clear` is what its own rules say of the body, not what it said itself.
+
+    `clear_checks`: the same, check by check; `own`: checks with evidence about the student.
+    """
 
     tx: int
     student_id: str
     clear: bool
     version: int
     body: str = ""
+    clear_checks: frozenset[str] = frozenset()
+    own: frozenset[str] = frozenset()
+    cohort: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LoadWrite:
+    """A covering load was declared or withdrawn. No `cohort`: for every student; `job_id` is empty without a file."""
+
+    tx: int
+    load_id: str
+    cohort: str | None
+    checks: frozenset[str]
+    as_of: datetime
+    valid: bool
+    job_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionWrite:
+    """A question was opened or closed. Without `student_id` it is about a file refused whole."""
+
+    tx: int
+    question_id: int
+    student_id: str
+    opened_at: datetime
+    cohort: str | None = None
+    job_id: str = ""
+    row: int = 0
+    closed_how: str = ""
+    closed_load: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RowDone:
+    """A row of an import came to this state. `student_id`: of a rejected one, as its cells have it, if readable."""
+
+    tx: int
+    job_id: str
+    row: int
+    state: str
+    student_id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class JobWrite:
+    """An import job was written. `warned`: a part of its file was left out or is in doubt."""
+
+    tx: int
+    job_id: str
+    warned: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +91,7 @@ class Attested:
     attempt_id: str
     clear: bool
     version: int
+    clear_checks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +173,10 @@ class CommandWrite:
 Fact: TypeAlias = (
     OutboxInsert
     | RecordWrite
+    | LoadWrite
+    | QuestionWrite
+    | RowDone
+    | JobWrite
     | Attested
     | HoldPlaced
     | HoldReleased
@@ -258,11 +318,13 @@ class Record:
 class Evidence:
     """Everything there is to judge by.
 
-    `required`: department → its checks. `forged` are the ids of events that the test sent itself. `settled`: there is
+    `required`: department → its checks; `absent`: department → check → what no row about a covered student means.
+    `forged` are the ids of events that the test sent itself. `settled`: there is
     no new work, faults are healed, and what had to come to rest did. `faulty`: a round may have expired.
     """
 
     required: Mapping[str, tuple[str, ...]]
+    absent: Mapping[str, Mapping[str, str]]
     departments: Mapping[str, DepartmentTables]
     clearance: ClearanceTables
     gateway: GatewayTables

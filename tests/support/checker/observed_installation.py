@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.pool import Connection
 from tests.support.checker.checker import Anomaly, check
-from tests.support.checker.clients import Clients
+from tests.support.checker.clients import COHORT, Clients
 from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of, forged_ids
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
@@ -40,6 +40,7 @@ class ObservedInstallation(Clients):
     ) -> None:
         settings = {"LIXIAO_ATTEMPT_LIFE_S": str(life_s), "LIXIAO_KEYS": str(folder / "keys")}
         more: dict[str, Any] = {"root": root} if root else {}
+        more["covered"] = False
         self.installation = Installation(folder, postgres=postgres, kafka=kafka, settings=settings, **more)
         super().__init__()
         self.forged: list[bytes] = []
@@ -58,6 +59,8 @@ class ObservedInstallation(Clients):
         for name in self.names:
             kind = name if name in (CLEARANCE, GATEWAY) else "department"
             await install_trigger_log(await self.installation.database(name), kind)
+        for name in self.installation.departments:
+            await self.declare(name, COHORT)
         environment = self.installation.service(GATEWAY).environment
         dsn = environment["LIXIAO_DATABASE"]
         reader = environment["LIXIAO_READ_MODEL"]
@@ -78,13 +81,41 @@ class ObservedInstallation(Clients):
         missing = [name for name in self.names if name not in self.installation.processes]
         await self.installation.start(*missing)
 
-    async def student(self, **records: Any) -> str:
-        """A student with an open case, clear everywhere but where `records` says otherwise."""
+    async def student(self, *, cohort: str | None = COHORT, silent: Collection[str] = (), **records: Any) -> str:
         student_id = new_student_id()
-        await self._until_done(lambda: self.installation.enrol(student_id))
+        await self._until_done(lambda: self.installation.enrol(student_id, cohort=cohort))
         for name, record in {**CLEAR, **records}.items():
-            await self._until_done(partial(self.installation.put, name, student_id, record))
+            if name not in silent:
+                await self._until_done(partial(self.installation.put, name, student_id, record))
         return student_id
+
+    async def declare(self, department: str, cohort: str) -> None:
+        with suppress(*_AWAY):
+            await self.installation.cover(department, cohort)
+
+    async def withdraw(self, department: str, cohort: str) -> None:
+        client = self.installation.client(department)
+        with suppress(*_AWAY):
+            loads = (await client.get("/coverage", params={"valid": True, "limit": 100})).json()["loads"]
+            for load in loads:
+                if load["cohort"] == cohort:
+                    body = {"load_id": load["load_id"], "reason": "not whole"}
+                    await client.post("/coverage/withdraw", json=body)
+
+    async def send_file(self, department: str, content: str, covers: str = "") -> None:
+        options, headers = {"covers": covers} if covers else {}, {"Content-Type": "text/csv"}
+        with suppress(*_AWAY):
+            await self.installation.client(department).post(
+                "/imports", content=content.encode(), headers=headers, params=options
+            )
+
+    async def end_questions(self, department: str, student_id: str) -> None:
+        client = self.installation.client(department)
+        with suppress(*_AWAY):
+            for one in (await client.get("/questions", params={"limit": 100})).json()["questions"]:
+                if one["student_id"] == student_id:
+                    body = {"question_id": one["question_id"], "reason": "looked into"}
+                    await client.post("/questions/end", json=body)
 
     async def repeat_messages(self, student_id: str) -> None:
         """Nothing: the broker is a real one."""

@@ -19,6 +19,7 @@ from tests.support.checker.evidence import (
     SubmissionInsert,
 )
 from tests.support.checker.history import Kind, Outcome
+from tests.support.checker.vouching import replayed
 
 SUBMIT = "submit"
 
@@ -178,7 +179,7 @@ def submission_live(evidence: Evidence) -> Iterator[str]:
             yield f"attempt {attempt_id} expired though nothing was broken"
         for name in attempt.objections:
             if _found_clear(evidence, name, attempt.student_id, attempt_id):
-                yield f"{name} objected to attempt {attempt_id} though its record was clear"
+                yield f"{name} objected to attempt {attempt_id} though it could vouch for every check"
     for command_id, command in commands.items():
         if command.state == "asked":
             yield f"command {command_id} ({command.name}) was never answered"
@@ -189,12 +190,9 @@ def submission_live(evidence: Evidence) -> Iterator[str]:
 
 
 def _found_clear(evidence: Evidence, name: str, student_id: str, attempt_id: str) -> bool:
-    clear = False
-    for fact in evidence.departments[name].service.journal:
-        if isinstance(fact, RecordWrite) and fact.student_id == student_id:
-            clear = fact.clear
-        elif isinstance(fact, Attested) and fact.attempt_id == attempt_id:
-            return clear
+    for fact, vouching in replayed(evidence.absent[name], evidence.departments[name].service.journal):
+        if isinstance(fact, Attested) and fact.attempt_id == attempt_id:
+            return vouching.clear(student_id)
     return False
 
 

@@ -10,7 +10,18 @@ from typing import Final
 from services.kit.postgres.pool import Connection
 
 WATCHED: Final[Mapping[str, tuple[str, ...]]] = {
-    "department": ("record", "outbox", "hold", "attestation", "attempt_end", "command_done"),
+    "department": (
+        "record",
+        "outbox",
+        "hold",
+        "attestation",
+        "attempt_end",
+        "command_done",
+        "covering_load",
+        "open_question",
+        "import_row",
+        "import_job",
+    ),
     "clearance": ("status", "attempt", "submission", "outbox"),
     "gateway": ("command", "outbox"),
 }
@@ -45,4 +56,10 @@ async def install_trigger_log(connection: Connection, kind: str) -> None:
             await connection.execute(
                 f"CREATE TRIGGER trigger_log AFTER {events} ON {table}"
                 " FOR EACH ROW EXECUTE FUNCTION trigger_log.record()"
+            )
+        if kind == "department":
+            # Lists are declared as soon as a service is up.
+            await connection.execute(
+                "INSERT INTO trigger_log.change (what, how, said)"
+                " SELECT 'covering_load', 'INSERT', to_jsonb(load) FROM covering_load AS load"
             )

@@ -5,7 +5,8 @@ import random
 from collections.abc import Callable
 from typing import Final
 
-from tests.support.checker.clients import Clients
+from tests.support.checker.clients import COHORT, Clients
+from tests.support.checker.evidence_work import DOUBTED, LATE_COHORT, coverage_turns, doubts
 
 AT_ONCE: Final = 16
 AGAIN: Final = 3
@@ -24,12 +25,17 @@ async def races(
             on_done()
 
     await asyncio.gather(*(one(number) for number in range(count)))
+    await clients.withdraw("dorm", LATE_COHORT)
 
 
 async def race(clients: Clients, chance: random.Random) -> None:
     """One student: asks, once or from two devices, while debts land and go; may ask again; may be charged after."""
-    with_card = chance.random() < 0.25
-    student_id = await clients.student(**({"library": CARD_ACTIVE} if with_card else {}))
+    with_card, by_lists = chance.random() < 0.25, chance.random() < 0.35
+    cohort, silent = (LATE_COHORT, ("dorm", "finance")) if by_lists else (COHORT, ())
+    records = {"library": CARD_ACTIVE} if with_card else {}
+    student_id = await clients.student(cohort=cohort, silent=silent, **records)
+    if by_lists:
+        await coverage_turns(clients, chance)
     if with_card:
         asked = await asyncio.gather(*(clients.ask(student_id, "library", "cancel-card") for _ in range(2)))
         await clients.end_of(asked[0])
@@ -43,6 +49,8 @@ async def race(clients: Clients, chance: random.Random) -> None:
         _asks(clients, student_id, chance.random() * 0.02),
         _asks(clients, student_id, chance.random() * 0.05),
         _debt(clients, student_id, chance),
+        doubts(clients, student_id, chance) if chance.random() < DOUBTED else _nothing(),
+        coverage_turns(clients, chance) if by_lists and chance.random() < 0.4 else _nothing(),
     )
     state = "asked"
     for command_id in {one for one in command_ids if one}:
@@ -68,6 +76,10 @@ async def race(clients: Clients, chance: random.Random) -> None:
 async def _asks(clients: Clients, student_id: str, delay_s: float) -> str:
     await asyncio.sleep(delay_s)
     return await clients.ask(student_id)
+
+
+async def _nothing() -> str:
+    return ""
 
 
 async def _debt(clients: Clients, student_id: str, chance: random.Random) -> str:

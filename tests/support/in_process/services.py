@@ -5,7 +5,7 @@
 
 import secrets
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -143,13 +143,17 @@ class InProcessServices:
         for service in self.services.values():
             service.pool.terminate()
 
-    async def student(self, **records: Any) -> str:
-        """A student with an open case, clear everywhere but where `records` says otherwise."""
+    async def student(self, *, cohort: str | None = None, silent: Collection[str] = (), **records: Any) -> str:
+        """A student with an open case, clear everywhere but where `records` says otherwise.
+
+        The `silent` departments have no record of them.
+        """
         student_id = f"TS{secrets.token_hex(5).upper()}"
         for name in self.desks:
-            await self.set(name, student_id, records.get(name, CLEAR.get(name, {})))
+            if name not in silent:
+                await self.set(name, student_id, records.get(name, CLEAR.get(name, {})))
         async with self.clearance.pool.acquire() as connection, connection.transaction():
-            await self.roster.put(connection, person(student_id), now=datetime.now(UTC))
+            await self.roster.put(connection, person(student_id, cohort), now=datetime.now(UTC))
         return student_id
 
     async def set(self, department: str, student_id: str, record: Any) -> ChangeResult[Any]:
@@ -210,7 +214,7 @@ def record_of(topic: str, key: bytes, value: bytes, *, partition: int = 0, offse
     )
 
 
-def person(student_id: str) -> Student:
+def person(student_id: str, cohort: str | None = None) -> Student:
     return Student(
         student_id=student_id,
         name="林知远",
@@ -220,4 +224,5 @@ def person(student_id: str) -> Student:
         grade="2023级",
         enrolled_on=date(2023, 9, 1),
         leave_category="毕业离校",
+        cohort=cohort,
     )

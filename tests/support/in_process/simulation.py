@@ -7,7 +7,7 @@ now and then in the middle, as a database would make them.
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
@@ -32,11 +32,12 @@ from services.kit.messaging.producer import partition_of
 from services.kit.messaging.relay import Relay
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
-from tests.support.checker.clients import Clients
+from tests.support.checker.clients import COHORT, Clients
 from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
+from tests.support.in_process.office import Office
 from tests.support.in_process.services import (
     DEPARTMENTS,
     NOWHERE,
@@ -57,8 +58,9 @@ class Simulation(InProcessServices, Clients):
     end_timeout_s = 12.0
 
     def __init__(self, folder: Path, *, seed: int, life_s: float = LIFE_S) -> None:
-        InProcessServices.__init__(self, folder, life_s=life_s)
+        InProcessServices.__init__(self, folder, life_s=life_s, covered=False)
         Clients.__init__(self)
+        self.offices: dict[str, Office] = {}
         self.broker = SimulatedBroker(random.Random(seed))
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -68,12 +70,18 @@ class Simulation(InProcessServices, Clients):
             async with service.pool.acquire() as connection:
                 await install_trigger_log(connection, name if name in (CLEARANCE, GATEWAY) else "department")
         await self.wire()
+        for name, desk in self.desks.items():
+            self.offices[name] = Office(desk, self.manifests[name])
+            await self.declare(name, COHORT)
         for service in self.services.values():
             for receiver in service.receivers:
                 self._consume(service, receiver)
             self._relay(service)
             if service.name != GATEWAY:
                 self._run(ChainSealer(service.pool).run)
+        for office in self.offices.values():
+            for loop in office.loops:
+                self._run(loop)
         self._run(self.sweeper.run)
         self._run(partial(exceptions.recheck, self.clearance.pool))
         gateway = self.services[GATEWAY]
@@ -99,6 +107,7 @@ class Simulation(InProcessServices, Clients):
                 now=datetime.now(UTC),
                 key=IdempotencyKey.of("desk", key, asked.model_dump_json()),
                 audit=AuditContext("desk", f"desk.{operation}"),
+                evidence=desk.rules.evidence_of_operation(doing, asked),
             )
         except (Refused, Held):
             outcome = Outcome.FAILED
@@ -106,6 +115,21 @@ class Simulation(InProcessServices, Clients):
             outcome, reply = Outcome.OK, {"version": changed.status_version}
         self.history.add(Kind.DESK, student_id, outcome, began_s=began_s, department=department, key=key, reply=reply)
         return outcome
+
+    async def student(self, *, cohort: str | None = COHORT, silent: Collection[str] = (), **records: Any) -> str:
+        return await InProcessServices.student(self, cohort=cohort, silent=silent, **records)
+
+    async def declare(self, department: str, cohort: str) -> None:
+        await self.offices[department].declare(cohort)
+
+    async def withdraw(self, department: str, cohort: str) -> None:
+        await self.offices[department].withdraw(cohort)
+
+    async def send_file(self, department: str, content: str, covers: str = "") -> None:
+        await self.offices[department].send_file(content, covers)
+
+    async def end_questions(self, department: str, student_id: str) -> None:
+        await self.offices[department].end_questions(student_id)
 
     async def repeat_messages(self, student_id: str) -> None:
         for topic in (self.topics.submission, self.topics.command):

@@ -4,7 +4,7 @@ Everything but Kafka is the services' own: desks, rules, handlers, codec, outbox
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -36,9 +36,9 @@ OWED: Final = FinanceRecord(
 class Harness(InProcessServices):
     """The departments and the clearance. `deliver_all` brings every message to every subscriber."""
 
-    async def student(self, **records: Any) -> str:
+    async def student(self, *, cohort: str | None = None, silent: Collection[str] = (), **records: Any) -> str:
         """A student with an open case that every department has received, clear but for `records`."""
-        student_id = await super().student(**records)
+        student_id = await super().student(cohort=cohort, silent=silent, **records)
         await self.deliver_all()
         return student_id
 

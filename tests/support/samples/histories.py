@@ -64,6 +64,7 @@ ATTEMPT = "00000000-0000-4000-8000-000000000001"
 CANCEL = "00000000-0000-4000-8000-000000000002"
 FORM = "2026-000001"
 CHECKS = {"library": ("borrowing",), "finance": ("arrears",)}
+ABSENT = {"library": {"borrowing": "blocked"}, "finance": {"arrears": "clear"}}
 KEY = OKPKey.generate_key("Ed25519", private=True)
 _ids = itertools.count(1)
 
@@ -89,7 +90,15 @@ def outbox_insert(tx: int, topic: str, event: Message) -> OutboxInsert:
 def record_write(tx: int, name: str, version: int, *, clear: bool, body: str = "") -> list[Fact]:
     """The record and, in the same transaction, its status."""
     return [
-        RecordWrite(tx, WHO, clear, version, body or f"{name} {version}"),
+        RecordWrite(
+            tx,
+            WHO,
+            clear,
+            version,
+            body or f"{name} {version}",
+            frozenset(CHECKS[name] if clear else ()),
+            frozenset(CHECKS[name]),
+        ),
         outbox_insert(tx, f"x.{name}.status.v1", status(name, version, clear=clear)),
     ]
 
@@ -106,7 +115,7 @@ def attested(tx: int, name: str, version: int, *, attempt_id: str = ATTEMPT) -> 
     )
     return [
         HoldPlaced(tx, WHO, attempt_id),
-        Attested(tx, WHO, attempt_id, True, version),
+        Attested(tx, WHO, attempt_id, True, version, frozenset(CHECKS[name])),
         outbox_insert(tx, f"x.{name}.attestation.v1", answer),
     ]
 
@@ -252,6 +261,7 @@ def good() -> Evidence:
     departments = {"library": library(), "finance": finance()}
     evidence = Evidence(
         required=CHECKS,
+        absent=ABSENT,
         departments=departments,
         clearance=clearance(),
         gateway=gateway(),
