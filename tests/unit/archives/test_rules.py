@@ -1,31 +1,21 @@
 """The archives over every state, every act in every state, and rows of an import."""
 
-from typing import Any
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.events import Reason, Verdict
-from services.archives.import_row import ArchivesRow, apply_row
 from services.archives.operations import RULES
 from services.archives.rules import ArchivesRecord, Thesis, assess
 from services.kit.operations import Refused
+from tests.support.in_process.pure_desk import PureDesk
 
 pytestmark = pytest.mark.unit
 
 STUDENT = "TS20267002"
-OPERATIONS = {operation.name: operation for operation in RULES.operations}
-
-
-def do(record: ArchivesRecord, operation: str) -> tuple[ArchivesRecord, Reason]:
-    chosen = OPERATIONS[operation]
-    return chosen.apply(record, chosen.body.model_validate({"student_id": STUDENT}))
-
-
-def row(record: ArchivesRecord, **cells: Any) -> ArchivesRecord:
-    return apply_row(record, ArchivesRow.model_validate({"student_id": STUDENT, **cells}))
+desk = PureDesk(RULES, STUDENT)
+do, row = desk.do, desk.row
 
 
 @pytest.mark.parametrize(
@@ -91,7 +81,7 @@ def test_a_wrong_cell_is_named(cells: dict[str, str], field: str) -> None:
     assert [problem["loc"] for problem in wrong.value.errors()] == [(field,)]
 
 
-@given(st.lists(st.sampled_from(sorted(OPERATIONS)), max_size=20))
+@given(st.lists(st.sampled_from(sorted(desk.operations)), max_size=20))
 def test_any_history_ends_in_a_state_that_can_be_assessed_and_stored(history: list[str]) -> None:
     record = ArchivesRecord()
     for act in history:

@@ -9,15 +9,16 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.events import Reason, Verdict
-from services.dorm.import_row import DormRow, apply_row
 from services.dorm.operations import RULES
 from services.dorm.rules import DormRecord, assess
 from services.kit.operations import Refused
+from tests.support.in_process.pure_desk import PureDesk
 
 pytestmark = pytest.mark.unit
 
 STUDENT = "TS20267003"
-OPERATIONS = {operation.name: operation for operation in RULES.operations}
+desk = PureDesk(RULES, STUDENT)
+do, row = desk.do, desk.row
 PLACE = {"campus": "南湖校区", "building": "梅苑1楼", "room": "A3071"}
 OUT = {"checked_out_on": "2026-06-05", "handler": "周管理"}
 KINDS: dict[str, dict[str, str]] = {
@@ -26,15 +27,6 @@ KINDS: dict[str, dict[str, str]] = {
     "handler only": {"handler": "周管理"},
     "out": OUT,
 }
-
-
-def do(record: DormRecord, operation: str, **body: Any) -> tuple[DormRecord, Reason]:
-    chosen = OPERATIONS[operation]
-    return chosen.apply(record, chosen.body.model_validate({"student_id": STUDENT, **body}))
-
-
-def row(record: DormRecord, **cells: Any) -> DormRecord:
-    return apply_row(record, DormRow.model_validate({"student_id": STUDENT, **cells}))
 
 
 def record_of(*kinds: str) -> DormRecord:

@@ -1,12 +1,10 @@
 """A client that goes away is no error of the server: not in its metrics, not in its spans, not in its log."""
 
 import io
-import logging
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
-import structlog
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from opentelemetry.sdk.trace import ReadableSpan
@@ -14,21 +12,15 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from starlette.types import Message
 
 from services.kit.http.app import create_app
-from services.kit.observability import logs
 from services.kit.observability.telemetry import Telemetry, build
 from services.kit.runtime.health import Health
+from tests.support.log_lines import captured_lines
 
 
 @pytest.fixture
 def lines() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    logs.configure("library", level="info", stream=stream)
-    yield stream
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
+    with captured_lines("info") as stream:
+        yield stream
 
 
 def application(telemetry: Telemetry) -> FastAPI:
