@@ -43,7 +43,9 @@ from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
 from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
+from services.kit.clearance_policy import load_policy
 from services.kit.http.app import before_drain, create_app
+from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
@@ -67,7 +69,9 @@ _SWEEP_EVERY_S: Final = 300
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
     use_number_form(settings.number_form)
     folder = settings.university or CONFIGURATIONS / "cumt"
-    site = Site(load(folder), departments(folder, settings.services_folder), settings.freshness_bound_s)
+    manifests = departments(folder, settings.services_folder)
+    policy = load_policy(folder, required_checks(manifests))
+    site = Site(load(folder), manifests, settings.freshness_bound_s, policy)
     renderer, health = Renderer(site, folder), Health()
 
     @asynccontextmanager

@@ -1,13 +1,14 @@
 """A university's configuration folder; nothing of one university is in code or templates."""
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.gateway.image_size import NAME, size_of
+from services.kit.clearance_policy import ClearancePolicy
 from services.kit.manifests import DepartmentManifest, Link, Text, discover
 
 PICTURES = "pictures"
@@ -143,3 +144,4 @@ class Site:
     university: University
     departments: dict[str, DepartmentManifest]
     freshness_bound_s: float
+    policy: ClearancePolicy = field(default_factory=ClearancePolicy)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import Name
 from services.kit.rules.fields import ShortLine
-from services.kit.rules.waivers import Attribute, CheckRule, normal
+from services.kit.rules.waivers import Attribute, CheckKey, CheckRule, Waiver, normal, rule_waivers
 
 FILE: Final = "clearance.toml"
 CONFIGURATIONS: Final = Path(__file__).resolve().parents[2] / "config" / "universities"
@@ -73,11 +73,11 @@ class ClearancePolicy(_Policy):
         fits = (each for each in self.leave_category if wanted in map(normal, (each.name, *each.words)))
         return next(fits, None)
 
-    def attributes_of(self, student: object) -> dict[str, str | None]:
-        """Roster attributes for rules; the leave category by its configured name."""
-        found: dict[str, str | None] = {name.value: getattr(student, name.value, None) for name in Attribute}
-        category = self.category_of(found[Attribute.LEAVE_CATEGORY] or "")
-        return {**found, Attribute.LEAVE_CATEGORY: category.name} if category else found
+    def waived_by_rule(self, attributes: Mapping[str, str | None]) -> dict[CheckKey, Waiver]:
+        """`attributes`: as on the roster; the leave category stands for its configured name."""
+        category = self.category_of(attributes.get(Attribute.LEAVE_CATEGORY) or "")
+        named = {**attributes, Attribute.LEAVE_CATEGORY.value: category.name if category else None}
+        return rule_waivers(self.not_applicable, named)
 
     def check_rules(self, required: Mapping[str, Iterable[str]]) -> None:
         """Raises `ValueError` if a rule names a check that no department has."""

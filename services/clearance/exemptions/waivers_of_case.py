@@ -4,7 +4,7 @@ from services.clearance.exemptions import exemption_store
 from services.clearance.roster.cases import Student
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.postgres.pool import Connection
-from services.kit.rules.waivers import CheckKey, Waiver, rule_waivers
+from services.kit.rules.waivers import Attribute, CheckKey, Waiver
 
 
 class CaseWaivers:
@@ -15,4 +15,5 @@ class CaseWaivers:
         """The caller holds the case locked: no exemption is made or withdrawn meanwhile."""
         exemptions = await exemption_store.in_force(connection, student.student_id)
         made = {each.waiver.key: each.waiver for each in exemptions}
-        return {**rule_waivers(self._policy.not_applicable, self._policy.attributes_of(student)), **made}
+        attributes = {name.value: getattr(student, name.value) for name in Attribute}
+        return {**self._policy.waived_by_rule(attributes), **made}

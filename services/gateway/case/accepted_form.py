@@ -8,15 +8,17 @@ from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import FormView, Group
 from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import Attested, Case, ReceivedStatus, Submission
-from services.kit.manifests import DepartmentManifest
+from services.kit.manifests import CheckManifest, DepartmentManifest
+from services.kit.rules.waivers import Waiver
 
 
 def form_view(context: ViewContext, submission: Submission, case: Case) -> FormView:
     """`case` stands in when the student as signed cannot be read."""
+    waived = {waiver.department for waiver in submission.waivers}
     groups = tuple(
-        _group(context, department, submission, submission.facts[department.name])
+        _group(context, department, submission, submission.facts.get(department.name))
         for department in context.site.departments.values()
-        if department.name in submission.facts
+        if department.name in submission.facts or department.name in waived
     )
     return FormView(
         form_number=submission.form_number,
@@ -30,7 +32,22 @@ def form_view(context: ViewContext, submission: Submission, case: Case) -> FormV
     )
 
 
-def _group(context: ViewContext, department: DepartmentManifest, submission: Submission, attested: Attested) -> Group:
+def _group(
+    context: ViewContext, department: DepartmentManifest, submission: Submission, attested: Attested | None
+) -> Group:
+    """Without `attested`, every check of the department was waived and it was not asked."""
+    received = _received(context, department, submission, attested) if attested else None
+    waivers = {waiver.key: waiver for waiver in submission.waivers}
+    views = tuple(
+        check_view(context, _progress(department, check, received, waivers.get((department.name, check.name))))
+        for check in department.checks
+    )
+    return group_view(context.texts, department, views)
+
+
+def _received(
+    context: ViewContext, department: DepartmentManifest, submission: Submission, attested: Attested
+) -> ReceivedStatus:
     at = attested.attested_at or submission.accepted_at
     status = StatusChanged.model_construct(
         student_id="",
@@ -40,15 +57,14 @@ def _group(context: ViewContext, department: DepartmentManifest, submission: Sub
         cause=Reason(code="attested"),
         checks=attested.checks,
     )
-    received = ReceivedStatus(status, received_at=at, readable=True, alive_as_of=context.now)
-    views = tuple(
-        check_view(context, CheckProgress(department, check, _result(department, check.name, received), received))
-        for check in department.checks
-    )
-    return group_view(context.texts, department, views)
+    return ReceivedStatus(status, received_at=at, readable=True, alive_as_of=context.now)
 
 
-def _result(department: DepartmentManifest, check: str, received: ReceivedStatus) -> CheckResult:
-    attested = received.check(check)
+def _progress(
+    department: DepartmentManifest, check: CheckManifest, received: ReceivedStatus | None, waiver: Waiver | None
+) -> CheckProgress:
+    attested = received.check(check.name) if received else None
     clear = attested is not None and attested.verdict is Verdict.CLEAR
-    return CheckResult(department.name, check, CheckState.CLEAR if clear else CheckState.WAITING)
+    state = CheckState.WAIVED if waiver else CheckState.CLEAR if clear else CheckState.WAITING
+    result = CheckResult(department.name, check.name, state)
+    return CheckProgress(department, check, result, received, waiver=waiver)

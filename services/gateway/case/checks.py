@@ -10,7 +10,7 @@ from services.gateway.case.command_offer import CommandOffer
 from services.gateway.case.decision import CheckState, WaitingReason, unknown_codes
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CheckView, Column, CommandView, Fact, Freshness, Group, LinkView, Table
-from services.gateway.case.wording import ViewContext, command_note, next_steps, notes
+from services.gateway.case.wording import ViewContext, command_note, next_steps, notes, waiver_sentence, waiver_word
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import PhonePart, format_money, long_date_or_text, phone_parts
 from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManifest
@@ -23,7 +23,9 @@ NUMERIC: Final = frozenset({"count", "money"})
 def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
     texts, check, department = context.texts, progress.check, progress.department
     reported, state = progress.reported, progress.result.state
-    title, verdict, cause = texts.of(check.title), texts(f"verdict.{state}"), _cause(texts, progress)
+    title, cause = texts.of(check.title), _cause(texts, progress)
+    verdict = waiver_word(texts, progress.waiver) if progress.waiver else texts(f"verdict.{state}")
+    waiver = waiver_sentence(context, progress)
     facts = reported.facts if reported else {}
     unknown = unknown_codes(reported) if reported else frozenset()
     known = reported is not None and NO_DATA not in unknown
@@ -40,17 +42,19 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
         link=LinkView(texts.of(check.link.label), check.link.address) if check.link else None,
         todo=next_steps(context, progress),
         notes=notes(texts, check, facts),
+        waiver=waiver,
         phones=_phones(context, check),
         command=_command(context, progress),
         freshness=_freshness(context, progress, cause),
-        turned=texts("live.turned", title=title, verdict=verdict, cause=cause or verdict),
+        turned=texts("live.turned", title=title, verdict=verdict, cause=waiver or cause or verdict),
         updated=texts("live.updated", title=title, cause=cause or verdict),
     )
 
 
 def group_view(texts: Texts, department: DepartmentManifest, checks: tuple[CheckView, ...]) -> Group:
     states = {one.state for one in checks}
-    state = next((each for each in (CheckState.BLOCKED, CheckState.WAITING) if each in states), CheckState.CLEAR)
+    order = (CheckState.BLOCKED, CheckState.WAITING, CheckState.CLEAR)
+    state = next((each for each in order if each in states), CheckState.WAIVED)
     return Group(department.name, texts.of(department.title), state, texts(f"verdict.{state}"), checks)
 
 

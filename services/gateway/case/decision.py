@@ -10,14 +10,20 @@ from enum import StrEnum
 
 from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS, CheckStatus, Reason, Verdict
 from services.gateway.read_model.types import ReceivedStatus
+from services.kit.rules.waivers import CheckKey
 
 
 class CheckState(StrEnum):
-    """通过, 未通过, 待同步."""
+    """通过, 未通过, 待同步, 无需办理."""
 
     CLEAR = "clear"
     BLOCKED = "blocked"
     WAITING = "waiting"
+    WAIVED = "waived"
+
+    @property
+    def passes(self) -> bool:
+        return self in (CheckState.CLEAR, CheckState.WAIVED)
 
 
 class WaitingReason(StrEnum):
@@ -47,11 +53,11 @@ class Decision:
 
     @property
     def clear(self) -> bool:
-        return bool(self.checks) and all(check.state is CheckState.CLEAR for check in self.checks)
+        return bool(self.checks) and all(check.state.passes for check in self.checks)
 
     @property
     def open(self) -> tuple[CheckResult, ...]:
-        return tuple(check for check in self.checks if check.state is not CheckState.CLEAR)
+        return tuple(check for check in self.checks if not check.state.passes)
 
 
 def decide(
@@ -60,17 +66,28 @@ def decide(
     *,
     stale_before: datetime,
     unreadable: Collection[str] = (),
+    waived: Collection[CheckKey] = (),
 ) -> Decision:
-    """`required`: department → checks. `stale_before`: now minus the freshness bound."""
+    """`required`: department → checks. `stale_before`: now minus the freshness bound.
+
+    A check in `waived` is that whatever the department says, which is shown beside it.
+    """
     return Decision(
         tuple(
-            CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE)
+            _waived_result(department, check, statuses.get(department))
+            if (department, check) in waived
+            else CheckResult(department, check, CheckState.WAITING, WaitingReason.UNREADABLE)
             if department in unreadable
             else _check_result(department, check, statuses.get(department), stale_before)
             for department, checks in required.items()
             for check in checks
         )
     )
+
+
+def _waived_result(department: str, check: str, received: ReceivedStatus | None) -> CheckResult:
+    reported = received.check(check) if received and received.readable else None
+    return CheckResult(department, check, CheckState.WAIVED, None, reported.reasons if reported else ())
 
 
 def _check_result(department: str, check: str, received: ReceivedStatus | None, stale_before: datetime) -> CheckResult:

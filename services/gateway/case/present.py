@@ -53,7 +53,7 @@ def _summary(context: ViewContext, progress: CaseProgress, groups: tuple[Group, 
     elif state is SubmissionState.READY:
         tone = CheckState.CLEAR.value
     elif state is SubmissionState.OPEN_ITEMS:
-        views = [view for group in groups for view in group.lines if view.state is not CheckState.CLEAR]
+        views = [view for group in groups for view in group.lines if not view.state.passes]
         open_lines = tuple((view.anchor, view.title) for view in views)
         tone = CheckState.BLOCKED.value if any(view.state is CheckState.BLOCKED for view in views) else tone
     return Summary(tone, words.sentence, words.next_step, open_lines)

@@ -26,6 +26,7 @@ from services.gateway.read_model.types import (
 )
 from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest, required_checks
+from services.kit.rules.waivers import CheckKey, Waiver
 
 
 class Standing(StrEnum):
@@ -46,6 +47,7 @@ class CheckProgress:
     command: CommandProgress | None = None
     aged: bool = False
     """The department's newest alive mark is missing or older than the freshness bound."""
+    waiver: Waiver | None = None
 
     @property
     def reported(self) -> CheckStatus | None:
@@ -70,7 +72,7 @@ class CaseProgress:
 
     @property
     def open_checks(self) -> tuple[CheckProgress, ...]:
-        return tuple(one for one in self.checks if one.result.state is not CheckState.CLEAR)
+        return tuple(one for one in self.checks if not one.result.state.passes)
 
 
 def case_progress(
@@ -98,7 +100,7 @@ def case_progress(
     elif submitted:
         submission = SubmissionProgress(SubmissionState.ASKED, submit, answers_so_far(submit, snapshot.attempt))
     else:
-        clear = all(one.result.state is CheckState.CLEAR for one in checks)
+        clear = all(one.result.state.passes for one in checks)
         state = SubmissionState.READY if clear else SubmissionState.OPEN_ITEMS
         submission = SubmissionProgress(state, submit, refusal=last_refusal(submit, snapshot.attempt))
     standing = Standing.COMPLETED if done else Standing.OPEN
@@ -110,7 +112,10 @@ def _checks(
 ) -> tuple[CheckProgress, ...]:
     stale_before = now - timedelta(seconds=site.freshness_bound_s)
     required = required_checks(site.departments)
-    decision = decide(snapshot.statuses, required, stale_before=stale_before, unreadable=snapshot.unreadable)
+    waivers = current_waivers(snapshot, site)
+    decision = decide(
+        snapshot.statuses, required, stale_before=stale_before, unreadable=snapshot.unreadable, waived=waivers
+    )
     checks = []
     for result in decision.checks:
         department = site.departments[result.department]
@@ -121,8 +126,17 @@ def _checks(
             last = _newest(commands, department.name, check.command.name)
             command = command_progress(check, received, last) if commands_open else CommandProgress(CommandOffer.CLOSED)
         aged = received is not None and (received.alive_as_of is None or received.alive_as_of < stale_before)
-        checks.append(CheckProgress(department, check, result, received, command, aged))
+        waiver = waivers.get((result.department, result.check))
+        checks.append(CheckProgress(department, check, result, received, command, aged, waiver))
     return tuple(checks)
+
+
+def current_waivers(snapshot: StudentSnapshot, site: Site) -> dict[CheckKey, Waiver]:
+    """By rule and by exemption; of an accepted submission those that it was accepted with."""
+    if snapshot.submission is not None:
+        return {waiver.key: waiver for waiver in snapshot.submission.waivers}
+    made = {waiver.key: waiver for waiver in snapshot.waivers.exemptions}
+    return {**site.policy.waived_by_rule(snapshot.waivers.attributes), **made}
 
 
 def _unknown_checks(site: Site) -> tuple[CheckProgress, ...]:

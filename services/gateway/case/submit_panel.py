@@ -3,7 +3,6 @@
 from typing import Final
 
 from schemas.events import AttestationOutcome
-from services.gateway.case.decision import CheckState
 from services.gateway.case.progress import CaseProgress, Standing
 from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.view_model import Group, RoundLine, SubmitView
@@ -22,14 +21,19 @@ def submit_view(context: ViewContext, progress: CaseProgress, groups: tuple[Grou
         return SubmitView(state, texts("submit.asked"), round=_round(context, progress))
     refusal, objections = refusal_sentences(context, progress.submission.refusal)
     if state is SubmissionState.READY:
-        return SubmitView(state, texts("submit.ready"), refusal=refusal, refusal_reasons=objections)
-    titles = [view.title for group in groups for view in group.lines if view.state is not CheckState.CLEAR]
+        waived = any(one.waiver for one in progress.checks)
+        key = "submit.ready_waived" if waived else "submit.ready"
+        return SubmitView(state, texts(key), refusal=refusal, refusal_reasons=objections)
+    titles = [view.title for group in groups for view in group.lines if not view.state.passes]
     return SubmitView(state, texts("submit.missing", titles=texts.joined(titles)), (), refusal, objections)
 
 
 def _round(context: ViewContext, progress: CaseProgress) -> tuple[RoundLine, ...]:
     lines = []
+    asked = {one.department.name for one in progress.checks if one.waiver is None}
     for department in context.site.departments.values():
+        if asked and department.name not in asked:
+            continue
         title = context.texts.of(department.title)
         answer = progress.submission.answers.get(department.name)
         state = "waiting" if answer is None else _ANSWERED[answer]

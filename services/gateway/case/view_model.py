@@ -76,7 +76,9 @@ class Freshness:
 
 @dataclass(frozen=True, slots=True)
 class CheckView:
-    """`turned` and `updated` are read out when the state or the facts change. `todo` is for an open check."""
+    """`turned` and `updated` are read out when the state or the facts change. `todo` is for an open check,
+    `waiver` for one that the student does not need.
+    """
 
     anchor: str
     department: str
@@ -90,6 +92,7 @@ class CheckView:
     link: LinkView | None
     todo: tuple[str, ...]
     notes: tuple[str, ...]
+    waiver: str
     phones: tuple[PhonePart, ...]
     command: CommandView | None
     freshness: Freshness | None

@@ -15,10 +15,11 @@ from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
 from services.gateway.case.submission_round import SubmissionRefusal, SubmissionState
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.i18n.formats import LocalTime, local_time
+from services.gateway.i18n.formats import LocalTime, local_time, long_date
 from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.message_format import Language
+from services.kit.rules.waivers import Waiver, WaiverKind
 
 _CAUSES: Final = frozenset(RefusalCause) - {RefusalCause.OBJECTED}
 """The clearance's ends of an attempt that no department's reason explains."""
@@ -62,8 +63,16 @@ def headline(context: ViewContext, progress: CaseProgress) -> Headline:
     if state is SubmissionState.ASKED:
         return Headline(texts("summary.asked"), texts("summary.asked_next"))
     if state is SubmissionState.READY:
-        return Headline(texts("summary.clear", count=len(progress.checks)), texts("summary.clear_next"))
+        return Headline(_ready_sentence(texts, progress), texts("summary.clear_next"))
     return _open_headline(context, progress)
+
+
+def _ready_sentence(texts: Texts, progress: CaseProgress) -> str:
+    waived = sum(one.waiver is not None for one in progress.checks)
+    passed = len(progress.checks) - waived
+    if not waived:
+        return texts("summary.clear", count=passed)
+    return texts("summary.clear_waived" if passed else "summary.all_waived", passed=passed, waived=waived)
 
 
 def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
@@ -71,7 +80,7 @@ def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
     blocked = [one for one in open_checks if one.result.state is CheckState.BLOCKED]
     # A check whose command is under way needs nothing from the student.
     to_do = [one for one in blocked if not (one.command and one.command.under_way)]
-    passed = len(progress.checks) - len(open_checks)
+    passed = sum(one.result.state is CheckState.CLEAR for one in progress.checks)
     counts = {"passed": passed, "open": len(open_checks)}
     if not blocked:
         key = "summary.waiting" if passed else "summary.all_waiting"
@@ -100,7 +109,7 @@ def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]
     texts, department, result = context.texts, progress.department, progress.result
     if progress.command is not None and progress.command.under_way:
         return (command_note(context, progress),)
-    if result.state is CheckState.CLEAR:
+    if result.state.passes:
         return ()
     title, waiting = texts.of(department.title), result.waiting_reason
     if waiting in (WaitingReason.UNREPORTED, WaitingReason.UNREADABLE, WaitingReason.UNAVAILABLE):
@@ -125,6 +134,21 @@ def unknown_sentence(texts: Texts, department: DepartmentManifest, code: str, ph
 def _phones(department: DepartmentManifest, check: CheckManifest | None) -> tuple[str, ...]:
     """Of the check, else of every check of the department."""
     return tuple(dict.fromkeys(phone for one in ((check,) if check else department.checks) for phone in one.phones))
+
+
+def waiver_sentence(context: ViewContext, progress: CheckProgress) -> str:
+    """Why the student does not need the check, and until when; empty if they do."""
+    waiver, texts = progress.waiver, context.texts
+    if waiver is None:
+        return ""
+    until = long_date(waiver.until, context.language) if waiver.until else ""
+    key = "waiver.until" if until else "waiver.for_good"
+    reason = waiver.reason_in(context.language)
+    return texts(key, verdict=waiver_word(texts, waiver), reason=reason, until=until)
+
+
+def waiver_word(texts: Texts, waiver: Waiver) -> str:
+    return texts("verdict.released" if waiver.kind is WaiverKind.RELEASED else "verdict.waived")
 
 
 def notes(texts: Texts, check: CheckManifest, facts: Mapping[str, JsonValue]) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ Genuine: signed with a listed key, exactly the published receipt, and its record
 number the paper is still to be compared.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -19,6 +19,7 @@ from services.kit.receipts.form_digest import instant, stands_for
 from services.kit.receipts.jws import InvalidSignature
 from services.kit.receipts.numbers import read_form_number
 from services.kit.receipts.qr import PREFIX, verify_text
+from services.kit.rules.waivers import Waiver, signed_waivers
 
 MAX_CHARACTERS: Final = 65_536
 
@@ -87,6 +88,7 @@ def verify_scan(scan: Scan, record: PublishedSubmission | None, keys: Mapping[st
         code=record.code,
         accepted_at=record.accepted_at,
         facts=record.facts,
+        waivers=record.waivers,
     )
     if not same or scan.receipt not in (None, record.receipt):
         return VerificationResult(Finding.DIFFERS)
@@ -101,6 +103,7 @@ def agrees(
     code: str,
     accepted_at: datetime,
     facts: Mapping[str, Attested],
+    waivers: Collection[Waiver] = (),
 ) -> bool:
     """Whether the record shows exactly what was signed."""
     student, departments = payload.get("student"), payload.get("departments")
@@ -109,15 +112,21 @@ def agrees(
     signed = (student.get("student_id"), payload.get("form"), payload.get("code"), payload.get("accepted_at"))
     if signed != (student_id, form_number, code, instant(accepted_at)) or departments.keys() != facts.keys():
         return False
-    return all(_same_department(departments[name], attested) for name, attested in facts.items())
+    if payload.get("waived", {}) != signed_waivers(waivers):
+        return False
+    waived = {waiver.key for waiver in waivers}
+    return all(
+        _same_department(departments[name], attested, {check for department, check in waived if department == name})
+        for name, attested in facts.items()
+    )
 
 
-def _same_department(signed: Any, attested: Attested) -> bool:
+def _same_department(signed: Any, attested: Attested, waived: Collection[str]) -> bool:
     at = instant(attested.attested_at) if attested.attested_at else None
     if (signed.get("version"), signed.get("attested_at")) != (attested.version, at):
         return False
     shown = {one.check: one for one in attested.checks}
-    clear = all(one.verdict is Verdict.CLEAR for one in shown.values())
+    clear = all(one.verdict is Verdict.CLEAR or name in waived for name, one in shown.items())
     if not clear or signed.get("checks", {}).keys() != shown.keys():
         return False
     return all(stands_for(facts, shown[name].facts) for name, facts in signed["checks"].items())

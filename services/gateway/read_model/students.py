@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -20,8 +21,10 @@ from services.gateway.read_model.types import (
     ReadModelUnavailable,
     ReceivedStatus,
     StudentSnapshot,
+    StudentWaivers,
     Submission,
 )
+from services.gateway.read_model.waivers import PUBLISHED, waivers_of_students
 from services.gateway.timeouts import bounded
 
 _CASES = """
@@ -62,6 +65,7 @@ class ReadModel:
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
         self._submissions_published = False
+        self._waivers_published = False
         self.away_since: datetime | None = None
 
     async def of(self, student_id: str) -> StudentSnapshot | ReadModelUnavailable:
@@ -90,6 +94,10 @@ class ReadModel:
     async def _many(self, student_ids: list[str]) -> dict[str, StudentSnapshot]:
         async with self._pool.acquire(timeout=2) as connection:
             self._submissions_published = self._submissions_published or await connection.fetchval(_PUBLISHED)
+            self._waivers_published = self._waivers_published or await connection.fetchval(PUBLISHED)
+            waivers: dict[str, StudentWaivers] = {}
+            if self._waivers_published:
+                waivers = await waivers_of_students(connection, student_ids)
             rows = await connection.fetch(_CASES, student_ids)
             attempts: dict[str, Attempt] = {}
             submissions: dict[str, Submission] = {}
@@ -102,12 +110,19 @@ class ReadModel:
         for row in rows:
             by_student[row["student_id"]].append(row)
         return {
-            student_id: _snapshot(rows, attempts.get(student_id), submissions.get(student_id))
+            student_id: _snapshot(
+                rows,
+                attempts.get(student_id),
+                submissions.get(student_id),
+                waivers.get(student_id, StudentWaivers()),
+            )
             for student_id, rows in by_student.items()
         }
 
 
-def _snapshot(rows: list[asyncpg.Record], attempt: Attempt | None, submission: Submission | None) -> StudentSnapshot:
+def _snapshot(
+    rows: list[asyncpg.Record], attempt: Attempt | None, submission: Submission | None, waivers: StudentWaivers
+) -> StudentSnapshot:
     statuses: dict[str, ReceivedStatus] = {}
     unreadable: set[str] = set()
     for row in rows:
@@ -118,7 +133,10 @@ def _snapshot(rows: list[asyncpg.Record], attempt: Attempt | None, submission: S
             unreadable.add(row["department"])
         else:
             statuses[row["department"]] = ReceivedStatus(status, row["heard_at"], row["readable"], row["alive_as_of"])
-    return StudentSnapshot(_case(rows[0]) if rows else None, statuses, frozenset(unreadable), attempt, submission)
+    if submission is not None:
+        submission = replace(submission, waivers=waivers.accepted)
+    case = _case(rows[0]) if rows else None
+    return StudentSnapshot(case, statuses, frozenset(unreadable), attempt, submission, waivers)
 
 
 def _case(row: asyncpg.Record) -> Case:

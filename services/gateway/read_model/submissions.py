@@ -19,10 +19,12 @@ from services.gateway.read_model.types import (
     Submission,
     SubmissionRecord,
 )
+from services.gateway.read_model.waivers import waivers_of_attempt
 from services.gateway.timeouts import bounded
 from services.kit.http.problems import Problem
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import public_keys
+from services.kit.rules.waivers import Waiver
 
 MAX_RECENT: Final = 50
 _SUBMISSION: Final = """
@@ -70,7 +72,7 @@ class SubmissionRecords:
                 return None
             issue = await connection.fetchrow(f"{_ISSUE} WHERE student_id = $1", row["student_id"])
             exceptions = await connection.fetch(_EXCEPTIONS, row["student_id"])
-            return _record(row, issue, exceptions)
+            return _record(row, issue, exceptions, await waivers_of_attempt(connection, row["attempt_id"]))
 
         return await self._read(work)
 
@@ -115,12 +117,17 @@ class SubmissionRecords:
             ) from error
 
 
-def _record(row: asyncpg.Record, issue: asyncpg.Record | None, exceptions: list[asyncpg.Record]) -> SubmissionRecord:
+def _record(
+    row: asyncpg.Record,
+    issue: asyncpg.Record | None,
+    exceptions: list[asyncpg.Record],
+    waivers: tuple[Waiver, ...],
+) -> SubmissionRecord:
     facts = attested_facts(row["facts"])
     number, code, at = row["form_number"], row["code"], row["accepted_at"]
     return SubmissionRecord(
-        published=PublishedSubmission(row["student_id"], number, code, at, row["receipt"], facts),
-        submission=Submission(row["attempt_id"], number, at, code, "", facts),
+        published=PublishedSubmission(row["student_id"], number, code, at, row["receipt"], facts, waivers),
+        submission=Submission(row["attempt_id"], number, at, code, "", facts, waivers=waivers),
         issue=_issue(issue) if issue else None,
         exceptions=tuple(
             OpenException(

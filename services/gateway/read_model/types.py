@@ -8,6 +8,7 @@ from uuid import UUID
 
 from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged, TakenBy
+from services.kit.rules.waivers import Waiver
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Submission:
     exception_count: int = 0
     student: Case | None = None
     """As signed, if that can be read."""
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,15 @@ class ReceivedStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class StudentWaivers:
+    """`attributes` of the roster; `exemptions` in force now; `accepted`: what the accepted attempt opened with."""
+
+    attributes: Mapping[str, str | None] = field(default_factory=dict)
+    exemptions: tuple[Waiver, ...] = ()
+    accepted: tuple[Waiver, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class StudentSnapshot:
     """`case` is None off the roster, `statuses` are by department."""
 
@@ -84,6 +95,7 @@ class StudentSnapshot:
     """Departments whose only status cannot be decoded."""
     attempt: Attempt | None = None
     submission: Submission | None = None
+    waivers: StudentWaivers = StudentWaivers()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +161,7 @@ class PublishedSubmission:
     accepted_at: datetime
     receipt: str
     facts: Mapping[str, Attested]
+    waivers: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,9 @@ def _check(line: CheckView, texts: Texts) -> dict[str, Any]:
     freshness = line.freshness
     return {
         "title": line.title,
+        "mark": "—" if line.waiver else "✓",
         "verdict": line.verdict,
+        "waiver": line.waiver,
         "at": texts("form.attested_at", at=freshness.true_at.exact) if freshness else "",
         "facts": [[f"{fact.group} {fact.label}".strip(), fact.value] for fact in line.facts],
         "columns": [column.label for column in table.columns] if table and table.rows else [],

@@ -14,6 +14,7 @@ from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.wording import ViewContext, headline, next_steps, notes, obstacle_message, refusal_sentences
 from services.gateway.read_model.types import Case, Command, CommandState
 from services.kit.http.problems import Problem
+from services.kit.rules.waivers import Waiver, WaiverKind
 
 
 class _Answer(BaseModel):
@@ -27,8 +28,19 @@ class MeAnswer(_Answer):
     signed_in_until: datetime
 
 
+class WaiverAnswer(_Answer):
+    """`until` is the last day; null for a rule of the university."""
+
+    kind: WaiverKind
+    reason: str
+    until: date | None
+
+
 class CheckAnswer(_Answer):
-    """`waiting` is not a pass; `waiting_reason` is why nothing better is known."""
+    """`waiting` is not a pass; `waiting_reason` is why nothing better is known.
+
+    `waived`: the student does not need it. `reasons` and `facts` are what the department says all the same.
+    """
 
     department: str
     check: str
@@ -39,6 +51,7 @@ class CheckAnswer(_Answer):
     todo: tuple[str, ...]
     notes: tuple[str, ...]
     """Whatever the state."""
+    waiver: WaiverAnswer | None
     facts: dict[str, JsonValue]
     version: int | None
     occurred_at: datetime | None
@@ -115,6 +128,7 @@ def _check_answer(context: ViewContext, progress: CheckProgress) -> CheckAnswer:
         reasons=result.reasons,
         todo=next_steps(context, progress),
         notes=notes(context.texts, progress.check, reported.facts if reported else {}),
+        waiver=_waiver_answer(context, progress.waiver) if progress.waiver else None,
         facts=reported.facts if reported else {},
         version=received.status.version if received else None,
         occurred_at=received.status.occurred_at if received else None,
@@ -123,6 +137,10 @@ def _check_answer(context: ViewContext, progress: CheckProgress) -> CheckAnswer:
         phones=progress.check.phones,
         command=offer.name if offer and command and command.offered else None,
     )
+
+
+def _waiver_answer(context: ViewContext, waiver: Waiver) -> WaiverAnswer:
+    return WaiverAnswer(kind=waiver.kind, reason=waiver.reason_in(context.language), until=waiver.until)
 
 
 def submission_answer(context: ViewContext, progress: CaseProgress) -> SubmissionAnswer:

@@ -191,6 +191,20 @@ async def nearly(scenes: SceneSetter, actor: Visitor) -> None:
     await say(scenes, actor, case_samples.nearly().statuses)
 
 
+async def waived(scenes: SceneSetter, actor: Visitor) -> None:
+    """One check the person does not need, one that is released; the rest is clear."""
+    await scenes.clearance.put_case(actor.student_id)
+    await say(scenes, actor, case_samples.waived().statuses)
+    for waiver in case_samples.waived().waivers.exemptions:
+        await scenes.clearance.exempt(actor.student_id, waiver)
+
+
+async def completed_with_waivers(scenes: SceneSetter, actor: Visitor) -> None:
+    waivers = case_samples.waived().waivers.exemptions
+    await scenes.clearance.accept_signed(actor.student_id, name=RARE, waivers=waivers)
+    await say(scenes, actor, case_samples.waived().statuses)
+
+
 async def card_open(scenes: SceneSetter, actor: Visitor) -> None:
     """Only the library card is in the way."""
     await scenes.clearance.put_case(actor.student_id)
@@ -308,6 +322,12 @@ async def scanned(scenes: SceneSetter, page: Page) -> None:
     await _enter(page)
 
 
+async def scanned_with_waivers(scenes: SceneSetter, page: Page) -> None:
+    form = await scenes.clearance.accept_signed(new_student_id(), waivers=case_samples.waived().waivers.exemptions)
+    await page.locator("#form").fill(form.qr_text)
+    await _enter(page)
+
+
 async def scanned_after_a_debt(scenes: SceneSetter, page: Page) -> None:
     form = await scenes.clearance.accept_signed(new_student_id(), name=RARE)
     await scenes.clearance.open_exception(form.student_id, "finance", ARREARS)
@@ -336,6 +356,7 @@ SCENES: Final = (
     Scene("case-in-question", "/case", in_question),
     Scene("case-blocked", "/case", blocked),
     Scene("case-nearly", "/case", nearly),
+    Scene("case-waived", "/case", waived),
     Scene("case-card", "/case", card_open),
     Scene("card-confirm", "/case/library/cancel-card", card_open),
     Scene("case-card-asked", "/case", card_asked),
@@ -346,6 +367,7 @@ SCENES: Final = (
     Scene("case-asked", "/case", asked),
     Scene("case-objected", "/case", objected),
     Scene("case-done", "/case", completed),
+    Scene("completed-waived", "/completed", completed_with_waivers),
     Scene("me", "/me", completed),
     Scene("me-empty", "/me", nothing),
     Scene("completed", "/completed", completed),
@@ -359,6 +381,7 @@ SCENES: Final = (
     Scene("verify-not-genuine", "/verify", None, act=not_verified),
     Scene("desk", "/desk", nothing, clerk=True),
     Scene("desk-genuine", "/desk", nothing, clerk=True, act=scanned),
+    Scene("desk-waived", "/desk", nothing, clerk=True, act=scanned_with_waivers),
     Scene("desk-new-debt", "/desk", nothing, clerk=True, act=scanned_after_a_debt),
     Scene("desk-forgery", "/desk", nothing, clerk=True, act=scanned_forgery),
 )

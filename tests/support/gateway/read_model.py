@@ -6,7 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -22,6 +22,7 @@ from services.clearance.submission import certificate_issue
 from services.kit.names import VIEW_CHANNEL
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
+from services.kit.rules.waivers import Waiver, waiver_list
 from tests.support.gateway.server import RunningGateway
 from tests.support.samples import case_samples
 
@@ -109,6 +110,40 @@ class ReadModelWriter:
             at or datetime.now(UTC),
         )
 
+    async def exempt(self, student_id: str, waiver: Waiver, *, ends_at: datetime | None = None) -> None:
+        """Decided by two persons. `ends_at`: an hour from now if not given."""
+        now = datetime.now(UTC)
+        await self._run(
+            """
+            WITH proposed AS (
+                INSERT INTO proposal (action, student_id, body, reason, persons, state, proposed_by, proposed_at,
+                                      expires_at, ended_by, ended_at, request_key, fingerprint)
+                VALUES ('not-applicable', $1, '{}', $5, 2, 'confirmed', 'clerk-a', $7::timestamptz,
+                        $7::timestamptz + interval '1 day', 'clerk-b', $7, gen_random_uuid()::text, '')
+                RETURNING proposal_id
+            )
+            INSERT INTO exemption (student_id, department, check_name, kind, reason, until, proposal_id, proposed_by,
+                                   confirmed_by, made_at, ends_at)
+            SELECT $1, $2, $3, $4, $5, $6, proposal_id, 'clerk-a', 'clerk-b', $7::timestamptz - interval '1 day', $8
+            FROM proposed
+            """,
+            student_id,
+            waiver.department,
+            waiver.check,
+            waiver.kind.value,
+            waiver.reason,
+            waiver.until,
+            now,
+            ends_at or now + timedelta(hours=1),
+        )
+
+    async def withdraw_exemptions(self, student_id: str) -> None:
+        await self._run(
+            "UPDATE exemption SET withdrawn_at = now(), withdrawn_by = 'clerk-b', withdrawal = proposal_id"
+            " WHERE student_id = $1 AND withdrawn_at IS NULL",
+            student_id,
+        )
+
     async def all_clear(self, student_id: str) -> None:
         """Every department's status is clear."""
         for department, heard in case_samples.clear().statuses.items():
@@ -133,7 +168,9 @@ class ReadModelWriter:
         form = SignedForm(student_id, number, code, "a.b.c", qr_text, f"k-{uuid4()}")
         await self._write(form, uuid4(), facts, "{}", datetime.now(UTC))
 
-    async def accept_signed(self, student_id: str, *, name: str = "欧阳𠮷㛃") -> SignedForm:
+    async def accept_signed(
+        self, student_id: str, *, name: str = "欧阳𠮷㛃", waivers: tuple[Waiver, ...] = ()
+    ) -> SignedForm:
         """An accepted submission as the clearance writes it: signed with a listed key, on every department's word."""
         now, attempt_id = datetime.now(UTC), uuid4()
         key, kid = OKPKey.generate_key(ALGORITHM), f"k-{secrets.token_hex(6)}"
@@ -147,6 +184,7 @@ class ReadModelWriter:
             accepted_at=now,
             student=_student(student_id, name),
             answers=answers,
+            waivers=waivers,
         )
         receipt = sign_form(payload, key, kid)
         assert receipt.qr_text is not None
@@ -154,6 +192,12 @@ class ReadModelWriter:
         await self.put_case(student_id, state="completed", name=name)
         facts = submission_facts(answers)
         await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
+        if waivers:
+            await self._run(
+                "INSERT INTO attempt_waiver (attempt_id, as_of, waivers, names) VALUES ($1, now(), $2, '{}')",
+                attempt_id,
+                waiver_list.dump_json(waivers).decode(),
+            )
         return form
 
     async def _write(self, form: SignedForm, attempt_id: UUID, facts: dict[str, Any], jwk: str, now: datetime) -> None:

@@ -7,9 +7,17 @@ from typing import Any
 from uuid import UUID
 
 from schemas.events import CaseState, Reason, StatusChanged
-from services.gateway.read_model.types import Attested, Case, ReceivedStatus, StudentSnapshot, Submission
+from services.gateway.read_model.types import (
+    Attested,
+    Case,
+    ReceivedStatus,
+    StudentSnapshot,
+    StudentWaivers,
+    Submission,
+)
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.kit.manifests import SERVICES
+from services.kit.rules.waivers import Waiver, WaiverKind
 
 NOW = datetime(2026, 6, 8, 2, 35, tzinfo=UTC)
 FOLDER = CONFIGURATIONS / "cumt"
@@ -140,6 +148,47 @@ def blocked() -> StudentSnapshot:
             "finance": finance(FEES, "682.40", Reason(code="arrears", parameters={"count": 3, "total": "682.40"})),
         },
     )
+
+
+THESIS_WAIVER = Waiver(
+    department="library",
+    check="thesis",
+    kind=WaiverKind.NOT_APPLICABLE,
+    reason="涉密论文，由导师归档",
+    until=date(2026, 12, 31),
+)
+DEBT_RELEASE = Waiver(
+    department="finance", check="arrears", kind=WaiverKind.RELEASED, reason="已核对缴费凭证", until=date(2026, 7, 1)
+)
+
+
+def waived() -> StudentSnapshot:
+    """A thesis that no library takes, a debt that the graduate school lets pass; the rest is clear."""
+    said = blocked().statuses
+    thesis = check("thesis", {"thesis": "none"}, Reason(code="thesis-none"))
+    statuses = {**clear().statuses, "library": library(thesis=thesis), "finance": said["finance"]}
+    waivers = StudentWaivers({"leave_category": "毕业离校"}, (THESIS_WAIVER, DEBT_RELEASE))
+    return StudentSnapshot(case(), statuses, waivers=waivers)
+
+
+def completed_with_waivers() -> StudentSnapshot:
+    """As accepted: the finance office had nothing left to answer."""
+    said = waived()
+    facts = {
+        name: Attested(one.status.version, one.status.checks, NOW)
+        for name, one in said.statuses.items()
+        if name != "finance"
+    }
+    submission = Submission(
+        ATTEMPT,
+        "LX2026-004218",
+        NOW - timedelta(hours=1),
+        "7KQ4-M2XD",
+        "LXF1:SAMPLE",
+        facts,
+        waivers=said.waivers.exemptions,
+    )
+    return StudentSnapshot(case(CaseState.COMPLETED), said.statuses, submission=submission)
 
 
 def card_open() -> StudentSnapshot:

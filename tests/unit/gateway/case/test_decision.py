@@ -1,6 +1,7 @@
 """What the student sees of each check, over every state a department's status can be in: unknown is never clear."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ REASONS = (Reason(code="books-not-returned"),)
 UNKNOWN = {code: Reason(code=code) for code in sorted(UNKNOWN_REASONS)}
 
 
-def decided(status: ReceivedStatus | None, **more: frozenset[str]) -> CheckResult:
+def decided(status: ReceivedStatus | None, **more: Any) -> CheckResult:
     statuses = {} if status is None else {"library": status}
     decision = decide(statuses, {"library": ("borrowing",)}, stale_before=NOW - timedelta(seconds=BOUND_S), **more)
     assert decision.clear is (decision.open == ())
@@ -105,3 +106,30 @@ def test_the_checks_come_in_the_order_they_are_required_in_and_all_must_be_clear
 
 def test_nothing_required_is_not_clear() -> None:
     assert not Decision(()).clear
+
+
+THESIS_WAIVED = frozenset({("library", "borrowing")})
+
+
+@pytest.mark.parametrize(
+    ("status", "reasons"),
+    [
+        (None, ()),
+        (received("library", [CLEAR]), ()),
+        (received("library", [BLOCKED]), REASONS),
+        (received("library", [BLOCKED], readable=False), ()),
+        (received("library", [CLEAR], alive_ago_s=None), ()),
+    ],
+    ids=["no status", "clear", "blocked", "unreadable", "silent"],
+)
+def test_a_waived_check_passes_whatever_is_known_and_keeps_what_the_department_says(
+    status: ReceivedStatus | None, reasons: tuple[Reason, ...]
+) -> None:
+    assert decided(status, waived=THESIS_WAIVED) == result(CheckState.WAIVED, None, reasons)
+    unreadable = decided(status, waived=THESIS_WAIVED, unreadable=frozenset({"library"}))
+    assert unreadable.state is CheckState.WAIVED
+
+
+def test_a_waiver_is_for_its_own_check_and_department() -> None:
+    for key in (("library", "thesis"), ("archives", "borrowing")):
+        assert decided(received("library", [BLOCKED]), waived=frozenset({key})).state is CheckState.BLOCKED

@@ -17,6 +17,7 @@ from services.gateway.read_model.students import attested_facts
 from services.gateway.read_model.types import Attested, PublishedSubmission
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import form_number, verification_code
+from services.kit.rules.waivers import Waiver
 from tests.support.samples import case_samples
 
 KEY = OKPKey.generate_key(ALGORITHM)
@@ -165,3 +166,39 @@ def test_what_looks_like_a_form_and_is_none_is_refused(text: str) -> None:
 
 def test_a_number_nothing_was_accepted_under_is_unknown() -> None:
     assert finding(str(FORM.qr_text), None) is Finding.UNKNOWN
+
+
+def waived_form(*waivers: Waiver, blocked: bool = True) -> tuple[PublishedSubmission, str]:
+    """Accepted although the library's thesis is blocked."""
+    answers = attestations()
+    if blocked:
+        thesis = CheckStatus(check="thesis", verdict=Verdict.BLOCKED, facts={"thesis": "none"})
+        borrowing = answers["library"].checks[0]
+        answers["library"] = answers["library"].model_copy(update={"checks": (borrowing, thesis)})
+    payload = form_payload(
+        form_number=NUMBER,
+        code=CODE,
+        attempt_id=case_samples.ATTEMPT,
+        accepted_at=AT,
+        student=STUDENT,
+        answers=answers,
+        waivers=waivers,
+    )
+    form = sign_form(payload, KEY, "k1")
+    facts = attested_facts(submission_facts(answers))
+    return PublishedSubmission(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts, waivers), form.text
+
+
+def test_a_form_with_waivers_is_genuine_with_exactly_these() -> None:
+    thesis, debt = case_samples.THESIS_WAIVER, case_samples.DEBT_RELEASE
+    record, text = waived_form(thesis)
+    assert finding(text, record) is Finding.GENUINE
+    for others in ((), (debt,), (thesis, debt), (thesis.model_copy(update={"reason": "另一理由"}),)):
+        assert finding(text, replace(record, waivers=others)) is Finding.DIFFERS
+
+
+def test_a_blocked_check_that_no_waiver_covers_is_no_genuine_form() -> None:
+    record, text = waived_form()
+    assert finding(text, record) is Finding.DIFFERS
+    record, text = waived_form(case_samples.DEBT_RELEASE)
+    assert finding(text, record) is Finding.DIFFERS

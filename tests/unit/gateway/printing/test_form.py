@@ -110,3 +110,17 @@ def test_a_template_reads_nothing_but_its_data() -> None:
     assert [path.name for path in TEMPLATES.iterdir()] == ["form.typ"]
     for reading in ("#import", "#include", "read(", "@preview", "eval(", "plugin("):
         assert reading not in source
+
+
+@pytest.mark.parametrize(("language", "word"), [("zh", "— 无需办理"), ("en", "— Not needed")])
+async def test_a_check_that_was_not_needed_is_printed_as_such_with_its_reason(language: str, word: str) -> None:
+    reading = case_samples.completed_with_waivers()
+    assert reading.submission is not None
+    context = ViewContext(case_samples.site(), catalogue("en" if language == "en" else "zh"), NOW)
+    form = form_view(context, reading.submission, case_samples.case())
+    given = form_document(context, form, verify_address="https://x.example/verify", image=IMAGE)
+    assert [check["mark"] for check in given["checks"]] == ["✓", "—", "✓", "✓", "—"]
+    text = text_of(await made(given))
+    for words in (word, "涉密论文，由导师归档", "已核对缴费凭证"):
+        assert words in text, words
+    assert pages_of(await made(given)) == 1

@@ -1,6 +1,5 @@
 """Which checks a rule leaves out: only for values it names, and never for what is unknown."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,7 +93,14 @@ def test_a_category_is_known_by_its_configured_words() -> None:
     assert not finished.served
     assert policy.category_of("毕业了") is None
     assert policy.category_of("") is None
-    assert policy.attributes_of(SimpleNamespace(leave_category="毕业"))["leave_category"] == "毕业离校"
+
+
+def test_a_rule_over_categories_is_for_every_configured_word_and_for_no_other() -> None:
+    graduating = {"name": "毕业离校", "served": True, "words": ["毕业"]}
+    by_category = rule(when={"leave_category": ["毕业离校"]})
+    policy = ClearancePolicy.model_validate({"leave_category": [graduating], "not_applicable": [by_category]})
+    assert policy.waived_by_rule({"leave_category": " 毕业 "}).keys() == {("dorm", "check-out")}
+    assert policy.waived_by_rule({"leave_category": "肄业"}) == {}
 
 
 def test_two_categories_with_one_word_are_refused() -> None:
