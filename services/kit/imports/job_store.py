@@ -45,7 +45,7 @@ class Job(BaseModel):
     covers: tuple[str, ...] = Field(description="Cohorts the file is the complete list of; `*` for every student.")
     as_of: datetime | None = Field(description="When the list was complete.")
     covered: bool | None = Field(
-        description="Whether it covers them: not with rows whose student cannot be read, parts left out, or no row."
+        description="Whether it covers them: not with rejected rows of nobody on the roster, parts left out, or no row."
     )
     uploaded_by: str
     uploaded_at: datetime
@@ -176,12 +176,15 @@ async def next_job(connection: Connection, kind: str) -> WaitingJob | None:
 
 
 async def read_whole(connection: Connection, job_id: UUID) -> bool:
-    """Whether a job left nothing out: a row, no part unread, and of every rejected row a student to be in doubt."""
+    """Whether a job left nothing out: a row, no part unread, and of every rejected row a student to be in doubt.
+
+    A number that the roster does not have may be a mistyped one, whose student would seem to have no row.
+    """
     whole: bool = await connection.fetchval(
         """
         SELECT rows_total > 0 AND warnings = '[]' AND NOT EXISTS (
             SELECT FROM import_row AS refused
-            WHERE refused.job_id = $1 AND state = 'rejected' AND student_id IS NULL
+            WHERE refused.job_id = $1 AND state = 'rejected' AND (student_id IS NULL OR standing = 'unknown')
         ) FROM import_job WHERE job_id = $1
         """,
         job_id,
