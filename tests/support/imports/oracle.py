@@ -69,7 +69,7 @@ class Oracle:
                     self._questions.setdefault(row.student, []).append(_Question(number, row.about))
             elif row.student:
                 self._good(number, row)
-        if rows and all(row.student for row in rows):
+        if all(row.student in self.cohorts for row in rows if row.kind.clear is None or not row.student):
             self._listed(number, {row.student for row in rows if row.kind.clear is None}, covers)
 
     def _good(self, number: int, row: Row) -> None:

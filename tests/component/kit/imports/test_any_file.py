@@ -29,7 +29,7 @@ from tests.support.imports.oracle import EVERYBODY, Kind, Oracle, Row
 COHORTS: Final = {"TS2026000001": "2026", "TS2026000002": "2026", "TS2027000001": "2027"}
 NOBODY, UNREADABLE = "TS9999999999", "?"
 STUDENTS: Final = (*COHORTS, *COHORTS, NOBODY)
-EXAMPLES: Final = 25
+EXAMPLES: Final = 20
 TABLES: Final = "record, hold, outbox, covering_load, open_question, import_job, import_row, attestation, attempt_end"
 
 
