@@ -166,10 +166,16 @@ class TakenBy(StrEnum):
     PROXY = "proxy"
 
 
-class CertificateIssueAsked(Message):
-    """The certificate desk hands over the certificates of a submission, once. Key: `student_id`.
+ExceptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62} [1-9][0-9]{0,9}$")]
+"""Whose exception and which, as `finance 4` or `roster 1`."""
+StaffReason = Annotated[str, Field(min_length=1, max_length=500)]
 
-    `asked_by` is the clerk's account. `proxy_name` is set exactly when a proxy collects them.
+
+class CertificateIssueAsked(Message):
+    """The certificate desk hands over the certificates of a form, once. Key: `student_id`.
+
+    `asked_by` is the clerk's account. `proxy_name` is set exactly when a proxy collects them. A form with an open
+    exception is handed over only if `confirmed` names it, with a `reason`.
     """
 
     command_id: Id
@@ -178,6 +184,23 @@ class CertificateIssueAsked(Message):
     asked_by: Annotated[str, Field(min_length=1, max_length=255)]
     taken_by: TakenBy
     proxy_name: PersonName | None = None
+    confirmed: Annotated[tuple[ExceptionName, ...], Field(max_length=MAX_DEPARTMENTS + 1)] = ()
+    reason: StaffReason | None = None
+    asked_at: Instant
+
+
+class CertificateIssueUndoAsked(Message):
+    """The certificate desk takes a hand-over back: it was booked by mistake, or the certificates came back.
+
+    `issue_command_id` is the command of the newest hand-over of this form, the only one that can be undone.
+    """
+
+    command_id: Id
+    student_id: StudentId
+    form_number: FormNumber
+    issue_command_id: Id
+    asked_by: Annotated[str, Field(min_length=1, max_length=255)]
+    reason: StaffReason
     asked_at: Instant
 
 
@@ -257,6 +280,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.command-asked.v1": CommandAsked,
     "lixiao.command-answered.v1": CommandAnswered,
     "lixiao.certificate-issue-asked.v1": CertificateIssueAsked,
+    "lixiao.certificate-issue-undo-asked.v1": CertificateIssueUndoAsked,
     "lixiao.submission-requested.v1": SubmissionRequested,
     "lixiao.attestation-given.v1": AttestationGiven,
     "lixiao.submission-accepted.v1": SubmissionAccepted,

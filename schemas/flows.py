@@ -52,7 +52,12 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
             topics.command,
             "Commands of students and of the certificate desk.",
             GATEWAY,
-            {events.SubmitAsked: clearance, events.CommandAsked: names, events.CertificateIssueAsked: clearance},
+            {
+                events.SubmitAsked: clearance,
+                events.CommandAsked: names,
+                events.CertificateIssueAsked: clearance,
+                events.CertificateIssueUndoAsked: clearance,
+            },
         ),
     )
     return shared + tuple(flow for name in names for flow in _department(topics, name))

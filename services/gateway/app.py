@@ -23,6 +23,7 @@ from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.routes import (
     certificate_desk,
+    desk_api,
     error_pages,
     form_pdf,
     number_choice,
@@ -95,6 +96,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             student_commands.router,
             form_pdf.router,
             certificate_desk.router,
+            desk_api.router,
             public_verification.router,
             sign_in.router,
             number_choice.router,

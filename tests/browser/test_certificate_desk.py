@@ -9,6 +9,7 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.app import FOLDERS
+from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
@@ -31,11 +32,11 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
             yield running
 
 
-async def opened(gateway: RunningGateway, open_profile: Open, device: Device) -> Page:
+async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh") -> Page:
     clerk = BrowserClient(gateway)
     await clerk.sign_in(CLERK, place="desk")
     await clerk.close()
-    context = await open_profile(device, address=gateway.address, cookies=clerk.cookies)
+    context = await open_profile(device, address=gateway.address, cookies={**clerk.cookies, LANGUAGE_COOKIE: language})
     page = await context.new_page()
     await page.goto("/desk")
     return page
@@ -81,3 +82,76 @@ async def test_a_debt_after_the_submission_stands_in_red_above_the_form_as_it_wa
     assert "60.00" in await page.locator(".exception").inner_text()
     assert await page.locator(".exception .tel").count() == 1
     assert await page.locator(".submitted .verdict.clear").count() == 5
+
+
+WORDS = {
+    "zh": {
+        "exception": "提交后有新情况",
+        "name": "姓名由“王玥”改为“王钥”。",
+        "unconfirmed": "请逐项核实并勾选确认",
+        "no_reason": "请填写理由",
+        "issued": "已登记领取",
+        "undone": "已撤销登记",
+        "genuine": "真实有效",
+    },
+    "en": {
+        "exception": "Something new since the submission",
+        "name": "Name changed from “王玥” to “王钥”.",
+        "unconfirmed": "look into each matter and tick it",
+        "no_reason": "Enter the reason",
+        "issued": "Recorded as collected",
+        "undone": "Hand-over undone",
+        "genuine": "Genuine",
+    },
+}
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_each_new_matter_is_ticked_with_a_reason_before_the_hand_over(
+    gateway: RunningGateway, open_profile: Open, device: Device, language: str
+) -> None:
+    clearance, words = ReadModelWriter(gateway.read_model), WORDS[language]
+    form = await clearance.accept_signed(new_student_id())
+    await clearance.open_exception(form.student_id, "finance", DEBT)
+    corrected = Reason(code="name-changed", parameters={"was": "王玥", "now": "王钥"})
+    await clearance.open_roster_exception(form.student_id, corrected)
+    page = await opened(gateway, open_profile, device, language)
+    await scan(page, form.qr_text, words["exception"])
+    await expect(page.get_by_text(words["name"])).to_be_visible()
+    await page.locator("form.hand-over .button").click()
+    await expect(page.locator("#hand-over-error")).to_contain_text(words["unconfirmed"])
+    for name in ("finance 9", "roster 1"):
+        await page.locator(f'input[name="confirm"][value="{name}"]').check()
+    await page.locator("form.hand-over .button").click()
+    await expect(page.locator("#hand-over-error")).to_contain_text(words["no_reason"])
+    await expect(page.locator('input[name="confirm"][value="roster 1"]')).to_be_checked()
+    await page.locator("#reason").fill("研究生院来函更正")
+    await page.locator("form.hand-over .button").click()
+    await page.locator(".checked-verdict", has_text=words["issued"]).wait_for()
+    await expect(page.locator(".history")).to_contain_text("研究生院来函更正")
+    assert await violations(page) == []
+    assert await sideways(page) == 0
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_hand_over_is_undone_with_a_reason_and_its_history_stays_on_the_page(
+    gateway: RunningGateway, open_profile: Open, language: str
+) -> None:
+    words = WORDS[language]
+    form = await ReadModelWriter(gateway.read_model).accept_signed(new_student_id())
+    page = await opened(gateway, open_profile, PHONE, language)
+    await scan(page, form.qr_text, words["genuine"])
+    await page.locator("form.hand-over .button").click()
+    await page.locator(".checked-verdict", has_text=words["issued"]).wait_for()
+    await page.locator(".undo summary").click()
+    await page.locator("#undo_reason").fill("登记到了别人名下")
+    assert await violations(page) == []
+    await page.locator(".undo .button").click()
+    await page.locator(".checked-verdict", has_text=words["undone"]).wait_for()
+    await expect(page.locator(".history")).to_contain_text("登记到了别人名下")
+    await page.locator("form.hand-over .button").click()
+    await page.locator(".checked-verdict", has_text=words["issued"]).wait_for()
+    assert await page.locator(".history li").count() == 2
+    assert await violations(page) == []
+    assert await sideways(page) == 0

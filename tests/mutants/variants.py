@@ -145,8 +145,8 @@ def _(patch: Patch) -> None:
 @mutant("check-then-insert", "the gateway looks for an open command, and inserts one when it sees none", breaks="S2")
 def _(patch: Patch) -> None:
     patch.sql(
-        "asked_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING RETURNING",
-        "asked_at) SELECT $1, $2, $3, $4, $5 WHERE NOT EXISTS (SELECT FROM command"
+        "forms_before) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING",
+        "forms_before) SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT FROM command"
         " WHERE (student_id, department, name) = ($2, $3, $4) AND state <> 'refused') RETURNING",
     )
     for index in ("command_asked_once", "command_submitted_once"):
@@ -253,6 +253,13 @@ def _(patch: Patch) -> None:
 @mutant("late debt unseen", "an exception is opened only for a status several versions on", breaks="S18")
 def _(patch: Patch) -> None:
     patch.sql("WHERE version >= attested AND", "WHERE version > attested + 3 AND")
+
+
+@mutant("hand-over without a look", "the clearance does not look for open exceptions", breaks="S26", quick=True)
+def _(patch: Patch) -> None:
+    patch.sql(
+        "FROM exception WHERE attempt_id = $1 AND closed_at IS NULL", "FROM exception WHERE attempt_id = $1 AND false"
+    )
 
 
 @mutant("form over another attempt", "what is signed names another attempt", breaks="S17")

@@ -45,11 +45,13 @@ def form_payload(
     student: Student,
     answers: Mapping[str, AttestationGiven],
     waivers: Iterable[Waiver] = (),
+    replaces: str | None = None,
 ) -> dict[str, Any]:
-    """A form without `waivers` has no such member."""
+    """A form without `waivers` has no such member. `replaces`: the number of the void form that this one stands for."""
     waived = signed_waivers(waivers)
     return {
         **({"waived": waived} if waived else {}),
+        **({"replaces": replaces} if replaces else {}),
         "v": FORMAT,
         "form": form_number,
         "code": code,

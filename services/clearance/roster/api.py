@@ -9,10 +9,11 @@ import asyncpg
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from schemas.events import CaseState
+from schemas.events import CaseState, Reason
 from services.clearance.roster import case_store
 from services.clearance.roster.case_store import Roster, RosterResult
 from services.clearance.roster.cases import HEADINGS, Case, Student
+from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
 from services.kit.department.desk_api import StudentQuery
 from services.kit.http.auth import Principal, require
@@ -26,14 +27,30 @@ from services.kit.postgres.pool import Connection
 SOURCES: Final = Path(__file__).parent / FOLDER
 
 
+class FormAnswer(BaseModel):
+    """A form that stands. `roster_differs`: reasons of the exception that the certificate desk has to confirm."""
+
+    model_config = ConfigDict(frozen=True)
+
+    form_number: str
+    case_number: int
+    accepted_at: datetime
+    handed_over_at: datetime | None
+    roster_differs: tuple[Reason, ...]
+
+
 class CaseAnswer(BaseModel):
+    """`forms`: the accepted submissions that stand, whatever the state is now."""
+
     model_config = ConfigDict(frozen=True)
 
     state: CaseState
     version: int
+    case_number: int
     opened_on: date
     outcome: Outcome
     student: Student
+    forms: tuple[FormAnswer, ...]
 
 
 def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> APIRouter:
@@ -51,28 +68,32 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.put(connection, student, now=datetime.now(UTC))
             await _audit(connection, principal, "roster.put", changed)
+            answer = await _answer(connection, changed.case, changed.outcome)
         wakeup.notify()
-        return _answer(changed.case, changed.outcome)
+        return answer
 
     @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
     async def withdraw(body: StudentQuery, principal: Staff) -> CaseAnswer:
-        """Closes the case, which stays readable; `PUT` opens it again. A completed case stays completed."""
+        """Closes the case, which stays readable; `PUT` opens it again.
+
+        A completed case stays completed and its form stands, as `forms` shows: the certificate desk sees an exception.
+        """
         async with pool.acquire() as connection, connection.transaction():
             changed = await roster.withdraw(connection, body.student_id, now=datetime.now(UTC))
-            if changed is not None:
-                await _audit(connection, principal, "roster.withdraw", changed)
-        if changed is None:
-            raise _unknown_student()
+            if changed is None:
+                raise _unknown_student()
+            await _audit(connection, principal, "roster.withdraw", changed)
+            answer = await _answer(connection, changed.case, changed.outcome)
         wakeup.notify()
-        return _answer(changed.case, changed.outcome)
+        return answer
 
     @router.post("/cases/query", summary="Read a student's case", operation_id="query-case")
     async def query(body: StudentQuery) -> CaseAnswer:
         async with pool.acquire() as connection:
             case = await case_store.find(connection, body.student_id)
-        if case is None:
-            raise _unknown_student()
-        return _answer(case, "unchanged")
+            if case is None:
+                raise _unknown_student()
+            return await _answer(connection, case, "unchanged")
 
     return router
 
@@ -111,9 +132,24 @@ async def _state(connection: Connection, student_id: str) -> dict[str, Any]:
     return {} if case is None else {"state": case.state.value, **case.student.model_dump(mode="json")}
 
 
-def _answer(case: Case, outcome: Outcome) -> CaseAnswer:
+async def _answer(connection: Connection, case: Case, outcome: Outcome) -> CaseAnswer:
     return CaseAnswer(
-        state=case.state, version=case.version, opened_on=case.opened_on, outcome=outcome, student=case.student
+        state=case.state,
+        version=case.version,
+        case_number=case.case_number,
+        opened_on=case.opened_on,
+        outcome=outcome,
+        student=case.student,
+        forms=tuple(
+            FormAnswer(
+                form_number=form.form_number,
+                case_number=form.case_number,
+                accepted_at=form.accepted_at,
+                handed_over_at=form.issued_at,
+                roster_differs=form.exception,
+            )
+            for form in await standing_forms(connection, case.student.student_id)
+        ),
     )
 
 

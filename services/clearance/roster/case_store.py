@@ -1,14 +1,15 @@
 """Cases in PostgreSQL: lock the row, decide purely, store, publish, in the caller's transaction."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.events import CaseState
 from schemas.flows import CLEARANCE, source_of
 from services.clearance.notify import notify
-from services.clearance.roster import cases
+from services.clearance.roster import cases, standing_forms
 from services.clearance.roster.cases import Case, Student
 from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
@@ -39,25 +40,24 @@ class Roster:
     async def put(self, connection: Connection, student: Student, *, now: datetime) -> RosterResult:
         """Idempotent."""
         today = now.astimezone(self._zone).date()
-
-        def decide(previous: Case | None) -> Case:
-            return cases.listed(previous, student, served=self._served, today=today)
-
         previous = await lock(connection, student.student_id)
-        fresh = decide(None)
-        if previous is None and await _insert(connection, fresh, now):
-            return await self._publish(connection, None, fresh, now)
-        # Inserted by another transaction between the two statements: that row is changed.
-        previous = previous or await lock(connection, student.student_id)
-        assert previous is not None
-        return await self.store(connection, previous, decide(previous), now=now)
+        if previous is None:
+            fresh = cases.listed(None, student, served=self._served, today=today)
+            if await _insert(connection, fresh, now):
+                return await self._publish(connection, None, fresh, now)
+            # Inserted by another transaction between the two statements: that row is changed.
+            previous = await lock(connection, student.student_id)
+            assert previous is not None
+        accepted = await _accepted_as(connection, previous)
+        case = cases.listed(previous, student, served=self._served, today=today, accepted=accepted)
+        return await self._spoken(connection, previous, case, now)
 
     async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> RosterResult | None:
         """None if there is no case."""
         previous = await lock(connection, student_id)
         if previous is None:
             return None
-        return await self.store(connection, previous, cases.withdrawn(previous), now=now)
+        return await self._spoken(connection, previous, cases.withdrawn(previous), now)
 
     async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> RowEffect:
         result = await self.put(connection, student, now=now)
@@ -70,6 +70,13 @@ class Roster:
         await connection.execute(_UPDATE, *_values(case, now))
         return await self._publish(connection, previous, case, now)
 
+    async def _spoken(self, connection: Connection, previous: Case, case: Case, now: datetime) -> RosterResult:
+        """Store what the roster says, and hold it against the forms that stand."""
+        result = await self.store(connection, previous, case, now=now)
+        if case != previous and _may_have_forms(previous):
+            await standing_forms.update_exceptions(connection, case)
+        return result
+
     async def _publish(self, connection: Connection, previous: Case | None, case: Case, now: datetime) -> RosterResult:
         event = cases.case_changed(previous, case, now=now)
         if event is not None:
@@ -79,6 +86,19 @@ class Roster:
         # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
         return RosterResult(case, "applied")
+
+
+def _may_have_forms(case: Case) -> bool:
+    """Spares the rows of an import a query each."""
+    return case.state is CaseState.COMPLETED or case.case_number > 1
+
+
+async def _accepted_as(connection: Connection, case: Case) -> Mapping[str, Any] | None:
+    """The student as signed, of a completed case."""
+    if case.state is not CaseState.COMPLETED:
+        return None
+    forms = await standing_forms.standing_forms(connection, case.student.student_id)
+    return next((form.student for form in forms if form.case_number == case.case_number), None)
 
 
 async def find(connection: Connection, student_id: str) -> Case | None:
@@ -92,7 +112,8 @@ async def lock(connection: Connection, student_id: str) -> Case | None:
 
 async def _read(connection: Connection, student_id: str, locking: str) -> Case | None:
     row = await connection.fetchrow(
-        f"SELECT student_id, version, state, opened_on, {', '.join(_COLUMNS)} FROM student_case"
+        f"SELECT student_id, version, state, opened_on, case_number, taken_off, {', '.join(_COLUMNS)}"
+        " FROM student_case"
         f" WHERE student_id = $1 {locking}",
         student_id,
     )
@@ -100,7 +121,8 @@ async def _read(connection: Connection, student_id: str, locking: str) -> Case |
         return None
     fields = {name: row[name] for name in ("student_id", *_COLUMNS)}
     # Not validated again: stored data was valid by the rules of its day.
-    return Case(Student.model_construct(**fields), row["version"], CaseState(row["state"]), row["opened_on"])
+    student, state = Student.model_construct(**fields), CaseState(row["state"])
+    return Case(student, row["version"], state, row["opened_on"], row["case_number"], row["taken_off"])
 
 
 async def _insert(connection: Connection, case: Case, now: datetime) -> bool:
@@ -109,11 +131,12 @@ async def _insert(connection: Connection, case: Case, now: datetime) -> bool:
 
 def _values(case: Case, now: datetime) -> tuple[object, ...]:
     student = case.student
-    head = (student.student_id, case.version, case.state.value, case.opened_on, now)
+    head = (student.student_id, case.version, case.state.value, case.opened_on, now, case.case_number, case.taken_off)
     return head + tuple(getattr(student, name) for name in _COLUMNS)
 
 
-_ALL: Final = ("student_id", "version", "state", "opened_on", "changed_at", *_COLUMNS)
+_STATE: Final = ("student_id", "version", "state", "opened_on", "changed_at", "case_number", "taken_off")
+_ALL: Final = (*_STATE, *_COLUMNS)
 _VALUES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
 _INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_VALUES)}) ON CONFLICT DO NOTHING"
 _UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_VALUES[1:])}) WHERE student_id = $1"

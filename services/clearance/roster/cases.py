@@ -3,10 +3,10 @@
 `version` counts what is published, state and cohort: a corrected name is not.
 """
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ConfigDict, Field
 
@@ -77,14 +77,30 @@ class Case:
     version: int
     state: CaseState
     opened_on: date
+    case_number: int = 1
+    """Of the cases of this student number, one after another."""
+    taken_off: bool = False
+    """Taken off the roster after the completion."""
 
 
-def listed(previous: Case | None, student: Student, *, served: Container[str], today: date) -> Case:
-    """`served`: leave categories that use the service. A completed case stays completed."""
+def listed(
+    previous: Case | None,
+    student: Student,
+    *,
+    served: Container[str],
+    today: date,
+    accepted: Mapping[str, Any] | None = None,
+) -> Case:
+    """`served`: leave categories that use the service; `accepted`: the student as the case was completed with.
+
+    A completed case stays completed. A later cohort or a second programme is a new case beside it.
+    """
     state = CaseState.OPEN if student.leave_category in served else CaseState.NOT_SERVED
     if previous is None:
         return Case(student, 1, state, today)
     if previous.state is CaseState.COMPLETED:
+        if state is CaseState.OPEN and accepted is not None and is_another_case(accepted, student):
+            return Case(student, previous.version + 1, state, today, previous.case_number + 1)
         state = CaseState.COMPLETED
     opened = state is CaseState.OPEN and previous.state is not CaseState.OPEN
     return Case(
@@ -92,12 +108,27 @@ def listed(previous: Case | None, student: Student, *, served: Container[str], t
         previous.version + ((state, student.cohort) != (previous.state, previous.student.cohort)),
         state,
         today if opened else previous.opened_on,
+        previous.case_number,
     )
 
 
+def is_another_case(accepted: Mapping[str, Any], student: Student) -> bool:
+    """Whether the roster speaks of a later cohort, or of another major begun later, than was completed.
+
+    An earlier cohort is an old list, and one changed value a correction: neither opens a case.
+    """
+    cohort = accepted.get("cohort")
+    if cohort and student.cohort and student.cohort > cohort:
+        return True
+    begun_later = student.enrolled_on.isoformat() > str(accepted["enrolled_on"])
+    return begun_later and student.major != accepted["major"]
+
+
 def withdrawn(previous: Case) -> Case:
-    """Closed, unless completed."""
-    return previous if previous.state is CaseState.COMPLETED else with_state(previous, CaseState.CLOSED)
+    """Closed; a completed case stays completed and is marked."""
+    if previous.state is CaseState.COMPLETED:
+        return replace(previous, taken_off=True)
+    return with_state(previous, CaseState.CLOSED)
 
 
 def with_state(case: Case, state: CaseState) -> Case:

@@ -11,7 +11,7 @@ from joserfc.jwk import OKPKey
 from schemas.events import AttestationGiven
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.roster.cases import Student
-from services.clearance.submission.submission_store import Submission
+from services.clearance.submission.submission_store import Position, Submission
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
 from services.kit.rules.waivers import Waiver
 
@@ -19,6 +19,7 @@ from services.kit.rules.waivers import Waiver
 def signed_submission(
     signer: tuple[str, OKPKey],
     student: Student,
+    position: Position,
     attempt_id: UUID,
     answers: Mapping[str, AttestationGiven],
     waivers: Iterable[Waiver],
@@ -37,9 +38,11 @@ def signed_submission(
         student=student,
         answers=answers,
         waivers=waivers,
+        replaces=position.replaces,
     )
     return Submission(
-        student_id=student.student_id,
+        student=student,
+        position=position,
         attempt_id=attempt_id,
         form_number=number,
         code=code,

@@ -24,6 +24,7 @@ class Attempt:
 
     attempt_id: UUID
     student_id: str
+    case_number: int
     state: AttemptState
     required: frozenset[str]
     opened_at: datetime
@@ -60,33 +61,45 @@ async def lock(connection: Connection, attempt_id: UUID) -> Attempt | None:
 
 
 async def open_attempt(
-    connection: Connection, attempt_id: UUID, student_id: str, required: Iterable[str], *, life_s: float
+    connection: Connection,
+    attempt_id: UUID,
+    student_id: str,
+    required: Iterable[str],
+    *,
+    case_number: int,
+    life_s: float,
 ) -> Attempt | None:
     """None if the student has an open attempt."""
     row = await connection.fetchrow(
         """
-        INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at)
-        SELECT $1, $2, 'open', $3, at, at + make_interval(secs => $4) FROM clock_timestamp() AS at
+        INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, case_number)
+        SELECT $1, $2, 'open', $3, at, at + make_interval(secs => $4), $5 FROM clock_timestamp() AS at
         ON CONFLICT (student_id) WHERE state = 'open' DO NOTHING RETURNING *
         """,
         attempt_id,
         student_id,
         sorted(required),
         life_s,
+        case_number,
     )
     return _attempt(row) if row else None
 
 
-async def add_refused(connection: Connection, attempt_id: UUID, student_id: str, cause: RefusalCause) -> Attempt:
+async def add_refused(
+    connection: Connection, attempt_id: UUID, student_id: str, cause: RefusalCause, *, case_number: int
+) -> Attempt:
     """Stored so that a repeated command gets the same answer."""
     row = await connection.fetchrow(
         """
-        INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause)
-        SELECT $1, $2, 'refused', '{}', at, at + interval '1 second', at, $3 FROM clock_timestamp() AS at RETURNING *
+        INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause,
+                             case_number)
+        SELECT $1, $2, 'refused', '{}', at, at + interval '1 second', at, $3, $4
+        FROM clock_timestamp() AS at RETURNING *
         """,
         attempt_id,
         student_id,
         cause,
+        case_number,
     )
     assert row is not None
     return _attempt(row)
@@ -157,6 +170,7 @@ def _attempt(row: Any) -> Attempt:
     return Attempt(
         attempt_id=row["attempt_id"],
         student_id=row["student_id"],
+        case_number=row["case_number"],
         state=AttemptState(row["state"]),
         required=frozenset(row["required"]),
         opened_at=row["opened_at"],

@@ -1,6 +1,7 @@
-"""Exceptions: a check lost after the acceptance opens one, a clear status closes it.
+"""Exceptions: a check lost after the acceptance opens one on each form that stands, a clear status closes it.
 
-Statuses older than the attested version do not count.
+Statuses older than the attested version do not count. Opening one locks the form's row, as a hand-over does: either it
+was open before, and is confirmed, or it was opened after.
 """
 
 import asyncio
@@ -18,18 +19,23 @@ _CURRENT: Final = """
 WITH named AS MATERIALIZED (
     SELECT DISTINCT student_id, department FROM unnest($1::text[], $2::text[]) AS named (student_id, department)
 ), current AS MATERIALIZED (
-    SELECT status.student_id, status.department, status.version, status.status::jsonb AS status,
+    SELECT submission.attempt_id, status.student_id, status.department, status.version, status.status::jsonb AS status,
            (submission.facts -> status.department ->> 'version')::int AS attested,
            attempt_waiver.names -> status.department AS waived
-    FROM named JOIN submission USING (student_id) JOIN status USING (student_id, department)
+    FROM named JOIN standing_submission AS submission USING (student_id) JOIN status USING (student_id, department)
     LEFT JOIN attempt_waiver USING (attempt_id)
     WHERE status.version > 0 AND NOT status.disputed
 )
 """
 _OPEN: Final = f"""
 {_CURRENT}
-INSERT INTO exception (student_id, department, version, reasons)
-SELECT student_id, department, version, status_reasons(status, waived) FROM current
+INSERT INTO exception (attempt_id, student_id, department, version, reasons)
+SELECT attempt_id, student_id, department, version, status_reasons(status, waived)
+FROM current JOIN (
+    SELECT attempt_id FROM submission WHERE attempt_id IN (
+        SELECT attempt_id FROM current WHERE version >= attested AND status_blocks(status, waived)
+    ) FOR KEY SHARE
+) AS form USING (attempt_id)
 WHERE version >= attested AND status_blocks(status, waived)
 ON CONFLICT DO NOTHING
 RETURNING student_id
@@ -38,7 +44,7 @@ _CLOSE: Final = f"""
 {_CURRENT}
 UPDATE exception SET closed_at = clock_timestamp(), closed_version = current.version
 FROM current
-WHERE exception.student_id = current.student_id AND exception.department = current.department AND closed_at IS NULL
+WHERE exception.attempt_id = current.attempt_id AND exception.department = current.department AND closed_at IS NULL
   AND current.version > exception.version AND NOT status_blocks(status, waived)
 RETURNING exception.student_id
 """
@@ -48,7 +54,7 @@ RECENT_S: Final = 90
 RECHECK_EVERY_S: Final = 5.0
 _AGAINST: Final = """
 SELECT submission.student_id, status.department
-FROM submission JOIN status USING (student_id) LEFT JOIN attempt_waiver USING (attempt_id)"""
+FROM standing_submission AS submission JOIN status USING (student_id) LEFT JOIN attempt_waiver USING (attempt_id)"""
 _BLOCKED: Final = """status.version >= (submission.facts -> status.department ->> 'version')::int
   AND status_blocks(status.status::jsonb, attempt_waiver.names -> status.department)"""
 _RECENT: Final = f"""

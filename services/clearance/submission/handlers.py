@@ -72,33 +72,45 @@ class Submissions:
     async def _open_or_recall(
         self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
     ) -> list[SubmissionEvent]:
-        accepted = await submission_store.accepted_event(connection, event.student_id)
-        if attempt is None and accepted is None and case is not None and case.state is CaseState.OPEN:
-            attempt = await self._open(connection, event, case)
-            await _audit_submit(connection, attempt, event, "opened" if attempt else RefusalCause.ANOTHER_OPEN)
-            failpoint("submit.after_open")
-            if attempt is None:
-                attempt = await attempt_store.add_refused(
-                    connection, event.command_id, event.student_id, RefusalCause.ANOTHER_OPEN
-                )
-        elif attempt is None:
-            cause = RefusalCause.ALREADY_SUBMITTED if accepted else RefusalCause.CASE_NOT_OPEN
-            attempt = await attempt_store.add_refused(connection, event.command_id, event.student_id, cause)
-            await _audit_submit(connection, attempt, event, cause)
-        events: list[SubmissionEvent] = [accepted] if accepted else []
+        if attempt is not None and attempt.state is AttemptState.ACCEPTED:
+            accepted = await submission_store.accepted_event(connection, attempt.attempt_id)
+            return [accepted] if accepted else []
+        number = case.case_number if case else 1
+        standing = await submission_store.standing_event(connection, event.student_id, number)
+        if attempt is None:
+            attempt = await self._open(connection, event, case, submitted=standing is not None)
+        events: list[SubmissionEvent] = [standing] if standing else []
         if attempt.state is AttemptState.OPEN:
             waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
-            events.append(attempt.requested_event(attempt_waivers.waived_by_department(waivers.values())))
-        elif attempt.state is not AttemptState.ACCEPTED:
-            events.append(attempt.refused_event())
-        return events
+            return [*events, attempt.requested_event(attempt_waivers.waived_by_department(waivers.values()))]
+        return [*events, attempt.refused_event()]
 
-    async def _open(self, connection: Connection, event: SubmitAsked, case: Case) -> Attempt | None:
+    async def _open(self, connection: Connection, event: SubmitAsked, case: Case | None, *, submitted: bool) -> Attempt:
+        """An open attempt, or one that is refused at once."""
+        cause = RefusalCause.ALREADY_SUBMITTED if submitted else RefusalCause.CASE_NOT_OPEN
+        if not submitted and case is not None and case.state is CaseState.OPEN:
+            attempt = await self._open_with_waivers(connection, event, case)
+            failpoint("submit.after_open")
+            if attempt is not None:
+                await _audit_submit(connection, attempt, event, "opened")
+                return attempt
+            cause = RefusalCause.ANOTHER_OPEN
+        await _audit_submit(connection, None, event, cause)
+        return await attempt_store.add_refused(
+            connection, event.command_id, event.student_id, cause, case_number=case.case_number if case else 1
+        )
+
+    async def _open_with_waivers(self, connection: Connection, event: SubmitAsked, case: Case) -> Attempt | None:
         """With the waivers of now, which stay the attempt's."""
         waivers = await self._waivers.of(connection, case.student)
         required = departments_to_ask(self._required, waivers)
         attempt = await attempt_store.open_attempt(
-            connection, event.command_id, event.student_id, required, life_s=self._life_s
+            connection,
+            event.command_id,
+            event.student_id,
+            required,
+            case_number=case.case_number,
+            life_s=self._life_s,
         )
         if attempt is not None:
             await attempt_waivers.freeze(connection, attempt.attempt_id, waivers.values())
@@ -118,7 +130,7 @@ class Submissions:
                 raise Unreadable("attempt_id: the department gave this attempt another answer before")
             return
         failpoint("settle.after_answer")
-        case_open = case is not None and case.state is CaseState.OPEN
+        case_open = case is not None and case.state is CaseState.OPEN and case.case_number == attempt.case_number
         settlement = settle(attempt.required, answers, case_open=case_open, waived=waivers.keys())
         if settlement.outcome is Outcome.ACCEPTED:
             assert case is not None
@@ -171,8 +183,9 @@ class Submissions:
         ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
         assert ended.ended_at is not None
         key = await self._keyring.signer(connection)
+        position = await submission_store.next_position(connection, attempt.student_id, attempt.case_number)
         submission = signed_submission(
-            key, case.student, attempt.attempt_id, required, waivers.values(), ended.ended_at, self._zone
+            key, case.student, position, attempt.attempt_id, required, waivers.values(), ended.ended_at, self._zone
         )
         failpoint("settle.before_insert")
         await submission_store.add(connection, submission)
@@ -190,6 +203,7 @@ class Submissions:
             details={
                 "attempt": attempt.attempt_id,
                 "form": submission.form_number,
+                "replaces": position.replaces,
                 "versions": {name: answer.version for name, answer in required.items()},
                 "waived": [f"{waiver.department}.{waiver.check} {waiver.kind}" for waiver in waivers.values()],
             },

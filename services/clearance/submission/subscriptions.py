@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.events import AttestationGiven, CertificateIssueAsked, SubmitAsked
+from schemas.events import AttestationGiven, CertificateIssueAsked, CertificateIssueUndoAsked, SubmitAsked
 from schemas.topics import Topics
 from services.clearance.notify import notify
 from services.clearance.submission import certificate_issue
@@ -40,6 +40,11 @@ def submissions_router(
     @events(filter=carries(CertificateIssueAsked))
     async def certificate_issue_asked(event: CertificateIssueAsked, connection: Transaction) -> None:
         await certificate_issue.certificate_issue_asked(connection, event)
+        await notify(connection)
+
+    @events(filter=carries(CertificateIssueUndoAsked))
+    async def certificate_issue_undo_asked(event: CertificateIssueUndoAsked, connection: Transaction) -> None:
+        await certificate_issue.certificate_issue_undo_asked(connection, event)
         await notify(connection)
 
     return router

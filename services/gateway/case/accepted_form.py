@@ -7,7 +7,7 @@ from services.gateway.case.progress import CheckProgress
 from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import FormView, Group
 from services.gateway.case.wording import ViewContext
-from services.gateway.read_model.types import Attested, Case, ReceivedStatus, Submission
+from services.gateway.read_model.types import Attested, Case, FormVoid, ReceivedStatus, Submission
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver
 
@@ -29,7 +29,16 @@ def form_view(context: ViewContext, submission: Submission, case: Case) -> FormV
         groups=groups,
         exceptions=submission.exception_count,
         issued=context.local_time(submission.issued_at) if submission.issued_at else None,
+        void=void_sentence(context, submission.void) if submission.void else "",
+        replaces=submission.replaces,
     )
+
+
+def void_sentence(context: ViewContext, void: FormVoid) -> str:
+    at = context.local_time(void.voided_at).exact
+    if void.replaced_by:
+        return context.texts("form.void_replaced", at=at, reason=void.reason, number=void.replaced_by)
+    return context.texts("form.void", at=at, reason=void.reason)
 
 
 def _group(

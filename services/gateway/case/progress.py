@@ -14,6 +14,7 @@ from services.gateway.case.submission_round import (
     answers_so_far,
     last_refusal,
     round_open,
+    since_last_form,
 )
 from services.gateway.read_model.types import (
     SUBMIT,
@@ -68,7 +69,10 @@ class CaseProgress:
     case: Case | None = None
     checks: tuple[CheckProgress, ...] = ()
     accepted: Submission | None = None
+    """The form that stands in this case."""
     unavailable_since: datetime | None = None
+    forms: tuple[Submission, ...] = ()
+    """Every form, void ones and those of earlier cases too, oldest first."""
 
     @property
     def open_checks(self) -> tuple[CheckProgress, ...]:
@@ -86,25 +90,28 @@ def case_progress(
         )
     case = snapshot.case
     if case is None or case.state is CaseState.CLOSED:
-        return CaseProgress(Standing.ABSENT, now, unavailable, case)
+        return CaseProgress(Standing.ABSENT, now, unavailable, case, forms=snapshot.forms)
     if case.state is CaseState.NOT_SERVED:
-        return CaseProgress(Standing.NOT_SERVED, now, unavailable, case)
+        return CaseProgress(Standing.NOT_SERVED, now, unavailable, case, forms=snapshot.forms)
     done = snapshot.submission is not None or case.state is CaseState.COMPLETED
     submit = _newest(commands, "", SUBMIT)
-    submitted = not done and round_open(submit, snapshot.attempt)
+    attempt = snapshot.attempt
+    if not done:
+        submit, attempt = since_last_form(submit, attempt, snapshot.forms)
+    submitted = not done and round_open(submit, attempt)
     checks = _checks(
         snapshot, () if done or submitted else commands, site, now, commands_open=not done and not submitted
     )
     if done:
         submission = SubmissionProgress(SubmissionState.DONE, submit)
     elif submitted:
-        submission = SubmissionProgress(SubmissionState.ASKED, submit, answers_so_far(submit, snapshot.attempt))
+        submission = SubmissionProgress(SubmissionState.ASKED, submit, answers_so_far(submit, attempt))
     else:
         clear = all(one.result.state.passes for one in checks)
         state = SubmissionState.READY if clear else SubmissionState.OPEN_ITEMS
-        submission = SubmissionProgress(state, submit, refusal=last_refusal(submit, snapshot.attempt))
+        submission = SubmissionProgress(state, submit, refusal=last_refusal(submit, attempt))
     standing = Standing.COMPLETED if done else Standing.OPEN
-    return CaseProgress(standing, now, submission, case, checks, snapshot.submission)
+    return CaseProgress(standing, now, submission, case, checks, snapshot.submission, forms=snapshot.forms)
 
 
 def _checks(

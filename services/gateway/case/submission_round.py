@@ -1,13 +1,13 @@
 """How far a submission is, and how the last one ended. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, Reason
-from services.gateway.read_model.types import Attempt, Command, CommandState
+from services.gateway.read_model.types import Attempt, Command, CommandState, Submission
 
 
 class SubmissionState(StrEnum):
@@ -36,6 +36,19 @@ class SubmissionProgress:
     command: Command | None = None
     answers: Mapping[str, AttestationOutcome] = field(default_factory=dict)
     refusal: SubmissionRefusal | None = None
+
+
+def since_last_form(
+    command: Command | None, attempt: Attempt | None, forms: Sequence[Submission]
+) -> tuple[Command | None, Attempt | None]:
+    """Without those that led to a form or came before it: what is void or of an earlier case says nothing of now."""
+    if not forms:
+        return command, attempt
+    if command is not None and command.forms_before < len(forms):
+        command = None
+    if attempt is not None and attempt.opened_at <= forms[-1].accepted_at:
+        attempt = None
+    return command, attempt
 
 
 def round_open(command: Command | None, attempt: Attempt | None) -> bool:

@@ -151,6 +151,9 @@ class FormView:
     groups: tuple[Group, ...]
     exceptions: int
     issued: LocalTime | None
+    void: str = ""
+    """Since when, why and what replaces it; empty if it stands."""
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)

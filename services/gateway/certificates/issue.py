@@ -1,19 +1,27 @@
-"""The desk's checks and handovers, in the audit log and the outbox; the clearance decides, once a student."""
+"""The desk's checks, hand-overs and their undoing, in the audit log and the outbox; the clearance decides."""
 
 import asyncio
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 
-from schemas.events import CertificateIssueAsked
+from schemas.events import CertificateIssueAsked, CertificateIssueUndoAsked
 from schemas.topics import Topics
-from services.gateway.certificates.handover import Handover, Outcome, outcome, refusal
+from services.gateway.certificates.handover import (
+    Handover,
+    Outcome,
+    Undo,
+    outcome,
+    refusal,
+    undo_outcome,
+    undo_refusal,
+)
 from services.gateway.certificates.verification import Finding
 from services.gateway.read_model.submissions import SubmissionRecords
-from services.gateway.read_model.types import CertificateIssue, SubmissionRecord
+from services.gateway.read_model.types import SubmissionRecord
 from services.gateway.tables.commands import SOURCE
 from services.gateway.timeouts import bounded
 from services.kit.audit import log
@@ -59,48 +67,78 @@ class CertificateIssueRequests:
         refused = refusal(handover, record)
         if refused is not None:
             return record, refused
+        cause = ""
         if record.issue is None:
-            await self._request(account, record, handover)
-            record = replace(record, issue=await self._issue_of(record.published.student_id))
-        return record, outcome(record, handover.command_id)
+            await self._send(_issue_asked(account, record, handover), "certificate.ask", record)
+            record, cause = await self._answered(record, handover.command_id)
+        return record, outcome(record, handover.command_id, cause)
 
-    async def _request(self, account: str, record: SubmissionRecord, handover: Handover) -> None:
-        published, now = record.published, datetime.now(UTC)
-        event = CertificateIssueAsked(
-            command_id=handover.command_id,
-            student_id=published.student_id,
-            form_number=published.form_number,
-            asked_by=account,
-            taken_by=handover.taken_by,
-            proxy_name=handover.proxy_name or None,
-            asked_at=now,
-        )
+    async def undo(self, account: str, record: SubmissionRecord, undo: Undo) -> tuple[SubmissionRecord, Outcome]:
+        """As `hand_over`."""
+        refused = undo_refusal(undo, record)
+        if refused is not None:
+            return record, refused
+        cause = ""
+        if record.issue is not None:
+            await self._send(_undo_asked(account, record, undo), "certificate.ask-undo", record)
+            record, cause = await self._answered(record, undo.command_id)
+        return record, undo_outcome(record, undo.command_id, cause)
+
+    async def _send(
+        self, event: CertificateIssueAsked | CertificateIssueUndoAsked, act: str, record: SubmissionRecord
+    ) -> None:
+        details: dict[str, Any] = {"command": event.command_id, "form": event.form_number, "reason": event.reason or ""}
+        if isinstance(event, CertificateIssueAsked):
+            details["taken_by"] = event.taken_by.value
+            details["exceptions"], details["confirmed"] = len(record.exceptions), sorted(event.confirmed)
 
         async def work() -> None:
             async with self._pool.acquire() as connection, connection.transaction():
-                key = published.student_id
-                await append(connection, topic=self._topics.command, key=key, event=event, source=SOURCE, now=now)
+                topic, key, now = self._topics.command, event.student_id, event.asked_at
+                await append(connection, topic=topic, key=key, event=event, source=SOURCE, now=now)
                 await log.append_entry(
                     connection,
-                    actor=account,
-                    act="certificate.ask",
+                    actor=event.asked_by,
+                    act=act,
                     outcome="asked",
-                    student_id=published.student_id,
-                    details={
-                        "command": handover.command_id,
-                        "form": published.form_number,
-                        "taken_by": handover.taken_by.value,
-                        "exceptions": len(record.exceptions),
-                    },
+                    student_id=event.student_id,
+                    details=details,
                 )
 
         await bounded(work(), timeout_s=10)
         self._wakeup.notify()
 
-    async def _issue_of(self, student_id: str) -> CertificateIssue | None:
-        end = time.monotonic() + WAIT_S
-        while True:
-            issue = await self._records.issue_of(student_id)
-            if issue is not None or time.monotonic() > end:
-                return issue
+    async def _answered(self, record: SubmissionRecord, command_id: UUID) -> tuple[SubmissionRecord, str]:
+        """The record after the clearance's answer, or as it is when that takes too long; a refusal's cause."""
+        number, end = record.published.form_number, time.monotonic() + WAIT_S
+        cause = await self._records.answer_of(command_id, number)
+        while cause is None and time.monotonic() < end:
             await asyncio.sleep(_POLL_S)
+            cause = await self._records.answer_of(command_id, number)
+        return await self._records.by_number(number) or record, cause or ""
+
+
+def _issue_asked(account: str, record: SubmissionRecord, handover: Handover) -> CertificateIssueAsked:
+    return CertificateIssueAsked(
+        command_id=handover.command_id,
+        student_id=record.published.student_id,
+        form_number=record.published.form_number,
+        asked_by=account,
+        taken_by=handover.taken_by,
+        proxy_name=handover.proxy_name or None,
+        confirmed=tuple(sorted(one.name for one in record.exceptions)),
+        reason=handover.reason if record.exceptions else None,
+        asked_at=datetime.now(UTC),
+    )
+
+
+def _undo_asked(account: str, record: SubmissionRecord, undo: Undo) -> CertificateIssueUndoAsked:
+    return CertificateIssueUndoAsked(
+        command_id=undo.command_id,
+        student_id=record.published.student_id,
+        form_number=record.published.form_number,
+        issue_command_id=undo.of,
+        asked_by=account,
+        reason=undo.reason,
+        asked_at=datetime.now(UTC),
+    )

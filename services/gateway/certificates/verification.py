@@ -89,6 +89,7 @@ def verify_scan(scan: Scan, record: PublishedSubmission | None, keys: Mapping[st
         accepted_at=record.accepted_at,
         facts=record.facts,
         waivers=record.waivers,
+        replaces=record.replaces,
     )
     if not same or scan.receipt not in (None, record.receipt):
         return VerificationResult(Finding.DIFFERS)
@@ -104,13 +105,16 @@ def agrees(
     accepted_at: datetime,
     facts: Mapping[str, Attested],
     waivers: Collection[Waiver] = (),
+    replaces: str = "",
 ) -> bool:
     """Whether the record shows exactly what was signed."""
     student, departments = payload.get("student"), payload.get("departments")
     if not isinstance(student, Mapping) or not isinstance(departments, Mapping):
         return False
     signed = (student.get("student_id"), payload.get("form"), payload.get("code"), payload.get("accepted_at"))
-    if signed != (student_id, form_number, code, instant(accepted_at)) or departments.keys() != facts.keys():
+    if signed != (student_id, form_number, code, instant(accepted_at)) or payload.get("replaces", "") != replaces:
+        return False
+    if departments.keys() != facts.keys():
         return False
     if payload.get("waived", {}) != signed_waivers(waivers):
         return False

@@ -2,27 +2,48 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from schemas.events import UNKNOWN_REASONS, Reason, TakenBy
-from services.gateway.case.accepted_form import form_view
+from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.decision import CheckState
 from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import Field, FormView
 from services.gateway.case.wording import ViewContext, reason_sentence
 from services.gateway.certificates.handover import Outcome, fingerprint
 from services.gateway.certificates.verification import GOOD, Finding, VerificationResult
+from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime, PhonePart, phone_parts
-from services.gateway.read_model.types import CertificateIssue, IssuedCertificate, OpenException, SubmissionRecord
+from services.gateway.read_model.types import (
+    ROSTER,
+    CertificateIssue,
+    IssuedCertificate,
+    OpenException,
+    SubmissionRecord,
+)
 from services.kit.manifests import DepartmentManifest
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionView:
+    """`name` is what a clerk confirms; `confirmed`, whether the box is ticked."""
+
+    name: str
     department: str
     since: LocalTime
     reasons: tuple[str, ...]
     phones: tuple[PhonePart, ...]
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class IssueView:
+    """One hand-over of the form: `why` and `undone` are empty unless exceptions were confirmed, or it was undone."""
+
+    sentence: str
+    why: str = ""
+    undone: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +56,10 @@ class HandoverLine:
 
 @dataclass(frozen=True, slots=True)
 class DeskPage:
-    """`form` and `student` only for a genuine form. `seen`: see `fingerprint`."""
+    """`form` and `student` only for a genuine form. `seen`: see `fingerprint`. `pending`: issue, undo or empty.
+
+    `undo_of` is the command of the hand-over that can be undone.
+    """
 
     state: CheckState
     verdict: str
@@ -44,14 +68,33 @@ class DeskPage:
     form: FormView | None = None
     student: tuple[Field, ...] = ()
     exceptions: tuple[ExceptionView, ...] = ()
-    issued: str = ""
+    issues: tuple[IssueView, ...] = ()
+    void: str = ""
+    replaces: str = ""
     offered: bool = False
+    undo_of: str = ""
     seen: str = ""
     command_id: str = ""
     error: str = ""
-    pending: bool = False
+    pending: str = ""
     proxy: bool = False
     proxy_name: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Pressed:
+    """The button that was pressed, and what came of it. `undo_of`: the hand-over, of an undo."""
+
+    outcome: Outcome | None = None
+    taken_by: TakenBy = TakenBy.SELF
+    proxy_name: str = ""
+    confirmed: frozenset[str] = frozenset()
+    reason: str = ""
+    undo_of: UUID | None = None
+
+
+NOT_PRESSED: Final = Pressed()
 
 
 def desk_page(
@@ -60,30 +103,18 @@ def desk_page(
     record: SubmissionRecord | None,
     *,
     command_id: UUID,
-    outcome: Outcome | None = None,
-    taken_by: TakenBy = TakenBy.SELF,
-    proxy_name: str = "",
+    pressed: Pressed = NOT_PRESSED,
 ) -> DeskPage:
-    """`outcome` is of `command_id`, when the button was pressed."""
+    """`command_id` is the pressed button's while it is pending, else of the next."""
     texts, finding = context.texts, result.finding
     key = finding.value.replace("-", "_")
     if finding not in GOOD or record is None or result.student is None:
         state = CheckState.WAITING if finding in (Finding.UNREADABLE, Finding.UNKNOWN) else CheckState.BLOCKED
         return DeskPage(state, texts(f"desk.{key}"), texts(f"desk.{key}_text"))
-    exceptions = tuple(_exception(context, one) for one in record.exceptions)
-    issue, pending = record.issue, outcome is Outcome.PENDING
-    state, verdict, sentence = CheckState.CLEAR, texts(f"desk.{key}"), texts(f"desk.{key}_text")
-    if issue is not None:
-        mine = outcome is Outcome.ISSUED
-        state = CheckState.CLEAR if mine else CheckState.BLOCKED
-        verdict = texts("desk.issued_now" if mine else "desk.issued_before")
-        sentence = issue_sentence(context, issue)
-    elif pending:
-        state, verdict, sentence = CheckState.WAITING, texts("desk.pending"), texts("desk.pending_text")
-    elif exceptions:
-        state, verdict = CheckState.BLOCKED, texts("desk.exception")
-        sentence = texts("desk.exception_text", count=len(exceptions))
-    error = f"desk.error_{outcome.value.replace('-', '_')}" if outcome in _ERRORS else ""
+    issue, pending = record.issue, _pending(pressed)
+    state, verdict, sentence = _verdict(context, finding, record, pressed)
+    error = f"desk.error_{pressed.outcome.value.replace('-', '_')}" if pressed.outcome in _ERRORS else ""
+    undo_of = pressed.undo_of if pending == "undo" else issue.command_id if issue and not pending else None
     return DeskPage(
         state=state,
         verdict=verdict,
@@ -91,19 +122,59 @@ def desk_page(
         form_number=record.published.form_number,
         form=form_view(context, record.submission, result.student),
         student=student_info(context, result.student),
-        exceptions=exceptions,
-        issued=issue_sentence(context, issue) if issue else "",
-        offered=issue is None and not pending,
+        exceptions=tuple(_exception(context, one, one.name in pressed.confirmed) for one in record.exceptions),
+        issues=tuple(_issue(context, one) for one in record.issues),
+        void=void_sentence(context, record.submission.void) if record.submission.void else "",
+        replaces=record.submission.replaces,
+        offered=issue is None and not pending and record.submission.void is None,
+        undo_of=str(undo_of) if undo_of else "",
         seen=fingerprint(record.exceptions),
         command_id=str(command_id),
         error=texts(error) if error else "",
         pending=pending,
-        proxy=taken_by is TakenBy.PROXY,
-        proxy_name=proxy_name,
+        proxy=pressed.taken_by is TakenBy.PROXY,
+        proxy_name=pressed.proxy_name,
+        reason=pressed.reason,
     )
 
 
-_ERRORS = frozenset({Outcome.NEW_EXCEPTION, Outcome.PROXY_NAMELESS, Outcome.UNCONFIRMED})
+def _pending(pressed: Pressed) -> str:
+    if pressed.outcome is not Outcome.PENDING:
+        return ""
+    return "undo" if pressed.undo_of else "issue"
+
+
+def _verdict(
+    context: ViewContext, finding: Finding, record: SubmissionRecord, pressed: Pressed
+) -> tuple[CheckState, str, str]:
+    texts, issue, pending = context.texts, record.issue, _pending(pressed)
+    if record.submission.void is not None:
+        return CheckState.BLOCKED, texts("desk.void"), void_sentence(context, record.submission.void)
+    if pending:
+        return CheckState.WAITING, texts(f"desk.pending_{pending}"), texts(f"desk.pending_{pending}_text")
+    if issue is not None:
+        mine = pressed.outcome is Outcome.ISSUED
+        state, key = (CheckState.CLEAR, "desk.issued_now") if mine else (CheckState.BLOCKED, "desk.issued_before")
+        return state, texts(key), issue_sentence(context, issue)
+    if record.exceptions:
+        sentence = texts("desk.exception_text", count=len(record.exceptions))
+        return CheckState.BLOCKED, texts("desk.exception"), sentence
+    if pressed.outcome is Outcome.UNDONE:
+        return CheckState.CLEAR, texts("desk.undone_now"), texts("desk.undone_now_text")
+    key = finding.value.replace("-", "_")
+    return CheckState.CLEAR, texts(f"desk.{key}"), texts(f"desk.{key}_text")
+
+
+_ERRORS: Final = frozenset(
+    {
+        Outcome.NEW_EXCEPTION,
+        Outcome.PROXY_NAMELESS,
+        Outcome.UNCONFIRMED,
+        Outcome.NO_REASON,
+        Outcome.VOID,
+        Outcome.NOT_STANDING,
+    }
+)
 
 
 def handover_lines(context: ViewContext, handed: Sequence[IssuedCertificate]) -> tuple[HandoverLine, ...]:
@@ -125,23 +196,39 @@ def _taken(context: ViewContext, taken_by: TakenBy, proxy_name: str | None) -> s
     return context.texts("desk.taken_self")
 
 
-def _exception(context: ViewContext, one: OpenException) -> ExceptionView:
-    since = context.local_time(one.opened_at)
+def _issue(context: ViewContext, issue: CertificateIssue) -> IssueView:
+    why = undone = ""
+    if issue.confirmed:
+        why = context.texts("desk.issue_why", count=len(issue.confirmed), reason=issue.reason)
+    if issue.undo is not None:
+        at = context.local_time(issue.undo.undone_at).exact
+        undone = context.texts("desk.undone", at=at, by=issue.undo.undone_by, reason=issue.undo.reason)
+    return IssueView(issue_sentence(context, issue), why, undone)
+
+
+def exception_sentences(context: ViewContext, one: OpenException) -> tuple[str, ...]:
+    """Empty for a department that is not installed any more."""
+    if one.department == ROSTER:
+        return tuple(roster_sentence(context.texts, reason) for reason in one.reasons)
     department = context.site.departments.get(one.department)
     if department is None:
-        return ExceptionView(one.department, since, (), ())
+        return ()
+    return tuple(_reason(context, department, reason) for reason in one.reasons)
+
+
+def _exception(context: ViewContext, one: OpenException, confirmed: bool) -> ExceptionView:
+    since, sentences = context.local_time(one.opened_at), exception_sentences(context, one)
+    department = context.site.departments.get(one.department)
+    if department is None:
+        source = context.texts("desk.roster") if one.department == ROSTER else one.department
+        return ExceptionView(one.name, source, since, sentences, (), confirmed)
     codes = {reason.code for reason in one.reasons}
     checks = [check for check in department.checks if codes & check.reasons.keys()]
     if not checks or codes & UNKNOWN_REASONS:
         checks = list(department.checks)
     phones = dict.fromkeys(phone for check in checks for phone in check.phones)
-    area = context.site.university.area_code
-    return ExceptionView(
-        context.texts.of(department.title),
-        since,
-        tuple(_reason(context, department, reason) for reason in one.reasons),
-        tuple(part for phone in phones for part in phone_parts(phone, area)),
-    )
+    parts = tuple(part for phone in phones for part in phone_parts(phone, context.site.university.area_code))
+    return ExceptionView(one.name, context.texts.of(department.title), since, sentences, parts, confirmed)
 
 
 def _reason(context: ViewContext, department: DepartmentManifest, reason: Reason) -> str:
@@ -149,3 +236,10 @@ def _reason(context: ViewContext, department: DepartmentManifest, reason: Reason
     if reason.code in UNKNOWN_REASONS:
         return context.texts(f"desk.{reason.code}", department=context.texts.of(department.title))
     return reason_sentence(context.texts, department, reason)
+
+
+def roster_sentence(texts: Texts, reason: Reason) -> str:
+    """A code of a later release is shown as such: it still has to be confirmed."""
+    if f"roster.{reason.code}" not in texts.entries:
+        return texts("roster.otherwise", code=reason.code)
+    return texts(f"roster.{reason.code}", **reason.parameters)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -18,18 +17,19 @@ from services.gateway.read_model.types import (
     Attempt,
     Attested,
     Case,
+    FormVoid,
     ReadModelUnavailable,
     ReceivedStatus,
     StudentSnapshot,
     StudentWaivers,
     Submission,
 )
-from services.gateway.read_model.waivers import PUBLISHED, waivers_of_students
+from services.gateway.read_model.waivers import PUBLISHED, read_waivers, waivers_of_students
 from services.gateway.timeouts import bounded
 
 _CASES = """
 SELECT c.student_id, c.version AS case_version, c.state, c.name, c.gender, c.grade, c.college, c.major,
-       c.enrolled_on, c.leave_category, c.opened_on,
+       c.enrolled_on, c.leave_category, c.opened_on, c.case_number,
        s.department, s.status, s.heard_at, s.readable, s.alive_as_of
 FROM published.case_v1 c LEFT JOIN published.status_v1 s USING (student_id)
 WHERE c.student_id = any($1::text[])
@@ -39,11 +39,13 @@ SELECT DISTINCT ON (student_id) student_id, attempt_id, state, opened_at, ended_
 FROM published.attempt_v1 WHERE student_id = any($1::text[]) ORDER BY student_id, opened_at DESC
 """
 _SUBMISSIONS = """
-SELECT student_id, attempt_id, form_number, accepted_at, code, qr_text, receipt, facts, issued_at, exception_count
-FROM published.submission_v1 WHERE student_id = any($1::text[])
+SELECT student_id, case_number, attempt_id, form_number, accepted_at, code, qr_text, receipt, facts, issued_at,
+       exception_count, replaces, voided_at, void_reason, replaced_by, waivers
+FROM published.submission_v2 LEFT JOIN published.attempt_waiver_v1 USING (attempt_id)
+WHERE student_id = any($1::text[]) ORDER BY student_id, case_number, sequence
 """
 _PUBLISHED = (
-    "SELECT to_regclass('published.attempt_v1') IS NOT NULL AND to_regclass('published.submission_v1') IS NOT NULL"
+    "SELECT to_regclass('published.attempt_v1') IS NOT NULL AND to_regclass('published.submission_v2') IS NOT NULL"
 )
 
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
@@ -100,12 +102,13 @@ class ReadModel:
                 waivers = await waivers_of_students(connection, student_ids)
             rows = await connection.fetch(_CASES, student_ids)
             attempts: dict[str, Attempt] = {}
-            submissions: dict[str, Submission] = {}
+            forms: dict[str, list[Submission]] = {}
             if self._submissions_published:
                 found = await connection.fetch(_ATTEMPTS, student_ids)
                 attempts = {row["student_id"]: _attempt(row) for row in found}
                 found = await connection.fetch(_SUBMISSIONS, student_ids)
-                submissions = {row["student_id"]: _submission(row) for row in found}
+                for row in found:
+                    forms.setdefault(row["student_id"], []).append(_submission(row))
         by_student: dict[str, list[asyncpg.Record]] = {student_id: [] for student_id in student_ids}
         for row in rows:
             by_student[row["student_id"]].append(row)
@@ -113,7 +116,7 @@ class ReadModel:
             student_id: _snapshot(
                 rows,
                 attempts.get(student_id),
-                submissions.get(student_id),
+                tuple(forms.get(student_id, ())),
                 waivers.get(student_id, StudentWaivers()),
             )
             for student_id, rows in by_student.items()
@@ -121,7 +124,7 @@ class ReadModel:
 
 
 def _snapshot(
-    rows: list[asyncpg.Record], attempt: Attempt | None, submission: Submission | None, waivers: StudentWaivers
+    rows: list[asyncpg.Record], attempt: Attempt | None, forms: tuple[Submission, ...], waivers: StudentWaivers
 ) -> StudentSnapshot:
     statuses: dict[str, ReceivedStatus] = {}
     unreadable: set[str] = set()
@@ -133,10 +136,8 @@ def _snapshot(
             unreadable.add(row["department"])
         else:
             statuses[row["department"]] = ReceivedStatus(status, row["heard_at"], row["readable"], row["alive_as_of"])
-    if submission is not None:
-        submission = replace(submission, waivers=waivers.accepted)
     case = _case(rows[0]) if rows else None
-    return StudentSnapshot(case, statuses, frozenset(unreadable), attempt, submission, waivers)
+    return StudentSnapshot(case, statuses, frozenset(unreadable), attempt, forms, waivers)
 
 
 def _case(row: asyncpg.Record) -> Case:
@@ -152,6 +153,7 @@ def _case(row: asyncpg.Record) -> Case:
         enrolled_on=row["enrolled_on"],
         leave_category=row["leave_category"] or "",
         opened_on=row["opened_on"],
+        case_number=row["case_number"],
     )
 
 
@@ -193,7 +195,18 @@ def _submission(row: asyncpg.Record) -> Submission:
         issued_at=row["issued_at"],
         exception_count=row["exception_count"] or 0,
         student=student_of(payload_of(row["receipt"])),
+        case_number=row["case_number"],
+        void=form_void(row),
+        replaces=row["replaces"] or "",
+        waivers=read_waivers(row["waivers"]),
     )
+
+
+def form_void(row: asyncpg.Record) -> FormVoid | None:
+    """Of a row of `published.submission_v2`."""
+    if row["voided_at"] is None:
+        return None
+    return FormVoid(row["voided_at"], row["void_reason"], row["replaced_by"] or "")
 
 
 def attested_facts(value: Any) -> dict[str, Attested]:

@@ -4,16 +4,19 @@ import json
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
 import asyncpg
 from joserfc.jwk import OKPKey
 from pydantic import TypeAdapter
 
 from schemas.events import Reason, TakenBy
-from services.gateway.read_model.students import attested_facts
+from services.gateway.read_model.students import attested_facts, form_void
 from services.gateway.read_model.types import (
+    ROSTER,
     CertificateIssue,
     IssuedCertificate,
+    IssueUndo,
     OpenException,
     PublishedSubmission,
     Submission,
@@ -28,18 +31,27 @@ from services.kit.rules.waivers import Waiver
 
 MAX_RECENT: Final = 50
 _SUBMISSION: Final = """
-SELECT student_id, attempt_id, form_number, accepted_at, code, receipt, facts FROM published.submission_v1
-WHERE form_number = $1
+SELECT student_id, case_number, attempt_id, form_number, accepted_at, code, receipt, facts, replaces, voided_at,
+       void_reason, replaced_by
+FROM published.submission_v2 WHERE form_number = $1
 """
-_ISSUE: Final = "SELECT issued_at, issued_by, issued_to, proxy_name, command_id FROM published.issue_v1"
+_ISSUES: Final = """
+SELECT issued_at, issued_by, issued_to, proxy_name, command_id, confirmed, reason, undone_at, undone_by, undo_reason,
+       undo_command_id
+FROM published.issue_v2 WHERE form_number = $1 ORDER BY number
+"""
 _EXCEPTIONS: Final = """
-SELECT department, version, reasons, opened_at FROM published.exception_v1
-WHERE student_id = $1 AND closed_at IS NULL ORDER BY opened_at
+SELECT department, version, reasons, opened_at FROM published.exception_v2
+WHERE form_number = $1 AND closed_at IS NULL ORDER BY opened_at
+"""
+_ANSWERED: Final = """
+SELECT coalesce((SELECT cause FROM published.desk_refusal_v1 WHERE command_id = $1), '') AS cause,
+       EXISTS (SELECT FROM published.issue_v2 WHERE form_number = $2 AND $1 IN (command_id, undo_command_id)) AS done
 """
 _RECENT: Final = """
 SELECT form_number, issued_at, issued_to, proxy_name, case_v1.name
-FROM published.issue_v1 JOIN published.case_v1 USING (student_id)
-WHERE issued_by = $1 AND issued_at >= $2 ORDER BY issued_at DESC LIMIT $3
+FROM published.issue_v2 JOIN published.case_v1 USING (student_id)
+WHERE issued_by = $1 AND issued_at >= $2 AND undone_at IS NULL ORDER BY issued_at DESC LIMIT $3
 """
 _KEYS: Final = "SELECT public_jwk FROM published.signing_key_v1 ORDER BY created_at"
 
@@ -70,16 +82,19 @@ class SubmissionRecords:
             row = await connection.fetchrow(_SUBMISSION, form_number)
             if row is None:
                 return None
-            issue = await connection.fetchrow(f"{_ISSUE} WHERE student_id = $1", row["student_id"])
-            exceptions = await connection.fetch(_EXCEPTIONS, row["student_id"])
-            return _record(row, issue, exceptions, await waivers_of_attempt(connection, row["attempt_id"]))
+            issues = await connection.fetch(_ISSUES, form_number)
+            exceptions = await connection.fetch(_EXCEPTIONS, form_number)
+            return _record(row, issues, exceptions, await waivers_of_attempt(connection, row["attempt_id"]))
 
         return await self._read(work)
 
-    async def issue_of(self, student_id: str) -> CertificateIssue | None:
-        async def work(connection: Connection) -> CertificateIssue | None:
-            row = await connection.fetchrow(f"{_ISSUE} WHERE student_id = $1", student_id)
-            return _issue(row) if row else None
+    async def answer_of(self, command_id: UUID, form_number: str) -> str | None:
+        """What a desk's command came to: the cause of a refusal, or empty. None while it is not decided."""
+
+        async def work(connection: Connection) -> str | None:
+            row = await connection.fetchrow(_ANSWERED, command_id, form_number)
+            assert row is not None
+            return row["cause"] if row["cause"] or row["done"] else None
 
         return await self._read(work)
 
@@ -119,19 +134,30 @@ class SubmissionRecords:
 
 def _record(
     row: asyncpg.Record,
-    issue: asyncpg.Record | None,
+    issues: list[asyncpg.Record],
     exceptions: list[asyncpg.Record],
     waivers: tuple[Waiver, ...],
 ) -> SubmissionRecord:
     facts = attested_facts(row["facts"])
-    number, code, at = row["form_number"], row["code"], row["accepted_at"]
+    number, code, at, replaces = row["form_number"], row["code"], row["accepted_at"], row["replaces"] or ""
     return SubmissionRecord(
-        published=PublishedSubmission(row["student_id"], number, code, at, row["receipt"], facts, waivers),
-        submission=Submission(row["attempt_id"], number, at, code, "", facts, waivers=waivers),
-        issue=_issue(issue) if issue else None,
+        published=PublishedSubmission(row["student_id"], number, code, at, row["receipt"], facts, waivers, replaces),
+        submission=Submission(
+            row["attempt_id"],
+            number,
+            at,
+            code,
+            "",
+            facts,
+            waivers=waivers,
+            case_number=row["case_number"],
+            void=form_void(row),
+            replaces=replaces,
+        ),
+        issues=tuple(_issue(one) for one in issues),
         exceptions=tuple(
             OpenException(
-                one["department"],
+                one["department"] or ROSTER,
                 one["version"],
                 _reasons.validate_python(json.loads(one["reasons"])),
                 one["opened_at"],
@@ -142,6 +168,16 @@ def _record(
 
 
 def _issue(row: asyncpg.Record) -> CertificateIssue:
+    undo = None
+    if row["undone_at"] is not None:
+        undo = IssueUndo(row["undone_at"], row["undone_by"], row["undo_reason"], row["undo_command_id"])
     return CertificateIssue(
-        row["issued_at"], row["issued_by"], TakenBy(row["issued_to"]), row["proxy_name"], row["command_id"]
+        row["issued_at"],
+        row["issued_by"],
+        TakenBy(row["issued_to"]),
+        row["proxy_name"],
+        row["command_id"],
+        tuple(json.loads(row["confirmed"])),
+        row["reason"],
+        undo,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from schemas.attempts import AttemptState
@@ -26,6 +27,7 @@ class Case:
     enrolled_on: date | None = None
     leave_category: str = ""
     opened_on: date | None = None
+    case_number: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,19 @@ class Submission:
     student: Case | None = None
     """As signed, if that can be read."""
     waivers: tuple[Waiver, ...] = ()
+    case_number: int = 1
+    void: "FormVoid | None" = None
+    replaces: str = ""
+    """The number of the void form before it in the case."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormVoid:
+    """`replaced_by` is empty until the student has submitted again."""
+
+    voided_at: datetime
+    reason: str
+    replaced_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +93,10 @@ class ReceivedStatus:
 
 @dataclass(frozen=True, slots=True)
 class StudentWaivers:
-    """`attributes` of the roster; `exemptions` in force now; `accepted`: what the accepted attempt opened with."""
+    """`attributes` of the roster; `exemptions` in force now."""
 
     attributes: Mapping[str, str | None] = field(default_factory=dict)
     exemptions: tuple[Waiver, ...] = ()
-    accepted: tuple[Waiver, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +108,18 @@ class StudentSnapshot:
     unreadable: frozenset[str] = frozenset()
     """Departments whose only status cannot be decoded."""
     attempt: Attempt | None = None
-    submission: Submission | None = None
+    """The newest."""
+    forms: tuple[Submission, ...] = ()
+    """Every accepted submission of every case, void ones too, oldest first."""
     waivers: StudentWaivers = StudentWaivers()
+
+    @property
+    def submission(self) -> Submission | None:
+        """The form that stands in the case of now."""
+        if self.case is None:
+            return None
+        number = self.case.case_number
+        return next((form for form in self.forms if form.case_number == number and form.void is None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,27 +152,49 @@ class Command:
     reasons: tuple[Reason, ...] = ()
     objections: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
     cause: str = ""
+    forms_before: int = 0
+    """Of a submission: how many forms the student had when it was requested."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssueUndo:
+    undone_at: datetime
+    undone_by: str
+    reason: str
+    command_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
 class CertificateIssue:
-    """A recorded handover. `issued_by` is the clerk's account."""
+    """A recorded hand-over. `issued_by` is the clerk's account, `confirmed` names exceptions, `reason` says why."""
 
     issued_at: datetime
     issued_by: str
     taken_by: TakenBy
     proxy_name: str | None
     command_id: UUID
+    confirmed: tuple[str, ...] = ()
+    reason: str = ""
+    undo: IssueUndo | None = None
+
+
+ROSTER: Final = "roster"
+"""Stands for a department in the name of an exception."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenException:
-    """A check that a department took back after the acceptance."""
+    """What a department, or the roster, said after the acceptance. `version` numbers it."""
 
     department: str
     version: int
     reasons: tuple[Reason, ...]
     opened_at: datetime
+
+    @property
+    def name(self) -> str:
+        """By which a clerk confirms it."""
+        return f"{self.department} {self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +208,22 @@ class PublishedSubmission:
     receipt: str
     facts: Mapping[str, Attested]
     waivers: tuple[Waiver, ...] = ()
+    replaces: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmissionRecord:
+    """`issues`: every hand-over, oldest first; at most the last one stands."""
+
     published: PublishedSubmission
     submission: Submission
-    issue: CertificateIssue | None
-    exceptions: tuple[OpenException, ...]
+    issues: tuple[CertificateIssue, ...] = ()
+    exceptions: tuple[OpenException, ...] = ()
+
+    @property
+    def issue(self) -> CertificateIssue | None:
+        """The hand-over that stands."""
+        return self.issues[-1] if self.issues and self.issues[-1].undo is None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,9 +119,8 @@ def _sign_in_required(renderer: Renderer, request: Request) -> Response:
 
 def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) -> Response:
     if request.url.path.startswith(_NOT_PAGES):
-        return Problem(
-            403, "not-for-you", title="This is for students", detail="The account that is signed in has no student id."
-        ).response()
+        title, detail = _FORBIDDEN["desk" if error.desk else "student"]
+        return Problem(403, "not-for-you", title=title, detail=detail).response()
     texts = texts_of(request)
     kind, own = ("desk", "/case") if error.desk else ("student", "/desk")
     return renderer.message(
@@ -133,6 +132,12 @@ def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) 
         status=403,
         contact=renderer.site.university.support,
     )
+
+
+_FORBIDDEN: Final = {
+    "desk": ("This is the certificate desk's", "The account that is signed in has not the desk's role."),
+    "student": ("This is for students", "The account that is signed in has no student id."),
+}
 
 
 def _page_name(path: str) -> str:

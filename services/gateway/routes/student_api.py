@@ -76,7 +76,7 @@ async def submit(
     check_csrf(session, token)
     eligibility = submission_eligibility(progress)
     if eligibility.possible:
-        return command_answer(await commands.request(session.student_id, "", SUBMIT))
+        return command_answer(await commands.request(session.student_id, "", SUBMIT, forms_before=len(progress.forms)))
     return _earlier_command(context, progress, eligibility)
 
 

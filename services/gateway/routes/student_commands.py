@@ -36,7 +36,7 @@ async def submit(
     if not eligibility.possible and not eligibility.already_requested:
         return _refused(pages, session, progress, context, eligibility)
     if eligibility.possible:
-        await commands.request(session.student_id, "", SUBMIT)
+        await commands.request(session.student_id, "", SUBMIT, forms_before=len(progress.forms))
     return RedirectResponse("/case#submit", 303)
 
 

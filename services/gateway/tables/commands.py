@@ -27,7 +27,7 @@ from services.kit.names import COMMAND_CHANNEL
 from services.kit.postgres.pool import Connection
 
 SOURCE: Final = source_of(GATEWAY)
-_COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons"
+_COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons, forms_before"
 
 
 class StudentCommandTable:
@@ -36,9 +36,12 @@ class StudentCommandTable:
         self._topics = topics
         self._wakeup = wakeup
 
-    async def request(self, student_id: str, department: str, name: str) -> Command:
-        """Idempotent: the open command of this name, or the accepted submission (`department` is empty)."""
-        command = await bounded(self._request(student_id, department, name), timeout_s=10)
+    async def request(self, student_id: str, department: str, name: str, *, forms_before: int = 0) -> Command:
+        """Idempotent: the open command of this name, or the accepted submission (`department` is empty).
+
+        `forms_before`: how many forms the student has. The one after them is requested once.
+        """
+        command = await bounded(self._request(student_id, department, name, forms_before), timeout_s=10)
         self._wakeup.notify()
         return command
 
@@ -62,19 +65,20 @@ class StudentCommandTable:
             found.setdefault(row["student_id"], []).append(_command(row))
         return {student_id: tuple(commands) for student_id, commands in found.items()}
 
-    async def _request(self, student_id: str, department: str, name: str) -> Command:
+    async def _request(self, student_id: str, department: str, name: str, forms_before: int) -> Command:
         now, command_id = datetime.now(UTC), uuid4()
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 f"""
-                INSERT INTO command (command_id, student_id, department, name, asked_at) VALUES ($1, $2, $3, $4, $5)
-                ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+                INSERT INTO command (command_id, student_id, department, name, asked_at, forms_before)
+                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
                 """,
                 command_id,
                 student_id,
                 department,
                 name,
                 now,
+                forms_before,
             )
             if row is not None:
                 event = _event(_command(row), student_id)
@@ -164,4 +168,5 @@ def _command(row: asyncpg.Record) -> Command:
         reasons=reasons.get(row["department"], ()),
         objections=reasons,
         cause=row["cause"],
+        forms_before=row["forms_before"],
     )

@@ -6,10 +6,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection
 from contextlib import suppress
 from typing import Any, Final
+from uuid import uuid4
 
 import asyncpg
 
+from schemas.events import TakenBy
+from services.gateway.certificates.handover import Handover, Undo, fingerprint
+from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.read_model.submissions import SubmissionRecords
+from services.gateway.read_model.types import SubmissionRecord
 from services.gateway.tables.commands import StudentCommandTable
+from services.kit.http.problems import Problem
 from tests.support.checker.history import History, Kind, Outcome
 
 END_TIMEOUT_S: Final = 40.0
@@ -24,6 +31,8 @@ class Clients(ABC):
     pool: "asyncpg.Pool[Any]"
     readers: "asyncpg.Pool[Any]"
     commands: StudentCommandTable
+    forms: SubmissionRecords
+    certificates: CertificateIssueRequests
     end_timeout_s: float = END_TIMEOUT_S
 
     def __init__(self) -> None:
@@ -103,3 +112,25 @@ class Clients(ABC):
             if row is not None:
                 reply = {"attempt_id": str(row["attempt_id"]), "form_number": row["form_number"]}
                 self.history.add(Kind.DONE, student_id, Outcome.OK, began_s=began_s, reply=reply)
+
+    async def hand_over(self, student_id: str) -> None:
+        """At the certificate desk, confirming what its page shows."""
+        with suppress(Problem, *_LOST):
+            record = await self._form(student_id)
+            if record is not None:
+                names, seen = frozenset(one.name for one in record.exceptions), fingerprint(record.exceptions)
+                handover = Handover(uuid4(), TakenBy.SELF, "", seen, names, "looked into")
+                await self.certificates.hand_over("clerk", record, handover)
+
+    async def undo(self, student_id: str) -> None:
+        """Take the hand-over back that the desk's page shows."""
+        with suppress(Problem, *_LOST):
+            record = await self._form(student_id)
+            if record is not None and record.issue is not None:
+                await self.certificates.undo("clerk", record, Undo(uuid4(), record.issue.command_id, "by mistake"))
+
+    async def _form(self, student_id: str) -> SubmissionRecord | None:
+        number = await self.readers.fetchval(
+            "SELECT form_number FROM published.submission_v1 WHERE student_id = $1", student_id
+        )
+        return await self.forms.by_number(number) if number else None

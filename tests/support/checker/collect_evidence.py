@@ -31,10 +31,14 @@ from tests.support.checker.evidence import (
     EndReceived,
     Evidence,
     ExceptionRow,
+    ExceptionWrite,
     Fact,
+    FormVoided,
     GatewayTables,
     HoldPlaced,
     HoldReleased,
+    Issued,
+    IssueUndone,
     NewestStatus,
     OpenDeadLetter,
     OutboxInsert,
@@ -155,7 +159,7 @@ async def _clearance(connection: Connection) -> ClearanceTables:
     view = await connection.fetch("SELECT * FROM published.status_v1")
     attempts = await connection.fetch("SELECT * FROM attempt")
     answers = await connection.fetch("SELECT answer.*, student_id FROM answer JOIN attempt USING (attempt_id)")
-    submissions = await connection.fetch("SELECT * FROM submission")
+    submissions = await connection.fetch("SELECT * FROM published.submission_v2")
     exceptions = await connection.fetch("SELECT * FROM exception")
     keys = await connection.fetch("SELECT kid, public_jwk FROM published.signing_key_v1")
     return ClearanceTables(
@@ -193,11 +197,14 @@ async def _clearance(connection: Connection) -> ClearanceTables:
                 row["form_number"],
                 json.loads(row["facts"]),
                 row["receipt"],
+                row["case_number"],
+                row["voided_at"] is not None,
+                row["replaces"],
             )
             for row in submissions
         ),
         tuple(
-            ExceptionRow(row["student_id"], row["department"], row["version"], row["closed_at"] is None)
+            ExceptionRow(str(row["attempt_id"]), row["department"], row["version"], row["closed_at"] is None)
             for row in exceptions
         ),
         tuple({**json.loads(row["public_jwk"]), "kid": row["kid"]} for row in keys),
@@ -319,13 +326,31 @@ def _clearance_fact(row: Any, said: dict[str, Any]) -> Fact | None:
         case "attempt":
             return AttemptChange(tx, said["student_id"], said["attempt_id"], said["state"])
         case "submission" if row["how"] == "INSERT":
-            return SubmissionInsert(tx, said["student_id"], said["attempt_id"], said["form_number"])
+            number = said["case_number"]
+            return SubmissionInsert(tx, said["student_id"], said["attempt_id"], said["form_number"], number)
+        case "form_void":
+            return FormVoided(tx, said["student_id"], said["attempt_id"])
+        case "exception":
+            name = f"{said['department']} {said['version']}"
+            return ExceptionWrite(tx, said["attempt_id"], name, said["closed_at"] is None)
+        case "roster_exception":
+            return ExceptionWrite(tx, said["attempt_id"], f"roster {said['number']}", said["closed_at"] is None)
+        case "issue":
+            return Issued(tx, said["attempt_id"], said["number"], frozenset(said["confirmed"]))
+        case "issue_undo":
+            return IssueUndone(tx, said["attempt_id"], said["number"])
     return None
 
 
 def _gateway_fact(row: Any, said: dict[str, Any]) -> Fact | None:
     return CommandWrite(
-        row["tx"], said["student_id"], said["command_id"], said["department"], said["name"], said["state"]
+        row["tx"],
+        said["student_id"],
+        said["command_id"],
+        said["department"],
+        said["name"],
+        said["state"],
+        said["forms_before"],
     )
 
 

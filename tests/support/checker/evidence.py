@@ -156,6 +156,43 @@ class SubmissionInsert:
     student_id: str
     attempt_id: str
     form_number: str
+    case_number: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FormVoided:
+    """A form was voided."""
+
+    tx: int
+    student_id: str
+    attempt_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExceptionWrite:
+    """An exception on a form was opened or closed. `name` as a hand-over confirms it."""
+
+    tx: int
+    attempt_id: str
+    name: str
+    open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """Certificates were handed over, `confirmed` the exceptions by name."""
+
+    tx: int
+    attempt_id: str
+    number: int
+    confirmed: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class IssueUndone:
+    tx: int
+    attempt_id: str
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +205,7 @@ class CommandWrite:
     department: str
     name: str
     state: str
+    forms_before: int = 0
 
 
 Fact: TypeAlias = (
@@ -185,6 +223,10 @@ Fact: TypeAlias = (
     | ViewWrite
     | AttemptChange
     | SubmissionInsert
+    | FormVoided
+    | ExceptionWrite
+    | Issued
+    | IssueUndone
     | CommandWrite
 )
 
@@ -263,11 +305,14 @@ class Submission:
     form_number: str
     facts: Mapping[str, Mapping[str, Any]]
     receipt: str
+    case_number: int = 1
+    void: bool = False
+    replaces: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
-    student_id: str
+    attempt_id: str
     department: str
     version: int
     open: bool

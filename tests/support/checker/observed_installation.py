@@ -15,6 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.installation import Installation, new_student_id
 from schemas.flows import CLEARANCE, GATEWAY
+from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.pool import Connection
@@ -67,6 +69,8 @@ class ObservedInstallation(Clients):
         self.pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
         self.readers = await asyncpg.create_pool(reader, min_size=1, max_size=8)
         self.commands = StudentCommandTable(self.pool, self.installation.topics, Wakeup())
+        self.forms = SubmissionRecords(self.readers)
+        self.certificates = CertificateIssueRequests(self.pool, self.installation.topics, Wakeup(), self.forms)
 
     async def close(self) -> None:
         for pool in (self.pool, self.readers):

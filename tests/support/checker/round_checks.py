@@ -1,17 +1,17 @@
 """Invariants of the confirmation round: who was accepted on what, who held whom, and how it all ended. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from schemas.events import SubmissionAccepted
 from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
 from tests.support.checker.evidence import (
-    AttemptChange,
     Attested,
     CommandWrite,
     EndReceived,
     Evidence,
+    FormVoided,
     HoldPlaced,
     HoldReleased,
     RecordWrite,
@@ -58,48 +58,54 @@ def _wrong_pass(evidence: Evidence, submission: Submission, name: str) -> Iterat
 
 
 def one_submission(evidence: Evidence) -> Iterator[str]:
-    """S2: one submission a student, one open command, and every reply names the same."""
-    submitted: dict[str, set[str]] = defaultdict(set)
-    accepted: dict[str, set[str]] = defaultdict(set)
+    """S2: one standing form a case, one announcement an attempt, one open command; a reply names a stored form."""
+    stored: dict[str, set[str]] = defaultdict(set)
+    standing: dict[tuple[str, int], set[str]] = defaultdict(set)
+    voided: set[str] = set()
     for fact in evidence.clearance.service.journal:
-        if isinstance(fact, SubmissionInsert):
-            submitted[fact.student_id].add(f"{fact.attempt_id} {fact.form_number}")
-        elif isinstance(fact, AttemptChange) and fact.state == "accepted":
-            accepted[fact.student_id].add(fact.attempt_id)
-    announced: dict[str, set[str]] = defaultdict(set)
-    for record in evidence.records:
-        if isinstance(record.event, SubmissionAccepted) and record.event_id not in evidence.forged:
-            announced[record.event.student_id].add(f"{record.event.attempt_id} {record.event.form_number}")
-    answered: dict[str, set[str]] = defaultdict(set)
+        if isinstance(fact, FormVoided):
+            voided.add(fact.attempt_id)
+        elif isinstance(fact, SubmissionInsert):
+            stored[fact.student_id].add(f"{fact.attempt_id} {fact.form_number}")
+            forms = standing[fact.student_id, fact.case_number]
+            if others := forms - voided:
+                yield f"attempt {fact.attempt_id} was stored while {sorted(others)} stood in the same case"
+            forms.add(fact.attempt_id)
+    submissions = {one.attempt_id for one in evidence.clearance.submissions}
+    for attempt_id, attempt in evidence.clearance.attempts.items():
+        if (attempt.state == "accepted") != (attempt_id in submissions):
+            yield f"attempt {attempt_id} is {attempt.state}, and a form of it is {attempt_id in submissions}"
+    yield from _announced(evidence, stored)
     for operation in evidence.operations:
         if operation.kind is Kind.DONE and operation.outcome is Outcome.OK:
-            answered[operation.student_id].add(f"{operation.reply['attempt_id']} {operation.reply['form_number']}")
-    for what, by_student in (
-        ("submissions stored", submitted),
-        ("attempts accepted", accepted),
-        ("acceptances announced", announced),
-        ("submissions named in replies", answered),
-    ):
-        for names in by_student.values():
-            if len(names) > 1:
-                yield f"{len(names)} {what} for one student: {sorted(names)}"
-    for student_id, names in answered.items():
-        if names != submitted[student_id]:
-            yield f"a reply named {sorted(names)}, stored is {sorted(submitted[student_id])}"
+            name = f"{operation.reply['attempt_id']} {operation.reply['form_number']}"
+            if name not in stored[operation.student_id]:
+                yield f"a reply named {name}, stored is {sorted(stored[operation.student_id])}"
     yield from _two_open_commands(evidence)
 
 
+def _announced(evidence: Evidence, stored: Mapping[str, set[str]]) -> Iterator[str]:
+    """An acceptance of another form than the one stored."""
+    for record in evidence.records:
+        event = record.event
+        if isinstance(event, SubmissionAccepted) and record.event_id not in evidence.forged:
+            name = f"{event.attempt_id} {event.form_number}"
+            if name not in stored.get(event.student_id, set()):
+                yield f"announced was {name}, stored is {sorted(stored.get(event.student_id, set()))}"
+
+
 def _two_open_commands(evidence: Evidence) -> Iterator[str]:
-    states: dict[tuple[str, str, str], dict[str, str]] = defaultdict(dict)
+    states: dict[tuple[str, str, str], dict[str, CommandWrite]] = defaultdict(dict)
     for fact in evidence.gateway.service.journal:
         if not isinstance(fact, CommandWrite):
             continue
         others = states[fact.student_id, fact.department, fact.name]
         if fact.command_id not in others:
-            for command_id, state in others.items():
-                if state == "asked" or (state == "done" and fact.name == SUBMIT and not fact.department):
-                    yield f"command {fact.command_id} was made while {command_id} was {state}"
-        others[fact.command_id] = fact.state
+            for command_id, other in others.items():
+                submission = fact.name == SUBMIT and not fact.department and fact.forms_before == other.forms_before
+                if other.state == "asked" or (other.state == "done" and submission):
+                    yield f"command {fact.command_id} was made while {command_id} was {other.state}"
+        others[fact.command_id] = fact
 
 
 def missing_is_not_pass(evidence: Evidence) -> Iterator[str]:
@@ -128,6 +134,8 @@ def form_binding(evidence: Evidence) -> Iterator[str]:
         said = (payload["form"], payload["attempt"], payload["student"]["student_id"])
         if said != (submission.form_number, submission.attempt_id, submission.student_id):
             yield f"form {submission.form_number} is signed over another submission"
+        if payload.get("replaces") != submission.replaces:
+            yield f"form {submission.form_number} does not name, signed, the form that it replaces"
         for name, fact in submission.facts.items():
             signed = payload["departments"].get(name, {}).get("version")
             answer = evidence.clearance.answers.get((submission.attempt_id, name))
@@ -139,12 +147,12 @@ def late_fail_visible(evidence: Evidence) -> Iterator[str]:
     """S18: after an acceptance the newest word decides whether an exception is open."""
     if not evidence.settled:
         return
-    open_ = {(one.student_id, one.department) for one in evidence.clearance.exceptions if one.open}
+    open_ = {(one.attempt_id, one.department) for one in evidence.clearance.exceptions if one.open}
     for submission in evidence.clearance.submissions:
-        for name, department in evidence.departments.items():
+        for name, department in () if submission.void else evidence.departments.items():
             said = department.records.get(submission.student_id)
             blocked = said is not None and not said.clear
-            if blocked != ((submission.student_id, name) in open_):
+            if blocked != ((submission.attempt_id, name) in open_):
                 yield (
                     f"{name} took the pass away after attempt {submission.attempt_id} and no exception is open"
                     if blocked

@@ -22,7 +22,17 @@ WATCHED: Final[Mapping[str, tuple[str, ...]]] = {
         "import_row",
         "import_job",
     ),
-    "clearance": ("status", "attempt", "submission", "outbox"),
+    "clearance": (
+        "status",
+        "attempt",
+        "submission",
+        "form_void",
+        "exception",
+        "roster_exception",
+        "issue",
+        "issue_undo",
+        "outbox",
+    ),
     "gateway": ("command", "outbox"),
 }
 """Kind of service → its tables that are watched."""

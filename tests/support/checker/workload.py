@@ -70,7 +70,19 @@ async def race(clients: Clients, chance: random.Random) -> None:
         await clients.charge(student_id, "C-9")
         if chance.random() < 0.3:
             await clients.waive(student_id, "C-9")
+    if state == "done" and chance.random() < 0.4:
+        await _collect(clients, student_id, chance)
     await clients.read_submission(student_id)
+
+
+async def _collect(clients: Clients, student_id: str, chance: random.Random) -> None:
+    """The form at two desks at once, perhaps while a debt lands; perhaps undone, and handed over again."""
+    desks = [clients.hand_over(student_id), clients.hand_over(student_id)]
+    debts = [clients.charge(student_id, "C-10")] if chance.random() < 0.5 else []
+    await asyncio.gather(*desks, *debts)
+    if chance.random() < 0.5:
+        await clients.undo(student_id)
+        await clients.hand_over(student_id)
 
 
 async def _asks(clients: Clients, student_id: str, delay_s: float) -> str:

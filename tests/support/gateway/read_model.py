@@ -14,7 +14,14 @@ import asyncpg
 from joserfc.jwk import OKPKey
 
 from schemas.codec import read
-from schemas.events import AttestationGiven, AttestationOutcome, CertificateIssueAsked, Reason, StatusChanged
+from schemas.events import (
+    AttestationGiven,
+    AttestationOutcome,
+    CertificateIssueAsked,
+    CertificateIssueUndoAsked,
+    Reason,
+    StatusChanged,
+)
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
@@ -215,8 +222,8 @@ class ReadModelWriter:
         await self._run(
             """
             INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text,
-                                    kid)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                    kid, student)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
             """,
             form.student_id,
             attempt_id,
@@ -227,6 +234,7 @@ class ReadModelWriter:
             form.receipt,
             form.qr_text,
             form.kid,
+            _student(form.student_id, "欧阳𠮷㛃").model_dump_json(),
         )
 
     async def revoke(self, kid: str) -> None:
@@ -245,19 +253,33 @@ class ReadModelWriter:
         """A pass taken away after the acceptance."""
         document = json.dumps([reason.model_dump(mode="json") for reason in reasons])
         await self._run(
-            "INSERT INTO exception (student_id, department, version, reasons) VALUES ($1, $2, $3, $4)",
+            "INSERT INTO exception (attempt_id, student_id, department, version, reasons)"
+            " SELECT attempt_id, $1, $2, $3, $4 FROM standing_submission WHERE student_id = $1",
             student_id,
             department,
             version,
             document,
         )
 
-    async def receive_issue(self, event: CertificateIssueAsked) -> None:
+    async def open_roster_exception(self, student_id: str, *reasons: Reason) -> None:
+        """The roster says otherwise than the form."""
+        document = json.dumps([reason.model_dump(mode="json") for reason in reasons])
+        await self._run(
+            "INSERT INTO roster_exception (attempt_id, number, reasons)"
+            " SELECT attempt_id, 1, $2 FROM standing_submission WHERE student_id = $1",
+            student_id,
+            document,
+        )
+
+    async def receive_issue(self, event: CertificateIssueAsked | CertificateIssueUndoAsked) -> None:
         """The clearance's own handler, in a transaction of its own as its inbox opens one."""
         connection = await asyncpg.connect(self._dsn)
         try:
             async with connection.transaction():
-                await certificate_issue.certificate_issue_asked(connection, event)
+                if isinstance(event, CertificateIssueAsked):
+                    await certificate_issue.certificate_issue_asked(connection, event)
+                else:
+                    await certificate_issue.certificate_issue_undo_asked(connection, event)
         finally:
             await connection.close()
 
@@ -311,7 +333,7 @@ async def carrying(gateway: RunningGateway, clearance: ReadModelWriter) -> Async
             while True:
                 rows = await connection.fetch("DELETE FROM outbox RETURNING value")
                 events = [read(row["value"]) for row in rows]
-                asked = [event for event in events if isinstance(event, CertificateIssueAsked)]
+                asked = [one for one in events if isinstance(one, CertificateIssueAsked | CertificateIssueUndoAsked)]
                 await asyncio.gather(*(clearance.receive_issue(event) for event in asked))
                 await asyncio.sleep(0.02)
         finally:

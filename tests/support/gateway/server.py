@@ -106,6 +106,9 @@ class BrowserClient:
     async def post(self, address: str, data: Headers = None, headers: Headers = None) -> httpx.Response:
         return self._kept(await self._http.post(address, data=data or {}, headers=self.headers(headers)))
 
+    async def post_json(self, address: str, body: Any, headers: Headers = None) -> httpx.Response:
+        return self._kept(await self._http.post(address, json=body, headers=self.headers(headers)))
+
     async def put(self, address: str, body: Any, headers: Headers = None) -> httpx.Response:
         return self._kept(await self._http.put(address, json=body, headers=self.headers(headers)))
 

@@ -20,6 +20,8 @@ from deploy.local.servers.postgres import create_database, drop_database
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import PARTITIONS
 from services.clearance.submission import exceptions
+from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.department.desk import AuditContext
@@ -87,6 +89,8 @@ class Simulation(InProcessServices, Clients):
         gateway = self.services[GATEWAY]
         self.pool, self.readers = gateway.pool, self.clearance.pool
         self.commands = StudentCommandTable(gateway.pool, self.topics, gateway.wakeup)
+        self.forms = SubmissionRecords(self.readers)
+        self.certificates = CertificateIssueRequests(gateway.pool, self.topics, gateway.wakeup, self.forms)
 
     async def close(self) -> None:
         for task in [*self._tasks, *self.broker.late]:

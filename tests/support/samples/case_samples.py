@@ -188,7 +188,7 @@ def completed_with_waivers() -> StudentSnapshot:
         facts,
         waivers=said.waivers.exemptions,
     )
-    return StudentSnapshot(case(CaseState.COMPLETED), said.statuses, submission=submission)
+    return StudentSnapshot(case(CaseState.COMPLETED), said.statuses, forms=(submission,))
 
 
 def card_open() -> StudentSnapshot:
@@ -232,4 +232,4 @@ def in_question() -> StudentSnapshot:
 def completed() -> StudentSnapshot:
     facts = {name: Attested(one.status.version, one.status.checks, NOW) for name, one in clear().statuses.items()}
     submission = Submission(ATTEMPT, "LX2026-004217", NOW - timedelta(hours=1), "7KQ4-M2XD", "LXF1:SAMPLE", facts)
-    return StudentSnapshot(case(CaseState.COMPLETED), clear().statuses, submission=submission)
+    return StudentSnapshot(case(CaseState.COMPLETED), clear().statuses, forms=(submission,))

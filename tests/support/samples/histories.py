@@ -211,7 +211,7 @@ def clearance() -> ClearanceTables:
             (ATTEMPT, "finance"): Attested(0, WHO, ATTEMPT, True, 1),
         },
         submissions=(submission(),),
-        exceptions=(ExceptionRow(WHO, "finance", 2, True),),
+        exceptions=(ExceptionRow(ATTEMPT, "finance", 2, True),),
         keys=({**KEY.as_dict(private=False), "kid": "k1"},),
     )
 

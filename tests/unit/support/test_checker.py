@@ -16,8 +16,12 @@ from tests.support.checker.evidence import (
     CommandWrite,
     EndReceived,
     Evidence,
+    ExceptionWrite,
     Fact,
+    FormVoided,
     HoldReleased,
+    Issued,
+    IssueUndone,
     JobWrite,
     LoadWrite,
     NewestStatus,
@@ -278,6 +282,51 @@ def a_reply_that_names_a_command_nobody_wrote(evidence: Evidence) -> Evidence:
     return replace(evidence, operations=(Operation(Kind.ASK, WHO, Outcome.OK, reply={"command_id": OTHER}),))
 
 
+def _after(evidence: Evidence, *facts: Fact) -> Evidence:
+    return with_journal(evidence, "clearance", [*journal_of(evidence, "clearance"), *facts])
+
+
+@breaks("S26")
+def a_hand_over_of_a_void_form(evidence: Evidence) -> Evidence:
+    return _after(evidence, FormVoided(9, WHO, ATTEMPT), Issued(10, ATTEMPT, 1, frozenset()))
+
+
+@breaks("S26")
+def a_void_of_a_form_whose_certificates_are_out(evidence: Evidence) -> Evidence:
+    return _after(evidence, Issued(9, ATTEMPT, 1, frozenset({"finance 2"})), FormVoided(10, WHO, ATTEMPT))
+
+
+@breaks("S26")
+def certificates_handed_over_twice(evidence: Evidence) -> Evidence:
+    return _after(evidence, *(Issued(9 + number, ATTEMPT, number, frozenset()) for number in (1, 2)))
+
+
+@breaks("S26")
+def a_hand_over_that_overlooks_an_exception(evidence: Evidence) -> Evidence:
+    opened = [ExceptionWrite(9, ATTEMPT, name, True) for name in ("finance 9", "roster 1")]
+    return _after(evidence, *opened, Issued(10, ATTEMPT, 1, frozenset({"roster 1"})))
+
+
+@breaks("S26")
+def an_undo_of_a_hand_over_that_does_not_stand(evidence: Evidence) -> Evidence:
+    undone = IssueUndone(10, ATTEMPT, 1)
+    return _after(evidence, Issued(9, ATTEMPT, 1, frozenset()), undone, undone)
+
+
+@breaks("S27")
+def a_second_form_of_a_case_that_replaces_none(evidence: Evidence) -> Evidence:
+    form = evidence.clearance.submissions[0]
+    other = replace(form, attempt_id=OTHER, form_number="2026-000002")
+    return replace(evidence, clearance=replace(evidence.clearance, submissions=(form, other)))
+
+
+@breaks("S27")
+def a_form_that_replaces_one_that_stands(evidence: Evidence) -> Evidence:
+    form = evidence.clearance.submissions[0]
+    other = replace(form, attempt_id=OTHER, form_number="2026-000002", replaces=form.form_number)
+    return replace(evidence, clearance=replace(evidence.clearance, submissions=(form, other)))
+
+
 @breaks("L3")
 def an_attempt_without_an_end(evidence: Evidence) -> Evidence:
     attempts = {**evidence.clearance.attempts, OTHER: Attempt("TS0000000002", "open", frozenset({"library"}))}
@@ -429,3 +478,10 @@ def test_what_the_test_forged_itself_may_be_parked() -> None:
 def test_before_things_have_come_to_rest_only_what_holds_always_is_asked() -> None:
     waiting = replace(a_row_that_still_waits_at_rest(good()), settled=False)
     assert [anomaly.invariant for anomaly in check(waiting)] == ["L3"], "and that they did not is said"
+
+
+def test_a_form_voided_and_replaced_and_a_hand_over_undone_and_made_again_are_no_anomaly() -> None:
+    issued, undone = Issued(9, ATTEMPT, 1, frozenset()), IssueUndone(10, ATTEMPT, 1)
+    again, undone_too = Issued(11, ATTEMPT, 2, frozenset()), IssueUndone(12, ATTEMPT, 2)
+    history = _after(good(), issued, undone, again, undone_too, FormVoided(13, WHO, ATTEMPT))
+    assert check(history) == []

@@ -143,5 +143,5 @@ async def test_a_command_of_one_student_is_not_anothers(harness: Harness) -> Non
     await hear(harness, event)
     harness.clearance.dead_letters.clear()
     await hear(harness, asked(*second, command_id=event.command_id))
-    assert harness.clearance.dead_letters == ["command_id: it is another student's"]
+    assert harness.clearance.dead_letters == ["command_id: it is another form's"]
     assert await issue(harness, second[0]) is None

@@ -47,13 +47,18 @@ async def test_a_submission_and_its_answers_are_never_changed_and_never_second(h
             await pool.execute(statement, student_id)
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await pool.execute("DELETE FROM answer WHERE attempt_id = $1", attempt_id)
+    another = await harness.student()
+    await harness.submit(another)
+    copy = (
+        "INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, kid, student,"
+        " sequence) SELECT form.student_id, attempt.attempt_id, 'another', code, accepted_at, facts, receipt, kid,"
+        " student, $3 FROM submission AS form, attempt WHERE form.student_id = $1 AND attempt.student_id = $2"
+    )
     with pytest.raises(asyncpg.UniqueViolationError):
-        await pool.execute(
-            "INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at)"
-            " SELECT gen_random_uuid(), student_id, state, required, opened_at, expires_at, ended_at"
-            " FROM attempt WHERE attempt_id = $1",
-            attempt_id,
-        )
+        await pool.execute(copy, student_id, another, 1)
+    # A second form of the case would have to follow a void one.
+    with pytest.raises(asyncpg.ForeignKeyViolationError):
+        await pool.execute(copy, student_id, another, 2)
 
 
 async def test_after_a_rotation_old_forms_verify_and_new_ones_carry_the_new_key(harness: Harness) -> None:

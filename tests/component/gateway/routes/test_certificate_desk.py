@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -274,25 +275,101 @@ async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_ha
 
 
 @pytest.mark.usefixtures("carried")
-async def test_something_new_since_the_submission_is_seen_first_and_stays_the_desks_decision(
+async def test_each_new_matter_since_the_submission_is_confirmed_by_name_with_a_reason(
     gateway: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
     token = await at_desk(browser, clerk)
     before = fields(await check(browser, token, signed.qr_text))
     await clearance.open_exception(signed.student_id, "finance", DEBT)
-    late = await browser.post("/desk/issue", {**before, "taken_by": "self", "despite": "yes"})
+    late = await browser.post(
+        "/desk/issue", {**before, "taken_by": "self", "confirm": "finance 9", "reason": "已电话核实"}
+    )
     assert late.status_code == 409
     for words in ("提交后有新情况", "有 1 项欠费，共 60.00 元", "tel:", "核验之后又有新情况"):
         assert words in late.text
     page = await check(browser, token, signed.qr_text)
     assert "有 1 项欠费，共 60.00 元" in page.text
-    unticked = await browser.post("/desk/issue", {**fields(page), "taken_by": "self"})
-    assert (unticked.status_code, "请先核实并勾选确认" in unticked.text) == (409, True)
+    unticked = await browser.post("/desk/issue", {**fields(page), "taken_by": "self", "reason": "已电话核实"})
+    assert (unticked.status_code, "请逐项核实并勾选确认" in unticked.text) == (409, True)
+    mute = await browser.post("/desk/issue", {**fields(unticked), "taken_by": "self", "confirm": "finance 9"})
+    assert (mute.status_code, "请填写理由" in mute.text) == (422, True)
     assert await rows(gateway.read_model, "SELECT 1 FROM issue WHERE student_id = $1", signed.student_id) == []
-    done = await browser.post("/desk/issue", {**fields(unticked), "taken_by": "self", "despite": "yes"})
+    confirmed = {**fields(mute), "taken_by": "self", "confirm": "finance 9", "reason": "已电话核实"}
+    done = await browser.post("/desk/issue", confirmed)
     assert "已登记领取" in done.text
+    assert "已确认 1 项新情况，理由：已电话核实" in done.text
     asked = [details for act, _, _, details in await audited(gateway, clerk) if act == "certificate.ask"]
-    assert [details["exceptions"] for details in asked] == [1]
+    assert [(one["exceptions"], one["confirmed"], one["reason"]) for one in asked] == [(1, ["finance 9"], "已电话核实")]
+    [issued] = await rows(
+        gateway.read_model, "SELECT confirmed, reason FROM published.issue_v2 WHERE student_id = $1", signed.student_id
+    )
+    assert (json.loads(issued["confirmed"]), issued["reason"]) == (["finance 9"], "已电话核实")
+
+
+@pytest.mark.usefixtures("carried")
+async def test_a_hand_over_is_undone_with_a_reason_and_made_again(
+    gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
+) -> None:
+    token = await at_desk(browser, clerk)
+    form = fields(await check(browser, token, signed.qr_text))
+    done = await browser.post("/desk/issue", {**form, "taken_by": "self"})
+    assert "撤销这次登记" in done.text
+    mute = await browser.post("/desk/undo", {**fields(done), "reason": " "})
+    assert (mute.status_code, "请填写理由" in mute.text) == (422, True)
+    undo = {**fields(mute), "reason": "登记到了别人名下"}
+    undone = await browser.post("/desk/undo", undo)
+    assert undone.status_code == 200
+    for words in ("已撤销登记", f"由 {clerk.sub} 撤销，理由：登记到了别人名下", "登记领取"):
+        assert words in undone.text
+    again = await browser.post("/desk/undo", undo)
+    assert (again.status_code, "已撤销登记" in again.text) == (200, True)
+    other = await browser.post("/desk/undo", {**undo, "command_id": str(uuid4())})
+    assert (other.status_code, "这次登记已经撤销" in other.text) == (409, True)
+    second = await browser.post("/desk/issue", {**fields(undone), "taken_by": "proxy", "proxy_name": "司马䶮"})
+    assert "已登记领取" in second.text
+    assert "登记到了别人名下" in second.text
+    history = await rows(
+        gateway.read_model,
+        "SELECT number, issued_to, undone_by, undo_reason FROM published.issue_v2 WHERE student_id = $1"
+        " ORDER BY number",
+        signed.student_id,
+    )
+    assert [tuple(row) for row in history] == [
+        (1, "self", clerk.sub, "登记到了别人名下"),
+        (2, "proxy", None, None),
+    ]
+
+
+@pytest.mark.usefixtures("carried")
+async def test_the_desk_as_json_sees_the_exceptions_and_must_name_them(
+    browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
+) -> None:
+    await at_desk(browser, clerk)
+    session = (await browser.get("/api/v1/desk")).json()
+    assert session["account"] == clerk.sub
+    await clearance.open_exception(signed.student_id, "finance", DEBT)
+
+    async def ask(path: str, body: dict[str, Any], token: str = session["csrf"]) -> httpx.Response:
+        return await browser.post_json(f"/api/v1/desk/{path}", body, {"X-CSRF-Token": token})
+
+    assert (await ask("check", {"form": signed.qr_text}, "x")).status_code == 403
+    checked = (await ask("check", {"form": signed.qr_text})).json()
+    assert checked["finding"] == "genuine"
+    [exception] = checked["form"]["exceptions"]
+    assert (exception["name"], exception["source"]) == ("finance 9", "department")
+    assert "60.00" in exception["sentences"][0]
+    body = {"form_number": signed.form_number, "taken_by": "self"}
+    refused = await ask("hand-over", body)
+    assert (refused.status_code, refused.json()["outcome"]) == (409, "unconfirmed")
+    done = await ask("hand-over", {**body, "confirmed": ["finance 9"], "reason": "已缴清，凭证在案"})
+    assert (done.status_code, done.json()["outcome"]) == (200, "issued")
+    [issued] = done.json()["form"]["hand_overs"]
+    assert (issued["confirmed"], issued["undo"]) == (["finance 9"], None)
+    undone = await ask("undo", {"form_number": signed.form_number, "of": issued["command_id"], "reason": "证书已交回"})
+    assert (undone.status_code, undone.json()["outcome"]) == (200, "undone")
+    [kept] = undone.json()["form"]["hand_overs"]
+    assert kept["undo"]["reason"] == "证书已交回"
+    assert (await ask("hand-over", {**body, "form_number": "2026-22222-22222-Z"})).status_code == 409
 
 
 async def test_without_the_pages_token_nothing_is_checked_or_handed_over(

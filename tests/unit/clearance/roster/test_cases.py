@@ -64,7 +64,8 @@ def test_a_student_on_the_roster_is_open_or_not_served_and_a_completed_case_stay
     ],
 )
 def test_a_student_taken_off_is_closed_unless_completed(previous: CaseState, state: CaseState, version: int) -> None:
-    assert withdrawn(Case(LEAVING, 7, previous, MAY)) == Case(LEAVING, version, state, MAY)
+    completed = previous is CaseState.COMPLETED
+    assert withdrawn(Case(LEAVING, 7, previous, MAY)) == Case(LEAVING, version, state, MAY, taken_off=completed)
 
 
 @pytest.mark.parametrize("state", list(CaseState))

@@ -9,15 +9,18 @@ from uuid import UUID
 import pytest
 
 from schemas.events import Reason, TakenBy
+from services.clearance.roster.form_differences import REASON_CODES
 from services.gateway.case.decision import CheckState
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.handover import Outcome, fingerprint
 from services.gateway.certificates.verification import Finding, VerificationResult
-from services.gateway.certificates.view_model import DeskPage, desk_page, handover_lines
+from services.gateway.certificates.view_model import _ERRORS, DeskPage, Pressed, desk_page, handover_lines
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import (
     CertificateIssue,
+    FormVoid,
     IssuedCertificate,
+    IssueUndo,
     OpenException,
     PublishedSubmission,
     SubmissionRecord,
@@ -38,7 +41,7 @@ def registered(**changes: Any) -> SubmissionRecord:
     submission = case_samples.completed().submission
     assert submission is not None
     record = PublishedSubmission("TS23170042P31", submission.form_number, "7KQ4-M2XD", NOW, "a.b.c", submission.facts)
-    return replace(SubmissionRecord(record, submission, None, ()), **changes)
+    return replace(SubmissionRecord(record, submission), **changes)
 
 
 def page(
@@ -75,14 +78,14 @@ def test_what_is_not_genuine_is_not_green_and_shows_nobody(finding: Finding, lan
 
 
 def test_what_was_collected_is_red_and_says_who_when_and_by_whom() -> None:
-    shown = page(one=registered(issue=ISSUE))
+    shown = page(one=registered(issues=(ISSUE,)))
     assert (shown.state, shown.verdict, shown.offered) == (CheckState.BLOCKED, "此前已经领取", False)
     for words in ("2026年6月7日", "clerk-1", "由 司马䶮 代领"):
         assert words in shown.sentence
 
 
 def test_ones_own_handing_over_is_green() -> None:
-    shown = page(one=registered(issue=ISSUE), outcome=Outcome.ISSUED)
+    shown = page(one=registered(issues=(ISSUE,)), pressed=Pressed(Outcome.ISSUED))
     assert (shown.state, shown.verdict) == (CheckState.CLEAR, "已登记领取")
 
 
@@ -91,7 +94,9 @@ def test_an_open_exception_is_red_with_the_departments_reason_and_phone() -> Non
     assert (shown.state, shown.verdict) == (CheckState.BLOCKED, "提交后有新情况")
     assert "60.00" in shown.exceptions[0].reasons[0]
     assert any(part.dial for part in shown.exceptions[0].phones)
-    assert "despite" in html(shown)
+    text = html(shown)
+    assert 'name="confirm" value="finance 4"' in text
+    assert 'name="reason"' in text
     assert shown.seen == fingerprint((TAKEN_AWAY,)) != fingerprint(())
 
 
@@ -113,18 +118,18 @@ def test_a_department_that_is_gone_still_shows_that_there_is_something() -> None
 
 
 def test_an_outcome_not_known_yet_is_grey_and_offers_only_to_look_again() -> None:
-    shown = page(outcome=Outcome.PENDING, taken_by=TakenBy.PROXY, proxy_name="<司马>")
-    assert (shown.state, shown.offered, shown.pending) == (CheckState.WAITING, False, True)
+    shown = page(pressed=Pressed(Outcome.PENDING, TakenBy.PROXY, "<司马>"))
+    assert (shown.state, shown.offered, shown.pending) == (CheckState.WAITING, False, "issue")
     text = html(shown)
     assert str(COMMAND) in text
     assert 'value="&lt;司马&gt;"' in text
     assert 'type="radio"' not in text
 
 
-@pytest.mark.parametrize("outcome", [Outcome.NEW_EXCEPTION, Outcome.PROXY_NAMELESS, Outcome.UNCONFIRMED])
+@pytest.mark.parametrize("outcome", sorted(_ERRORS))
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_what_was_not_asked_for_says_why(outcome: Outcome, language: str) -> None:
-    shown = page(one=registered(exceptions=(TAKEN_AWAY,)), outcome=outcome, language=language)
+    shown = page(one=registered(exceptions=(TAKEN_AWAY,)), pressed=Pressed(outcome), language=language)
     assert shown.error
     assert shown.error in html(shown, language).replace("&#39;", "'")
 
@@ -138,3 +143,61 @@ def test_the_days_list_names_who_took_what(language: str) -> None:
     text = html(None, language, handed)
     for words in ("2026-22222-22222-A", "欧阳㛃", "司马䶮", "&lt;b&gt;", "10:35"):
         assert words in text
+
+
+ON_THE_ROSTER = OpenException(
+    "roster",
+    2,
+    (Reason(code="taken-off"), Reason(code="name-changed", parameters={"was": "王玥", "now": "王钥"})),
+    NOW,
+)
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_what_the_roster_says_otherwise_is_an_exception_in_words(language: str) -> None:
+    shown = page(one=registered(exceptions=(ON_THE_ROSTER,)), language=language)
+    assert (shown.state, shown.exceptions[0].name) == (CheckState.BLOCKED, "roster 2")
+    text = html(shown, language)
+    for words in ("王玥", "王钥", 'value="roster 2"'):
+        assert words in text
+
+
+def test_every_difference_the_clearance_finds_has_words() -> None:
+    assert {f"roster.{code}" for code in REASON_CODES} <= set(catalogue("zh").entries)
+    later = replace(ON_THE_ROSTER, reasons=(Reason(code="of-a-later-release"),))
+    assert "of-a-later-release" in page(one=registered(exceptions=(later,))).exceptions[0].reasons[0]
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_hand_over_can_be_undone_and_its_history_stays(language: str) -> None:
+    stands = page(one=registered(issues=(ISSUE,)), language=language)
+    assert stands.undo_of == str(ISSUE.command_id)
+    assert 'action="/desk/undo"' in html(stands, language)
+    undo = IssueUndo(NOW, "clerk-2", "登记到了别人名下", UUID(int=3))
+    undone = page(one=registered(issues=(replace(ISSUE, undo=undo),)), language=language)
+    assert (undone.state, undone.offered, undone.undo_of) == (CheckState.CLEAR, True, "")
+    text = html(undone, language)
+    for words in ("clerk-1", "clerk-2", "登记到了别人名下", 'action="/desk/issue"'):
+        assert words in text
+    assert 'action="/desk/undo"' not in text
+
+
+def test_an_undo_not_known_yet_offers_only_to_look_again() -> None:
+    pressed = Pressed(Outcome.PENDING, reason="登记有误", undo_of=ISSUE.command_id)
+    shown = page(one=registered(issues=(ISSUE,)), pressed=pressed)
+    assert (shown.state, shown.offered, shown.pending) == (CheckState.WAITING, False, "undo")
+    text = html(shown)
+    assert 'name="reason" value="登记有误"' in text
+    assert "undo_reason" not in text
+
+
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_a_void_form_is_red_names_what_replaces_it_and_offers_nothing(language: str) -> None:
+    whole = registered()
+    void = FormVoid(NOW, "姓名有误", "2026-33333-33333-B")
+    shown = page(one=replace(whole, submission=replace(whole.submission, void=void)), language=language)
+    assert (shown.state, shown.offered) == (CheckState.BLOCKED, False)
+    text = html(shown, language)
+    assert "2026-33333-33333-B" in text
+    assert "姓名有误" in text
+    assert 'action="/desk/issue"' not in text

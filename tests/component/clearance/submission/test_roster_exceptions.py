@@ -1,0 +1,185 @@
+"""What the roster says after an acceptance: the form stands, an exception opens, and a hand-over must confirm it."""
+
+import asyncio
+import json
+from datetime import UTC, date, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import asyncpg
+import pytest
+
+from schemas.events import CaseState, CertificateIssueAsked, TakenBy
+from services.clearance.roster.case_store import RosterResult
+from tests.support.in_process.services import person
+from tests.support.in_process.submission_harness import OWING, Harness
+
+
+async def put(harness: Harness, student_id: str, **changes: Any) -> RosterResult:
+    student = person(student_id).model_copy(update=changes)
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        return await harness.roster.put(connection, student, now=datetime.now(UTC))
+
+
+async def withdraw(harness: Harness, student_id: str) -> RosterResult | None:
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        return await harness.roster.withdraw(connection, student_id, now=datetime.now(UTC))
+
+
+async def submitted(harness: Harness) -> tuple[str, str]:
+    """A student whose submission was accepted, and the number of the form."""
+    student_id = await harness.student()
+    await harness.submitted(student_id)
+    submission = await harness.submission(student_id)
+    assert submission is not None
+    return student_id, submission["form_number"]
+
+
+async def open_exceptions(harness: Harness, form_number: str) -> dict[str, list[str]]:
+    """Name → codes of its reasons."""
+    rows = await harness.clearance.pool.fetch(
+        "SELECT name, reasons FROM published.exception_v2 WHERE form_number = $1 AND closed_at IS NULL", form_number
+    )
+    return {row["name"]: [one["code"] for one in json.loads(row["reasons"])] for row in rows}
+
+
+async def hand_over(harness: Harness, student_id: str, form_number: str, **more: Any) -> str:
+    """The desk's request, received: the cause of the refusal, or "issued"."""
+    command_id = uuid4()
+    event = CertificateIssueAsked(
+        command_id=command_id,
+        student_id=student_id,
+        form_number=form_number,
+        asked_by="clerk-1",
+        taken_by=TakenBy.SELF,
+        asked_at=datetime.now(UTC),
+        **more,
+    )
+    await harness.clearance.receive([harness.record(harness.topics.command, event)])
+    return await outcome_of(harness, command_id)
+
+
+async def outcome_of(harness: Harness, command_id: UUID) -> str:
+    pool = harness.clearance.pool
+    cause = await pool.fetchval("SELECT cause FROM published.desk_refusal_v1 WHERE command_id = $1", command_id)
+    if await pool.fetchval("SELECT EXISTS (SELECT FROM published.issue_v2 WHERE command_id = $1)", command_id):
+        assert cause is None
+        return "issued"
+    return str(cause)
+
+
+async def audited(harness: Harness, student_id: str, act: str) -> list[tuple[str, dict[str, Any]]]:
+    rows = await harness.clearance.pool.fetch(
+        "SELECT outcome, details FROM audit.entry WHERE student_id = $1 AND act = $2 ORDER BY entry_id", student_id, act
+    )
+    return [(row["outcome"], json.loads(row["details"])) for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"leave_category": "延期毕业"}, "category-changed"),
+        ({"name": "林知源"}, "name-changed"),
+        ({"major": "控制工程"}, "major-changed"),
+        ({"enrolled_on": date(2022, 9, 1)}, "enrolled-on-changed"),
+    ],
+)
+async def test_a_later_word_of_the_roster_opens_an_exception_and_the_form_stands(
+    harness: Harness, changes: dict[str, Any], code: str
+) -> None:
+    student_id, form_number = await submitted(harness)
+    before = await harness.submission(student_id)
+    result = await put(harness, student_id, **changes)
+    assert (result.case.state, result.case.case_number) == (CaseState.COMPLETED, 1)
+    assert await open_exceptions(harness, form_number) == {"roster 1": [code]}
+    after = await harness.submission(student_id)
+    assert before is not None
+    assert after is not None
+    assert dict(after) == {**dict(before), "exception_count": 1}
+    assert [outcome for outcome, _ in await audited(harness, student_id, "form.except")] == ["opened"]
+
+
+async def test_a_student_taken_off_after_the_acceptance_is_an_exception_until_put_back(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
+    taken_off = await withdraw(harness, student_id)
+    assert taken_off is not None
+    assert (taken_off.outcome, taken_off.case.state) == ("applied", CaseState.COMPLETED)
+    again = await withdraw(harness, student_id)
+    assert again is not None
+    assert again.outcome == "unchanged"
+    assert await open_exceptions(harness, form_number) == {"roster 1": ["taken-off"]}
+    await put(harness, student_id)
+    assert await open_exceptions(harness, form_number) == {}
+
+
+async def test_the_same_word_again_opens_nothing_and_another_one_is_another_exception(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
+    await put(harness, student_id)
+    assert await open_exceptions(harness, form_number) == {}
+    await put(harness, student_id, name="林知源")
+    await put(harness, student_id, name="林知源")
+    assert await open_exceptions(harness, form_number) == {"roster 1": ["name-changed"]}
+    await put(harness, student_id, name="林知源", leave_category="延期毕业")
+    assert await open_exceptions(harness, form_number) == {"roster 2": ["name-changed", "category-changed"]}
+
+
+async def test_a_hand_over_is_refused_unless_every_open_exception_is_named_with_a_reason(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
+    await withdraw(harness, student_id)
+    await harness.set("library", student_id, OWING)
+    await harness.deliver_all()
+    names = tuple(await open_exceptions(harness, form_number))
+    assert {name.split()[0] for name in names} == {"library", "roster"}
+    assert await hand_over(harness, student_id, form_number) == "unconfirmed"
+    assert await hand_over(harness, student_id, form_number, confirmed=("roster 1",), reason="x") == "unconfirmed"
+    assert await hand_over(harness, student_id, form_number, confirmed=names) == "no-reason"
+    assert await hand_over(harness, student_id, form_number, confirmed=names, reason="研究生院来函") == "issued"
+    [*refused, (outcome, details)] = await audited(harness, student_id, "certificate.issue")
+    assert [cause for cause, _ in refused] == ["unconfirmed", "unconfirmed", "no-reason"]
+    assert (outcome, details["confirmed"], details["reason"]) == ("issued", sorted(names), "研究生院来函")
+
+
+async def test_a_confirmation_of_an_older_word_does_not_cover_a_newer_one(harness: Harness) -> None:
+    student_id, form_number = await submitted(harness)
+    await put(harness, student_id, name="林知源")
+    await put(harness, student_id, name="林知远", leave_category="延期毕业")
+    assert await hand_over(harness, student_id, form_number, confirmed=("roster 1",), reason="x") == "unconfirmed"
+
+
+async def test_a_word_of_the_roster_races_a_hand_over_and_neither_overlooks_the_other(harness: Harness) -> None:
+    """Either the certificates were handed over before the word, or the hand-over was refused for it."""
+    for _ in range(12):
+        student_id, form_number = await submitted(harness)
+        outcome, _ = await asyncio.gather(hand_over(harness, student_id, form_number), withdraw(harness, student_id))
+        opened, issued = await _instants(harness.clearance.pool, form_number)
+        assert opened is not None
+        assert (outcome == "issued") == (issued is not None)
+        assert outcome in ("issued", "unconfirmed")
+        if issued is not None:
+            assert issued < opened
+
+
+async def test_a_departments_exception_races_a_hand_over_and_neither_overlooks_the_other(harness: Harness) -> None:
+    for _ in range(12):
+        student_id, form_number = await submitted(harness)
+        await harness.set("library", student_id, OWING)
+        [status] = await harness.departments["library"].take_outbox()
+        outcome, _ = await asyncio.gather(
+            hand_over(harness, student_id, form_number), harness.clearance.receive([status])
+        )
+        names = await open_exceptions(harness, form_number)
+        assert [name.split()[0] for name in names] == ["library"]
+        opened, issued = await _instants(harness.clearance.pool, form_number)
+        assert opened is not None
+        assert (outcome == "issued") == (issued is not None)
+        if issued is not None:
+            assert issued < opened
+
+
+async def _instants(pool: Any, form_number: str) -> tuple[datetime | None, datetime | None]:
+    row: asyncpg.Record = await pool.fetchrow(
+        "SELECT (SELECT opened_at FROM published.exception_v2 WHERE form_number = $1 AND closed_at IS NULL) AS opened,"
+        " (SELECT issued_at FROM published.issue_v2 WHERE form_number = $1) AS issued",
+        form_number,
+    )
+    return row["opened"], row["issued"]
