@@ -22,6 +22,7 @@ from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission import exceptions
+from services.clearance.submission.form_void import void_action
 from services.clearance.submission.handlers import Submissions
 from services.clearance.submission.subscriptions import SUBMISSIONS, submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
@@ -118,7 +119,7 @@ def policy_of(settings: ClearanceSettings) -> ClearancePolicy:
 def actions_of(settings: ClearanceSettings) -> tuple[Action[Any], ...]:
     """What two persons may decide."""
     required = required_checks(discover(settings.services_folder))
-    return ExemptionActions(required, settings.zone).actions()
+    return (*ExemptionActions(required, settings.zone).actions(), void_action(roster_of(settings)))
 
 
 def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Decisions:

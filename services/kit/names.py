@@ -13,6 +13,8 @@ OPERATOR: Final = "operator"
 CERTIFICATE_DESK: Final = "certificate-desk"
 APPROVER: Final = "approver"
 """The second person: confirms or rejects what another has proposed."""
+FORM_VOID: Final = "form-void"
+"""Proposes that a form be void."""
 
 
 def desk_role(department: str) -> str:

@@ -262,6 +262,19 @@ def _(patch: Patch) -> None:
     )
 
 
+@mutant("void form handed over", "the clearance does not look whether a form is void", breaks="S26")
+def _(patch: Patch) -> None:
+    patch.sql("EXISTS (SELECT FROM form_void WHERE attempt_id = $1) AS void", "false AS void")
+
+
+@mutant("replacement unnamed", "a form is signed without the one it replaces", breaks="S17")
+def _(patch: Patch) -> None:
+    def unnamed(**said: Any) -> dict[str, Any]:
+        return form_payload(**{**said, "replaces": None})
+
+    patch.replace(form_payload, unnamed)
+
+
 @mutant("form over another attempt", "what is signed names another attempt", breaks="S17")
 def _(patch: Patch) -> None:
     def another(**said: Any) -> dict[str, Any]:

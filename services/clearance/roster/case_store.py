@@ -59,6 +59,13 @@ class Roster:
             return None
         return await self._spoken(connection, previous, cases.withdrawn(previous), now)
 
+    async def reopen(self, connection: Connection, previous: Case, *, now: datetime) -> RosterResult:
+        """`previous` is locked and completed, and its form is void."""
+        today = now.astimezone(self._zone).date()
+        return await self.store(
+            connection, previous, cases.reopened(previous, served=self._served, today=today), now=now
+        )
+
     async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> RowEffect:
         result = await self.put(connection, student, now=now)
         return RowEffect(result.outcome, Standing.of(result.case.state))

@@ -131,6 +131,14 @@ def withdrawn(previous: Case) -> Case:
     return with_state(previous, CaseState.CLOSED)
 
 
+def reopened(previous: Case, *, served: Container[str], today: date) -> Case:
+    """After the form of a completed case was voided: as the roster has the student by now."""
+    if previous.taken_off:
+        return replace(with_state(previous, CaseState.CLOSED), taken_off=False)
+    state = CaseState.OPEN if previous.student.leave_category in served else CaseState.NOT_SERVED
+    return replace(with_state(previous, state), opened_on=today if state is CaseState.OPEN else previous.opened_on)
+
+
 def with_state(case: Case, state: CaseState) -> Case:
     """The same object if it is in that state."""
     return case if case.state is state else replace(case, state=state, version=case.version + 1)

@@ -1,13 +1,13 @@
 """Progress as a page model. Pure."""
 
-from services.gateway.case.accepted_form import form_view
+from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.checks import check_view, group_view
 from services.gateway.case.decision import CheckState
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.student_info import student_info
 from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.submit_panel import submit_view
-from services.gateway.case.view_model import CasePage, FormView, Group, Summary
+from services.gateway.case.view_model import CasePage, EarlierForm, FormView, Group, Summary
 from services.gateway.case.wording import ViewContext, headline
 from services.gateway.i18n.formats import long_date
 
@@ -24,6 +24,8 @@ def present(context: ViewContext, progress: CaseProgress) -> CasePage:
         groups=groups,
         submit=submit_view(context, progress, groups),
         form=accepted_form(context, progress),
+        notice=_notice(context, progress),
+        earlier=earlier_forms(context, progress),
         now=progress.now,
     )
 
@@ -32,6 +34,39 @@ def accepted_form(context: ViewContext, progress: CaseProgress) -> FormView | No
     if progress.accepted is None or progress.case is None:
         return None
     return form_view(context, progress.accepted, progress.case)
+
+
+def earlier_forms(context: ViewContext, progress: CaseProgress) -> tuple[EarlierForm, ...]:
+    """Newest first."""
+    return tuple(
+        EarlierForm(
+            ordinal,
+            form.form_number,
+            context.local_time(form.accepted_at),
+            void_sentence(context, form.void) if form.void else "",
+        )
+        for ordinal, form in reversed(list(enumerate(progress.forms, start=1)))
+        if form != progress.accepted
+    )
+
+
+def earlier_form(context: ViewContext, progress: CaseProgress, ordinal: int) -> FormView | None:
+    """Any of the student's forms, as it was accepted."""
+    if not 1 <= ordinal <= len(progress.forms):
+        return None
+    form = progress.forms[ordinal - 1]
+    case = form.student or progress.case
+    return form_view(context, form, case) if case else None
+
+
+def _notice(context: ViewContext, progress: CaseProgress) -> str:
+    newest = progress.forms[-1] if progress.forms else None
+    if progress.case is None or newest is None or newest.void is None or progress.accepted is not None:
+        return ""
+    if newest.case_number != progress.case.case_number:
+        return ""
+    at = context.local_time(newest.void.voided_at).exact
+    return context.texts("case.void", number=newest.form_number, at=at, reason=newest.void.reason)
 
 
 def _groups(context: ViewContext, progress: CaseProgress) -> tuple[Group, ...]:

@@ -157,7 +157,19 @@ class FormView:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierForm:
+    """A form that is void or of an earlier case. `ordinal`: of the student's forms, from 1; its address has no more."""
+
+    ordinal: int
+    form_number: str
+    accepted: LocalTime
+    void: str
+
+
+@dataclass(frozen=True, slots=True)
 class CasePage:
+    """`notice` tells of a form of this case that was voided and is not replaced yet."""
+
     standing: Standing
     student: tuple[Field, ...]
     applied_on: str
@@ -165,5 +177,7 @@ class CasePage:
     groups: tuple[Group, ...]
     submit: SubmitView
     form: FormView | None
+    notice: str
+    earlier: tuple[EarlierForm, ...]
     now: datetime = field(compare=False)
     """Not compared: later, the same progress is the same page."""

@@ -7,13 +7,15 @@ from urllib.parse import quote
 from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
-from services.gateway.case.present import accepted_form
+from services.gateway.case.present import accepted_form, earlier_form
 from services.gateway.case.progress import Standing
 from services.gateway.case.view_model import CheckView, FormView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.printing.typst import qr_svg
+from services.gateway.printing.typst import FormRenderer, qr_svg
+from services.gateway.read_model.types import Submission
 from services.gateway.routes.dependencies import Context, CurrentCase, Printer, Settings
+from services.gateway.settings import GatewaySettings
 from services.kit.http.problems import Problem
 
 router = APIRouter(include_in_schema=False)
@@ -23,8 +25,28 @@ router = APIRouter(include_in_schema=False)
 async def form_pdf(progress: CurrentCase, context: Context, printer: Printer, settings: Settings) -> Response:
     if progress.standing is Standing.UNAVAILABLE:
         raise Problem(503, "unreadable", title="The form cannot be read now", headers={"Retry-After": "10"})
-    form, accepted = accepted_form(context, progress), progress.accepted
-    if form is None or accepted is None:
+    return await _printed(accepted_form(context, progress), progress.accepted, context, printer, settings)
+
+
+@router.get("/me/form/{ordinal}.pdf")
+async def earlier_form_pdf(
+    ordinal: int, progress: CurrentCase, context: Context, printer: Printer, settings: Settings
+) -> Response:
+    """Of an earlier case; a void form is not printed."""
+    if progress.standing is Standing.UNAVAILABLE:
+        raise Problem(503, "unreadable", title="The form cannot be read now", headers={"Retry-After": "10"})
+    form = earlier_form(context, progress, ordinal)
+    return await _printed(form, progress.forms[ordinal - 1] if form else None, context, printer, settings)
+
+
+async def _printed(
+    form: FormView | None,
+    accepted: Submission | None,
+    context: ViewContext,
+    printer: FormRenderer,
+    settings: GatewaySettings,
+) -> Response:
+    if form is None or accepted is None or form.void:
         raise HTTPException(404)
     image = await asyncio.to_thread(qr_svg, form.qr_text)
     document = form_document(context, form, verify_address=f"{settings.origin}/verify", image=image)
@@ -43,6 +65,7 @@ def form_document(context: ViewContext, form: FormView, *, verify_address: str, 
         "university": texts.of(university.name),
         "title": texts.of(university.form_title),
         "number": [texts("me.form_number"), form.form_number],
+        "replaces": texts("form.replaces", number=form.replaces) if form.replaces else "",
         "accepted": [texts("form.accepted"), form.accepted.exact],
         "code": [texts("form.code"), form.code],
         "purpose": texts("form.purpose", certificates=texts.of(university.certificates)),

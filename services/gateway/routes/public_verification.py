@@ -5,7 +5,6 @@ Which of number, code and signature was wrong is not disclosed: nothing is learn
 
 import secrets
 import time
-from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Request, Response
@@ -14,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.certificates.verification import GOOD, Scan, verify_scan
 from services.gateway.i18n.formats import local_day, long_date
+from services.gateway.read_model.types import Submission
 from services.gateway.routes.dependencies import Context, KnownVisitor, Language, Limits, Pages, Submissions
 from services.kit.receipts.numbers import read_form_number
 
@@ -30,7 +30,7 @@ class _VerificationForm(BaseModel):
 
 @router.get("/verify")
 async def verification_page(pages: Pages, session: KnownVisitor, texts: Language) -> Response:
-    return pages.page("verify.html", texts, session=session, back="/verify", answered=False, day="")
+    return pages.page("verify.html", texts, session=session, back="/verify", answered=False, day="", void_day="")
 
 
 @router.post("/verify")
@@ -44,10 +44,20 @@ async def verify(
     form: Annotated[_VerificationForm, Form()],
 ) -> Response:
     limits.take(request.client.host if request.client else "", time.monotonic())
-    at = await _accepted_at(submissions, form)
+    found = await _found(submissions, form)
     offset = context.site.university.utc_offset_minutes
-    day = long_date(local_day(at, offset), context.language) if at else ""
-    return pages.page("verify.html", context.texts, session=session, back="/verify", answered=True, day=day)
+    day = long_date(local_day(found.accepted_at, offset), context.language) if found else ""
+    void = found.void if found else None
+    return pages.page(
+        "verify.html",
+        context.texts,
+        session=session,
+        back="/verify",
+        answered=True,
+        day=day,
+        void_day=long_date(local_day(void.voided_at, offset), context.language) if void else "",
+        replaced_by=void.replaced_by if void else "",
+    )
 
 
 @router.get(KEYS_ADDRESS)
@@ -57,7 +67,7 @@ async def keys(submissions: Submissions) -> Response:
     return JSONResponse({"keys": await submissions.jwks()}, headers=headers, media_type="application/jwk-set+json")
 
 
-async def _accepted_at(submissions: Submissions, form: _VerificationForm) -> datetime | None:
+async def _found(submissions: Submissions, form: _VerificationForm) -> Submission | None:
     number = read_form_number(form.form_number)
     public_keys = await submissions.keys()
     record = await submissions.by_number(number or "")
@@ -66,4 +76,4 @@ async def _accepted_at(submissions: Submissions, form: _VerificationForm) -> dat
     if record is None or not secrets.compare_digest(code.encode(), expected.encode()):
         return None
     result = verify_scan(Scan(number), record.published, public_keys)
-    return record.published.accepted_at if result.finding in GOOD else None
+    return record.submission if result.finding in GOOD else None

@@ -12,7 +12,7 @@ from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress
 from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.wording import ViewContext, headline, next_steps, notes, obstacle_message, refusal_sentences
-from services.gateway.read_model.types import Case, Command, CommandState
+from services.gateway.read_model.types import Case, Command, CommandState, Submission
 from services.kit.http.problems import Problem
 from services.kit.rules.waivers import Waiver, WaiverKind
 
@@ -72,8 +72,24 @@ class SubmissionAnswer(_Answer):
     refusal_reasons: tuple[str, ...] = ()
 
 
+class FormAnswer(_Answer):
+    """One accepted submission. `handed_over_at` of a hand-over that stands."""
+
+    form_number: str
+    case_number: int
+    accepted_at: datetime
+    handed_over_at: datetime | None
+    replaces: str | None
+    voided_at: datetime | None
+    void_reason: str | None
+    replaced_by: str | None
+
+
 class CaseAnswer(_Answer):
+    """`forms`: of every case of the number, void ones too, oldest first."""
+
     student_id: str
+    case_number: int
     state: CaseState
     name: str
     gender: str
@@ -86,6 +102,7 @@ class CaseAnswer(_Answer):
     summary: str
     checks: tuple[CheckAnswer, ...]
     submission: SubmissionAnswer
+    forms: tuple[FormAnswer, ...]
 
 
 class CommandAnswer(_Answer):
@@ -109,6 +126,21 @@ def case_answer(context: ViewContext, case: Case, progress: CaseProgress) -> Cas
         summary=headline(context, progress).sentence,
         checks=check_answers(context, progress),
         submission=submission_answer(context, progress),
+        forms=tuple(_form_answer(form) for form in progress.forms),
+    )
+
+
+def _form_answer(form: Submission) -> FormAnswer:
+    void = form.void
+    return FormAnswer(
+        form_number=form.form_number,
+        case_number=form.case_number,
+        accepted_at=form.accepted_at,
+        handed_over_at=form.issued_at,
+        replaces=form.replaces or None,
+        voided_at=void.voided_at if void else None,
+        void_reason=void.reason if void else None,
+        replaced_by=(void.replaced_by or None) if void else None,
     )
 
 

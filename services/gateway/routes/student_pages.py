@@ -8,9 +8,10 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from markupsafe import Markup
+from starlette.exceptions import HTTPException
 
 from services.gateway.case.live import StateUpdate, Stream, StreamEnded
-from services.gateway.case.present import accepted_form, present
+from services.gateway.case.present import accepted_form, earlier_form, earlier_forms, present
 from services.gateway.case.progress import Standing
 from services.gateway.case.wording import headline
 from services.gateway.i18n.formats import local_time
@@ -28,6 +29,7 @@ from services.gateway.routes.dependencies import (
 )
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
+from services.kit.http.problems import Problem
 
 _YEAR_S: Final = 31_536_000
 _BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number"})
@@ -93,6 +95,7 @@ async def me(
         session=session,
         back="/me",
         form=accepted_form(context, progress),
+        earlier_forms=earlier_forms(context, progress),
         completed=progress.standing is Standing.COMPLETED,
         is_favourite=await favourites.contains(session.student_id),
         unavailable=headline(context, progress).sentence if progress.standing is Standing.UNAVAILABLE else "",
@@ -104,7 +107,15 @@ async def completed(pages: Pages, session: Student, progress: CurrentCase, conte
     texts, form = context.texts, accepted_form(context, progress)
     if form is not None:
         qr_image = _qr_image(form.qr_text)
-        return pages.page("completed.html", texts, session=session, back="/completed", form=form, qr_image=qr_image)
+        return pages.page(
+            "completed.html",
+            texts,
+            session=session,
+            back="/completed",
+            form=form,
+            qr_image=qr_image,
+            pdf="/me/form.pdf",
+        )
     title, paragraphs, status = texts("form.none"), [texts("form.none_next")], 200
     if progress.standing is Standing.UNAVAILABLE:
         words = headline(context, progress)
@@ -112,6 +123,28 @@ async def completed(pages: Pages, session: Student, progress: CurrentCase, conte
     back = ("/case", texts("form.back"))
     return pages.message(
         texts, title=title, paragraphs=paragraphs, session=session, action=back, back="/case", status=status
+    )
+
+
+@router.get("/completed/{ordinal}")
+async def completed_earlier(
+    ordinal: int, pages: Pages, session: Student, progress: CurrentCase, context: Context
+) -> Response:
+    """A form that is void or of an earlier case, by its place among the student's own."""
+    if progress.standing is Standing.UNAVAILABLE:
+        raise Problem(503, "unreadable", title="The form cannot be read now", headers=RETRY)
+    form = earlier_form(context, progress, ordinal)
+    if form is None:
+        raise HTTPException(404)
+    qr_image = _qr_image("" if form.void else form.qr_text)
+    return pages.page(
+        "completed.html",
+        context.texts,
+        session=session,
+        back="/me",
+        form=form,
+        qr_image=qr_image,
+        pdf=f"/me/form/{ordinal}.pdf",
     )
 
 

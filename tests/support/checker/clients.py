@@ -50,6 +50,10 @@ class Clients(ABC):
         """One change at a desk, noted as it ended."""
 
     @abstractmethod
+    async def void(self, student_id: str, form_number: str) -> None:
+        """Two persons void a form, unless that is refused."""
+
+    @abstractmethod
     async def repeat_messages(self, student_id: str) -> None:
         """Bring the newest messages about the student again, where the broker is simulated."""
 
@@ -82,7 +86,8 @@ class Clients(ABC):
         """A student asks for something; the command's id, or nothing when no reply came."""
         began_s = time.monotonic()
         try:
-            command = await self.commands.request(student_id, department, name)
+            forms = 0 if department else await self._forms(student_id)
+            command = await self.commands.request(student_id, department, name, forms_before=forms)
         except _LOST:
             self.history.add(Kind.ASK, student_id, Outcome.UNKNOWN, began_s=began_s)
             return ""
@@ -128,6 +133,17 @@ class Clients(ABC):
             record = await self._form(student_id)
             if record is not None and record.issue is not None:
                 await self.certificates.undo("clerk", record, Undo(uuid4(), record.issue.command_id, "by mistake"))
+
+    async def void_form(self, student_id: str) -> None:
+        """Void the form that stands, if there is one."""
+        with suppress(Problem, *_LOST):
+            record = await self._form(student_id)
+            if record is not None:
+                await self.void(student_id, record.published.form_number)
+
+    async def _forms(self, student_id: str) -> int:
+        query = "SELECT count(*) FROM published.submission_v2 WHERE student_id = $1"
+        return int(await self.readers.fetchval(query, student_id))
 
     async def _form(self, student_id: str) -> SubmissionRecord | None:
         number = await self.readers.fetchval(

@@ -19,6 +19,7 @@ from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.messaging.outbox import Wakeup
+from services.kit.names import APPROVER, FORM_VOID
 from services.kit.postgres.pool import Connection
 from tests.support.checker.checker import Anomaly, check
 from tests.support.checker.clients import COHORT, Clients
@@ -120,6 +121,16 @@ class ObservedInstallation(Clients):
                 if one["student_id"] == student_id:
                     body = {"question_id": one["question_id"], "reason": "looked into"}
                     await client.post("/questions/end", json=body)
+
+    async def void(self, student_id: str, form_number: str) -> None:
+        body = {"student_id": student_id, "form_number": form_number, "reason": "a wrong name"}
+        with suppress(*_AWAY):
+            proposed = await self.installation.client(CLEARANCE, FORM_VOID).post(
+                "/approvals/propose/void-form", json=body, headers={"Idempotency-Key": str(uuid4())}
+            )
+            if proposed.status_code == 200:
+                number = proposed.json()["proposal_id"]
+                await self.installation.client(CLEARANCE, APPROVER).post(f"/approvals/{number}/confirm")
 
     async def repeat_messages(self, student_id: str) -> None:
         """Nothing: the broker is a real one."""

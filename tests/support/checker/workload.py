@@ -72,6 +72,8 @@ async def race(clients: Clients, chance: random.Random) -> None:
             await clients.waive(student_id, "C-9")
     if state == "done" and chance.random() < 0.4:
         await _collect(clients, student_id, chance)
+    if state == "done" and chance.random() < 0.3:
+        await _again(clients, student_id, chance)
     await clients.read_submission(student_id)
 
 
@@ -102,3 +104,15 @@ async def _debt(clients: Clients, student_id: str, chance: random.Random) -> str
             await asyncio.sleep(chance.random() * 0.05)
             await clients.waive(student_id, "C-1")
     return ""
+
+
+async def _again(clients: Clients, student_id: str, chance: random.Random) -> None:
+    """The form is voided, perhaps while a desk hands it over; two devices submit again, perhaps with a debt open."""
+    desk = [clients.hand_over(student_id)] if chance.random() < 0.5 else []
+    await asyncio.gather(clients.void_form(student_id), *desk)
+    if chance.random() < 0.7:
+        for charge_id in ("C-1", "C-9", "C-10"):
+            await clients.waive(student_id, charge_id)
+    asked = await asyncio.gather(clients.ask(student_id), clients.ask(student_id))
+    for command_id in {one for one in asked if one}:
+        await clients.end_of(command_id)

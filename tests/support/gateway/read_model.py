@@ -176,9 +176,18 @@ class ReadModelWriter:
         await self._write(form, uuid4(), facts, "{}", datetime.now(UTC))
 
     async def accept_signed(
-        self, student_id: str, *, name: str = "欧阳𠮷㛃", waivers: tuple[Waiver, ...] = ()
+        self,
+        student_id: str,
+        *,
+        name: str = "欧阳𠮷㛃",
+        waivers: tuple[Waiver, ...] = (),
+        case_number: int = 1,
+        replaces: str | None = None,
     ) -> SignedForm:
-        """An accepted submission as the clearance writes it: signed with a listed key, on every department's word."""
+        """An accepted submission as the clearance writes it: signed with a listed key, on every department's word.
+
+        Its case is the student's first or, like `replaces`, one that is there.
+        """
         now, attempt_id = datetime.now(UTC), uuid4()
         key, kid = OKPKey.generate_key(ALGORITHM), f"k-{secrets.token_hex(6)}"
         number = form_number(now.year, secrets.randbelow(NUMBERS))
@@ -192,13 +201,17 @@ class ReadModelWriter:
             student=_student(student_id, name),
             answers=answers,
             waivers=waivers,
+            replaces=replaces,
         )
         receipt = sign_form(payload, key, kid)
         assert receipt.qr_text is not None
         form = SignedForm(student_id, number, code, receipt.text, receipt.qr_text, kid)
-        await self.put_case(student_id, state="completed", name=name)
-        facts = submission_facts(answers)
-        await self._write(form, attempt_id, facts, json.dumps(public_jwk(kid, key)), now)
+        if case_number > 1 or replaces is not None:
+            await self._run("UPDATE student_case SET state = 'completed' WHERE student_id = $1", student_id)
+        else:
+            await self.put_case(student_id, state="completed", name=name)
+        facts, jwk = submission_facts(answers), json.dumps(public_jwk(kid, key))
+        await self._write(form, attempt_id, facts, jwk, now, case_number=case_number)
         if waivers:
             await self._run(
                 "INSERT INTO attempt_waiver (attempt_id, as_of, waivers, names) VALUES ($1, now(), $2, '{}')",
@@ -207,23 +220,57 @@ class ReadModelWriter:
             )
         return form
 
-    async def _write(self, form: SignedForm, attempt_id: UUID, facts: dict[str, Any], jwk: str, now: datetime) -> None:
+    async def void(self, student_id: str, form_number: str, reason: str = "姓名有误") -> None:
+        """Two persons voided the form: the case is open again."""
+        await self._run(
+            "INSERT INTO form_void (attempt_id, student_id, case_number, sequence, reason, voided_by, confirmed_by)"
+            " SELECT attempt_id, student_id, case_number, sequence, $2, 'operator-1', 'dean-1' FROM submission"
+            " WHERE form_number = $1",
+            form_number,
+            reason,
+        )
+        await self._run(
+            "UPDATE student_case SET state = 'open', version = version + 1 WHERE student_id = $1", student_id
+        )
+
+    async def open_next_case(self, student_id: str, *, major: str = "管理科学") -> None:
+        """A later cohort under the same number."""
+        await self._run(
+            "UPDATE student_case SET state = 'open', version = version + 1, case_number = case_number + 1, major = $2,"
+            " cohort = '2027' WHERE student_id = $1",
+            student_id,
+            major,
+        )
+
+    async def _write(
+        self,
+        form: SignedForm,
+        attempt_id: UUID,
+        facts: dict[str, Any],
+        jwk: str,
+        now: datetime,
+        *,
+        case_number: int = 1,
+    ) -> None:
         await self._run(
             """
-            INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at)
-            VALUES ($1, $2, 'accepted', $3, now(), now() + interval '10 min', now())
+            INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, case_number)
+            VALUES ($1, $2, 'accepted', $3, $5::timestamptz, $5::timestamptz + interval '10 min', $5::timestamptz, $4)
             """,
             attempt_id,
             form.student_id,
             sorted(facts),
+            case_number,
+            now,
         )
         # Retired at once, so that each test has its own: a retired key still verifies.
         await self._run("INSERT INTO signing_key (kid, public_jwk, retired_at) VALUES ($1, $2, now())", form.kid, jwk)
         await self._run(
             """
             INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text,
-                                    kid, student)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                    kid, student, case_number, sequence)
+            SELECT $1, $2::uuid, $3, $4, $5::timestamptz, $6::jsonb, $7, $8, $9, $10::jsonb, $11::int, count(*) + 1
+            FROM submission WHERE student_id = $1 AND case_number = $11::int
             """,
             form.student_id,
             attempt_id,
@@ -235,6 +282,7 @@ class ReadModelWriter:
             form.qr_text,
             form.kid,
             _student(form.student_id, "欧阳𠮷㛃").model_dump_json(),
+            case_number,
         )
 
     async def revoke(self, kid: str) -> None:

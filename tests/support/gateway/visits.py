@@ -6,6 +6,7 @@ import asyncpg
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
+from schemas.codec import read
 from schemas.events import Reason
 from services.kit.names import desk_role
 from tests.support.gateway.read_model import ReadModelWriter
@@ -31,6 +32,12 @@ async def rows(dsn: str, statement: str, *values: Any) -> list[asyncpg.Record]:
 
 async def commands(gateway: RunningGateway, person: Person) -> list[asyncpg.Record]:
     return await rows(gateway.database, "SELECT * FROM command WHERE student_id = $1", id_of(person))
+
+
+async def posted(gateway: RunningGateway, person: Person) -> list[Any]:
+    """What waits to be sent about a student."""
+    found = await rows(gateway.database, "SELECT value FROM outbox WHERE key = $1", id_of(person).encode())
+    return [read(row["value"]) for row in found]
 
 
 async def card_open(clearance: ReadModelWriter, person: Person) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -19,11 +19,16 @@ from uuid import uuid4
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import PARTITIONS
+from services.clearance.app import decisions_of
+from services.clearance.approvals.actions import ActionRefused
 from services.clearance.submission import exceptions
+from services.clearance.submission.form_void import NAME as VOID_FORM
+from services.clearance.submission.form_void import VoidBody, void_action
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
+from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import AuditContext
 from services.kit.department.idempotency import IdempotencyKey
 from services.kit.messaging import relay
@@ -134,6 +139,17 @@ class Simulation(InProcessServices, Clients):
 
     async def end_questions(self, department: str, student_id: str) -> None:
         await self.offices[department].end_questions(student_id)
+
+    async def void(self, student_id: str, form_number: str) -> None:
+        decisions = decisions_of(ClearancePolicy(), [void_action(self.roster)])
+        body = VoidBody(student_id=student_id, form_number=form_number, reason="a wrong name")
+        key = IdempotencyKey.of("operator", f"k-{uuid4()}", body.model_dump_json())
+        with suppress(ActionRefused):
+            async with self.clearance.pool.acquire() as connection, connection.transaction():
+                proposal = await decisions.propose(connection, decisions.actions[VOID_FORM], body, key)
+            async with self.clearance.pool.acquire() as connection, connection.transaction():
+                await decisions.confirm(connection, proposal.proposal_id, by="approver")
+        self.clearance.wakeup.notify()
 
     async def repeat_messages(self, student_id: str) -> None:
         for topic in (self.topics.submission, self.topics.command):

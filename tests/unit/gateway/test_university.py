@@ -41,7 +41,7 @@ def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> 
         RENDERER.page("guide.html", texts, session=None, back="/", is_favourite=False),
     ]
     if page.form:
-        values: dict[str, Any] = {"page": page, "form": page.form, "qr_image": ""}
+        values: dict[str, Any] = {"page": page, "form": page.form, "qr_image": "", "pdf": "/me/form.pdf"}
         pages.append(RENDERER.page("completed.html", texts, session=SESSION, back="/completed", **values))
     return "".join(bytes(page.body).decode() for page in pages)
 

@@ -1,78 +1,22 @@
 """What the roster says after an acceptance: the form stands, an exception opens, and a hand-over must confirm it."""
 
 import asyncio
-import json
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
-from uuid import UUID, uuid4
 
 import asyncpg
 import pytest
 
-from schemas.events import CaseState, CertificateIssueAsked, TakenBy
-from services.clearance.roster.case_store import RosterResult
-from tests.support.in_process.services import person
+from schemas.events import CaseState
+from tests.support.in_process.after_acceptance import (
+    audited,
+    hand_over,
+    open_exceptions,
+    put,
+    submitted,
+    withdraw,
+)
 from tests.support.in_process.submission_harness import OWING, Harness
-
-
-async def put(harness: Harness, student_id: str, **changes: Any) -> RosterResult:
-    student = person(student_id).model_copy(update=changes)
-    async with harness.clearance.pool.acquire() as connection, connection.transaction():
-        return await harness.roster.put(connection, student, now=datetime.now(UTC))
-
-
-async def withdraw(harness: Harness, student_id: str) -> RosterResult | None:
-    async with harness.clearance.pool.acquire() as connection, connection.transaction():
-        return await harness.roster.withdraw(connection, student_id, now=datetime.now(UTC))
-
-
-async def submitted(harness: Harness) -> tuple[str, str]:
-    """A student whose submission was accepted, and the number of the form."""
-    student_id = await harness.student()
-    await harness.submitted(student_id)
-    submission = await harness.submission(student_id)
-    assert submission is not None
-    return student_id, submission["form_number"]
-
-
-async def open_exceptions(harness: Harness, form_number: str) -> dict[str, list[str]]:
-    """Name → codes of its reasons."""
-    rows = await harness.clearance.pool.fetch(
-        "SELECT name, reasons FROM published.exception_v2 WHERE form_number = $1 AND closed_at IS NULL", form_number
-    )
-    return {row["name"]: [one["code"] for one in json.loads(row["reasons"])] for row in rows}
-
-
-async def hand_over(harness: Harness, student_id: str, form_number: str, **more: Any) -> str:
-    """The desk's request, received: the cause of the refusal, or "issued"."""
-    command_id = uuid4()
-    event = CertificateIssueAsked(
-        command_id=command_id,
-        student_id=student_id,
-        form_number=form_number,
-        asked_by="clerk-1",
-        taken_by=TakenBy.SELF,
-        asked_at=datetime.now(UTC),
-        **more,
-    )
-    await harness.clearance.receive([harness.record(harness.topics.command, event)])
-    return await outcome_of(harness, command_id)
-
-
-async def outcome_of(harness: Harness, command_id: UUID) -> str:
-    pool = harness.clearance.pool
-    cause = await pool.fetchval("SELECT cause FROM published.desk_refusal_v1 WHERE command_id = $1", command_id)
-    if await pool.fetchval("SELECT EXISTS (SELECT FROM published.issue_v2 WHERE command_id = $1)", command_id):
-        assert cause is None
-        return "issued"
-    return str(cause)
-
-
-async def audited(harness: Harness, student_id: str, act: str) -> list[tuple[str, dict[str, Any]]]:
-    rows = await harness.clearance.pool.fetch(
-        "SELECT outcome, details FROM audit.entry WHERE student_id = $1 AND act = $2 ORDER BY entry_id", student_id, act
-    )
-    return [(row["outcome"], json.loads(row["details"])) for row in rows]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from uuid import UUID, uuid4
 import asyncpg
 
 from deploy.local.identity.people import Person
-from schemas.codec import read
 from schemas.events import (
     CommandAnswered,
     CommandAsked,
@@ -21,7 +20,7 @@ from schemas.events import (
 from services.gateway.tables.commands import end_accepted, end_answered, end_refused
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
-from tests.support.gateway.visits import card_open, commands, id_of, rows
+from tests.support.gateway.visits import card_open, commands, id_of, posted
 from tests.support.samples.case_samples import NOW
 
 ENDS: Final[dict[type[Message], Any]] = {
@@ -29,11 +28,6 @@ ENDS: Final[dict[type[Message], Any]] = {
     SubmissionAccepted: end_accepted,
     SubmissionRefused: end_refused,
 }
-
-
-async def posted(gateway: RunningGateway, person: Person) -> list[Any]:
-    found = await rows(gateway.database, "SELECT value FROM outbox WHERE key = $1", id_of(person).encode())
-    return [read(row["value"]) for row in found]
 
 
 async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
