@@ -275,3 +275,28 @@ def _file(kind: str, people: list[dict[str, str]]) -> bytes:
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+async def test_a_graduate_schools_own_list_is_previewed_and_then_imported_as_it_is(service: Service) -> None:
+    number = f"TS{secrets.token_hex(6).upper()}"
+    content = (
+        "学号*,学生姓名,性别,培养单位,学科专业,年级,导师姓名,入学日期,离校类别,毕业年份\n"
+        f"{number},林知远,男性,信控学院,控制科学,2023级,王五,20230901,毕业离校,2026届\n"
+    ).encode()
+    seen = (await service.ask("POST", "/imports/preview", files={"file": ("名单.csv", content)})).json()
+    (row,) = seen["rows"]
+    assert (seen["source"], seen["ignored"], row["state"], row["before"]) == (
+        "graduate-system",
+        ["导师姓名"],
+        "applied",
+        {},
+    )
+    assert {name: row["after"][name] for name in ("state", "enrolled_on", "cohort")} == {
+        "state": "open",
+        "enrolled_on": "2023-09-01",
+        "cohort": "2026",
+    }
+    assert (await service.ask("POST", "/cases/query", json={"student_id": number})).status_code == 404
+    job, _ = await service.imported("名单.csv", content)
+    assert (job["source"], job["applied"]) == ("graduate-system", 1)
+    assert (await service.ask("POST", "/cases/query", json={"student_id": number})).json()["state"] == "open"
