@@ -8,10 +8,14 @@ from schemas.events import Reason
 from services.kit.student_numbers import StudentNumber
 
 
-class OperationBody(BaseModel):
-    """The student id is in the body because URLs are logged."""
+class ItemBody(BaseModel):
+    """Names no student: an item does."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, str_strip_whitespace=True)
+
+
+class OperationBody(ItemBody):
+    """The student id is in the body because URLs are logged."""
 
     student_id: StudentNumber
 

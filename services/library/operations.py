@@ -3,11 +3,12 @@
 from typing import Final
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody, Refused, Remedy
+from services.kit.operations import ItemBody, OperationBody, Refused, Remedy
 from services.kit.rules import bills
 from services.kit.rules.bills import CorrectionBody, RefundBody, SettlementBody
 from services.kit.rules.collections import find_by_key, replace_by_key, spelled_as
-from services.kit.rules.department_rules import DepartmentRules, Operation
+from services.kit.rules.department_rules import DepartmentRules, HolderOperation, Operation
+from services.kit.rules.evidence import item
 from services.kit.rules.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
 
@@ -38,6 +39,9 @@ CARD_CANCELLED: Final = Cause("card-cancelled")
 
 LOAN_EXISTS: Final = Refusal("loan-exists")
 LOAN_UNKNOWN: Final = Refusal("loan-unknown")
+LOAN_ELSEWHERE: Final = Refusal("loan-elsewhere")
+COPY_NOT_LENT: Final = Refusal("copy-not-lent")
+COPY_LENT_TWICE: Final = Refusal("copy-lent-twice")
 LOAN_ON_CANCELLED_CARD: Final = Refusal("loan-on-cancelled-card")
 FINE_EXISTS: Final = Refusal("fine-exists")
 FINE_UNKNOWN: Final = Refusal("fine-unknown")
@@ -54,6 +58,10 @@ class LoanBody(OperationBody):
 
 
 class ReturnBody(OperationBody):
+    barcode: ItemId
+
+
+class BarcodeBody(ItemBody):
     barcode: ItemId
 
 
@@ -109,7 +117,27 @@ def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
     return record.updated(loans=replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)), cause
 
 
-def return_book(record: LibraryRecord, body: ReturnBody) -> tuple[LibraryRecord, Reason]:
+def _lent_to_another(body: LoanBody) -> Refused:
+    remedy = Remedy(
+        "请先归还：按条码归还会找到借书人。", "Return it first; return-by-barcode finds the student who has it."
+    )
+    return Refused(LOAN_ELSEWHERE(), field="barcode", remedy=remedy)
+
+
+def _not_with_one_student(holders: int) -> Refused:
+    if holders == 0:
+        remedy = Remedy("请核对条码号。", "Check the barcode.")
+        return Refused(COPY_NOT_LENT(), field="barcode", remedy=remedy)
+    remedy = Remedy("请按学号归还，并核对另一条借阅。", "Return it by student number, and check the other loan.")
+    return Refused(COPY_LENT_TWICE(), field="barcode", remedy=remedy)
+
+
+def holdings(record: LibraryRecord) -> frozenset[str]:
+    """A copy is with one student at a time."""
+    return frozenset().union(*(item("loan", loan.barcode) for loan in record.loans))
+
+
+def return_book(record: LibraryRecord, body: ReturnBody | BarcodeBody) -> tuple[LibraryRecord, Reason]:
     loan = find_by_key(record.loans, barcode=body.barcode)
     if loan is None:
         raise Refused(
@@ -210,7 +238,7 @@ RULES = DepartmentRules(
     record=LibraryRecord,
     assess=assess,
     operations=(
-        Operation("loan", "Lend a book", LoanBody, lend, BORROWING),
+        Operation("loan", "Lend a book", LoanBody, lend, BORROWING, taken=_lent_to_another),
         Operation("return", "Return a book", ReturnBody, return_book, BORROWING),
         Operation("fine", "Add a fine", FineBody, fine, BORROWING),
         Operation("payment", "Record a payment of a fine, in full or in part", FinePayment, pay, BORROWING),
@@ -236,6 +264,17 @@ RULES = DepartmentRules(
         Operation("thesis-returned", "Return the thesis for changes", ThesisBody, return_thesis, THESIS, THESIS_ITEM),
         Operation("thesis-approved", "Approve the thesis", ThesisBody, approve_thesis, THESIS, THESIS_ITEM),
     ),
+    holder_operations=(
+        HolderOperation(
+            "return-by-barcode",
+            "Return a book of which only the barcode is known",
+            BarcodeBody,
+            return_book,
+            _not_with_one_student,
+            BORROWING,
+        ),
+    ),
+    holdings=holdings,
     import_row=LibraryRow,
     apply_row=apply_row,
     row_checks=row_checks,

@@ -13,6 +13,7 @@ from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.evidence import coverage, questions
+from services.kit.department.holdings.store import holders, require_free
 from services.kit.department.idempotency import IdempotencyKey, store_answer, stored_answer
 from services.kit.department.record_store import TO_ASSESS, RecordStore, StoredRecord
 from services.kit.manifests import DepartmentManifest
@@ -20,7 +21,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
-from services.kit.rules.department_rules import DepartmentRules, Record
+from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Record
 from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
 from services.kit.rules.fields import STORED
 from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, STUDENT_UNKNOWN
@@ -84,8 +85,9 @@ class Desk(Generic[R]):
         key: IdempotencyKey | None = None,
         audit: AuditContext = SYSTEM_CONTEXT,
         evidence: ActEvidence = EVERY_CHECK,
+        claim: Claim | None = None,
     ) -> ChangeResult[R]:
-        """Apply `operate` and audit it, once for a key.
+        """Apply `operate` and audit it, once for a key. `claim`: what no other student may hold.
 
         Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided, and
         `KeyReused`.
@@ -103,11 +105,12 @@ class Desk(Generic[R]):
                         evidence=evidence,
                         by=audit.actor,
                         refuse_unknown=self.refuse_unknown,
+                        claim=claim,
                     )
                     details = {"version": result.status_version, "clear": result.assessment.clear}
                     await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
                     if key is not None:
-                        await store_answer(connection, key, _answer(result))
+                        await store_answer(connection, key, _answer(student_id, result))
                     failpoint("desk.before_commit")
                 failpoint("desk.after_commit")
         except (Refused, Held) as error:
@@ -117,6 +120,28 @@ class Desk(Generic[R]):
             raise
         self.wakeup.notify()
         return result
+
+    async def change_of_holder(
+        self, operation: HolderOperation[R, N], body: N, *, now: datetime, key: IdempotencyKey, audit: AuditContext
+    ) -> tuple[str, ChangeResult[R]]:
+        """Apply an operation to the one student who holds the item, once for the key; raises as `change` does."""
+        items = self.rules.items(body.model_dump())
+        async with self.pool.acquire() as connection, connection.transaction():
+            answer = await stored_answer(connection, key)
+            if answer is not None:
+                return answer["student_id"], self._repeated(answer)
+            found = await holders(connection, items)
+            refused = None if len(found) == 1 else operation.not_one(len(found))
+            if refused is not None:
+                why = {"reason": refused.reason.code}
+                await log.append_entry(connection, actor=audit.actor, act=audit.act, outcome="refused", details=why)
+        if refused is not None:
+            raise refused
+        evidence = ActEvidence(operation.checks, items)
+        result = await self.change(
+            found[0], lambda record: operation.apply(record, body), now=now, key=key, audit=audit, evidence=evidence
+        )
+        return found[0], result
 
     async def change_in(
         self,
@@ -129,12 +154,15 @@ class Desk(Generic[R]):
         by: str = SYSTEM_CONTEXT.actor,
         job_id: UUID | None = None,
         refuse_unknown: bool = False,
+        claim: Claim | None = None,
     ) -> ChangeResult[R]:
         """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row."""
         locked = await self.lock(connection, student_id)
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         record, cause = operate(locked.record)
+        if claim is not None:
+            await require_free(connection, claim.items, student_id, claim.refused)
         settled = 0
         if locked.open_questions:
             settled = await questions.settle(connection, student_id, evidence.items, by=by, job_id=job_id, now=now)
@@ -233,8 +261,9 @@ class Desk(Generic[R]):
         return ChangeResult(record, assessment, answer["applied"], answer["status_version"], standing, repeated=True)
 
 
-def _answer(result: ChangeResult[Any]) -> dict[str, Any]:
+def _answer(student_id: str, result: ChangeResult[Any]) -> dict[str, Any]:
     return {
+        "student_id": student_id,
         "record": result.record.model_dump_json(),
         "checks": [check.model_dump(mode="json") for check in result.assessment.checks],
         "applied": result.applied,

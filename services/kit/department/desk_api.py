@@ -22,7 +22,7 @@ from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.names import desk_role
 from services.kit.operations import Held, OperationBody, Refused
-from services.kit.rules.department_rules import Operation, Record
+from services.kit.rules.department_rules import Claim, Operation, Record
 from services.kit.rules.evidence import WHOLE_RECORD, ActEvidence
 from services.kit.rules.reasons import NOTHING_ON_RECORD, RECORD_REPLACED
 from services.kit.student_numbers import Standing
@@ -119,6 +119,7 @@ class _DeskRoutes:
                 AuditContext(principal.name, f"desk.{operation.name}"),
                 self._desk.rules.evidence_of_operation(operation, body),
                 IdempotencyKey.of(principal.name, key, request),
+                self._desk.rules.claim_of(operation, body),
             )
 
         return route
@@ -161,7 +162,7 @@ class _DeskRoutes:
 
     def _query(self) -> Callable[..., Any]:
         async def route(body: StudentQuery, principal: Annotated[Principal, Depends(self._staff)]) -> DeskAnswer:
-            return _answer(body.student_id, await self._desk.read(body.student_id))
+            return desk_answer(body.student_id, await self._desk.read(body.student_id))
 
         return route
 
@@ -172,18 +173,19 @@ class _DeskRoutes:
         audit: AuditContext,
         evidence: ActEvidence,
         key: IdempotencyKey | None = None,
+        claim: Claim | None = None,
     ) -> DeskAnswer:
         try:
             result = await self._desk.change(
-                student_id, operate, now=datetime.now(UTC), key=key, audit=audit, evidence=evidence
+                student_id, operate, now=datetime.now(UTC), key=key, audit=audit, evidence=evidence, claim=claim
             )
         except Refused as refused:
             raise refusal_problem(self._department, refused) from None
         except Held:
-            raise _held() from None
+            raise held_problem() from None
         except KeyReused:
             raise key_reused() from None
-        return _answer(student_id, result)
+        return desk_answer(student_id, result)
 
 
 def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem:
@@ -210,7 +212,7 @@ def _not_empty() -> Problem:
     )
 
 
-def _held() -> Problem:
+def held_problem() -> Problem:
     return Problem(
         423,
         "held",
@@ -235,7 +237,7 @@ def key_reused() -> Problem:
     )
 
 
-def _answer(student_id: str, result: ChangeResult[Any]) -> DeskAnswer:
+def desk_answer(student_id: str, result: ChangeResult[Any]) -> DeskAnswer:
     return DeskAnswer(
         student_id=student_id,
         applied=result.applied,

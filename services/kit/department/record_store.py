@@ -118,6 +118,7 @@ class RecordStore(Generic[R]):
             revision,
             status.version if status else None,
             status.model_dump_json() if status else None,
+            None if self._rules.holdings is None else sorted(self._rules.holdings(stored.record)),
         )
         if status is not None:
             await outbox.append(
@@ -137,6 +138,6 @@ FROM record WHERE student_id = $1 FOR UPDATE
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
-                  updated_at = clock_timestamp()
+                  holdings = $11, updated_at = clock_timestamp()
 WHERE student_id = $1
 """

@@ -15,6 +15,8 @@ from services.kit.department.desk_api import desk_router
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.evidence_api import evidence_router
 from services.kit.department.examples import load_examples
+from services.kit.department.holdings.api import holder_router
+from services.kit.department.holdings.store import list_holdings
 from services.kit.department.idempotency import delete_old_answers
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.hold_age import HoldAge
@@ -86,7 +88,9 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         uploaded, coverage_changed = Wakeup(), Wakeup()
         acts = EvidenceActs(desk, coverage_changed)
         rows = department_import(desk, department, examples, sources, acts)
+        await list_holdings(pool, rules)
         app.include_router(desk_router(desk, department, examples))
+        app.include_router(holder_router(desk, department, examples))
         app.include_router(imports_router(rows, pool, uploaded))
         app.include_router(evidence_router(acts, desk))
         loops = _loops(desk, settings, health)

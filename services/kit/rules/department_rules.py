@@ -8,7 +8,7 @@ from typing import Any, Generic, Self, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason
-from services.kit.operations import OperationBody
+from services.kit.operations import ItemBody, OperationBody, Refused
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.evidence import ActEvidence
 
@@ -43,6 +43,34 @@ class Operation(Generic[R, B]):
     apply: Callable[[R, B], tuple[R, Reason]]
     checks: frozenset[str] | None = None
     items: frozenset[str] = frozenset()
+    taken: Callable[[B], Refused] | None = None
+    """Refuses it while another student holds an item of the body."""
+
+
+N = TypeVar("N", bound=ItemBody)
+
+
+@dataclass(frozen=True, slots=True)
+class HolderOperation(Generic[R, N]):
+    """`POST /operations/<name>` of the one student who holds an item of the body.
+
+    `not_one`: refuses it for this number of holders, 0 or more than 1. `checks` as in `Operation`.
+    """
+
+    name: str
+    summary: str
+    body: type[N]
+    apply: Callable[[R, N], tuple[R, Reason]]
+    not_one: Callable[[int], Refused]
+    checks: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Items that no other student may hold; `refused` otherwise."""
+
+    items: frozenset[str]
+    refused: Refused
 
 
 @dataclass(frozen=True)
@@ -65,6 +93,9 @@ class DepartmentRules(Generic[R]):
     row_checks: Callable[[Any], frozenset[str]] | None = None
     file_checks: Callable[[frozenset[str]], frozenset[str]] | None = None
     items: Callable[[Mapping[str, Any]], frozenset[str]] = lambda fields: frozenset()
+    holder_operations: tuple[HolderOperation[R, Any], ...] = ()
+    holdings: Callable[[R], frozenset[str]] | None = None
+    """Items of a record that one student at a time holds."""
 
     @property
     def name(self) -> str:
@@ -79,6 +110,9 @@ class DepartmentRules(Generic[R]):
 
     def checks_of_file(self, fields: frozenset[str]) -> frozenset[str]:
         return self.checks if self.file_checks is None else self.file_checks(fields)
+
+    def claim_of(self, operation: Operation[R, B], body: B) -> Claim | None:
+        return Claim(self.items(body.model_dump()), operation.taken(body)) if operation.taken else None
 
     def evidence_of_row(self, row: OperationBody) -> ActEvidence:
         return ActEvidence(self.row_checks(row) if self.row_checks else None, self.items(row.model_dump()))

@@ -214,7 +214,10 @@ def test_every_check_names_a_phone(department: DepartmentManifest) -> None:
 @each_department
 def test_every_operation_and_row_has_an_example_and_each_is_right(department: DepartmentManifest) -> None:
     rules, examples = rules_of(department), examples_of(department)
-    assert set(examples.operations) == {operation.name for operation in rules.operations}
+    names = [operation.name for operation in rules.operations] + [one.name for one in rules.holder_operations]
+    assert set(examples.operations) == set(names)
+    for one in rules.holder_operations:
+        assert all(rules.items(one.body.model_validate(body).model_dump()) for body in examples.operations[one.name])
     bodies = [(rules.import_row, row) for row in examples.rows]
     bodies += [(one.body, body) for one in rules.operations for body in examples.operations[one.name]]
     for model, body in bodies:
@@ -243,7 +246,8 @@ def test_every_example_row_can_be_applied_and_applied_again_changes_nothing(depa
 
 @each_department
 def test_operations_have_distinct_names_that_fit_in_a_path(department: DepartmentManifest) -> None:
-    names = [operation.name for operation in rules_of(department).operations]
+    rules = rules_of(department)
+    names = [operation.name for operation in rules.operations] + [one.name for one in rules.holder_operations]
     assert len(set(names)) == len(names)
     assert all(name.replace("-", "").isalpha() and name.islower() for name in names)
 

@@ -10,6 +10,7 @@ from deploy.local.installation import new_student_id
 from services.kit.department.desk import Desk
 from services.kit.department.desk_api import desk_router
 from services.kit.department.examples import load_examples
+from services.kit.department.holdings.api import holder_router
 from services.kit.http.app import create_app
 from services.kit.manifests import SERVICES, discover
 from services.kit.names import desk_role
@@ -24,13 +25,14 @@ CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"
 @asynccontextmanager
 async def desk_client(database: str, department: str) -> AsyncIterator[tuple[Desk[Any], httpx.AsyncClient]]:
     async with desk_over(database, department) as desk:
+        manifest, examples = discover()[department], load_examples(SERVICES / department)
         app = create_app(
             title=department,
             version="1",
             description="",
             health=Health(),
             lifespan=None,
-            routers=[desk_router(desk, discover()[department], load_examples(SERVICES / department))],
+            routers=[desk_router(desk, manifest, examples), holder_router(desk, manifest, examples)],
             telemetry=None,
         )
         app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))
@@ -59,7 +61,10 @@ async def test_a_refusal_says_its_reason_at_the_top_of_the_document_and_in_both_
             "This is more than is due. Check it: 10.00 yuan is due on this item. "
             "If more is meant, send it again with overpayment allowed."
         )
-        remedy = "At most 10.00. If the amount is right, send it again with allow_overpayment: true."
+        remedy = (
+            "最多 10.00 元；如金额无误，请注明 allow_overpayment: true 后再提交。 "
+            "At most 10.00. If the amount is right, send it again with allow_overpayment: true."
+        )
         assert answer.json() == {
             "type": "urn:lixiao:problem:refused",
             "title": "The department's rules do not allow this",
