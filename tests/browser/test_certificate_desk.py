@@ -71,7 +71,7 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
 
 @pytest.mark.acceptance("S-103")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_a_debt_after_the_submission_stands_in_red_above_the_form_as_it_was(
+async def test_a_debt_after_the_submission_is_shown_in_red_above_the_unchanged_form(
     gateway: RunningGateway, open_profile: Open, device: Device
 ) -> None:
     clearance = ReadModelWriter(gateway.read_model)

@@ -40,7 +40,7 @@ NOTES = (
 
 @pytest.mark.acceptance("S-001", "S-006", "S-023")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_its_foot(
+async def test_the_guide_shows_every_row_even_an_empty_one_and_the_manual_below(
     scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     page = await (await open_profile(device, address=scenes.gateway.address)).new_page()
@@ -68,7 +68,7 @@ async def test_the_guide_shows_every_row_the_empty_ones_empty_and_the_manual_at_
 
 @pytest.mark.acceptance("S-023")
 @pytest.mark.parametrize("language", ["zh-CN", "en-GB"])
-async def test_the_manuals_pictures_come_when_its_entry_is_opened_and_not_before(
+async def test_the_manuals_pictures_load_only_when_its_entry_is_opened(
     scenes: SceneSetter, open_profile: Open, language: str
 ) -> None:
     page = await (await open_profile(PHONE, address=scenes.gateway.address, language=language)).new_page()
@@ -107,7 +107,7 @@ async def test_who_holds_a_form_finds_the_check_page_from_the_guide(scenes: Scen
 
 @pytest.mark.acceptance("S-022")
 @pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-async def test_the_service_is_kept_among_the_favourites_and_found_again_until_it_is_let_go(
+async def test_the_service_is_saved_as_a_favourite_until_it_is_removed(
     scenes: SceneSetter, open_profile: Open, scripts: bool
 ) -> None:
     actor = await scenes.actor()
@@ -136,7 +136,7 @@ async def test_to_keep_the_service_one_signs_in_first(scenes: SceneSetter, open_
 
 @pytest.mark.acceptance("S-012", "S-014")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_help_with_signing_in_says_whom_to_call_and_write(
+async def test_the_sign_in_help_says_whom_to_call_or_write(
     scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     page = await (await open_profile(device, address=scenes.gateway.address)).new_page()
@@ -158,7 +158,7 @@ async def test_help_with_signing_in_says_whom_to_call_and_write(
 @pytest.mark.parametrize(
     ("scene", "heading"), [("not-served", "结业不使用本服务"), ("not-on-roster", "不在本次离校名单中")]
 )
-async def test_somebody_the_service_is_not_for_is_told_so_and_whom_to_ask(
+async def test_a_student_the_service_is_not_for_is_told_so_and_whom_to_ask(
     scenes: SceneSetter, open_profile: Open, device: Device, scene: str, heading: str
 ) -> None:
     actor = await scenes.play(BY_NAME[scene])

@@ -33,7 +33,7 @@ async def opened(scenes: SceneSetter, open_profile: Open, device: Device, scene:
 
 
 @pytest.mark.acceptance("S-030", "S-031", "S-032", "S-036")
-async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(
+async def test_on_a_pc_the_basics_have_three_columns_and_verdicts_are_at_the_left(
     scenes: SceneSetter, open_profile: Open
 ) -> None:
     page = await opened(scenes, open_profile, PC, "case-blocked")
@@ -61,7 +61,7 @@ async def test_on_a_pc_basics_stand_in_three_columns_and_verdicts_at_the_left(
 
 
 @pytest.mark.acceptance("S-030", "S-031", "S-033", "S-036")
-async def test_on_a_phone_all_is_one_column_and_the_verdict_stands_on_the_head_row(
+async def test_on_a_phone_there_is_one_column_and_the_verdict_is_in_the_heading(
     scenes: SceneSetter, open_profile: Open
 ) -> None:
     page = await opened(scenes, open_profile, PHONE, "case-blocked")
@@ -95,9 +95,7 @@ async def test_on_a_phone_all_is_one_column_and_the_verdict_stands_on_the_head_r
 
 @pytest.mark.acceptance("S-037")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_verdicts_are_green_red_and_grey_and_said_in_words_with_a_shape(
-    scenes: SceneSetter, open_profile: Open, scheme: str
-) -> None:
+async def test_verdicts_have_a_colour_a_word_and_a_shape(scenes: SceneSetter, open_profile: Open, scheme: str) -> None:
     expected = {"clear": ("通过", "green"), "blocked": ("未通过", "red"), "waiting": ("待同步", "grey")}
     seen = set()
     for scene in ("case-blocked", "case-nearly", "case-waiting"):
@@ -115,7 +113,7 @@ async def test_verdicts_are_green_red_and_grey_and_said_in_words_with_a_shape(
 
 
 @pytest.mark.acceptance("S-037")
-async def test_what_nobody_has_spoken_of_is_grey_and_cannot_be_submitted(
+async def test_a_check_without_a_status_is_grey_and_cannot_be_submitted(
     scenes: SceneSetter, open_profile: Open
 ) -> None:
     page = await opened(scenes, open_profile, PHONE, "case-waiting")
@@ -178,7 +176,9 @@ async def test_arrears_are_listed_with_their_exact_total(
 
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_who_owes_nothing_sees_the_total_of_zero(scenes: SceneSetter, open_profile: Open, device: Device) -> None:
+async def test_a_student_without_arrears_sees_a_total_of_zero(
+    scenes: SceneSetter, open_profile: Open, device: Device
+) -> None:
     page = await opened(scenes, open_profile, device, "case-clear")
     line = page.locator("#finance-arrears")
     await expect(line.locator(".empty")).to_have_text("没有欠费")
@@ -189,9 +189,7 @@ async def test_who_owes_nothing_sees_the_total_of_zero(scenes: SceneSetter, open
 
 @pytest.mark.acceptance("S-084")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_every_item_has_its_phone_as_a_link_to_press(
-    scenes: SceneSetter, open_profile: Open, device: Device
-) -> None:
+async def test_every_item_has_a_phone_link(scenes: SceneSetter, open_profile: Open, device: Device) -> None:
     page = await opened(scenes, open_profile, device, "case-blocked")
     for line, phones in PHONES.items():
         links = page.locator(f"#{line} a.tel")
@@ -205,7 +203,7 @@ async def test_every_item_has_its_phone_as_a_link_to_press(
 
 @pytest.mark.acceptance("S-041")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warning(
+async def test_the_card_is_cancelled_only_when_nothing_else_is_open_and_after_a_warning(
     scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     button = "图书馆-图书借阅：注销"
@@ -224,7 +222,7 @@ async def test_the_card_is_cancelled_only_when_it_alone_is_open_and_after_a_warn
 
 
 @pytest.mark.acceptance("S-042")
-async def test_a_refused_cancel_says_why_and_whom_to_call(scenes: SceneSetter, open_profile: Open) -> None:
+async def test_a_refused_cancellation_says_why_and_whom_to_call(scenes: SceneSetter, open_profile: Open) -> None:
     page = await opened(scenes, open_profile, PHONE, "case-card-refused")
     line = page.locator("#library-borrowing")
     await expect(line.locator(".command-note")).to_have_text("注销没有成功：还有 1 册图书未还，请到图书馆归还。")
@@ -233,7 +231,7 @@ async def test_a_refused_cancel_says_why_and_whom_to_call(scenes: SceneSetter, o
 
 @pytest.mark.acceptance("S-090", "S-091")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_a_submission_with_open_items_says_which_why_and_whom_to_ask(
+async def test_a_submission_with_open_items_says_which_are_open_why_and_whom_to_ask(
     scenes: SceneSetter, open_profile: Open, device: Device
 ) -> None:
     page = await opened(scenes, open_profile, device, "case-blocked")

@@ -18,7 +18,7 @@ SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadT
 
 
 @pytest.mark.acceptance("S-092")
-async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_submission(
+async def test_two_tabs_a_double_click_a_second_device_and_the_back_button_make_one_submission(
     installation: Installation, open_profile: Open
 ) -> None:
     person = await journey_data.student(installation, journey_data.CLEAR)
@@ -46,7 +46,7 @@ async def test_two_tabs_a_double_click_another_device_and_going_back_are_one_sub
 
 
 @pytest.mark.acceptance("S-091", "S-093")
-async def test_a_debt_the_page_does_not_know_of_yet_refuses_the_submission_with_its_reason(
+async def test_a_debt_not_yet_on_the_page_refuses_the_submission_with_its_reason(
     installation: Installation, open_profile: Open
 ) -> None:
     person = await journey_data.student(installation, journey_data.CLEAR)

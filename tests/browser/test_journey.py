@@ -23,9 +23,7 @@ A4_POINTS = (595, 842)
 
 @pytest.mark.acceptance("S-004", "S-005", "S-010", "S-021", "S-041", "S-090", "S-092", "S-100", "S-102", "S-103")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_from_signing_in_to_the_printed_form(
-    installation: Installation, open_profile: Open, device: Device
-) -> None:
+async def test_from_sign_in_to_the_printed_form(installation: Installation, open_profile: Open, device: Device) -> None:
     person = await journey_data.student(installation, journey_data.OPEN)
     context = await open_profile(device, address=installation.address(GATEWAY))
     page = await context.new_page()

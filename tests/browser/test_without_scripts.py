@@ -13,9 +13,7 @@ from tests.support.waiting import eventually
 
 @pytest.mark.acceptance("S-004", "S-041", "S-090", "S-100")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
-async def test_everything_is_done_without_scripts(
-    installation: Installation, open_profile: Open, device: Device
-) -> None:
+async def test_everything_works_without_scripts(installation: Installation, open_profile: Open, device: Device) -> None:
     person = await journey_data.student(installation, journey_data.ONLY_THE_CARD)
     page = await (await open_profile(device, address=installation.address(GATEWAY), scripts=False)).new_page()
     await page.goto("/")

@@ -16,12 +16,12 @@ LIST: Final = TESTS / "acceptance.toml"
 TABLE: Final = ROOT / "docs" / "acceptance.md"
 PAGE: Final = "page"
 HEAD: Final = """\
-# What the service must show, and the tests that show it
+# Requirements and the tests that show them
 
-Made by `python -m tests.support.acceptance` from `tests/acceptance.toml` and the tests' marks; a test fails when this
-file is old, when a line has no test, or when a line that a page shows has none in a real browser.
+Made by `python -m tests.support.acceptance` from `tests/acceptance.toml` and the marks of the tests. A test fails when
+this file is out of date, when a requirement has no test, or when one that a page must meet has no browser test.
 
-| id | what | shown by |
+| id | requirement | tests |
 |---|---|---|
 """
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
@@ -38,6 +39,12 @@ class ClearanceFixture:
     @property
     def group(self) -> str:
         return self.topics.group(PROJECTOR)
+
+    def configure(self, environment: pytest.MonkeyPatch) -> None:
+        """For the command line."""
+        environment.setenv("LIXIAO_DATABASE", self.dsn)
+        environment.setenv("LIXIAO_KAFKA", self.kafka)
+        environment.setenv("LIXIAO_NAMESPACE", self.topics.namespace)
 
     def projector(self, **options: Any) -> Projector:
         return Projector(pool=self.pool, kafka=self.kafka, topics=self.topics, departments=DEPARTMENTS, **options)

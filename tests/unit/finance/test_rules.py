@@ -47,7 +47,7 @@ def test_it_passes_exactly_when_nothing_is_due_and_the_reason_carries_the_total(
 
 @pytest.mark.acceptance("S-082")
 @pytest.mark.parametrize("amounts", [("60", "550", "72.4"), (60, 550, 72.4)])
-def test_the_guides_three_charges_make_682_40_exactly(amounts: tuple[Any, ...]) -> None:
+def test_the_guides_three_charges_add_up_to_exactly_682_40(amounts: tuple[Any, ...]) -> None:
     record = FinanceRecord()
     for number, amount in enumerate(amounts):
         sent = json.dumps({"student_id": STUDENT, **CHARGE, "charge_id": f"C{number}", "amount": amount})

@@ -1,21 +1,42 @@
 """A pass taken away after the acceptance: the form stays, an exception opens."""
 
 import json
+from uuid import UUID
 
 import pytest
+from aiokafka import ConsumerRecord
 
 from services.clearance.submission import exceptions
 from services.kit.operations import Held
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness
 
 
+async def asked(harness: Harness) -> tuple[str, UUID]:
+    """A student who has submitted, and the attempt; every department's answer waits in its outbox."""
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    await harness.ask_departments(await harness.question())
+    return student_id, attempt_id
+
+
+async def contradiction(harness: Harness, student_id: str) -> list[ConsumerRecord]:
+    """The library attests clear and says blocked, its record being changed past its hold: answer and status."""
+    library = harness.departments["library"]
+    await library.pool.execute("DELETE FROM hold WHERE student_id = $1", student_id)
+    await harness.set("library", student_id, OWING)
+    return await library.take_outbox()
+
+
+async def exception_count(harness: Harness, student_id: str) -> int:
+    submission = await harness.submission(student_id)
+    assert submission is not None
+    return int(submission["exception_count"])
+
+
 async def test_a_debt_after_the_last_attestation_waits_for_the_end_and_then_opens_an_exception(
     harness: Harness,
 ) -> None:
-    student_id = await harness.student()
-    attempt_id = await harness.submit(student_id)
-    question = await harness.question()
-    await harness.ask_departments(question)
+    student_id, attempt_id = await asked(harness)
     for service in harness.departments.values():
         for record in await service.take_outbox():
             await harness.deliver(record)
@@ -71,43 +92,26 @@ async def test_a_late_word_from_before_the_attestation_opens_no_exception(harnes
     assert await harness.state(attempt_id) == ("accepted", "")
     for record in held_back:
         await harness.clearance.receive([record])
-    submission = await harness.submission(student_id)
-    assert submission is not None
-    assert submission["exception_count"] == 0
+    assert await exception_count(harness, student_id) == 0
 
 
 async def test_a_department_that_attests_clear_and_says_blocked_is_found_at_the_acceptance(
     harness: Harness,
 ) -> None:
-    student_id = await harness.student()
-    attempt_id = await harness.submit(student_id)
-    question = await harness.question()
-    await harness.ask_departments(question)
-    # It lies: its own record was changed past the desk, and its status told.
-    library = harness.departments["library"]
-    await library.pool.execute("DELETE FROM hold WHERE student_id = $1", student_id)
-    await harness.set("library", student_id, OWING)
-    answer, status = await library.take_outbox()
+    student_id, attempt_id = await asked(harness)
+    answer, status = await contradiction(harness, student_id)
     await harness.clearance.receive([status])
     await harness.clearance.receive([answer])
     await harness.deliver_all()
     assert await harness.state(attempt_id) == ("accepted", "")
-    submission = await harness.submission(student_id)
-    assert submission is not None
-    assert submission["exception_count"] == 1
+    assert await exception_count(harness, student_id) == 1
 
 
 async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the_next_sweep(
     harness: Harness,
 ) -> None:
-    student_id = await harness.student()
-    attempt_id = await harness.submit(student_id)
-    question = await harness.question()
-    await harness.ask_departments(question)
-    library = harness.departments["library"]
-    await library.pool.execute("DELETE FROM hold WHERE student_id = $1", student_id)
-    await harness.set("library", student_id, OWING)
-    answer, status = await library.take_outbox()
+    student_id, attempt_id = await asked(harness)
+    answer, status = await contradiction(harness, student_id)
     for name in ("archives", "dorm", "finance"):
         for record in await harness.departments[name].take_outbox():
             await harness.deliver(record)
@@ -121,6 +125,4 @@ async def test_a_status_and_an_acceptance_committed_side_by_side_are_seen_by_the
     async with harness.clearance.pool.acquire() as connection:
         assert await exceptions.update_recent(connection) == 1
         assert await exceptions.update_recent(connection) == 0
-    submission = await harness.submission(student_id)
-    assert submission is not None
-    assert submission["exception_count"] == 1
+    assert await exception_count(harness, student_id) == 1

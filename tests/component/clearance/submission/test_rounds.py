@@ -33,7 +33,7 @@ async def test_clear_everywhere_is_accepted_once_and_everything_says_so(harness:
 
 
 @pytest.mark.acceptance("S-093")
-async def test_a_debt_before_the_hold_is_objected_with_its_reasons(harness: Harness) -> None:
+async def test_a_debt_before_the_hold_is_an_objection_with_its_reasons(harness: Harness) -> None:
     student_id = await harness.student()
     await harness.set("library", student_id, OWING)
     attempt_id = await harness.submit(student_id)

@@ -190,12 +190,7 @@ async def test_pages_follow_each_other(clearance: ClearanceFixture, projector: P
 async def test_the_command_line_lists_without_personal_data_shows_replays_and_discards(
     clearance: ClearanceFixture, projector: Projector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in (
-        ("DATABASE", clearance.dsn),
-        ("KAFKA", clearance.kafka),
-        ("NAMESPACE", clearance.topics.namespace),
-    ):
-        monkeypatch.setenv(f"LIXIAO_{name}", value)
+    clearance.configure(monkeypatch)
     who = student()
     await consume(
         clearance,

@@ -148,12 +148,7 @@ async def test_the_command_line_says_what_it_compared(
     clearance: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await filled(clearance)
-    for name, value in (
-        ("DATABASE", clearance.dsn),
-        ("KAFKA", clearance.kafka),
-        ("NAMESPACE", clearance.topics.namespace),
-    ):
-        monkeypatch.setenv(f"LIXIAO_{name}", value)
+    clearance.configure(monkeypatch)
     result = await asyncio.to_thread(CliRunner().invoke, cli, ["rebuild", "--check"])
     assert result.exit_code == 0, result.output
     assert "80 live, 80 rebuilt, 0 differing" in result.output
