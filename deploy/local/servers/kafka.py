@@ -65,14 +65,9 @@ class Kafka(LocalServer):
         )
         if not (data / "meta.properties").exists():
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
-            format_it = (
-                "format",
-                f"--cluster-id={secrets.token_urlsafe(16)}",
-                "-c",
-                configuration,
-                "--ignore-formatted",
-            )
-            command = jars.java(FORMAT_HEAP_MB, *options, "kafka.tools.StorageTool", *format_it)
+            cluster_id = f"--cluster-id={secrets.token_urlsafe(16)}"
+            format_it = ("kafka.tools.StorageTool", "format", cluster_id, "-c", configuration, "--ignore-formatted")
+            command = jars.java(FORMAT_HEAP_MB, *options, *format_it)
             Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
         self.command = jars.java(HEAP_MB, *options, "kafka.Kafka", configuration)
         return super().start()

@@ -8,7 +8,6 @@ import secrets
 import shutil
 import signal
 from contextlib import suppress
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit, urlunsplit
@@ -55,20 +54,15 @@ class Postgres(LocalServer):
         password = (self.folder / PASSWORD_FILE).read_text()
         return f"postgresql://{SUPERUSER}:{password}@{LOOPBACK}:{self.ports['port']}/postgres"
 
-    @cached_property
-    def home(self) -> Path:
-        """Another than `folder` where the unprivileged user cannot enter that."""
-        return home_for(self.user, self.folder)
-
     def start(self) -> Self:
         """Creates the data folder once."""
         self.user = unprivileged_user()
         self.folder.mkdir(parents=True, exist_ok=True)
         stop_left_running(self.folder)  # sessions that outlive a killed server keep its shared memory
-        self.cwd = self.home
+        self.cwd = home = home_for(self.user, self.folder)
         # Nothing of the caller's: a PGDATA or PGPORT in it would be obeyed.
-        self.env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(self.home), "TZ": "UTC"}
-        binaries, data = binaries_for(self.user, self.home), self.home / "data"
+        self.env = {"PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "HOME": str(home), "TZ": "UTC"}
+        binaries, data = binaries_for(self.user, home), home / "data"
         if not data.exists():
             self._initialise(binaries / "initdb", data)
         chosen = SETTINGS | ({} if self.durable else NOT_DURABLE) | {"port": str(self.ports["port"])}
@@ -89,7 +83,7 @@ class Postgres(LocalServer):
 
     def _initialise(self, initdb: Path, data: Path) -> None:
         password = secrets.token_urlsafe(18)
-        for_initdb, unfinished = self.home / "initdb-password", data.with_name("data.unfinished")
+        for_initdb, unfinished = data.with_name("initdb-password"), data.with_name("data.unfinished")
         write_private(self.folder / PASSWORD_FILE, password)
         write_private(for_initdb, password)
         shutil.rmtree(unfinished, ignore_errors=True)  # of an initdb that was killed
