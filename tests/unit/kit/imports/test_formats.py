@@ -129,6 +129,11 @@ def test_a_text_that_cannot_be_stored_is_refused_and_kept_storable(text: str) ->
     assert row.cells["title"] == "x\ufffdy"
 
 
+@pytest.mark.parametrize("name", ["王\u200b玥", "王\u202e玥", "王\ue000玥"])
+def test_a_name_with_a_character_that_nobody_sees_is_refused(name: str) -> None:
+    assert problem_of(read(f"student_id,title\nTS1001,{name}\n"))["field"] == "title"
+
+
 def test_a_cell_of_more_than_4_kb_is_refused_and_4_kb_are_not() -> None:
     assert problem_of(read(f"student_id,title\nTS1001,{'矿' * 1366}\n"))["field"] == "title"
     assert not read(f"student_id,title\nTS1001,{'矿' * 1365}\n")[0].problems
