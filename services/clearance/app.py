@@ -26,7 +26,7 @@ from services.clearance.submission.form_void import void_action
 from services.clearance.submission.handlers import Submissions
 from services.clearance.submission.subscriptions import SUBMISSIONS, submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
-from services.clearance.view import freshness
+from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.clearance_policy import ClearancePolicy, load_policy
@@ -161,7 +161,9 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     loops.add_consumer(projector.consumer, prefix="projector ")
     loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ")
     loops.add("imports", ImportWorker(rows, pool, uploaded).run)
-    loops.add("freshness", partial(freshness.watch, pool))
+    sources = SourceWatch(pool)
+    health.add("sources", sources.probe)
+    loops.add("freshness", sources.run)
     loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup).run)
     loops.add("exceptions", partial(exceptions.recheck, pool))
     return loops

@@ -1,4 +1,4 @@
-"""Metric: age of each department's oldest alive mark."""
+"""How fresh each department's statuses are: the age of its oldest alive mark, and what it has to publish again."""
 
 import asyncio
 from typing import Any, Final
@@ -11,14 +11,44 @@ from services.kit.observability import metrics
 EVERY_S: Final = 5.0
 
 # A department is as fresh as its stalest partition: a student's status comes through one of them.
-_OLDEST: Final = "SELECT department, min(alive_as_of) AS alive_as_of FROM source GROUP BY department"
+_OLDEST: Final = """
+SELECT department, min(alive_as_of) AS alive_as_of, bool_or(lost_at IS NOT NULL) AS lost FROM source
+GROUP BY department
+"""
+_UNCONFIRMED: Final = """
+SELECT count(*) FROM status JOIN source
+    ON source.department = status.department AND source.partition = status.source_partition
+WHERE source.department = $1 AND status.version > 0 AND status.heard_at <= source.lost_at
+"""
+_CONFIRMED: Final = "UPDATE source SET lost_at = NULL WHERE department = $1"
 
 
-async def watch(pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
-    """Runs until cancelled. The age also grows while the database is unavailable."""
-    while True:
-        with suppress_instrumentation():
-            rows = await pool.fetch(_OLDEST)
-        for row in rows:
-            metrics.SOURCE_FRESHNESS.set_oldest(row["alive_as_of"], department=row["department"])
-        await asyncio.sleep(every_s)
+class SourceWatch:
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
+        self._pool, self._every_s = pool, every_s
+        self._unconfirmed: dict[str, int] = {}
+
+    async def run(self) -> None:
+        """Runs until cancelled. Ages also grow while the database is unavailable."""
+        while True:
+            with suppress_instrumentation():
+                await self.measure()
+            await asyncio.sleep(self._every_s)
+
+    async def measure(self) -> None:
+        for row in await self._pool.fetch(_OLDEST):
+            department = row["department"]
+            metrics.SOURCE_FRESHNESS.set_oldest(row["alive_as_of"], department=department)
+            count = await self._pool.fetchval(_UNCONFIRMED, department) if row["lost"] else 0
+            metrics.UNCONFIRMED_STATUSES.set(count, {"department": department})
+            if row["lost"] and not count:
+                await self._pool.execute(_CONFIRMED, department)
+            self._unconfirmed[department] = count
+
+    async def probe(self) -> str | None:
+        """Every instance answers alike: the loss is in the database."""
+        lost = {name: count for name, count in self._unconfirmed.items() if count}
+        if not lost:
+            return None
+        counts = ", ".join(f"{name}: {count}" for name, count in sorted(lost.items()))
+        return f"topics lost records; statuses not published again since ({counts})"

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import asyncpg
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.codec import Unreadable
 from schemas.topics import Topics
@@ -69,6 +69,7 @@ class Projector:
             limit=limit,
             after_commit=self.committed,
             set_aside=self.hide,
+            on_loss=self.lose,
         )
         self.run = self.consumer.run
 
@@ -100,6 +101,11 @@ class Projector:
         if row is not None:
             await view_store.apply_rows(connection, [row], now=datetime.now(UTC))
             await notify(connection)
+
+    async def lose(self, connection: Connection, part: TopicPartition) -> None:
+        """What was received from a partition is stale until it is published again."""
+        await view_store.lose_source(connection, self.topics[part.topic], part.partition, now=datetime.now(UTC))
+        await notify(connection)
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
         batch = fold_batch(records, self.topics)

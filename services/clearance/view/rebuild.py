@@ -85,7 +85,9 @@ async def _frontier(connection: Connection, group: str) -> Frontier:
 
 async def _discarded(connection: Connection, group: str) -> frozenset[Position]:
     rows = await connection.fetch(
-        """SELECT topic, partition, "offset" FROM dead_letter WHERE consumer = $1 AND ended_how = 'discarded'""", group
+        """SELECT topic, partition, "offset" FROM dead_letter
+        WHERE consumer = $1 AND ended_how = 'discarded' AND ended_log = 0""",
+        group,
     )
     return frozenset((row["topic"], row["partition"], row["offset"]) for row in rows)
 

@@ -31,7 +31,8 @@ def clear_unreadable_mark(
 
 _RECOMPUTE: Final = """
 UPDATE status SET unreadable_offset = (
-    SELECT max("offset") FROM dead_letter WHERE consumer = $3 AND topic = $4 AND key = $5 AND ended_at IS NULL
+    SELECT max(CASE WHEN ended_log = 0 THEN "offset" ELSE -1 END) FROM dead_letter
+    WHERE consumer = $3 AND topic = $4 AND key = $5 AND ended_at IS NULL
 ) WHERE student_id = $1 AND department = $2
 """
 _DELETE_EMPTY: Final = """

@@ -64,7 +64,7 @@ INSERT INTO source AS stored (department, partition, alive_as_of, heard_at)
 SELECT department, partition, least(as_of, $4), $4
 FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS incoming (department, partition, as_of)
 ON CONFLICT (department, partition) DO UPDATE SET alive_as_of = excluded.alive_as_of, heard_at = excluded.heard_at
-WHERE excluded.alive_as_of > stored.alive_as_of
+WHERE stored.alive_as_of IS NULL OR excluded.alive_as_of > stored.alive_as_of
 """
 
 
@@ -124,6 +124,26 @@ async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now
     return _count(done)
 
 
+async def lose_source(connection: Connection, department: str, partition: int, *, now: datetime) -> None:
+    """The partition's records are gone: its statuses were received before `lost_at`, and offsets start at 0 again."""
+    await connection.execute(_LOSE, department, partition, now)
+    await connection.execute(_FORGET_OFFSETS, department, partition)
+
+
+# Later than anything received, also by another instance with another clock.
+_LOSE: Final = """
+INSERT INTO source AS stored (department, partition, alive_as_of, heard_at, lost_at)
+SELECT $1, $2, NULL, $3, greatest($3, max(status.heard_at)) FROM status
+WHERE status.department = $1 AND status.source_partition = $2
+ON CONFLICT (department, partition) DO UPDATE SET lost_at = excluded.lost_at
+"""
+# As `status_readable` compares them: what was hidden stays so, what was shown is, until a record of the new log.
+_FORGET_OFFSETS: Final = """
+UPDATE status SET source_offset = -1, unreadable_offset = CASE WHEN unreadable_offset >= source_offset THEN -1 END
+WHERE department = $1 AND source_partition = $2
+"""
+
+
 async def discarded_positions(
     connection: Connection, consumer: str, positions: Iterable[Position]
 ) -> frozenset[Position]:
@@ -138,7 +158,7 @@ async def discarded_positions(
             SELECT id, topic, partition, "offset", ended_how FROM dead_letter
             JOIN unnest($2::text[], $3::int[], $4::bigint[]) AS at (topic, partition, "offset")
                 USING (topic, partition, "offset")
-            WHERE consumer = $1
+            WHERE consumer = $1 AND ended_log = 0
         ), opened AS (
             UPDATE dead_letter SET ended_at = NULL, ended_how = NULL, ended_by = NULL, ended_why = NULL
             WHERE id IN (SELECT id FROM met WHERE ended_how = 'replayed')

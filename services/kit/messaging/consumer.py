@@ -19,7 +19,8 @@ from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
-from services.kit.messaging.offsets import StoredPositions, stored_offsets
+from services.kit.messaging.offsets import stored_positions
+from services.kit.messaging.positions import OnLoss, StoredPositions, no_loss
 from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 
@@ -27,6 +28,7 @@ STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
 _PROBE_BROKER_EVERY_S: Final = 5.0
 _PROBE_BROKER_TIMEOUT_S: Final = 5.0
+_CHECK_LOGS_TIMEOUT_S: Final = 15.0
 _START_TIMEOUT_S: Final = 60.0
 _log = structlog.get_logger(__name__)
 
@@ -48,11 +50,14 @@ class TransactionalConsumer:
         limit: DeadLetterLimit | None = None,
         after_commit: Callable[[], None] = lambda: None,
         set_aside: SetAside = nothing,
+        on_loss: OnLoss = no_loss,
     ) -> None:
         self.group, self.subscriber = router.group, router.subscription
         self.state = ConsumerState()
         self._name, self._pool = name, pool
-        self._positions = StoredPositions(pool, self.group, lambda: self.subscriber.consumer)
+        self._positions = StoredPositions(
+            pool, self.group, lambda: self.subscriber.consumer, kafka=kafka, on_loss=on_loss
+        )
         self.subscriber.attach(self._positions)
         self._broker = KafkaBroker(
             kafka,
@@ -67,7 +72,7 @@ class TransactionalConsumer:
         self.units = [
             UnitOfWork(
                 pool=pool,
-                group=self.group,
+                positions=self._positions,
                 apply=self.subscriber.apply,
                 limit=limit or DeadLetterLimit(),
                 after_commit=after_commit,
@@ -81,7 +86,7 @@ class TransactionalConsumer:
         metrics.CONSUMER_LAG.set(0, {"consumer": name})
 
     async def run(self) -> None:
-        """Raises `ConsumerStuck` and the broker's errors at start.
+        """Raises `ConsumerStuck`, `LogChanged` and the broker's errors at start.
 
         Over its dead-letter limit it leaves the group for good: another member's decoder may work.
         """
@@ -136,12 +141,21 @@ class TransactionalConsumer:
             # The unit of work retries while the database fails; a new consumer would not help.
             self.state.advanced_at = time.monotonic()
         since_s = time.monotonic() - self.state.broker_answered_at
-        if since_s > _PROBE_BROKER_EVERY_S and await _broker_answers(consumer):
-            self.state.broker_answered_at = time.monotonic()
+        if since_s > _PROBE_BROKER_EVERY_S:
+            await self._check_logs()
+            if await _broker_answers(consumer):
+                self.state.broker_answered_at = time.monotonic()
         if time.monotonic() - self.state.advanced_at > STUCK_AFTER_S:
             if await self._is_behind(consumer):
                 raise ConsumerStuck(f"{self.group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
             self.state.advanced_at = time.monotonic()
+
+    async def _check_logs(self) -> None:
+        try:
+            async with asyncio.timeout(_CHECK_LOGS_TIMEOUT_S):
+                await self._positions.check(self.state.positions)
+        except (KafkaError, TimeoutError, OSError) as error:
+            _log.info("log_check.deferred", group=self.group, error=type(error).__name__)
 
     async def _commit_to_kafka(self, consumer: AIOKafkaConsumer, committed: dict[TopicPartition, int]) -> None:
         """Commit our positions to Kafka, for its tools.
@@ -166,8 +180,8 @@ class TransactionalConsumer:
         partitions = _partitions(consumer)
         if not partitions:
             return True
-        ends, stored = await consumer.end_offsets(partitions), await stored_offsets(self._pool, self.group)
-        return any(ends[partition] > stored.get(partition, 0) for partition in partitions)
+        ends, stored = await consumer.end_offsets(partitions), await stored_positions(self._pool, self.group)
+        return any(ends[part] > (stored[part].next_offset if part in stored else 0) for part in partitions)
 
 
 async def _broker_answers(consumer: AIOKafkaConsumer) -> bool:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
+from services.kit.messaging.offsets import NextPosition
+
 
 @dataclass(slots=True)
 class ConsumerState:
@@ -23,8 +25,11 @@ class ConsumerState:
     """Why it stopped until an operator restarts it."""
     next_offsets: dict[TopicPartition, int] = field(default_factory=dict)
     """As committed by this instance."""
+    positions: dict[TopicPartition, NextPosition] = field(default_factory=dict)
+    """The same, with what stands before them."""
 
     def restart(self) -> None:
         self.advanced_at = time.monotonic()
         self.lag, self.failing = 0, None
         self.next_offsets.clear()
+        self.positions.clear()

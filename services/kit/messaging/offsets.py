@@ -1,105 +1,84 @@
 """Consumer offsets, advanced in the transaction of the work."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
-import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka import ConsumerRecord, TopicPartition
 
-from services.kit.backoff import Backoff
+from services.kit.messaging.log_identity import LogChanged, fingerprint
 from services.kit.postgres.pool import Connection
-from services.kit.runtime.failpoints import failpoint
 
 Records = Sequence[ConsumerRecord]
 
-_RETRY_S: Final = (0.1, 10.0)
-_log = structlog.get_logger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class StoredPosition:
+    """`last_record`: fingerprint of the record before `next_offset`. `resets`: how often the position started over."""
+
+    next_offset: int = 0
+    topic_id: UUID | None = None
+    last_record: bytes | None = None
+    resets: int = 0
 
 
-class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Seeks assigned partitions to their stored offsets.
+@dataclass(frozen=True, slots=True)
+class NextPosition:
+    """After a batch; as in `StoredPosition`."""
 
-    An offset beyond the end means a recreated topic, read from its start.
-    """
-
-    def __init__(
-        self,
-        pool: "asyncpg.Pool[Any]",
-        group: str,
-        consumer: Callable[[], AIOKafkaConsumer | None],
-    ) -> None:
-        self._pool, self._group, self._consumer = pool, group, consumer
-        self.positioned: set[TopicPartition] = set()
-        """Until then aiokafka may fetch from a position of its own."""
-
-    async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        failpoint("consumer.in_revoke")
-        self.positioned.clear()
-
-    async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        backoff = Backoff(*_RETRY_S)
-        while assigned:
-            try:
-                await self._seek(assigned)
-            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
-                delay_s = backoff.next_s
-                _log.warning("positions.retried", group=self._group, error=type(error).__name__, delay_s=delay_s)
-                await backoff.wait()
-            else:
-                return
-
-    async def _seek(self, assigned: set[TopicPartition]) -> None:
-        consumer = self._consumer()
-        if consumer is None:
-            return
-        stored = await stored_offsets(self._pool, self._group)
-        ends = await consumer.end_offsets(assigned)
-        for part in assigned:
-            position = stored.get(part, 0)
-            if position > ends[part]:
-                _log.critical("topic.recreated", topic=part.topic, partition=part.partition, position=position)
-                await self._pool.execute(
-                    "DELETE FROM consumer_offset WHERE consumer = $1 AND topic = $2 AND partition = $3",
-                    self._group,
-                    part.topic,
-                    part.partition,
-                )
-                position = 0
-            consumer.seek(part, position)
-            self.positioned.add(part)
+    next_offset: int
+    last_record: bytes
 
 
-def next_offsets(records: Records) -> dict[TopicPartition, int]:
+def next_positions(records: Records) -> dict[TopicPartition, NextPosition]:
     """`records` ascend within a partition."""
-    last = {(record.topic, record.partition): record.offset for record in records}
-    return {TopicPartition(*part): offset + 1 for part, offset in last.items()}
+    last = {(record.topic, record.partition): record for record in records}
+    return {
+        TopicPartition(*part): NextPosition(record.offset + 1, fingerprint(record)) for part, record in last.items()
+    }
 
 
-async def save_offsets(connection: Connection, group: str, following: dict[TopicPartition, int]) -> None:
+async def save_offsets(
+    connection: Connection,
+    group: str,
+    following: Mapping[TopicPartition, NextPosition],
+    topic_ids: Mapping[str, UUID],
+) -> None:
     parts = sorted(following)
     await connection.execute(
         """
-        INSERT INTO consumer_offset AS stored (consumer, topic, partition, next_offset)
-        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[])
-        ON CONFLICT (consumer, topic, partition)
-        DO UPDATE SET next_offset = greatest(stored.next_offset, excluded.next_offset)
+        INSERT INTO consumer_offset AS stored (consumer, topic, partition, next_offset, last_record, topic_id)
+        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::uuid[])
+        ON CONFLICT (consumer, topic, partition) DO UPDATE SET
+            next_offset = greatest(stored.next_offset, excluded.next_offset),
+            last_record = CASE WHEN excluded.next_offset >= stored.next_offset
+                          THEN excluded.last_record ELSE stored.last_record END,
+            topic_id = coalesce(excluded.topic_id, stored.topic_id)
         """,
         group,
         [part.topic for part in parts],
         [part.partition for part in parts],
-        [following[part] for part in parts],
+        [following[part].next_offset for part in parts],
+        [following[part].last_record for part in parts],
+        [topic_ids.get(part.topic) for part in parts],
     )
 
 
-async def lock_unseen(connection: Connection, group: str, records: Records) -> Records:
-    """Lock the offsets, and drop records another member committed before a rebalance."""
+async def lock_unseen(
+    connection: Connection, group: str, records: Records, resets: Mapping[TopicPartition, int]
+) -> Records:
+    """Lock the offsets, and drop records another member committed before a rebalance.
+
+    `resets` are those known when the records were read. Raises `LogChanged` when a position has started over since, or
+    a dropped record is not the one that was committed: aiokafka reads a log that was cut from its start.
+    """
     first = {(record.topic, record.partition): record.offset for record in reversed(records)}
     parts = sorted(first)
     rows = await connection.fetch(
         """
-        SELECT topic, partition, next_offset FROM consumer_offset
+        SELECT topic, partition, next_offset, last_record, resets FROM consumer_offset
         WHERE consumer = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::int[]))
         ORDER BY topic, partition FOR UPDATE
         """,
@@ -107,12 +86,56 @@ async def lock_unseen(connection: Connection, group: str, records: Records) -> R
         [topic for topic, _ in parts],
         [partition for _, partition in parts],
     )
-    stored = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-    if all(offset >= stored.get(part, 0) for part, offset in first.items()):
+    stored = {TopicPartition(row["topic"], row["partition"]): row for row in rows}
+    if any(resets.get(part, row["resets"]) != row["resets"] for part, row in stored.items()):
+        raise LogChanged("another member has started a position over")
+    next_offset = {part: row["next_offset"] for part, row in stored.items()}
+    if all(offset >= next_offset.get(part, 0) for part, offset in first.items()):
         return records
-    return [record for record in records if record.offset >= stored.get((record.topic, record.partition), 0)]
+    unseen = []
+    for record in records:
+        part = record.topic, record.partition
+        if record.offset >= next_offset.get(part, 0):
+            unseen.append(record)
+        elif record.offset == next_offset[part] - 1 and stored[part]["last_record"] not in (None, fingerprint(record)):
+            raise LogChanged("another record stands where the last one was")
+    return unseen
 
 
-async def stored_offsets(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, int]:
-    rows = await pool.fetch("SELECT topic, partition, next_offset FROM consumer_offset WHERE consumer = $1", group)
-    return {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+async def stored_positions(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, StoredPosition]:
+    rows = await pool.fetch(_STORED, group)
+    return {
+        TopicPartition(row["topic"], row["partition"]): StoredPosition(
+            row["next_offset"], row["topic_id"], row["last_record"], row["resets"]
+        )
+        for row in rows
+    }
+
+
+async def start_over(connection: Connection, group: str, part: TopicPartition, topic_id: UUID) -> int:
+    """From the first record of the log that is there now. Returns how often that happened."""
+    resets: int = await connection.fetchval(_START_OVER, group, part.topic, part.partition, topic_id)
+    await connection.execute(_END_LOG, group, part.topic, part.partition, resets)
+    return resets
+
+
+async def adopt(pool: "asyncpg.Pool[Any]", group: str, topic_ids: Mapping[str, UUID]) -> None:
+    """Positions stored before topic ids were."""
+    await pool.execute(_ADOPT, group, list(topic_ids), list(topic_ids.values()))
+
+
+_STORED: Final = """
+SELECT topic, partition, next_offset, topic_id, last_record, resets FROM consumer_offset WHERE consumer = $1
+"""
+_START_OVER: Final = """
+UPDATE consumer_offset SET next_offset = 0, last_record = NULL, topic_id = $4, resets = resets + 1
+WHERE consumer = $1 AND topic = $2 AND partition = $3 RETURNING resets
+"""
+_END_LOG: Final = """
+UPDATE dead_letter SET ended_log = $4 WHERE consumer = $1 AND topic = $2 AND partition = $3 AND ended_log = 0
+"""
+_ADOPT: Final = """
+UPDATE consumer_offset AS stored SET topic_id = named.topic_id
+FROM unnest($2::text[], $3::uuid[]) AS named (topic, topic_id)
+WHERE stored.consumer = $1 AND stored.topic = named.topic AND stored.topic_id IS NULL
+"""

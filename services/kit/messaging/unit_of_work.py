@@ -16,7 +16,9 @@ from services.kit.backoff import Backoff
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
-from services.kit.messaging.offsets import Records, lock_unseen, next_offsets, save_offsets
+from services.kit.messaging.log_identity import LogChanged
+from services.kit.messaging.offsets import Records, lock_unseen, next_positions, save_offsets
+from services.kit.messaging.positions import StoredPositions
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection, refused_value, transient
 from services.kit.runtime.failpoints import failpoint
@@ -38,7 +40,7 @@ class UnitOfWork:
         self,
         *,
         pool: "asyncpg.Pool[Any]",
-        group: str,
+        positions: StoredPositions,
         apply: ApplyBatch,
         limit: DeadLetterLimit,
         after_commit: Callable[[], None],
@@ -46,12 +48,16 @@ class UnitOfWork:
         set_aside: SetAside = nothing,
     ) -> None:
         self._set_aside = set_aside
-        self._pool, self._group, self._apply = pool, group, apply
+        self._pool, self._positions, self._group = pool, positions, positions.group
+        self._apply = apply
         self._counter = DeadLetterCounter(limit)
         self._after_commit, self._state = after_commit, state
 
     async def run(self, records: Records) -> None:
-        """Retries with back-off, and skips nothing. Raises only `DeadLetterLimitExceeded`, uncommitted."""
+        """Retries with back-off, and skips nothing.
+
+        Raises only `DeadLetterLimitExceeded`, and `LogChanged` for records of an earlier log; uncommitted.
+        """
         try:
             await self._retry(records, self._apply)
         except ValueRefused as refused:
@@ -68,7 +74,7 @@ class UnitOfWork:
         while True:
             try:
                 await self._commit(records, apply)
-            except (DeadLetterLimitExceeded, ValueRefused):
+            except (DeadLetterLimitExceeded, LogChanged, ValueRefused):
                 raise
             except Exception as error:
                 self._state.failing = type(error).__name__
@@ -86,20 +92,21 @@ class UnitOfWork:
 
     async def _commit(self, records: Records, apply: ApplyBatch) -> None:
         failpoint("consumer.after_poll")
-        following = next_offsets(records)
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                unseen = await lock_unseen(connection, self._group, records)
+                unseen = await lock_unseen(connection, self._group, records, self._positions.resets)
+                following = next_positions(unseen)
                 dead_letters = await _applied(apply, connection, unseen)
                 stored = await store_dead_letters(connection, self._group, dead_letters)
                 self._counter.check(unseen, stored)
-                await save_offsets(connection, self._group, following)
+                await save_offsets(connection, self._group, following, self._positions.topic_ids)
                 failpoint("consumer.before_commit")
             failpoint("consumer.after_commit")
         self._counter.committed()
         self._after_commit()
         self._count(stored)
-        self._state.next_offsets.update(following)
+        self._state.positions.update(following)
+        self._state.next_offsets.update({part: at.next_offset for part, at in following.items()})
         self._state.advanced_at = time.monotonic()
 
     def _count(self, stored: list[DeadLetter]) -> None:

@@ -58,6 +58,16 @@ SOURCE_FRESHNESS: Final = AgeGauge(
 DEAD_LETTERS: Final = _meter.create_counter(
     "lixiao.dead_letters", unit="{record}", description="Records stored as dead letters, by group and topic."
 )
+LOG_LOSSES: Final = _meter.create_counter(
+    "lixiao.log.losses",
+    unit="{partition}",
+    description="Partitions whose records behind a position are gone, by group, topic and cause.",
+)
+UNCONFIRMED_STATUSES: Final = _meter.create_gauge(
+    "lixiao.source.unconfirmed",
+    unit="{status}",
+    description="Statuses in the view that were not published again since their topic lost records, by department.",
+)
 COMMIT_TO_VIEW: Final = _meter.create_histogram(
     "lixiao.commit_to_view",
     unit="s",

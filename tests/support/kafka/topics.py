@@ -9,10 +9,14 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.record.util import calc_crc32c
 
 from schemas.events import StatusChanged
+from schemas.topics import Topics
 from services.kit.messaging.producer import partition_of
+from services.kit.provisioning.topics import create_topics
+from tests.support.waiting import eventually
 
 READ_TIMEOUT_S = 20
 CRC_AT, CRC_OF = 17, 21
@@ -74,6 +78,22 @@ def nothing_lost(versions: Sequence[int]) -> bool:
     """Whether every number up to the last is there, and none comes for the first time behind a greater one."""
     firsts = list(dict.fromkeys(versions))
     return each_once(firsts)
+
+
+async def recreate(kafka: str, topics: Topics, departments: Sequence[str], topic: str, **options: Any) -> None:
+    """Delete a topic and provision it anew."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+
+        async def gone() -> bool:
+            return topic not in await admin.list_topics()
+
+        await eventually(gone, what=f"{topic} to be gone")
+    finally:
+        await admin.close()
+    await create_topics(kafka, topics, departments, **options)
 
 
 class Producer:

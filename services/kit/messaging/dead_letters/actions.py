@@ -124,7 +124,7 @@ async def _lock_open(connection: Connection, dead_letter_id: int) -> tuple[str, 
     return row["consumer"], ConsumerRecord(
         topic=row["topic"],
         partition=row["partition"],
-        offset=row["offset"],
+        offset=-1 if row["ended_log"] else row["offset"],
         timestamp=0,
         timestamp_type=0,
         key=row["key"],

@@ -20,7 +20,7 @@ from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
-from services.kit.messaging.offsets import StoredPositions
+from services.kit.messaging.positions import StoredPositions
 from services.kit.messaging.probes import add_consumer_probe
 from services.kit.messaging.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
