@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from deploy.local.processes.state_folder import clean
 from deploy.local.servers.kafka import Kafka
-from deploy.local.servers.obtain import RunningKafka
+from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import consumer as consumer_module
@@ -100,7 +100,7 @@ def losses(logs: Sequence[Any]) -> list[str]:
 
 
 async def test_a_topic_made_anew_while_nobody_reads_is_read_from_its_start_though_it_has_grown_past_the_position(
-    pool: Pool, kafka: RunningKafka, topics: Topics
+    pool: Pool, kafka: Running, topics: Topics
 ) -> None:
     await create_topics(kafka.address, topics, [], partitions=1)
     await send(kafka.address, topics, "a", "b", "bad")
@@ -115,9 +115,7 @@ async def test_a_topic_made_anew_while_nobody_reads_is_read_from_its_start_thoug
     assert await pool.fetchval("SELECT count(*) FROM dead_letter") == 2, "of each log one, at the same offset"
 
 
-async def test_a_topic_made_anew_is_noticed_by_the_running_reader(
-    pool: Pool, kafka: RunningKafka, topics: Topics
-) -> None:
+async def test_a_topic_made_anew_is_noticed_by_the_running_reader(pool: Pool, kafka: Running, topics: Topics) -> None:
     await create_topics(kafka.address, topics, [], partitions=1)
     await send(kafka.address, topics, "a", "b", "c")
     with capture_logs() as logs:

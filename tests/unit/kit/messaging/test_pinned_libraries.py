@@ -4,10 +4,12 @@ import inspect
 from importlib.metadata import version
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 from faststream._internal.broker.registrator import Registrator
@@ -77,3 +79,10 @@ def test_a_producer_id_may_be_given_before_the_start() -> None:
     assert "self._txn_manager = TransactionManager(" in inspect.getsource(AIOKafkaProducer)
     assert list(inspect.signature(TransactionManager.set_pid_and_epoch).parameters) == ["self", "pid", "epoch"]
     assert "self._txn_manager.has_pid()" in inspect.getsource(Sender._maybe_wait_for_pid)
+
+
+def test_a_request_of_our_own_can_be_sent_to_a_broker() -> None:
+    assert "self._client = AIOKafkaClient(" in inspect.getsource(AIOKafkaConsumer)
+    assert list(inspect.signature(AIOKafkaClient.get_random_node).parameters) == ["self"]
+    assert list(inspect.signature(AIOKafkaClient.send).parameters) == ["self", "node_id", "request", "group"]
+    assert all(version.API_VERSION < 10 for version in MetadataRequest._CLASSES), "aiokafka knows topic ids now"
