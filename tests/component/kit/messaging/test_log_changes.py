@@ -137,7 +137,7 @@ async def test_an_empty_cluster_in_the_place_of_a_lost_one_is_noticed_by_the_run
             await eventually(has(pool, "a", "b", "c"), what="the first cluster's log")
             own_kafka.kill()
             clean(own_kafka.folder / "data")
-            await asyncio.to_thread(own_kafka.start)
+            await asyncio.to_thread(lambda: own_kafka.start().wait_ready())
             await create_topics(own_kafka.address, topics, [], partitions=1)
             await send(own_kafka.address, topics, "d", "e", "f", "g")
             await eventually(has(pool, "d", "e", "f", "g"), what="the second cluster's log", timeout_s=60)
@@ -175,7 +175,7 @@ async def _cut(broker: Kafka, log: Any) -> None:
     content = log.read_bytes()
     first = 12 + int.from_bytes(content[8:12], "big")
     log.write_bytes(content[:first])
-    await asyncio.to_thread(broker.start)
+    await asyncio.to_thread(lambda: broker.start().wait_ready())
 
 
 async def test_a_broker_that_restarts_with_its_log_whole_is_no_loss(
@@ -187,7 +187,7 @@ async def test_a_broker_that_restarts_with_its_log_whole_is_no_loss(
         async with running(pool, own_kafka.address, topics) as consumer:
             await eventually(has(pool, "a", "b"), what="the log")
             own_kafka.kill()
-            await asyncio.to_thread(own_kafka.start)
+            await asyncio.to_thread(lambda: own_kafka.start().wait_ready())
             await send(own_kafka.address, topics, "c")
             await eventually(has(pool, "c"), what="what was written since", timeout_s=60)
             checked_at = consumer.state.broker_answered_at
