@@ -10,7 +10,7 @@ from schemas.codec import read
 from schemas.events import Reason
 from services.kit.names import desk_role
 from tests.support.gateway.read_model import ReadModelWriter
-from tests.support.gateway.server import RunningGateway
+from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.samples import case_samples
 
 PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student_id()) for number in range(40))
@@ -46,3 +46,10 @@ async def card_open(clearance: ReadModelWriter, person: Person) -> None:
     borrowing = case_samples.check("borrowing", case_samples.CARD_ACTIVE, Reason(code="card-not-cancelled"))
     thesis = case_samples.check("thesis", {"thesis": "approved"})
     await clearance.put_status(id_of(person), "library", [borrowing, thesis], version=2)
+
+
+async def clear_and_signed_in(browser: BrowserClient, clearance: ReadModelWriter, person: Person) -> None:
+    """A student whose every check passes, in the browser."""
+    await clearance.put_case(id_of(person))
+    await clearance.all_clear(id_of(person))
+    await browser.sign_in(person)

@@ -20,7 +20,7 @@ from schemas.events import (
 from services.gateway.tables.commands import end_accepted, end_answered, end_refused
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
-from tests.support.gateway.visits import card_open, commands, id_of, posted
+from tests.support.gateway.visits import card_open, clear_and_signed_in, commands, id_of, posted
 from tests.support.samples.case_samples import NOW
 
 ENDS: Final[dict[type[Message], Any]] = {
@@ -46,9 +46,7 @@ async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
 async def test_however_often_a_student_submits_it_is_one_submission(
     gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.put_case(id_of(person))
-    await clearance.all_clear(id_of(person))
-    await browser.sign_in(person)
+    await clear_and_signed_in(browser, clearance, person)
     token = await browser.csrf()
     answers = await asyncio.gather(*(browser.post("/submit", {"csrf": token}) for _ in range(8)))
     assert {answer.headers["location"] for answer in answers} == {"/case#submit"}
@@ -65,9 +63,7 @@ async def test_however_often_a_student_submits_it_is_one_submission(
 async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may_be(
     gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.put_case(id_of(person))
-    await clearance.all_clear(id_of(person))
-    await browser.sign_in(person)
+    await clear_and_signed_in(browser, clearance, person)
     token = await browser.csrf()
     await browser.post("/submit", {"csrf": token})
     first: UUID = (await commands(gateway, person))[0]["command_id"]
@@ -94,9 +90,7 @@ async def test_an_accepted_submission_is_never_asked_again_and_a_refused_one_may
 async def test_an_end_of_somebody_elses_command_ends_nothing(
     gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.put_case(id_of(person))
-    await clearance.all_clear(id_of(person))
-    await browser.sign_in(person)
+    await clear_and_signed_in(browser, clearance, person)
     await browser.post("/submit", {"csrf": await browser.csrf()})
     command = (await commands(gateway, person))[0]["command_id"]
     await hear(
@@ -147,9 +141,7 @@ async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
 async def test_a_command_that_is_not_offered_cannot_be_asked(
     gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
 ) -> None:
-    await clearance.put_case(id_of(person))
-    await clearance.all_clear(id_of(person))
-    await browser.sign_in(person)
+    await clear_and_signed_in(browser, clearance, person)
     token = await browser.csrf()
     assert (await browser.post("/case/library/cancel-card", {"csrf": token})).status_code == 409
     assert (await browser.post("/case/library/burn-books", {"csrf": token})).status_code == 404

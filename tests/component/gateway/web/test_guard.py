@@ -9,7 +9,7 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
-from tests.support.gateway.visits import card_open, commands, id_of
+from tests.support.gateway.visits import card_open, clear_and_signed_in, commands, id_of
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,7 @@ from tests.support.gateway.visits import card_open, commands, id_of
 async def test_a_write_from_another_site_does_nothing(
     gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person, headers: dict[str, str]
 ) -> None:
-    await clearance.put_case(id_of(person))
-    await clearance.all_clear(id_of(person))
-    await browser.sign_in(person)
+    await clear_and_signed_in(browser, clearance, person)
     assert (await browser.post("/submit", {"csrf": await browser.csrf()}, headers)).status_code == 403
     assert await commands(gateway, person) == []
 
