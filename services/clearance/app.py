@@ -83,7 +83,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
 
 
 def roster_of(settings: ClearanceSettings) -> Roster:
-    return Roster(topic=settings.topics.case, served=settings.served_leave_categories, zone=settings.zone)
+    return Roster(topic=settings.topics.case, served=policy_of(settings).served, zone=settings.zone)
 
 
 def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Projector:

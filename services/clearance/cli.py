@@ -2,19 +2,24 @@
 
 import asyncio
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Annotated
 
+import asyncpg
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from schemas.flows import CLEARANCE
-from services.clearance.app import projector_of, replay_handlers
+from services.clearance.app import policy_of, projector_of, replay_handlers
+from services.clearance.exemptions.policy_changes import PolicyChanges, policy_changes
+from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings
 from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
-from services.kit.manifests import discover
+from services.kit.clearance_policy import read_policy
+from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
 from services.kit.settings import load
 
@@ -59,3 +64,38 @@ def rebuild_view(
     _out.print("switched" if compared.switched else "not switched: the live view is unchanged")
     if not compared.equal and not compared.switched:
         raise typer.Exit(1)
+
+
+def checks_that_apply(
+    file: Annotated[Path, typer.Option("--file", help="The clearance.toml to try.", exists=True, dir_okay=False)],
+    only_counts: Annotated[bool, typer.Option("--only-counts", help="Print no student numbers.")] = False,
+) -> None:
+    """Dry run of another clearance.toml on the whole roster: whose checks would change. Changes nothing."""
+    settings = load(ClearanceSettings)
+    try:
+        new = read_policy(file, required_checks(discover(settings.services_folder)))
+    except ValueError as wrong:
+        _out.print(str(wrong), markup=False)
+        raise typer.Exit(2) from None
+    found = policy_changes(asyncio.run(_roster(settings.database)), policy_of(settings), new)
+    if not only_counts:
+        for change in found.changes:
+            _out.print(f"{change.student_id}  {change.what}: {change.now} -> {change.then}", markup=False)
+    _print_counts(found)
+
+
+def _print_counts(found: PolicyChanges) -> None:
+    concerned = len({change.student_id for change in found.changes})
+    _out.print(f"{found.students} students on the roster, {concerned} with a change")
+    for (what, now, then), count in sorted(found.counts.items()):
+        _out.print(f"{what}: {now} -> {then}: {count}", markup=False)
+    for (attribute, value), count in sorted(found.unnamed.items()):
+        _out.print(f"{attribute} {value or '(none)'}: no rule names it: {count}", markup=False)
+
+
+async def _roster(database: str) -> list[tuple[str, dict[str, str | None]]]:
+    connection = await asyncpg.connect(database, timeout=10)
+    try:
+        return await roster_attributes(connection)
+    finally:
+        await connection.close()

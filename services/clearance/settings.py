@@ -8,9 +8,6 @@ from services.kit.settings import Settings
 
 
 class ClearanceSettings(Settings):
-    """`served_leave_categories` (a JSON list): whose students use the service."""
-
-    served_leave_categories: Annotated[frozenset[str], Field(min_length=1, max_length=32)] = frozenset({"毕业离校"})
     time_zone: str = "Asia/Shanghai"
     """Of the day a case is opened on."""
     projector_workers: Annotated[int, Field(ge=1, le=8)] = 2

@@ -67,6 +67,10 @@ class ClearancePolicy(_Policy):
                 )
         return self
 
+    @property
+    def served(self) -> "ServedCategories":
+        return ServedCategories(self)
+
     def category_of(self, word: str) -> LeaveCategory | None:
         """None for a word that the configuration does not have."""
         wanted = normal(word)
@@ -87,6 +91,20 @@ class ClearancePolicy(_Policy):
                 raise ValueError(
                     f"not_applicable.{number}.checks: {unknown[0]!r} is none of {', '.join(sorted(known))}"
                 )
+
+
+class ServedCategories:
+    """The leave categories whose students use the service, as rosters write them. A word not configured is none."""
+
+    def __init__(self, policy: ClearancePolicy) -> None:
+        self._policy = policy
+
+    def __contains__(self, word: object) -> bool:
+        category = self._policy.category_of(word) if isinstance(word, str) else None
+        return category is not None and category.served
+
+    def recognises(self, word: str) -> bool:
+        return self._policy.category_of(word) is not None
 
 
 def load_policy(university: Path | None, required: Mapping[str, Iterable[str]]) -> ClearancePolicy:

@@ -11,9 +11,11 @@ from schemas.flows import CLEARANCE, source_of
 from services.clearance.notify import notify
 from services.clearance.roster import cases, standing_forms
 from services.clearance.roster.cases import Case, Student
+from services.kit.clearance_policy import ServedCategories
 from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
+from services.kit.rules.waivers import Attribute
 from services.kit.student_numbers import Standing
 
 SOURCE: Final = source_of(CLEARANCE)
@@ -22,8 +24,11 @@ _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "studen
 
 @dataclass(frozen=True, slots=True)
 class RosterResult:
+    """`before`: the case's state before, None if there was none."""
+
     case: Case
     outcome: Outcome
+    before: CaseState | None = None
 
 
 class Roster:
@@ -32,7 +37,7 @@ class Roster:
     `served`: leave categories that use the service. `zone`: of the day a case is opened on.
     """
 
-    def __init__(self, *, topic: str, served: frozenset[str], zone: ZoneInfo) -> None:
+    def __init__(self, *, topic: str, served: ServedCategories, zone: ZoneInfo) -> None:
         self._topic = topic
         self._served = served
         self._zone = zone
@@ -68,12 +73,18 @@ class Roster:
 
     async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> RowEffect:
         result = await self.put(connection, student, now=now)
-        return RowEffect(result.outcome, Standing.of(result.case.state))
+        word = student.leave_category
+        return RowEffect(
+            result.outcome,
+            Standing.of(result.case.state),
+            cases.row_effect(result.before, result.case, changed=result.outcome == "applied"),
+            None if self._served.recognises(word) else word,
+        )
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
         """`previous` is locked. Published if its version is new."""
         if case == previous:
-            return RosterResult(case, "unchanged")
+            return RosterResult(case, "unchanged", case.state)
         await connection.execute(_UPDATE, *_values(case, now))
         return await self._publish(connection, previous, case, now)
 
@@ -92,7 +103,16 @@ class Roster:
             )
         # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
-        return RosterResult(case, "applied")
+        return RosterResult(case, "applied", previous.state if previous else None)
+
+
+async def roster_attributes(connection: Connection) -> list[tuple[str, dict[str, str | None]]]:
+    """Student numbers and what rules look at, of everybody who is on the roster and not completed."""
+    rows = await connection.fetch(
+        f"SELECT student_id, {', '.join(Attribute)} FROM student_case WHERE state IN ('open', 'not-served')"
+        " ORDER BY student_id"
+    )
+    return [(row["student_id"], {name.value: row[name.value] for name in Attribute}) for row in rows]
 
 
 def _may_have_forms(case: Case) -> bool:

@@ -124,6 +124,18 @@ def is_another_case(accepted: Mapping[str, Any], student: Student) -> bool:
     return begun_later and student.major != accepted["major"]
 
 
+def row_effect(before: CaseState | None, case: Case, *, changed: bool) -> str:
+    """What an import counts a row as: `opened`, `changed`, `closed`, `unchanged` or `not-served`.
+
+    `not-served` counts every such row, a repeated one too: nobody overlooks them.
+    """
+    if case.state is CaseState.NOT_SERVED:
+        return "closed" if before is CaseState.OPEN else "not-served"
+    if case.state is CaseState.OPEN and before is not CaseState.OPEN:
+        return "opened"
+    return "changed" if changed else "unchanged"
+
+
 def withdrawn(previous: Case) -> Case:
     """Closed; a completed case stays completed and is marked."""
     if previous.state is CaseState.COMPLETED:

@@ -39,6 +39,13 @@ class Job(BaseModel):
     unchanged: int = Field(description="Rows that state what is on record already.")
     rejected: int
     unknown_students: int = Field(description="Rows about numbers that are not on the roster: mistyped, or too early.")
+    effects: dict[str, int] = Field(
+        description="What the rows did, as the import counts it. A roster: `opened`, `changed`, `closed`, `unchanged`, "
+        "`not-served`. Empty for a department."
+    )
+    unrecognised: tuple[str, ...] = Field(
+        description="Words of the rows that the configuration does not have: leave categories that open no case."
+    )
     students_questioned: int = Field(
         description="Students left in doubt by rejected rows, once the job is done: their checks wait for an answer."
     )
@@ -77,13 +84,21 @@ class NewJob:
 _JOB: Final = """
     SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
            applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, unknown_students,
-           students_questioned, covers, as_of, covered, uploaded_by, uploaded_at, started_at, finished_at, seq
+           effects, unrecognised, students_questioned, covers, as_of, covered, uploaded_by, uploaded_at, started_at,
+           finished_at, seq
     FROM import_job
 """
 
 
 def _job(row: asyncpg.Record) -> Job:
-    return Job.model_validate({**row, "warnings": json.loads(row["warnings"]), "ignored": json.loads(row["ignored"])})
+    return Job.model_validate(
+        {
+            **row,
+            "warnings": json.loads(row["warnings"]),
+            "ignored": json.loads(row["ignored"]),
+            "effects": json.loads(row["effects"]),
+        }
+    )
 
 
 async def add_job(connection: Connection, job: NewJob) -> bool:

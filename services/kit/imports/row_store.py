@@ -1,9 +1,10 @@
 """Rows of import jobs in PostgreSQL. Every function takes part in the caller's transaction."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +14,8 @@ from services.kit.imports.files.rows import ReadRow
 from services.kit.postgres.pool import Connection
 from services.kit.student_numbers import Standing
 
+MAX_WORDS: Final = 50
+"""Distinct unrecognised words that a job keeps."""
 RowState = Literal["pending", "applied", "unchanged", "rejected"]
 
 
@@ -47,6 +50,8 @@ class RowOutcome:
     problems: tuple[RowProblem, ...] | None = None
     student_id: str | None = None
     standing: Standing | None = None
+    effect: str | None = None
+    unrecognised: str | None = None
 
 
 async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]) -> None:
@@ -171,9 +176,34 @@ async def store_outcomes(
             [each.student_id for each in outcomes],
             [each.standing for each in outcomes],
         )
+        await _count_effects(connection, job_id, outcomes)
     if held:
         await connection.execute(
             "UPDATE import_row SET held_tries = held_tries + 1 WHERE job_id = $1 AND row_number = ANY ($2::int[])",
             job_id,
             list(held),
         )
+
+
+async def _count_effects(connection: Connection, job_id: UUID, outcomes: Sequence[RowOutcome]) -> None:
+    """Add what the rows did, by the import's own names, to the job's counts."""
+    effects = Counter(each.effect for each in outcomes if each.effect)
+    words = {each.unrecognised for each in outcomes if each.unrecognised}
+    if not effects and not words:
+        return
+    await connection.execute(
+        """
+        UPDATE import_job SET
+            effects = (SELECT coalesce(jsonb_object_agg(name, total), '{}') FROM (
+                SELECT key AS name, sum(value::int) AS total
+                FROM (SELECT * FROM jsonb_each_text(effects) UNION ALL SELECT * FROM jsonb_each_text($2)) AS each
+                GROUP BY key) AS totals),
+            unrecognised = ARRAY(SELECT DISTINCT word FROM unnest(unrecognised || $3::text[]) AS word
+                                 ORDER BY word LIMIT $4)
+        WHERE job_id = $1
+        """,
+        job_id,
+        json.dumps(effects),
+        sorted(words),
+        MAX_WORDS,
+    )

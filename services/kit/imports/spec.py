@@ -21,10 +21,15 @@ Outcome = Literal["applied", "unchanged"]
 
 
 class RowEffect(NamedTuple):
-    """Of an applied row. `standing`: of its number on the roster."""
+    """Of an applied row. `standing`: of its number on the roster.
+
+    `effect`: what the import's own counts call it; `unrecognised`: a word that the configuration does not have.
+    """
 
     outcome: Outcome
     standing: Standing
+    effect: str | None = None
+    unrecognised: str | None = None
 
 
 T = TypeVar("T", bound=OperationBody)

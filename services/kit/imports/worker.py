@@ -196,7 +196,13 @@ class ImportWorker:
         try:
             async with connection.transaction():
                 effect = await self._spec.apply(connection, values, job.source, self._clock())
-            return RowOutcome(row.number, effect.outcome, standing=effect.standing)
+            return RowOutcome(
+                row.number,
+                effect.outcome,
+                standing=effect.standing,
+                effect=effect.effect,
+                unrecognised=effect.unrecognised,
+            )
         except Held:
             if row.held_tries + 1 < self._hold_retry.tries:
                 return _Held(values.student_id, tried=True)

@@ -300,3 +300,23 @@ async def test_a_graduate_schools_own_list_is_previewed_and_then_imported_as_it_
     job, _ = await service.imported("名单.csv", content)
     assert (job["source"], job["applied"]) == ("graduate-system", 1)
     assert (await service.ask("POST", "/cases/query", json={"student_id": number})).json()["state"] == "open"
+
+
+async def test_an_import_says_how_many_cases_it_opened_changed_and_closed_and_which_words_it_does_not_know(
+    service: Service,
+) -> None:
+    def listed(*rows: dict[str, str]) -> bytes:
+        lines = [",".join(CHINESE.values()), *(",".join(row[name] for name in CHINESE) for row in rows)]
+        return "\n".join(lines).encode()
+
+    words = ("毕业", " 毕业生离校", "毕业离校（春季）", "结业", "延期毕业", "退学")
+    people = [person(leave_category=word) for word in words]
+    job, _ = await service.imported("first.csv", listed(*people))
+    assert job["effects"] == {"opened": 3, "not-served": 3}
+    assert job["unrecognised"] == ["延期毕业", "退学"]
+    people[0] |= {"name": "林远"}
+    people[1] |= {"leave_category": "退学"}
+    people[3] |= {"leave_category": "毕业离校"}
+    job, _ = await service.imported("second.csv", listed(*people))
+    assert job["effects"] == {"opened": 1, "changed": 1, "closed": 1, "unchanged": 1, "not-served": 2}
+    assert job["unrecognised"] == ["延期毕业", "退学"]

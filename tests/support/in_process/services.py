@@ -168,7 +168,7 @@ class InProcessServices:
 
     async def _wire_clearance(self) -> None:
         service, topics, zone = self.clearance, self.topics, ClearanceSettings.model_construct().zone
-        self.roster = Roster(topic=topics.case, served=frozenset({"毕业离校"}), zone=zone)
+        self.roster = Roster(topic=topics.case, served=self.policy.served, zone=zone)
         self.keyring = Keyring(self.keys)
         async with service.pool.acquire() as connection, connection.transaction():
             await self.keyring.ensure(connection)

@@ -83,7 +83,7 @@ class Room:
         return await self.ask(who, "POST", "/propose/stamp", json=body, headers=headers)
 
     async def student(self) -> str:
-        roster = Roster(topic="case", served=frozenset({"毕业离校"}), zone=ZoneInfo("Asia/Shanghai"))
+        roster = Roster(topic="case", served=ClearancePolicy().served, zone=ZoneInfo("Asia/Shanghai"))
         student = Student(
             student_id=new_student_id(),
             name="林知远",
