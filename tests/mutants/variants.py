@@ -349,3 +349,18 @@ def _(patch: Patch) -> None:
         return on_evidence(assessment, **{**known, "open_questions": False})
 
     patch.replace(on_evidence, unasked)
+
+
+@mutant(
+    "withdrawn exemption still waives",
+    "an exemption counts for ever, whoever took it back",
+    breaks="S30",
+    quick=True,
+)
+def _(patch: Patch) -> None:
+    patch.sql("withdrawn_at IS NULL AND ends_at > clock_timestamp()", "true")
+
+
+@mutant("hold blind to what it holds", "a hold with a waived check keeps no other check", breaks="S1")
+def _(patch: Patch) -> None:
+    patch.sql("AND NOT waived @> $2::text[]", "AND waived = '{}' AND $2::text[] IS NOT NULL")

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.checker import evidence_checks, flow_checks, handover_checks, round_checks
+from tests.support.checker import evidence_checks, flow_checks, handover_checks, round_checks, waiver_checks
 from tests.support.checker.evidence import Evidence
 
 Check = Callable[[Evidence], Iterator[str]]
@@ -30,6 +30,7 @@ CHECKS: Final[dict[str, tuple[str, Check]]] = {
     "S26": ("hand-over owned", handover_checks.handover_owned),
     "S27": ("form replaced once", handover_checks.replaced_once),
     "S28": ("clear on evidence", evidence_checks.clear_on_evidence),
+    "S30": ("waived with cause", waiver_checks.waived_with_cause),
     "L3": ("submission live", round_checks.submission_live),
     "L4": ("no leaked hold", round_checks.no_leaked_hold),
 }

@@ -73,6 +73,14 @@ class Clients(ABC):
     async def end_questions(self, department: str, student_id: str) -> None:
         """Somebody looks into what is open about the student, and ends it."""
 
+    @abstractmethod
+    async def exempt(self, student_id: str, department: str, check: str) -> None:
+        """Two persons decide that the student does not need the check; nothing if that is refused."""
+
+    @abstractmethod
+    async def withdraw_exemption(self, student_id: str, department: str, check: str) -> None:
+        """Two persons take it back; nothing if that is refused."""
+
     async def charge(self, student_id: str, charge_id: str) -> Outcome:
         """A debt that takes the pass away."""
         charge = {"charge_id": charge_id, "year": "2025-2026", "name": "代收取暖费", "amount": "72.40"}

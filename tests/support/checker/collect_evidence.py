@@ -32,6 +32,7 @@ from tests.support.checker.evidence import (
     Evidence,
     ExceptionRow,
     ExceptionWrite,
+    ExemptionRow,
     Fact,
     FormVoided,
     GatewayTables,
@@ -145,7 +146,12 @@ async def _department(connection: Connection, name: str, absent: Mapping[str, st
     return DepartmentTables(
         service,
         {
-            row["student_id"]: NewestStatus(row["status_version"], row["status"], vouching.clear(row["student_id"]))
+            row["student_id"]: NewestStatus(
+                row["status_version"],
+                row["status"],
+                vouching.clear(row["student_id"]),
+                clear_checks=vouching.clear_checks(row["student_id"]),
+            )
             for row in records
             if row["status"] is not None
         },
@@ -157,7 +163,10 @@ async def _department(connection: Connection, name: str, absent: Mapping[str, st
 async def _clearance(connection: Connection) -> ClearanceTables:
     """The clearance's tables and journal."""
     view = await connection.fetch("SELECT * FROM published.status_v1")
-    attempts = await connection.fetch("SELECT * FROM attempt")
+    attempts = await connection.fetch("SELECT * FROM attempt LEFT JOIN attempt_waiver USING (attempt_id)")
+    exemptions = await connection.fetch(
+        "SELECT student_id, department, check_name AS check, made_at, ends_at, withdrawn_at FROM exemption"
+    )
     answers = await connection.fetch("SELECT answer.*, student_id FROM answer JOIN attempt USING (attempt_id)")
     submissions = await connection.fetch("SELECT * FROM published.submission_v2")
     exceptions = await connection.fetch("SELECT * FROM exception")
@@ -177,6 +186,9 @@ async def _clearance(connection: Connection) -> ClearanceTables:
                 frozenset(row["required"]),
                 row["cause"],
                 frozenset(json.loads(row["objections"])),
+                tuple((one["department"], one["check"], one["kind"]) for one in json.loads(row["waivers"] or "[]")),
+                row["opened_at"],
+                row["ended_at"],
             )
             for row in attempts
         },
@@ -207,6 +219,7 @@ async def _clearance(connection: Connection) -> ClearanceTables:
             ExceptionRow(str(row["attempt_id"]), row["department"], row["version"], row["closed_at"] is None)
             for row in exceptions
         ),
+        tuple(ExemptionRow(**dict(row)) for row in exemptions),
         tuple({**json.loads(row["public_jwk"]), "kid": row["kid"]} for row in keys),
     )
 

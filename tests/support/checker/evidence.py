@@ -274,6 +274,8 @@ class NewestStatus:
     status: str
     clear: bool
     readable: bool = True
+    clear_checks: frozenset[str] = frozenset()
+    """Of a record: what may be called clear, check by check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,6 +296,10 @@ class Attempt:
     required: frozenset[str]
     cause: str = ""
     objections: frozenset[str] = frozenset()
+    waived: tuple[tuple[str, str, str], ...] = ()
+    """(department, check, kind), as it opened."""
+    opened_at: datetime | None = None
+    ended_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +314,16 @@ class Submission:
     case_number: int = 1
     void: bool = False
     replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExemptionRow:
+    student_id: str
+    department: str
+    check: str
+    made_at: datetime
+    ends_at: datetime
+    withdrawn_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -329,6 +345,7 @@ class ClearanceTables:
     """(attempt, department) → its answer; `tx` is 0."""
     submissions: tuple[Submission, ...] = ()
     exceptions: tuple[ExceptionRow, ...] = ()
+    exemptions: tuple[ExemptionRow, ...] = ()
     keys: tuple[Mapping[str, Any], ...] = ()
 
 
@@ -364,8 +381,9 @@ class Evidence:
     """Everything there is to judge by.
 
     `required`: department → its checks; `absent`: department → check → what no row about a covered student means.
-    `forged` are the ids of events that the test sent itself. `settled`: there is
-    no new work, faults are healed, and what had to come to rest did. `faulty`: a round may have expired.
+    `forged` are the ids of events that the test sent itself; `ruled`: student → (department, check) left out by rules.
+    `settled`: there is no new work, faults are healed, and what had to come to rest did. `faulty`: a round may have
+    expired.
     """
 
     required: Mapping[str, tuple[str, ...]]
@@ -380,6 +398,7 @@ class Evidence:
     """Consumer → the topics it has to read."""
     operations: tuple[Operation, ...] = ()
     forged: frozenset[str] = frozenset()
+    ruled: Mapping[str, frozenset[tuple[str, str]]] = field(default_factory=dict)
     settled: bool = True
     faulty: bool = False
 

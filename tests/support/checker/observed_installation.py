@@ -15,11 +15,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.installation import Installation, new_student_id
 from schemas.flows import CLEARANCE, GATEWAY
+from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.messaging.outbox import Wakeup
-from services.kit.names import APPROVER, FORM_VOID
+from services.kit.names import APPROVER, FORM_VOID, ROSTER
 from services.kit.postgres.pool import Connection
 from tests.support.checker.checker import Anomaly, check
 from tests.support.checker.clients import COHORT, Clients
@@ -27,6 +28,7 @@ from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of, f
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
+from tests.support.exemptions import until
 from tests.support.in_process.services import CLEAR
 from tests.support.kafka.topics import everything
 
@@ -131,6 +133,21 @@ class ObservedInstallation(Clients):
             if proposed.status_code == 200:
                 number = proposed.json()["proposal_id"]
                 await self.installation.client(CLEARANCE, APPROVER).post(f"/approvals/{number}/confirm")
+
+    async def exempt(self, student_id: str, department: str, check: str) -> None:
+        await self._decide(NOT_APPLICABLE, student_id, department=department, check=check, until=until())
+
+    async def withdraw_exemption(self, student_id: str, department: str, check: str) -> None:
+        await self._decide(WITHDRAW, student_id, department=department, check=check)
+
+    async def _decide(self, action: str, student_id: str, **fields: str) -> None:
+        """Proposed by the graduate school, confirmed by another person."""
+        body, headers = {"student_id": student_id, "reason": "涉密论文", **fields}, {"Idempotency-Key": f"k-{uuid4()}"}
+        with suppress(*_AWAY):
+            school, approver = (self.installation.client(CLEARANCE, account) for account in (ROSTER, APPROVER))
+            made = await school.post(f"/approvals/propose/{action}", json=body, headers=headers)
+            if made.status_code == 200:
+                await approver.post(f"/approvals/{made.json()['proposal_id']}/confirm")
 
     async def repeat_messages(self, student_id: str) -> None:
         """Nothing: the broker is a real one."""

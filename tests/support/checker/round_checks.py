@@ -20,6 +20,7 @@ from tests.support.checker.evidence import (
 )
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.vouching import replayed
+from tests.support.checker.waiver_checks import asked_checks
 
 SUBMIT = "submit"
 
@@ -28,21 +29,24 @@ def no_wrong_pass(evidence: Evidence) -> Iterator[str]:
     """S1: every accepted attempt rests on a department's own transaction, and nothing took the pass away until its end.
 
     By the department's own order: its rules say clear of the record that was attested, and of every record it wrote
-    until it heard of the acceptance.
+    until it heard of the acceptance, waived checks aside.
     """
     for submission in evidence.clearance.submissions:
         for name in evidence.required:
-            yield from _wrong_pass(evidence, submission, name)
+            asked = asked_checks(evidence, submission.attempt_id, name)
+            if asked:
+                yield from _wrong_pass(evidence, submission, name, asked)
 
 
-def _wrong_pass(evidence: Evidence, submission: Submission, name: str) -> Iterator[str]:
+def _wrong_pass(evidence: Evidence, submission: Submission, name: str, asked: frozenset[str]) -> Iterator[str]:
     who, attempt_id = submission.student_id, submission.attempt_id
+    every = frozenset(evidence.required[name])
     attested = clear = False
     for fact in evidence.departments[name].service.journal:
         if fact.__class__ not in (RecordWrite, Attested, EndReceived) or getattr(fact, "student_id", None) != who:
             continue
         if isinstance(fact, RecordWrite):
-            clear = fact.clear
+            clear = fact.clear or (asked != every and asked <= fact.clear_checks)
             if attested and not clear:
                 yield f"{name} took the pass of attempt {attempt_id} away before it heard of the acceptance"
         elif isinstance(fact, Attested) and fact.attempt_id == attempt_id:
@@ -109,15 +113,16 @@ def _two_open_commands(evidence: Evidence) -> Iterator[str]:
 
 
 def missing_is_not_pass(evidence: Evidence) -> Iterator[str]:
-    """S11: an accepted form has every check of every required department, and each says clear."""
+    """S11: an accepted form has every check of every required department, and each that was asked says clear."""
     for submission in evidence.clearance.submissions:
         attempt = evidence.clearance.attempts.get(submission.attempt_id)
-        if attempt is None or not evidence.required.keys() <= attempt.required:
+        asked = {name for name in evidence.required if asked_checks(evidence, submission.attempt_id, name)}
+        if attempt is None or not asked <= attempt.required:
             yield f"attempt {submission.attempt_id} did not ask every required department"
-        for name, checks in evidence.required.items():
+        for name in evidence.required:
             said = submission.facts.get(name, {}).get("checks", [])
             verdicts = {one["check"]: one["verdict"] for one in said}
-            for one in checks:
+            for one in sorted(asked_checks(evidence, submission.attempt_id, name)):
                 if verdicts.get(one) != "clear":
                     yield f"accepted although {name}'s {one} is {verdicts.get(one, 'missing')}"
 
@@ -151,7 +156,8 @@ def late_fail_visible(evidence: Evidence) -> Iterator[str]:
     for submission in evidence.clearance.submissions:
         for name, department in () if submission.void else evidence.departments.items():
             said = department.records.get(submission.student_id)
-            blocked = said is not None and not said.clear
+            asked = asked_checks(evidence, submission.attempt_id, name)
+            blocked = said is not None and not said.clear and not asked <= said.clear_checks
             if blocked != ((submission.attempt_id, name) in open_):
                 yield (
                     f"{name} took the pass away after attempt {submission.attempt_id} and no exception is open"

@@ -10,6 +10,7 @@ from tests.support.checker.evidence_work import DOUBTED, LATE_COHORT, coverage_t
 
 AT_ONCE: Final = 16
 AGAIN: Final = 3
+NO_THESIS: Final = {"card": "cancelled", "thesis": "not-submitted"}
 CARD_ACTIVE: Final = {"card": "active", "thesis": "approved"}
 
 
@@ -33,7 +34,12 @@ async def race(clients: Clients, chance: random.Random) -> None:
     with_card, by_lists = chance.random() < 0.25, chance.random() < 0.35
     cohort, silent = (LATE_COHORT, ("dorm", "finance")) if by_lists else (COHORT, ())
     records = {"library": CARD_ACTIVE} if with_card else {}
+    exempted = not records and chance.random() < 0.3
+    if exempted:
+        records = {"library": NO_THESIS}
     student_id = await clients.student(cohort=cohort, silent=silent, **records)
+    if exempted:
+        await clients.exempt(student_id, "library", "thesis")
     if by_lists:
         await coverage_turns(clients, chance)
     if with_card:
@@ -51,6 +57,7 @@ async def race(clients: Clients, chance: random.Random) -> None:
         _debt(clients, student_id, chance),
         doubts(clients, student_id, chance) if chance.random() < DOUBTED else _nothing(),
         coverage_turns(clients, chance) if by_lists and chance.random() < 0.4 else _nothing(),
+        _second_thoughts(clients, student_id, chance) if exempted and chance.random() < 0.7 else _nothing(),
     )
     state = "asked"
     for command_id in {one for one in command_ids if one}:
@@ -93,6 +100,16 @@ async def _asks(clients: Clients, student_id: str, delay_s: float) -> str:
 
 
 async def _nothing() -> str:
+    return ""
+
+
+async def _second_thoughts(clients: Clients, student_id: str, chance: random.Random) -> str:
+    """The exemption is withdrawn around the submission, and perhaps made again."""
+    await asyncio.sleep(chance.random() * 0.1)
+    await clients.withdraw_exemption(student_id, "library", "thesis")
+    if chance.random() < 0.3:
+        await asyncio.sleep(chance.random() * 0.2)
+        await clients.exempt(student_id, "library", "thesis")
     return ""
 
 

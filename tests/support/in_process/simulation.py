@@ -21,6 +21,7 @@ from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import PARTITIONS
 from services.clearance.app import decisions_of
 from services.clearance.approvals.actions import ActionRefused
+from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
 from services.clearance.submission import exceptions
 from services.clearance.submission.form_void import NAME as VOID_FORM
 from services.clearance.submission.form_void import VoidBody, void_action
@@ -31,6 +32,7 @@ from services.kit.audit.chain import ChainSealer
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import AuditContext
 from services.kit.department.idempotency import IdempotencyKey
+from services.kit.manifests import required_checks
 from services.kit.messaging import relay
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -44,6 +46,7 @@ from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
+from tests.support.exemptions import decide, exemption_decisions, until
 from tests.support.in_process.office import Office
 from tests.support.in_process.services import (
     DEPARTMENTS,
@@ -127,6 +130,18 @@ class Simulation(InProcessServices, Clients):
 
     async def student(self, *, cohort: str | None = COHORT, silent: Collection[str] = (), **records: Any) -> str:
         return await InProcessServices.student(self, cohort=cohort, silent=silent, **records)
+
+    async def exempt(self, student_id: str, department: str, check: str) -> None:
+        await self._decide(NOT_APPLICABLE, student_id, f"{department}.{check}", until=until())
+
+    async def withdraw_exemption(self, student_id: str, department: str, check: str) -> None:
+        await self._decide(WITHDRAW, student_id, f"{department}.{check}")
+
+    async def _decide(self, action: str, student_id: str, check: str, **body: str) -> None:
+        deciding = exemption_decisions(required_checks(self.manifests))
+        with suppress(ActionRefused):
+            await decide(deciding, self.clearance.pool, action, student_id, check, **body)
+        self.clearance.wakeup.notify()
 
     async def declare(self, department: str, cohort: str) -> None:
         await self.offices[department].declare(cohort)

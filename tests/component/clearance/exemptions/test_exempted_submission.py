@@ -1,8 +1,7 @@
 """A submission with checks the student does not need: over every department's and the clearance's real database."""
 
 import json
-from datetime import UTC, date, datetime, timedelta
-from itertools import count
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,45 +9,27 @@ import pytest
 
 from schemas.codec import read
 from schemas.events import SubmissionRequested
-from services.clearance.app import decisions_of
 from services.clearance.approvals.actions import ActionRefused
-from services.clearance.approvals.decisions import Decisions
 from services.clearance.approvals.proposal_store import Proposal
-from services.clearance.exemptions.actions import NOT_APPLICABLE, RELEASE, WITHDRAW, ExemptionActions
-from services.clearance.settings import ClearanceSettings
+from services.clearance.exemptions.actions import NOT_APPLICABLE, RELEASE, WITHDRAW
 from services.clearance.submission import exceptions
 from services.gateway.read_model.signed_form import payload_of
-from services.kit.clearance_policy import ClearancePolicy
-from services.kit.department.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.operations import Held
 from services.kit.rules.waivers import CheckRule
 from services.library.rules import Thesis
+from tests.support import exemptions
+from tests.support.exemptions import exemption_decisions
 from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWED, OWING, Harness
 
 NO_THESIS = CLEAR_LIBRARY.model_copy(update={"thesis": Thesis.NOT_SUBMITTED})
-UNTIL = (date.today() + timedelta(days=30)).isoformat()
-_keys = count()
-
-
-def decisions(harness: Harness) -> Decisions:
-    zone = ClearanceSettings.model_construct().zone
-    return decisions_of(ClearancePolicy(), ExemptionActions(required_checks(harness.manifests), zone).actions())
+UNTIL = exemptions.until()
 
 
 async def decide(harness: Harness, name: str, student_id: str, check: str = "library.thesis", **body: Any) -> Proposal:
-    """Proposed by one person and confirmed by another."""
-    department, _, named = check.partition(".")
-    fields = {"student_id": student_id, "reason": "涉密论文", "department": department, "check": named, **body}
-    deciding = decisions(harness)
-    action = deciding.actions[name]
-    key = IdempotencyKey.of("clerk-a", f"key-{next(_keys)}", name)
-    async with harness.clearance.pool.acquire() as connection:
-        async with connection.transaction():
-            made = await deciding.propose(connection, action, action.body.model_validate(fields), key)
-        async with connection.transaction():
-            return await deciding.confirm(connection, made.proposal_id, by="clerk-b")
+    deciding = exemption_decisions(required_checks(harness.manifests))
+    return await exemptions.decide(deciding, harness.clearance.pool, name, student_id, check, **body)
 
 
 async def exempt(harness: Harness, student_id: str, check: str = "library.thesis", name: str = NOT_APPLICABLE) -> None:
