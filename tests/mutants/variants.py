@@ -359,8 +359,3 @@ def _(patch: Patch) -> None:
 )
 def _(patch: Patch) -> None:
     patch.sql("withdrawn_at IS NULL AND ends_at > clock_timestamp()", "true")
-
-
-@mutant("hold blind to what it holds", "a hold with a waived check keeps no other check", breaks="S1")
-def _(patch: Patch) -> None:
-    patch.sql("AND NOT waived @> $2::text[]", "AND waived = '{}' AND $2::text[] IS NOT NULL")
