@@ -14,6 +14,7 @@ from schemas.events import CaseState, Name
 from services.clearance.approvals.actions import Action, ActionRefused, Approved, ProposalBody
 from services.clearance.exemptions import exemption_store
 from services.clearance.roster import case_store
+from services.clearance.roster.cases import Case
 from services.kit.names import APPROVER, ROSTER
 from services.kit.postgres.pool import Connection
 from services.kit.rules.fields import Day
@@ -76,10 +77,12 @@ class ExemptionActions:
 
     async def _exempt(self, connection: Connection, approved: Approved[ExemptionBody], kind: WaiverKind) -> None:
         body = approved.body
+        case = await self._open_case(connection, body)
         await self._check_exemption(connection, body)
         await exemption_store.add(
             connection,
             body.student_id,
+            case.case_number,
             Waiver(department=body.department, check=body.check, kind=kind, reason=body.reason, until=body.until),
             ends_at=self._ends_at(body),
             proposal_id=approved.proposal_id,
@@ -89,10 +92,12 @@ class ExemptionActions:
 
     async def _withdraw(self, connection: Connection, approved: Approved[CheckBody]) -> None:
         body = approved.body
+        case = await self._open_case(connection, body)
         await self._check_withdrawal(connection, body)
         await exemption_store.withdraw(
             connection,
             body.student_id,
+            case.case_number,
             body.department,
             body.check,
             proposal_id=approved.proposal_id,
@@ -100,26 +105,29 @@ class ExemptionActions:
         )
 
     async def _check_exemption(self, connection: Connection, body: ExemptionBody) -> None:
-        await self._check_open(connection, body)
+        await self._open_case(connection, body)
         if self._ends_at(body) <= datetime.now(UTC):
             raise ActionRefused("until-past", "The last day is over", remedy="Send today or later.", field="/until")
 
     async def _check_withdrawal(self, connection: Connection, body: CheckBody) -> None:
-        await self._check_open(connection, body)
-        if await exemption_store.find_in_force(connection, body.student_id, body.department, body.check) is None:
+        number = (await self._open_case(connection, body)).case_number
+        found = await exemption_store.find_in_force(connection, body.student_id, number, body.department, body.check)
+        if found is None:
             raise ActionRefused(
                 "no-exemption", "No exemption of this check is in force", remedy="POST /exemptions/query lists them."
             )
 
-    async def _check_open(self, connection: Connection, body: CheckBody) -> None:
+    async def _open_case(self, connection: Connection, body: CheckBody) -> Case:
         if body.check not in self._required.get(body.department, ()):
             known = ", ".join(f"{name}.{check}" for name, checks in self._required.items() for check in checks)
             raise ActionRefused("unknown-check", "There is no such check", remedy=f"One of: {known}.", field="/check")
         case = await case_store.find(connection, body.student_id)
-        if case is not None and case.state is CaseState.COMPLETED:
+        assert case is not None, "a proposal locks the student's case"
+        if case.state is CaseState.COMPLETED:
             raise ActionRefused(
                 "already-submitted", "The submission was accepted", remedy="An accepted form is voided instead."
             )
+        return case
 
     def _ends_at(self, body: ExemptionBody) -> datetime:
         return datetime.combine(body.until + timedelta(days=1), time(), self._zone)

@@ -22,16 +22,21 @@ class Exemption:
     ends_at: datetime
 
 
-async def in_force(connection: Connection, student_id: str) -> tuple[Exemption, ...]:
-    """By the database's clock."""
+async def in_force(connection: Connection, student_id: str, case_number: int) -> tuple[Exemption, ...]:
+    """By the database's clock. Those of another case of the student number do not count."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM exemption WHERE student_id = $1 AND {_IN_FORCE} ORDER BY exemption_id", student_id
+        f"SELECT {_COLUMNS} FROM exemption WHERE student_id = $1 AND case_number = $2 AND {_IN_FORCE}"
+        " ORDER BY exemption_id",
+        student_id,
+        case_number,
     )
     return tuple(_exemption(row) for row in rows)
 
 
-async def find_in_force(connection: Connection, student_id: str, department: str, check: str) -> Exemption | None:
-    found = await in_force(connection, student_id)
+async def find_in_force(
+    connection: Connection, student_id: str, case_number: int, department: str, check: str
+) -> Exemption | None:
+    found = await in_force(connection, student_id, case_number)
     return next((each for each in found if each.waiver.key == (department, check)), None)
 
 
@@ -64,6 +69,7 @@ async def page(
 async def add(
     connection: Connection,
     student_id: str,
+    case_number: int,
     waiver: Waiver,
     *,
     ends_at: datetime,
@@ -72,12 +78,12 @@ async def add(
     confirmed_by: str,
 ) -> None:
     """In the place of one that stands for the same check."""
-    await _end(connection, student_id, waiver.department, waiver.check, proposal_id, confirmed_by)
+    await _end(connection, student_id, case_number, waiver.department, waiver.check, proposal_id, confirmed_by)
     await connection.execute(
         """
         INSERT INTO exemption (student_id, department, check_name, kind, reason, until, ends_at, proposal_id,
-                               proposed_by, confirmed_by)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                               proposed_by, confirmed_by, case_number)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
         """,
         student_id,
         waiver.department,
@@ -89,30 +95,34 @@ async def add(
         proposal_id,
         proposed_by,
         confirmed_by,
+        case_number,
     )
 
 
 async def withdraw(
-    connection: Connection, student_id: str, department: str, check: str, *, proposal_id: int, by: str
+    connection: Connection, student_id: str, case_number: int, department: str, check: str, *, proposal_id: int, by: str
 ) -> bool:
     """False if none is in force."""
-    if await find_in_force(connection, student_id, department, check) is None:
+    if await find_in_force(connection, student_id, case_number, department, check) is None:
         return False
-    await _end(connection, student_id, department, check, proposal_id, by)
+    await _end(connection, student_id, case_number, department, check, proposal_id, by)
     return True
 
 
-async def _end(connection: Connection, student_id: str, department: str, check: str, proposal_id: int, by: str) -> None:
+async def _end(
+    connection: Connection, student_id: str, case_number: int, department: str, check: str, proposal_id: int, by: str
+) -> None:
     await connection.execute(
         """
         UPDATE exemption SET withdrawn_at = clock_timestamp(), withdrawn_by = $5, withdrawal = $4
-        WHERE student_id = $1 AND department = $2 AND check_name = $3 AND withdrawn_at IS NULL
+        WHERE student_id = $1 AND department = $2 AND check_name = $3 AND case_number = $6 AND withdrawn_at IS NULL
         """,
         student_id,
         department,
         check,
         proposal_id,
         by,
+        case_number,
     )
 
 

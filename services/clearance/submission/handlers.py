@@ -102,7 +102,7 @@ class Submissions:
 
     async def _open_with_waivers(self, connection: Connection, event: SubmitAsked, case: Case) -> Attempt | None:
         """With the waivers of now, which stay the attempt's."""
-        waivers = await self._waivers.of(connection, case.student)
+        waivers = await self._waivers.of(connection, case)
         required = departments_to_ask(self._required, waivers)
         attempt = await attempt_store.open_attempt(
             connection,
@@ -134,7 +134,7 @@ class Submissions:
         settlement = settle(attempt.required, answers, case_open=case_open, waived=waivers.keys())
         if settlement.outcome is Outcome.ACCEPTED:
             assert case is not None
-            if waivers.keys() <= (await self._waivers.of(connection, case.student)).keys():
+            if waivers.keys() <= (await self._waivers.of(connection, case)).keys():
                 await self._accept(connection, case, attempt, answers, waivers)
             else:
                 await self._refuse(connection, attempt, AttemptState.REFUSED, RefusalCause.WAIVER_ENDED)

@@ -14,7 +14,8 @@ SELECT student_id, leave_category, degree_level, campus, study_form,
        (SELECT json_agg(json_build_object('department', department, 'check', check_name, 'kind', kind,
                                           'reason', reason, 'until', until) ORDER BY exemption_id)
         FROM published.exemption_v1 AS made
-        WHERE made.student_id = roster.student_id AND withdrawn_at IS NULL AND ends_at > now()) AS exemptions
+        WHERE made.student_id = roster.student_id AND made.case_number = roster.case_number
+          AND withdrawn_at IS NULL AND ends_at > now()) AS exemptions
 FROM published.case_v1 AS roster JOIN published.case_attribute_v1 USING (student_id)
 WHERE student_id = any($1::text[])
 """

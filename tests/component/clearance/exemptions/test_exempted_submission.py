@@ -1,7 +1,7 @@
 """A submission with checks the student does not need: over every department's and the clearance's real database."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -217,3 +217,17 @@ async def test_a_new_exemption_takes_the_place_of_the_one_before(harness: Harnes
         student_id,
     )
     assert [tuple(row) for row in rows] == [("not-applicable", False, "clerk-b"), ("released", True, None)]
+
+
+async def test_a_later_case_of_the_same_number_has_no_exemption_of_the_one_before(harness: Harness) -> None:
+    student_id = await harness.student(library=NO_THESIS)
+    await exempt(harness, student_id)
+    assert (await harness.state(await harness.submitted(student_id)))[0] == "accepted"
+    later = person(student_id).model_copy(update={"major": "采矿工程", "enrolled_on": date(2026, 9, 1)})
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        opened = await harness.roster.put(connection, later, now=datetime.now(UTC))
+    assert opened.case.case_number == 2
+    await harness.deliver_all()
+    assert await harness.state(await harness.submitted(student_id)) == ("refused", "objected")
+    await exempt(harness, student_id)
+    assert (await harness.state(await harness.submitted(student_id)))[0] == "accepted"
