@@ -30,6 +30,8 @@ from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
+Coverages = dict[str | None, tuple[Coverage, int]]
+"""Cohort → what covers it, and the revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +157,7 @@ class Desk(Generic[R]):
         job_id: UUID | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
+        coverages: Coverages | None = None,
     ) -> ChangeResult[R]:
         """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row."""
         locked = await self.lock(connection, student_id)
@@ -172,7 +175,7 @@ class Desk(Generic[R]):
             own_evidence=locked.own_evidence | (self.rules.checks if evidence.checks is None else evidence.checks),
             open_questions=locked.open_questions - settled,
         )
-        assessment, revision = await self.assess(connection, changed)
+        assessment, revision = await self.assess(connection, changed, coverages)
         if changed == locked:
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if await _is_held(connection, student_id, assessment):
@@ -189,12 +192,20 @@ class Desk(Generic[R]):
         opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
         await self.store(connection, opened, cause=CASE_OPENED(), now=now)
 
-    async def store(self, connection: Connection, stored: StoredRecord[R], *, cause: Reason, now: datetime) -> None:
+    async def store(
+        self,
+        connection: Connection,
+        stored: StoredRecord[R],
+        *,
+        cause: Reason,
+        now: datetime,
+        coverages: Coverages | None = None,
+    ) -> None:
         """Assess and publish, for what no act or row changed.
 
         A pass that a hold relies on stands until the hold ends: the record is assessed again then.
         """
-        assessment, revision = await self.assess(connection, stored)
+        assessment, revision = await self.assess(connection, stored, coverages)
         held = await _is_held(connection, stored.student_id, assessment)
         await self._records.save(
             connection,
@@ -236,11 +247,21 @@ class Desk(Generic[R]):
         """Every change of a student starts with this lock."""
         return await self._records.lock(connection, student_id)
 
-    async def assess(self, connection: Connection, stored: StoredRecord[R]) -> tuple[Assessment, int | None]:
-        """With the revision of the coverage it rests on, None for none."""
-        covered, revision = NOT_COVERED, None
-        if not self.rules.checks <= stored.own_evidence:
-            covered, revision = await coverage.shared_coverage(connection, stored.cohort, self.rules.checks)
+    async def assess(
+        self, connection: Connection, stored: StoredRecord[R], coverages: Coverages | None = None
+    ) -> tuple[Assessment, int | None]:
+        """With the revision of the coverage it rests on, None for none.
+
+        `coverages`: what this transaction has read of them, which holds until it ends; None reads each time.
+        """
+        if self.rules.checks <= stored.own_evidence:
+            return self._on_evidence(stored, NOT_COVERED), None
+        if coverages is None or stored.cohort not in coverages:
+            read = await coverage.shared_coverage(connection, stored.cohort, self.rules.checks)
+            if coverages is None:
+                coverages = {}
+            coverages[stored.cohort] = read
+        covered, revision = coverages[stored.cohort]
         return self._on_evidence(stored, covered), revision
 
     def _on_evidence(self, stored: StoredRecord[R], covered: Coverage) -> Assessment:

@@ -47,16 +47,23 @@ def department_import(
     rules = desk.rules
 
     async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
-        result = await desk.change_in(
-            connection,
-            row.student_id,
-            lambda record: (rules.apply_row(record, row), ROW_IMPORTED()),
-            now=now,
-            evidence=rules.evidence_of_row(row),
-            by=source.sent_by,
-            job_id=source.job_id,
-            refuse_unknown=desk.refuse_unknown,
-        )
+        try:
+            result = await desk.change_in(
+                connection,
+                row.student_id,
+                lambda record: (rules.apply_row(record, row), ROW_IMPORTED()),
+                now=now,
+                evidence=rules.evidence_of_row(row),
+                by=source.sent_by,
+                job_id=source.job_id,
+                refuse_unknown=desk.refuse_unknown,
+                coverages=source.known,
+            )
+        except Exception:
+            # The lock on the coverage goes with the row's savepoint.
+            if source.known is not None:
+                source.known.clear()
+            raise
         return RowEffect("applied" if result.applied else "unchanged", result.standing)
 
     async def state(connection: Connection, student_id: str) -> dict[str, Any]:

@@ -44,10 +44,11 @@ def plain_refusal(refused: Refused) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RowSource:
-    """`sent_by` is who uploaded the job's file."""
+    """`sent_by` is who uploaded the job's file. `known`: what rows of one transaction need to find out only once."""
 
     job_id: UUID
     sent_by: str
+    known: dict[Any, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

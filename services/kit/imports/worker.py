@@ -4,7 +4,7 @@ Several rows share a transaction, each behind a savepoint: a restart finds every
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -168,8 +168,9 @@ class ImportWorker:
         held_now: set[str] = set()
         async with connection.transaction():
             rows = await pending_rows(connection, scan.job.job_id, after=scan.after, limit=size)
+            job = replace(scan.job, source=replace(scan.job.source, known={}))
             for row in rows:
-                outcome = await self._apply(connection, scan.job, row, scan.held_students | held_now)
+                outcome = await self._apply(connection, job, row, scan.held_students | held_now)
                 if isinstance(outcome, RowOutcome):
                     outcomes.append(outcome)
                 else:

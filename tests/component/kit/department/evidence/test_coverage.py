@@ -2,8 +2,15 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
+
+import pytest
 
 from schemas.events import NO_DATA, OPEN_QUESTION
+from services.kit.department.imports import department_import
+from services.kit.imports.spec import RowSource
+from services.kit.manifests import discover
+from services.kit.operations import Held
 from tests.component.kit.department.evidence.conftest import Office, now
 
 CLEAR = ("clear",)
@@ -136,3 +143,19 @@ async def test_a_withdrawal_waits_for_no_hold_and_takes_no_pass_before_the_hold_
     await office.settle_down()
     assert await office.verdict(student_id) == (NO_DATA,)
     assert await office.outcome(await office.ask(student_id)) == "objected"
+
+
+async def test_rows_of_one_batch_read_the_coverage_once_and_again_behind_a_row_that_is_held(office: Office) -> None:
+    held = await office.leaving()
+    await office.cover()
+    assert await office.outcome(await office.ask(held)) == "clear"
+    spec = department_import(office.desk, discover()["finance"])
+    source = RowSource(uuid4(), "desk", known={})
+    row = spec.read({"student_id": held, "charge_id": "C1", "year": "2025", "name": "学费", "amount": "8"})
+    async with office.desk.pool.acquire() as connection, connection.transaction():
+        await office.desk.assess(connection, await office.desk.lock(connection, held), source.known)
+        assert list(source.known or {}) == ["2026"]
+        with pytest.raises(Held):
+            async with connection.transaction():
+                await spec.apply(connection, row, source, now())
+        assert source.known == {}
