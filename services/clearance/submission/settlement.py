@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from schemas.attempts import RefusalCause
-from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
+from schemas.events import UNKNOWN_REASONS, AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
 from services.kit.rules.waivers import CheckKey
 
 
@@ -75,7 +75,11 @@ def contradiction(answer: AttestationGiven, checks: Set[str], waived: Set[CheckK
 
 def _blocked(answer: AttestationGiven, waived: Set[CheckKey]) -> tuple[CheckStatus, ...]:
     return tuple(
-        check
-        for check in answer.checks
-        if check.verdict is not Verdict.CLEAR and (answer.department, check.check) not in waived
+        check for check in answer.checks if not _passes(check) and (answer.department, check.check) not in waived
     )
+
+
+def _passes(check: CheckStatus) -> bool:
+    """What a department does not know is no pass, whatever verdict it gives."""
+    unknown = any(reason.code in UNKNOWN_REASONS for reason in check.reasons)
+    return check.verdict is Verdict.CLEAR and not unknown

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.attempts import RefusalCause
-from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
+from schemas.events import UNKNOWN_REASONS, AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
 from services.clearance.submission.settlement import Outcome, contradiction, settle
 
 NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
@@ -76,6 +76,14 @@ def test_clear_as_a_whole_with_a_blocked_check_passes_nothing() -> None:
     answers = {name: answer(name) for name in REQUIRED} | {"dorm": lying}
     assert settle(REQUIRED, answers, case_open=True).outcome is Outcome.REFUSED
     assert (contradiction(lying, {"one"}) or "").startswith("outcome: ")
+
+
+@pytest.mark.parametrize("code", sorted(UNKNOWN_REASONS))
+def test_clear_with_a_reason_that_nobody_knows_passes_nothing(code: str) -> None:
+    said = CheckStatus(check="one", verdict=Verdict.CLEAR, reasons=(Reason(code=code),))
+    unknown = answer("dorm").model_copy(update={"checks": (said,)})
+    assert settle({"dorm"}, {"dorm": unknown}, case_open=True).outcome is Outcome.REFUSED
+    assert (contradiction(unknown, {"one"}) or "").startswith("outcome: ")
 
 
 def test_an_answer_that_leaves_out_a_check_of_its_department_contradicts_the_manifest() -> None:
