@@ -19,5 +19,7 @@ class RefusalCause(StrEnum):
     CASE_NOT_OPEN = "case-not-open"
     ANOTHER_OPEN = "another-attempt-open"
     ALREADY_SUBMITTED = "already-submitted"
+    NUMBERS_CHANGED = "numbers-changed"
+    """A former number was joined or removed since the attempt opened."""
     WAIVER_ENDED = "waiver-ended"
     """A check that was waived when the attempt opened is not waived any more."""

@@ -20,6 +20,7 @@ from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
+from services.clearance.roster.former_number_api import former_number_router
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission import exceptions
 from services.clearance.submission.form_void import void_action
@@ -145,6 +146,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     decisions = decisions_of(policy_of(settings), actions_of(settings))
     for routes in (
         roster_router(roster, pool, wakeup),
+        former_number_router(roster, pool, wakeup),
         imports_router(rows, pool, uploaded),
         approvals_router(decisions, pool, wakeup),
         exemptions_router(pool),

@@ -7,6 +7,7 @@ from playwright.async_api import Page, expect
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
+from schemas.events import Reason
 from services.clearance.app import FOLDERS
 from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import CERTIFICATE_DESK
@@ -16,9 +17,10 @@ from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.samples import case_samples
 from tests.support.servers import DatabaseMaker
 
-PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_id()) for number in range(8))
+PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_id()) for number in range(12))
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=(CERTIFICATE_DESK,))
 WORDS = {
     "zh": {
@@ -118,4 +120,25 @@ async def test_a_second_degree_is_a_new_case_with_a_link_to_the_earlier_form(
     await page.locator("#earlier a").click()
     await expect(page.locator(".form-head")).to_contain_text(first.form_number)
     await expect(page.locator('a[href="/me/form/1.pdf"]')).to_be_visible()
+    await fine(page)
+
+
+@pytest.mark.parametrize(("device", "language"), [(PHONE, "zh"), (PC, "en")], ids=str)
+async def test_a_debt_under_a_former_number_stands_on_the_page_as_such(
+    gateway: RunningGateway, open_profile: Open, device: Device, language: str, student: Person
+) -> None:
+    clearance, former = ReadModelWriter(gateway.read_model), new_student_id()
+    assert student.student_id is not None
+    await clearance.put_case(student.student_id)
+    await clearance.join(student.student_id, former)
+    for number in (student.student_id, former):
+        await clearance.all_clear(number)
+    debt = Reason(code="arrears", parameters={"count": 1, "total": "8000.00"})
+    blocked = case_samples.check("arrears", {"total": "8000.00", "charges": []}, debt)
+    await clearance.put_status(former, "finance", [blocked], version=2)
+    page = await opened(gateway, open_profile, device, language, student)
+    line = page.locator("#former-1-finance-arrears")
+    await expect(line).to_contain_text(former)
+    await expect(line).to_contain_text("8000.00")
+    await expect(page.locator("#submit .button")).to_have_attribute("aria-disabled", "true")
     await fine(page)

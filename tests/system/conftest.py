@@ -8,6 +8,7 @@ from deploy.local.installation import Installation
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
+from tests.support.browser.journey_data import CLERK
 
 LINES = 25
 
@@ -20,6 +21,7 @@ async def installation(
     installation = Installation(
         tmp_path_factory.mktemp("installation"), postgres=postgres.address, kafka=kafka.address, zipkin=zipkin.address
     )
+    installation.people.append(CLERK)
     await installation.provision()
     try:
         await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)

@@ -46,12 +46,14 @@ def form_payload(
     answers: Mapping[str, AttestationGiven],
     waivers: Iterable[Waiver] = (),
     replaces: str | None = None,
+    former: Mapping[str, Mapping[str, AttestationGiven]] | None = None,
 ) -> dict[str, Any]:
     """A form without `waivers` has no such member. `replaces`: the number of the void form that this one stands for."""
     waived = signed_waivers(waivers)
     return {
         **({"waived": waived} if waived else {}),
         **({"replaces": replaces} if replaces else {}),
+        **({"former": _former(former)} if former else {}),
         "v": FORMAT,
         "form": form_number,
         "code": code,
@@ -66,6 +68,17 @@ def form_payload(
             }
             for name, answer in answers.items()
         },
+    }
+
+
+def _former(former: Mapping[str, Mapping[str, AttestationGiven]]) -> dict[str, Any]:
+    """Former number → department → version and instant: what was clear there needs no facts."""
+    return {
+        number: {
+            name: {"version": answer.version, "attested_at": instant(answer.attested_at)}
+            for name, answer in answers.items()
+        }
+        for number, answers in former.items()
     }
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from schemas.events import CaseState, Reason
 from services.clearance.roster import case_store
 from services.clearance.roster.case_store import Roster, RosterResult
-from services.clearance.roster.cases import HEADINGS, Case, Student
+from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
 from services.kit.department.desk_api import StudentQuery
@@ -113,16 +113,16 @@ async def _audit(connection: Connection, principal: Principal, act: str, changed
 
 def roster_import(
     roster: Roster, *, after_commit: Callable[[], None], own_sources: Path | None = None
-) -> ImportSpec[Student]:
-    """Each row is one `PUT /cases`."""
+) -> ImportSpec[RosterRow]:
+    """Each row is one `PUT /cases` and, with a former number, one `PUT /former-numbers`."""
     return ImportSpec(
         kind="roster",
-        row=Student,
+        row=RosterRow,
         headings=HEADINGS,
         apply=roster.apply_row,
         role=ROSTER,
         after_commit=after_commit,
-        sources=load_sources([SOURCES, own_sources], Student, HEADINGS),
+        sources=load_sources([SOURCES, own_sources], RosterRow, HEADINGS),
         state=_state,
     )
 

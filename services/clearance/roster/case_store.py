@@ -6,20 +6,30 @@ from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from schemas.events import CaseState
+from schemas.events import CaseState, Reason
 from schemas.flows import CLEARANCE, source_of
 from services.clearance.notify import notify
 from services.clearance.roster import cases, standing_forms
-from services.clearance.roster.cases import Case, Student
+from services.clearance.roster.cases import Case, RosterRow, Student
+from services.kit.audit import log
 from services.kit.clearance_policy import ServedCategories
 from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
+from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import Attribute
 from services.kit.student_numbers import Standing
 
 SOURCE: Final = source_of(CLEARANCE)
 _COLUMNS: Final = tuple(name for name in Student.model_fields if name != "student_id")
+
+
+class JoinRefused(Exception):
+    """`slug`: unknown-student, chain (one of the two is joined elsewhere), joined-to-another, not-joined."""
+
+    def __init__(self, slug: str) -> None:
+        super().__init__(slug)
+        self.slug = slug
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,37 @@ class Roster:
             return None
         return await self._spoken(connection, previous, cases.withdrawn(previous), now)
 
+    async def join(self, connection: Connection, student_id: str, former: str, *, now: datetime) -> RosterResult:
+        """Make `former` a former number of the person. Raises `JoinRefused`."""
+        locked = {number: await lock(connection, number) for number in sorted({student_id, former})}
+        current, previous = locked[student_id], locked[former]
+        if current is None:
+            raise JoinRefused("unknown-student")
+        if current.joined_to is not None or student_id == former or await former_numbers(connection, former):
+            raise JoinRefused("chain")
+        if previous is None:
+            today = now.astimezone(self._zone).date()
+            fresh = cases.unlisted(current.student.model_copy(update={"student_id": former}), today)
+            if await _insert(connection, fresh, now):
+                await self._publish(connection, None, fresh, now)
+            previous = await lock(connection, former)
+            assert previous is not None
+        if previous.joined_to not in (None, student_id):
+            raise JoinRefused("joined-to-another")
+        result = await self._spoken(connection, previous, cases.joined(previous, student_id), now)
+        await standing_forms.update_exceptions(connection, current)
+        return result
+
+    async def unjoin(self, connection: Connection, student_id: str, former: str, *, now: datetime) -> RosterResult:
+        """Raises `JoinRefused`."""
+        locked = {number: await lock(connection, number) for number in sorted({student_id, former})}
+        current, previous = locked[student_id], locked[former]
+        if current is None or previous is None or previous.joined_to != student_id:
+            raise JoinRefused("not-joined")
+        result = await self._spoken(connection, previous, cases.joined(previous, None), now)
+        await standing_forms.update_exceptions(connection, current)
+        return result
+
     async def reopen(self, connection: Connection, previous: Case, *, now: datetime) -> RosterResult:
         """`previous` is locked and completed, and its form is void."""
         today = now.astimezone(self._zone).date()
@@ -71,14 +112,29 @@ class Roster:
             connection, previous, cases.reopened(previous, served=self._served, today=today), now=now
         )
 
-    async def apply_row(self, connection: Connection, student: Student, source: RowSource, now: datetime) -> RowEffect:
-        result = await self.put(connection, student, now=now)
-        word = student.leave_category
+    async def apply_row(self, connection: Connection, row: RosterRow, source: RowSource, now: datetime) -> RowEffect:
+        result = await self.put(connection, row.student, now=now)
+        outcome = result.outcome
+        if row.former_number is not None:
+            try:
+                joined = await self.join(connection, row.student_id, row.former_number, now=now)
+            except JoinRefused as refused:
+                raise Refused(Reason(code=refused.slug), field="former_number") from None
+            if joined.outcome == "applied":
+                outcome = "applied"
+                await log.append_entry(
+                    connection,
+                    actor=source.sent_by,
+                    act="roster.join",
+                    outcome="applied",
+                    student_id=row.student_id,
+                    details={"former_number": row.former_number, "job": source.job_id},
+                )
         return RowEffect(
-            result.outcome,
+            outcome,
             Standing.of(result.case.state),
-            cases.row_effect(result.before, result.case, changed=result.outcome == "applied"),
-            None if self._served.recognises(word) else word,
+            cases.row_effect(result.before, result.case, changed=outcome == "applied"),
+            None if self._served.recognises(row.leave_category) else row.leave_category,
         )
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
@@ -137,9 +193,22 @@ async def lock(connection: Connection, student_id: str) -> Case | None:
     return await _read(connection, student_id, "FOR UPDATE")
 
 
+async def former_numbers(connection: Connection, student_id: str) -> tuple[str, ...]:
+    rows = await connection.fetch(
+        "SELECT student_id FROM student_case WHERE joined_to = $1 ORDER BY student_id", student_id
+    )
+    return tuple(row["student_id"] for row in rows)
+
+
+async def former_cases(connection: Connection, student_id: str) -> tuple[Case, ...]:
+    """Of the former numbers, which the caller's lock on the current number keeps as they are joined."""
+    found = [await find(connection, number) for number in await former_numbers(connection, student_id)]
+    return tuple(case for case in found if case is not None)
+
+
 async def _read(connection: Connection, student_id: str, locking: str) -> Case | None:
     row = await connection.fetchrow(
-        f"SELECT student_id, version, state, opened_on, case_number, taken_off, {', '.join(_COLUMNS)}"
+        f"SELECT student_id, version, state, opened_on, case_number, taken_off, joined_to, {', '.join(_COLUMNS)}"
         " FROM student_case"
         f" WHERE student_id = $1 {locking}",
         student_id,
@@ -149,7 +218,9 @@ async def _read(connection: Connection, student_id: str, locking: str) -> Case |
     fields = {name: row[name] for name in ("student_id", *_COLUMNS)}
     # Not validated again: stored data was valid by the rules of its day.
     student, state = Student.model_construct(**fields), CaseState(row["state"])
-    return Case(student, row["version"], state, row["opened_on"], row["case_number"], row["taken_off"])
+    return Case(
+        student, row["version"], state, row["opened_on"], row["case_number"], row["taken_off"], row["joined_to"]
+    )
 
 
 async def _insert(connection: Connection, case: Case, now: datetime) -> bool:
@@ -158,11 +229,20 @@ async def _insert(connection: Connection, case: Case, now: datetime) -> bool:
 
 def _values(case: Case, now: datetime) -> tuple[object, ...]:
     student = case.student
-    head = (student.student_id, case.version, case.state.value, case.opened_on, now, case.case_number, case.taken_off)
+    head = (
+        student.student_id,
+        case.version,
+        case.state.value,
+        case.opened_on,
+        now,
+        case.case_number,
+        case.taken_off,
+        case.joined_to,
+    )
     return head + tuple(getattr(student, name) for name in _COLUMNS)
 
 
-_STATE: Final = ("student_id", "version", "state", "opened_on", "changed_at", "case_number", "taken_off")
+_STATE: Final = ("student_id", "version", "state", "opened_on", "changed_at", "case_number", "taken_off", "joined_to")
 _ALL: Final = (*_STATE, *_COLUMNS)
 _VALUES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
 _INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_VALUES)}) ON CONFLICT DO NOTHING"

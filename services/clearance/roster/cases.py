@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from schemas.events import CaseChanged, CaseState
 from services.kit.operations import OperationBody
 from services.kit.rules.fields import CohortName, Day, ShortLine
+from services.kit.student_numbers import StudentNumber
 
 HEADINGS: Final[dict[str, str]] = {
     "学号": "student_id",
@@ -30,6 +31,7 @@ HEADINGS: Final[dict[str, str]] = {
     "校区": "campus",
     "学习形式": "study_form",
     "学习方式": "study_form",
+    "曾用学号": "former_number",
 }
 """Heading in a roster file → field."""
 
@@ -69,6 +71,16 @@ class Student(OperationBody):
     )
 
 
+class RosterRow(Student):
+    """A line of a roster file. An empty `former_number` says nothing: one is removed by command."""
+
+    former_number: StudentNumber | None = Field(None, description="曾用学号: a former number of the same person.")
+
+    @property
+    def student(self) -> Student:
+        return Student.model_construct(**{name: getattr(self, name) for name in Student.model_fields})
+
+
 @dataclass(frozen=True, slots=True)
 class Case:
     """`opened_on`: last, in the university's time zone."""
@@ -81,6 +93,14 @@ class Case:
     """Of the cases of this student number, one after another."""
     taken_off: bool = False
     """Taken off the roster after the completion."""
+    joined_to: str | None = None
+    """The person's current number, if this is a former one."""
+
+    @property
+    def published_state(self) -> CaseState:
+        """Departments speak of a former number as of an open case, whatever the roster says of it."""
+        former = self.joined_to is not None and self.state is not CaseState.COMPLETED
+        return CaseState.OPEN if former else self.state
 
 
 def listed(
@@ -100,16 +120,13 @@ def listed(
         return Case(student, 1, state, today)
     if previous.state is CaseState.COMPLETED:
         if state is CaseState.OPEN and accepted is not None and is_another_case(accepted, student):
-            return Case(student, previous.version + 1, state, today, previous.case_number + 1)
+            number = previous.case_number + 1
+            return Case(student, previous.version + 1, state, today, number, joined_to=previous.joined_to)
         state = CaseState.COMPLETED
     opened = state is CaseState.OPEN and previous.state is not CaseState.OPEN
-    return Case(
-        student,
-        previous.version + ((state, student.cohort) != (previous.state, previous.student.cohort)),
-        state,
-        today if opened else previous.opened_on,
-        previous.case_number,
-    )
+    opened_on = today if opened else previous.opened_on
+    number, joined_to = previous.case_number, previous.joined_to
+    return _numbered(previous, Case(student, previous.version, state, opened_on, number, joined_to=joined_to))
 
 
 def is_another_case(accepted: Mapping[str, Any], student: Student) -> bool:
@@ -153,7 +170,23 @@ def reopened(previous: Case, *, served: Container[str], today: date) -> Case:
 
 def with_state(case: Case, state: CaseState) -> Case:
     """The same object if it is in that state."""
-    return case if case.state is state else replace(case, state=state, version=case.version + 1)
+    return case if case.state is state else _numbered(case, replace(case, state=state))
+
+
+def joined(previous: Case, student_id: str | None) -> Case:
+    """To the person's current number; None: to none any more."""
+    return _numbered(previous, replace(previous, joined_to=student_id))
+
+
+def unlisted(student: Student, today: date) -> Case:
+    """Of a former number that the roster never had, with the data of the current one."""
+    return Case(student, 1, CaseState.CLOSED, today)
+
+
+def _numbered(previous: Case, case: Case) -> Case:
+    """With the next version if something that is published changed."""
+    published = (case.published_state, case.student.cohort) != (previous.published_state, previous.student.cohort)
+    return replace(case, version=previous.version + published)
 
 
 def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseChanged | None:
@@ -162,5 +195,9 @@ def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseCha
         return None
     student = case.student
     return CaseChanged(
-        student_id=student.student_id, version=case.version, state=case.state, occurred_at=now, cohort=student.cohort
+        student_id=student.student_id,
+        version=case.version,
+        state=case.published_state,
+        occurred_at=now,
+        cohort=student.cohort,
     )

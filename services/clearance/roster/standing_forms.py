@@ -22,6 +22,8 @@ SOURCE: Final = "roster"
 _reasons: Final[TypeAdapter[tuple[Reason, ...]]] = TypeAdapter(tuple[Reason, ...])
 _STANDING: Final = """
 SELECT form.attempt_id, form.form_number, form.case_number, form.accepted_at, form.student, handed.issued_at,
+       ARRAY(SELECT student_id FROM student_case WHERE joined_to = $1 AND NOT form.former ? student_id
+             ORDER BY student_id) AS not_asked,
        (SELECT reasons FROM roster_exception WHERE attempt_id = form.attempt_id AND closed_at IS NULL) AS reasons
 FROM standing_submission AS form LEFT JOIN standing_issue AS handed USING (attempt_id)
 WHERE form.student_id = $1 ORDER BY form.case_number
@@ -47,6 +49,8 @@ class StandingForm:
     student: Mapping[str, Any]
     issued_at: datetime | None
     exception: tuple[Reason, ...]
+    not_asked: tuple[str, ...]
+    """Former numbers that were joined since."""
 
 
 async def standing_forms(connection: Connection, student_id: str) -> tuple[StandingForm, ...]:
@@ -61,6 +65,7 @@ async def standing_forms(connection: Connection, student_id: str) -> tuple[Stand
             json.loads(row["student"]),
             row["issued_at"],
             _reasons.validate_json(row["reasons"]) if row["reasons"] else (),
+            tuple(row["not_asked"]),
         )
         for row in rows
     )
@@ -69,7 +74,13 @@ async def standing_forms(connection: Connection, student_id: str) -> tuple[Stand
 async def update_exceptions(connection: Connection, case: Case) -> None:
     """An exception on each standing form from which the roster differs; another difference is a new exception."""
     for form in await standing_forms(connection, case.student.student_id):
-        reasons = differences(form.student, case, case_number=form.case_number, handed_over=form.issued_at is not None)
+        reasons = differences(
+            form.student,
+            case,
+            case_number=form.case_number,
+            handed_over=form.issued_at is not None,
+            not_asked=form.not_asked,
+        )
         if reasons == form.exception:
             continue
         if form.exception:

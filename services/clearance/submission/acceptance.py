@@ -25,6 +25,8 @@ def signed_submission(
     waivers: Iterable[Waiver],
     accepted_at: datetime,
     zone: ZoneInfo,
+    *,
+    former: Mapping[str, Mapping[str, AttestationGiven]],
 ) -> Submission:
     """`signer`: kid and key. The form number has the year of `accepted_at` in `zone`."""
     kid, key = signer
@@ -39,6 +41,7 @@ def signed_submission(
         answers=answers,
         waivers=waivers,
         replaces=position.replaces,
+        former=former,
     )
     return Submission(
         student=student,
@@ -48,6 +51,7 @@ def signed_submission(
         code=code,
         accepted_at=accepted_at,
         facts=submission_facts(answers),
+        former={number: submission_facts(given) for number, given in former.items()},
         receipt=sign_form(payload, key, kid),
         kid=kid,
     )

@@ -31,6 +31,8 @@ class Attempt:
     expires_at: datetime
     ended_at: datetime | None
     cause: str
+    parent_id: UUID | None
+    """Of the part that asks about a former number."""
     objections: Mapping[str, tuple[Reason, ...]]
 
     def requested_event(self, waived: Mapping[str, tuple[str, ...]]) -> SubmissionRequested:
@@ -129,10 +131,10 @@ async def end(
 
 
 async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
-    """(attempt_id, student_id) of open attempts, oldest first."""
+    """(attempt_id, student_id) of open attempts, oldest first. Their parts end with them."""
     rows = await connection.fetch(
-        "SELECT attempt_id, student_id FROM attempt WHERE state = 'open' AND expires_at <= clock_timestamp()"
-        " ORDER BY expires_at LIMIT $1",
+        "SELECT attempt_id, student_id FROM attempt"
+        " WHERE state = 'open' AND parent_id IS NULL AND expires_at <= clock_timestamp() ORDER BY expires_at LIMIT $1",
         limit,
     )
     return [(row["attempt_id"], row["student_id"]) for row in rows]
@@ -177,5 +179,6 @@ def _attempt(row: Any) -> Attempt:
         expires_at=row["expires_at"],
         ended_at=row["ended_at"],
         cause=row["cause"],
+        parent_id=row["parent_id"],
         objections=_objections.validate_json(row["objections"]),
     )

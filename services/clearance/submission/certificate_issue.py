@@ -23,7 +23,7 @@ _STATE: Final = """
 SELECT EXISTS (SELECT FROM form_void WHERE attempt_id = $1) AS void,
        (SELECT coalesce(max(number), 0) FROM issue WHERE attempt_id = $1) AS number,
        (SELECT command_id FROM standing_issue WHERE attempt_id = $1) AS standing,
-       ARRAY(SELECT department || ' ' || version FROM exception WHERE attempt_id = $1 AND closed_at IS NULL
+       ARRAY(SELECT name FROM exception WHERE attempt_id = $1 AND closed_at IS NULL
              UNION ALL
              SELECT 'roster ' || number FROM roster_exception WHERE attempt_id = $1 AND closed_at IS NULL) AS exceptions
 """

@@ -1,12 +1,13 @@
 """Exceptions: a check lost after the acceptance opens one on each form that stands, a clear status closes it.
 
-Statuses older than the attested version do not count. Opening one locks the form's row, as a hand-over does: either it
-was open before, and is confirmed, or it was opened after.
+Those of a former number count as well; statuses older than the attested version do not. Opening one locks the form's
+row, as a hand-over does: either it was open before, and is confirmed, or it was opened after.
 """
 
 import asyncio
 from collections.abc import Sequence
 from typing import Any, Final
+from uuid import UUID
 
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
@@ -19,18 +20,18 @@ _CURRENT: Final = """
 WITH named AS MATERIALIZED (
     SELECT DISTINCT student_id, department FROM unnest($1::text[], $2::text[]) AS named (student_id, department)
 ), current AS MATERIALIZED (
-    SELECT submission.attempt_id, status.student_id, status.department, status.version, status.status::jsonb AS status,
-           (submission.facts -> status.department ->> 'version')::int AS attested,
+    SELECT attested_number.attempt_id, ordinal, status.student_id, status.department, status.version,
+           status.status::jsonb AS status, (facts -> status.department ->> 'version')::int AS attested,
            attempt_waiver.names -> status.department AS waived
-    FROM named JOIN standing_submission AS submission USING (student_id) JOIN status USING (student_id, department)
-    LEFT JOIN attempt_waiver USING (attempt_id)
+    FROM named JOIN attested_number USING (student_id) JOIN status USING (student_id, department)
+    LEFT JOIN attempt_waiver ON attempt_waiver.attempt_id = asked_id
     WHERE status.version > 0 AND NOT status.disputed
 )
 """
 _OPEN: Final = f"""
 {_CURRENT}
-INSERT INTO exception (attempt_id, student_id, department, version, reasons)
-SELECT attempt_id, student_id, department, version, status_reasons(status, waived)
+INSERT INTO exception (attempt_id, ordinal, student_id, department, version, reasons)
+SELECT attempt_id, ordinal, student_id, department, version, status_reasons(status, waived)
 FROM current JOIN (
     SELECT attempt_id FROM submission WHERE attempt_id IN (
         SELECT attempt_id FROM current WHERE version >= attested AND status_blocks(status, waived)
@@ -44,18 +45,19 @@ _CLOSE: Final = f"""
 {_CURRENT}
 UPDATE exception SET closed_at = clock_timestamp(), closed_version = current.version
 FROM current
-WHERE exception.attempt_id = current.attempt_id AND exception.department = current.department AND closed_at IS NULL
-  AND current.version > exception.version AND NOT status_blocks(status, waived)
+WHERE (exception.attempt_id, exception.ordinal) = (current.attempt_id, current.ordinal)
+  AND exception.department = current.department AND closed_at IS NULL AND current.version > exception.version
+  AND NOT status_blocks(status, waived)
 RETURNING exception.student_id
 """
-_SUBMITTED: Final = "SELECT student_id FROM submission WHERE student_id = ANY($1::text[])"
+_SUBMITTED: Final = "SELECT student_id FROM attested_number WHERE student_id = ANY($1::text[])"
 RECENT_S: Final = 90
 """Longer than any transaction concurrent with the acceptance."""
 RECHECK_EVERY_S: Final = 5.0
 _AGAINST: Final = """
-SELECT submission.student_id, status.department
-FROM standing_submission AS submission JOIN status USING (student_id) LEFT JOIN attempt_waiver USING (attempt_id)"""
-_BLOCKED: Final = """status.version >= (submission.facts -> status.department ->> 'version')::int
+SELECT attested_number.student_id, status.department
+FROM attested_number JOIN status USING (student_id) LEFT JOIN attempt_waiver ON attempt_waiver.attempt_id = asked_id"""
+_BLOCKED: Final = """status.version >= (facts -> status.department ->> 'version')::int
   AND status_blocks(status.status::jsonb, attempt_waiver.names -> status.department)"""
 _RECENT: Final = f"""
 {_AGAINST} WHERE accepted_at > clock_timestamp() - make_interval(secs => $1) AND {_BLOCKED}
@@ -80,9 +82,9 @@ async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int
     return len(opened) + len(closed)
 
 
-async def update_accepted(connection: Connection, student_id: str) -> int:
+async def update_accepted(connection: Connection, attempt_id: UUID) -> int:
     """For a submission inserted in this transaction: the view may already block it."""
-    rows = await connection.fetch(f"{_AGAINST} WHERE submission.student_id = $1 AND {_BLOCKED}", student_id)
+    rows = await connection.fetch(f"{_AGAINST} WHERE attested_number.attempt_id = $1 AND {_BLOCKED}", attempt_id)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 

@@ -1,6 +1,7 @@
 """Event handlers of the confirmation round."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -22,10 +23,10 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, attempt_waivers, exceptions, submission_store
+from services.clearance.submission import attempt_store, attempt_waivers, exceptions, former_parts, submission_store
 from services.clearance.submission.acceptance import signed_submission
 from services.clearance.submission.attempt_store import Attempt
-from services.clearance.submission.settlement import Outcome, contradiction, settle
+from services.clearance.submission.settlement import Outcome, combined, contradiction, settle
 from services.kit.audit import log
 from services.kit.messaging import outbox
 from services.kit.observability import metrics
@@ -81,14 +82,14 @@ class Submissions:
             attempt = await self._open(connection, event, case, submitted=standing is not None)
         events: list[SubmissionEvent] = [standing] if standing else []
         if attempt.state is AttemptState.OPEN:
-            waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
-            return [*events, attempt.requested_event(attempt_waivers.waived_by_department(waivers.values()))]
+            asked = (attempt, *await former_parts.parts_of(connection, attempt.attempt_id))
+            return [*events, *[await _requested(connection, one) for one in asked]]
         return [*events, attempt.refused_event()]
 
     async def _open(self, connection: Connection, event: SubmitAsked, case: Case | None, *, submitted: bool) -> Attempt:
         """An open attempt, or one that is refused at once."""
         cause = RefusalCause.ALREADY_SUBMITTED if submitted else RefusalCause.CASE_NOT_OPEN
-        if not submitted and case is not None and case.state is CaseState.OPEN:
+        if not submitted and case is not None and case.state is CaseState.OPEN and case.joined_to is None:
             attempt = await self._open_with_waivers(connection, event, case)
             failpoint("submit.after_open")
             if attempt is not None:
@@ -102,6 +103,9 @@ class Submissions:
 
     async def _open_with_waivers(self, connection: Connection, event: SubmitAsked, case: Case) -> Attempt | None:
         """With the waivers of now, which stay the attempt's."""
+        former = await case_store.former_cases(connection, event.student_id)
+        if await former_parts.any_open(connection, [one.student.student_id for one in former]):
+            return None
         waivers = await self._waivers.of(connection, case)
         required = departments_to_ask(self._required, waivers)
         attempt = await attempt_store.open_attempt(
@@ -114,11 +118,18 @@ class Submissions:
         )
         if attempt is not None:
             await attempt_waivers.freeze(connection, attempt.attempt_id, waivers.values())
+            for ordinal, one in enumerate(former, start=1):
+                waivers = await self._waivers.of(connection, one)
+                required = departments_to_ask(self._required, waivers)
+                part = await former_parts.open_part(connection, attempt, one, required, ordinal=ordinal)
+                await attempt_waivers.freeze(connection, part.attempt_id, waivers.values())
         return attempt
 
     async def attestation_given(self, connection: Connection, event: AttestationGiven) -> None:
-        case = await case_store.lock(connection, event.student_id)
-        attempt = await attempt_store.lock(connection, event.attempt_id)
+        owner = await former_parts.owner(connection, event.attempt_id) or (event.attempt_id, event.student_id)
+        case = await case_store.lock(connection, owner[1])
+        whole = await attempt_store.lock(connection, owner[0])
+        attempt = whole if owner[0] == event.attempt_id else await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
         waivers = await attempt_waivers.frozen(connection, event.attempt_id)
         attempt = self._validate(event, attempt, waivers.keys())
@@ -130,20 +141,42 @@ class Submissions:
                 raise Unreadable("attempt_id: the department gave this attempt another answer before")
             return
         failpoint("settle.after_answer")
-        case_open = case is not None and case.state is CaseState.OPEN and case.case_number == attempt.case_number
-        settlement = settle(attempt.required, answers, case_open=case_open, waived=waivers.keys())
+        assert whole is not None
+        asked = [await _asked(connection, one) for one in (whole, *await former_parts.parts_of(connection, owner[0]))]
+        await self._settle(connection, case, asked)
+        failpoint("settle.before_commit")
+
+    async def _settle(self, connection: Connection, case: Case | None, asked: Sequence["_Asked"]) -> None:
+        """`asked`: the attempt, then its parts."""
+        whole, former = asked[0].attempt, await case_store.former_cases(connection, asked[0].attempt.student_id)
+        case_open = case is not None and case.state is CaseState.OPEN and case.joined_to is None
+        case_open = case_open and case is not None and case.case_number == whole.case_number
+        settlement = combined(
+            [settle(one.attempt.required, one.answers, case_open=case_open, waived=one.waivers.keys()) for one in asked]
+        )
+        numbers = [one.student.student_id for one in former]
         if settlement.outcome is Outcome.ACCEPTED:
             assert case is not None
-            if waivers.keys() <= (await self._waivers.of(connection, case)).keys():
-                await self._accept(connection, case, attempt, answers, waivers)
+            cause = None
+            if numbers != [one.attempt.student_id for one in asked[1:]]:
+                cause = RefusalCause.NUMBERS_CHANGED
+            elif not await self._still_waived(connection, (case, *former), asked):
+                cause = RefusalCause.WAIVER_ENDED
+            if cause is None:
+                await self._accept(connection, case, asked)
             else:
-                await self._refuse(connection, attempt, AttemptState.REFUSED, RefusalCause.WAIVER_ENDED)
+                await self._refuse(connection, whole, AttemptState.REFUSED, cause)
         elif settlement.outcome is Outcome.REFUSED:
             assert settlement.cause is not None
             await self._refuse(
-                connection, attempt, AttemptState.REFUSED, settlement.cause, objections=settlement.objections
+                connection, whole, AttemptState.REFUSED, settlement.cause, objections=settlement.objections
             )
-        failpoint("settle.before_commit")
+
+    async def _still_waived(self, connection: Connection, of: Sequence[Case], asked: Sequence["_Asked"]) -> bool:
+        for case, one in zip(of, asked, strict=True):
+            if one.waivers and not one.waivers.keys() <= (await self._waivers.of(connection, case)).keys():
+                return False
+        return True
 
     def _validate(self, event: AttestationGiven, attempt: Attempt | None, waived: Set[CheckKey]) -> Attempt:
         """Raises `Unreadable`."""
@@ -171,29 +204,40 @@ class Submissions:
         failpoint("expire.before_commit")
         return True
 
-    async def _accept(
-        self,
-        connection: Connection,
-        case: Case,
-        attempt: Attempt,
-        answers: Mapping[str, AttestationGiven],
-        waivers: Mapping[CheckKey, Waiver],
-    ) -> None:
-        required = {name: answers[name] for name in sorted(attempt.required)}
+    async def _accept(self, connection: Connection, case: Case, asked: Sequence["_Asked"]) -> None:
+        (whole, *parts), attempt = asked, asked[0].attempt
+        required, waivers = whole.required, whole.waivers
         ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
         assert ended.ended_at is not None
         key = await self._keyring.signer(connection)
         position = await submission_store.next_position(connection, attempt.student_id, attempt.case_number)
         submission = signed_submission(
-            key, case.student, position, attempt.attempt_id, required, waivers.values(), ended.ended_at, self._zone
+            key,
+            case.student,
+            position,
+            attempt.attempt_id,
+            required,
+            waivers.values(),
+            ended.ended_at,
+            self._zone,
+            former={part.attempt.student_id: part.required for part in parts},
         )
         failpoint("settle.before_insert")
         await submission_store.add(connection, submission)
         failpoint("settle.after_insert")
         completed = cases.with_state(case, CaseState.COMPLETED)
         await self._roster.store(connection, case, completed, now=ended.ended_at)
-        await exceptions.update_accepted(connection, attempt.student_id)
-        await self._publish(connection, submission.accepted_event())
+        for part in parts:
+            await attempt_store.end(connection, part.attempt.attempt_id, AttemptState.ACCEPTED)
+        await exceptions.update_accepted(connection, attempt.attempt_id)
+        accepted = submission.accepted_event()
+        of_parts = [
+            accepted.model_copy(update={"attempt_id": part.attempt.attempt_id, "student_id": part.attempt.student_id})
+            for part in parts
+        ]
+        await self._publish(connection, accepted, *of_parts)
+        for part in parts:
+            await _audit_part(connection, part.attempt, "submission.accept", "accepted")
         await log.append_entry(
             connection,
             actor=SOURCE,
@@ -220,6 +264,10 @@ class Submissions:
     ) -> None:
         ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
         await self._publish(connection, ended.refused_event())
+        for part in await former_parts.parts_of(connection, attempt.attempt_id):
+            ended_part = await attempt_store.end(connection, part.attempt_id, state, cause=cause, objections=objections)
+            await self._publish(connection, ended_part.refused_event())
+            await _audit_part(connection, part, "submission.refuse", state)
         await log.append_entry(
             connection,
             actor=SOURCE,
@@ -236,6 +284,42 @@ class Submissions:
             await outbox.append(
                 connection, topic=self._topic, key=event.student_id, event=event, source=SOURCE, now=now
             )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """An attempt or a part, with what it may leave out and what was answered."""
+
+    attempt: Attempt
+    waivers: Mapping[CheckKey, Waiver]
+    answers: Mapping[str, AttestationGiven]
+
+    @property
+    def required(self) -> dict[str, AttestationGiven]:
+        """When all have answered."""
+        return {name: self.answers[name] for name in sorted(self.attempt.required)}
+
+
+async def _asked(connection: Connection, attempt: Attempt) -> _Asked:
+    waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
+    return _Asked(attempt, waivers, await former_parts.answers_of(connection, attempt.attempt_id))
+
+
+async def _requested(connection: Connection, attempt: Attempt) -> SubmissionRequested:
+    waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
+    return attempt.requested_event(attempt_waivers.waived_by_department(waivers.values()))
+
+
+async def _audit_part(connection: Connection, part: Attempt, act: str, outcome: str) -> None:
+    """Under the former number."""
+    await log.append_entry(
+        connection,
+        actor=SOURCE,
+        act=act,
+        outcome=outcome,
+        student_id=part.student_id,
+        details={"attempt": part.attempt_id, "part_of": part.parent_id},
+    )
 
 
 async def _audit_submit(connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:

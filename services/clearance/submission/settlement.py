@@ -1,12 +1,13 @@
 """Settlement of an attempt: accepted, refused or waiting for every required department. Pure."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from schemas.attempts import RefusalCause
 from schemas.events import UNKNOWN_REASONS, AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
+from schemas.types import MAX_CHECKS, MAX_REASONS
 from services.kit.rules.waivers import CheckKey
 
 
@@ -48,6 +49,18 @@ def settle(
     if required and counted.keys() == required:
         return ACCEPTED
     return WAITING
+
+
+def combined(settlements: Sequence[Settlement]) -> Settlement:
+    """Of an attempt and its parts: one refusal refuses all, and all must be accepted."""
+    refused = [one for one in settlements if one.outcome is Outcome.REFUSED]
+    if refused:
+        objections: dict[str, tuple[Reason, ...]] = {}
+        for one in refused:
+            for name, reasons in one.objections.items():
+                objections[name] = (*objections.get(name, ()), *reasons)[: MAX_CHECKS * MAX_REASONS]
+        return Settlement(Outcome.REFUSED, refused[0].cause, objections)
+    return ACCEPTED if all(one.outcome is Outcome.ACCEPTED for one in settlements) else WAITING
 
 
 def is_clear(answer: AttestationGiven, waived: Set[CheckKey] = frozenset()) -> bool:

@@ -33,6 +33,7 @@ class Submission:
     code: str
     accepted_at: datetime
     facts: Mapping[str, Any]
+    former: Mapping[str, Any]
     receipt: Receipt
     kid: str
 
@@ -50,8 +51,8 @@ async def add(connection: Connection, submission: Submission) -> None:
     await connection.execute(
         """
         INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid,
-                                case_number, sequence, student)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                                case_number, sequence, student, former)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
         """,
         submission.student.student_id,
         submission.attempt_id,
@@ -65,6 +66,7 @@ async def add(connection: Connection, submission: Submission) -> None:
         submission.position.case_number,
         submission.position.sequence,
         submission.student.model_dump_json(),
+        json.dumps(submission.former, ensure_ascii=False),
     )
 
 

@@ -23,7 +23,7 @@ NUMERIC: Final = frozenset({"count", "money"})
 def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
     texts, check, department = context.texts, progress.check, progress.department
     reported, state = progress.reported, progress.result.state
-    title, cause = texts.of(check.title), _cause(texts, progress)
+    title, cause = check_title(texts, progress), _cause(texts, progress)
     verdict = waiver_word(texts, progress.waiver) if progress.waiver else texts(f"verdict.{state}")
     waiver = waiver_sentence(context, progress)
     facts = reported.facts if reported else {}
@@ -49,6 +49,13 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
         turned=texts("live.turned", title=title, verdict=verdict, cause=waiver or cause or verdict),
         updated=texts("live.updated", title=title, cause=cause or verdict),
     )
+
+
+def check_title(texts: Texts, progress: CheckProgress) -> str:
+    title = texts.of(progress.check.title)
+    if not progress.former_number:
+        return title
+    return texts("case.under_former", title=title, number=progress.former_number)
 
 
 def group_view(texts: Texts, department: DepartmentManifest, checks: tuple[CheckView, ...]) -> Group:

@@ -1,7 +1,7 @@
 """How far a student's case is, in no language; presenters put it into words. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -49,6 +49,9 @@ class CheckProgress:
     aged: bool = False
     """The department's newest alive mark is missing or older than the freshness bound."""
     waiver: Waiver | None = None
+    former_number: str = ""
+    """It is about a former number of the person, the `ordinal`-th."""
+    ordinal: int = 0
 
     @property
     def reported(self) -> CheckStatus | None:
@@ -56,7 +59,8 @@ class CheckProgress:
 
     @property
     def anchor(self) -> str:
-        return f"{self.department.name}-{self.check.name}"
+        former = f"former-{self.ordinal}-" if self.ordinal else ""
+        return f"{former}{self.department.name}-{self.check.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,8 @@ def case_progress(
     checks = _checks(
         snapshot, () if done or submitted else commands, site, now, commands_open=not done and not submitted
     )
+    if not done:
+        checks += _former_checks(snapshot, site, now)
     if done:
         submission = SubmissionProgress(SubmissionState.DONE, submit)
     elif submitted:
@@ -136,6 +142,16 @@ def _checks(
         waiver = waivers.get((result.department, result.check))
         checks.append(CheckProgress(department, check, result, received, command, aged, waiver))
     return tuple(checks)
+
+
+def _former_checks(snapshot: StudentSnapshot, site: Site, now: datetime) -> tuple[CheckProgress, ...]:
+    """What is in the way under a former number: what passes there is not shown."""
+    return tuple(
+        replace(one, former_number=number, ordinal=ordinal)
+        for ordinal, (number, former) in enumerate(snapshot.former, start=1)
+        for one in _checks(former, (), site, now, commands_open=False)
+        if not one.result.state.passes
+    )
 
 
 def current_waivers(snapshot: StudentSnapshot, site: Site) -> dict[CheckKey, Waiver]:

@@ -228,7 +228,10 @@ def _exception(context: ViewContext, one: OpenException, confirmed: bool) -> Exc
         checks = list(department.checks)
     phones = dict.fromkeys(phone for check in checks for phone in check.phones)
     parts = tuple(part for phone in phones for part in phone_parts(phone, context.site.university.area_code))
-    return ExceptionView(one.name, context.texts.of(department.title), since, sentences, parts, confirmed)
+    title = context.texts.of(department.title)
+    if one.former_number:
+        title = context.texts("case.under_former", title=title, number=one.former_number)
+    return ExceptionView(one.name, title, since, sentences, parts, confirmed)
 
 
 def _reason(context: ViewContext, department: DepartmentManifest, reason: Reason) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -44,8 +45,13 @@ SELECT student_id, case_number, attempt_id, form_number, accepted_at, code, qr_t
 FROM published.submission_v2 LEFT JOIN published.attempt_waiver_v1 USING (attempt_id)
 WHERE student_id = any($1::text[]) ORDER BY student_id, case_number, sequence
 """
+_FORMER = """
+SELECT student_id, former_number FROM published.former_number_v1 WHERE student_id = any($1::text[])
+ORDER BY student_id, former_number
+"""
 _PUBLISHED = (
-    "SELECT to_regclass('published.attempt_v1') IS NOT NULL AND to_regclass('published.submission_v2') IS NOT NULL"
+    "SELECT to_regclass('published.submission_v2') IS NOT NULL"
+    " AND to_regclass('published.former_number_v1') IS NOT NULL"
 )
 
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
@@ -96,6 +102,11 @@ class ReadModel:
     async def _many(self, student_ids: list[str]) -> dict[str, StudentSnapshot]:
         async with self._pool.acquire(timeout=2) as connection:
             self._submissions_published = self._submissions_published or await connection.fetchval(_PUBLISHED)
+            former: dict[str, list[str]] = {}
+            if self._submissions_published:
+                for row in await connection.fetch(_FORMER, student_ids):
+                    former.setdefault(row["student_id"], []).append(row["former_number"])
+            student_ids = list(dict.fromkeys((*student_ids, *(one for numbers in former.values() for one in numbers))))
             self._waivers_published = self._waivers_published or await connection.fetchval(PUBLISHED)
             waivers: dict[str, StudentWaivers] = {}
             if self._waivers_published:
@@ -112,7 +123,7 @@ class ReadModel:
         by_student: dict[str, list[asyncpg.Record]] = {student_id: [] for student_id in student_ids}
         for row in rows:
             by_student[row["student_id"]].append(row)
-        return {
+        snapshots = {
             student_id: _snapshot(
                 rows,
                 attempts.get(student_id),
@@ -121,6 +132,10 @@ class ReadModel:
             )
             for student_id, rows in by_student.items()
         }
+        for student_id, numbers in former.items():
+            of_person = tuple((number, snapshots[number]) for number in numbers)
+            snapshots[student_id] = replace(snapshots[student_id], former=of_person)
+        return snapshots
 
 
 def _snapshot(

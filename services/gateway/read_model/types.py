@@ -112,6 +112,8 @@ class StudentSnapshot:
     forms: tuple[Submission, ...] = ()
     """Every accepted submission of every case, void ones too, oldest first."""
     waivers: StudentWaivers = StudentWaivers()
+    former: tuple[tuple[str, "StudentSnapshot"], ...] = ()
+    """What is under each former number of the person."""
 
     @property
     def submission(self) -> Submission | None:
@@ -190,11 +192,14 @@ class OpenException:
     version: int
     reasons: tuple[Reason, ...]
     opened_at: datetime
+    former_number: str = ""
+    """It is about a former number of the person."""
+    published_name: str = ""
 
     @property
     def name(self) -> str:
         """By which a clerk confirms it."""
-        return f"{self.department} {self.version}"
+        return self.published_name or f"{self.department} {self.version}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,6 +65,7 @@ class ExceptionAnswer(_Answer):
     """What a hand-over confirms."""
     source: Literal["department", "roster"]
     department: str | None
+    former_number: str | None
     reasons: tuple[Reason, ...]
     sentences: tuple[str, ...]
     opened_at: datetime
@@ -224,6 +225,7 @@ def _form(context: ViewContext, result: VerificationResult, record: SubmissionRe
                 name=one.name,
                 source="roster" if one.department == ROSTER else "department",
                 department=None if one.department == ROSTER else one.department,
+                former_number=one.former_number or None,
                 reasons=one.reasons,
                 sentences=exception_sentences(context, one),
                 opened_at=one.opened_at,

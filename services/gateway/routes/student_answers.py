@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from schemas.events import CaseState, Reason
+from services.gateway.case.checks import check_title
 from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress
@@ -45,6 +46,8 @@ class CheckAnswer(_Answer):
     department: str
     check: str
     title: str
+    former_number: str | None
+    """It is about a former number of the person; only what does not pass there is listed."""
     state: CheckState
     waiting_reason: WaitingReason | None
     reasons: tuple[Reason, ...]
@@ -154,7 +157,8 @@ def _check_answer(context: ViewContext, progress: CheckProgress) -> CheckAnswer:
     return CheckAnswer(
         department=result.department,
         check=result.check,
-        title=context.texts.of(progress.check.title),
+        title=check_title(context.texts, progress),
+        former_number=progress.former_number or None,
         state=result.state,
         waiting_reason=result.waiting_reason,
         reasons=result.reasons,
@@ -207,7 +211,7 @@ def obstacle_problem(context: ViewContext, progress: CaseProgress, eligibility: 
     items: list[dict[str, Any]] = [
         {
             "check": one.anchor,
-            "title": context.texts.of(one.check.title),
+            "title": check_title(context.texts, one),
             "todo": list(next_steps(context, one)),
         }
         for one in eligibility.open_checks

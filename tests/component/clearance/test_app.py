@@ -178,6 +178,43 @@ async def test_a_roster_file_opens_cases_names_its_bad_rows_and_is_harmless_twic
     assert await service.clearance.pool.fetchval("SELECT count(*) FROM student_case") == 4
 
 
+async def test_a_former_number_is_joined_by_command_or_file_and_removed_by_command(service: Service) -> None:
+    who, former, other = person(), person()["student_id"], person()["student_id"]
+    body = {"student_id": who["student_id"], "former_number": former}
+    unknown = await service.ask("PUT", "/former-numbers", json=body)
+    assert (unknown.status_code, unknown.json()["type"]) == (404, "urn:lixiao:problem:unknown-student")
+    await service.put(who)
+    joined = (await service.ask("PUT", "/former-numbers", json=body)).json()
+    assert joined == {"former_numbers": [former], "outcome": "applied"}
+    assert (await service.ask("PUT", "/former-numbers", json=body)).json()["outcome"] == "unchanged"
+    row = ",".join([*(who[name] for name in CHINESE), other])
+    content = "\ufeff" + ",".join([*CHINESE.values(), "曾用学号"]) + "\r\n" + row
+    _, rows = await service.imported("名单.csv", content.encode())
+    assert [one["state"] for one in rows] == ["applied"]
+    same = {"student_id": who["student_id"]}
+    asked = (await service.ask("POST", "/former-numbers/query", json=same)).json()
+    assert sorted(asked["former_numbers"]) == sorted([former, other])
+    taken = person()
+    clash = ",".join([*(taken[name] for name in CHINESE), other])
+    _, rows = await service.imported("名单二.csv", content.replace(row, clash).encode())
+    assert [one["state"] for one in rows] == ["rejected"]
+    assert await _state(service, taken) is None
+    removed = await service.ask("POST", "/former-numbers/remove", json=body)
+    assert removed.json()["former_numbers"] == [other]
+    assert (await service.ask("POST", "/former-numbers/remove", json=body)).status_code == 409
+    acts = await service.clearance.pool.fetch(
+        "SELECT act, outcome FROM audit.entry WHERE student_id = $1 AND act LIKE 'roster.%join' ORDER BY entry_id",
+        who["student_id"],
+    )
+    assert [tuple(row) for row in acts] == [
+        ("roster.join", "applied"),
+        ("roster.join", "unchanged"),
+        ("roster.join", "applied"),
+        ("roster.unjoin", "applied"),
+    ]
+    assert (await service.ask("PUT", "/former-numbers", who="library", json=body)).status_code == 403
+
+
 async def test_only_the_roster_role_writes_cases_and_only_operators_see_dead_letters(service: Service) -> None:
     for who, method, path in (
         ("library", "PUT", "/cases"),

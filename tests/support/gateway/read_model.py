@@ -233,6 +233,11 @@ class ReadModelWriter:
             "UPDATE student_case SET state = 'open', version = version + 1 WHERE student_id = $1", student_id
         )
 
+    async def join(self, student_id: str, former: str) -> None:
+        """A former number of the student, with nothing said of it yet."""
+        await self.put_case(former, state="closed")
+        await self._run("UPDATE student_case SET joined_to = $2 WHERE student_id = $1", former, student_id)
+
     async def open_next_case(self, student_id: str, *, major: str = "管理科学") -> None:
         """A later cohort under the same number."""
         await self._run(

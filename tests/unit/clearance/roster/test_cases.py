@@ -7,7 +7,16 @@ import pytest
 from pydantic import ValidationError
 
 from schemas.events import CaseState
-from services.clearance.roster.cases import HEADINGS, Case, Student, case_changed, listed, with_state, withdrawn
+from services.clearance.roster.cases import (
+    HEADINGS,
+    Case,
+    RosterRow,
+    Student,
+    case_changed,
+    listed,
+    with_state,
+    withdrawn,
+)
 
 SERVED = frozenset({"毕业离校"})
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
@@ -124,7 +133,7 @@ def test_which_categories_use_the_service_is_configuration() -> None:
 
 
 def test_the_chinese_headings_of_the_page_name_every_field() -> None:
-    assert set(HEADINGS.values()) == set(Student.model_fields)
+    assert set(HEADINGS.values()) == set(RosterRow.model_fields)
 
 
 @pytest.mark.parametrize(
