@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count
@@ -12,6 +12,7 @@ from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccep
 from services.clearance.receipts.payload import form_payload
 from services.clearance.submission.attempt_store import add_answer, is_expired
 from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.settlement import Settlement, combined
 from services.kit.audit.log import append_entry
 from services.kit.department.attestation import Attestations
 from services.kit.department.evidence_acts import EvidenceActs
@@ -265,6 +266,14 @@ def _(patch: Patch) -> None:
 @mutant("void form handed over", "the clearance does not look whether a form is void", breaks="S26")
 def _(patch: Patch) -> None:
     patch.sql("EXISTS (SELECT FROM form_void WHERE attempt_id = $1) AS void", "false AS void")
+
+
+@mutant("former number not waited for", "an attempt is settled without its parts", breaks="S1")
+def _(patch: Patch) -> None:
+    def of_the_current_number(settlements: Sequence[Settlement]) -> Settlement:
+        return settlements[0]
+
+    patch.replace(combined, of_the_current_number)
 
 
 @mutant("replacement unnamed", "a form is signed without the one it replaces", breaks="S17")

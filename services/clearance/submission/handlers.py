@@ -265,7 +265,7 @@ class Submissions:
         ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
         await self._publish(connection, ended.refused_event())
         for part in await former_parts.parts_of(connection, attempt.attempt_id):
-            ended_part = await attempt_store.end(connection, part.attempt_id, state, cause=cause, objections=objections)
+            ended_part = await attempt_store.end(connection, part.attempt_id, state, cause=cause)
             await self._publish(connection, ended_part.refused_event())
             await _audit_part(connection, part, "submission.refuse", state)
         await log.append_entry(

@@ -54,6 +54,10 @@ class Clients(ABC):
         """Two persons void a form, unless that is refused."""
 
     @abstractmethod
+    async def join(self, student_id: str, former: str) -> None:
+        """Make `former` a former number of the student, unless that is refused."""
+
+    @abstractmethod
     async def repeat_messages(self, student_id: str) -> None:
         """Bring the newest messages about the student again, where the broker is simulated."""
 

@@ -169,7 +169,7 @@ async def _clearance(connection: Connection) -> ClearanceTables:
     )
     answers = await connection.fetch("SELECT answer.*, student_id FROM answer JOIN attempt USING (attempt_id)")
     submissions = await connection.fetch("SELECT * FROM published.submission_v2")
-    exceptions = await connection.fetch("SELECT * FROM exception")
+    exceptions = await connection.fetch("SELECT * FROM exception WHERE ordinal = 0")
     keys = await connection.fetch("SELECT kid, public_jwk FROM published.signing_key_v1")
     return ClearanceTables(
         await _service(connection, _clearance_fact),
@@ -189,6 +189,7 @@ async def _clearance(connection: Connection) -> ClearanceTables:
                 tuple((one["department"], one["check"], one["kind"]) for one in json.loads(row["waivers"] or "[]")),
                 row["opened_at"],
                 row["ended_at"],
+                str(row["parent_id"] or ""),
             )
             for row in attempts
         },
@@ -344,8 +345,7 @@ def _clearance_fact(row: Any, said: dict[str, Any]) -> Fact | None:
         case "form_void":
             return FormVoided(tx, said["student_id"], said["attempt_id"])
         case "exception":
-            name = f"{said['department']} {said['version']}"
-            return ExceptionWrite(tx, said["attempt_id"], name, said["closed_at"] is None)
+            return ExceptionWrite(tx, said["attempt_id"], said["name"], said["closed_at"] is None)
         case "roster_exception":
             return ExceptionWrite(tx, said["attempt_id"], f"roster {said['number']}", said["closed_at"] is None)
         case "issue":

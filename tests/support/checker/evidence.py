@@ -300,6 +300,8 @@ class Attempt:
     """(department, check, kind), as it opened."""
     opened_at: datetime | None = None
     ended_at: datetime | None = None
+    part_of: str = ""
+    """The attempt whose part about a former number it is."""
 
 
 @dataclass(frozen=True, slots=True)

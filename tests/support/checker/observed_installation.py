@@ -124,6 +124,11 @@ class ObservedInstallation(Clients):
                     body = {"question_id": one["question_id"], "reason": "looked into"}
                     await client.post("/questions/end", json=body)
 
+    async def join(self, student_id: str, former: str) -> None:
+        body = {"student_id": student_id, "former_number": former}
+        with suppress(*_AWAY):
+            await self.installation.client(CLEARANCE).put("/former-numbers", json=body)
+
     async def void(self, student_id: str, form_number: str) -> None:
         body = {"student_id": student_id, "form_number": form_number, "reason": "a wrong name"}
         with suppress(*_AWAY):

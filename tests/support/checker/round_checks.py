@@ -15,7 +15,6 @@ from tests.support.checker.evidence import (
     HoldPlaced,
     HoldReleased,
     RecordWrite,
-    Submission,
     SubmissionInsert,
 )
 from tests.support.checker.history import Kind, Outcome
@@ -32,14 +31,15 @@ def no_wrong_pass(evidence: Evidence) -> Iterator[str]:
     until it heard of the acceptance, waived checks aside.
     """
     for submission in evidence.clearance.submissions:
-        for name in evidence.required:
-            asked = asked_checks(evidence, submission.attempt_id, name)
-            if asked:
-                yield from _wrong_pass(evidence, submission, name, asked)
+        whole = submission.student_id, submission.attempt_id
+        for who, attempt_id in numbers_of(evidence, submission.attempt_id) or [whole]:
+            for name in evidence.required:
+                asked = asked_checks(evidence, attempt_id, name)
+                if asked:
+                    yield from _wrong_pass(evidence, who, attempt_id, name, asked)
 
 
-def _wrong_pass(evidence: Evidence, submission: Submission, name: str, asked: frozenset[str]) -> Iterator[str]:
-    who, attempt_id = submission.student_id, submission.attempt_id
+def _wrong_pass(evidence: Evidence, who: str, attempt_id: str, name: str, asked: frozenset[str]) -> Iterator[str]:
     every = frozenset(evidence.required[name])
     attested = clear = False
     for fact in evidence.departments[name].service.journal:
@@ -61,6 +61,13 @@ def _wrong_pass(evidence: Evidence, submission: Submission, name: str, asked: fr
         yield f"attempt {attempt_id} was accepted without {name}'s own word on it"
 
 
+def numbers_of(evidence: Evidence, attempt_id: str) -> list[tuple[str, str]]:
+    """(student number, attempt) of an attempt and of its parts about former numbers."""
+    attempts = evidence.clearance.attempts
+    own = [(attempts[attempt_id].student_id, attempt_id)] if attempt_id in attempts else []
+    return own + [(part.student_id, part_id) for part_id, part in attempts.items() if part.part_of == attempt_id]
+
+
 def one_submission(evidence: Evidence) -> Iterator[str]:
     """S2: one standing form a case, one announcement an attempt, one open command; a reply names a stored form."""
     stored: dict[str, set[str]] = defaultdict(set)
@@ -77,7 +84,7 @@ def one_submission(evidence: Evidence) -> Iterator[str]:
             forms.add(fact.attempt_id)
     submissions = {one.attempt_id for one in evidence.clearance.submissions}
     for attempt_id, attempt in evidence.clearance.attempts.items():
-        if (attempt.state == "accepted") != (attempt_id in submissions):
+        if not attempt.part_of and (attempt.state == "accepted") != (attempt_id in submissions):
             yield f"attempt {attempt_id} is {attempt.state}, and a form of it is {attempt_id in submissions}"
     yield from _announced(evidence, stored)
     for operation in evidence.operations:
@@ -93,9 +100,14 @@ def _announced(evidence: Evidence, stored: Mapping[str, set[str]]) -> Iterator[s
     for record in evidence.records:
         event = record.event
         if isinstance(event, SubmissionAccepted) and record.event_id not in evidence.forged:
-            name = f"{event.attempt_id} {event.form_number}"
-            if name not in stored.get(event.student_id, set()):
-                yield f"announced was {name}, stored is {sorted(stored.get(event.student_id, set()))}"
+            part = evidence.clearance.attempts.get(str(event.attempt_id))
+            whole = evidence.clearance.attempts.get(part.part_of) if part is not None else None
+            attempt_id, who = (
+                (part.part_of, whole.student_id) if part and whole else (event.attempt_id, event.student_id)
+            )
+            name = f"{attempt_id} {event.form_number}"
+            if name not in stored.get(who, set()):
+                yield f"announced was {name}, stored is {sorted(stored.get(who, set()))}"
 
 
 def _two_open_commands(evidence: Evidence) -> Iterator[str]:
@@ -192,7 +204,7 @@ def submission_live(evidence: Evidence) -> Iterator[str]:
         elif attempt.state == "expired" and not evidence.faulty:
             yield f"attempt {attempt_id} expired though nothing was broken"
         for name in attempt.objections:
-            if _found_clear(evidence, name, attempt.student_id, attempt_id):
+            if all(_found_clear(evidence, name, who, asked) for who, asked in numbers_of(evidence, attempt_id)):
                 yield f"{name} objected to attempt {attempt_id} though it could vouch for every check"
     for command_id, command in commands.items():
         if command.state == "asked":

@@ -51,10 +51,17 @@ async def race(clients: Clients, chance: random.Random) -> None:
             await clients.repeat_messages(student_id)
             await asyncio.sleep(chance.random() * 0.2)
             await clients.end_of(await clients.ask(student_id, "library", "cancel-card"))
+    # Joined before, or while the first attempt runs.
+    former = await clients.student() if chance.random() < 0.15 else ""
+    joined_late = former and chance.random() < 0.4
+    if former and not joined_late:
+        await clients.join(student_id, former)
     command_ids = await asyncio.gather(
         _asks(clients, student_id, chance.random() * 0.02),
         _asks(clients, student_id, chance.random() * 0.05),
         _debt(clients, student_id, chance),
+        _debt(clients, former, chance) if former else _nothing(),
+        _joined(clients, student_id, former, chance) if joined_late else _nothing(),
         doubts(clients, student_id, chance) if chance.random() < DOUBTED else _nothing(),
         coverage_turns(clients, chance) if by_lists and chance.random() < 0.4 else _nothing(),
         _second_thoughts(clients, student_id, chance) if exempted and chance.random() < 0.7 else _nothing(),
@@ -66,7 +73,9 @@ async def race(clients: Clients, chance: random.Random) -> None:
     for turn in range(AGAIN if state == "refused" else 0):
         # Right behind the refusal, whose repetitions may still be on their way; the first time perhaps still in debt.
         if turn or chance.random() < 0.6:
-            await clients.waive(student_id, "C-1")
+            for number in (student_id, former):
+                if number:
+                    await clients.waive(number, "C-1")
         command_id = await clients.ask(student_id)
         await asyncio.sleep(chance.random() * 0.15)
         await clients.repeat_messages(student_id)
@@ -97,6 +106,12 @@ async def _collect(clients: Clients, student_id: str, chance: random.Random) -> 
 async def _asks(clients: Clients, student_id: str, delay_s: float) -> str:
     await asyncio.sleep(delay_s)
     return await clients.ask(student_id)
+
+
+async def _joined(clients: Clients, student_id: str, former: str, chance: random.Random) -> str:
+    await asyncio.sleep(chance.random() * 0.2)
+    await clients.join(student_id, former)
+    return ""
 
 
 async def _nothing() -> str:

@@ -155,6 +155,11 @@ class Simulation(InProcessServices, Clients):
     async def end_questions(self, department: str, student_id: str) -> None:
         await self.offices[department].end_questions(student_id)
 
+    async def join(self, student_id: str, former: str) -> None:
+        async with self.clearance.pool.acquire() as connection, connection.transaction():
+            await self.roster.join(connection, student_id, former, now=datetime.now(UTC))
+        self.clearance.wakeup.notify()
+
     async def void(self, student_id: str, form_number: str) -> None:
         decisions = decisions_of(ClearancePolicy(), [void_action(self.roster)])
         body = VoidBody(student_id=student_id, form_number=form_number, reason="a wrong name")
