@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from services.clearance.roster.cases import HEADINGS, Student
+from services.clearance.roster.cases import HEADINGS, RosterRow
 from services.kit.department.imports import import_headings
 from services.kit.imports.reasons import row_problems
 from services.kit.imports.spec import ImportSpec
@@ -43,7 +43,7 @@ def spec_of(name: str) -> ImportSpec[Any]:
         raise AssertionError
 
     if name == "roster":
-        return ImportSpec(kind=name, row=Student, headings=HEADINGS, apply=unused, role="")
+        return ImportSpec(kind=name, row=RosterRow, headings=HEADINGS, apply=unused, role="")
     rules = importlib.import_module(f"services.{name}.operations").RULES
     return ImportSpec(
         kind=name, row=rules.import_row, headings=import_headings(discover()[name]), apply=unused, role=""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from services.clearance.roster.api import SOURCES
-from services.clearance.roster.cases import HEADINGS, Student
+from services.clearance.roster.cases import HEADINGS, RosterRow
 from services.kit.department.imports import STUDENT_ID
 from services.kit.imports.files.formats import Format, open_file
 from services.kit.imports.sources.folder import FOLDER, load_sources
@@ -19,7 +19,7 @@ NAMES = [*discover(), "roster"]
 
 def spec_of(name: str) -> ImportSpec[Any]:
     if name == "roster":
-        row, headings, folder = Student, HEADINGS, SOURCES
+        row, headings, folder = RosterRow, HEADINGS, SOURCES
     else:
         row = importlib.import_module(f"services.{name}.operations").RULES.import_row
         headings, folder = {**STUDENT_ID, **discover()[name].headings}, SERVICES / name / FOLDER
