@@ -17,5 +17,5 @@ class DormRow(ImportRow):
 
 
 def apply_row(record: DormRecord, row: DormRow) -> DormRecord:
-    residence = Residence.model_validate(row.model_dump(exclude={"student_id"}))
+    residence = Residence.model_validate(row.model_dump(include=set(Residence.model_fields)))
     return record.updated(residences=replace_by_key(record.residences, residence, *ROOM, limit=MAX_RESIDENCES))

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,6 +55,12 @@ class Settings(BaseSettings):
     """One of them, for people to read; goes with the pattern."""
     sources: Path | None = None
     """Folder of the university's own sources of import files, `<department or roster>/<name>.toml`."""
+    time_zone: str = "Asia/Shanghai"
+    """Of the university: of the day a case is opened on, and of instants in files without an offset."""
+    outdated_rows: Literal["skip", "reject"] = "skip"
+    """Rows that an act after them would be undone by: left out and counted, or rejected, which is an open question."""
+    require_if_match: bool = False
+    """A record is replaced only with the `ETag` of the one it replaces."""
     unknown_students: Literal["accept", "refuse"] = "accept"
     """Acts and rows about numbers that are not on the roster, at a department."""
     freshness_bound_s: Annotated[float, Field(gt=0, le=86_400)] = 60.0
@@ -93,6 +100,19 @@ class Settings(BaseSettings):
 
     def sources_of(self, kind: str) -> Path | None:
         return self.sources / kind if self.sources else None
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError):
+            raise ValueError("there is no such time zone; an example of one is Asia/Shanghai") from None
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
 
     @property
     def topics(self) -> Topics:

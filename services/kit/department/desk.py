@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Generic, TypeVar
 from uuid import UUID
 
@@ -24,6 +24,7 @@ from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Record
 from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
 from services.kit.rules.fields import STORED
+from services.kit.rules.instants import Outdated, micros, newest, with_word
 from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, STUDENT_UNKNOWN
 from services.kit.runtime.failpoints import failpoint
 from services.kit.student_numbers import Standing
@@ -67,12 +68,16 @@ class Desk(Generic[R]):
         department: DepartmentManifest,
         *,
         refuse_unknown: bool = False,
+        reject_outdated: bool = False,
+        zone: tzinfo = UTC,
     ) -> None:
-        """`refuse_unknown`: operations and rows about numbers that are not on the roster."""
+        """`refuse_unknown`: operations and rows about numbers that are not on the roster. `zone`: the university's."""
         self.rules = rules
         self.pool = pool
         self.wakeup = wakeup
         self.refuse_unknown = refuse_unknown
+        self.reject_outdated = reject_outdated
+        self.zone = zone
         self.source = source_of(rules.name)
         self._absent = {check.name: check.absent for check in department.checks}
         self.command_checks = {check.command.name: check.name for check in department.checks if check.command}
@@ -87,12 +92,15 @@ class Desk(Generic[R]):
         key: IdempotencyKey | None = None,
         audit: AuditContext = SYSTEM_CONTEXT,
         evidence: ActEvidence = EVERY_CHECK,
+        as_of: datetime | None = None,
         claim: Claim | None = None,
     ) -> ChangeResult[R]:
-        """Apply `operate` and audit it, once for a key. `claim`: what no other student may hold.
+        """Apply `operate` and audit it, once for a key.
 
-        Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided, and
-        `KeyReused`.
+        `as_of`: when it was true, now without it. `claim`: what no other student may hold.
+
+        Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided,
+        `Outdated` and `KeyReused`.
         """
         try:
             async with self.pool.acquire() as connection:
@@ -106,6 +114,7 @@ class Desk(Generic[R]):
                         now=now,
                         evidence=evidence,
                         by=audit.actor,
+                        as_of=as_of,
                         refuse_unknown=self.refuse_unknown,
                         claim=claim,
                     )
@@ -115,8 +124,10 @@ class Desk(Generic[R]):
                         await store_answer(connection, key, _answer(student_id, result))
                     failpoint("desk.before_commit")
                 failpoint("desk.after_commit")
-        except (Refused, Held) as error:
-            outcome, why = ("refused", {"reason": error.reason.code}) if isinstance(error, Refused) else ("held", {})
+        except (Refused, Held, Outdated) as error:
+            outcome, why = type(error).__name__.lower(), {}
+            if isinstance(error, Refused):
+                why = {"reason": error.reason.code}
             async with self.pool.acquire() as connection, connection.transaction():
                 await _append(connection, audit, outcome, student_id, why)
             raise
@@ -155,28 +166,46 @@ class Desk(Generic[R]):
         evidence: ActEvidence = EVERY_CHECK,
         by: str = SYSTEM_CONTEXT.actor,
         job_id: UUID | None = None,
+        as_of: datetime | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
         coverages: Coverages | None = None,
     ) -> ChangeResult[R]:
-        """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row."""
+        """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row.
+
+        An act without `as_of` is the newest word, whatever the clocks of two processes say.
+        """
         locked = await self.lock(connection, student_id)
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
-        record, cause = operate(locked.record)
+        newest_at = newest(locked.instants, evidence.items)
+        at = max(micros(now), newest_at) if as_of is None else micros(as_of)
+        try:
+            record, cause = operate(locked.record)
+        except Refused:
+            if at < newest_at:
+                raise Outdated(locked.standing) from None
+            raise
+        if at < newest_at and record != locked.record:
+            raise Outdated(locked.standing)
         if claim is not None:
             await require_free(connection, claim.items, student_id, claim.refused)
         settled = 0
-        if locked.open_questions:
-            settled = await questions.settle(connection, student_id, evidence.items, by=by, job_id=job_id, now=now)
+        if locked.open_questions and evidence.settles:
+            settled = await questions.settle(
+                connection, student_id, evidence.items, as_of=as_of, by=by, job_id=job_id, now=now
+            )
         changed = replace(
             locked,
             record=record,
+            instants=with_word(locked.instants, evidence.items, at),
             own_evidence=locked.own_evidence | (self.rules.checks if evidence.checks is None else evidence.checks),
             open_questions=locked.open_questions - settled,
         )
         assessment, revision = await self.assess(connection, changed, coverages)
-        if changed == locked:
+        if replace(changed, instants=locked.instants) == locked:
+            if changed.instants != locked.instants:
+                await self._records.save_instants(connection, changed)
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if await _is_held(connection, student_id, assessment):
             raise Held

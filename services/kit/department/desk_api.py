@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header
+from fastapi import APIRouter, Body, Depends, Header, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from schemas.events import CheckStatus, Reason, StudentId
 from services.kit.department.desk import AuditContext, ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples, openapi_examples
 from services.kit.department.idempotency import IdempotencyKey, KeyReused
+from services.kit.department.preconditions import IfMatch, etag_of, only_if, outdated
 from services.kit.department.refusals import words_of
 from services.kit.http import auth
 from services.kit.http.auth import Principal
+from services.kit.http.instants import AsOf, require_past
 from services.kit.http.problems import Problem
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
@@ -24,6 +26,7 @@ from services.kit.names import desk_role
 from services.kit.operations import Held, OperationBody, Refused
 from services.kit.rules.department_rules import Claim, Operation, Record
 from services.kit.rules.evidence import WHOLE_RECORD, ActEvidence
+from services.kit.rules.instants import Outdated
 from services.kit.rules.reasons import NOTHING_ON_RECORD, RECORD_REPLACED
 from services.kit.student_numbers import Standing
 
@@ -64,13 +67,22 @@ class StudentQuery(OperationBody):
     pass
 
 
-def desk_router(desk: Desk[Any], department: DepartmentManifest, examples: Examples | None = None) -> APIRouter:
-    return _DeskRoutes(desk, department, examples or Examples()).router()
+def desk_router(
+    desk: Desk[Any],
+    department: DepartmentManifest,
+    examples: Examples | None = None,
+    *,
+    require_if_match: bool = False,
+) -> APIRouter:
+    return _DeskRoutes(desk, department, examples or Examples(), require_if_match).router()
 
 
 class _DeskRoutes:
-    def __init__(self, desk: Desk[Any], department: DepartmentManifest, examples: Examples) -> None:
+    def __init__(
+        self, desk: Desk[Any], department: DepartmentManifest, examples: Examples, require_if_match: bool
+    ) -> None:
         self._desk = desk
+        self._require_if_match = require_if_match
         self._department = department
         self._examples = examples
         self._staff: Staff = auth.require(desk_role(department.name))
@@ -110,14 +122,20 @@ class _DeskRoutes:
         async def route(
             body: Annotated[body_type, example_body],  # type: ignore[valid-type]
             key: KeyHeader,
+            response: Response,
             principal: Annotated[Principal, Depends(self._staff)],
+            as_of: AsOf = None,
         ) -> DeskAnswer:
             request = f"{operation.name} {body.model_dump_json()}"  # type: ignore[attr-defined]
+            if as_of is not None:
+                request = f"{request} {as_of.astimezone(UTC).isoformat()}"
             return await self._change(
+                response,
                 body.student_id,  # type: ignore[attr-defined]
                 lambda record: operation.apply(record, body),
                 AuditContext(principal.name, f"desk.{operation.name}"),
                 self._desk.rules.evidence_of_operation(operation, body),
+                as_of,
                 IdempotencyKey.of(principal.name, key, request),
                 self._desk.rules.claim_of(operation, body),
             )
@@ -137,11 +155,15 @@ class _DeskRoutes:
 
         async def route(
             body: Annotated[body_type, example_body],
+            response: Response,
             principal: Annotated[Principal, Depends(self._staff)],
+            as_of: AsOf = None,
+            if_match: IfMatch = None,
         ) -> DeskAnswer:
             record: Record = body.record  # type: ignore[attr-defined]
+            replace = only_if(if_match, lambda _: (record, RECORD_REPLACED()), required=self._require_if_match)
             audit = AuditContext(principal.name, "desk.replace-record")
-            return await self._change(body.student_id, lambda _: (record, RECORD_REPLACED()), audit, WHOLE_RECORD)
+            return await self._change(response, body.student_id, replace, audit, WHOLE_RECORD, as_of)
 
         return route
 
@@ -153,39 +175,52 @@ class _DeskRoutes:
                 raise _not_empty()
             return record, NOTHING_ON_RECORD()
 
-        async def route(body: StudentQuery, principal: Annotated[Principal, Depends(self._staff)]) -> DeskAnswer:
+        async def route(
+            body: StudentQuery,
+            response: Response,
+            principal: Annotated[Principal, Depends(self._staff)],
+            as_of: AsOf = None,
+        ) -> DeskAnswer:
             """Evidence for every check; refused while anything is on record."""
             audit = AuditContext(principal.name, "desk.nothing-on-record")
-            return await self._change(body.student_id, confirm, audit, WHOLE_RECORD)
+            return await self._change(response, body.student_id, confirm, audit, WHOLE_RECORD, as_of)
 
         return route
 
     def _query(self) -> Callable[..., Any]:
-        async def route(body: StudentQuery, principal: Annotated[Principal, Depends(self._staff)]) -> DeskAnswer:
-            return desk_answer(body.student_id, await self._desk.read(body.student_id))
+        async def route(
+            body: StudentQuery, response: Response, principal: Annotated[Principal, Depends(self._staff)]
+        ) -> DeskAnswer:
+            return _answer(response, body.student_id, await self._desk.read(body.student_id))
 
         return route
 
     async def _change(
         self,
+        response: Response,
         student_id: str,
         operate: Operate[Any],
         audit: AuditContext,
         evidence: ActEvidence,
+        as_of: datetime | None,
         key: IdempotencyKey | None = None,
         claim: Claim | None = None,
     ) -> DeskAnswer:
+        now = datetime.now(UTC)
+        require_past(as_of, now)
         try:
             result = await self._desk.change(
-                student_id, operate, now=datetime.now(UTC), key=key, audit=audit, evidence=evidence, claim=claim
+                student_id, operate, now=now, key=key, audit=audit, evidence=evidence, as_of=as_of, claim=claim
             )
         except Refused as refused:
             raise refusal_problem(self._department, refused) from None
         except Held:
             raise held_problem() from None
+        except Outdated:
+            raise outdated() from None
         except KeyReused:
             raise key_reused() from None
-        return desk_answer(student_id, result)
+        return _answer(response, student_id, result)
 
 
 def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem:
@@ -235,6 +270,11 @@ def key_reused() -> Problem:
             }
         ],
     )
+
+
+def _answer(response: Response, student_id: str, result: ChangeResult[Any]) -> DeskAnswer:
+    response.headers["ETag"] = etag_of(result.record)
+    return desk_answer(student_id, result)
 
 
 def desk_answer(student_id: str, result: ChangeResult[Any]) -> DeskAnswer:

@@ -102,7 +102,7 @@ class EvidenceActs:
         """Opens a question about the row's student."""
         locked = await self._desk.lock(connection, row.student_id)
         items = self._desk.rules.items(row.cells) if row.ids_readable else frozenset()
-        if not await questions.open_about_row(connection, row, items=items or None, now=now):
+        if not await questions.open_about_row(connection, row, items=items or None, as_of=row.as_of, now=now):
             return locked.standing
         questioned = replace(locked, open_questions=locked.open_questions + 1)
         await self._desk.store(connection, questioned, cause=QUESTION_OPENED(), now=now)

@@ -4,10 +4,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
+from services.kit.http.instants import CLOCKS_DIFFER
 from services.kit.imports.sources.source import Source
 from services.kit.imports.spec import ImportSpec, RowEffect, RowSource, plain_refusal
 from services.kit.manifests import DepartmentManifest
@@ -16,14 +19,16 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
-from services.kit.rules.reasons import ROW_IMPORTED
+from services.kit.rules.instants import in_zone
+from services.kit.rules.reasons import CHECK_THE_INSTANT, IN_THE_FUTURE, ROW_IMPORTED
 
 STUDENT_ID: Final = {"学号": "student_id", "XH": "student_id", "student id": "student_id"}
+AS_OF: Final = {"数据时间": "as_of", "as of": "as_of"}
 
 
-def import_headings(department: DepartmentManifest) -> dict[str, str]:
+def import_headings(department: DepartmentManifest, row: type[BaseModel]) -> dict[str, str]:
     """Heading → field."""
-    return {**STUDENT_ID, **department.headings}
+    return {**STUDENT_ID, **(AS_OF if "as_of" in row.model_fields else {}), **department.headings}
 
 
 def refusal_text(department: DepartmentManifest) -> Callable[[Refused], str]:
@@ -47,6 +52,10 @@ def department_import(
     rules = desk.rules
 
     async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
+        said = getattr(row, "as_of", None)
+        as_of = source.as_of if said is None else in_zone(said, desk.zone)
+        if as_of > now + CLOCKS_DIFFER:
+            raise Refused(IN_THE_FUTURE(), field="as_of", remedy=CHECK_THE_INSTANT)
         try:
             result = await desk.change_in(
                 connection,
@@ -56,6 +65,7 @@ def department_import(
                 evidence=rules.evidence_of_row(row),
                 by=source.sent_by,
                 job_id=source.job_id,
+                as_of=as_of,
                 refuse_unknown=desk.refuse_unknown,
                 coverages=source.known,
             )
@@ -73,7 +83,7 @@ def department_import(
     return ImportSpec(
         kind=rules.name,
         row=rules.import_row,
-        headings=import_headings(department),
+        headings=import_headings(department, rules.import_row),
         apply=apply,
         role=desk_role(rules.name),
         after_commit=desk.wakeup.notify,
@@ -82,4 +92,6 @@ def department_import(
         sources=sources or {},
         evidence=evidence or EvidenceActs(desk, Wakeup()),
         state=state,
+        zone=desk.zone,
+        reject_outdated=desk.reject_outdated,
     )

@@ -1,6 +1,7 @@
 """Table `record`: a student's record, case, evidence and newest status."""
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
@@ -12,6 +13,7 @@ from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment, next_status
 from services.kit.rules.department_rules import DepartmentRules, Record
 from services.kit.rules.fields import STORED
+from services.kit.rules.instants import Instants
 from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
@@ -24,7 +26,8 @@ TO_ASSESS: Final = 0
 
 @dataclass(frozen=True, slots=True)
 class StoredRecord(Generic[R]):
-    """`own_evidence`: checks with a record or act about the student. `cohort`: by the roster."""
+    """`own_evidence`: checks with a record or act about the student. `cohort`: by the roster.
+    `instants`: up to when what is on record was true."""
 
     student_id: str
     record: R
@@ -33,6 +36,7 @@ class StoredRecord(Generic[R]):
     cohort: str | None = None
     own_evidence: frozenset[str] = frozenset()
     open_questions: int = 0
+    instants: Instants = field(default_factory=dict)
     previous: StatusChanged | None = None
 
     @property
@@ -79,7 +83,14 @@ class RecordStore(Generic[R]):
             row["cohort"],
             frozenset(row["own_evidence"]),
             row["open_questions"],
+            json.loads(row["instants"]),
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
+        )
+
+    async def save_instants(self, connection: Connection, stored: StoredRecord[R]) -> None:
+        """A word that changed nothing else was about a later instant."""
+        await connection.execute(
+            "UPDATE record SET instants = $2 WHERE student_id = $1", stored.student_id, json.dumps(stored.instants)
         )
 
     async def save(
@@ -119,6 +130,7 @@ class RecordStore(Generic[R]):
             status.version if status else None,
             status.model_dump_json() if status else None,
             None if self._rules.holdings is None else sorted(self._rules.holdings(stored.record)),
+            json.dumps(stored.instants),
         )
         if status is not None:
             await outbox.append(
@@ -128,16 +140,16 @@ class RecordStore(Generic[R]):
 
 
 _READ: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, status
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status
 FROM record WHERE student_id = $1
 """
 _LOCK: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, status
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status
 FROM record WHERE student_id = $1 FOR UPDATE
 """
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
-                  holdings = $11, updated_at = clock_timestamp()
+                  holdings = $11, instants = $12, updated_at = clock_timestamp()
 WHERE student_id = $1
 """

@@ -4,9 +4,12 @@ from typing import Final
 
 from services.kit.manifests import DepartmentManifest, Text
 from services.kit.rules.collections import NAME_IN_ANOTHER_CASE
-from services.kit.rules.reasons import STUDENT_UNKNOWN
+from services.kit.rules.reasons import IN_THE_FUTURE, STUDENT_UNKNOWN
 
 SHARED: Final = {
+    IN_THE_FUTURE.code: Text(
+        zh="数据时间晚于现在。", en="It is said to be true at an instant that lies in the future."
+    ),
     STUDENT_UNKNOWN.code: Text(
         zh="名册中没有这个学号，未写入任何内容。",
         en="This number is not on the roster, and nothing was applied.",

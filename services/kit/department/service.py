@@ -75,7 +75,9 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     folder = settings.services_folder / rules.name
     examples = load_examples(folder)
     sources = load_sources(
-        [folder / FOLDER, settings.sources_of(rules.name)], rules.import_row, import_headings(department)
+        [folder / FOLDER, settings.sources_of(rules.name)],
+        rules.import_row,
+        import_headings(department, rules.import_row),
     )
     health = Health()
 
@@ -83,13 +85,21 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
-        refuse_unknown = settings.unknown_students == "refuse"
-        desk = Desk(rules, pool, settings.topics, Wakeup(), department, refuse_unknown=refuse_unknown)
+        desk = Desk(
+            rules,
+            pool,
+            settings.topics,
+            Wakeup(),
+            department,
+            refuse_unknown=settings.unknown_students == "refuse",
+            reject_outdated=settings.outdated_rows == "reject",
+            zone=settings.zone,
+        )
         uploaded, coverage_changed = Wakeup(), Wakeup()
         acts = EvidenceActs(desk, coverage_changed)
         rows = department_import(desk, department, examples, sources, acts)
         await list_holdings(pool, rules)
-        app.include_router(desk_router(desk, department, examples))
+        app.include_router(desk_router(desk, department, examples, require_if_match=settings.require_if_match))
         app.include_router(holder_router(desk, department, examples))
         app.include_router(imports_router(rows, pool, uploaded))
         app.include_router(evidence_router(acts, desk))

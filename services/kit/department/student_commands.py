@@ -1,5 +1,6 @@
 """Student commands to a department: one effect and answer per command id."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
@@ -78,7 +79,8 @@ class StudentCommands(Generic[R]):
             return (COMMAND_UNKNOWN(),)
         failpoint("command.before_effect")
         try:
-            await self._desk.change_in(connection, event.student_id, operate, now=now, evidence=NO_EVIDENCE)
+            evidence = replace(NO_EVIDENCE, items=self._desk.rules.items_of_command(event.command))
+            await self._desk.change_in(connection, event.student_id, operate, now=now, evidence=evidence)
         except Refused as refused:
             return (refused.reason,)
         except Held:

@@ -1,8 +1,8 @@
 """The HTTP API of an import: upload a file, follow its job, read the result of each row."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 import asyncpg
@@ -10,15 +10,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.events import Instant
 from services.kit.http.auth import Principal, require
+from services.kit.http.instants import require_past
 from services.kit.http.problems import FieldProblem, Problem
 from services.kit.imports import job_store
 from services.kit.imports.export import rejected_csv
 from services.kit.imports.files.problems import Unimportable
 from services.kit.imports.job_store import Job
 from services.kit.imports.preview.api import preview_router
-from services.kit.imports.requests import MAX_BODY_BYTES, SourceName, file_bodies, file_of, problem_of
+from services.kit.imports.requests import MAX_BODY_BYTES, FileAsOf, SourceName, file_bodies, file_of, problem_of
 from services.kit.imports.row_store import RowResult, RowState, row_results
 from services.kit.imports.spec import ImportSpec
 from services.kit.imports.upload import Uploads
@@ -26,7 +26,6 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.rules.fields import CohortName
 from services.kit.student_numbers import Standing
 
-_CLOCKS_DIFFER: Final = timedelta(minutes=1)
 Covers = Annotated[
     Sequence[CohortName],
     Query(
@@ -35,9 +34,6 @@ Covers = Annotated[
         "Once each row is applied, or its student known to be in doubt, students without a row are covered too.",
         examples=["2026"],
     ),
-]
-AsOf = Annotated[
-    Instant | None, Query(description="When the list was complete, for example the export's time; now without it.")
 ]
 After = Annotated[int, Query(ge=0, le=2**31 - 1)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
@@ -89,7 +85,7 @@ def imports_router(
         principal: Annotated[Principal, Depends(staff)],
         source: SourceName = None,
         covers: Covers = (),
-        as_of: AsOf = None,
+        as_of: FileAsOf = None,
     ) -> Job:
         _check_options(spec, covers, as_of, clock())
         try:
@@ -173,9 +169,7 @@ def _check_options(spec: ImportSpec[Any], covers: Sequence[str], as_of: datetime
     if covers and spec.evidence is None:
         remedy = "Leave it out: this import does not speak for students that it does not name."
         raise _option_problem("covers", "This import covers nobody.", remedy)
-    if as_of is not None and as_of > now + _CLOCKS_DIFFER:
-        remedy = "Send when the list was complete, for example the time of the export."
-        raise _option_problem("as_of", "It is in the future.", remedy)
+    require_past(as_of, now)
 
 
 def _option_problem(name: str, problem: str, remedy: str) -> Problem:

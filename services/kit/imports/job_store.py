@@ -22,7 +22,7 @@ MAX_UNFINISHED: Final = 20
 
 
 class Job(BaseModel):
-    """An import as it stands. A row is done when it is applied, unchanged or rejected."""
+    """An import as it stands. A row is done when it is applied, unchanged, rejected or outdated."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -38,6 +38,7 @@ class Job(BaseModel):
     applied: int
     unchanged: int = Field(description="Rows that state what is on record already.")
     rejected: int
+    outdated: int = Field(description="Rows that are older than what is on record and would undo it: left out.")
     unknown_students: int = Field(description="Rows about numbers that are not on the roster: mistyped, or too early.")
     effects: dict[str, int] = Field(
         description="What the rows did, as the import counts it. A roster: `opened`, `changed`, `closed`, `unchanged`, "
@@ -81,11 +82,12 @@ class NewJob:
     as_of: datetime | None = None
 
 
+_COUNTED: Final = ("applied", "unchanged", "rejected", "outdated", "unknown_students", "students_questioned")
 _JOB: Final = """
     SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
-           applied + unchanged + rejected AS rows_done, applied, unchanged, rejected, unknown_students,
-           effects, unrecognised, students_questioned, covers, as_of, covered, uploaded_by, uploaded_at, started_at,
-           finished_at, seq
+           applied + unchanged + rejected + outdated AS rows_done, applied, unchanged, rejected, outdated,
+           unknown_students, effects, unrecognised, students_questioned, covers, as_of, covered,
+           uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
 
@@ -176,14 +178,14 @@ async def next_job(connection: Connection, kind: str) -> WaitingJob | None:
     """The oldest unfinished job."""
     row = await connection.fetchrow(
         """
-        SELECT job_id, uploaded_by, traceparent, headings, covers, as_of FROM import_job
+        SELECT job_id, uploaded_by, uploaded_at, traceparent, headings, covers, as_of FROM import_job
         WHERE kind = $1 AND state <> 'done' ORDER BY seq LIMIT 1
         """,
         kind,
     )
     if row is None:
         return None
-    source = RowSource(row["job_id"], row["uploaded_by"])
+    source = RowSource(row["job_id"], row["uploaded_by"], row["as_of"] or row["uploaded_at"])
     headings: dict[str, str] = json.loads(row["headings"])
     covers = tuple(row["covers"])
     covering = CoveringFile(source, covers, row["as_of"], frozenset(headings)) if covers else None
@@ -229,7 +231,8 @@ async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, cov
             UPDATE import_job SET state = 'done', finished_at = $2, covered = $3, students_questioned = (
                 SELECT count(DISTINCT student_id) FROM import_row WHERE job_id = $1 AND import_row.state = 'rejected')
             WHERE job_id = $1 AND state <> 'done'
-            RETURNING kind, uploaded_by, applied, unchanged, rejected, unknown_students, students_questioned
+            RETURNING kind, uploaded_by, applied, unchanged, rejected, outdated, unknown_students,
+                      students_questioned
             """,
             job_id,
             now,
@@ -237,9 +240,7 @@ async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, cov
         )
         if job is None:
             return
-        counts = {
-            name: job[name] for name in ("applied", "unchanged", "rejected", "unknown_students", "students_questioned")
-        }
+        counts = {name: job[name] for name in _COUNTED}
         await log.append_entry(
             connection,
             actor=job["uploaded_by"],

@@ -35,6 +35,14 @@ _BY_KIND: Final[dict[FieldKind, tuple[Text, Text]]] = {
             "Write 2026-06-05 (or 2026/6/5, of 1950 to 2149); 6/5/2026 may mean two days and is not read.",
         ),
     ),
+    FieldKind.INSTANT: (
+        Text("不是时间。", "is not an instant."),
+        Text(
+            "请写成 2026-06-05 14:30（学校所在时区），或 2026-06-05T06:30:00Z；只有日期不够，因为当天可能另有办理。",
+            "Write 2026-06-05 14:30 (in the university's time zone) or 2026-06-05T06:30:00Z; a day alone is not "
+            "enough, because something may have been done on that day.",
+        ),
+    ),
     FieldKind.MONEY: (
         Text("不是可用的金额。", "is not an accepted amount of money."),
         Text(
@@ -62,7 +70,7 @@ def _problem(error: ErrorDetails, columns: Columns, headings: Mapping[str, str])
     label = headings.get(field) or columns.unnamed.labels.get(field, field)
     kind = columns.kinds.get(field, FieldKind.TEXT)
     fault, remedy = _fault(error["type"], error.get("ctx") or {}, kind, columns.examples.get(field))
-    if error["type"] == "value_error" and kind is not FieldKind.DAY:
+    if error["type"] == "value_error" and kind not in (FieldKind.DAY, FieldKind.INSTANT):
         # A rule of the row's own model: its message has the words.
         words = error["msg"].removeprefix("Value error, ")
         named = f"“{label}”：{words}" if label else words
@@ -127,6 +135,18 @@ STILL_HELD: Final = problem(
     Text(
         "请核对该生的记录；如仍正确，请重新发送这一行。",
         "Check the student's record, and send this row again if it is still right.",
+    ),
+)
+OUTDATED: Final = problem(
+    "",
+    Text(
+        "这一行比已有的记录旧，会改掉其后的办理，没有写入。",
+        "This row is older than what is on record and would undo what was done after it; it was left out.",
+    ),
+    Text(
+        "一般无需处理；如确应以这一行为准，请在柜台更正，或核对数据时间后重新发送。",
+        "As a rule there is nothing to do. If the row is right, correct the record at the desk, or check the row's "
+        "time and send it again.",
     ),
 )
 INTERNAL: Final = problem(

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import Query, Request
 from starlette.datastructures import UploadFile
 
+from schemas.events import Instant
 from services.kit.http.problems import Problem
 from services.kit.imports.files.formats import MAX_FILE_BYTES, MEDIA_TYPES, Format, format_of
 from services.kit.imports.files.problems import Text, Unimportable
@@ -19,6 +20,15 @@ SourceName = Annotated[
         max_length=41,
         description="The system the file comes from, which says what its headings and words mean; without it the one "
         "that the headings fit.",
+    ),
+]
+
+FileAsOf = Annotated[
+    Instant | None,
+    Query(
+        description="When the file was true, for example the export's time; its arrival without it. Rows that would "
+        "undo something newer are left out as `outdated`.",
+        examples=["2026-06-05T14:30:00+08:00"],
     ),
 ]
 

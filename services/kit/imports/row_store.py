@@ -16,7 +16,7 @@ from services.kit.student_numbers import Standing
 
 MAX_WORDS: Final = 50
 """Distinct unrecognised words that a job keeps."""
-RowState = Literal["pending", "applied", "unchanged", "rejected"]
+RowState = Literal["pending", "applied", "unchanged", "rejected", "outdated"]
 
 
 class RowResult(BaseModel):
@@ -85,7 +85,8 @@ async def row_results(
     """Results of the rows numbered above `after`, in order."""
     rows = await connection.fetch(
         """
-        SELECT row_number, state, standing, CASE WHEN state = 'rejected' THEN problems END AS problems FROM import_row
+        SELECT row_number, state, standing,
+               CASE WHEN state IN ('rejected', 'outdated') THEN problems END AS problems FROM import_row
         WHERE job_id = $1 AND row_number > $2 AND ($3::text IS NULL OR state = $3)
               AND ($4::text IS NULL OR standing = $4) ORDER BY row_number LIMIT $5
         """,
@@ -166,6 +167,7 @@ async def store_outcomes(
                 applied = applied + (SELECT count(*) FROM done WHERE state = 'applied'),
                 unchanged = unchanged + (SELECT count(*) FROM done WHERE state = 'unchanged'),
                 rejected = rejected + (SELECT count(*) FROM done WHERE state = 'rejected'),
+                outdated = outdated + (SELECT count(*) FROM done WHERE state = 'outdated'),
                 unknown_students = unknown_students + (SELECT count(*) FROM done WHERE standing = 'unknown')
             WHERE job_id = $1
             """,

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from functools import cached_property
 from typing import Any, Generic, Literal, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -15,6 +15,7 @@ from services.kit.imports.sources.columns import SourcedColumns
 from services.kit.imports.sources.source import Source
 from services.kit.operations import OperationBody, Refused
 from services.kit.postgres.pool import Connection
+from services.kit.rules.instants import in_zone, read_instant
 from services.kit.student_numbers import Standing
 
 Outcome = Literal["applied", "unchanged"]
@@ -44,10 +45,14 @@ def plain_refusal(refused: Refused) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RowSource:
-    """`sent_by` is who uploaded the job's file. `known`: what rows of one transaction need to find out only once."""
+    """`sent_by` is who uploaded the job's file. `as_of`: when it was true, at its arrival unless it says when.
+
+    `known`: what rows of one transaction need to find out only once.
+    """
 
     job_id: UUID
     sent_by: str
+    as_of: datetime
     known: dict[Any, Any] | None = field(default=None, compare=False)
 
 
@@ -64,6 +69,7 @@ class RefusedRow:
     cells: Mapping[str, str]
     problems: Sequence[RowProblem]
     ids_readable: bool
+    as_of: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,10 @@ class ImportSpec(Generic[T]):
     evidence: ImportEvidence | None = None
     state: Callable[[Connection, str], Awaitable[Mapping[str, Any]]] | None = None
     """What stands about a student, for previews."""
+    zone: tzinfo = UTC
+    """Of instants without an offset."""
+    reject_outdated: bool = False
+    """Else an outdated row is left out and counted."""
 
     @cached_property
     def columns(self) -> Columns:
@@ -172,4 +182,13 @@ class ImportSpec(Generic[T]):
             return None
         faulty_id = any(kind.identifies and name in wrong for name, kind in self.columns.kinds.items())
         readable = not faulty_id and not unnamed_cell
-        return RefusedRow(source, number, student_id, values, problems, readable)
+        as_of = read_instant(values.get("as_of", ""))
+        return RefusedRow(
+            source,
+            number,
+            student_id,
+            values,
+            problems,
+            readable,
+            in_zone(as_of, self.zone) if as_of else source.as_of,
+        )

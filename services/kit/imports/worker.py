@@ -20,7 +20,7 @@ from services.kit.backoff import Backoff
 from services.kit.imports import job_store
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
-from services.kit.imports.reasons import INTERNAL, STILL_HELD, refusal_problem, row_problems
+from services.kit.imports.reasons import INTERNAL, OUTDATED, STILL_HELD, refusal_problem, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
 from services.kit.imports.spec import ImportSpec
 from services.kit.messaging.outbox import Wakeup
@@ -29,6 +29,7 @@ from services.kit.observability.telemetry import remote_context
 from services.kit.operations import Held, Refused
 from services.kit.postgres.leadership import SILENT_AFTER_S, try_lead
 from services.kit.postgres.pool import Connection, transient
+from services.kit.rules.instants import Outdated
 
 MAX_BATCH: Final = 50
 """Rows of one transaction: its locks delay the desk, and its length the relay, by some tens of milliseconds."""
@@ -208,6 +209,10 @@ class ImportWorker:
             if row.held_tries + 1 < self._hold_retry.tries:
                 return _Held(values.student_id, tried=True)
             return await self._reject(connection, job, row, (STILL_HELD,))
+        except Outdated as outdated:
+            if self._spec.reject_outdated:
+                return await self._reject(connection, job, row, (OUTDATED,), valid=True)
+            return RowOutcome(row.number, "outdated", (OUTDATED,), standing=outdated.standing)
         except Refused as refused:
             problem = refusal_problem(self._spec.refusal(refused), refused.field, refused.remedy)
             return await self._reject(connection, job, row, (problem,), valid=True)

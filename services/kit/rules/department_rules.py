@@ -105,6 +105,10 @@ class DepartmentRules(Generic[R]):
     def checks(self) -> frozenset[str]:
         return frozenset(check.check for check in self.assess(self.record()).checks)
 
+    def items_of_command(self, name: str) -> frozenset[str]:
+        """Of the desk's operation of the same name."""
+        return next((operation.items for operation in self.operations if operation.name == name), frozenset())
+
     def evidence_of_operation(self, operation: Operation[R, B], body: B) -> ActEvidence:
         return ActEvidence(operation.checks, operation.items | self.items(body.model_dump()))
 

@@ -24,16 +24,17 @@ class ActEvidence:
     """What an act or row is evidence for.
 
     `checks`: None for every check of the department. `items`: what it speaks of, as `charge:F-1`; None for the whole
-    record. An open question about these items is settled by it.
+    record. An open question about these items is settled by it, if it `settles`.
     """
 
     checks: frozenset[str] | None = None
     items: frozenset[str] | None = frozenset()
+    settles: bool = True
 
 
 EVERY_CHECK: Final = ActEvidence()
 WHOLE_RECORD: Final = ActEvidence(items=None)
-NO_EVIDENCE: Final = ActEvidence(checks=frozenset())
+NO_EVIDENCE: Final = ActEvidence(checks=frozenset(), settles=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from services.kit.operations import OperationBody
+from services.kit.rules.instants import read_instant
 
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
@@ -146,10 +147,23 @@ PlaceName = Annotated[ShortLine, Identifier()]
 """Part of the name of a place that may be digits alone: a room, a building."""
 
 
+def _row_instant(value: Any) -> Any:
+    at = read_instant(value) if isinstance(value, str) else value
+    if not isinstance(at, datetime):
+        raise ValueError("an instant is written like 2026-06-05 14:30")
+    return at
+
+
+RowInstant = Annotated[datetime, BeforeValidator(_row_instant), Field(examples=["2026-06-05 14:30"])]
+"""Naive as exports write it: of the university's time zone."""
+
+
 class ImportRow(OperationBody):
-    """Cells arrive as text; empty ones are absent."""
+    """Cells arrive as text; empty ones are absent. `as_of`: when it was true; the file's instant without it."""
 
     model_config = ConfigDict(coerce_numbers_to_str=True)
+
+    as_of: RowInstant | None = None
 
     @model_validator(mode="before")
     @classmethod

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
+from services.kit.student_numbers import Standing
+
 Instants = Mapping[str, int]
 """Item → microseconds since 1970 of the newest word about it; `WHOLE`: about the whole record."""
 WHOLE: Final = "*"
@@ -18,6 +20,10 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 class Outdated(Exception):
     """An older word than what is on record, which it would change; nothing was changed."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__("outdated")
+        self.standing = standing
 
 
 def micros(at: datetime) -> int:
@@ -34,7 +40,7 @@ def newest(instants: Instants, items: frozenset[str] | None) -> int:
 def with_word(instants: Instants, items: frozenset[str] | None, at: int) -> Instants:
     """`instants` after a word about `items` as of `at`; without items it was about the whole record."""
     if not items:
-        later = {item: instant for item, instant in instants.items() if item != WHOLE and instant > at}
+        later = {item: known for item, known in instants.items() if item != WHOLE and known > at}
         return {**later, WHOLE: max(at, instants.get(WHOLE, 0))}
     return {**instants, **{item: max(at, instants.get(item, 0)) for item in items}}
 
@@ -45,8 +51,8 @@ _WRITTEN: Final = re.compile(
 )
 
 
-def read_instant(text: str, zone: tzinfo) -> datetime | None:
-    """As exports write it (2026-06-05 14:30, 2026年6月5日 14:30:00, …Z); without an offset in `zone`.
+def read_instant(text: str) -> datetime | None:
+    """As exports write it (2026-06-05 14:30, 2026年6月5日 14:30:00, …Z); naive without an offset.
 
     None for anything else, also for a day alone: an act of that day may be newer or older.
     """
@@ -61,4 +67,9 @@ def read_instant(text: str, zone: tzinfo) -> datetime | None:
             return datetime.fromisoformat(at.isoformat() + offset.replace("Z", "+00:00"))
     except ValueError:
         return None
-    return at.replace(tzinfo=zone)
+    return at
+
+
+def in_zone(at: datetime, zone: tzinfo) -> datetime:
+    """Aware; a naive instant is taken for one of `zone`."""
+    return at if at.tzinfo else at.replace(tzinfo=zone)

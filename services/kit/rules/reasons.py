@@ -57,6 +57,11 @@ CHECK_THE_NUMBER: Final = Remedy(
     "请核对学号；如该生确在本次离校之列，请先由研究生院导入名册。",
     "Check the number; if the student is leaving, have the graduate school put them on the roster first.",
 )
+IN_THE_FUTURE: Final = Refusal("in-the-future")
+CHECK_THE_INSTANT: Final = Remedy(
+    "请填写数据导出的时间；不写则以收到的时间为准。",
+    "Give the time of the export; without one the time of arrival counts.",
+)
 RECORD_FULL: Final = Refusal("record-full", "limit")
 
 COMMAND_UNKNOWN: Final = Refusal("command-unknown")

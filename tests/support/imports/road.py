@@ -36,7 +36,8 @@ class Road:
         self.desk = desk
         self.acts = EvidenceActs(desk, Wakeup())
         manifest = discover()[desk.rules.name]
-        sources = load_sources([SERVICES / desk.rules.name / FOLDER], desk.rules.import_row, import_headings(manifest))
+        row = desk.rules.import_row
+        sources = load_sources([SERVICES / desk.rules.name / FOLDER], row, import_headings(manifest, row))
         spec = department_import(desk, manifest, sources=sources, evidence=self.acts)
         self._uploads = Uploads(spec, desk.pool, lambda: datetime.now(UTC))
         self._worker = ImportWorker(spec, desk.pool, Wakeup())

@@ -46,13 +46,13 @@ SELECT question_id, student_id, cohort, job_id, row_number AS row, problems, ope
 
 
 async def open_about_row(
-    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, now: datetime
+    connection: Connection, row: RefusedRow, *, items: frozenset[str] | None, as_of: datetime, now: datetime
 ) -> bool:
     """False for a row that opened its question before."""
     opened = await connection.fetchval(
         """
-        INSERT INTO open_question (student_id, job_id, row_number, items, problems, opened_by, opened_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (job_id, row_number) DO NOTHING RETURNING true
+        INSERT INTO open_question (student_id, job_id, row_number, items, problems, opened_by, opened_at, as_of)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (job_id, row_number) DO NOTHING RETURNING true
         """,
         row.student_id,
         row.source.job_id,
@@ -61,6 +61,7 @@ async def open_about_row(
         json.dumps(row.problems, ensure_ascii=False),
         row.source.sent_by,
         now,
+        as_of,
     )
     return bool(opened)
 
@@ -88,11 +89,12 @@ async def settle(
     student_id: str,
     items: frozenset[str] | None,
     *,
+    as_of: datetime | None,
     by: str,
     job_id: UUID | None,
     now: datetime,
 ) -> int:
-    """How many questions a good row or act about `items` (None: the whole record) closed.
+    """How many questions a good row or act about `items` (None: the whole record) closed; none newer than `as_of`.
 
     A row settles no question of its own job: which of two rows of a file is right is unknown.
     """
@@ -103,6 +105,7 @@ async def settle(
                 items = CASE WHEN $2::text[] IS NULL THEN '{}'
                              ELSE ARRAY(SELECT unnest(items) EXCEPT SELECT unnest($2::text[])) END
             WHERE student_id = $1 AND closed_at IS NULL AND job_id IS DISTINCT FROM $3
+                  AND ($4::timestamptz IS NULL OR as_of IS NULL OR as_of <= $4)
                   AND ($2::text[] IS NULL OR items && $2)
             RETURNING question_id, items
         ), closed AS (
@@ -113,6 +116,7 @@ async def settle(
         student_id,
         None if items is None else sorted(items),
         job_id,
+        as_of,
     )
     if closed:
         await connection.execute(

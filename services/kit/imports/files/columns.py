@@ -60,10 +60,12 @@ class Columns:
         unknown = set(headings.values()) - row.model_fields.keys()
         if unknown:
             raise ValueError(f"headings name fields that {row.__name__} has not: {', '.join(sorted(unknown))}")
+        # An instant of the row is about the others and comes last.
+        order = sorted(row.model_fields, key=lambda name: name == "as_of")
         self.required = tuple(name for name, field in row.model_fields.items() if field.is_required())
-        self.kinds = {name: field_kind(name, field) for name, field in row.model_fields.items()}
+        self.kinds = {name: field_kind(name, row.model_fields[name]) for name in order}
         self.examples = {name: str(field.examples[0]) for name, field in row.model_fields.items() if field.examples}
-        self._labels = {name: [head for head, field in headings.items() if field == name] for name in row.model_fields}
+        self._labels = {name: [head for head, field in headings.items() if field == name] for name in order}
         self._fields = {plain(name): name for name in row.model_fields}
         self._fields |= {plain(heading): name for heading, name in headings.items()}
         self._ids = frozenset(name for name, kind in self.kinds.items() if kind.identifies)

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
 from typing import Annotated, Any, Final, Literal, get_args, get_origin
@@ -19,6 +19,7 @@ class FieldKind(StrEnum):
     CODE = "code"
     FLAG = "flag"
     DAY = "day"
+    INSTANT = "instant"
     MONEY = "money"
     NUMBER = "number"
     TEXT = "text"
@@ -61,6 +62,7 @@ _KINDS: Final[dict[type, FieldKind]] = {
     bool: FieldKind.FLAG,
     int: FieldKind.NUMBER,
     Decimal: FieldKind.MONEY,
+    datetime: FieldKind.INSTANT,
     date: FieldKind.DAY,
 }
 

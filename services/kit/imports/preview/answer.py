@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.kit.imports.files.problems import RowProblem
 from services.kit.student_numbers import Standing
 
-PreviewState = Literal["applied", "unchanged", "rejected", "held", "not-tried"]
+PreviewState = Literal["applied", "unchanged", "rejected", "outdated", "held", "not-tried"]
 
 
 class _Part(BaseModel):
@@ -51,6 +51,7 @@ class Preview(_Part):
     applied: int
     unchanged: int
     rejected: int
+    outdated: int = Field(description="Rows older than what is on record, which would be left out.")
     held: int
     unknown_students: int = Field(description="Tried rows about numbers that are not on the roster.")
     rows: tuple[PreviewRow, ...] = Field(description="The first rows.")

@@ -8,10 +8,11 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 
 from services.kit.http.auth import Principal, require
+from services.kit.http.instants import require_past
 from services.kit.imports.files.problems import Unimportable
 from services.kit.imports.preview.answer import Preview
 from services.kit.imports.preview.previews import Previews
-from services.kit.imports.requests import MAX_BODY_BYTES, SourceName, file_bodies, file_of, problem_of
+from services.kit.imports.requests import MAX_BODY_BYTES, FileAsOf, SourceName, file_bodies, file_of, problem_of
 from services.kit.imports.spec import ImportSpec
 
 
@@ -33,12 +34,14 @@ def preview_router(spec: ImportSpec[Any], pool: "asyncpg.Pool[Any]", *, clock: C
         request: Request,
         principal: Annotated[Principal, Depends(require(spec.role))],
         source: SourceName = None,
+        as_of: FileAsOf = None,
         rows: Annotated[int, Query(ge=1, le=200, description="How many rows are shown.")] = 20,
     ) -> Preview:
+        require_past(as_of, clock())
         try:
             columns = spec.file_columns.of(source)
             kind, data = await file_of(request)
-            return await previews.preview(kind, data, columns, principal.name, shown=rows)
+            return await previews.preview(kind, data, columns, principal.name, shown=rows, as_of=as_of)
         except Unimportable as error:
             raise problem_of(error) from None
 

@@ -43,7 +43,9 @@ class Previews:
         self._longest_s = longest_s
         self._one_at_a_time = asyncio.Lock()
 
-    async def preview(self, kind: Format, data: bytes, columns: Columns, by: str, *, shown: int) -> Preview:
+    async def preview(
+        self, kind: Format, data: bytes, columns: Columns, by: str, *, shown: int, as_of: datetime | None = None
+    ) -> Preview:
         """Writes nothing but an audit entry. Raises `Unimportable`."""
         try:
             async with asyncio.timeout(_WAIT_S):
@@ -54,18 +56,20 @@ class Previews:
                 "too-many-previews", title, Text("请稍后再试。", "Try again soon."), status=429
             ) from None
         try:
-            return await self._preview(kind, data, columns, by, shown)
+            return await self._preview(kind, data, columns, by, shown, as_of)
         finally:
             self._one_at_a_time.release()
 
-    async def _preview(self, kind: Format, data: bytes, columns: Columns, by: str, shown: int) -> Preview:
+    async def _preview(
+        self, kind: Format, data: bytes, columns: Columns, by: str, shown: int, as_of: datetime | None
+    ) -> Preview:
         table = await asyncio.to_thread(open_file, data, kind, columns)
         read = await read_rows(self._spec, table)
         shown_rows = read.kept[:shown]
         last_shown = shown_rows[-1].number if shown_rows else 0
         async with self._pool.acquire() as connection:
             with suppress_instrumentation():
-                tried = await self._try(connection, read.kept, Trial(self._spec, by, self._clock(), last_shown))
+                tried = await self._try(connection, read.kept, Trial(self._spec, by, self._clock(), last_shown, as_of))
             answer = self._answer(kind, table, read, tried, shown_rows)
             async with connection.transaction():
                 await log.append_entry(
@@ -114,6 +118,7 @@ class Previews:
             applied=states.count("applied"),
             unchanged=states.count("unchanged"),
             held=states.count("held"),
+            outdated=states.count("outdated"),
             unknown_students=sum(each.standing is Standing.UNKNOWN for each in tried.values()),
             rejected=states.count("rejected") + read.rejected + sum(bool(row.problems) for row in untried),
             rows=tuple(self._row(row, tried) for row in shown),

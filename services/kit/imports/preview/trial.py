@@ -15,10 +15,11 @@ import asyncpg
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.preview.answer import PreviewState
 from services.kit.imports.preview.reading import CheckedRow
-from services.kit.imports.reasons import INTERNAL, refusal_problem
+from services.kit.imports.reasons import INTERNAL, OUTDATED, refusal_problem
 from services.kit.imports.spec import ImportSpec, RefusedRow, RowSource
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
+from services.kit.rules.instants import Outdated
 from services.kit.student_numbers import Standing
 
 
@@ -37,9 +38,9 @@ class TriedRow:
 class Trial:
     """`shown`: rows up to this number are compared with what was before."""
 
-    def __init__(self, spec: ImportSpec[Any], by: str, now: datetime, shown: int) -> None:
+    def __init__(self, spec: ImportSpec[Any], by: str, now: datetime, shown: int, as_of: datetime | None) -> None:
         self._spec = spec
-        self._source = RowSource(uuid4(), by)
+        self._source = RowSource(uuid4(), by, as_of or now)
         self._now = now
         self._shown = shown
 
@@ -70,6 +71,10 @@ class Trial:
             return TriedRow(row, effect.outcome, standing=effect.standing)
         except Held:
             return TriedRow(row, "held")
+        except Outdated as outdated:
+            if self._spec.reject_outdated:
+                return await self._reject(connection, row, (OUTDATED,), valid=True)
+            return TriedRow(row, "outdated", (OUTDATED,), outdated.standing)
         except Refused as refused:
             problem = refusal_problem(self._spec.refusal(refused), refused.field, refused.remedy)
             return await self._reject(connection, row, (problem,), valid=True)

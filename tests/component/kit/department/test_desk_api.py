@@ -23,7 +23,9 @@ CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"
 
 
 @asynccontextmanager
-async def desk_client(database: str, department: str) -> AsyncIterator[tuple[Desk[Any], httpx.AsyncClient]]:
+async def desk_client(
+    database: str, department: str, **settings: bool
+) -> AsyncIterator[tuple[Desk[Any], httpx.AsyncClient]]:
     async with desk_over(database, department) as desk:
         manifest, examples = discover()[department], load_examples(SERVICES / department)
         app = create_app(
@@ -32,7 +34,7 @@ async def desk_client(database: str, department: str) -> AsyncIterator[tuple[Des
             description="",
             health=Health(),
             lifespan=None,
-            routers=[desk_router(desk, manifest, examples), holder_router(desk, manifest, examples)],
+            routers=[desk_router(desk, manifest, examples, **settings), holder_router(desk, manifest, examples)],
             telemetry=None,
         )
         app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))

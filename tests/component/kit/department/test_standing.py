@@ -23,14 +23,12 @@ WIDE = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F
 
 
 @asynccontextmanager
-async def importing(
-    database: str, department: str, *, refuse_unknown: bool = False
-) -> AsyncIterator[tuple[Service, Desk[Any]]]:
+async def importing(database: str, department: str, **settings: Any) -> AsyncIterator[tuple[Service, Desk[Any]]]:
     desks: list[Desk[Any]] = []
     manifest = discover()[department]
 
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
-        desk = Desk(rules_of(department), pool, Topics("test"), Wakeup(), manifest, refuse_unknown=refuse_unknown)
+        desk = Desk(rules_of(department), pool, Topics("test"), Wakeup(), manifest, **settings)
         desks.append(desk)
         return department_import(desk, manifest)
 

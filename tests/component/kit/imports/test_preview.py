@@ -64,7 +64,7 @@ class Previewed:
 async def previewed(name: str, database: str) -> AsyncIterator[Previewed]:
     rules = importlib.import_module(f"services.{name}.operations").RULES
     manifest = discover()[name]
-    sources = load_sources([SERVICES / name / FOLDER], rules.import_row, import_headings(manifest))
+    sources = load_sources([SERVICES / name / FOLDER], rules.import_row, import_headings(manifest, rules.import_row))
     desks: list[Desk[Any]] = []
 
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:

@@ -26,7 +26,9 @@ from tests.support.imports.department import Service, counts, service, student
 async def department(name: str, database: str, own: Path | None = None) -> AsyncIterator[Service]:
     rules = importlib.import_module(f"services.{name}.operations").RULES
     manifest = discover()[name]
-    sources = load_sources([SERVICES / name / FOLDER, own], rules.import_row, import_headings(manifest))
+    sources = load_sources(
+        [SERVICES / name / FOLDER, own], rules.import_row, import_headings(manifest, rules.import_row)
+    )
 
     def spec(pool: "asyncpg.Pool[Any]") -> ImportSpec[Any]:
         return department_import(Desk(rules, pool, Topics("test"), Wakeup(), manifest), manifest, sources=sources)

@@ -46,7 +46,11 @@ def spec_of(name: str) -> ImportSpec[Any]:
         return ImportSpec(kind=name, row=RosterRow, headings=HEADINGS, apply=unused, role="")
     rules = importlib.import_module(f"services.{name}.operations").RULES
     return ImportSpec(
-        kind=name, row=rules.import_row, headings=import_headings(discover()[name]), apply=unused, role=""
+        kind=name,
+        row=rules.import_row,
+        headings=import_headings(discover()[name], rules.import_row),
+        apply=unused,
+        role="",
     )
 
 

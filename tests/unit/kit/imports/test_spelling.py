@@ -21,6 +21,7 @@ def test_the_kind_of_a_column_is_that_of_its_field() -> None:
         "item_id": FieldKind.IDENTIFIER,
         "returned": FieldKind.FLAG,
         "state": FieldKind.CODE,
+        "as_of": FieldKind.INSTANT,
     }
 
 

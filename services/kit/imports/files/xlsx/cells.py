@@ -58,9 +58,20 @@ class CellReader:
             return self._id(value, style)
         if not isinstance(value, int | float | datetime | date):
             return _DURATION
+        if kind is FieldKind.INSTANT:
+            return self._instant(value)
         if kind is FieldKind.DAY and not isinstance(value, bool | date):
             return self._day(value)
         return cell_text(value)
+
+    def _instant(self, value: Any) -> str:
+        """With its time, also at midnight."""
+        if not isinstance(value, bool | date):
+            try:
+                value = from_excel(value, self._epoch)
+            except (OverflowError, ValueError):
+                return cell_text(value)
+        return value.isoformat(timespec="seconds") if isinstance(value, datetime) else cell_text(value)
 
     def _id(self, value: Any, style: int) -> _Read:
         if isinstance(value, bool) or not isinstance(value, int | float):

@@ -1,6 +1,6 @@
 """Complete lists: declared, withdrawn, and what they say of students without a row."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -150,7 +150,7 @@ async def test_rows_of_one_batch_read_the_coverage_once_and_again_behind_a_row_t
     await office.cover()
     assert await office.outcome(await office.ask(held)) == "clear"
     spec = department_import(office.desk, discover()["finance"])
-    source = RowSource(uuid4(), "desk", known={})
+    source = RowSource(uuid4(), "desk", datetime.now(UTC), known={})
     row = spec.read({"student_id": held, "charge_id": "C1", "year": "2025", "name": "学费", "amount": "8"})
     async with office.desk.pool.acquire() as connection, connection.transaction():
         await office.desk.assess(connection, await office.desk.lock(connection, held), source.known)
