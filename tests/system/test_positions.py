@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from deploy.local.installation import Installation
+from deploy.local.installation import Installation, new_student_id
 from schemas.flows import CLEARANCE
 from services.clearance.view.projector import PROJECTOR
 from services.clearance.view.view_store import view_hash
@@ -145,7 +145,7 @@ async def test_an_import_whose_department_is_killed_is_finished_by_the_next_one(
     await transaction.start()
     await blocker.execute("SELECT FROM record WHERE student_id = $1 FOR UPDATE", students[-1])
     rows = "".join(f"{student_id},approved\n" for student_id in students)
-    file = f"student_id,thesis\n{rows}{students[0]},no such state\n".encode()
+    file = f"student_id,thesis\n{rows}{new_student_id()},no such state\n".encode()
     job = await send_file(core, file)
 
     async def stands_in_the_middle() -> bool:
