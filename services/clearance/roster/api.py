@@ -16,13 +16,16 @@ from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
 from services.kit.department.desk_api import StudentQuery
+from services.kit.department.preconditions import outdated
 from services.kit.http.auth import Principal, require
+from services.kit.http.instants import AsOf, require_past
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import ROSTER
 from services.kit.postgres.pool import Connection
+from services.kit.rules.instants import Outdated
 
 SOURCES: Final = Path(__file__).parent / FOLDER
 
@@ -60,30 +63,40 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
     router = APIRouter(
         tags=["roster"],
         dependencies=[Depends(staff)],
-        responses=problem_responses(401, 403, 404, 422, 503),
+        responses=problem_responses(401, 403, 404, 409, 422, 503),
     )
 
     @router.put("/cases", summary="Put a student on the roster or correct their data", operation_id="put-case")
-    async def put(student: Student, principal: Staff) -> CaseAnswer:
-        async with pool.acquire() as connection, connection.transaction():
-            changed = await roster.put(connection, student, now=datetime.now(UTC))
-            await _audit(connection, principal, "roster.put", changed)
-            answer = await _answer(connection, changed.case, changed.outcome)
+    async def put(student: Student, principal: Staff, as_of: AsOf = None) -> CaseAnswer:
+        now = datetime.now(UTC)
+        require_past(as_of, now)
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                changed = await roster.put(connection, student, now=now, as_of=as_of)
+                await _audit(connection, principal, "roster.put", changed)
+                answer = await _answer(connection, changed.case, changed.outcome)
+        except Outdated:
+            raise outdated() from None
         wakeup.notify()
         return answer
 
     @router.post("/cases/withdraw", summary="Take a student off the roster", operation_id="withdraw-case")
-    async def withdraw(body: StudentQuery, principal: Staff) -> CaseAnswer:
+    async def withdraw(body: StudentQuery, principal: Staff, as_of: AsOf = None) -> CaseAnswer:
         """Closes the case, which stays readable; `PUT` opens it again.
 
         A completed case stays completed and its form stands, as `forms` shows: the certificate desk sees an exception.
         """
-        async with pool.acquire() as connection, connection.transaction():
-            changed = await roster.withdraw(connection, body.student_id, now=datetime.now(UTC))
-            if changed is None:
-                raise _unknown_student()
-            await _audit(connection, principal, "roster.withdraw", changed)
-            answer = await _answer(connection, changed.case, changed.outcome)
+        now = datetime.now(UTC)
+        require_past(as_of, now)
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                changed = await roster.withdraw(connection, body.student_id, now=now, as_of=as_of)
+                if changed is None:
+                    raise _unknown_student()
+                await _audit(connection, principal, "roster.withdraw", changed)
+                answer = await _answer(connection, changed.case, changed.outcome)
+        except Outdated:
+            raise outdated() from None
         wakeup.notify()
         return answer
 
@@ -123,6 +136,7 @@ def roster_import(
         role=ROSTER,
         after_commit=after_commit,
         sources=load_sources([SOURCES, own_sources], RosterRow, HEADINGS),
+        zone=roster.zone,
         state=_state,
     )
 

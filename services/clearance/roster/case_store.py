@@ -13,10 +13,13 @@ from services.clearance.roster import cases, standing_forms
 from services.clearance.roster.cases import Case, RosterRow, Student
 from services.kit.audit import log
 from services.kit.clearance_policy import ServedCategories
+from services.kit.http.instants import CLOCKS_DIFFER
 from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
+from services.kit.rules.instants import Outdated, in_zone
+from services.kit.rules.reasons import CHECK_THE_INSTANT, IN_THE_FUTURE
 from services.kit.rules.waivers import Attribute
 from services.kit.student_numbers import Standing
 
@@ -50,11 +53,20 @@ class Roster:
     def __init__(self, *, topic: str, served: ServedCategories, zone: ZoneInfo) -> None:
         self._topic = topic
         self._served = served
-        self._zone = zone
+        self.zone = zone
 
-    async def put(self, connection: Connection, student: Student, *, now: datetime) -> RosterResult:
-        """Idempotent."""
-        today = now.astimezone(self._zone).date()
+    async def put(
+        self, connection: Connection, student: Student, *, now: datetime, as_of: datetime | None = None
+    ) -> RosterResult:
+        """Idempotent. `as_of`: when it was true; raises `Outdated`. Without it this is the newest word."""
+        result = await self._put(connection, student, now, as_of)
+        await _keep_instant(connection, student.student_id, as_of or now)
+        return result
+
+    async def _put(
+        self, connection: Connection, student: Student, now: datetime, as_of: datetime | None
+    ) -> RosterResult:
+        today = now.astimezone(self.zone).date()
         previous = await lock(connection, student.student_id)
         if previous is None:
             fresh = cases.listed(None, student, served=self._served, today=today)
@@ -65,14 +77,21 @@ class Roster:
             assert previous is not None
         accepted = await _accepted_as(connection, previous)
         case = cases.listed(previous, student, served=self._served, today=today, accepted=accepted)
+        await _require_newer(connection, previous, case, as_of)
         return await self._spoken(connection, previous, case, now)
 
-    async def withdraw(self, connection: Connection, student_id: str, *, now: datetime) -> RosterResult | None:
-        """None if there is no case."""
+    async def withdraw(
+        self, connection: Connection, student_id: str, *, now: datetime, as_of: datetime | None = None
+    ) -> RosterResult | None:
+        """None if there is no case. As `put`."""
         previous = await lock(connection, student_id)
         if previous is None:
             return None
-        return await self._spoken(connection, previous, cases.withdrawn(previous), now)
+        case = cases.withdrawn(previous)
+        await _require_newer(connection, previous, case, as_of)
+        result = await self._spoken(connection, previous, case, now)
+        await _keep_instant(connection, student_id, as_of or now)
+        return result
 
     async def join(self, connection: Connection, student_id: str, former: str, *, now: datetime) -> RosterResult:
         """Make `former` a former number of the person. Raises `JoinRefused`."""
@@ -83,7 +102,7 @@ class Roster:
         if current.joined_to is not None or student_id == former or await former_numbers(connection, former):
             raise JoinRefused("chain")
         if previous is None:
-            today = now.astimezone(self._zone).date()
+            today = now.astimezone(self.zone).date()
             fresh = cases.unlisted(current.student.model_copy(update={"student_id": former}), today)
             if await _insert(connection, fresh, now):
                 await self._publish(connection, None, fresh, now)
@@ -107,13 +126,16 @@ class Roster:
 
     async def reopen(self, connection: Connection, previous: Case, *, now: datetime) -> RosterResult:
         """`previous` is locked and completed, and its form is void."""
-        today = now.astimezone(self._zone).date()
+        today = now.astimezone(self.zone).date()
         return await self.store(
             connection, previous, cases.reopened(previous, served=self._served, today=today), now=now
         )
 
     async def apply_row(self, connection: Connection, row: RosterRow, source: RowSource, now: datetime) -> RowEffect:
-        result = await self.put(connection, row.student, now=now)
+        as_of = source.as_of if row.as_of is None else in_zone(row.as_of, self.zone)
+        if as_of > now + CLOCKS_DIFFER:
+            raise Refused(IN_THE_FUTURE(), field="as_of", remedy=CHECK_THE_INSTANT)
+        result = await self.put(connection, row.student, now=now, as_of=as_of)
         outcome = result.outcome
         if row.former_number is not None:
             try:
@@ -160,6 +182,27 @@ class Roster:
         # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
         return RosterResult(case, "applied", previous.state if previous else None)
+
+
+async def _require_newer(connection: Connection, previous: Case, case: Case, as_of: datetime | None) -> None:
+    """A newer word of the roster is never undone by an older one. Raises `Outdated`."""
+    if as_of is None or case == previous:
+        return
+    newest = "SELECT said_as_of FROM student_case WHERE student_id = $1"
+    said = await connection.fetchval(newest, previous.student.student_id)
+    if said is not None and as_of < said:
+        raise Outdated(Standing.of(previous.state))
+
+
+async def _keep_instant(connection: Connection, student_id: str, as_of: datetime) -> None:
+    await connection.execute(
+        """
+        UPDATE student_case SET said_as_of = $2
+        WHERE student_id = $1 AND (said_as_of IS NULL OR said_as_of < $2)
+        """,
+        student_id,
+        as_of,
+    )
 
 
 async def roster_attributes(connection: Connection) -> list[tuple[str, dict[str, str | None]]]:

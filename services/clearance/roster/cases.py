@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from schemas.events import CaseChanged, CaseState
 from services.kit.operations import OperationBody
-from services.kit.rules.fields import CohortName, Day, ShortLine
+from services.kit.rules.fields import CohortName, Day, RowInstant, ShortLine
 from services.kit.student_numbers import StudentNumber
 
 HEADINGS: Final[dict[str, str]] = {
@@ -32,6 +32,7 @@ HEADINGS: Final[dict[str, str]] = {
     "学习形式": "study_form",
     "学习方式": "study_form",
     "曾用学号": "former_number",
+    "数据时间": "as_of",
 }
 """Heading in a roster file → field."""
 
@@ -75,6 +76,7 @@ class RosterRow(Student):
     """A line of a roster file. An empty `former_number` says nothing: one is removed by command."""
 
     former_number: StudentNumber | None = Field(None, description="曾用学号: a former number of the same person.")
+    as_of: RowInstant | None = Field(None, description="When the row was true; the file's instant without it.")
 
     @property
     def student(self) -> Student:

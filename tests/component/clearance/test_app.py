@@ -5,7 +5,7 @@ import io
 import json
 import secrets
 from collections.abc import AsyncIterator
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,30 @@ async def test_a_roster_file_opens_cases_names_its_bad_rows_and_is_harmless_twic
     _, rows = await service.imported(f"名单.{kind}", content)
     assert [row["state"] for row in rows] == ["unchanged"] * 4 + ["rejected"]
     assert await service.clearance.pool.fetchval("SELECT count(*) FROM student_case") == 4
+
+
+async def test_a_newer_word_of_the_roster_is_never_undone_by_an_older_one(service: Service) -> None:
+    who = person()
+    deferred = {**who, "leave_category": "延期"}
+    before = datetime.now(UTC) - timedelta(hours=2)
+    await service.put(who)
+    for method, path, body in (
+        ("PUT", "/cases", deferred),
+        ("POST", "/cases/withdraw", {"student_id": who["student_id"]}),
+    ):
+        answer = await service.ask(method, path, json=body, params={"as_of": before.isoformat()})
+        assert (answer.status_code, answer.json()["type"]) == (409, "urn:lixiao:problem:outdated"), answer.text
+    assert await _state(service, who) == "open"
+    same = await service.ask("PUT", "/cases", json=who, params={"as_of": before.isoformat()})
+    assert same.json()["outcome"] == "unchanged"
+    old = {**deferred, "as_of": before.isoformat()}
+    job, rows = await service.imported("名单.jsonl", json.dumps(old).encode())
+    assert ([row["state"] for row in rows], job["outdated"]) == (["outdated"], 1)
+    assert await _state(service, who) == "open"
+    future = datetime.now(UTC) + timedelta(hours=1)
+    answer = await service.ask("PUT", "/cases", json=deferred, params={"as_of": future.isoformat()})
+    assert answer.json()["errors"][0]["field"] == "query as_of"
+    assert (await service.put(deferred))["state"] == "not-served"
 
 
 async def test_a_former_number_is_joined_by_command_or_file_and_removed_by_command(service: Service) -> None:
