@@ -203,7 +203,7 @@ class Desk(Generic[R]):
             open_questions=locked.open_questions - settled,
         )
         assessment, revision = await self.assess(connection, changed, coverages)
-        if replace(changed, instants=locked.instants) == locked:
+        if record == locked.record and not settled and changed.own_evidence == locked.own_evidence:
             if changed.instants != locked.instants:
                 await self._records.save_instants(connection, changed)
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
@@ -219,6 +219,9 @@ class Desk(Generic[R]):
         if case.version <= locked.case_version:
             return
         opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
+        if locked.case_state is CaseState.COMPLETED and case.state is CaseState.OPEN and case.cohort != locked.cohort:
+            # Another departure: what was said for the finished one is no word about this one.
+            opened = replace(opened, own_evidence=frozenset())
         await self.store(connection, opened, cause=CASE_OPENED(), now=now)
 
     async def store(
@@ -296,6 +299,7 @@ class Desk(Generic[R]):
     def _on_evidence(self, stored: StoredRecord[R], covered: Coverage) -> Assessment:
         return on_evidence(
             self.rules.assess(stored.record),
+            nothing=self.rules.nothing,
             own=stored.own_evidence,
             coverage=covered,
             absent=self._absent,

@@ -24,6 +24,8 @@ from services.kit.observability.telemetry import current_traceparent
 from services.kit.postgres.pool import Connection
 
 _ROWS_AT_ONCE: Final = 2_000
+UNDER_WAY: Final = Text("同一文件正在导入，覆盖的届别不同。", "The same file is being imported for other cohorts.")
+ONCE_DONE: Final = Text("请等那次导入完成后再发送。", "Send it again once that import is done.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,10 @@ class Uploads:
             sha256 = await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
             async with self._pool.acquire() as connection:
                 job = await job_store.unfinished_job(connection, self._spec.kind, sha256)
-                if job is not None:
+                if job is not None and job.covers == covers:
                     return job
+                if job is not None:
+                    raise Unimportable("file-under-way", UNDER_WAY, ONCE_DONE, status=409)
                 if await job_store.count_unfinished(connection, self._spec.kind) >= job_store.MAX_UNFINISHED:
                     title = Text("等待中的导入过多。", "Too many imports are waiting.")
                     remedy = Text(

@@ -14,8 +14,13 @@ T = TypeVar("T", bound=Item)
 
 def find_by_key(items: Iterable[T], **key: str) -> T | None:
     """The item of this name: spelled so, or else in another case, width or spacing."""
-    alike = [item for item in items if item_key(*_name(item, *key)) == item_key(*key.values())]
-    return next((item for item in alike if _name(item, *key) == [*key.values()]), alike[0] if alike else None)
+    names = [(item, _name(item, *key)) for item in items]
+    wanted = [*key.values()]
+    exact = next((item for item, name in names if name == wanted), None)
+    if exact is not None or not names:
+        return exact
+    folded = item_key(*wanted)
+    return next((item for item, name in names if item_key(*name) == folded), None)
 
 
 def replace_by_key(items: tuple[T, ...], item: T, *key: str, limit: int) -> tuple[T, ...]:

@@ -103,7 +103,12 @@ class DepartmentRules(Generic[R]):
 
     @cached_property
     def checks(self) -> frozenset[str]:
-        return frozenset(check.check for check in self.assess(self.record()).checks)
+        return frozenset(check.check for check in self.nothing.checks)
+
+    @cached_property
+    def nothing(self) -> Assessment:
+        """Of a record without a word."""
+        return self.assess(self.record())
 
     def items_of_command(self, name: str) -> frozenset[str]:
         """Of the desk's operation of the same name."""
@@ -119,4 +124,4 @@ class DepartmentRules(Generic[R]):
         return Claim(self.items(body.model_dump()), operation.taken(body)) if operation.taken else None
 
     def evidence_of_row(self, row: OperationBody) -> ActEvidence:
-        return ActEvidence(self.row_checks(row) if self.row_checks else None, self.items(row.model_dump()))
+        return ActEvidence(self.row_checks(row) if self.row_checks else None, self.items(vars(row)))

@@ -51,14 +51,22 @@ NOT_COVERED: Final = Coverage()
 def on_evidence(
     assessment: Assessment,
     *,
+    nothing: Assessment,
     own: frozenset[str],
     coverage: Coverage,
     absent: Mapping[str, AbsentRow],
     open_questions: bool,
 ) -> Assessment:
-    """`assessment`: by the rules alone. `own`: checks with a record or act about the student."""
+    """`assessment`: by the rules alone, `nothing`: that of an empty record. `own`: checks with a record or act.
+
+    Without a word of its own a check passes only if nothing on record means so: what a record still has from an
+    earlier departure may block it and cannot clear it.
+    """
     checks = []
+    empty = {check.check: check for check in nothing.checks}
     for check in assessment.checks:
+        if check.check not in own and check.verdict is Verdict.CLEAR:
+            check = empty[check.check]
         if check.check not in own and not _covered(check.check, coverage, absent):
             reasons = (_OPEN_QUESTION,) if open_questions else (_NO_DATA,)
             checks.append(CheckStatus(check=check.check, verdict=Verdict.BLOCKED, reasons=reasons))

@@ -7,6 +7,7 @@ point.
 import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -52,7 +53,12 @@ STORED: Final = {"stored": True}
 
 def item_key(*parts: str) -> tuple[str, ...]:
     """What names of one item have in common: `Ａ0307` is `a0307`, `梅苑 1楼` is `梅苑1楼`."""
-    return tuple("".join(unicodedata.normalize("NFKC", part).casefold().split()) for part in parts)
+    return tuple(map(_folded_name, parts))
+
+
+@lru_cache(maxsize=4096)
+def _folded_name(part: str) -> str:
+    return "".join(unicodedata.normalize("NFKC", part).casefold().split())
 
 
 def distinct(*names: str) -> AfterValidator:

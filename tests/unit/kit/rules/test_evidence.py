@@ -22,9 +22,17 @@ def said(
     coverage: Coverage = NOT_COVERED,
     absent: Mapping[str, AbsentRow] = MEANS_CLEAR,
     open_questions: bool = False,
+    nothing: CheckStatus = CLEAR,
 ) -> CheckStatus:
     assessment = Assessment((check,))
-    (result,) = on_evidence(assessment, own=own, coverage=coverage, absent=absent, open_questions=open_questions).checks
+    (result,) = on_evidence(
+        assessment,
+        nothing=Assessment((nothing,)),
+        own=own,
+        coverage=coverage,
+        absent=absent,
+        open_questions=open_questions,
+    ).checks
     return result
 
 
@@ -78,3 +86,9 @@ def test_an_item_has_one_name_however_it_is_spelled_and_none_in_part() -> None:
     assert item("residence", "南湖", "梅苑 1楼", "Ａ0307") == item("residence", "南湖", "梅苑1楼", "a0307")
     assert item("charge", "F-1") != item("fine", "F-1")
     assert item("residence", "南湖", "", "307") == item("charge", None) == item("charge") == frozenset()
+
+
+def test_what_a_record_has_from_an_earlier_departure_may_block_and_cannot_clear() -> None:
+    assert said(CLEAR, coverage=COVERED, nothing=BLOCKED) == BLOCKED
+    assert said(BLOCKED, coverage=COVERED, nothing=CLEAR) == BLOCKED
+    assert said(CLEAR, own=frozenset({"one"}), nothing=BLOCKED) == CLEAR

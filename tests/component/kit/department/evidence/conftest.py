@@ -49,12 +49,16 @@ class Office:
     reassessment: Reassessment
     attestations: Attestations[Any]
 
-    async def leaving(self, cohort: str | None = "2026", student_id: str = "", version: int = 1) -> str:
+    async def leaving(
+        self,
+        cohort: str | None = "2026",
+        student_id: str = "",
+        version: int = 1,
+        state: CaseState = CaseState.OPEN,
+    ) -> str:
         """A student whose departure is open."""
         student_id = student_id or student()
-        case = CaseChanged(
-            student_id=student_id, version=version, state=CaseState.OPEN, occurred_at=now(), cohort=cohort
-        )
+        case = CaseChanged(student_id=student_id, version=version, state=state, occurred_at=now(), cohort=cohort)
         async with self.desk.pool.acquire() as connection, connection.transaction():
             await self.desk.apply_case(connection, case, now=now())
         return student_id
