@@ -219,9 +219,6 @@ class Desk(Generic[R]):
         if case.version <= locked.case_version:
             return
         opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
-        if locked.case_state is CaseState.COMPLETED and case.state is CaseState.OPEN and case.cohort != locked.cohort:
-            # Another departure: what was said for the finished one is no word about this one.
-            opened = replace(opened, own_evidence=frozenset())
         await self.store(connection, opened, cause=CASE_OPENED(), now=now)
 
     async def store(

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from schemas.events import NO_DATA, OPEN_QUESTION, CaseState
+from schemas.events import NO_DATA, OPEN_QUESTION
 from services.kit.department.imports import department_import
 from services.kit.imports.spec import RowSource
 from services.kit.manifests import discover
@@ -52,20 +52,6 @@ async def test_a_corrected_cohort_is_judged_by_its_own_list(office: Office) -> N
     await office.cover("2026")
     await office.leaving("2027", student_id, version=2)
     assert await office.verdict(student_id) == (NO_DATA,)
-
-
-async def test_another_departure_under_the_number_needs_evidence_of_its_own(office: Office) -> None:
-    student_id = await office.leaving("2026")
-    await office.import_file(f"{student_id},{ONE.format(paid='8000.00')}")
-    await office.leaving("2026", student_id, 2, CaseState.COMPLETED)
-    assert await office.verdict(student_id) == CLEAR
-    await office.leaving("2026", student_id, 3)
-    assert await office.verdict(student_id) == CLEAR, "a voided form is the same departure"
-    await office.leaving("2026", student_id, 4, CaseState.COMPLETED)
-    await office.leaving("2029", student_id, 5)
-    assert await office.verdict(student_id) == (NO_DATA,)
-    await office.cover("2029")
-    assert await office.verdict(student_id) == CLEAR
 
 
 async def test_declaring_the_same_again_finds_the_same_load(office: Office) -> None:
