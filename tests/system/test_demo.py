@@ -130,7 +130,7 @@ async def test_one_departments_list_is_late_and_until_then_its_check_is_grey(dem
         async def is_clear() -> bool:
             return set((await states()).values()) == {"clear"}
 
-        await eventually(is_clear, what="every check to be clear after the late list")
+        await eventually(is_clear, what="every check to be clear after the late list", poll_s=1)
     assert "finance): the list has arrived" in demo.printed.replace("\n", " ")
 
 
