@@ -17,7 +17,7 @@ from bench.harness import COLUMNS, Leg, in_subprocess, over, row
 from bench.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
 from services.clearance.app import FOLDERS
-from services.kit.messaging.producer import BatchProducer, OutboundRecord, partition_of
+from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord, partition_of
 
 PARTITIONS: Final = 12
 SAMPLED_EVERY: Final = 100

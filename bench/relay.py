@@ -16,7 +16,7 @@ from schemas.codec import CONTENT_TYPE
 from schemas.topics import PARTITIONS
 from services.kit.department.service import FOLDERS
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.relay import Relay
 
 NAIVE_BATCH: Final = 100
 _COPY: Final = 5000

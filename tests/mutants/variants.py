@@ -19,7 +19,7 @@ from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.imports.job_store import read_whole
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
-from services.kit.messaging.offsets import Records
+from services.kit.messaging.log_positions.offsets import Records
 from services.kit.messaging.outbox import append
 from services.kit.messaging.unit_of_work import UnitOfWork
 from services.kit.postgres.pool import Connection

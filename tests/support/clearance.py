@@ -17,7 +17,7 @@ from schemas.topics import ALIVE_KEY, Topics
 from services.clearance.app import FOLDERS
 from services.clearance.view.projector import PROJECTOR, Projector
 from services.kit.manifests import discover
-from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.provisioning.topics import create_topics

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.installation import Installation, new_student_id
 from schemas.flows import CLEARANCE, source_of
-from services.kit.messaging.producer import partition_of
+from services.kit.messaging.relaying.producer import partition_of
 from services.kit.names import OPERATOR
 from tests.support.gateway.server import sign_in
 from tests.support.kafka.topics import Producer, RawHeaders

@@ -21,7 +21,7 @@ from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
-from services.kit.messaging.offsets import Records
+from services.kit.messaging.log_positions.offsets import Records
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S

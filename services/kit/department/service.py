@@ -28,10 +28,10 @@ from services.kit.imports.api import imports_router
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
-from services.kit.messaging.alive_marks import AliveMarks
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
 from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.observability import telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate

@@ -19,8 +19,8 @@ from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
-from services.kit.messaging.offsets import stored_positions
-from services.kit.messaging.positions import OnLoss, StoredPositions, no_loss
+from services.kit.messaging.log_positions.offsets import stored_positions
+from services.kit.messaging.log_positions.positions import OnLoss, StoredPositions, no_loss
 from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 
-from services.kit.messaging.offsets import NextPosition
+from services.kit.messaging.log_positions.offsets import NextPosition
 
 
 @dataclass(slots=True)

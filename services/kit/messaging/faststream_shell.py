@@ -30,8 +30,8 @@ from faststream.message import StreamMessage
 
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.handlers import DEAD_LETTERS, OPEN_CONNECTION, EventDecoder, RecordMiddleware, event_decoder
-from services.kit.messaging.offsets import Records
-from services.kit.messaging.positions import StoredPositions
+from services.kit.messaging.log_positions.offsets import Records
+from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
 

@@ -4,7 +4,7 @@ import time
 from typing import Final
 
 from services.kit.messaging.consumer import TransactionalConsumer
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.runtime.health import Health
 
 BROKER_DOWN_AFTER_S: Final = 15.0

@@ -8,14 +8,14 @@ from typing import Any
 import asyncpg
 
 from services.kit.audit.chain import ChainSealer
-from services.kit.messaging.alive_marks import AliveMarks
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.outbox_metrics import measure_outbox
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.alive_marks import AliveMarks
+from services.kit.messaging.relaying.outbox_metrics import measure_outbox
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.pool import database_probe
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health

@@ -16,9 +16,9 @@ from services.kit.backoff import Backoff
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
-from services.kit.messaging.log_identity import LogChanged
-from services.kit.messaging.offsets import Records, lock_unseen, next_positions, save_offsets
-from services.kit.messaging.positions import StoredPositions
+from services.kit.messaging.log_positions.log_identity import LogChanged
+from services.kit.messaging.log_positions.offsets import Records, lock_unseen, next_positions, save_offsets
+from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection, refused_value, transient
 from services.kit.runtime.failpoints import failpoint

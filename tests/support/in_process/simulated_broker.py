@@ -9,7 +9,7 @@ from typing import Final
 from aiokafka import ConsumerRecord
 
 from schemas.topics import PARTITIONS
-from services.kit.messaging.producer import OutboundRecord, partition_of
+from services.kit.messaging.relaying.producer import OutboundRecord, partition_of
 from tests.support.in_process.services import record_of
 
 REPEATED, FAILED_SENDS, FAILED_BATCHES, PAUSES = 0.25, 0.03, 0.03, 0.006

@@ -33,12 +33,12 @@ from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import AuditContext
 from services.kit.department.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
-from services.kit.messaging import relay
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter
-from services.kit.messaging.offsets import Records
-from services.kit.messaging.producer import partition_of
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.log_positions.offsets import Records
+from services.kit.messaging.relaying import relay
+from services.kit.messaging.relaying.producer import partition_of
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from tests.support.checker.clients import COHORT, Clients

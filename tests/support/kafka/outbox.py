@@ -13,7 +13,7 @@ from schemas.events import CaseChanged, CaseState
 from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.messaging import outbox
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.relay import Relay
 from tests.support.desks import now
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"

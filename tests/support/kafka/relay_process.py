@@ -4,7 +4,7 @@ import asyncio
 import sys
 
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.relay import Relay
 
 if __name__ == "__main__":
     dsn, kafka, name = sys.argv[1:]

@@ -14,7 +14,7 @@ from aiokafka.record.util import calc_crc32c
 
 from schemas.events import StatusChanged
 from schemas.topics import Topics
-from services.kit.messaging.producer import partition_of
+from services.kit.messaging.relaying.producer import partition_of
 from services.kit.provisioning.topics import create_topics
 from tests.support.waiting import eventually
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.kit.messaging.dead_letters.store import DeadLetter
-from services.kit.messaging.offsets import Records
+from services.kit.messaging.log_positions.offsets import Records
 from services.kit.settings import Settings
 
 WINDOW: Final = 1000

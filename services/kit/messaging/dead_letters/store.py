@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import ConsumerRecord
 
-from services.kit.messaging.offsets import Records
+from services.kit.messaging.log_positions.offsets import Records
 from services.kit.postgres.pool import Connection
 
 

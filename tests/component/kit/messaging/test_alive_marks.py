@@ -11,9 +11,9 @@ from schemas.codec import read
 from schemas.events import CaseChanged, SourceAlive
 from schemas.topics import ALIVE_KEY, Topics
 from services.kit.department.service import FOLDERS
-from services.kit.messaging.alive_marks import AliveMarks
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.alive_marks import AliveMarks
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 from tests.support.desks import now

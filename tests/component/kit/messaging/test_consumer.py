@@ -20,9 +20,9 @@ from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
-from services.kit.messaging.positions import StoredPositions
+from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.messaging.probes import add_consumer_probe
-from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import Connection, open_pool
 from services.kit.provisioning.topics import create_topics

@@ -17,11 +17,11 @@ from deploy.local.installation import new_student_id
 from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
-from services.kit.messaging import producer
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.producer import BatchProducer, OutboundRecord
-from services.kit.messaging.producer_identity import ProducerIdentity
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying import producer
+from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
+from services.kit.messaging.relaying.producer_identity import ProducerIdentity
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.leadership import LeaderSession
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics

@@ -21,9 +21,9 @@ from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
-from services.kit.messaging.log_identity import LogChanged
-from services.kit.messaging.offsets import lock_unseen, next_positions, save_offsets
-from services.kit.messaging.producer import BatchProducer, OutboundRecord
+from services.kit.messaging.log_positions.log_identity import LogChanged
+from services.kit.messaging.log_positions.offsets import lock_unseen, next_positions, save_offsets
+from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.provisioning.topics import create_topics

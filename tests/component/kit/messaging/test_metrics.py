@@ -19,7 +19,7 @@ from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
-from services.kit.messaging.outbox_metrics import measure_outbox
+from services.kit.messaging.relaying.outbox_metrics import measure_outbox
 from services.kit.observability import metrics
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool

@@ -14,7 +14,7 @@ from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 from tests.support.kafka.outbox import Connection, case_of, running, say, versions

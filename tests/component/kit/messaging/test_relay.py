@@ -12,10 +12,10 @@ from schemas.events import CaseChanged, CaseState, SourceAlive
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import outbox
-from services.kit.messaging.alive_marks import AliveMarks
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.producer import partition_of
-from services.kit.messaging.relay import Relay
+from services.kit.messaging.relaying.alive_marks import AliveMarks
+from services.kit.messaging.relaying.producer import partition_of
+from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 from tests.support.desks import now

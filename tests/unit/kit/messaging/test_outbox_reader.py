@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.kit.messaging.outbox_reader import Frontier
+from services.kit.messaging.relaying.outbox_reader import Frontier
 
 KEYS, WRITERS, LIMIT, EVERYTHING = 2, 3, 2, 2**63 - 1
 STEPS = st.lists(

@@ -4,7 +4,7 @@ import random
 
 from aiokafka.partitioner import murmur2 as reference
 
-from services.kit.messaging.producer import murmur2, partition_of
+from services.kit.messaging.relaying.producer import murmur2, partition_of
 
 
 def test_the_hash_is_that_of_every_client_for_keys_of_any_length() -> None:

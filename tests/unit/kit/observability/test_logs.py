@@ -22,8 +22,8 @@ def test_what_the_kafka_client_repeats_is_written_once_in_ten_seconds() -> None:
 
 def test_what_we_say_ourselves_is_written_every_time() -> None:
     seldom = RateLimitFilter(lambda: 0.0)
-    assert seldom.filter(record("relay leads", "services.kit.messaging.relay"))
-    assert seldom.filter(record("relay leads", "services.kit.messaging.relay"))
+    assert seldom.filter(record("relay leads", "services.kit.messaging.relaying.relay"))
+    assert seldom.filter(record("relay leads", "services.kit.messaging.relaying.relay"))
 
 
 def test_what_it_remembers_is_bounded() -> None:

@@ -19,11 +19,11 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span, SpanKind
 
 from services.kit.backoff import Backoff
-from services.kit.messaging.alive_marks import JSON_HEADER, AliveMarks
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.outbox_reader import OutboxReader
-from services.kit.messaging.producer import BatchProducer, OutboundRecord
-from services.kit.messaging.producer_identity import ProducerIdentity
+from services.kit.messaging.relaying.alive_marks import JSON_HEADER, AliveMarks
+from services.kit.messaging.relaying.outbox_reader import OutboxReader
+from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
+from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 from services.kit.names import AdvisoryLock
 from services.kit.observability.telemetry import remote_context, traceparent_of
 from services.kit.postgres.leadership import SILENT_AFTER_S, LeaderSession, connect_alone

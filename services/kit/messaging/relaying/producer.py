@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from services.kit.messaging.aiokafka_internals import abandon_producer, producer_id_of, set_producer_id
-from services.kit.messaging.producer_identity import ProducerIdentity
+from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 
 SEND_TIMEOUT_S: Final = 30.0
 """aiokafka retries for ever; after this the outcome counts as unknown."""

@@ -10,9 +10,15 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.kit.backoff import Backoff
-from services.kit.messaging.log_identity import LogChanged, Loss, fingerprints_at
-from services.kit.messaging.offsets import NextPosition, StoredPosition, adopt, start_over, stored_positions
-from services.kit.messaging.topic_metadata import TopicMetadata, topic_metadata
+from services.kit.messaging.log_positions.log_identity import LogChanged, Loss, fingerprints_at
+from services.kit.messaging.log_positions.offsets import (
+    NextPosition,
+    StoredPosition,
+    adopt,
+    start_over,
+    stored_positions,
+)
+from services.kit.messaging.log_positions.topic_metadata import TopicMetadata, topic_metadata
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint

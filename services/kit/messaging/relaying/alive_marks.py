@@ -9,7 +9,7 @@ from schemas.codec import CONTENT_TYPE, encode
 from schemas.events import SourceAlive
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
-from services.kit.messaging.producer import OutboundRecord
+from services.kit.messaging.relaying.producer import OutboundRecord
 
 JSON_HEADER: Final = (("content-type", CONTENT_TYPE.encode()),)
 

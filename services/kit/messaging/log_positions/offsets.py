@@ -8,7 +8,7 @@ from uuid import UUID
 import asyncpg
 from aiokafka import ConsumerRecord, TopicPartition
 
-from services.kit.messaging.log_identity import LogChanged, fingerprint
+from services.kit.messaging.log_positions.log_identity import LogChanged, fingerprint
 from services.kit.postgres.pool import Connection
 
 Records = Sequence[ConsumerRecord]

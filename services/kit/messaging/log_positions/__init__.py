@@ -1,0 +1,1 @@
+"""How far a group has read, and of which incarnation of a topic that is."""

@@ -1,0 +1,1 @@
+"""The outbox is published: the leading relay reads, sends and deletes."""
