@@ -1,4 +1,4 @@
-"""How tests are chosen, marked and reported; the fixtures every test may ask for are in `tests/support/servers.py`.
+"""How tests are chosen, marked and reported; the common fixtures are in `tests/support/servers/fixtures.py`.
 
 `--ci` (or CI=true) makes a skipped test a failure: a server that cannot be had skips its tests on a laptop only.
 """
@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import ROOT, TESTS
 
-pytest_plugins = ["tests.support.servers", "tests.support.process_logs"]
+pytest_plugins = ["tests.support.servers.fixtures", "tests.support.observability.process_logs"]
 
 LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser")
 CI = os.environ.get("CI", "").lower() in ("true", "1", "yes")

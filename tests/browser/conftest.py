@@ -13,7 +13,7 @@ from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
 from tests.support.browser.journey_data import CLERK
 from tests.support.browser.scenes import SceneSetter, scene_setter
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 QUIET: Final = ("Failed to load resource",)
 """What the console says of an answer that is no success: the page of it is looked at by the test."""

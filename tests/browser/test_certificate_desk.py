@@ -17,7 +17,7 @@ from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways
 from tests.support.gateway.read_model import ReadModelWriter, carrying
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=(CERTIFICATE_DESK,))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})

@@ -14,7 +14,7 @@ from tests.support.browser.chromium import PC, PHONE, Device, Language, sideways
 from tests.support.gateway.hostile_provider import Hostile, hostile_gateway, running_provider, sign_in
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 
 @pytest.fixture(scope="module")

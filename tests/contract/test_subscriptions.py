@@ -18,7 +18,7 @@ from services.kit.department.subscriptions import department_router
 from services.kit.manifests import discover
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
-from tests.support.desks import rules_of
+from tests.support.departments.desks import rules_of
 from tests.support.samples.documents import SCHEMAS
 
 DOCUMENT: Final[dict[str, Any]] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").read_text("utf-8"))

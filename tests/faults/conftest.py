@@ -10,7 +10,7 @@ from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from tests.support.checker.observed_installation import ObservedInstallation
-from tests.support.servers import must
+from tests.support.servers.fixtures import must
 
 
 @pytest.fixture(scope="package")

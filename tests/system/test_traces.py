@@ -14,7 +14,7 @@ from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
 from tests.support.kafka.topics import Producer
-from tests.support.spans import Span, ancestors, raw, service_of, trace
+from tests.support.observability.spans import Span, ancestors, raw, service_of, trace
 from tests.support.waiting import eventually
 from tests.system.test_poison import JSON_HEADERS
 from tests.system.test_walk import PAGE_POLL_S, checks

@@ -21,7 +21,7 @@ from services.clearance.settings import ClearanceSettings
 from services.kit.http.auth import token_sha256
 from services.kit.names import OPERATOR, ROSTER, desk_role
 from services.kit.observability import telemetry
-from tests.support.clearance import ClearanceFixture, clearance_fixture, status
+from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
 from tests.support.kafka.topics import everything
 from tests.support.waiting import eventually
 

@@ -7,7 +7,7 @@ import asyncpg
 from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.paths import ROOT
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 PAGE = (ROOT / "docs" / "published-views.md").read_text("utf-8")
 

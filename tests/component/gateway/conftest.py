@@ -11,7 +11,7 @@ from tests.support.gateway.hostile_provider import Hostile, hostile_gateway, run
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.gateway.visits import PEOPLE, STAFF
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 _free = iter(PEOPLE)
 

@@ -34,7 +34,7 @@ from tests.support.browser.chromium import (
 )
 from tests.support.browser.scenes import BY_NAME, SCENES, Scene, SceneSetter, scene_setter
 from tests.support.paths import ROOT
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 KEPT: Final = ROOT / "docs" / "screenshots"
 ALL: Final = ROOT / ".lixiao" / "screenshots"

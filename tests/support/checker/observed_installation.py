@@ -28,7 +28,7 @@ from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of, f
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
-from tests.support.exemptions import until
+from tests.support.clearance.exemptions import until
 from tests.support.in_process.services import CLEAR
 from tests.support.kafka.topics import everything
 

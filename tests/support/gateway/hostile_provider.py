@@ -20,7 +20,7 @@ from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
 from services.gateway.oidc.provider import OpenIdSettings
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
-from tests.support.live_server import live_server
+from tests.support.servers.live_server import live_server
 
 KEY = RSAKey.generate_key(2048, {"kid": "k-1", "use": "sig"})
 NEXT_KEY = RSAKey.generate_key(2048, {"kid": "k-2", "use": "sig"})

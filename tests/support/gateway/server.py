@@ -25,7 +25,7 @@ from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.observability import telemetry
-from tests.support.live_server import live_server
+from tests.support.servers.live_server import live_server
 
 Headers = Mapping[str, str] | None
 SECRET = "a secret of the test"

@@ -23,7 +23,7 @@ from services.kit.imports.upload import Uploads
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import SERVICES, discover
 from services.kit.messaging.outbox import Wakeup
-from tests.support.desks import desk_over
+from tests.support.departments.desks import desk_over
 from tests.support.imports.department import student
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW, site

@@ -39,9 +39,9 @@ from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
-from tests.support.coverage import cover_everybody
-from tests.support.desks import rules_of
-from tests.support.servers import DatabaseMaker
+from tests.support.departments.coverage import cover_everybody
+from tests.support.departments.desks import rules_of
+from tests.support.servers.fixtures import DatabaseMaker
 
 NOWHERE: Final = "127.0.0.1:9"
 RECORD_REPLACED: Final = Reason(code="record-replaced")

@@ -46,7 +46,7 @@ from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of
 from tests.support.checker.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.trigger_log import install_trigger_log
-from tests.support.exemptions import decide, exemption_decisions, until
+from tests.support.clearance.exemptions import decide, exemption_decisions, until
 from tests.support.in_process.office import Office
 from tests.support.in_process.services import (
     DEPARTMENTS,

@@ -20,7 +20,7 @@ from schemas.events import CommandAsked, Message, SubmissionRequested, SubmitAsk
 from services.finance.rules import Charge, FinanceRecord
 from services.library.rules import Card, LibraryRecord, Loan, Thesis
 from tests.support.in_process.services import InProcessServices, record_of
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 M = TypeVar("M", bound=Message)
 MAX_TURNS: Final = 50

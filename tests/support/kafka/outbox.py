@@ -14,7 +14,7 @@ from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.messaging import outbox
 from services.kit.messaging.relaying.relay import Relay
-from tests.support.desks import now
+from tests.support.departments.desks import now
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.containers import NoEngine, must_have_an_engine
+from tests.support.servers.containers import NoEngine, must_have_an_engine
 
 
 def test_without_an_engine_the_remedy_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import Connection, open_pool
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 ROLES = {
     "clerk-a": [ROSTER, APPROVER],

@@ -18,8 +18,8 @@ from services.kit.manifests import required_checks
 from services.kit.operations import Held
 from services.kit.rules.waivers import CheckRule
 from services.library.rules import Thesis
-from tests.support import exemptions
-from tests.support.exemptions import exemption_decisions
+from tests.support.clearance import exemptions
+from tests.support.clearance.exemptions import exemption_decisions
 from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWED, OWING, Harness
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.in_process.submission_harness import Harness, submission_harness
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 
 @pytest.fixture(scope="module")

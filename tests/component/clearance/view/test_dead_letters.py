@@ -17,7 +17,7 @@ from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.messaging.dead_letters import actions
 from services.kit.messaging.dead_letters.actions import DeadLetterClosed, ReplayHandler, StillUnreadable
 from services.kit.messaging.dead_letters.store import store_dead_letters
-from tests.support.clearance import ClearanceFixture, clearance_fixture, status, written
+from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status, written
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 FIXED = b"{ what older code could not read }"

@@ -16,7 +16,7 @@ from services.kit.messaging.dead_letters import actions
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
-from tests.support.clearance import DEPARTMENTS, ClearanceFixture, clearance_fixture, status, written
+from tests.support.clearance.fixture import DEPARTMENTS, ClearanceFixture, clearance_fixture, status, written
 from tests.support.kafka.topics import recreate
 from tests.support.waiting import eventually
 

@@ -23,7 +23,7 @@ from services.clearance.view import batch_spans, view_store
 from services.clearance.view.projector import Projector
 from services.clearance.view.view_store import view_hash
 from services.kit.names import VIEW_CHANNEL
-from tests.support.clearance import ClearanceFixture, clearance_fixture, status
+from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
 from tests.support.kafka.members import assigned
 from tests.support.waiting import eventually
 

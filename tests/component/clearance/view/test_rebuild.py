@@ -13,7 +13,7 @@ from services.clearance.__main__ import cli
 from services.clearance.view.rebuild import Comparison, rebuild
 from services.clearance.view.refold import RebuildFailed
 from services.clearance.view.view_store import view_hash
-from tests.support.clearance import ClearanceFixture, clearance_fixture, status
+from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
 from tests.support.waiting import eventually
 
 

@@ -14,7 +14,7 @@ from services.clearance.app import FOLDERS
 from services.clearance.view.fold import NEVER, AliveMark, Row, merge
 from services.clearance.view.view_store import VIEW, apply_alive, apply_rows, view_hash
 from services.kit.postgres.migrations import migrate
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 from deploy.local.identity.app import Provider, create_app
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.settings import Client
-from tests.support.live_server import live_server
+from tests.support.servers.live_server import live_server
 from tests.support.signing_in import CALLBACK, CLIENT, COHORT, STAFF, STUDENT
 
 OTHER = Client(

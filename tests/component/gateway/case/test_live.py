@@ -12,7 +12,7 @@ from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
 from tests.support.gateway.visits import card_open, id_of, rows
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 from tests.support.waiting import eventually
 
 

@@ -16,7 +16,7 @@ from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 from tests.support.waiting import eventually
 
 STUDENT = Person(sub="u-1", name="虚构一", student_id=new_student_id())

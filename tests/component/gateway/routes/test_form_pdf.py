@@ -14,7 +14,7 @@ from services.clearance.app import FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 RARE = "䶮㛃𠮷𬭚𰻝"
 PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_id()) for number in range(4))

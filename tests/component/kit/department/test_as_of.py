@@ -11,7 +11,7 @@ from deploy.local.installation import new_student_id
 from services.kit.department.desk import Desk
 from tests.component.kit.department.test_desk_api import CHARGE, desk_client, operate
 from tests.component.kit.department.test_standing import importing
-from tests.support.desks import open_case
+from tests.support.departments.desks import open_case
 from tests.support.imports.department import NOW, Service
 from tests.support.samples.import_files import workbook
 

@@ -12,7 +12,7 @@ from services.kit.department.idempotency import RETENTION, IdempotencyKey, KeyRe
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
 from services.kit.rules.reasons import ROW_IMPORTED
-from tests.support.desks import DEPARTMENTS, desk_over, now, open_case, outbox_statuses
+from tests.support.departments.desks import DEPARTMENTS, desk_over, now, open_case, outbox_statuses
 
 
 def first_row(desk: Any, student_id: str) -> Any:

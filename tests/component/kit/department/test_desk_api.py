@@ -16,7 +16,7 @@ from services.kit.manifests import SERVICES, discover
 from services.kit.names import desk_role
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
-from tests.support.desks import desk_over, open_case
+from tests.support.departments.desks import desk_over, open_case
 
 TOKEN = "t" * 40
 CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"}

@@ -16,7 +16,7 @@ from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup
 from tests.component.kit.department.test_desk_api import CHARGE, desk_client, operate
-from tests.support.desks import open_case, rules_of
+from tests.support.departments.desks import open_case, rules_of
 from tests.support.imports.department import Service, counts, service
 
 WIDE = str.maketrans({chr(code): chr(code + 0xFEE0) for code in range(0x21, 0x7F)})

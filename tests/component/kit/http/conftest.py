@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.component.kit.http.application import application, client_of
-from tests.support.log_lines import captured_lines
+from tests.support.observability.log_lines import captured_lines
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from starlette.types import Message
 from services.kit.http.app import create_app
 from services.kit.observability.telemetry import Telemetry, build
 from services.kit.runtime.health import Health
-from tests.support.log_lines import captured_lines
+from tests.support.observability.log_lines import captured_lines
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from services.kit.imports.upload import Uploads
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup
-from tests.support.desks import desk_over
+from tests.support.departments.desks import desk_over
 from tests.support.imports.oracle import EVERYBODY, Kind, Oracle, Row
 
 COHORTS: Final = {"TS2026000001": "2026", "TS2026000002": "2026", "TS2027000001": "2027"}

@@ -15,7 +15,7 @@ from services.kit.postgres.pool import open_pool
 from tests.support.imports.department import Service, service, student
 from tests.support.imports.killed_worker import COUNTED, EFFECTS
 from tests.support.paths import ROOT
-from tests.support.tcp_proxy import proxy_to
+from tests.support.servers.tcp_proxy import proxy_to
 from tests.support.waiting import eventually
 
 SILENT_AFTER_S: Final = 4.0

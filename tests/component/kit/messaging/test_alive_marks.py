@@ -16,7 +16,7 @@ from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
-from tests.support.desks import now
+from tests.support.departments.desks import now
 from tests.support.kafka.outbox import running, say
 from tests.support.kafka.topics import everything
 

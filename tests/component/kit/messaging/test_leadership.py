@@ -28,7 +28,7 @@ from services.kit.provisioning.topics import create_topics
 from tests.support.kafka.outbox import Connection, case_of, running, say, versions
 from tests.support.kafka.topics import everything, nothing_lost, reading
 from tests.support.paths import ROOT
-from tests.support.tcp_proxy import proxy_to
+from tests.support.servers.tcp_proxy import proxy_to
 from tests.support.waiting import eventually
 
 REPLACED_WITHIN_S, SILENT_AFTER_S = 30.0, 6.0

@@ -25,7 +25,7 @@ from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
-from tests.support.desks import now
+from tests.support.departments.desks import now
 from tests.support.in_process.services import NOWHERE, record_of
 from tests.support.waiting import eventually
 

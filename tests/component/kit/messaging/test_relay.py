@@ -18,7 +18,7 @@ from services.kit.messaging.relaying.producer import partition_of
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
-from tests.support.desks import now
+from tests.support.departments.desks import now
 from tests.support.kafka.outbox import running, say, versions
 from tests.support.kafka.topics import reading
 from tests.support.waiting import eventually

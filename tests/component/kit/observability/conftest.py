@@ -9,7 +9,7 @@ from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 
 from services.kit.postgres.pool import open_pool
 from tests.component.kit.observability.rig import Rig
-from tests.support.log_lines import captured_lines
+from tests.support.observability.log_lines import captured_lines
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ from schemas.events import (
 )
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
-from tests.support.desks import now
+from tests.support.departments.desks import now
 from tests.support.in_process.services import record_of
 
 STUDENT = "TS0000000001"

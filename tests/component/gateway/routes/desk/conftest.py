@@ -11,7 +11,7 @@ from services.kit.postgres.migrations import migrate
 from tests.component.gateway.routes.desk.clerks import BOTH, CLERKS, STUDENTS, clerks
 from tests.support.gateway.read_model import ReadModelWriter, SignedForm, carrying
 from tests.support.gateway.server import RunningGateway, running_gateway
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 
 @pytest.fixture(scope="package")

@@ -8,7 +8,7 @@ from services.kit.receipts.qr import verify_text
 from tests.component.gateway.routes.desk.clerks import at_desk, audited, check
 from tests.support.gateway.read_model import ReadModelWriter, SignedForm
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
-from tests.support.servers import DatabaseMaker
+from tests.support.servers.fixtures import DatabaseMaker
 
 
 async def test_a_form_is_seen_as_it_was_submitted_and_the_check_is_written_down(

@@ -26,7 +26,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
-from tests.support.desks import desk_over
+from tests.support.departments.desks import desk_over
 from tests.support.imports.department import student
 
 TOKEN = "t" * 40

@@ -19,8 +19,8 @@ from deploy.local.servers.kafka import Kafka, delete_topics
 from deploy.local.servers.postgres import Postgres, create_database, drop_database
 from deploy.local.servers.server import Running, obtain
 from deploy.local.servers.zipkin import Zipkin
-from tests.support.containers import NoEngine, kafka_container, postgres_container
 from tests.support.paths import ROOT
+from tests.support.servers.containers import NoEngine, kafka_container, postgres_container
 
 T = TypeVar("T")
 DatabaseMaker = Callable[[str], Awaitable[str]]

@@ -15,7 +15,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.rules.department_rules import DepartmentRules
-from tests.support.coverage import cover_everybody
+from tests.support.departments.coverage import cover_everybody
 
 DEPARTMENTS = tuple(discover())
 
