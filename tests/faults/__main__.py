@@ -22,7 +22,7 @@ from tests.faults import scenarios
 from tests.faults.crashes import ROUNDS, crash_round
 from tests.support.checker.checker import Anomaly
 from tests.support.checker.observed_installation import ObservedInstallation
-from tests.support.checker.workload import races
+from tests.support.checker.workload.races import races
 from tests.support.in_process.races import simulated_races
 from tests.support.paths import ROOT
 

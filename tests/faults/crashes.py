@@ -10,7 +10,7 @@ from typing import Any, Final
 from schemas.flows import CLEARANCE
 from services.kit.runtime.failpoints import EXIT_CODE
 from tests.support.checker.observed_installation import ObservedInstallation
-from tests.support.checker.workload import CARD_ACTIVE
+from tests.support.checker.workload.races import CARD_ACTIVE
 
 STUDENTS: Final = 18
 ARRIVAL_S: Final = 1.0

@@ -13,7 +13,7 @@ from schemas.events import AttestationGiven, AttestationOutcome
 from schemas.flows import CLEARANCE, source_of
 from tests.support.checker.history import Outcome
 from tests.support.checker.observed_installation import ObservedInstallation
-from tests.support.checker.workload import races
+from tests.support.checker.workload.races import races
 from tests.support.kafka.topics import Producer, everything
 from tests.support.waiting import eventually
 

@@ -1,7 +1,7 @@
 """Students against desks, on real processes, a real broker and real databases."""
 
 from tests.support.checker.observed_installation import ObservedInstallation
-from tests.support.checker.workload import races
+from tests.support.checker.workload.races import races
 
 RACES = 100
 

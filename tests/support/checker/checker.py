@@ -4,35 +4,48 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from tests.support.checker import evidence_checks, flow_checks, handover_checks, round_checks, waiver_checks
-from tests.support.checker.evidence import Evidence
+from tests.support.checker.evidence.evidence import Evidence
+from tests.support.checker.invariants import (
+    acceptance,
+    audit,
+    commands,
+    delivery,
+    form,
+    handover,
+    holds,
+    knowledge,
+    outbox,
+    submission,
+    view,
+    waivers,
+)
 
 Check = Callable[[Evidence], Iterator[str]]
 """Yields a sentence for each anomaly."""
 
 CHECKS: Final[dict[str, tuple[str, Check]]] = {
-    "S1": ("no wrong pass", round_checks.no_wrong_pass),
-    "S2": ("one submission", round_checks.one_submission),
-    "S3": ("no invented fact", flow_checks.no_invented_fact),
-    "S4": ("atomic outbox", flow_checks.atomic_outbox),
-    "S5": ("no lost event", flow_checks.no_lost_event),
-    "S6": ("monotone view", flow_checks.monotone_view),
-    "S8": ("convergence", flow_checks.convergence),
-    "S11": ("missing is not pass", round_checks.missing_is_not_pass),
-    "S12": ("one effect a command", flow_checks.one_effect_a_command),
-    "S13": ("no silent skip", flow_checks.no_silent_skip),
-    "S17": ("form binding", round_checks.form_binding),
-    "S18": ("late fail visible", round_checks.late_fail_visible),
-    "S20": ("hold owned", round_checks.hold_owned),
-    "S21": ("audit complete", flow_checks.audit_complete),
-    "S22": ("unknown is unknown", flow_checks.unknown_is_unknown),
-    "S25": ("order kept", flow_checks.order_kept),
-    "S26": ("hand-over owned", handover_checks.handover_owned),
-    "S27": ("form replaced once", handover_checks.replaced_once),
-    "S28": ("clear on evidence", evidence_checks.clear_on_evidence),
-    "S30": ("waived with cause", waiver_checks.waived_with_cause),
-    "L3": ("submission live", round_checks.submission_live),
-    "L4": ("no leaked hold", round_checks.no_leaked_hold),
+    "S1": ("no wrong pass", acceptance.no_wrong_pass),
+    "S2": ("one submission", submission.one_submission),
+    "S3": ("no invented fact", view.no_invented_fact),
+    "S4": ("atomic outbox", outbox.atomic_outbox),
+    "S5": ("no lost event", delivery.no_lost_event),
+    "S6": ("monotone view", view.monotone_view),
+    "S8": ("convergence", view.convergence),
+    "S11": ("missing is not pass", acceptance.missing_is_not_pass),
+    "S12": ("one effect a command", commands.one_effect_a_command),
+    "S13": ("no silent skip", delivery.no_silent_skip),
+    "S17": ("form binding", form.form_binding),
+    "S18": ("late fail visible", acceptance.late_fail_visible),
+    "S20": ("hold owned", holds.hold_owned),
+    "S21": ("audit complete", audit.audit_complete),
+    "S22": ("unknown is unknown", commands.unknown_is_unknown),
+    "S25": ("order kept", delivery.order_kept),
+    "S26": ("hand-over owned", handover.handover_owned),
+    "S27": ("form replaced once", handover.replaced_once),
+    "S28": ("clear on evidence", knowledge.clear_on_evidence),
+    "S30": ("waived with cause", waivers.waived_with_cause),
+    "L3": ("submission live", submission.submission_live),
+    "L4": ("no leaked hold", holds.no_leaked_hold),
 }
 """Invariant → its name and what looks for it."""
 

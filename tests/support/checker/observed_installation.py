@@ -24,10 +24,12 @@ from services.kit.names import APPROVER, FORM_VOID, ROSTER
 from services.kit.postgres.pool import Connection
 from tests.support.checker.checker import Anomaly, check
 from tests.support.checker.clients import COHORT, Clients
-from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of, forged_ids
-from tests.support.checker.evidence import Evidence
+from tests.support.checker.collect.evidence import evidence_of
+from tests.support.checker.collect.records import forged_ids
+from tests.support.checker.collect.rest import Ends, at_rest
+from tests.support.checker.collect.trigger_log import install_trigger_log
+from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
-from tests.support.checker.trigger_log import install_trigger_log
 from tests.support.clearance.exemptions import until
 from tests.support.in_process.services import CLEAR
 from tests.support.kafka.topics import everything

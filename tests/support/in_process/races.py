@@ -4,7 +4,7 @@ import tempfile
 from pathlib import Path
 
 from tests.support.checker.checker import Anomaly, check
-from tests.support.checker.workload import races
+from tests.support.checker.workload.races import races
 from tests.support.in_process.simulation import LIFE_S, simulation
 
 

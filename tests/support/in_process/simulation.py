@@ -42,10 +42,11 @@ from services.kit.messaging.relaying.relay import Relay
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from tests.support.checker.clients import COHORT, Clients
-from tests.support.checker.collect_evidence import Ends, at_rest, evidence_of
-from tests.support.checker.evidence import Evidence
+from tests.support.checker.collect.evidence import evidence_of
+from tests.support.checker.collect.rest import Ends, at_rest
+from tests.support.checker.collect.trigger_log import install_trigger_log
+from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.history import Kind, Outcome
-from tests.support.checker.trigger_log import install_trigger_log
 from tests.support.clearance.exemptions import decide, exemption_decisions, until
 from tests.support.in_process.office import Office
 from tests.support.in_process.services import (

@@ -30,31 +30,32 @@ from schemas.events import (
 )
 from schemas.flows import source_of
 from services.kit.receipts.jws import sign
-from tests.support.checker.evidence import (
-    Attempt,
+from tests.support.checker.evidence.evidence import Evidence, Record
+from tests.support.checker.evidence.facts import (
     AttemptChange,
     Attested,
+    CommandEnded,
+    CommandWrite,
+    EndReceived,
+    Fact,
+    HoldPlaced,
+    HoldReleased,
+    OutboxInsert,
+    RecordWrite,
+    SubmissionInsert,
+    ViewWrite,
+)
+from tests.support.checker.evidence.tables import (
+    Attempt,
     AuditEntry,
     ClearanceTables,
     Command,
-    CommandEnded,
-    CommandWrite,
     DepartmentTables,
-    EndReceived,
-    Evidence,
     ExceptionRow,
-    Fact,
     GatewayTables,
-    HoldPlaced,
-    HoldReleased,
     NewestStatus,
-    OutboxInsert,
-    Record,
-    RecordWrite,
     ServiceTables,
     Submission,
-    SubmissionInsert,
-    ViewWrite,
 )
 from tests.support.checker.history import Kind, Operation, Outcome
 

@@ -9,15 +9,12 @@ import pytest
 
 from schemas.events import CommandOutcome
 from tests.support.checker.checker import CHECKS, check, report
-from tests.support.checker.evidence import (
-    Attempt,
+from tests.support.checker.evidence.evidence import Evidence
+from tests.support.checker.evidence.facts import (
     Attested,
-    Command,
     CommandWrite,
     EndReceived,
-    Evidence,
     ExceptionWrite,
-    ExemptionRow,
     Fact,
     FormVoided,
     HoldReleased,
@@ -25,8 +22,6 @@ from tests.support.checker.evidence import (
     IssueUndone,
     JobWrite,
     LoadWrite,
-    NewestStatus,
-    OpenDeadLetter,
     OutboxInsert,
     QuestionWrite,
     RecordWrite,
@@ -34,6 +29,7 @@ from tests.support.checker.evidence import (
     SubmissionInsert,
     ViewWrite,
 )
+from tests.support.checker.evidence.tables import Attempt, Command, ExemptionRow, NewestStatus, OpenDeadLetter
 from tests.support.checker.history import Kind, Operation, Outcome
 from tests.support.samples.histories import (
     ATTEMPT,

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from tests.support.checker.evidence import Fact, JobWrite, LoadWrite, QuestionWrite, RecordWrite, RowDone
+from tests.support.checker.evidence.facts import Fact, JobWrite, LoadWrite, QuestionWrite, RecordWrite, RowDone
 
 
 @dataclass

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from schemas.student_ids import canonical_student_id
-from tests.support.checker.evidence import Fact, JobWrite, LoadWrite, QuestionWrite, RowDone
+from tests.support.checker.evidence.facts import Fact, JobWrite, LoadWrite, QuestionWrite, RowDone
 
 
 def knowledge_fact(row: Any, said: dict[str, Any]) -> Fact | None:

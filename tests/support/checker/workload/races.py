@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.support.checker.clients import COHORT, Clients
-from tests.support.checker.evidence_work import DOUBTED, LATE_COHORT, coverage_turns, doubts
+from tests.support.checker.workload.knowledge import DOUBTED, LATE_COHORT, coverage_turns, doubts
 
 AT_ONCE: Final = 16
 AGAIN: Final = 3

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from tests.support.checker.evidence import Attempt, Evidence, ExemptionRow, Submission
+from tests.support.checker.evidence.evidence import Evidence
+from tests.support.checker.evidence.tables import Attempt, ExemptionRow, Submission
 
 
 def waived_checks(evidence: Evidence, attempt_id: str, department: str) -> frozenset[str]:

@@ -5,16 +5,10 @@ from collections.abc import Iterator, Mapping
 from pydantic import ValidationError
 
 from schemas.events import StatusChanged, Verdict
-from tests.support.checker.evidence import (
-    Attested,
-    DepartmentTables,
-    Evidence,
-    LoadWrite,
-    OutboxInsert,
-    QuestionWrite,
-    RowDone,
-)
-from tests.support.checker.vouching import Imports, Vouching, replayed
+from tests.support.checker.evidence.evidence import Evidence
+from tests.support.checker.evidence.facts import Attested, LoadWrite, OutboxInsert, QuestionWrite, RowDone
+from tests.support.checker.evidence.tables import DepartmentTables
+from tests.support.checker.evidence.vouching import Imports, Vouching, replayed
 
 
 def clear_on_evidence(evidence: Evidence) -> Iterator[str]:

@@ -3,7 +3,8 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from tests.support.checker.evidence import Evidence, ExceptionWrite, FormVoided, Issued, IssueUndone
+from tests.support.checker.evidence.evidence import Evidence
+from tests.support.checker.evidence.facts import ExceptionWrite, FormVoided, Issued, IssueUndone
 
 
 def handover_owned(evidence: Evidence) -> Iterator[str]:
