@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from tests.support.checker.clients import COHORT, Clients
@@ -17,7 +18,7 @@ CARD_ACTIVE: Final = {"card": "active", "thesis": "approved"}
 async def races(
     clients: Clients, count: int, seed: int, *, at_once: int = AT_ONCE, on_done: Callable[[], None] = lambda: None
 ) -> None:
-    """Run `count` races, `at_once` side by side; `told` is called after each."""
+    """Run `count` races, `at_once` side by side; `on_done` is called after each."""
     limit = asyncio.Semaphore(at_once)
 
     async def one(number: int) -> None:
@@ -29,68 +30,108 @@ async def races(
     await clients.withdraw("dorm", LATE_COHORT)
 
 
+@dataclass(frozen=True, slots=True)
+class _Racer:
+    """`former`: another number of the student, empty without one; `joined_late`: while the first attempt runs."""
+
+    student_id: str
+    by_lists: bool
+    exempted: bool
+    former: str
+    joined_late: bool
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        return (self.student_id, self.former) if self.former else (self.student_id,)
+
+
 async def race(clients: Clients, chance: random.Random) -> None:
     """One student: asks, once or from two devices, while debts land and go; may ask again; may be charged after."""
+    racer = await _enrolled(clients, chance)
+    state = await _submitted(clients, racer, chance)
+    await clients.read_submission(racer.student_id)
+    if state == "refused":
+        state = await _asked_again(clients, racer, chance)
+    if state == "done":
+        await _afterwards(clients, racer.student_id, chance)
+    await clients.read_submission(racer.student_id)
+
+
+async def _enrolled(clients: Clients, chance: random.Random) -> _Racer:
     with_card, by_lists = chance.random() < 0.25, chance.random() < 0.35
+    exempted = not with_card and chance.random() < 0.3
+    records = {"library": CARD_ACTIVE} if with_card else {"library": NO_THESIS} if exempted else {}
     cohort, silent = (LATE_COHORT, ("dorm", "finance")) if by_lists else (COHORT, ())
-    records = {"library": CARD_ACTIVE} if with_card else {}
-    exempted = not records and chance.random() < 0.3
-    if exempted:
-        records = {"library": NO_THESIS}
     student_id = await clients.student(cohort=cohort, silent=silent, **records)
     if exempted:
         await clients.exempt(student_id, "library", "thesis")
     if by_lists:
         await coverage_turns(clients, chance)
     if with_card:
-        asked = await asyncio.gather(*(clients.ask(student_id, "library", "cancel-card") for _ in range(2)))
-        await clients.end_of(asked[0])
-        if chance.random() < 0.5:
-            # A new card, while the command that cancelled the old one may still come again.
-            await clients.desk("library", "issue-card", student_id)
-            await clients.repeat_messages(student_id)
-            await asyncio.sleep(chance.random() * 0.2)
-            await clients.end_of(await clients.ask(student_id, "library", "cancel-card"))
-    # Joined before, or while the first attempt runs.
+        await _cancel_card(clients, student_id, chance)
     former = await clients.student() if chance.random() < 0.15 else ""
-    joined_late = former and chance.random() < 0.4
+    joined_late = bool(former) and chance.random() < 0.4
     if former and not joined_late:
         await clients.join(student_id, former)
+    return _Racer(student_id, by_lists, exempted, former, joined_late)
+
+
+async def _cancel_card(clients: Clients, student_id: str, chance: random.Random) -> None:
+    asked = await asyncio.gather(*(clients.ask(student_id, "library", "cancel-card") for _ in range(2)))
+    await clients.end_of(asked[0])
+    if chance.random() < 0.5:
+        # A new card, while the command that cancelled the old one may still come again.
+        await clients.desk("library", "issue-card", student_id)
+        await clients.repeat_messages(student_id)
+        await asyncio.sleep(chance.random() * 0.2)
+        await clients.end_of(await clients.ask(student_id, "library", "cancel-card"))
+
+
+async def _submitted(clients: Clients, racer: _Racer, chance: random.Random) -> str:
+    """From two devices, while everything else happens; how the last ask ended."""
+    student_id, former = racer.student_id, racer.former
     command_ids = await asyncio.gather(
         _asks(clients, student_id, chance.random() * 0.02),
         _asks(clients, student_id, chance.random() * 0.05),
         _debt(clients, student_id, chance),
         _debt(clients, former, chance) if former else _nothing(),
-        _joined(clients, student_id, former, chance) if joined_late else _nothing(),
+        _joined(clients, student_id, former, chance) if racer.joined_late else _nothing(),
         doubts(clients, student_id, chance) if chance.random() < DOUBTED else _nothing(),
-        coverage_turns(clients, chance) if by_lists and chance.random() < 0.4 else _nothing(),
-        _second_thoughts(clients, student_id, chance) if exempted and chance.random() < 0.7 else _nothing(),
+        coverage_turns(clients, chance) if racer.by_lists and chance.random() < 0.4 else _nothing(),
+        _second_thoughts(clients, student_id, chance) if racer.exempted and chance.random() < 0.7 else _nothing(),
     )
     state = "asked"
     for command_id in {one for one in command_ids if one}:
         state = await clients.end_of(command_id)
-    await clients.read_submission(student_id)
-    for turn in range(AGAIN if state == "refused" else 0):
-        # Right behind the refusal, whose repetitions may still be on their way; the first time perhaps still in debt.
+    return state
+
+
+async def _asked_again(clients: Clients, racer: _Racer, chance: random.Random) -> str:
+    """Right behind the refusal, whose repetitions may be on their way; the first time perhaps still in debt."""
+    state = "refused"
+    for turn in range(AGAIN):
         if turn or chance.random() < 0.6:
-            for number in (student_id, former):
-                if number:
-                    await clients.waive(number, "C-1")
-        command_id = await clients.ask(student_id)
+            for number in racer.numbers:
+                await clients.waive(number, "C-1")
+        command_id = await clients.ask(racer.student_id)
         await asyncio.sleep(chance.random() * 0.15)
-        await clients.repeat_messages(student_id)
+        await clients.repeat_messages(racer.student_id)
         state = await clients.end_of(command_id)
         if state == "done":
             break
-    if state == "done" and chance.random() < 0.3:
+    return state
+
+
+async def _afterwards(clients: Clients, student_id: str, chance: random.Random) -> None:
+    """A late debt; the certificates collected; the form voided and replaced."""
+    if chance.random() < 0.3:
         await clients.charge(student_id, "C-9")
         if chance.random() < 0.3:
             await clients.waive(student_id, "C-9")
-    if state == "done" and chance.random() < 0.4:
+    if chance.random() < 0.4:
         await _collect(clients, student_id, chance)
-    if state == "done" and chance.random() < 0.3:
+    if chance.random() < 0.3:
         await _again(clients, student_id, chance)
-    await clients.read_submission(student_id)
 
 
 async def _collect(clients: Clients, student_id: str, chance: random.Random) -> None:
