@@ -1,7 +1,7 @@
 """Students in the published read model, by a role that may only SELECT."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -25,7 +25,7 @@ from services.gateway.read_model.types import (
     StudentWaivers,
     Submission,
 )
-from services.gateway.read_model.waivers import PUBLISHED, read_waivers, waivers_of_students
+from services.gateway.read_model.waivers import read_waivers, waivers_of_students
 from services.gateway.timeouts import bounded
 
 _CASES = """
@@ -49,10 +49,6 @@ _FORMER = """
 SELECT student_id, former_number FROM published.former_number_v1 WHERE student_id = any($1::text[])
 ORDER BY student_id, former_number
 """
-_PUBLISHED = (
-    "SELECT to_regclass('published.submission_v2') IS NOT NULL"
-    " AND to_regclass('published.former_number_v1') IS NOT NULL"
-)
 
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
 _checks: TypeAdapter[tuple[CheckStatus, ...]] = TypeAdapter(tuple[CheckStatus, ...])
@@ -72,8 +68,6 @@ class ReadModel:
 
     def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
         self._pool = pool
-        self._submissions_published = False
-        self._waivers_published = False
         self.away_since: datetime | None = None
 
     async def of(self, student_id: str) -> StudentSnapshot | ReadModelUnavailable:
@@ -101,41 +95,33 @@ class ReadModel:
 
     async def _many(self, student_ids: list[str]) -> dict[str, StudentSnapshot]:
         async with self._pool.acquire(timeout=2) as connection:
-            self._submissions_published = self._submissions_published or await connection.fetchval(_PUBLISHED)
-            former: dict[str, list[str]] = {}
-            if self._submissions_published:
-                for row in await connection.fetch(_FORMER, student_ids):
-                    former.setdefault(row["student_id"], []).append(row["former_number"])
-            student_ids = list(dict.fromkeys((*student_ids, *(one for numbers in former.values() for one in numbers))))
-            self._waivers_published = self._waivers_published or await connection.fetchval(PUBLISHED)
-            waivers: dict[str, StudentWaivers] = {}
-            if self._waivers_published:
-                waivers = await waivers_of_students(connection, student_ids)
-            rows = await connection.fetch(_CASES, student_ids)
-            attempts: dict[str, Attempt] = {}
-            forms: dict[str, list[Submission]] = {}
-            if self._submissions_published:
-                found = await connection.fetch(_ATTEMPTS, student_ids)
-                attempts = {row["student_id"]: _attempt(row) for row in found}
-                found = await connection.fetch(_SUBMISSIONS, student_ids)
-                for row in found:
-                    forms.setdefault(row["student_id"], []).append(_submission(row))
-        by_student: dict[str, list[asyncpg.Record]] = {student_id: [] for student_id in student_ids}
-        for row in rows:
-            by_student[row["student_id"]].append(row)
+            former = _by_student(await connection.fetch(_FORMER, student_ids))
+            numbers = [row["former_number"] for rows in former.values() for row in rows]
+            student_ids = list(dict.fromkeys((*student_ids, *numbers)))
+            cases = _by_student(await connection.fetch(_CASES, student_ids))
+            waivers = await waivers_of_students(connection, student_ids)
+            attempts = {row["student_id"]: _attempt(row) for row in await connection.fetch(_ATTEMPTS, student_ids)}
+            forms = _by_student(await connection.fetch(_SUBMISSIONS, student_ids))
         snapshots = {
             student_id: _snapshot(
-                rows,
+                cases.get(student_id, []),
                 attempts.get(student_id),
-                tuple(forms.get(student_id, ())),
+                tuple(_submission(row) for row in forms.get(student_id, ())),
                 waivers.get(student_id, StudentWaivers()),
             )
-            for student_id, rows in by_student.items()
+            for student_id in student_ids
         }
-        for student_id, numbers in former.items():
-            of_person = tuple((number, snapshots[number]) for number in numbers)
+        for student_id, rows in former.items():
+            of_person = tuple((row["former_number"], snapshots[row["former_number"]]) for row in rows)
             snapshots[student_id] = replace(snapshots[student_id], former=of_person)
         return snapshots
+
+
+def _by_student(rows: Iterable[asyncpg.Record]) -> dict[str, list[asyncpg.Record]]:
+    found: dict[str, list[asyncpg.Record]] = {}
+    for row in rows:
+        found.setdefault(row["student_id"], []).append(row)
+    return found
 
 
 def _snapshot(
@@ -225,7 +211,7 @@ def form_void(row: asyncpg.Record) -> FormVoid | None:
 
 
 def attested_facts(value: Any) -> dict[str, Attested]:
-    """`published.submission_v1.facts`, by department."""
+    """`published.submission_v2.facts`, by department."""
     return {name: _attested(document) for name, document in _document(value).items()}
 
 

@@ -41,7 +41,7 @@ SELECT issued_at, issued_by, issued_to, proxy_name, command_id, confirmed, reaso
 FROM published.issue_v2 WHERE form_number = $1 ORDER BY number
 """
 _EXCEPTIONS: Final = """
-SELECT name, department, version, reasons, opened_at, former_number FROM published.exception_v2
+SELECT name, department, reasons, opened_at, former_number FROM published.exception_v2
 WHERE form_number = $1 AND closed_at IS NULL ORDER BY opened_at
 """
 _ANSWERED: Final = """
@@ -157,12 +157,11 @@ def _record(
         issues=tuple(_issue(one) for one in issues),
         exceptions=tuple(
             OpenException(
+                one["name"],
                 one["department"] or ROSTER,
-                one["version"],
                 _reasons.validate_python(json.loads(one["reasons"])),
                 one["opened_at"],
                 one["former_number"] or "",
-                one["name"],
             )
             for one in exceptions
         ),

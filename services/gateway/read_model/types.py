@@ -186,20 +186,14 @@ ROSTER: Final = "roster"
 
 @dataclass(frozen=True, slots=True)
 class OpenException:
-    """What a department, or the roster, said after the acceptance. `version` numbers it."""
+    """What a department, or the roster, said after the acceptance. A clerk confirms it by its `name`."""
 
+    name: str
     department: str
-    version: int
     reasons: tuple[Reason, ...]
     opened_at: datetime
     former_number: str = ""
     """It is about a former number of the person."""
-    published_name: str = ""
-
-    @property
-    def name(self) -> str:
-        """By which a clerk confirms it."""
-        return self.published_name or f"{self.department} {self.version}"
 
 
 @dataclass(frozen=True, slots=True)

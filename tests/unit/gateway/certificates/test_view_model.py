@@ -34,7 +34,9 @@ COMMAND = UUID(int=7)
 RENDERER = Renderer(case_samples.site(), case_samples.FOLDER)
 SESSION: Any = SimpleNamespace(csrf="a token", roles=frozenset({CERTIFICATE_DESK}), student_id="")
 ISSUE = CertificateIssue(NOW - timedelta(days=1), "clerk-1", TakenBy.PROXY, "司马䶮", UUID(int=1))
-TAKEN_AWAY = OpenException("finance", 4, (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),), NOW)
+TAKEN_AWAY = OpenException(
+    "finance 4", "finance", (Reason(code="arrears", parameters={"count": 1, "total": "60.00"}),), NOW
+)
 
 
 def registered(**changes: Any) -> SubmissionRecord:
@@ -146,8 +148,8 @@ def test_the_days_list_names_who_took_what(language: str) -> None:
 
 
 ON_THE_ROSTER = OpenException(
+    "roster 2",
     "roster",
-    2,
     (Reason(code="taken-off"), Reason(code="name-changed", parameters={"was": "王玥", "now": "王钥"})),
     NOW,
 )
