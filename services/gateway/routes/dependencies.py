@@ -2,12 +2,12 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, TypeVar
+from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 
 from services.gateway.case.live import Hub
-from services.gateway.case.progress import CaseProgress, case_progress
+from services.gateway.case.progress import CaseProgress, Standing, case_progress
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
@@ -24,10 +24,13 @@ from services.gateway.university import Site
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
 from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
+from services.kit.http.problems import Problem
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.pool import transient
 
 C = TypeVar("C")
+RETRY: Final = {"Retry-After": "10"}
+"""Headers of an answer while the read model is unavailable."""
 
 
 class SignInRequired(Exception):
@@ -131,3 +134,13 @@ async def case_of_student(session: Student, students: Students, commands: Comman
 
 
 CurrentCase = Annotated[CaseProgress, Depends(case_of_student)]
+
+
+async def readable_case(progress: CurrentCase) -> CaseProgress:
+    """For a form's address: what cannot be read now is not "no such form". Raises a 503 `Problem`."""
+    if progress.standing is Standing.UNAVAILABLE:
+        raise Problem(503, "unreadable", title="The form cannot be read now", headers=RETRY)
+    return progress
+
+
+ReadableCase = Annotated[CaseProgress, Depends(readable_case)]

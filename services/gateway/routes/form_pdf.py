@@ -8,33 +8,27 @@ from fastapi import APIRouter, Response
 from starlette.exceptions import HTTPException
 
 from services.gateway.case.present import accepted_form, earlier_form
-from services.gateway.case.progress import Standing
 from services.gateway.case.view_model import CheckView, FormView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.printing.typst import FormRenderer, qr_svg
 from services.gateway.read_model.types import Submission
-from services.gateway.routes.dependencies import Context, CurrentCase, Printer, Settings
+from services.gateway.routes.dependencies import Context, Printer, ReadableCase, Settings
 from services.gateway.settings import GatewaySettings
-from services.kit.http.problems import Problem
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/me/form.pdf")
-async def form_pdf(progress: CurrentCase, context: Context, printer: Printer, settings: Settings) -> Response:
-    if progress.standing is Standing.UNAVAILABLE:
-        raise Problem(503, "unreadable", title="The form cannot be read now", headers={"Retry-After": "10"})
+async def form_pdf(progress: ReadableCase, context: Context, printer: Printer, settings: Settings) -> Response:
     return await _printed(accepted_form(context, progress), progress.accepted, context, printer, settings)
 
 
 @router.get("/me/form/{ordinal}.pdf")
 async def earlier_form_pdf(
-    ordinal: int, progress: CurrentCase, context: Context, printer: Printer, settings: Settings
+    ordinal: int, progress: ReadableCase, context: Context, printer: Printer, settings: Settings
 ) -> Response:
     """Of an earlier case; a void form is not printed."""
-    if progress.standing is Standing.UNAVAILABLE:
-        raise Problem(503, "unreadable", title="The form cannot be read now", headers={"Retry-After": "10"})
     form = earlier_form(context, progress, ordinal)
     return await _printed(form, progress.forms[ordinal - 1] if form else None, context, printer, settings)
 

@@ -14,6 +14,7 @@ from services.gateway.case.progress import CaseProgress, CheckProgress
 from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.wording import ViewContext, headline, next_steps, notes, obstacle_message, refusal_sentences
 from services.gateway.read_model.types import Case, Command, CommandState, Submission
+from services.gateway.routes.dependencies import RETRY
 from services.kit.http.problems import Problem
 from services.kit.rules.waivers import Waiver, WaiverKind
 
@@ -222,5 +223,5 @@ def obstacle_problem(context: ViewContext, progress: CaseProgress, eligibility: 
         title=title,
         detail=" ".join(paragraphs),
         extensions={"open": items},
-        headers={"Retry-After": "10"} if unreadable else None,
+        headers=RETRY if unreadable else None,
     )

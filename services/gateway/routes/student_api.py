@@ -8,7 +8,7 @@ from services.gateway.case.eligibility import Eligibility, command_eligibility, 
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import SUBMIT, Case
-from services.gateway.routes.dependencies import Commands, Context, CurrentCase, FavouriteTable, Student
+from services.gateway.routes.dependencies import RETRY, Commands, Context, CurrentCase, FavouriteTable, Student
 from services.gateway.routes.student_answers import (
     CaseAnswer,
     CheckAnswer,
@@ -38,7 +38,7 @@ async def known_case(progress: CurrentCase) -> Case:
             title="The case cannot be read now",
             detail="No check counts as passed while this lasts. Retry after the time in Retry-After.",
             extensions={"since": progress.unavailable_since.isoformat()},
-            headers={"Retry-After": "10"},
+            headers=RETRY,
         )
     if progress.case is None:
         raise Problem(404, "no-case", title="This student is not on the roster", detail="Contact the graduate school.")

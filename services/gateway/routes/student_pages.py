@@ -16,6 +16,7 @@ from services.gateway.case.progress import Standing
 from services.gateway.case.wording import headline
 from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
+    RETRY,
     Context,
     CurrentCase,
     CurrentSite,
@@ -23,17 +24,16 @@ from services.gateway.routes.dependencies import (
     KnownVisitor,
     Language,
     Pages,
+    ReadableCase,
     Streams,
     Student,
     Visitor,
 )
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
-from services.kit.http.problems import Problem
 
 _YEAR_S: Final = 31_536_000
 _BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number"})
-RETRY: Final = {"Retry-After": "10"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -128,11 +128,9 @@ async def completed(pages: Pages, session: Student, progress: CurrentCase, conte
 
 @router.get("/completed/{ordinal}")
 async def completed_earlier(
-    ordinal: int, pages: Pages, session: Student, progress: CurrentCase, context: Context
+    ordinal: int, pages: Pages, session: Student, progress: ReadableCase, context: Context
 ) -> Response:
     """A form that is void or of an earlier case, by its place among the student's own."""
-    if progress.standing is Standing.UNAVAILABLE:
-        raise Problem(503, "unreadable", title="The form cannot be read now", headers=RETRY)
     form = earlier_form(context, progress, ordinal)
     if form is None:
         raise HTTPException(404)
