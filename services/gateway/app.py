@@ -22,8 +22,6 @@ from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.routes import (
-    certificate_desk,
-    desk_api,
     error_pages,
     form_pdf,
     number_choice,
@@ -34,6 +32,7 @@ from services.gateway.routes import (
     student_pages,
 )
 from services.gateway.routes.dependencies import provide
+from services.gateway.routes.desk import desk_api, desk_pages
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
@@ -95,7 +94,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             student_pages.router,
             student_commands.router,
             form_pdf.router,
-            certificate_desk.router,
+            desk_pages.router,
             desk_api.router,
             public_verification.router,
             sign_in.router,

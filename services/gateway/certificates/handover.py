@@ -29,12 +29,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Handover:
-    """`exceptions_seen` is the fingerprint of those on the clerk's page, `confirmed` names each that was checked."""
+    """`exceptions_seen` is the fingerprint of those on the clerk's page, None for a caller without one.
+
+    `confirmed` names each that was checked.
+    """
 
     command_id: UUID
     taken_by: TakenBy
     proxy_name: str = ""
-    exceptions_seen: str = ""
+    exceptions_seen: str | None = ""
     confirmed: frozenset[str] = frozenset()
     reason: str = ""
 
@@ -56,7 +59,7 @@ def refusal(handover: Handover, record: SubmissionRecord) -> Outcome | None:
         return None
     if handover.taken_by is TakenBy.PROXY and not handover.proxy_name:
         return Outcome.PROXY_NAMELESS
-    if record.exceptions and handover.exceptions_seen != fingerprint(record.exceptions):
+    if record.exceptions and handover.exceptions_seen not in (None, fingerprint(record.exceptions)):
         return Outcome.NEW_EXCEPTION
     if {one.name for one in record.exceptions} - handover.confirmed:
         return Outcome.UNCONFIRMED

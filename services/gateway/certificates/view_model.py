@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from schemas.events import UNKNOWN_REASONS, Reason, TakenBy
+from schemas.events import UNKNOWN_REASONS, TakenBy
 from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.decision import CheckState
 from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import Field, FormView
-from services.gateway.case.wording import ViewContext, reason_sentence
+from services.gateway.case.wording import ViewContext
+from services.gateway.certificates.exception_wording import exception_sentences
 from services.gateway.certificates.handover import Outcome, fingerprint
 from services.gateway.certificates.verification import GOOD, Finding, VerificationResult
-from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime, PhonePart, phone_parts
 from services.gateway.read_model.types import (
     ROSTER,
@@ -22,7 +22,6 @@ from services.gateway.read_model.types import (
     OpenException,
     SubmissionRecord,
 )
-from services.kit.manifests import DepartmentManifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +92,13 @@ class Pressed:
     reason: str = ""
     undo_of: UUID | None = None
 
+    @property
+    def pending(self) -> str:
+        """As in `DeskPage`."""
+        if self.outcome is not Outcome.PENDING:
+            return ""
+        return "undo" if self.undo_of else "issue"
+
 
 NOT_PRESSED: Final = Pressed()
 
@@ -111,7 +117,7 @@ def desk_page(
     if finding not in GOOD or record is None or result.student is None:
         state = CheckState.WAITING if finding in (Finding.UNREADABLE, Finding.UNKNOWN) else CheckState.BLOCKED
         return DeskPage(state, texts(f"desk.{key}"), texts(f"desk.{key}_text"))
-    issue, pending = record.issue, _pending(pressed)
+    issue, pending = record.issue, pressed.pending
     state, verdict, sentence = _verdict(context, finding, record, pressed)
     error = f"desk.error_{pressed.outcome.value.replace('-', '_')}" if pressed.outcome in _ERRORS else ""
     undo_of = pressed.undo_of if pending == "undo" else issue.command_id if issue and not pending else None
@@ -138,16 +144,10 @@ def desk_page(
     )
 
 
-def _pending(pressed: Pressed) -> str:
-    if pressed.outcome is not Outcome.PENDING:
-        return ""
-    return "undo" if pressed.undo_of else "issue"
-
-
 def _verdict(
     context: ViewContext, finding: Finding, record: SubmissionRecord, pressed: Pressed
 ) -> tuple[CheckState, str, str]:
-    texts, issue, pending = context.texts, record.issue, _pending(pressed)
+    texts, issue, pending = context.texts, record.issue, pressed.pending
     if record.submission.void is not None:
         return CheckState.BLOCKED, texts("desk.void"), void_sentence(context, record.submission.void)
     if pending:
@@ -206,16 +206,6 @@ def _issue(context: ViewContext, issue: CertificateIssue) -> IssueView:
     return IssueView(issue_sentence(context, issue), why, undone)
 
 
-def exception_sentences(context: ViewContext, one: OpenException) -> tuple[str, ...]:
-    """Empty for a department that is not installed any more."""
-    if one.department == ROSTER:
-        return tuple(roster_sentence(context.texts, reason) for reason in one.reasons)
-    department = context.site.departments.get(one.department)
-    if department is None:
-        return ()
-    return tuple(_reason(context, department, reason) for reason in one.reasons)
-
-
 def _exception(context: ViewContext, one: OpenException, confirmed: bool) -> ExceptionView:
     since, sentences = context.local_time(one.opened_at), exception_sentences(context, one)
     department = context.site.departments.get(one.department)
@@ -232,17 +222,3 @@ def _exception(context: ViewContext, one: OpenException, confirmed: bool) -> Exc
     if one.former_number:
         title = context.texts("case.under_former", title=title, number=one.former_number)
     return ExceptionView(one.name, title, since, sentences, parts, confirmed)
-
-
-def _reason(context: ViewContext, department: DepartmentManifest, reason: Reason) -> str:
-    """For the clerk: the page's words on a reserved code speak to the student."""
-    if reason.code in UNKNOWN_REASONS:
-        return context.texts(f"desk.{reason.code}", department=context.texts.of(department.title))
-    return reason_sentence(context.texts, department, reason)
-
-
-def roster_sentence(texts: Texts, reason: Reason) -> str:
-    """A code of a later release is shown as such: it still has to be confirmed."""
-    if f"roster.{reason.code}" not in texts.entries:
-        return texts("roster.otherwise", code=reason.code)
-    return texts(f"roster.{reason.code}", **reason.parameters)

@@ -28,8 +28,8 @@ from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 COMMAND = UUID(int=7)
-EXCEPTION = OpenException("finance", 4, (Reason(code="arrears"),), NOW)
-ROSTER_EXCEPTION = OpenException("roster", 1, (Reason(code="taken-off"),), NOW)
+EXCEPTION = OpenException("finance 4", "finance", (Reason(code="arrears"),), NOW)
+ROSTER_EXCEPTION = OpenException("roster 1", "roster", (Reason(code="taken-off"),), NOW)
 SEEN, BOTH_SEEN = fingerprint((EXCEPTION,)), fingerprint((EXCEPTION, ROSTER_EXCEPTION))
 NAMED = frozenset({"finance 4"})
 
@@ -51,6 +51,7 @@ def record(*exceptions: OpenException, issued_by_command: UUID | None = None) ->
         (Handover(COMMAND, TakenBy.SELF), (EXCEPTION,), Outcome.NEW_EXCEPTION),
         (Handover(COMMAND, TakenBy.SELF, confirmed=NAMED, reason="asked"), (EXCEPTION,), Outcome.NEW_EXCEPTION),
         (Handover(COMMAND, TakenBy.SELF, exceptions_seen=SEEN), (EXCEPTION,), Outcome.UNCONFIRMED),
+        (Handover(COMMAND, TakenBy.SELF, exceptions_seen=None), (EXCEPTION,), Outcome.UNCONFIRMED),
         (Handover(COMMAND, TakenBy.SELF, exceptions_seen=SEEN, confirmed=NAMED), (EXCEPTION,), Outcome.NO_REASON),
         (
             Handover(COMMAND, TakenBy.SELF, exceptions_seen=BOTH_SEEN, confirmed=NAMED, reason="asked"),

@@ -39,6 +39,11 @@ async def check(browser: BrowserClient, token: str, form: str) -> httpx.Response
     return await browser.post("/desk", {"csrf": token, "form": form})
 
 
+async def checked(browser: BrowserClient, clerk: Person, form: str) -> dict[str, str]:
+    """Sign the clerk in and check the form; the hidden fields of the page's last form."""
+    return fields(await check(browser, await at_desk(browser, clerk), form))
+
+
 async def audited(gateway: RunningGateway, clerk: Person) -> list[tuple[str, str, str | None, dict[str, Any]]]:
     found = await rows(
         gateway.database,

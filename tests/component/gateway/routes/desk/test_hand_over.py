@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from deploy.local.identity.people import Person
@@ -16,6 +14,7 @@ from tests.component.gateway.routes.desk.clerks import (
     at_desk,
     audited,
     check,
+    checked,
     clerks,
     fields,
 )
@@ -28,8 +27,7 @@ from tests.support.gateway.visits import rows
 async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_when(
     gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
-    token = await at_desk(browser, clerk)
-    form = fields(await check(browser, token, signed.qr_text))
+    form = await checked(browser, clerk, signed.qr_text)
     done = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert done.status_code == 200
     assert "已登记领取" in done.text
@@ -56,8 +54,7 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
 ) -> None:
     pair = [next(clerks), next(clerks)]
     browsers = [BrowserClient(gateway), BrowserClient(gateway)]
-    tokens = [await at_desk(one, person) for one, person in zip(browsers, pair, strict=True)]
-    forms = [fields(await check(one, token, signed.qr_text)) for one, token in zip(browsers, tokens, strict=True)]
+    forms = [await checked(one, person, signed.qr_text) for one, person in zip(browsers, pair, strict=True)]
     answers = await asyncio.gather(
         *(one.post("/desk/issue", {**form, "taken_by": "self"}) for one, form in zip(browsers, forms, strict=True))
     )
@@ -78,8 +75,7 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
 async def test_a_proxy_is_named(
     gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
-    token = await at_desk(browser, clerk)
-    form = fields(await check(browser, token, signed.form_number))
+    form = await checked(browser, clerk, signed.form_number)
     nameless = await browser.post("/desk/issue", {**form, "taken_by": "proxy", "proxy_name": "  "})
     assert nameless.status_code == 422
     assert "请填写代领人姓名" in nameless.text
@@ -92,8 +88,7 @@ async def test_a_proxy_is_named(
 async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_harmlessly(
     gateway: RunningGateway, browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
 ) -> None:
-    token = await at_desk(browser, clerk)
-    form = fields(await check(browser, token, signed.qr_text))
+    form = await checked(browser, clerk, signed.qr_text)
     waiting = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert waiting.status_code == 202
     assert "请先不要发放" in waiting.text
@@ -146,8 +141,7 @@ async def test_each_new_matter_since_the_submission_is_confirmed_by_name_with_a_
 async def test_a_hand_over_is_undone_with_a_reason_and_made_again(
     gateway: RunningGateway, browser: BrowserClient, clerk: Person, signed: SignedForm
 ) -> None:
-    token = await at_desk(browser, clerk)
-    form = fields(await check(browser, token, signed.qr_text))
+    form = await checked(browser, clerk, signed.qr_text)
     done = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert "撤销这次登记" in done.text
     mute = await browser.post("/desk/undo", {**fields(done), "reason": " "})
@@ -174,35 +168,3 @@ async def test_a_hand_over_is_undone_with_a_reason_and_made_again(
         (1, "self", clerk.sub, "登记到了别人名下"),
         (2, "proxy", None, None),
     ]
-
-
-@pytest.mark.usefixtures("carried")
-async def test_the_desk_as_json_sees_the_exceptions_and_must_name_them(
-    browser: BrowserClient, clerk: Person, clearance: ReadModelWriter, signed: SignedForm
-) -> None:
-    await at_desk(browser, clerk)
-    session = (await browser.get("/api/v1/desk")).json()
-    assert session["account"] == clerk.sub
-    await clearance.open_exception(signed.student_id, "finance", DEBT)
-
-    async def ask(path: str, body: dict[str, Any], token: str = session["csrf"]) -> httpx.Response:
-        return await browser.post_json(f"/api/v1/desk/{path}", body, {"X-CSRF-Token": token})
-
-    assert (await ask("check", {"form": signed.qr_text}, "x")).status_code == 403
-    checked = (await ask("check", {"form": signed.qr_text})).json()
-    assert checked["finding"] == "genuine"
-    [exception] = checked["form"]["exceptions"]
-    assert (exception["name"], exception["source"]) == ("finance 9", "department")
-    assert "60.00" in exception["sentences"][0]
-    body = {"form_number": signed.form_number, "taken_by": "self"}
-    refused = await ask("hand-over", body)
-    assert (refused.status_code, refused.json()["outcome"]) == (409, "unconfirmed")
-    done = await ask("hand-over", {**body, "confirmed": ["finance 9"], "reason": "已缴清，凭证在案"})
-    assert (done.status_code, done.json()["outcome"]) == (200, "issued")
-    [issued] = done.json()["form"]["hand_overs"]
-    assert (issued["confirmed"], issued["undo"]) == (["finance 9"], None)
-    undone = await ask("undo", {"form_number": signed.form_number, "of": issued["command_id"], "reason": "证书已交回"})
-    assert (undone.status_code, undone.json()["outcome"]) == (200, "undone")
-    [kept] = undone.json()["form"]["hand_overs"]
-    assert kept["undo"]["reason"] == "证书已交回"
-    assert (await ask("hand-over", {**body, "form_number": "2026-22222-22222-Z"})).status_code == 409

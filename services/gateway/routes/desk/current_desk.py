@@ -1,0 +1,87 @@
+"""What a clerk does at the certificate desk, on its page or as JSON: only with a form that was verified."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import Depends
+from pydantic import AfterValidator, Field
+
+from services.gateway.certificates.handover import Handover, Outcome, Undo
+from services.gateway.certificates.verification import GOOD, VerificationResult, read_scan, verify_scan
+from services.gateway.read_model.types import SubmissionRecord
+from services.gateway.routes.dependencies import Certificates, Clerk, Context, Submissions
+from services.gateway.web.csrf import check_csrf
+
+OUTCOME_STATUS: Final[Mapping[Outcome | None, int]] = {
+    Outcome.ISSUED: 200,
+    Outcome.UNDONE: 200,
+    Outcome.PENDING: 202,
+    Outcome.PROXY_NAMELESS: 422,
+    Outcome.NO_REASON: 422,
+}
+"""409 otherwise."""
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+# No control characters: PostgreSQL's jsonb refuses NUL.
+ProxyName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one_line)]
+Why = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"), AfterValidator(_one_line)]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedForm:
+    """`record` is found for some forms that are not genuine too. `outcome` of a hand-over or an undo."""
+
+    result: VerificationResult
+    record: SubmissionRecord | None
+    outcome: Outcome | None = None
+
+    @property
+    def genuine(self) -> SubmissionRecord | None:
+        return self.record if self.result.finding in GOOD else None
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """`token` is the CSRF token of the clerk's session; methods raise a 403 `Problem` for another."""
+
+    clerk: Clerk
+    submissions: Submissions
+    certificates: Certificates
+    context: Context
+
+    async def check(self, token: str, scanned: str) -> CheckedForm:
+        """Audited."""
+        checked = await self._verified(token, scanned)
+        await self.certificates.log_check(self.clerk.account, checked.result.finding, checked.record)
+        return checked
+
+    async def hand_over(self, token: str, form_number: str, handover: Handover) -> CheckedForm:
+        """Idempotent by command id. Without an outcome nothing was done: the form is not genuine."""
+        checked = await self._verified(token, form_number)
+        if checked.genuine is None:
+            return checked
+        record, outcome = await self.certificates.hand_over(self.clerk.account, checked.genuine, handover)
+        return CheckedForm(checked.result, record, outcome)
+
+    async def undo(self, token: str, form_number: str, undo: Undo) -> CheckedForm:
+        """As `hand_over`."""
+        checked = await self._verified(token, form_number)
+        if checked.genuine is None:
+            return checked
+        record, outcome = await self.certificates.undo(self.clerk.account, checked.genuine, undo)
+        return CheckedForm(checked.result, record, outcome)
+
+    async def _verified(self, token: str, text: str) -> CheckedForm:
+        check_csrf(self.clerk, token)
+        keys = await self.submissions.keys()
+        scan = read_scan(text, keys)
+        record = await self.submissions.by_number(scan.form_number) if scan.form_number else None
+        return CheckedForm(verify_scan(scan, record.published if record else None, keys), record)
+
+
+CurrentDesk = Annotated[Desk, Depends(Desk)]

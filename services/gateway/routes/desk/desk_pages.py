@@ -1,0 +1,88 @@
+"""The certificate desk's page. By POST, so that nothing of a form is in an address."""
+
+from datetime import timedelta, timezone
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Form, Response
+from pydantic import Field
+
+from schemas.events import TakenBy
+from services.gateway.certificates.handover import Handover, Outcome, Undo
+from services.gateway.certificates.verification import MAX_CHARACTERS
+from services.gateway.certificates.view_model import DeskPage, Pressed, desk_page, handover_lines
+from services.gateway.routes.dependencies import Pages
+from services.gateway.routes.desk.current_desk import OUTCOME_STATUS, CheckedForm, CurrentDesk, Desk, ProxyName, Why
+from services.gateway.web.csrf import CsrfFields
+from services.gateway.web.renderer import Renderer
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Check(CsrfFields):
+    form: Annotated[str, Field(max_length=MAX_CHARACTERS)] = ""
+
+
+class _Handover(CsrfFields):
+    form_number: Annotated[str, Field(max_length=64)]
+    command_id: UUID
+    seen: Annotated[str, Field(max_length=64)] = ""
+    taken_by: TakenBy = TakenBy.SELF
+    proxy_name: ProxyName = ""
+    confirm: Annotated[tuple[Annotated[str, Field(max_length=80)], ...], Field(max_length=128)] = ()
+    """Ticked: the name of each exception that was looked into."""
+    reason: Why = ""
+
+    def handover(self) -> Handover:
+        proxy_name = self.proxy_name if self.taken_by is TakenBy.PROXY else ""
+        return Handover(self.command_id, self.taken_by, proxy_name, self.seen, frozenset(self.confirm), self.reason)
+
+
+class _Undo(CsrfFields):
+    form_number: Annotated[str, Field(max_length=64)]
+    command_id: UUID
+    undo_of: UUID
+    reason: Why = ""
+
+
+@router.get("/desk")
+async def page(pages: Pages, desk: CurrentDesk) -> Response:
+    return await _page(pages, desk, None)
+
+
+@router.post("/desk")
+async def check(pages: Pages, desk: CurrentDesk, form: Annotated[_Check, Form()]) -> Response:
+    checked = await desk.check(form.csrf, form.form)
+    return await _page(pages, desk, desk_page(desk.context, checked.result, checked.record, command_id=uuid4()))
+
+
+@router.post("/desk/issue")
+async def issue(pages: Pages, desk: CurrentDesk, form: Annotated[_Handover, Form()]) -> Response:
+    handover = form.handover()
+    checked = await desk.hand_over(form.csrf, form.form_number, handover)
+    pressed = Pressed(checked.outcome, handover.taken_by, handover.proxy_name, handover.confirmed, handover.reason)
+    return await _after(pages, desk, checked, handover.command_id, pressed)
+
+
+@router.post("/desk/undo")
+async def undo(pages: Pages, desk: CurrentDesk, form: Annotated[_Undo, Form()]) -> Response:
+    checked = await desk.undo(form.csrf, form.form_number, Undo(form.command_id, form.undo_of, form.reason))
+    pressed = Pressed(checked.outcome, reason=form.reason, undo_of=form.undo_of)
+    return await _after(pages, desk, checked, form.command_id, pressed)
+
+
+async def _after(pages: Renderer, desk: Desk, checked: CheckedForm, command_id: UUID, pressed: Pressed) -> Response:
+    # A refused command stays refused: the next press is another.
+    next_id = command_id if checked.outcome is Outcome.PENDING else uuid4()
+    page = desk_page(desk.context, checked.result, checked.record, command_id=next_id, pressed=pressed)
+    return await _page(pages, desk, page, OUTCOME_STATUS.get(checked.outcome, 409))
+
+
+async def _page(pages: Renderer, desk: Desk, page: DeskPage | None, status: int = 200) -> Response:
+    context = desk.context
+    campus = timezone(timedelta(minutes=context.site.university.utc_offset_minutes))
+    midnight = context.now.astimezone(campus).replace(hour=0, minute=0, second=0, microsecond=0)
+    handovers = handover_lines(context, await desk.submissions.handed_over_by(desk.clerk.account, midnight))
+    return pages.page(
+        "desk.html", context.texts, session=desk.clerk, back="/desk", status=status, page=page, handovers=handovers
+    )
