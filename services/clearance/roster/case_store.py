@@ -1,7 +1,7 @@
 """Cases in PostgreSQL: lock the row, decide purely, store, publish, in the caller's transaction."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -18,7 +18,7 @@ from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
-from services.kit.rules.instants import Outdated, in_zone
+from services.kit.rules.instants import in_zone
 from services.kit.rules.reasons import CHECK_THE_INSTANT, IN_THE_FUTURE
 from services.kit.rules.waivers import Attribute
 from services.kit.student_numbers import Standing
@@ -59,17 +59,11 @@ class Roster:
         self, connection: Connection, student: Student, *, now: datetime, as_of: datetime | None = None
     ) -> RosterResult:
         """Idempotent. `as_of`: when it was true; raises `Outdated`. Without it this is the newest word."""
-        result = await self._put(connection, student, now, as_of)
-        await _keep_instant(connection, student.student_id, as_of or now)
-        return result
-
-    async def _put(
-        self, connection: Connection, student: Student, now: datetime, as_of: datetime | None
-    ) -> RosterResult:
         today = now.astimezone(self.zone).date()
         previous = await lock(connection, student.student_id)
         if previous is None:
-            fresh = cases.listed(None, student, served=self._served, today=today)
+            listed = cases.listed(None, student, served=self._served, today=today)
+            fresh = replace(listed, said_as_of=as_of or now)
             if await _insert(connection, fresh, now):
                 return await self._publish(connection, None, fresh, now)
             # Inserted by another transaction between the two statements: that row is changed.
@@ -77,8 +71,7 @@ class Roster:
             assert previous is not None
         accepted = await _accepted_as(connection, previous)
         case = cases.listed(previous, student, served=self._served, today=today, accepted=accepted)
-        await _require_newer(connection, previous, case, as_of)
-        return await self._spoken(connection, previous, case, now)
+        return await self._spoken(connection, previous, cases.as_said(previous, case, as_of=as_of, now=now), now)
 
     async def withdraw(
         self, connection: Connection, student_id: str, *, now: datetime, as_of: datetime | None = None
@@ -87,11 +80,8 @@ class Roster:
         previous = await lock(connection, student_id)
         if previous is None:
             return None
-        case = cases.withdrawn(previous)
-        await _require_newer(connection, previous, case, as_of)
-        result = await self._spoken(connection, previous, case, now)
-        await _keep_instant(connection, student_id, as_of or now)
-        return result
+        case = cases.as_said(previous, cases.withdrawn(previous), as_of=as_of, now=now)
+        return await self._spoken(connection, previous, case, now)
 
     async def join(self, connection: Connection, student_id: str, former: str, *, now: datetime) -> RosterResult:
         """Make `former` a former number of the person. Raises `JoinRefused`."""
@@ -162,6 +152,8 @@ class Roster:
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
         """`previous` is locked. Published if its version is new."""
         if case == previous:
+            if case.said_as_of != previous.said_as_of:
+                await connection.execute(_SAID_AGAIN, case.student.student_id, case.said_as_of)
             return RosterResult(case, "unchanged", case.state)
         await connection.execute(_UPDATE, *_values(case, now))
         return await self._publish(connection, previous, case, now)
@@ -182,27 +174,6 @@ class Roster:
         # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
         return RosterResult(case, "applied", previous.state if previous else None)
-
-
-async def _require_newer(connection: Connection, previous: Case, case: Case, as_of: datetime | None) -> None:
-    """A newer word of the roster is never undone by an older one. Raises `Outdated`."""
-    if as_of is None or case == previous:
-        return
-    newest = "SELECT said_as_of FROM student_case WHERE student_id = $1"
-    said = await connection.fetchval(newest, previous.student.student_id)
-    if said is not None and as_of < said:
-        raise Outdated(Standing.of(previous.state))
-
-
-async def _keep_instant(connection: Connection, student_id: str, as_of: datetime) -> None:
-    await connection.execute(
-        """
-        UPDATE student_case SET said_as_of = $2
-        WHERE student_id = $1 AND (said_as_of IS NULL OR said_as_of < $2)
-        """,
-        student_id,
-        as_of,
-    )
 
 
 async def roster_attributes(connection: Connection) -> list[tuple[str, dict[str, str | None]]]:
@@ -250,19 +221,21 @@ async def former_cases(connection: Connection, student_id: str) -> tuple[Case, .
 
 
 async def _read(connection: Connection, student_id: str, locking: str) -> Case | None:
-    row = await connection.fetchrow(
-        f"SELECT student_id, version, state, opened_on, case_number, taken_off, joined_to, {', '.join(_COLUMNS)}"
-        " FROM student_case"
-        f" WHERE student_id = $1 {locking}",
-        student_id,
-    )
+    query = f"SELECT {', '.join(_ALL)} FROM student_case WHERE student_id = $1 {locking}"
+    row = await connection.fetchrow(query, student_id)
     if row is None:
         return None
     fields = {name: row[name] for name in ("student_id", *_COLUMNS)}
     # Not validated again: stored data was valid by the rules of its day.
-    student, state = Student.model_construct(**fields), CaseState(row["state"])
     return Case(
-        student, row["version"], state, row["opened_on"], row["case_number"], row["taken_off"], row["joined_to"]
+        Student.model_construct(**fields),
+        row["version"],
+        CaseState(row["state"]),
+        row["opened_on"],
+        row["case_number"],
+        row["taken_off"],
+        row["joined_to"],
+        row["said_as_of"],
     )
 
 
@@ -281,12 +254,24 @@ def _values(case: Case, now: datetime) -> tuple[object, ...]:
         case.case_number,
         case.taken_off,
         case.joined_to,
+        case.said_as_of,
     )
     return head + tuple(getattr(student, name) for name in _COLUMNS)
 
 
-_STATE: Final = ("student_id", "version", "state", "opened_on", "changed_at", "case_number", "taken_off", "joined_to")
+_STATE: Final = (
+    "student_id",
+    "version",
+    "state",
+    "opened_on",
+    "changed_at",
+    "case_number",
+    "taken_off",
+    "joined_to",
+    "said_as_of",
+)
 _ALL: Final = (*_STATE, *_COLUMNS)
 _VALUES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
 _INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_VALUES)}) ON CONFLICT DO NOTHING"
 _UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_VALUES[1:])}) WHERE student_id = $1"
+_SAID_AGAIN: Final = "UPDATE student_case SET said_as_of = $2 WHERE student_id = $1"

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Container, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final
 
@@ -13,7 +13,8 @@ from pydantic import ConfigDict, Field
 from schemas.events import CaseChanged, CaseState
 from services.kit.operations import OperationBody
 from services.kit.rules.fields import CohortName, Day, RowInstant, ShortLine
-from services.kit.student_numbers import StudentNumber
+from services.kit.rules.instants import Outdated
+from services.kit.student_numbers import Standing, StudentNumber
 
 HEADINGS: Final[dict[str, str]] = {
     "学号": "student_id",
@@ -97,6 +98,8 @@ class Case:
     """Taken off the roster after the completion."""
     joined_to: str | None = None
     """The person's current number, if this is a former one."""
+    said_as_of: datetime | None = field(default=None, compare=False)
+    """When the newest word of the roster was true; None without one."""
 
     @property
     def published_state(self) -> CaseState:
@@ -173,6 +176,19 @@ def reopened(previous: Case, *, served: Container[str], today: date) -> Case:
 def with_state(case: Case, state: CaseState) -> Case:
     """The same object if it is in that state."""
     return case if case.state is state else _numbered(case, replace(case, state=state))
+
+
+def as_said(previous: Case, case: Case, *, as_of: datetime | None, now: datetime) -> Case:
+    """`case` after a word of the roster, true as of then; without `as_of` it is the newest. Raises `Outdated`.
+
+    A newer word is never undone by an older one.
+    """
+    at, newest = as_of or now, previous.said_as_of
+    if newest is None or at >= newest:
+        return replace(case, said_as_of=at)
+    if as_of is not None and case != previous:
+        raise Outdated(Standing.of(previous.state))
+    return replace(case, said_as_of=newest)
 
 
 def joined(previous: Case, student_id: str | None) -> Case:

@@ -1,6 +1,6 @@
 """Who is leaving: the next state of a case, over every state it can be in."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,11 +12,13 @@ from services.clearance.roster.cases import (
     Case,
     RosterRow,
     Student,
+    as_said,
     case_changed,
     listed,
     with_state,
     withdrawn,
 )
+from services.kit.rules.instants import Outdated
 
 SERVED = frozenset({"毕业离校"})
 MAY, JUNE = date(2026, 5, 1), date(2026, 6, 1)
@@ -153,3 +155,36 @@ def test_a_wrong_line_of_the_roster_is_refused_without_repeating_it(wrong: dict[
     with pytest.raises(ValidationError) as refused:
         student(**wrong)
     assert "林知远" not in str(refused.value)
+
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("as_of", "changed", "stands"),
+    [
+        (NOW + HOUR, True, NOW + HOUR),
+        (NOW, True, NOW),
+        (NOW - HOUR, False, NOW),
+        (None, True, NOW + HOUR),
+    ],
+)
+def test_the_newest_word_of_the_roster_counts_and_a_repeated_old_one_moves_nothing(
+    as_of: datetime | None, changed: bool, stands: datetime
+) -> None:
+    previous = Case(LEAVING, 1, CaseState.OPEN, MAY, said_as_of=NOW)
+    case = listed(previous, STAYING if changed else LEAVING, served=SERVED, today=JUNE)
+    assert as_said(previous, case, as_of=as_of, now=NOW + HOUR).said_as_of == stands
+
+
+def test_an_older_word_changes_nothing_and_one_without_an_instant_always_counts() -> None:
+    previous = Case(LEAVING, 1, CaseState.OPEN, MAY, said_as_of=NOW)
+    with pytest.raises(Outdated):
+        as_said(previous, withdrawn(previous), as_of=NOW - HOUR, now=NOW)
+    ahead = as_said(previous, withdrawn(previous), as_of=None, now=NOW - HOUR)
+    assert (ahead.state, ahead.said_as_of) == (CaseState.CLOSED, NOW)
+
+
+def test_the_first_word_with_an_instant_counts_whatever_was_there_before() -> None:
+    previous = Case(LEAVING, 1, CaseState.OPEN, MAY)
+    assert as_said(previous, withdrawn(previous), as_of=NOW - HOUR, now=NOW).said_as_of == NOW - HOUR
