@@ -1,5 +1,6 @@
 """A person with several student numbers: the graduate school joins the former ones to the current one."""
 
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -49,30 +50,27 @@ def former_number_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wake
         responses=problem_responses(401, 403, 404, 409, 422, 503),
     )
 
-    @router.put("", summary="Join a former number to the current one", operation_id="join-former-number")
-    async def join(body: FormerNumber, principal: Staff) -> FormerNumbersAnswer:
-        """What departments say under the former number then counts for the current one. Idempotent."""
-        async with pool.acquire() as connection, connection.transaction():
-            try:
-                result = await roster.join(connection, body.student_id, body.former_number, now=datetime.now(UTC))
-            except JoinRefused as refused:
-                raise _problem(refused) from None
-            await _audit(connection, principal, "roster.join", body, result)
-            numbers = await former_numbers(connection, body.student_id)
+    async def apply(
+        change: Callable[..., Awaitable[RosterResult]], act: str, body: FormerNumber, principal: Principal
+    ) -> FormerNumbersAnswer:
+        try:
+            async with pool.acquire() as connection, connection.transaction():
+                result = await change(connection, body.student_id, body.former_number, now=datetime.now(UTC))
+                await _audit(connection, principal, act, body, result)
+                numbers = await former_numbers(connection, body.student_id)
+        except JoinRefused as refused:
+            raise _problem(refused) from None
         wakeup.notify()
         return FormerNumbersAnswer(former_numbers=numbers, outcome=result.outcome)
 
+    @router.put("", summary="Join a former number to the current one", operation_id="join-former-number")
+    async def join(body: FormerNumber, principal: Staff) -> FormerNumbersAnswer:
+        """What departments say under the former number then counts for the current one. Idempotent."""
+        return await apply(roster.join, "roster.join", body, principal)
+
     @router.post("/remove", summary="Remove a former number", operation_id="remove-former-number")
     async def remove(body: FormerNumber, principal: Staff) -> FormerNumbersAnswer:
-        async with pool.acquire() as connection, connection.transaction():
-            try:
-                result = await roster.unjoin(connection, body.student_id, body.former_number, now=datetime.now(UTC))
-            except JoinRefused as refused:
-                raise _problem(refused) from None
-            await _audit(connection, principal, "roster.unjoin", body, result)
-            numbers = await former_numbers(connection, body.student_id)
-        wakeup.notify()
-        return FormerNumbersAnswer(former_numbers=numbers, outcome=result.outcome)
+        return await apply(roster.unjoin, "roster.unjoin", body, principal)
 
     @router.post("/query", summary="Read a student's former numbers", operation_id="query-former-numbers")
     async def query(body: StudentQuery) -> FormerNumbersAnswer:

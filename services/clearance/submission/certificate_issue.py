@@ -3,8 +3,9 @@
 The case is locked, then the form: a void, a word of the roster and a department's exception come before or after.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from schemas.codec import Unreadable
@@ -39,6 +40,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text[]), $9)
 _UNDO: Final = """
 INSERT INTO issue_undo (attempt_id, number, reason, undone_by, command_id) VALUES ($1, $2, $3, $4, $5)
 """
+_REFUSE: Final = "INSERT INTO desk_refusal (command_id, attempt_id, cause) VALUES ($1, $2, $3)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,7 @@ async def certificate_issue_asked(connection: Connection, event: CertificateIssu
     if form is None:
         return
     refusal = _issue_refusal(event, form)
-    if refusal is not None:
-        await _refuse(connection, event, form, refusal)
-    else:
+    if refusal is None:
         await connection.execute(
             _ISSUE,
             form.attempt_id,
@@ -78,16 +78,14 @@ async def certificate_issue_asked(connection: Connection, event: CertificateIssu
             sorted(form.exceptions),
             event.reason or "",
         )
-        await _after(connection, event.student_id)
-    await log.append_entry(
+    await _answer(
         connection,
-        actor=event.asked_by,
+        event,
+        form,
+        refusal,
         act="certificate.issue",
-        outcome=refusal or ISSUED,
-        student_id=event.student_id,
+        done=ISSUED,
         details={
-            "command": event.command_id,
-            "form": event.form_number,
             "taken_by": event.taken_by.value,
             "exceptions": sorted(form.exceptions),
             "confirmed": sorted(event.confirmed),
@@ -102,23 +100,16 @@ async def certificate_issue_undo_asked(connection: Connection, event: Certificat
     if form is None:
         return
     refusal = None if form.standing == event.issue_command_id else IssueRefusal.NOT_STANDING
-    if refusal is not None:
-        await _refuse(connection, event, form, refusal)
-    else:
+    if refusal is None:
         await connection.execute(_UNDO, form.attempt_id, form.number, event.reason, event.asked_by, event.command_id)
-        await _after(connection, event.student_id)
-    await log.append_entry(
+    await _answer(
         connection,
-        actor=event.asked_by,
+        event,
+        form,
+        refusal,
         act="certificate.undo",
-        outcome=refusal or UNDONE,
-        student_id=event.student_id,
-        details={
-            "command": event.command_id,
-            "form": event.form_number,
-            "of": event.issue_command_id,
-            "reason": event.reason,
-        },
+        done=UNDONE,
+        details={"of": event.issue_command_id, "reason": event.reason},
     )
 
 
@@ -153,22 +144,28 @@ async def _lock(connection: Connection, event: CertificateIssueAsked | Certifica
     return _Form(row["attempt_id"], state["void"], state["number"], state["standing"], frozenset(state["exceptions"]))
 
 
-async def _refuse(
+async def _answer(
     connection: Connection,
     event: CertificateIssueAsked | CertificateIssueUndoAsked,
     form: _Form,
-    cause: IssueRefusal,
+    refusal: IssueRefusal | None,
+    *,
+    act: str,
+    done: str,
+    details: Mapping[str, Any],
 ) -> None:
-    await connection.execute(
-        "INSERT INTO desk_refusal (command_id, attempt_id, cause) VALUES ($1, $2, $3)",
-        event.command_id,
-        form.attempt_id,
-        cause.value,
+    """Store a refusal, or what the roster's exceptions are after the change: a later case speaks of the hand-over."""
+    if refusal is not None:
+        await connection.execute(_REFUSE, event.command_id, form.attempt_id, refusal.value)
+    else:
+        case = await case_store.find(connection, event.student_id)
+        assert case is not None
+        await standing_forms.update_exceptions(connection, case)
+    await log.append_entry(
+        connection,
+        actor=event.asked_by,
+        act=act,
+        outcome=refusal or done,
+        student_id=event.student_id,
+        details={"command": event.command_id, "form": event.form_number, **details},
     )
-
-
-async def _after(connection: Connection, student_id: str) -> None:
-    """Whether a form was handed over changes what a later case says of it."""
-    case = await case_store.find(connection, student_id)
-    assert case is not None
-    await standing_forms.update_exceptions(connection, case)
