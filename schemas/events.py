@@ -96,6 +96,7 @@ class SourceAlive(Message):
 
 
 Cohort = Annotated[str, Field(min_length=1, max_length=60, examples=["2026"])]
+RosterCohort = Annotated[Cohort | None, Field(exclude_if=lambda cohort: cohort is None)]
 
 
 class CaseState(StrEnum):
@@ -120,7 +121,7 @@ class CaseChanged(Message):
     version: Version
     state: CaseState
     occurred_at: Instant
-    cohort: Cohort | None = Field(default=None, exclude_if=lambda cohort: cohort is None)
+    cohort: RosterCohort = None
 
 
 class SubmitAsked(Message):
@@ -215,12 +216,15 @@ class SubmissionRequested(Message):
 
     `waived` maps a department to those of its checks that this student does not need: it attests and holds on the
     others. A department that does not read the field answers on all its checks, which is never too little.
+
+    `cohort` is the roster's, as in `CaseChanged`: a department that has not received the case yet goes by it.
     """
 
     attempt_id: Id
     student_id: StudentId
     required: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_DEPARTMENTS)]
     waived: WaivedChecks = {}
+    cohort: RosterCohort = None
     opened_at: Instant
     expires_at: Instant
 

@@ -35,13 +35,14 @@ class Attempt:
     """Of the part that asks about a former number."""
     objections: Mapping[str, tuple[Reason, ...]]
 
-    def requested_event(self, waived: Mapping[str, tuple[str, ...]]) -> SubmissionRequested:
-        """`waived`: department → checks that are not asked."""
+    def requested_event(self, waived: Mapping[str, tuple[str, ...]], cohort: str | None) -> SubmissionRequested:
+        """`waived`: department → checks that are not asked. `cohort`: of the case under this number."""
         return SubmissionRequested(
             attempt_id=self.attempt_id,
             student_id=self.student_id,
             required=tuple(sorted(self.required)),
             waived={name: checks for name, checks in waived.items() if name in self.required},
+            cohort=cohort,
             opened_at=self.opened_at,
             expires_at=self.expires_at,
         )

@@ -307,7 +307,9 @@ async def _asked(connection: Connection, attempt: Attempt) -> _Asked:
 
 async def _requested(connection: Connection, attempt: Attempt) -> SubmissionRequested:
     waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
-    return attempt.requested_event(attempt_waivers.waived_by_department(waivers.values()))
+    case = await case_store.find(connection, attempt.student_id)
+    cohort = case.student.cohort if case else None
+    return attempt.requested_event(attempt_waivers.waived_by_department(waivers.values()), cohort)
 
 
 async def _audit_part(connection: Connection, part: Attempt, act: str, outcome: str) -> None:

@@ -6,6 +6,7 @@ Request and end of an attempt both lock the record first: no hold is placed afte
 deletes it.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Generic, TypeVar
 
@@ -58,6 +59,9 @@ class Attestations(Generic[R]):
                 raise Unreadable("attempt_id: the attempt is another student's")
         else:
             waived = event.waived.get(self._name, ())
+            if not locked.case_version:
+                # The request overtook the case, which is on another topic.
+                locked = replace(locked, cohort=event.cohort)
             assessment, status = await self._desk.current_or_new_status(connection, locked, now=now)
             answer = AttestationGiven(
                 attempt_id=event.attempt_id,

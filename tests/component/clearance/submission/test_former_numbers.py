@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from schemas.events import CaseChanged, CaseState
+from schemas.codec import read
+from schemas.events import CaseChanged, CaseState, SubmissionRequested
 from services.clearance.roster.case_store import JoinRefused, former_numbers
 from services.kit.operations import Held
 from services.kit.receipts.jws import public_keys
@@ -96,6 +97,15 @@ async def test_both_numbers_are_attested_held_released_and_on_the_form(harness: 
     assert payload["former"][former].keys() == harness.departments.keys()
     attempts = await harness.clearance.pool.fetch("SELECT * FROM published.attempt_v1 WHERE student_id = $1", former)
     assert attempts == []
+
+
+async def test_each_request_brings_the_cohort_of_its_number(harness: Harness) -> None:
+    former, current = await harness.student(cohort="2025"), await harness.student(cohort="2026")
+    await join(harness, current, former)
+    await harness.deliver_all()
+    await harness.submit(current)
+    requests = of([read(record.value) for record in await harness.clearance.take_outbox()], SubmissionRequested)
+    assert {request.student_id: request.cohort for request in requests} == {current: "2026", former: "2025"}
 
 
 async def test_nothing_is_submitted_under_a_former_number(harness: Harness) -> None:

@@ -106,11 +106,16 @@ class Office:
         check = await self.said(student_id)
         return tuple(reason.code for reason in check.reasons) or (check.verdict.value,)
 
-    async def ask(self, student_id: str) -> UUID:
-        """Open an attempt: the office attests."""
+    async def ask(self, student_id: str, cohort: str | None = None) -> UUID:
+        """Open an attempt: the office attests. `cohort`: of the request."""
         attempt, at = uuid4(), now()
         event = SubmissionRequested(
-            attempt_id=attempt, student_id=student_id, required=("finance",), opened_at=at, expires_at=at
+            attempt_id=attempt,
+            student_id=student_id,
+            required=("finance",),
+            cohort=cohort,
+            opened_at=at,
+            expires_at=at,
         )
         async with self.desk.pool.acquire() as connection, connection.transaction():
             await self.attestations.requested(connection, event)

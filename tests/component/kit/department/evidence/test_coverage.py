@@ -12,6 +12,7 @@ from services.kit.imports.spec import RowSource
 from services.kit.manifests import discover
 from services.kit.operations import Held
 from tests.component.kit.department.evidence.conftest import Office, now
+from tests.support.imports.department import student
 
 CLEAR = ("clear",)
 ONE = "C1,2025,学费,8000.00,{paid}\n"
@@ -22,6 +23,22 @@ async def test_who_is_on_the_roster_and_on_no_list_is_unknown_and_gets_no_attest
     assert await office.verdict(student_id) == (NO_DATA,)
     assert (await office.said(student_id)).facts == {}
     assert await office.outcome(await office.ask(student_id)) == "objected"
+
+
+async def test_a_request_that_overtakes_the_case_brings_the_cohort_and_a_case_that_is_known_counts(
+    office: Office,
+) -> None:
+    await office.cover("2026")
+    ahead, other, known = student(), student(), await office.leaving("2027")
+    outcomes = [
+        await office.outcome(await office.ask(student_id, cohort))
+        for student_id, cohort in ((ahead, "2026"), (other, "2027"), (known, "2026"))
+    ]
+    assert outcomes == ["clear", "objected", "objected"]
+    await office.leaving("2026", ahead)
+    assert await office.verdict(ahead) == CLEAR
+    version = "SELECT status_version FROM record WHERE student_id = $1"
+    assert await office.desk.pool.fetchval(version, ahead) == 1
 
 
 async def test_a_declared_list_turns_its_cohort_and_no_other_and_its_withdrawal_turns_it_back(office: Office) -> None:
