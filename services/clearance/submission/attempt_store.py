@@ -146,27 +146,22 @@ async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
     return bool(await connection.fetchval(query, attempt_id))
 
 
-async def add_answer(connection: Connection, answer: AttestationGiven) -> tuple[bool, dict[str, AttestationGiven]]:
-    """Whether this is the department's first answer, and all answers by department.
-
-    The caller holds the attempt locked: no answer comes between the halves of the statement.
-    """
-    rows = await connection.fetch(
-        """
-        WITH added AS (
-            INSERT INTO answer (attempt_id, department, outcome, said) VALUES ($1, $2, $3, $4)
-            ON CONFLICT DO NOTHING RETURNING department, said
-        )
-        SELECT department, said, true AS new FROM added
-        UNION ALL SELECT department, said, false FROM answer WHERE attempt_id = $1
-        """,
+async def add_answer(connection: Connection, answer: AttestationGiven) -> bool:
+    """Whether this is the department's first answer, which counts. The caller holds the attempt locked."""
+    added = await connection.execute(
+        "INSERT INTO answer (attempt_id, department, outcome, said) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
         answer.attempt_id,
         answer.department,
         answer.outcome.value,
         answer.model_dump_json(),
     )
-    answers = {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
-    return any(row["new"] for row in rows), answers
+    return str(added).endswith(" 1")
+
+
+async def answers_of(connection: Connection, attempt_id: UUID) -> dict[str, AttestationGiven]:
+    """By department."""
+    rows = await connection.fetch("SELECT department, said FROM answer WHERE attempt_id = $1", attempt_id)
+    return {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
 
 
 def _attempt(row: Any) -> Attempt:

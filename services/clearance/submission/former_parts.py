@@ -4,11 +4,10 @@ To the departments a part is an attempt of its own: asked, attested and held und
 with its parent, under the lock of the parent's student.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID, uuid5
 
-from schemas.events import AttestationGiven
 from services.clearance.roster.cases import Case
 from services.clearance.submission import attempt_store
 from services.clearance.submission.attempt_store import Attempt
@@ -54,8 +53,3 @@ async def parts_of(connection: Connection, parent_id: UUID) -> tuple[Attempt, ..
     rows = await connection.fetch("SELECT attempt_id FROM attempt WHERE parent_id = $1 ORDER BY ordinal", parent_id)
     locked = [await attempt_store.lock(connection, row["attempt_id"]) for row in rows]
     return tuple(part for part in locked if part is not None)
-
-
-async def answers_of(connection: Connection, attempt_id: UUID) -> Mapping[str, AttestationGiven]:
-    rows = await connection.fetch("SELECT department, said FROM answer WHERE attempt_id = $1", attempt_id)
-    return {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}

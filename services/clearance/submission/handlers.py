@@ -135,9 +135,8 @@ class Submissions:
         attempt = self._validate(event, attempt, waivers.keys())
         if attempt.state is not AttemptState.OPEN:
             return
-        new, answers = await attempt_store.add_answer(connection, event)
-        if not new:
-            if answers[event.department] != event:
+        if not await attempt_store.add_answer(connection, event):
+            if (await attempt_store.answers_of(connection, event.attempt_id))[event.department] != event:
                 raise Unreadable("attempt_id: the department gave this attempt another answer before")
             return
         failpoint("settle.after_answer")
@@ -302,7 +301,7 @@ class _Asked:
 
 async def _asked(connection: Connection, attempt: Attempt) -> _Asked:
     waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
-    return _Asked(attempt, waivers, await former_parts.answers_of(connection, attempt.attempt_id))
+    return _Asked(attempt, waivers, await attempt_store.answers_of(connection, attempt.attempt_id))
 
 
 async def _requested(connection: Connection, attempt: Attempt) -> SubmissionRequested:
