@@ -43,9 +43,6 @@ class Approved(Generic[B]):
     at: datetime
 
 
-async def _no_check(_: Connection, __: Any) -> None: ...
-
-
 @dataclass(frozen=True)
 class Action(Generic[B]):
     """`apply` takes part in the confirming transaction, which holds the student's case locked.
@@ -59,7 +56,7 @@ class Action(Generic[B]):
     proposes: str
     confirms: str
     apply: Callable[[Connection, Approved[B]], Awaitable[None]]
-    check: Callable[[Connection, B], Awaitable[None]] = _no_check
+    check: Callable[[Connection, B], Awaitable[object]]
     examples: tuple[dict[str, Any], ...] = ()
 
 

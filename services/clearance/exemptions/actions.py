@@ -18,7 +18,7 @@ from services.clearance.roster.cases import Case
 from services.kit.names import APPROVER, ROSTER
 from services.kit.postgres.pool import Connection
 from services.kit.rules.fields import Day
-from services.kit.rules.waivers import Waiver, WaiverKind
+from services.kit.rules.waivers import CheckKey, Waiver, WaiverKind
 
 NOT_APPLICABLE: Final = "not-applicable"
 RELEASE: Final = "release"
@@ -29,6 +29,10 @@ _KINDS: Final[Mapping[str, WaiverKind]] = {NOT_APPLICABLE: WaiverKind.NOT_APPLIC
 class CheckBody(ProposalBody):
     department: Name = Field(examples=["library"])
     check: Name = Field(examples=["thesis"])
+
+    @property
+    def key(self) -> CheckKey:
+        return self.department, self.check
 
 
 class ExemptionBody(CheckBody):
@@ -77,8 +81,7 @@ class ExemptionActions:
 
     async def _exempt(self, connection: Connection, approved: Approved[ExemptionBody], kind: WaiverKind) -> None:
         body = approved.body
-        case = await self._open_case(connection, body)
-        await self._check_exemption(connection, body)
+        case = await self._check_exemption(connection, body)
         await exemption_store.add(
             connection,
             body.student_id,
@@ -92,30 +95,29 @@ class ExemptionActions:
 
     async def _withdraw(self, connection: Connection, approved: Approved[CheckBody]) -> None:
         body = approved.body
-        case = await self._open_case(connection, body)
-        await self._check_withdrawal(connection, body)
+        case = await self._check_withdrawal(connection, body)
         await exemption_store.withdraw(
             connection,
             body.student_id,
             case.case_number,
-            body.department,
-            body.check,
+            body.key,
             proposal_id=approved.proposal_id,
             by=approved.confirmed_by,
         )
 
-    async def _check_exemption(self, connection: Connection, body: ExemptionBody) -> None:
-        await self._open_case(connection, body)
+    async def _check_exemption(self, connection: Connection, body: ExemptionBody) -> Case:
+        case = await self._open_case(connection, body)
         if self._ends_at(body) <= datetime.now(UTC):
             raise ActionRefused("until-past", "The last day is over", remedy="Send today or later.", field="/until")
+        return case
 
-    async def _check_withdrawal(self, connection: Connection, body: CheckBody) -> None:
-        number = (await self._open_case(connection, body)).case_number
-        found = await exemption_store.find_in_force(connection, body.student_id, number, body.department, body.check)
-        if found is None:
+    async def _check_withdrawal(self, connection: Connection, body: CheckBody) -> Case:
+        case = await self._open_case(connection, body)
+        if body.key not in await exemption_store.in_force(connection, body.student_id, case.case_number):
             raise ActionRefused(
                 "no-exemption", "No exemption of this check is in force", remedy="POST /exemptions/query lists them."
             )
+        return case
 
     async def _open_case(self, connection: Connection, body: CheckBody) -> Case:
         if body.check not in self._required.get(body.department, ()):

@@ -1,43 +1,25 @@
 """Exemptions in PostgreSQL, in the caller's transaction, which holds the student's case locked."""
 
-from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from services.kit.postgres.pool import Connection
-from services.kit.rules.waivers import Waiver, WaiverKind
+from services.kit.rules.waivers import CheckKey, Waiver, WaiverKind
 
-_COLUMNS: Final = "exemption_id, department, check_name, kind, reason, until, made_at, ends_at"
 MAX_PAGE: Final = 200
 _IN_FORCE: Final = "withdrawn_at IS NULL AND ends_at > clock_timestamp()"
 
 
-@dataclass(frozen=True, slots=True)
-class Exemption:
-    """In force from `made_at` until before `ends_at`, the end of the day `until`."""
-
-    exemption_id: int
-    waiver: Waiver
-    made_at: datetime
-    ends_at: datetime
-
-
-async def in_force(connection: Connection, student_id: str, case_number: int) -> tuple[Exemption, ...]:
-    """By the database's clock. Those of another case of the student number do not count."""
+async def in_force(connection: Connection, student_id: str, case_number: int) -> dict[CheckKey, Waiver]:
+    """By the database's clock, at most one a check. Those of another case of the student number do not count."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM exemption WHERE student_id = $1 AND case_number = $2 AND {_IN_FORCE}"
-        " ORDER BY exemption_id",
+        'SELECT department, check_name AS "check", kind, reason, until FROM exemption'
+        f" WHERE student_id = $1 AND case_number = $2 AND {_IN_FORCE} ORDER BY exemption_id",
         student_id,
         case_number,
     )
-    return tuple(_exemption(row) for row in rows)
-
-
-async def find_in_force(
-    connection: Connection, student_id: str, case_number: int, department: str, check: str
-) -> Exemption | None:
-    found = await in_force(connection, student_id, case_number)
-    return next((each for each in found if each.waiver.key == (department, check)), None)
+    waivers = [Waiver.model_construct(**{**row, "kind": WaiverKind(row["kind"])}) for row in rows]
+    return {waiver.key: waiver for waiver in waivers}
 
 
 async def page(
@@ -78,7 +60,7 @@ async def add(
     confirmed_by: str,
 ) -> None:
     """In the place of one that stands for the same check."""
-    await _end(connection, student_id, case_number, waiver.department, waiver.check, proposal_id, confirmed_by)
+    await withdraw(connection, student_id, case_number, waiver.key, proposal_id=proposal_id, by=confirmed_by)
     await connection.execute(
         """
         INSERT INTO exemption (student_id, department, check_name, kind, reason, until, ends_at, proposal_id,
@@ -100,40 +82,17 @@ async def add(
 
 
 async def withdraw(
-    connection: Connection, student_id: str, case_number: int, department: str, check: str, *, proposal_id: int, by: str
-) -> bool:
-    """False if none is in force."""
-    if await find_in_force(connection, student_id, case_number, department, check) is None:
-        return False
-    await _end(connection, student_id, case_number, department, check, proposal_id, by)
-    return True
-
-
-async def _end(
-    connection: Connection, student_id: str, case_number: int, department: str, check: str, proposal_id: int, by: str
+    connection: Connection, student_id: str, case_number: int, key: CheckKey, *, proposal_id: int, by: str
 ) -> None:
+    """The one that stands, if any."""
     await connection.execute(
         """
         UPDATE exemption SET withdrawn_at = clock_timestamp(), withdrawn_by = $5, withdrawal = $4
         WHERE student_id = $1 AND department = $2 AND check_name = $3 AND case_number = $6 AND withdrawn_at IS NULL
         """,
         student_id,
-        department,
-        check,
+        *key,
         proposal_id,
         by,
         case_number,
     )
-
-
-def _exemption(row: Any) -> Exemption:
-    until: date = row["until"]
-    waiver = Waiver.model_construct(
-        department=row["department"],
-        check=row["check_name"],
-        kind=WaiverKind(row["kind"]),
-        reason=row["reason"],
-        reason_en="",
-        until=until,
-    )
-    return Exemption(row["exemption_id"], waiver, row["made_at"], row["ends_at"])

@@ -14,7 +14,6 @@ class CaseWaivers:
     async def of(self, connection: Connection, case: Case) -> dict[CheckKey, Waiver]:
         """The caller holds the case locked: no exemption is made or withdrawn meanwhile."""
         student = case.student
-        exemptions = await exemption_store.in_force(connection, student.student_id, case.case_number)
-        made = {each.waiver.key: each.waiver for each in exemptions}
+        made = await exemption_store.in_force(connection, student.student_id, case.case_number)
         attributes = {name.value: getattr(student, name.value) for name in Attribute}
         return {**self._policy.waived_by_rule(attributes), **made}

@@ -39,16 +39,12 @@ def void_action(roster: Roster) -> Action[VoidBody]:
         body=VoidBody,
         proposes=FORM_VOID,
         confirms=APPROVER,
-        check=_check,
+        check=_lock,
         apply=partial(_apply, roster),
         examples=(
             {"student_id": "TS20260001", "form_number": "2026-K7M3R-X4Q9T-H", "reason": "姓名有误，更正后重新提交"},
         ),
     )
-
-
-async def _check(connection: Connection, body: VoidBody) -> None:
-    await _lock(connection, body)
 
 
 async def _apply(roster: Roster, connection: Connection, approved: Approved[VoidBody]) -> None:
