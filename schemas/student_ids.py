@@ -15,6 +15,8 @@ _CANONICAL: Final = re.compile(STUDENT_ID_PATTERN[1:-1].replace("a-z", ""))
 
 def canonical_student_id(text: str) -> str | None:
     """NFKC, trimmed, upper case; None when it is no student number."""
+    if _CANONICAL.fullmatch(text):
+        return text
     if len(text) > MAX_SPELLING:
         return None
     spelling = unicodedata.normalize("NFKC", text).strip()

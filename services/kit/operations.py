@@ -20,6 +20,10 @@ class OperationBody(ItemBody):
     student_id: StudentNumber
 
 
+class StudentQuery(OperationBody):
+    pass
+
+
 class Remedy(NamedTuple):
     """What to do about a refusal."""
 

@@ -4,8 +4,7 @@ from typing import Final
 
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.approvals.decisions import OwnProposal, ProposalEnded, UnknownProposal, UnknownStudent
-from services.kit.department.desk_api import key_reused
-from services.kit.department.idempotency import KeyReused
+from services.kit.http.idempotency import KeyReused, key_reused
 from services.kit.http.problems import FieldProblem, Problem
 
 _LIST: Final = "GET /approvals lists the open ones."

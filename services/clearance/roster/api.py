@@ -15,15 +15,14 @@ from services.clearance.roster.case_store import Roster, RosterResult
 from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
-from services.kit.department.desk_api import StudentQuery
-from services.kit.department.preconditions import outdated
 from services.kit.http.auth import Principal, require
-from services.kit.http.instants import AsOf, require_past
+from services.kit.http.instants import AsOf, outdated_problem, require_past
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import ROSTER
+from services.kit.operations import StudentQuery
 from services.kit.postgres.pool import Connection
 from services.kit.rules.instants import Outdated
 
@@ -76,7 +75,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
                 await _audit(connection, principal, "roster.put", changed)
                 answer = await _answer(connection, changed.case, changed.outcome)
         except Outdated:
-            raise outdated() from None
+            raise outdated_problem() from None
         wakeup.notify()
         return answer
 
@@ -96,7 +95,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
                 await _audit(connection, principal, "roster.withdraw", changed)
                 answer = await _answer(connection, changed.case, changed.outcome)
         except Outdated:
-            raise outdated() from None
+            raise outdated_problem() from None
         wakeup.notify()
         return answer
 

@@ -13,13 +13,11 @@ from services.clearance.roster import cases, standing_forms
 from services.clearance.roster.cases import Case, RosterRow, Student
 from services.kit.audit import log
 from services.kit.clearance_policy import ServedCategories
-from services.kit.http.instants import CLOCKS_DIFFER
+from services.kit.imports.row_instant import row_instant
 from services.kit.imports.spec import Outcome, RowEffect, RowSource
 from services.kit.messaging import outbox
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
-from services.kit.rules.instants import in_zone
-from services.kit.rules.reasons import CHECK_THE_INSTANT, IN_THE_FUTURE
 from services.kit.rules.waivers import Attribute
 from services.kit.student_numbers import Standing
 
@@ -122,9 +120,7 @@ class Roster:
         )
 
     async def apply_row(self, connection: Connection, row: RosterRow, source: RowSource, now: datetime) -> RowEffect:
-        as_of = source.as_of if row.as_of is None else in_zone(row.as_of, self.zone)
-        if as_of > now + CLOCKS_DIFFER:
-            raise Refused(IN_THE_FUTURE(), field="as_of", remedy=CHECK_THE_INSTANT)
+        as_of = row_instant(row.as_of, source, self.zone, now)
         result = await self.put(connection, row.student, now=now, as_of=as_of)
         outcome = result.outcome
         if row.former_number is not None:

@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict
 
 from services.clearance.roster.case_store import JoinRefused, Roster, RosterResult, former_numbers
 from services.kit.audit import log
-from services.kit.department.desk_api import StudentQuery
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.imports.spec import Outcome
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import ROSTER
+from services.kit.operations import StudentQuery
 from services.kit.student_numbers import StudentNumber
 
 _TITLES: Final = {

@@ -13,9 +13,10 @@ from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.evidence import coverage, questions
-from services.kit.department.holdings.store import holders, require_free
-from services.kit.department.idempotency import IdempotencyKey, store_answer, stored_answer
+from services.kit.department.holders import holders, require_free
+from services.kit.department.idempotency import store_answer, stored_answer
 from services.kit.department.record_store import TO_ASSESS, RecordStore, StoredRecord
+from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused

@@ -4,7 +4,6 @@ import tomllib
 from pathlib import Path
 from typing import Any, Final
 
-from fastapi.openapi.models import Example
 from pydantic import BaseModel, ConfigDict
 
 FILE: Final = "examples.toml"
@@ -24,7 +23,3 @@ def load_examples(folder: Path) -> Examples:
     """Empty without the file."""
     path = folder / FILE
     return Examples.model_validate(tomllib.loads(path.read_text("utf-8"))) if path.exists() else Examples()
-
-
-def openapi_examples(bodies: tuple[dict[str, Any], ...]) -> dict[str, Example] | None:
-    return {str(number): Example(value=body) for number, body in enumerate(bodies, 1)} or None

@@ -1,37 +1,18 @@
 """Idempotency keys: a principal's key is one request, however often sent."""
 
 import asyncio
-import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from services.kit.http.idempotency import IdempotencyKey, KeyReused
 from services.kit.postgres.pool import Connection
 
 RETENTION: Final = timedelta(days=30)
 _DELETE_EVERY_S: Final = 3600
-
-
-class KeyReused(ValueError):
-    """The key belongs to another operation or body."""
-
-
-@dataclass(frozen=True, slots=True)
-class IdempotencyKey:
-    """`fingerprint`: SHA-256 of operation and body."""
-
-    principal: str
-    key: str
-    fingerprint: bytes
-
-    @classmethod
-    def of(cls, principal: str, key: str, operation: str) -> "IdempotencyKey":
-        """`operation`: canonical text, body included."""
-        return cls(principal, key, hashlib.sha256(operation.encode()).digest())
 
 
 async def stored_answer(connection: Connection, key: IdempotencyKey) -> dict[str, Any] | None:

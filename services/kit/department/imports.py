@@ -10,7 +10,7 @@ from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
-from services.kit.http.instants import CLOCKS_DIFFER
+from services.kit.imports.row_instant import row_instant
 from services.kit.imports.sources.source import Source
 from services.kit.imports.spec import ImportSpec, RowEffect, RowSource, plain_refusal
 from services.kit.manifests import DepartmentManifest
@@ -19,8 +19,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
-from services.kit.rules.instants import in_zone
-from services.kit.rules.reasons import CHECK_THE_INSTANT, IN_THE_FUTURE, ROW_IMPORTED
+from services.kit.rules.reasons import ROW_IMPORTED
 
 STUDENT_ID: Final = {"学号": "student_id", "XH": "student_id", "student id": "student_id"}
 AS_OF: Final = {"数据时间": "as_of", "as of": "as_of"}
@@ -52,10 +51,7 @@ def department_import(
     rules = desk.rules
 
     async def apply(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
-        said = getattr(row, "as_of", None)
-        as_of = source.as_of if said is None else in_zone(said, desk.zone)
-        if as_of > now + CLOCKS_DIFFER:
-            raise Refused(IN_THE_FUTURE(), field="as_of", remedy=CHECK_THE_INSTANT)
+        as_of = row_instant(getattr(row, "as_of", None), source, desk.zone, now)
         try:
             result = await desk.change_in(
                 connection,

@@ -83,7 +83,7 @@ class RecordStore(Generic[R]):
             row["cohort"],
             frozenset(row["own_evidence"]),
             row["open_questions"],
-            json.loads(row["instants"]),
+            json.loads(row["instants"]) if row["instants"] != "{}" else {},
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
         )
 

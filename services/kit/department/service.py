@@ -10,13 +10,13 @@ import typer
 from fastapi import FastAPI
 
 from services.kit.cli import service_cli
+from services.kit.department.api.desk_routes import desk_router
+from services.kit.department.api.evidence_routes import evidence_router
+from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.desk import Desk
-from services.kit.department.desk_api import desk_router
 from services.kit.department.evidence_acts import EvidenceActs
-from services.kit.department.evidence_api import evidence_router
 from services.kit.department.examples import load_examples
-from services.kit.department.holdings.api import holder_router
-from services.kit.department.holdings.store import list_holdings
+from services.kit.department.holders import list_holdings
 from services.kit.department.idempotency import delete_old_answers
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.hold_age import HoldAge

@@ -1,6 +1,6 @@
 """A record's lists: one item per name, however the name is spelled, and a limit. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final, TypeVar
 
 from services.kit.operations import Refused, Remedy
@@ -12,15 +12,16 @@ NAME_IN_ANOTHER_CASE: Final = Refusal("name-in-another-case")
 T = TypeVar("T", bound=Item)
 
 
-def find_by_key(items: Iterable[T], **key: str) -> T | None:
+def find_by_key(items: Sequence[T], **key: str) -> T | None:
     """The item of this name: spelled so, or else in another case, width or spacing."""
-    names = [(item, _name(item, *key)) for item in items]
+    if not items:
+        return None
     wanted = [*key.values()]
-    exact = next((item for item, name in names if name == wanted), None)
-    if exact is not None or not names:
+    exact = next((item for item in items if _name(item, *key) == wanted), None)
+    if exact is not None:
         return exact
     folded = item_key(*wanted)
-    return next((item for item, name in names if item_key(*name) == folded), None)
+    return next((item for item in items if item_key(*_name(item, *key)) == folded), None)
 
 
 def replace_by_key(items: tuple[T, ...], item: T, *key: str, limit: int) -> tuple[T, ...]:
@@ -43,7 +44,7 @@ def spelled_as(known: T, item: T, *key: str) -> T:
     return item.model_copy(update={name: getattr(known, name) for name in key})
 
 
-def require_one_item(items: Iterable[T], item: T, key: str, *content: str) -> None:
+def require_one_item(items: Sequence[T], item: T, key: str, *content: str) -> None:
     """Raises `Refused` if a known item's name differs in case and its `content` too: of two items one would be lost."""
     known = _known(items, item, key)
     if known is None or getattr(known, key) == getattr(item, key):
@@ -56,7 +57,7 @@ def require_one_item(items: Iterable[T], item: T, key: str, *content: str) -> No
         raise Refused(NAME_IN_ANOTHER_CASE(), field=key, remedy=remedy)
 
 
-def _known(items: Iterable[T], item: T, *key: str) -> T | None:
+def _known(items: Sequence[T], item: T, *key: str) -> T | None:
     return find_by_key(items, **dict(zip(key, _name(item, *key), strict=True)))
 
 

@@ -46,6 +46,7 @@ class Coverage:
 
 
 NOT_COVERED: Final = Coverage()
+NO_ITEM: Final[frozenset[str]] = frozenset()
 
 
 def on_evidence(
@@ -62,6 +63,8 @@ def on_evidence(
     Without a word of its own a check passes only if nothing on record means so: what a record still has from an
     earlier departure may block it and cannot clear it.
     """
+    if not open_questions and all(check.check in own for check in assessment.checks):
+        return assessment
     checks = []
     empty = {check.check: check for check in nothing.checks}
     for check in assessment.checks:
@@ -90,5 +93,5 @@ def unknown_reason(check: CheckStatus) -> Reason | None:
 def item(kind: str, *names: Any) -> frozenset[str]:
     """The item of this kind and name, however it is spelled; empty unless it is named in full."""
     if not names or not all(names):
-        return frozenset()
-    return frozenset({":".join((kind, *item_key(*(str(name) for name in names))))})
+        return NO_ITEM
+    return frozenset((":".join((kind, *item_key(*map(str, names)))),))

@@ -7,7 +7,6 @@ point.
 import unicodedata
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache
 from typing import Annotated, Any, Final
 
 from pydantic import (
@@ -56,8 +55,9 @@ def item_key(*parts: str) -> tuple[str, ...]:
     return tuple(map(_folded_name, parts))
 
 
-@lru_cache(maxsize=4096)
 def _folded_name(part: str) -> str:
+    if part.isascii():
+        return part.lower() if part.isalnum() else "".join(part.lower().split())
     return "".join(unicodedata.normalize("NFKC", part).casefold().split())
 
 

@@ -13,7 +13,7 @@ from services.clearance.approvals.proposal_store import Proposal
 from services.clearance.exemptions.actions import ExemptionActions
 from services.clearance.settings import ClearanceSettings
 from services.kit.clearance_policy import ClearancePolicy
-from services.kit.department.idempotency import IdempotencyKey
+from services.kit.http.idempotency import IdempotencyKey
 
 PROPOSER, CONFIRMER = "clerk-a", "clerk-b"
 

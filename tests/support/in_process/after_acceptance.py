@@ -12,7 +12,7 @@ from services.clearance.approvals.proposal_store import Proposal
 from services.clearance.roster.case_store import RosterResult
 from services.clearance.submission.form_void import NAME, VoidBody, void_action
 from services.kit.clearance_policy import Approvals, ClearancePolicy
-from services.kit.department.idempotency import IdempotencyKey
+from services.kit.http.idempotency import IdempotencyKey
 from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import Harness
 

@@ -31,7 +31,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import AuditContext
-from services.kit.department.idempotency import IdempotencyKey
+from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter

@@ -101,33 +101,29 @@ async def settle(
     closed: int = await connection.fetchval(
         """
         WITH spoken AS (
-            UPDATE open_question SET
-                items = CASE WHEN $2::text[] IS NULL THEN '{}'
-                             ELSE ARRAY(SELECT unnest(items) EXCEPT SELECT unnest($2::text[])) END
+            SELECT question_id, CASE WHEN $2::text[] IS NULL THEN '{}'
+                                     ELSE ARRAY(SELECT unnest(items) EXCEPT SELECT unnest($2)) END AS left_open
+            FROM open_question
             WHERE student_id = $1 AND closed_at IS NULL AND job_id IS DISTINCT FROM $3
                   AND ($4::timestamptz IS NULL OR as_of IS NULL OR as_of <= $4)
-                  AND ($2::text[] IS NULL OR items && $2)
-            RETURNING question_id, items
-        ), closed AS (
-            SELECT question_id FROM spoken WHERE cardinality(items) = 0
+                  AND ($2 IS NULL OR items && $2)
+        ), changed AS (
+            UPDATE open_question AS question SET
+                items = left_open,
+                closed_at = CASE WHEN left_open = '{}' THEN $5::timestamptz END,
+                closed_how = CASE WHEN left_open = '{}' THEN 'settled' END,
+                closed_by = CASE WHEN left_open = '{}' THEN $6 END
+            FROM spoken WHERE question.question_id = spoken.question_id RETURNING closed_at
         )
-        SELECT count(*) FROM closed
+        SELECT count(closed_at) FROM changed
         """,
         student_id,
         None if items is None else sorted(items),
         job_id,
         as_of,
+        now,
+        by,
     )
-    if closed:
-        await connection.execute(
-            """
-            UPDATE open_question SET closed_at = $2, closed_how = 'settled', closed_by = $3
-            WHERE student_id = $1 AND closed_at IS NULL AND cardinality(items) = 0
-            """,
-            student_id,
-            now,
-            by,
-        )
     return closed
 
 

@@ -8,7 +8,8 @@ import pytest
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.examples import load_examples
-from services.kit.department.idempotency import RETENTION, IdempotencyKey, KeyReused, delete_answers
+from services.kit.department.idempotency import RETENTION, delete_answers
+from services.kit.http.idempotency import IdempotencyKey, KeyReused
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
 from services.kit.rules.reasons import ROW_IMPORTED

@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 
 from deploy.local.installation import new_student_id
+from services.kit.department.api.desk_routes import desk_router
+from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.desk import Desk
-from services.kit.department.desk_api import desk_router
 from services.kit.department.examples import load_examples
-from services.kit.department.holdings.api import holder_router
 from services.kit.http.app import create_app
 from services.kit.manifests import SERVICES, discover
 from services.kit.names import desk_role

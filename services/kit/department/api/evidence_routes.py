@@ -1,7 +1,7 @@
 """HTTP API of a department's evidence: complete lists, and questions that refused rows left open."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Final
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -14,11 +14,11 @@ from services.kit.department.evidence.coverage import CoveringLoad
 from services.kit.department.evidence.questions import Question
 from services.kit.department.evidence_acts import EVERYBODY, EvidenceActs
 from services.kit.http.auth import Principal, require
+from services.kit.http.instants import require_past
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.names import desk_role
 from services.kit.rules.fields import CohortName, Line
 
-_CLOCKS_DIFFER: Final = timedelta(minutes=1)
 Before = Annotated[int | None, Query(ge=1, le=2**63 - 1)]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
@@ -66,11 +66,15 @@ class Questions(BaseModel):
 
 
 def evidence_router(acts: EvidenceActs, desk: Desk[Any]) -> APIRouter:
-    staff = require(desk_role(desk.rules.name))
-    Staff = Annotated[Principal, Depends(staff)]
-    router = APIRouter(
-        tags=["evidence"], dependencies=[Depends(staff)], responses=problem_responses(401, 403, 404, 422, 503)
-    )
+    staff = Depends(require(desk_role(desk.rules.name)))
+    router = APIRouter(tags=["evidence"], dependencies=[staff], responses=problem_responses(401, 403, 404, 422, 503))
+    _add_coverage(router, acts, desk, staff)
+    _add_questions(router, acts, desk, staff)
+    return router
+
+
+def _add_coverage(router: APIRouter, acts: EvidenceActs, desk: Desk[Any], staff: Any) -> None:
+    Staff = Annotated[Principal, staff]
 
     @router.post(
         "/coverage",
@@ -85,7 +89,7 @@ def evidence_router(acts: EvidenceActs, desk: Desk[Any]) -> APIRouter:
         An import with `covers` declares the same once its last row is done.
         """
         now = datetime.now(UTC)
-        _require_past(body.as_of, now)
+        require_past(body.as_of, now, field="/as_of")
         load, new = await acts.declare(
             cohort=None if body.cohort == EVERYBODY else body.cohort,
             checks=_checks(desk, body.checks),
@@ -110,6 +114,10 @@ def evidence_router(acts: EvidenceActs, desk: Desk[Any]) -> APIRouter:
             found, more = await coverage.latest(connection, valid=valid, before=before, limit=limit)
         return Loads(loads=tuple(found), next_before=more)
 
+
+def _add_questions(router: APIRouter, acts: EvidenceActs, desk: Desk[Any], staff: Any) -> None:
+    Staff = Annotated[Principal, staff]
+
     @router.get("/questions", operation_id="questions", summary="List open questions")
     async def open_questions(open: bool = True, before: Before = None, limit: Limit = 20) -> Questions:
         """Refused rows and files: until each is settled, the department does not know. `open=false` lists all."""
@@ -127,8 +135,6 @@ def evidence_router(acts: EvidenceActs, desk: Desk[Any]) -> APIRouter:
             raise _not_found("question_id", "No question has this id.", "GET /questions lists them.")
         return question
 
-    return router
-
 
 def _checks(desk: Desk[Any], named: tuple[str, ...]) -> frozenset[str]:
     unknown = sorted(set(named) - desk.rules.checks)
@@ -137,13 +143,6 @@ def _checks(desk: Desk[Any], named: tuple[str, ...]) -> frozenset[str]:
         error = FieldProblem(field="/checks", problem="The department has no such check.", remedy=remedy)
         raise Problem(422, "unknown-check", title="There is no such check", detail=remedy, errors=[error])
     return frozenset(named) or desk.rules.checks
-
-
-def _require_past(as_of: datetime, now: datetime) -> None:
-    if as_of > now + _CLOCKS_DIFFER:
-        remedy = "Send when the list was complete, for example the time of the export."
-        error = FieldProblem(field="/as_of", problem="It is in the future.", remedy=remedy)
-        raise Problem(422, "as-of-in-the-future", title="No list is complete yet", detail=remedy, errors=[error])
 
 
 def _not_found(field: str, problem: str, remedy: str) -> Problem:

@@ -7,41 +7,28 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Response
+from fastapi import APIRouter, Body, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from schemas.events import CheckStatus, Reason, StudentId
+from services.kit.department.api.preconditions import IfMatch, etag_of, only_if
+from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import AuditContext, ChangeResult, Desk, Operate
-from services.kit.department.examples import Examples, openapi_examples
-from services.kit.department.idempotency import IdempotencyKey, KeyReused
-from services.kit.department.preconditions import IfMatch, etag_of, only_if, outdated
-from services.kit.department.refusals import words_of
+from services.kit.department.examples import Examples
 from services.kit.http import auth
 from services.kit.http.auth import Principal
+from services.kit.http.examples import openapi_examples
+from services.kit.http.idempotency import IdempotencyKey, KeyHeader
 from services.kit.http.instants import AsOf, require_past
 from services.kit.http.problems import Problem
 from services.kit.manifests import DepartmentManifest
-from services.kit.message_format import fill
 from services.kit.names import desk_role
-from services.kit.operations import Held, OperationBody, Refused
+from services.kit.operations import OperationBody, StudentQuery
 from services.kit.rules.department_rules import Claim, Operation, Record
 from services.kit.rules.evidence import WHOLE_RECORD, ActEvidence
-from services.kit.rules.instants import Outdated
 from services.kit.rules.reasons import NOTHING_ON_RECORD, RECORD_REPLACED
 from services.kit.student_numbers import Standing
 
-KeyHeader = Annotated[
-    str,
-    Header(
-        alias="Idempotency-Key",
-        min_length=8,
-        max_length=128,
-        pattern=r"^[\x21-\x7e]+$",
-        description="A key of the caller's choice for this request, for example a UUID. A repeated request with the "
-        "same key and body gets the same answer and has no further effect.",
-        examples=["6f0c8a52-3a0c-4a6e-9f43-2d7a53a1f0aa"],
-    ),
-]
 Staff = Callable[..., Awaitable[Principal]]
 
 
@@ -61,10 +48,6 @@ class DeskAnswer(BaseModel):
     status_version: int = Field(description="Version of the department's newest status for this student; 0 if none.")
     checks: tuple[CheckStatus, ...]
     record: dict[str, Any]
-
-
-class StudentQuery(OperationBody):
-    pass
 
 
 def desk_router(
@@ -208,34 +191,11 @@ class _DeskRoutes:
     ) -> DeskAnswer:
         now = datetime.now(UTC)
         require_past(as_of, now)
-        try:
+        with as_problems(self._department):
             result = await self._desk.change(
                 student_id, operate, now=now, key=key, audit=audit, evidence=evidence, as_of=as_of, claim=claim
             )
-        except Refused as refused:
-            raise refusal_problem(self._department, refused) from None
-        except Held:
-            raise held_problem() from None
-        except Outdated:
-            raise outdated() from None
-        except KeyReused:
-            raise key_reused() from None
         return _answer(response, student_id, result)
-
-
-def refusal_problem(department: DepartmentManifest, refused: Refused) -> Problem:
-    text = words_of(department, refused.reason.code)
-    detail = fill(text.en, refused.reason.parameters, "en") if text else refused.reason.code
-    detail_zh = fill(text.zh, refused.reason.parameters, "zh") if text else refused.reason.code
-    remedy = str(refused.remedy or "")
-    return Problem(
-        409,
-        "refused",
-        title="The department's rules do not allow this",
-        detail=detail,
-        errors=[{"field": refused.field, "problem": detail, "remedy": remedy}] if refused.field else (),
-        extensions={"reason": refused.reason.model_dump(), "detail_zh": detail_zh},
-    )
 
 
 def _not_empty() -> Problem:
@@ -244,31 +204,6 @@ def _not_empty() -> Problem:
         "something-on-record",
         title="Something is on record of this student",
         detail="POST /records/query shows it; settle it, or replace the record.",
-    )
-
-
-def held_problem() -> Problem:
-    return Problem(
-        423,
-        "held",
-        title="A submission of this student is being decided",
-        detail="This change would block a check the submission relies on. Try again in a second.",
-        headers={"Retry-After": "1"},
-    )
-
-
-def key_reused() -> Problem:
-    return Problem(
-        422,
-        "idempotency-key-reused",
-        title="This Idempotency-Key was used for another request",
-        errors=[
-            {
-                "field": "header Idempotency-Key",
-                "problem": "It was sent before with another operation or body.",
-                "remedy": "Use a new key for a new request, and the old one only to repeat the same request.",
-            }
-        ],
     )
 
 

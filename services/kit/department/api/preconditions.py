@@ -78,14 +78,3 @@ def _malformed() -> Problem:
 def _field(problem: str) -> FieldProblem:
     remedy = "Send the ETag header of the answer that had the record, with its quotation marks."
     return FieldProblem(field="header If-Match", problem=problem, remedy=remedy)
-
-
-def outdated() -> Problem:
-    return Problem(
-        409,
-        "outdated",
-        title="Something newer is on record",
-        detail="该生的记录在此时间之后已有新的办理，未写入。如确应如此，请不写 as_of 再提交。 "
-        "This would undo what was done after `as_of`; nothing was changed. If it is right all the same, send it "
-        "without `as_of`.",
-    )

@@ -6,22 +6,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends
 
+from services.kit.department.api.desk_routes import DeskAnswer, desk_answer
+from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import AuditContext, Desk
-from services.kit.department.desk_api import (
-    DeskAnswer,
-    KeyHeader,
-    desk_answer,
-    held_problem,
-    key_reused,
-    refusal_problem,
-)
-from services.kit.department.examples import Examples, openapi_examples
-from services.kit.department.idempotency import IdempotencyKey, KeyReused
+from services.kit.department.examples import Examples
 from services.kit.http import auth
 from services.kit.http.auth import Principal
+from services.kit.http.examples import openapi_examples
+from services.kit.http.idempotency import IdempotencyKey, KeyHeader
 from services.kit.manifests import DepartmentManifest
 from services.kit.names import desk_role
-from services.kit.operations import Held, Refused
 from services.kit.rules.department_rules import HolderOperation
 
 
@@ -53,7 +47,7 @@ def _route(
         principal: Annotated[Principal, Depends(staff)],
     ) -> DeskAnswer:
         request = f"{operation.name} {body.model_dump_json()}"  # type: ignore[attr-defined]
-        try:
+        with as_problems(department):
             student_id, result = await desk.change_of_holder(
                 operation,
                 body,
@@ -61,12 +55,6 @@ def _route(
                 key=IdempotencyKey.of(principal.name, key, request),
                 audit=AuditContext(principal.name, f"desk.{operation.name}"),
             )
-        except Refused as refused:
-            raise refusal_problem(department, refused) from None
-        except Held:
-            raise held_problem() from None
-        except KeyReused:
-            raise key_reused() from None
         return desk_answer(student_id, result)
 
     return route
