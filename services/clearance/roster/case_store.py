@@ -61,7 +61,7 @@ class Roster:
         previous = await lock(connection, student.student_id)
         if previous is None:
             listed = cases.listed(None, student, served=self._served, today=today)
-            fresh = replace(listed, said_as_of=as_of or now)
+            fresh = replace(listed, as_of=as_of or now)
             if await _insert(connection, fresh, now):
                 return await self._publish(connection, None, fresh, now)
             # Inserted by another transaction between the two statements: that row is changed.
@@ -69,7 +69,7 @@ class Roster:
             assert previous is not None
         accepted = await _accepted_as(connection, previous)
         case = cases.listed(previous, student, served=self._served, today=today, accepted=accepted)
-        return await self._spoken(connection, previous, cases.as_said(previous, case, as_of=as_of, now=now), now)
+        return await self._spoken(connection, previous, cases.as_of_instant(previous, case, as_of=as_of, now=now), now)
 
     async def withdraw(
         self, connection: Connection, student_id: str, *, now: datetime, as_of: datetime | None = None
@@ -78,7 +78,7 @@ class Roster:
         previous = await lock(connection, student_id)
         if previous is None:
             return None
-        case = cases.as_said(previous, cases.withdrawn(previous), as_of=as_of, now=now)
+        case = cases.as_of_instant(previous, cases.withdrawn(previous), as_of=as_of, now=now)
         return await self._spoken(connection, previous, case, now)
 
     async def join(self, connection: Connection, student_id: str, former: str, *, now: datetime) -> RosterResult:
@@ -148,8 +148,8 @@ class Roster:
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:
         """`previous` is locked. Published if its version is new."""
         if case == previous:
-            if case.said_as_of != previous.said_as_of:
-                await connection.execute(_SAID_AGAIN, case.student.student_id, case.said_as_of)
+            if case.as_of != previous.as_of:
+                await connection.execute(_SET_INSTANT, case.student.student_id, case.as_of)
             return RosterResult(case, "unchanged", case.state)
         await connection.execute(_UPDATE, *_values(case, now))
         return await self._publish(connection, previous, case, now)
@@ -250,7 +250,7 @@ def _values(case: Case, now: datetime) -> tuple[object, ...]:
         case.case_number,
         case.taken_off,
         case.joined_to,
-        case.said_as_of,
+        case.as_of,
     )
     return head + tuple(getattr(student, name) for name in _COLUMNS)
 
@@ -270,4 +270,4 @@ _ALL: Final = (*_STATE, *_COLUMNS)
 _VALUES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
 _INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_VALUES)}) ON CONFLICT DO NOTHING"
 _UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_VALUES[1:])}) WHERE student_id = $1"
-_SAID_AGAIN: Final = "UPDATE student_case SET said_as_of = $2 WHERE student_id = $1"
+_SET_INSTANT: Final = "UPDATE student_case SET said_as_of = $2 WHERE student_id = $1"

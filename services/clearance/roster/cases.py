@@ -98,7 +98,7 @@ class Case:
     """Taken off the roster after the completion."""
     joined_to: str | None = None
     """The person's current number, if this is a former one."""
-    said_as_of: datetime | None = field(default=None, compare=False)
+    as_of: datetime | None = field(default=None, compare=False)
     """When the newest word of the roster was true; None without one."""
 
     @property
@@ -178,17 +178,17 @@ def with_state(case: Case, state: CaseState) -> Case:
     return case if case.state is state else _numbered(case, replace(case, state=state))
 
 
-def as_said(previous: Case, case: Case, *, as_of: datetime | None, now: datetime) -> Case:
+def as_of_instant(previous: Case, case: Case, *, as_of: datetime | None, now: datetime) -> Case:
     """`case` after a word of the roster, true as of then; without `as_of` it is the newest. Raises `Outdated`.
 
     A newer word is never undone by an older one.
     """
-    at, newest = as_of or now, previous.said_as_of
+    at, newest = as_of or now, previous.as_of
     if newest is None or at >= newest:
-        return replace(case, said_as_of=at)
+        return replace(case, as_of=at)
     if as_of is not None and case != previous:
         raise Outdated(Standing.of(previous.state))
-    return replace(case, said_as_of=newest)
+    return replace(case, as_of=newest)
 
 
 def joined(previous: Case, student_id: str | None) -> Case:

@@ -12,7 +12,7 @@ from services.clearance.roster.cases import (
     Case,
     RosterRow,
     Student,
-    as_said,
+    as_of_instant,
     case_changed,
     listed,
     with_state,
@@ -172,19 +172,19 @@ HOUR = timedelta(hours=1)
 def test_the_newest_word_of_the_roster_counts_and_a_repeated_old_one_moves_nothing(
     as_of: datetime | None, changed: bool, stands: datetime
 ) -> None:
-    previous = Case(LEAVING, 1, CaseState.OPEN, MAY, said_as_of=NOW)
+    previous = Case(LEAVING, 1, CaseState.OPEN, MAY, as_of=NOW)
     case = listed(previous, STAYING if changed else LEAVING, served=SERVED, today=JUNE)
-    assert as_said(previous, case, as_of=as_of, now=NOW + HOUR).said_as_of == stands
+    assert as_of_instant(previous, case, as_of=as_of, now=NOW + HOUR).as_of == stands
 
 
 def test_an_older_word_changes_nothing_and_one_without_an_instant_always_counts() -> None:
-    previous = Case(LEAVING, 1, CaseState.OPEN, MAY, said_as_of=NOW)
+    previous = Case(LEAVING, 1, CaseState.OPEN, MAY, as_of=NOW)
     with pytest.raises(Outdated):
-        as_said(previous, withdrawn(previous), as_of=NOW - HOUR, now=NOW)
-    ahead = as_said(previous, withdrawn(previous), as_of=None, now=NOW - HOUR)
-    assert (ahead.state, ahead.said_as_of) == (CaseState.CLOSED, NOW)
+        as_of_instant(previous, withdrawn(previous), as_of=NOW - HOUR, now=NOW)
+    ahead = as_of_instant(previous, withdrawn(previous), as_of=None, now=NOW - HOUR)
+    assert (ahead.state, ahead.as_of) == (CaseState.CLOSED, NOW)
 
 
 def test_the_first_word_with_an_instant_counts_whatever_was_there_before() -> None:
     previous = Case(LEAVING, 1, CaseState.OPEN, MAY)
-    assert as_said(previous, withdrawn(previous), as_of=NOW - HOUR, now=NOW).said_as_of == NOW - HOUR
+    assert as_of_instant(previous, withdrawn(previous), as_of=NOW - HOUR, now=NOW).as_of == NOW - HOUR
