@@ -19,10 +19,7 @@ from tests.support.checker.evidence.facts import (
     HoldReleased,
     RecordWrite,
 )
-from tests.support.checker.evidence.tables import (
-    DepartmentTables,
-    NewestStatus,
-)
+from tests.support.checker.evidence.tables import DepartmentTables, NewestStatus
 from tests.support.checker.evidence.vouching import Vouching
 
 

@@ -10,11 +10,7 @@ from schemas.events import Message
 from services.kit.audit.chain import verify
 from services.kit.postgres.pool import Connection
 from tests.support.checker.evidence.facts import Fact, OutboxInsert
-from tests.support.checker.evidence.tables import (
-    AuditEntry,
-    OpenDeadLetter,
-    ServiceTables,
-)
+from tests.support.checker.evidence.tables import AuditEntry, OpenDeadLetter, ServiceTables
 
 HEX: Final = "\\x"
 Connect = Callable[[str], AbstractAsyncContextManager[Connection]]

@@ -3,11 +3,7 @@
 from collections.abc import Iterator
 
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import (
-    Attested,
-    EndReceived,
-    RecordWrite,
-)
+from tests.support.checker.evidence.facts import Attested, EndReceived, RecordWrite
 from tests.support.checker.invariants.waivers import asked_checks
 
 

@@ -4,11 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import (
-    AttemptChange,
-    Attested,
-    HoldReleased,
-)
+from tests.support.checker.evidence.facts import AttemptChange, Attested, HoldReleased
 
 
 def audit_complete(evidence: Evidence) -> Iterator[str]:

@@ -3,17 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
-from schemas.events import (
-    CommandAnswered,
-    CommandOutcome,
-    SubmissionAccepted,
-    SubmissionRefused,
-)
+from schemas.events import CommandAnswered, CommandOutcome, SubmissionAccepted, SubmissionRefused
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import (
-    OutboxInsert,
-    RecordWrite,
-)
+from tests.support.checker.evidence.facts import OutboxInsert, RecordWrite
 from tests.support.checker.evidence.tables import ServiceTables
 from tests.support.checker.history import Kind, Outcome
 

@@ -3,10 +3,7 @@
 from collections.abc import Iterator
 
 from schemas.codec import Unreadable, open_envelope
-from schemas.events import (
-    CaseChanged,
-    StatusChanged,
-)
+from schemas.events import CaseChanged, StatusChanged
 from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.evidence.facts import OutboxInsert
 

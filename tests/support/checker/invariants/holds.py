@@ -3,11 +3,7 @@
 from collections.abc import Iterator
 
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import (
-    EndReceived,
-    HoldPlaced,
-    HoldReleased,
-)
+from tests.support.checker.evidence.facts import EndReceived, HoldPlaced, HoldReleased
 
 
 def hold_owned(evidence: Evidence) -> Iterator[str]:

@@ -5,12 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from schemas.events import SubmissionAccepted
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import (
-    Attested,
-    CommandWrite,
-    FormVoided,
-    SubmissionInsert,
-)
+from tests.support.checker.evidence.facts import Attested, CommandWrite, FormVoided, SubmissionInsert
 from tests.support.checker.evidence.vouching import replayed
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.invariants.acceptance import numbers_of

@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator
 
-from schemas.events import (
-    StatusChanged,
-)
+from schemas.events import StatusChanged
 from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.evidence.facts import OutboxInsert, ViewWrite
 from tests.support.checker.evidence.tables import ServiceTables
