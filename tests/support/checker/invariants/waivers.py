@@ -21,7 +21,7 @@ def asked_checks(evidence: Evidence, attempt_id: str, department: str) -> frozen
 def waived_with_cause(evidence: Evidence) -> Iterator[str]:
     """S30: a check is skipped only under an exemption or a rule valid when the attempt opened.
 
-    A withdrawal before the acceptance ends the attempt otherwise.
+    An exemption is in force at the acceptance too: the same one, or one made again after a withdrawal.
     """
     for submission in evidence.clearance.submissions:
         attempt = evidence.clearance.attempts.get(submission.attempt_id)
@@ -40,11 +40,12 @@ def _skipped(evidence: Evidence, submission: Submission, attempt: Attempt) -> It
         if kind == "by-rule":
             caused = (department, check) in evidence.ruled.get(submission.student_id, frozenset())
         else:
-            caused = any(
-                _in_force(row, attempt.opened_at) and _in_force(row, attempt.ended_at)
+            made = [
+                row
                 for row in evidence.clearance.exemptions
                 if (row.student_id, row.department, row.check) == (submission.student_id, department, check)
-            )
+            ]
+            caused = all(any(_in_force(row, at) for row in made) for at in (attempt.opened_at, attempt.ended_at))
         if not caused:
             yield f"attempt {submission.attempt_id} skipped {department}'s {check}, and nothing waived it then"
 

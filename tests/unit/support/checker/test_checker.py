@@ -24,6 +24,12 @@ def test_a_check_that_was_waived_with_cause_is_no_anomaly() -> None:
     assert [one for one in check(ruled) if one.invariant != "S4"] == []
 
 
+def test_an_exemption_withdrawn_and_made_again_while_the_attempt_was_open_is_no_anomaly() -> None:
+    withdrawn_at, again_at = NOW + timedelta(milliseconds=1), NOW + timedelta(milliseconds=2)
+    history = waived(good(), exemption(withdrawn_at=withdrawn_at), exemption(made_at=again_at))
+    assert [one for one in check(history) if one.invariant != "S4"] == []
+
+
 def test_a_list_of_the_cohort_vouches_and_one_as_of_later_answers_a_refused_file() -> None:
     journal = without_evidence(journal_of(good(), "finance"))
     assert check(with_journal(good(), "finance", [load(), *journal])) == []

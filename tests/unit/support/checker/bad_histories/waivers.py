@@ -64,6 +64,18 @@ def an_exemption_made_after_the_attempt_opened(evidence: Evidence) -> Evidence:
 
 
 @breaks("S30")
+def an_exemption_made_again_after_the_attempt_opened(evidence: Evidence) -> Evidence:
+    before, after = NOW - timedelta(milliseconds=1), NOW + timedelta(milliseconds=1)
+    return waived(evidence, exemption(withdrawn_at=before), exemption(made_at=after))
+
+
+@breaks("S30")
+def an_exemption_made_again_after_the_acceptance(evidence: Evidence) -> Evidence:
+    withdrawn_at, again_at = NOW + timedelta(milliseconds=1), NOW + timedelta(seconds=2)
+    return waived(evidence, exemption(withdrawn_at=withdrawn_at), exemption(made_at=again_at))
+
+
+@breaks("S30")
 def an_exemption_of_another_check(evidence: Evidence) -> Evidence:
     return waived(evidence, exemption(check="deposit"))
 
