@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.paths import ROOT, TESTS
 
-pytest_plugins = ["tests.support.servers.fixtures", "tests.support.observability.process_logs"]
+pytest_plugins = ["pytester", "tests.support.servers.fixtures", "tests.support.observability.process_logs"]
 
 LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser")
 CI = os.environ.get("CI", "").lower() in ("true", "1", "yes")
@@ -50,9 +50,24 @@ def pytest_runtest_makereport(
     """In CI a skipped test is a failed one: what was not run was not shown."""
     report = yield
     if item.config.getoption("--ci") and report.skipped and not hasattr(report, "wasxfail"):
-        report.outcome = "failed"
-        report.longrepr = f"skipped, and CI skips nothing: {report.longrepr}"
+        fail_skipped(report)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a module that skips itself as it is imported."""
+    report = yield
+    if collector.config.getoption("--ci") and report.skipped:
+        fail_skipped(report)
+    return report
+
+
+def fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    report.outcome = "failed"
+    report.longrepr = f"skipped, and CI skips nothing: {report.longrepr}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
