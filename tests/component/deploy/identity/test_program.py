@@ -15,6 +15,7 @@ import pytest
 
 from deploy.local.identity.people import MAX_FOUND, MAX_SHOWN_PER_GROUP, grouped, load_people
 from tests.support.signing_in import CALLBACK, COHORT, STAFF, STUDENT, VERIFIER, client_of, code_for
+from tests.support.waiting import eventually
 
 
 def test_groups_come_in_their_order_and_show_a_few_until_searched() -> None:
@@ -81,14 +82,14 @@ async def test_it_runs_as_a_program_that_signs_in_and_ends_when_told(http: httpx
 
 
 async def _until_alive(http: httpx.AsyncClient, issuer: str, process: subprocess.Popen[bytes]) -> None:
-    async with asyncio.timeout(30):
-        while True:
-            assert process.poll() is None, "the provider ended by itself"
-            try:
-                if (await http.get(f"{issuer}/health/live")).status_code == 200:
-                    return
-            except httpx.TransportError:
-                await asyncio.sleep(0.05)
+    async def answers() -> bool:
+        assert process.poll() is None, "the provider ended by itself"
+        try:
+            return (await http.get(f"{issuer}/health/live")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    await eventually(answers, what="the provider to answer", timeout_s=30)
 
 
 @pytest.mark.parametrize(
