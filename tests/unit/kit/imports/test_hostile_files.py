@@ -1,7 +1,11 @@
 """Files made to hurt, or broken at any byte: refused before they cost anything, or read."""
 
+import io
 import json
 import re
+import struct
+import zipfile
+import zlib
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +14,7 @@ from hypothesis import strategies as st
 
 from services.kit.imports.files.formats import Format
 from services.kit.imports.files.problems import Unimportable
+from services.kit.imports.files.xlsx.zip_bounds import DAMAGED
 from tests.support.samples.import_files import cells, read, repacked, workbook
 
 GOOD = workbook(["student_id"], ["TS1001"])
@@ -101,6 +106,50 @@ def test_a_workbook_made_to_hurt_is_refused_before_it_is_parsed(make: Callable[[
     assert caught.value.slug in {"unsafe-workbook"} | (
         {"unreadable-workbook"} if make is _entities_in_ebcdic else set()
     )
+
+
+def _zip(method: int = zipfile.ZIP_DEFLATED) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as archive:
+        archive.writestr("a.xml", "<a/>" * 100)
+    return out.getvalue()
+
+
+def _with_entry(data: bytes, at: int, new: bytes, extra: bytes = b"") -> bytes:
+    """`data` with bytes of its directory's one entry replaced, and an extra field added."""
+    start, end = data.index(b"PK\x01\x02"), data.index(b"PK\x05\x06")
+    entry, ending = bytearray(data[start:end] + extra), bytearray(data[end:])
+    entry[at : at + len(new)] = new
+    entry[30:32] = struct.pack("<H", len(extra))
+    ending[12:16] = struct.pack("<I", len(entry))
+    return data[:start] + bytes(entry) + bytes(ending)
+
+
+DAMAGED_FILES = {
+    zipfile.BadZipFile: _zip()[:-30],
+    NotImplementedError: _with_entry(_zip(), 6, b"\xff"),
+    EOFError: _with_entry(_zip(zipfile.ZIP_STORED), 20, struct.pack("<II", 5000, 5000)),
+    ValueError: _with_entry(_with_entry(_zip(), 8, struct.pack("<H", 0x800)), 46, b"\xff"),
+    OverflowError: _with_entry(_zip(), 42, b"\xff" * 4, extra=struct.pack("<HHQ", 1, 8, 2**63)),
+    zlib.error: _zip()[:35] + b"\xff" + _zip()[36:],
+}
+
+
+@pytest.mark.parametrize("error", DAMAGED)
+def test_a_damaged_zip_is_refused_whatever_is_damaged(error: type[Exception]) -> None:
+    data = DAMAGED_FILES[error]
+    with pytest.raises(error), zipfile.ZipFile(io.BytesIO(data)) as archive:
+        [archive.read(entry) for entry in archive.infolist()]
+    with pytest.raises(Unimportable, match="not-a-workbook"):
+        read(data, Format.XLSX)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_part_compressed_by_a_method_that_no_workbook_uses_is_refused_unread(method: int) -> None:
+    data = bytearray(_zip(method))
+    data[40:50] = bytes(10)
+    with pytest.raises(Unimportable, match="unsafe-workbook"):
+        read(bytes(data), Format.XLSX)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,17 @@ _SMALL_BYTES: Final = 1024 * 1024
 MAX_TAGS: Final = 10_000_000
 _CHUNK_BYTES: Final = 256 * 1024
 _XML: Final = re.compile(r"\.(xml|rels|vml)$", re.IGNORECASE)
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Those a workbook may use (ISO/IEC 29500-2)."""
+DAMAGED: Final = (
+    zipfile.BadZipFile,
+    NotImplementedError,  # a later version of the format
+    EOFError,  # a part that ends early
+    ValueError,  # a name in another encoding, or an offset before the start
+    OverflowError,  # an offset of more than 63 bits
+    zlib.error,
+)
+"""What `zipfile` raises on bytes that are no zip, or a damaged one."""
 
 
 def unsound() -> Unimportable:
@@ -40,7 +51,7 @@ def check_zip(data: bytes) -> None:
             entries = archive.infolist()
             _check_sizes(entries)
             tags = sum(_tags(archive, entry) for entry in entries)
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError, EOFError, OSError, ValueError, zlib.error):
+    except DAMAGED:
         raise Unimportable(
             "not-a-workbook",
             Text("这不是 XLSX 工作簿，或文件不完整。", "This is not an XLSX workbook, or it is truncated."),
@@ -64,6 +75,8 @@ def _check_sizes(entries: list[zipfile.ZipInfo]) -> None:
         raise unsafe("压缩比过高", "its compression ratio is too high")
     if any(entry.flag_bits & 1 for entry in entries):
         raise unsafe("它已加密", "it is encrypted")
+    if any(entry.compress_type not in _METHODS for entry in entries):
+        raise unsafe("压缩方法不是工作簿所用的", "it is compressed by a method that no workbook uses")
 
 
 def _tags(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> int:
