@@ -22,6 +22,7 @@ from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
 from services.kit.imports.reasons import INTERNAL, OUTDATED, STILL_HELD, refusal_problem, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
+from services.kit.imports.savepoints import RowSavepoints
 from services.kit.imports.spec import ImportSpec
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import import_worker_lock
@@ -166,26 +167,31 @@ class ImportWorker:
         """One transaction: the next rows and their outcomes. False when there are no more."""
         outcomes: list[RowOutcome] = []
         held: list[int] = []
-        held_now: set[str] = set()
+        held_students = set(scan.held_students)
         async with connection.transaction():
             rows = await pending_rows(connection, scan.job.job_id, after=scan.after, limit=size)
             job = replace(scan.job, source=replace(scan.job.source, known={}))
+            savepoints = RowSavepoints(connection)
             for row in rows:
-                outcome = await self._apply(connection, job, row, scan.held_students | held_now)
+                outcome = await self._apply(connection, savepoints, job, row, held_students)
                 if isinstance(outcome, RowOutcome):
                     outcomes.append(outcome)
                 else:
-                    held_now.add(outcome.student_id)
+                    held_students.add(outcome.student_id)
                     if outcome.tried:
                         held.append(row.number)
             await store_outcomes(connection, scan.job.job_id, outcomes, held)
         if rows:
-            scan.after = rows[-1].number
-            scan.held_students |= held_now
+            scan.after, scan.held_students = rows[-1].number, held_students
         return bool(rows)
 
     async def _apply(
-        self, connection: Connection, job: WaitingJob, row: PendingRow, held_students: set[str]
+        self,
+        connection: Connection,
+        savepoints: RowSavepoints,
+        job: WaitingJob,
+        row: PendingRow,
+        held_students: set[str],
     ) -> "RowOutcome | _Held":
         if row.problems:
             return await self._reject(connection, job, row, row.problems)
@@ -196,7 +202,7 @@ class ImportWorker:
         if values.student_id in held_students:
             return _Held(values.student_id, tried=False)
         try:
-            async with connection.transaction():
+            async with savepoints.row():
                 effect = await self._spec.apply(connection, values, job.source, self._clock())
             return RowOutcome(
                 row.number,
