@@ -12,7 +12,7 @@ from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
 from tests.support.browser.journey_data import CLERK
-from tests.support.browser.scenes import SceneSetter, scene_setter
+from tests.support.browser.scene_setter import SceneSetter, scene_setter
 from tests.support.servers.fixtures import DatabaseMaker
 
 QUIET: Final = ("Failed to load resource",)

@@ -5,7 +5,8 @@ import pytest
 from tests.browser.conftest import Open
 from tests.support.browser import axe
 from tests.support.browser.chromium import PC, PHONE, TABLET, sideways
-from tests.support.browser.scenes import SCENES, Scene, SceneSetter
+from tests.support.browser.scene_setter import Scene, SceneSetter
+from tests.support.browser.scenes import SCENES
 
 
 @pytest.mark.parametrize("scene", SCENES, ids=str)

@@ -8,7 +8,8 @@ from playwright.async_api import expect
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC, PHONE, Device, box, sideways
 from tests.support.browser.measure import WATCH
-from tests.support.browser.scenes import BY_NAME, SceneSetter
+from tests.support.browser.scene_setter import SceneSetter
+from tests.support.browser.scenes import BY_NAME
 
 ROWS = (
     ("事项名称", "研究生离校服务"),

@@ -15,17 +15,9 @@ from services.gateway.routes.public_verification import KEYS_ADDRESS
 from services.gateway.settings import GatewaySettings
 from services.kit.observability import telemetry
 from tests.support.browser.chromium import PC, open_context
-from tests.support.browser.scenes import (
-    BY_NAME,
-    NOWHERE,
-    Scene,
-    SceneSetter,
-    Visitor,
-    card_open,
-    clear,
-    completed,
-    waiting,
-)
+from tests.support.browser.scene_setter import NOWHERE, Scene, SceneSetter, Visitor
+from tests.support.browser.scenes import BY_NAME
+from tests.support.browser.student_states import card_open, clear, completed, waiting
 from tests.support.gateway.server import BrowserClient
 
 SAFE: Final = frozenset({"GET", "HEAD"})

@@ -8,7 +8,9 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC, PHONE, TABLET, Device, box, sideways
-from tests.support.browser.scenes import BY_NAME, RARE, SceneSetter
+from tests.support.browser.scene_setter import SceneSetter
+from tests.support.browser.scenes import BY_NAME
+from tests.support.browser.student_states import RARE
 
 LINES = ("library-borrowing", "library-thesis", "archives-thesis", "dorm-check-out", "finance-arrears")
 TITLES = ["图书馆-图书借阅", "图书馆-论文提交", "档案馆", "总务部公寓与物业中心", "财务处收费管理办公室"]

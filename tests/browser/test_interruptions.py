@@ -11,7 +11,8 @@ from schemas.flows import CLEARANCE, GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device
-from tests.support.browser.scenes import BY_NAME, SceneSetter
+from tests.support.browser.scene_setter import SceneSetter
+from tests.support.browser.scenes import BY_NAME
 
 SLOW = {"offline": False, "latency": 400, "downloadThroughput": 32_000, "uploadThroughput": 16_000}
 """A crowded campus cell: 400 ms away and 256 kbit/s."""

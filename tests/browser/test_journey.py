@@ -15,7 +15,7 @@ from schemas.flows import GATEWAY
 from tests.browser.conftest import Open
 from tests.support.browser import axe, journey_data
 from tests.support.browser.chromium import PC, PHONE, Device, box
-from tests.support.browser.scenes import RARE
+from tests.support.browser.student_states import RARE
 from tests.support.waiting import eventually
 
 A4_POINTS = (595, 842)

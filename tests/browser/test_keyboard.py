@@ -6,7 +6,9 @@ from playwright.async_api import Page, expect
 
 from tests.browser.conftest import Open
 from tests.support.browser.chromium import PC
-from tests.support.browser.scenes import BY_NAME, SceneSetter, clear, say
+from tests.support.browser.scene_setter import SceneSetter
+from tests.support.browser.scenes import BY_NAME
+from tests.support.browser.student_states import clear, say
 from tests.support.samples import case_samples
 
 STOPS_MOST = 80

@@ -7,7 +7,8 @@ from services.gateway.web.cookies import LANGUAGE_COOKIE
 from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways
-from tests.support.browser.scenes import BY_NAME, SceneSetter
+from tests.support.browser.scene_setter import SceneSetter
+from tests.support.browser.scenes import BY_NAME
 
 WORDS = {
     "zh": {

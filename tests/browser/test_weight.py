@@ -5,7 +5,9 @@ from playwright.async_api import Browser, expect
 
 from tests.support.browser.chromium import PHONE, open_context
 from tests.support.browser.measure import WATCH, visit
-from tests.support.browser.scenes import BY_NAME, SceneSetter, blocked, say
+from tests.support.browser.scene_setter import SceneSetter
+from tests.support.browser.scenes import BY_NAME
+from tests.support.browser.student_states import blocked, say
 from tests.support.samples import case_samples
 
 MOST_BYTES = 50_000

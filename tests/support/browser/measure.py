@@ -13,7 +13,8 @@ from typing import Any, Final
 from playwright.async_api import Browser, CDPSession, Page
 
 from tests.support.browser.chromium import PHONE, chromium, find_chromium, open_context
-from tests.support.browser.scenes import BY_NAME, Scene, SceneSetter
+from tests.support.browser.scene_setter import Scene, SceneSetter
+from tests.support.browser.scenes import BY_NAME
 from tests.support.browser.screenshots import alone
 from tests.support.waiting import eventually
 

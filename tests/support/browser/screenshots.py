@@ -32,7 +32,8 @@ from tests.support.browser.chromium import (
     find_chromium,
     open_context,
 )
-from tests.support.browser.scenes import BY_NAME, SCENES, Scene, SceneSetter, scene_setter
+from tests.support.browser.scene_setter import Scene, SceneSetter, scene_setter
+from tests.support.browser.scenes import BY_NAME, SCENES
 from tests.support.paths import ROOT
 from tests.support.servers.fixtures import DatabaseMaker
 
