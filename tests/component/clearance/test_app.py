@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import re
 import secrets
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
@@ -19,13 +20,19 @@ from schemas.events import CaseChanged, CaseState
 from services.clearance.app import clearance_app
 from services.clearance.settings import ClearanceSettings
 from services.kit.http.auth import token_sha256
-from services.kit.names import OPERATOR, ROSTER, desk_role
+from services.kit.names import APPROVER, FORM_VOID, OPERATOR, ROSTER, desk_role
 from services.kit.observability import telemetry
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
 from tests.support.kafka.topics import everything
+from tests.support.nul_requests import requests_with_nul
 from tests.support.waiting import eventually
 
-ROLES = {"school": [ROSTER], "operator": [OPERATOR], "library": [desk_role("library")]}
+ROLES = {
+    "school": [ROSTER],
+    "operator": [OPERATOR],
+    "library": [desk_role("library")],
+    "everything": [ROSTER, OPERATOR, APPROVER, FORM_VOID],
+}
 CHINESE = {
     "student_id": "学号",
     "name": "姓名",
@@ -381,3 +388,12 @@ async def test_an_import_says_how_many_cases_it_opened_changed_and_closed_and_wh
     job, _ = await service.imported("second.csv", listed(*people))
     assert job["effects"] == {"opened": 1, "changed": 1, "closed": 1, "unchanged": 1, "not-served": 2}
     assert job["unrecognised"] == ["延期毕业", "退学"]
+
+
+async def test_a_nul_in_any_text_is_refused(service: Service) -> None:
+    document = (await service.ask("GET", "/openapi.json")).json()
+    for number, request in enumerate(requests_with_nul(document)):
+        headers = {"Authorization": "Bearer token-of-everything", "Idempotency-Key": f"key-{number:08}"}
+        path = re.sub(r"\{\w+_id\}", "1", request.path)
+        answer = await service.http.request(request.method, path, json=request.body, headers=headers)
+        assert (answer.status_code == 422) == bool(request.where), f"{request}: {answer.text}"

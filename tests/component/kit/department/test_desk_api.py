@@ -5,18 +5,23 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import pytest
 
 from deploy.local.installation import new_student_id
 from services.kit.department.api.desk_routes import desk_router
+from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.desk import Desk
+from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
 from services.kit.http.app import create_app
 from services.kit.manifests import SERVICES, discover
+from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
 from tests.support.departments.desks import desk_over, open_case
+from tests.support.nul_requests import requests_with_nul
 
 TOKEN = "t" * 40
 CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"}
@@ -34,7 +39,11 @@ async def desk_client(
             description="",
             health=Health(),
             lifespan=None,
-            routers=[desk_router(desk, manifest, examples, **settings), holder_router(desk, manifest, examples)],
+            routers=[
+                desk_router(desk, manifest, examples, **settings),
+                holder_router(desk, manifest, examples),
+                evidence_router(EvidenceActs(desk, Wakeup()), desk),
+            ],
             telemetry=None,
         )
         app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))
@@ -125,3 +134,13 @@ async def test_the_examples_of_a_department_are_in_its_document(database: str) -
         assert body["examples"]["1"]["value"]["charge_id"] == "C-2019-07"
         replacement = paths["/records"]["put"]["requestBody"]["content"]["application/json"]
         assert replacement["examples"]["1"]["value"].keys() == {"student_id", "record"}
+
+
+@pytest.mark.parametrize("department", discover())
+async def test_a_nul_in_any_text_is_refused(database: str, department: str) -> None:
+    async with desk_client(database, department) as (_, client):
+        document = (await client.get("/openapi.json")).json()
+        for number, request in enumerate(requests_with_nul(document)):
+            headers = {"Idempotency-Key": f"key-{number:08}"}
+            answer = await client.request(request.method, request.path, json=request.body, headers=headers)
+            assert (answer.status_code == 422) == bool(request.where), f"{request}: {answer.text}"

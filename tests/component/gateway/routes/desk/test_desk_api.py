@@ -67,10 +67,21 @@ async def test_what_a_clerk_writes_is_one_line_of_text_as_at_the_page(
 ) -> None:
     await clearance.open_exception(signed.student_id, "finance", DEBT)
     body = {"form_number": signed.form_number, "taken_by": "proxy", "confirmed": ["finance 9"]}
-    for wrong in ({"proxy_name": "司马\x00", "reason": "核实"}, {"proxy_name": "司马", "reason": "核\x00实"}):
-        assert (await ask("hand-over", {**body, **wrong})).status_code == 422
+    fit = {**body, "proxy_name": "司马", "reason": "核实"}
+    for wrong in ({"proxy_name": "司马\x00"}, {"reason": "核\x00实"}, {"confirmed": ["finance 9\x00"]}):
+        assert (await ask("hand-over", {**fit, **wrong})).status_code == 422
     done = await ask("hand-over", {**body, "proxy_name": " 司马  䶮 ", "reason": "已核实\n 凭证在案"})
     [issued] = done.json()["form"]["hand_overs"]
     assert (issued["proxy_name"], issued["reason"]) == ("司马 䶮", "已核实 凭证在案")
     undo = {"form_number": signed.form_number, "of": issued["command_id"]}
     assert [(await ask("undo", {**undo, "reason": reason})).status_code for reason in (" ", "\x00")] == [422, 422]
+
+
+async def test_a_form_with_a_nul_is_not_genuine(ask: Ask, signed: SignedForm) -> None:
+    number = f"{signed.form_number}\x00"
+    found = [(await ask("check", {"form": form})).json()["finding"] for form in (number, f"{signed.qr_text}\x00")]
+    assert found == ["unreadable", "altered"]
+    undo = {"of": "00000000-0000-4000-8000-000000000001", "reason": "x"}
+    for path, body in (("hand-over", {"taken_by": "self"}), ("undo", undo)):
+        answer = await ask(path, {"form_number": number, **body})
+        assert (answer.status_code, answer.json()["finding"]) == (409, "unreadable")
