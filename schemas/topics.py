@@ -14,8 +14,13 @@ PARTITIONS: Final = 6
 ALIVE_KEY: Final = b":alive"
 """No student id starts with a colon, so compaction keeps alive marks apart."""
 
-_COMPACTED: Final = {"cleanup.policy": "compact", "retention.ms": "-1", "retention.bytes": "-1"}
-_KEPT_90_DAYS: Final = {"cleanup.policy": "delete", "retention.ms": str(90 * 24 * 3600 * 1000)}
+KEPT_DAYS: Final = 90
+"""Of an ordinary topic's records and a compacted one's tombstones: a reader that was away for less misses none."""
+
+COMPACTED_WITHIN_DAYS: Final = 7
+"""A state that was replaced or forgotten is gone from a compacted topic after this, however little is written."""
+
+_DAY_MS: Final = 24 * 3600 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +61,24 @@ class Topics:
         """For example `clearance.projector`."""
         return f"{self.namespace}.{consumer}"
 
-    def specs(self, departments: Iterable[str], partitions: int = PARTITIONS) -> tuple[TopicSpec, ...]:
+    def specs(
+        self, departments: Iterable[str], partitions: int = PARTITIONS, *, days: int = KEPT_DAYS
+    ) -> tuple[TopicSpec, ...]:
+        """`days`: as `KEPT_DAYS`."""
         names = [self.submission, self.command]
         compacted = [self.case]
         for department in sorted(departments):
             compacted.append(self.status(department))
             names += [self.attestation(department), self.answer(department)]
-        return tuple(TopicSpec(name, partitions, _COMPACTED) for name in compacted) + tuple(
-            TopicSpec(name, partitions, _KEPT_90_DAYS) for name in names
+        kept_ms = str(days * _DAY_MS)
+        latest_state = {
+            "cleanup.policy": "compact",
+            "retention.ms": "-1",
+            "retention.bytes": "-1",
+            "delete.retention.ms": kept_ms,
+            "max.compaction.lag.ms": str(COMPACTED_WITHIN_DAYS * _DAY_MS),
+        }
+        everything = {"cleanup.policy": "delete", "retention.ms": kept_ms}
+        return tuple(TopicSpec(name, partitions, latest_state) for name in compacted) + tuple(
+            TopicSpec(name, partitions, everything) for name in names
         )

@@ -17,6 +17,7 @@ from services.clearance.dead_letter_api import dead_letter_router
 from services.clearance.exemptions.actions import ExemptionActions
 from services.clearance.exemptions.api import exemptions_router
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
+from services.clearance.forgetting.tables import TABLES
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
@@ -159,7 +160,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         discover(settings.services_folder),
         session_timeout_s=settings.session_timeout_s,
     )
-    loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup)
+    loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES)
     loops.add_consumer(projector.consumer, prefix="projector ")
     loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ")
     loops.add("imports", ImportWorker(rows, pool, uploaded).run)

@@ -21,6 +21,7 @@ from services.gateway.oidc.provider import OpenIdSettings
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
+from services.gateway.retention import TABLES
 from services.gateway.routes import (
     error_pages,
     form_pdf,
@@ -63,7 +64,6 @@ FOLDERS: Final = (
     KIT_MIGRATIONS / "audit",
     Path(__file__).parent / "migrations",
 )
-_SWEEP_EVERY_S: Final = 300
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
@@ -169,11 +169,10 @@ async def _start(
     )
     before_drain(app, hub.close)
     health.add("read model", read_model.probe)
-    loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup)
+    loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup, tables=TABLES)
     router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)
     # Without the broker the pages still show what is known.
     loops.consume(router, name=GATEWAY, needs_broker=False)
-    loops.add("sweep", partial(_sweep, sessions, choices))
     loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("live", hub.run)
@@ -191,13 +190,6 @@ def _openid(settings: GatewaySettings) -> OpenIdSettings:
         roles_claim=settings.openid_roles_claim,
         userinfo=settings.openid_userinfo,
     )
-
-
-async def _sweep(*tables: Sessions | NumberChoices) -> None:
-    while True:
-        for table in tables:
-            await table.sweep()
-        await asyncio.sleep(_SWEEP_EVERY_S)
 
 
 async def _close(pool: "asyncpg.Pool[Any]") -> None:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.topics import Topics
+from schemas.topics import KEPT_DAYS, Topics
 from services.kit.manifests import SERVICES
 from services.kit.student_numbers import NumberForm
 
@@ -27,6 +27,8 @@ _DSN = r"^postgres(ql)?://"
 Dsn = Annotated[str, Field(pattern=_DSN, repr=False)]
 OptionalDsn = Annotated[str | None, Field(pattern=_DSN, repr=False)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+Days = Annotated[int, Field(ge=1, le=36_500)]
+TopicDays = Annotated[int, Field(ge=1, le=3_650)]
 
 
 class Settings(BaseSettings):
@@ -71,6 +73,16 @@ class Settings(BaseSettings):
     dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
     """A longer run of undecodable records stops a consumer."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
+    topic_days: TopicDays = KEPT_DAYS
+    """How long ordinary topics keep a record, as they were provisioned with."""
+    keep_requests_days: Days = 30
+    """Answers by idempotency key, from the answer."""
+    keep_imports_days: Days = 90
+    """Import jobs with their rows, from the job's end."""
+    keep_dead_letters_days: Days = 90
+    """Raw records of ended dead letters, from their end."""
+    keep_rounds_days: Days = 400
+    """Attempts that led to nothing, attestations, ends and commands, from their end; longer than `topic_days`."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True
     metrics: bool = True
@@ -90,6 +102,14 @@ class Settings(BaseSettings):
             raise ValueError("it goes with LIXIAO_STUDENT_ID_PATTERN: set both or none")
         if pattern is not None and value is not None:
             NumberForm.of(pattern, value)
+        return value
+
+    @field_validator("keep_rounds_days")
+    @classmethod
+    def _longer_than_topics(cls, value: int, info: ValidationInfo) -> int:
+        # What is still in a topic may be received again, and is recognised by these rows.
+        if value <= info.data.get("topic_days", 0):
+            raise ValueError("it has to be more than LIXIAO_TOPIC_DAYS: until then an event may be received again")
         return value
 
     @property

@@ -12,7 +12,6 @@ from services.gateway.tables.sessions import hashed
 from services.gateway.timeouts import bounded
 
 LIFE_S: Final = 600
-_SWEEP_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +94,3 @@ class NumberChoices:
         """False if another request ended it first."""
         ended = await bounded(self._pool.execute("DELETE FROM number_choice WHERE id_hash = $1", id_hash))
         return ended == "DELETE 1"
-
-    async def sweep(self) -> None:
-        await self._pool.execute(
-            "DELETE FROM number_choice WHERE id_hash IN "
-            "(SELECT id_hash FROM number_choice WHERE expires_at < $1 LIMIT $2)",
-            datetime.now(UTC),
-            _SWEEP_ROWS,
-        )

@@ -15,7 +15,6 @@ MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
 _ID_CHARACTERS: Final = range(32, 129)
 _TOUCH_S: Final = 60
-_SWEEP_ROWS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +102,6 @@ class Sessions:
 
     async def end(self, id_hash: bytes) -> None:
         await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = $1", id_hash))
-
-    async def sweep(self) -> None:
-        now = datetime.now(UTC)
-        await self._pool.execute(
-            """
-            DELETE FROM session WHERE id_hash IN (
-                SELECT id_hash FROM session WHERE expires_at < $1 OR seen_at < $2 LIMIT $3
-            )
-            """,
-            now,
-            now - self._idle,
-            _SWEEP_ROWS,
-        )
 
     async def _find(self, id_hash: bytes) -> Session | None:
         now = datetime.now(UTC)

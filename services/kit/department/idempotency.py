@@ -1,18 +1,10 @@
 """Idempotency keys: a principal's key is one request, however often sent."""
 
-import asyncio
 import json
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-
-import asyncpg
-from opentelemetry.instrumentation.utils import suppress_instrumentation
+from typing import Any
 
 from services.kit.http.idempotency import IdempotencyKey, KeyReused
 from services.kit.postgres.pool import Connection
-
-RETENTION: Final = timedelta(days=30)
-_DELETE_EVERY_S: Final = 3600
 
 
 async def stored_answer(connection: Connection, key: IdempotencyKey) -> dict[str, Any] | None:
@@ -37,16 +29,3 @@ async def store_answer(connection: Connection, key: IdempotencyKey, answer: dict
         key.fingerprint,
         json.dumps(answer),
     )
-
-
-async def delete_answers(connection: Connection, before: datetime) -> int:
-    done = await connection.execute("DELETE FROM desk_request WHERE answered_at < $1", before)
-    return int(done.rpartition(" ")[2])
-
-
-async def delete_old_answers(pool: "asyncpg.Pool[Any]") -> None:
-    with suppress_instrumentation():
-        while True:
-            async with pool.acquire() as connection:
-                await delete_answers(connection, datetime.now(UTC) - RETENTION)
-            await asyncio.sleep(_DELETE_EVERY_S)

@@ -17,10 +17,10 @@ from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
 from services.kit.department.holders import list_holdings
-from services.kit.department.idempotency import delete_old_answers
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.hold_age import HoldAge
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.retention import TABLES
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
 from services.kit.http.app import create_app, serve
@@ -132,13 +132,12 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
 def _loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     name, topics = desk.rules.name, settings.topics
     marks = AliveMarks(name, topics.status(name), settings.alive_every_s)
-    loops = ServiceLoops(name, settings, desk.pool, health, wakeup=desk.wakeup, alive=marks)
+    loops = ServiceLoops(name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks)
     router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s)
     loops.consume(router, name=name, after_commit=desk.wakeup.notify)
     hold_age = HoldAge(desk.pool, name)
     health.add("holds", hold_age.probe)
     loops.add("hold age", hold_age.run)
-    loops.add("old requests", partial(delete_old_answers, desk.pool))
     return loops
 
 

@@ -112,7 +112,7 @@ def _add_queries(
         async with pool.acquire() as connection:
             job = await job_store.find_job(connection, spec.kind, job_id)
         if job is None:
-            detail = "GET /imports lists the jobs; a finished one is kept for 90 days."
+            detail = "GET /imports lists the jobs; a finished one is kept for a while (LIXIAO_KEEP_IMPORTS_DAYS)."
             raise Problem(404, "unknown-job", title="No such import", detail=detail)
         return job
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -16,8 +16,6 @@ from services.kit.postgres.pool import Connection
 
 JobState = Literal["queued", "running", "done"]
 
-KEPT: Final = timedelta(days=90)
-"""A finished job is deleted after this, with its rows."""
 MAX_UNFINISHED: Final = 20
 
 
@@ -248,16 +246,3 @@ async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, cov
             outcome="done",
             details={"job": job_id, **counts},
         )
-
-
-async def delete_oldest(connection: Connection, kind: str, now: datetime) -> None:
-    """Delete the oldest job that finished more than `KEPT` ago: one at a time, so that the statement stays short."""
-    await connection.execute(
-        """
-        DELETE FROM import_job WHERE job_id = (
-            SELECT job_id FROM import_job WHERE kind = $1 AND state = 'done' AND finished_at < $2 ORDER BY seq LIMIT 1
-        )
-        """,
-        kind,
-        now - KEPT,
-    )

@@ -116,7 +116,6 @@ class ImportWorker:
                 while (found := await job_store.next_job(connection, self._spec.kind)) is not None:
                     await self._job(connection, found)
                     worked = True
-                await job_store.delete_oldest(connection, self._spec.kind, self._clock())
                 await connection.execute("SELECT pg_advisory_unlock($1)", lock)
                 return worked
 

@@ -1,6 +1,6 @@
-"""A service's supervised loops: relay, consumers, audit sealer, its own."""
+"""A service's supervised loops: relay, consumers, audit sealer, purge, its own."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any
@@ -17,6 +17,8 @@ from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.outbox_metrics import measure_outbox
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.pool import database_probe
+from services.kit.retention.purge import Purge
+from services.kit.retention.tables import Table
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings
@@ -33,8 +35,10 @@ class ServiceLoops:
         health: Health,
         *,
         wakeup: Wakeup,
+        tables: Sequence[Table],
         alive: AliveMarks | None = None,
     ) -> None:
+        """`tables`: the service's own list."""
         self._settings, self._pool, self._health = settings, pool, health
         relay = Relay(settings.database, kafka=settings.kafka, name=name, wakeup=wakeup, alive=alive)
         health.add("database", database_probe(pool))
@@ -43,6 +47,7 @@ class ServiceLoops:
             "relay": relay.run,
             "outbox metrics": partial(measure_outbox, pool, name),
             "audit sealer": ChainSealer(pool).run,
+            "purge": Purge(pool, tables, settings).run,
         }
 
     def consume(

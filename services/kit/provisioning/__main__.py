@@ -10,11 +10,11 @@ from aiokafka.errors import KafkaError
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from schemas.topics import Topics
+from schemas.topics import KEPT_DAYS, Topics
 from services.kit.manifests import SERVICES, discover
 from services.kit.provisioning.databases import Provisioned, create_databases
 from services.kit.provisioning.topics import TopicMismatch, TopicReport, create_topics
-from services.kit.settings import PREFIX, Bootstrap, Dsn, load
+from services.kit.settings import PREFIX, Bootstrap, Dsn, TopicDays, load
 
 __all__ = ["Provisioned", "TopicMismatch", "TopicReport", "create_databases", "create_topics"]
 
@@ -28,6 +28,7 @@ class TopicSettings(BaseSettings):
     namespace: str = "lixiao"
     services_folder: Path = SERVICES
     replication_factor: Annotated[int, Field(ge=1, le=9)] | None = None
+    topic_days: TopicDays = KEPT_DAYS
 
 
 class ServerSettings(BaseSettings):
@@ -57,6 +58,7 @@ def topics_command() -> None:
                 Topics(settings.namespace),
                 departments,
                 replication_factor=settings.replication_factor,
+                days=settings.topic_days,
             )
         )
     except (TopicMismatch, KafkaError) as error:

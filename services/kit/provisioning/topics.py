@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from schemas.topics import PARTITIONS, Topics, TopicSpec
+from schemas.topics import KEPT_DAYS, PARTITIONS, Topics, TopicSpec
 
 _MAX_REPLICAS: Final = 3
 _SETTLED_WITHIN_S: Final = 30.0
@@ -39,8 +39,9 @@ async def create_topics(
     *,
     partitions: int = PARTITIONS,
     replication_factor: int | None = None,
+    days: int = KEPT_DAYS,
 ) -> TopicReport:
-    """Returns when each partition has a leader.
+    """Returns when each partition has a leader. `days`: how long ordinary topics keep their records.
 
     `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicMismatch`, with nothing
     changed but topics the broker had not listed, for another number of partitions.
@@ -49,7 +50,7 @@ async def create_topics(
     await admin.start()
     try:
         replicas = replication_factor or min(_MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
-        wanted = [_configured(spec, replicas) for spec in topics.specs(departments, partitions)]
+        wanted = [_configured(spec, replicas) for spec in topics.specs(departments, partitions, days=days)]
         report = TopicReport()
         names = set(await admin.list_topics())
         existing = [spec for spec in wanted if spec.name in names]

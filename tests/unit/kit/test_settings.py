@@ -132,3 +132,16 @@ def test_a_form_that_is_no_regular_expression_is_refused(
     with pytest.raises(SystemExit):
         load(Settings)
     assert "no regular expression" in capsys.readouterr().err
+
+
+def test_rounds_are_kept_for_longer_than_topics_keep_their_records(
+    environment: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    complete(environment)
+    environment.setenv("LIXIAO_TOPIC_DAYS", "30")
+    environment.setenv("LIXIAO_KEEP_ROUNDS_DAYS", "31")
+    assert load(Settings).keep_rounds_days == 31
+    environment.setenv("LIXIAO_KEEP_ROUNDS_DAYS", "30")
+    with pytest.raises(SystemExit):
+        load(Settings)
+    assert "LIXIAO_KEEP_ROUNDS_DAYS is wrong" in capsys.readouterr().err

@@ -8,7 +8,6 @@ import pytest
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.examples import load_examples
-from services.kit.department.idempotency import RETENTION, delete_answers
 from services.kit.http.idempotency import IdempotencyKey, KeyReused
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
@@ -116,20 +115,6 @@ async def test_the_same_request_twice_is_answered_the_same_and_done_once(databas
                 now=now(),
                 key=IdempotencyKey.of("desk", "key-0001", "x"),
             )
-
-
-async def test_old_answers_are_forgotten_and_newer_ones_kept(database: str) -> None:
-    async with desk_over(database, "library") as desk:
-        for key in ("key-0001", "key-0002"):
-            student_id = new_student_id()
-            request = IdempotencyKey.of("desk", key, student_id)
-            await desk.change(student_id, import_first_row(desk, student_id), now=now(), key=request)
-        await desk.pool.execute(
-            "UPDATE desk_request SET answered_at = now() - interval '31 days' WHERE request_key = 'key-0001'"
-        )
-        async with desk.pool.acquire() as connection:
-            assert await delete_answers(connection, now() - RETENTION) == 1
-        assert await desk.pool.fetchval("SELECT array_agg(request_key) FROM desk_request") == ["key-0002"]
 
 
 async def test_a_held_pass_cannot_be_taken_away_and_everything_else_goes_through(database: str) -> None:

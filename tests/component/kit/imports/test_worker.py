@@ -5,23 +5,25 @@ import random
 import secrets
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from structlog.testing import capture_logs
 
-from services.kit.imports import job_store, row_store
+from services.kit.imports import row_store
 from services.kit.imports import worker as import_worker
 from services.kit.imports.spec import ImportSpec, RowEffect, RowSource
 from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.postgres.pool import Connection
+from services.kit.retention.tables import IMPORTS
 from services.kit.student_numbers import Standing
 from tests.support.imports.department import NOW, Service, counts, service, student
 from tests.support.imports.killed_worker import COUNTED, EFFECTS, CountedRow
+from tests.support.retention import SETTINGS, purge_in
 
 DEADLINE_S = 60.0
 
@@ -239,9 +241,10 @@ async def test_a_row_the_code_fails_on_is_rejected_alone_and_undone(counted: Ser
     await assert_each_exactly_once(counted, [students[0], *students[3:]])
 
 
-async def test_a_finished_import_is_forgotten_after_its_time_and_an_unfinished_never(counted: Service) -> None:
+async def test_a_finished_import_is_purged_after_its_time_and_an_unfinished_never(counted: Service) -> None:
     done = await counted.imported(f"student_id\n{student()}\n")
-    later = datetime.now(UTC) + job_store.KEPT + timedelta(days=1)
-    await counted.worker(clock=lambda: later).work()
-    assert (await counted.get("/imports"))["jobs"] == []
+    assert (await counted.send(f"student_id\n{student()}\n")).status_code == 202
+    for days, left in ((SETTINGS.keep_imports_days - 0.1, 2), (SETTINGS.keep_imports_days + 0.1, 1)):
+        await purge_in(counted.pool, IMPORTS, days=days)
+        assert len((await counted.get("/imports"))["jobs"]) == left
     assert await counted.pool.fetchval("SELECT count(*) FROM import_row WHERE job_id = $1", done["job_id"]) == 0

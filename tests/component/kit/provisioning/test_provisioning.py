@@ -87,6 +87,18 @@ async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
     assert (said["cleanup.policy"], said["segment.ms"], said["retention.ms"]) == ("compact", "100000", "-1")
 
 
+async def test_topics_that_exist_get_another_retention(
+    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
+) -> None:
+    topics, day_ms = Topics(namespace), 24 * 3600 * 1000
+    await create_topics(kafka.address, topics, [], partitions=1)
+    report = await create_topics(kafka.address, topics, [], partitions=1, days=30)
+    assert sorted(report.altered) == sorted([topics.case, topics.submission, topics.command])
+    ordinary, compacted = await config_of(admin, topics.submission), await config_of(admin, topics.case)
+    assert ordinary["retention.ms"] == str(30 * day_ms)
+    assert (compacted["retention.ms"], compacted["delete.retention.ms"]) == ("-1", str(30 * day_ms))
+
+
 async def test_a_topic_that_the_brokers_list_does_not_show_yet_is_configured_and_compared_too(
     kafka: Running, namespace: str, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

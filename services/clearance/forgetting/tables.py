@@ -1,0 +1,52 @@
+"""The clearance's tables: how long their rows are kept, and which are a student's."""
+
+from typing import Final
+
+from services.kit.retention.tables import IMPORTS, MESSAGING, Table, of_student, oldest
+
+_ATTEMPTS: Final = "attempt_id IN (SELECT attempt_id FROM attempt WHERE student_id = ANY($1))"
+_FORMS: Final = "attempt_id IN (SELECT attempt_id FROM submission WHERE student_id = ANY($1))"
+
+# An attempt goes with its parts, its answers and its waivers; one that was accepted stays with its form.
+_ATTEMPT_DUE: Final = """
+WITH due AS (
+    SELECT attempt_id FROM attempt
+    WHERE parent_id IS NULL AND state IN ('refused', 'expired') AND ended_at < $1 LIMIT $2 FOR UPDATE SKIP LOCKED
+), whole AS (
+    SELECT attempt_id FROM due UNION ALL SELECT attempt_id FROM attempt WHERE parent_id IN (SELECT attempt_id FROM due)
+), waivers AS (
+    DELETE FROM attempt_waiver WHERE attempt_id IN (SELECT attempt_id FROM whole)
+), answers AS (
+    DELETE FROM answer WHERE attempt_id IN (SELECT attempt_id FROM whole)
+), attempts AS (
+    DELETE FROM attempt WHERE attempt_id IN (SELECT attempt_id FROM whole)
+)
+SELECT FROM due
+"""
+
+TABLES: Final = (
+    *MESSAGING,
+    *IMPORTS,
+    # Kept until the student is forgotten: the case, its forms and what became of them.
+    Table("student_case", forget=of_student("student_case")),
+    Table("status", forget=of_student("status")),
+    Table("proposal", forget=of_student("proposal")),
+    Table("exemption", forget=of_student("exemption")),
+    Table("submission", forget=of_student("submission")),
+    Table("form_void", forget=of_student("form_void")),
+    Table("issue", forget=of_student("issue", _FORMS)),
+    Table("issue_undo", forget=of_student("issue_undo", _FORMS)),
+    Table("exception", forget=of_student("exception", _FORMS)),
+    Table("roster_exception", forget=of_student("roster_exception", _FORMS)),
+    Table("attempt", forget=of_student("attempt"), purge=_ATTEMPT_DUE, keep="keep_rounds_days"),
+    Table("answer", forget=of_student("answer", _ATTEMPTS)),
+    Table("attempt_waiver", forget=of_student("attempt_waiver", _ATTEMPTS)),
+    Table(
+        "desk_refusal",
+        forget=of_student("desk_refusal", _FORMS),
+        purge=oldest("desk_refusal", "refused_at < $1"),
+        keep="keep_rounds_days",
+    ),
+    Table("source"),
+    Table("signing_key"),
+)

@@ -1,0 +1,31 @@
+"""The gateway's tables: how long their rows are kept, and which are a student's."""
+
+from typing import Final
+
+from services.kit.retention.tables import MESSAGING, Table, of_student, oldest
+
+TABLES: Final = (
+    *MESSAGING,
+    # What has expired is refused by its reader at once; here it goes.
+    Table(
+        "session",
+        forget=of_student("session"),
+        purge=oldest("session", "expires_at < $1 OR seen_at < $1"),
+        keep="session_idle_s",
+    ),
+    Table(
+        "number_choice",
+        forget=of_student("number_choice", "student_ids && $1"),
+        purge=oldest("number_choice", "expires_at < $1"),
+        keep="session_idle_s",
+    ),
+    Table(
+        "favourite", forget=of_student("favourite"), purge=oldest("favourite", "kept_at < $1"), keep="keep_rounds_days"
+    ),
+    Table(
+        "command",
+        forget=of_student("command"),
+        purge=oldest("command", "state <> 'asked' AND ended_at < $1"),
+        keep="keep_rounds_days",
+    ),
+)

@@ -1,0 +1,2 @@
+-- No value: a tombstone, which forgets what the topic holds under the key.
+ALTER TABLE outbox ALTER COLUMN value DROP NOT NULL;

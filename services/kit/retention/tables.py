@@ -1,0 +1,89 @@
+"""What each table holds about students: how its rows are forgotten, and after how long they are purged.
+
+A service lists all its tables, also those without personal data: a table that is in no list fails a test.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """`forget`: statements over the rows about the student numbers `$1`. `purge`: over at most `$2` rows whose time
+    ended before the instant `$1`, which is as long ago as the setting `keep` says.
+    """
+
+    name: str
+    forget: tuple[str, ...] = ()
+    purge: str | None = None
+    keep: str | None = None
+
+
+def of_student(table: str, condition: str = "student_id = ANY($1)") -> tuple[str, ...]:
+    return (f"DELETE FROM {table} WHERE {condition}",)
+
+
+def oldest(table: str, condition: str) -> str:
+    """Deletes rows, of which another instance deletes others at the same time."""
+    return (
+        f"DELETE FROM {table} WHERE ctid = ANY(ARRAY("
+        f"SELECT ctid FROM {table} WHERE {condition} LIMIT $2 FOR UPDATE SKIP LOCKED))"
+    )
+
+
+def mentions(text: str) -> str:
+    """Whether the SQL expression `text` has one of the numbers as a word: `TS2026` is not in `TS20260001`."""
+    return (
+        "EXISTS (SELECT FROM unnest($1::text[]) AS mentioned (number) WHERE "
+        f"upper(normalize({text}, NFKC)) ~ ('(^|[^A-Z0-9-])' || number || '($|[^A-Z0-9-])'))"
+    )
+
+
+_RAW: Final = r"regexp_replace(encode(coalesce(key, '') || ' '::bytea || coalesce(value, ''), 'escape'), "
+_RAW_TEXT: Final = _RAW + r"'\\[0-9]{3}', ' ', 'g')"
+_CONTENT: Final = "key IS NOT NULL OR value IS NOT NULL OR headers <> '[]'"
+
+# A discarded record still stands in its topic: its position is kept, so that a rebuilt view does not meet it as new.
+_INBOX: Final = (
+    Table("consumer_offset"),
+    Table(
+        "dead_letter",
+        forget=(
+            f"DELETE FROM dead_letter WHERE ended_how IS DISTINCT FROM 'discarded' AND {mentions(_RAW_TEXT)}",
+            "UPDATE dead_letter SET key = NULL, value = NULL, headers = '[]'"
+            f" WHERE ended_how = 'discarded' AND {mentions(_RAW_TEXT)}",
+        ),
+        purge=f"""
+        WITH due AS (
+            SELECT id FROM dead_letter WHERE ended_at < $1 AND (ended_how = 'replayed' OR {_CONTENT})
+            LIMIT $2 FOR UPDATE SKIP LOCKED
+        ), emptied AS (
+            UPDATE dead_letter SET key = NULL, value = NULL, headers = '[]'
+            WHERE id IN (SELECT id FROM due) AND ended_how = 'discarded' RETURNING id
+        ), deleted AS (
+            DELETE FROM dead_letter WHERE id IN (SELECT id FROM due) AND ended_how = 'replayed' RETURNING id
+        )
+        SELECT FROM emptied UNION ALL SELECT FROM deleted
+        """,
+        keep="keep_dead_letters_days",
+    ),
+)
+_AUDIT: Final = (Table("audit.entry"), Table("audit.unsealed"), Table("audit.seal"))
+MESSAGING: Final = (Table("outbox"), Table("outbox_producer"), *_INBOX, *_AUDIT, Table("migration"))
+"""Of every service."""
+
+# A pending row is applied within moments; a job that is not done counts its rows.
+IMPORTS: Final = (
+    Table(
+        "import_job",
+        purge=oldest("import_job", "state = 'done' AND finished_at < $1"),
+        keep="keep_imports_days",
+    ),
+    Table(
+        "import_row",
+        forget=of_student(
+            "import_row",
+            f"state <> 'pending' AND (student_id = ANY($1) OR cells IS NOT NULL AND {mentions('cells::text')})",
+        ),
+    ),
+)

@@ -1,0 +1,123 @@
+"""What its time has ended for goes, in bounded batches, and nothing else; every table is in the list of its service."""
+
+from typing import Any, Final
+
+import asyncpg
+import pytest
+from structlog.testing import capture_logs
+
+from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import open_pool
+from services.kit.retention import purge
+from tests.support.retention import FOLDERS, SETTINGS, TABLES, purge_in
+
+SERVICES: Final = tuple(TABLES)
+_TABLES_OF_A_DATABASE: Final = """
+SELECT CASE table_schema WHEN 'public' THEN '' ELSE table_schema || '.' END || table_name
+FROM information_schema.tables
+WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')
+"""
+_COLUMNS_OF_STUDENTS: Final = """
+SELECT DISTINCT table_name
+FROM information_schema.columns JOIN information_schema.tables USING (table_schema, table_name)
+WHERE table_type = 'BASE TABLE' AND table_schema = 'public' AND column_name ~ '^student_ids?$'
+"""
+ROWS: Final = {
+    "department": """
+    INSERT INTO record (student_id, body) VALUES ('TS20260001', '{}');
+    INSERT INTO desk_request (principal, request_key, fingerprint, answer)
+        SELECT 'desk', 'key-' || n, '', '{}' FROM generate_series(1, 1201) AS n;
+    INSERT INTO attestation (attempt_id, student_id, outcome, answer)
+        SELECT gen_random_uuid(), 'TS20260001', 'clear', '{}' FROM generate_series(1, 2);
+    INSERT INTO hold (attempt_id, student_id, version, placed_at)
+        SELECT attempt_id, student_id, 1, given_at FROM attestation LIMIT 1;
+    INSERT INTO attempt_end (attempt_id, student_id, outcome, ended_at)
+        VALUES (gen_random_uuid(), 'TS20260001', 'accepted', now());
+    INSERT INTO command_done (command_id, student_id, command, outcome, answer)
+        VALUES (gen_random_uuid(), 'TS20260001', 'cancel-card', 'done', '{}');
+    """,
+    "gateway": """
+    INSERT INTO command (command_id, student_id, department, name, state, asked_at, ended_at) VALUES
+        (gen_random_uuid(), 'TS20260001', '', 'submit', 'done', now(), now()),
+        (gen_random_uuid(), 'TS20260002', '', 'submit', 'asked', now(), NULL);
+    INSERT INTO favourite VALUES ('TS20260001', now());
+    INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at, started_at, seen_at, expires_at)
+        VALUES (sha256('a'), 'TS20260001', 'c', 'i', 's', now(), now(), now(), now() + interval '1 year'),
+               (sha256('b'), 'TS20260001', 'c', 'i', 's', now(), now(), now() + interval '2 years',
+                now() + interval '3 years');
+    """,
+}
+LIVES: Final = {
+    "department": (
+        (SETTINGS.keep_requests_days, {"desk_request": 1201}),
+        (SETTINGS.keep_rounds_days, {"attestation": 1, "attempt_end": 1, "command_done": 1}),
+    ),
+    "gateway": (
+        (SETTINGS.session_idle_s / 86_400, {"session": 1}),
+        (SETTINGS.keep_rounds_days, {"command": 1, "favourite": 1}),
+    ),
+}
+
+
+async def migrated(dsn: str, service: str) -> "asyncpg.Pool[Any]":
+    await migrate(dsn, FOLDERS[service])
+    return await open_pool(dsn, name="test")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_table_of_a_service_is_in_its_list_once(database: str, service: str) -> None:
+    pool = await migrated(database, service)
+    names = [row[0] for row in await pool.fetch(_TABLES_OF_A_DATABASE)]
+    await pool.close()
+    assert sorted(names) == sorted(table.name for table in TABLES[service])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_table_with_a_students_number_says_how_it_forgets(database: str, service: str) -> None:
+    pool = await migrated(database, service)
+    names = {row[0] for row in await pool.fetch(_COLUMNS_OF_STUDENTS)}
+    await pool.close()
+    assert names
+    assert names - {table.name for table in TABLES[service] if table.forget} == set()
+
+
+@pytest.mark.parametrize("service", ROWS)
+async def test_a_row_goes_when_its_time_has_ended_and_not_before(database: str, service: str) -> None:
+    pool = await migrated(database, service)
+    await pool.execute(ROWS[service])
+    for days, going in LIVES[service]:
+        assert await purge_in(pool, TABLES[service], days=days - 0.01) == {}
+        with capture_logs() as logs:
+            assert await purge_in(pool, TABLES[service], days=days + 0.01) == going
+        assert {line["table"]: line["count"] for line in logs if line["event"] == "rows.purged"} == going
+    assert await purge_in(pool, TABLES[service], days=600) == {}
+    await pool.close()
+
+
+async def test_a_batch_is_bounded(database: str) -> None:
+    pool = await migrated(database, "department")
+    await pool.execute(ROWS["department"])
+    (table,) = (table for table in TABLES["department"] if table.name == "desk_request")
+    assert table.purge is not None
+    async with pool.acquire() as connection, connection.transaction():
+        latest = await connection.fetchval("SELECT now() + interval '1 day'")
+        assert await purge.purge_batch(connection, table.purge, latest) == purge.BATCH
+    await pool.close()
+
+
+async def test_an_ended_dead_letter_keeps_no_content_and_a_discarded_one_its_position(database: str) -> None:
+    pool = await migrated(database, "clearance")
+    await pool.execute(
+        """
+        INSERT INTO dead_letter (consumer, topic, partition, "offset", key, value, reason, ended_at, ended_how)
+        SELECT 'c', 't', 0, n, 'TS20260001', 'raw', 'why', CASE WHEN n > 1 THEN now() END,
+               (ARRAY[NULL, 'replayed', 'discarded'])[n] FROM generate_series(1, 3) AS n
+        """
+    )
+    tables, days = TABLES["clearance"], SETTINGS.keep_dead_letters_days
+    assert await purge_in(pool, tables, days=days - 0.01) == {}
+    assert await purge_in(pool, tables, days=days + 0.01) == {"dead_letter": 2}
+    assert await purge_in(pool, tables, days=days + 1) == {}
+    rows = await pool.fetch('SELECT "offset", ended_how, key, value FROM dead_letter ORDER BY "offset"')
+    assert [tuple(row) for row in rows] == [(1, None, b"TS20260001", b"raw"), (3, "discarded", None, None)]
+    await pool.close()
