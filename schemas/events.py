@@ -276,6 +276,13 @@ class SubmissionRefused(Message):
     refused_at: Instant
 
 
+class Tombstone(Message):
+    """A record without a value: whatever the topic held under the key is forgotten. No event: it has no document."""
+
+    student_id: StudentId
+    topic: str
+
+
 EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.status-changed.v1": StatusChanged,
     "lixiao.source-alive.v1": SourceAlive,

@@ -1,11 +1,12 @@
 """The fold: a batch of records becomes rows by student and department, which merge. Pure.
 
 `merge` is a join: order, grouping and repetition do not matter, so a replay from zero ends at the live view's rows.
-view_store.py does the same merge in SQL.
+view_store.py does the same merge in SQL. Tombstones are no rows: they forget what stands before them in their
+partition, which is read in its order.
 """
 
 from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -100,13 +101,32 @@ class UnreadableRecord(Generic[R]):
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """The department's tombstone: what it published about the student before `offset` is gone."""
+
+    student_id: str
+    department: str
+    topic: str
+    partition: int
+    offset: int
+
+    @property
+    def key(self) -> Key:
+        return self.student_id, self.department
+
+
+@dataclass(frozen=True, slots=True)
 class Batch(Generic[R]):
-    """Rows sorted by key. read + alive marks + unreadable is what was consumed."""
+    """Rows sorted by key, all of them behind what was `forgotten`.
+
+    read + alive marks + unreadable is what was consumed.
+    """
 
     rows: list[Row]
     alive: list[AliveMark]
     unreadable: list[UnreadableRecord[R]]
     read: int
+    forgotten: list[Forgotten] = field(default_factory=list)
 
 
 Position = tuple[str, int, int]
@@ -120,6 +140,7 @@ def fold_batch(
     others hide their student's status.
     """
     rows: dict[Key, Row] = {}
+    forgotten: dict[Key, Forgotten] = {}
     alive: dict[tuple[str, int], datetime] = {}
     unreadable: list[UnreadableRecord[R]] = []
     read_count = 0
@@ -130,6 +151,13 @@ def fold_batch(
                 source = department, record.partition
                 as_of = _alive(record, department)
                 alive[source] = max(as_of, alive.get(source, as_of))
+                continue
+            if record.value is None:
+                gone = _forgotten(record, department)
+                # A partition is read in its order: what the batch has of the student stands before the tombstone.
+                rows.pop(gone.key, None)
+                forgotten[gone.key] = gone
+                read_count += 1
                 continue
             row = status_row(record, department)
             read_count += 1
@@ -149,6 +177,7 @@ def fold_batch(
         [AliveMark(*source, alive[source]) for source in sorted(alive)],
         unreadable,
         read_count,
+        [forgotten[key] for key in sorted(forgotten)],
     )
 
 
@@ -171,6 +200,13 @@ def status_row(record: Incoming, department: str) -> Row:
         status.occurred_at,
         str(envelope.data, "utf-8"),
     )
+
+
+def _forgotten(record: Incoming, department: str) -> Forgotten:
+    row = unreadable_row(record, department)
+    if row is None:
+        raise Unreadable("the record has no value, and its key is no student id")
+    return Forgotten(row.student_id, department, record.topic, record.partition, record.offset)
 
 
 def unreadable_row(record: Incoming, department: str) -> Row | None:

@@ -80,12 +80,14 @@ class Projector:
         spans = start_spans(records)
         try:
             batch = await self._fold(connection, records)
+            gone = await view_store.forget(connection, batch.forgotten)
+            await view_store.forget_dead_letters(connection, self.group, batch.forgotten)
             applied = await view_store.apply_rows(connection, batch.rows, now=now)
             await exceptions.update(connection, [row.key for row in batch.rows if row.version])
             moved = await view_store.apply_alive(connection, batch.alive, now=now)
             dead_letters = [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
             dead_letters += self._disputed(records, batch.rows, applied.disputed)
-            if applied.changed or moved:
+            if applied.changed or moved or gone:
                 await notify(connection)
         except BaseException as error:
             spans.fail(type(error).__name__)

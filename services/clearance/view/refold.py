@@ -85,6 +85,7 @@ class TopicFold:
 
     async def _store(self, records: list[ConsumerRecord]) -> None:
         batch = fold_batch(records, self._topics, discarded=self._discarded)
+        await view_store.forget(self._connection, batch.forgotten, table=self._table)
         await view_store.apply_rows(self._connection, batch.rows, now=datetime.now(UTC), table=self._table)
         self.records += len(records)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.clearance.view.fold import AliveMark, Key, Position, Row
+from services.clearance.view.fold import AliveMark, Forgotten, Key, Position, Row
 from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
@@ -56,6 +56,18 @@ FROM unnest($1::text[], $2::text[], $3::int[], $4::bigint[])
      AS incoming (student_id, department, source_partition, unreadable_offset)
 ON CONFLICT (student_id, department) DO UPDATE SET unreadable_offset = excluded.unreadable_offset
 WHERE stored.unreadable_offset IS NULL OR excluded.unreadable_offset > stored.unreadable_offset
+"""
+
+_FORGET: Final = """
+DELETE FROM {table} AS stored
+USING unnest($1::text[], $2::text[], $3::bigint[]) AS gone (student_id, department, at_offset)
+WHERE (stored.student_id, stored.department) = (gone.student_id, gone.department)
+  AND greatest(source_offset, unreadable_offset) < at_offset
+"""
+_FORGET_DEAD_LETTERS: Final = """
+DELETE FROM dead_letter USING unnest($2::text[], $3::bytea[], $4::bigint[]) AS gone (topic, key, at_offset)
+WHERE consumer = $1 AND (dead_letter.topic, dead_letter.key) = (gone.topic, gone.key)
+  AND (ended_log > 0 OR "offset" < at_offset)
 """
 
 # A mark from the future counts only up to its arrival: otherwise its source could never become stale.
@@ -108,6 +120,31 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
         )
         applied = Applied(applied.changed + _count(done), applied.disputed)
     return applied
+
+
+async def forget(connection: Connection, forgotten: Sequence[Forgotten], *, table: str = VIEW) -> int:
+    """Delete the rows that stand before the tombstones, sorted by key; how many there were."""
+    if not forgotten:
+        return 0
+    done = await connection.execute(
+        _FORGET.format(table=table),
+        [gone.student_id for gone in forgotten],
+        [gone.department for gone in forgotten],
+        [gone.offset for gone in forgotten],
+    )
+    return _count(done)
+
+
+async def forget_dead_letters(connection: Connection, consumer: str, forgotten: Sequence[Forgotten]) -> None:
+    """A replay of one that stands before the tombstone would bring the student back."""
+    if forgotten:
+        await connection.execute(
+            _FORGET_DEAD_LETTERS,
+            consumer,
+            [gone.topic for gone in forgotten],
+            [gone.student_id.encode() for gone in forgotten],
+            [gone.offset for gone in forgotten],
+        )
 
 
 async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now: datetime) -> int:

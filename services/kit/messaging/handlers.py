@@ -23,7 +23,8 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from schemas.codec import Unreadable, read
-from schemas.events import Message, SourceAlive
+from schemas.events import Message, SourceAlive, Tombstone
+from schemas.student_ids import is_canonical_student_id
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
@@ -58,6 +59,8 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
 
     async def decode(message: StreamMessage[ConsumerRecord]) -> Message:
         record = message.raw_message
+        if record.value is None:
+            return tombstone(record)
         event = read(record.value, record.headers)
         student_id = getattr(event, "student_id", None)
         if not isinstance(event, SourceAlive) and (record.key or b"").decode("utf-8", "replace") != student_id:
@@ -68,6 +71,14 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
         return event
 
     return decode
+
+
+def tombstone(record: ConsumerRecord) -> Tombstone:
+    """Of a record without a value. Raises `Unreadable`: under another key it forgets nobody."""
+    key = (record.key or b"").decode("ascii", "replace")
+    if not is_canonical_student_id(key):
+        raise Unreadable("the record has no value, and its key is no student id")
+    return Tombstone(student_id=key, topic=record.topic)
 
 
 def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bool]]:

@@ -27,6 +27,11 @@ class Wakeup:
         return True
 
 
+async def append_tombstone(connection: Connection, *, topic: str, key: str) -> None:
+    """Forgets what the topic holds under the key, once compaction has passed."""
+    await connection.execute("INSERT INTO outbox (topic, key) VALUES ($1, $2)", topic, key.encode())
+
+
 async def append(connection: Connection, *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
     """`key` is the student id, `source` the producer (`/lixiao/library`)."""
     value = encode(event, event_id=uuid4(), source=source, time=now)

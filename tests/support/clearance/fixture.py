@@ -61,7 +61,7 @@ class ClearanceFixture:
 
     async def poison(self, student_id: str, value: bytes | None, *, department: str = "library") -> None:
         """A record that no reader can read, under this student's key."""
-        record: Any = OutboundRecord(self.topics.status(department), student_id.encode(), value, HEADERS)  # type: ignore[arg-type]
+        record: Any = OutboundRecord(self.topics.status(department), student_id.encode(), value, HEADERS)
         await self.publisher.send([record])
 
     def record(self, event: StatusChanged, *headers: tuple[str, bytes]) -> OutboundRecord:

@@ -194,7 +194,9 @@ class InProcessServices:
 _offsets: dict[tuple[str, int], int] = defaultdict(int)
 
 
-def record_of(topic: str, key: bytes, value: bytes, *, partition: int = 0, offset: int | None = None) -> ConsumerRecord:
+def record_of(
+    topic: str, key: bytes, value: bytes | None, *, partition: int = 0, offset: int | None = None
+) -> ConsumerRecord:
     """A record as a consumer polls it; without `offset` at the next one of the partition."""
     if offset is None:
         _offsets[topic, partition] += 1
@@ -209,7 +211,7 @@ def record_of(topic: str, key: bytes, value: bytes, *, partition: int = 0, offse
         value=value,
         checksum=None,
         serialized_key_size=len(key),
-        serialized_value_size=len(value),
+        serialized_value_size=len(value or b""),
         headers=(),
     )
 

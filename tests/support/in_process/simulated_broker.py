@@ -33,7 +33,7 @@ class SimulatedBroker:
         self.late: set[asyncio.Task[None]] = set()
         self._readers: list[asyncio.Event] = []
 
-    def append(self, topic: str, key: bytes, value: bytes, partition: int | None = None) -> None:
+    def append(self, topic: str, key: bytes, value: bytes | None, partition: int | None = None) -> None:
         number = partition_of(key, PARTITIONS) if partition is None else partition
         records = self.partitions[topic, number]
         records.append(record_of(topic, key, value, partition=number, offset=len(records)))

@@ -21,11 +21,14 @@ _32_BITS: Final = 0xFFFFFFFF
 
 
 class OutboundRecord(NamedTuple):
-    """Without `partition` the key decides. A tuple: a frozen dataclass takes four times as long."""
+    """Without `partition` the key decides; without `value` it is a tombstone.
+
+    A tuple: a frozen dataclass takes four times as long.
+    """
 
     topic: str
     key: bytes
-    value: bytes
+    value: bytes | None
     headers: tuple[tuple[str, bytes], ...] = ()
     partition: int | None = None
 

@@ -32,7 +32,6 @@ POISON = {
     "not an event": b'{"hello":"clearance"}',
     "bad UTF-8": b"\xff\xfe\xfd",
     "deep nesting": b"[" * 50_000,
-    "a tombstone": None,
     "a repeated key": b'{"specversion":"1.0","specversion":"1.0","id":"1","source":"/x","type":"y","data":{}}',
     "NaN": b'{"specversion":"1.0","id":"1","source":"/x","type":"lixiao.status-changed.v1","data":NaN}',
     "half a megabyte": b'"' + b"x" * 500_000 + b'"',
@@ -109,6 +108,28 @@ async def test_poison_hides_its_own_student_only_and_is_kept(clearance: Clearanc
     assert {letter["key"].decode() for letter in letters} == set(victims.values())
     assert not any(who in letter["reason"] for letter in letters for who in victims.values())
     assert await _consumed(clearance) == len(victims) + len(POISON) + len(bystanders)
+
+
+async def test_a_tombstone_removes_its_student_from_the_view_and_a_later_status_returns_them(
+    clearance: ClearanceFixture,
+) -> None:
+    who, other = student(), student()
+    async with running(clearance.projector()):
+        await clearance.publish(status(who, 7), status(other, 7))
+        await clearance.poison(who, b"{")
+        await eventually(lambda: _readable(clearance, who, False), what="the hidden status")
+        await clearance.poison(who, None)
+        await clearance.publish(status(other, 8))
+        await eventually(lambda: _is(clearance, other, 8), what="the next status")
+
+        async def gone() -> bool:
+            return await clearance.row(who) is None
+
+        await eventually(gone, what="the row to go")
+        assert await clearance.dead_letters() == []
+        await clearance.publish(status(who, 1))
+        await eventually(lambda: _readable(clearance, who, True), what="the student again, from version 1")
+    assert await _consumed(clearance) == 6
 
 
 async def test_a_reused_version_is_parked_and_its_item_unreadable_until_a_newer_one(

@@ -50,6 +50,25 @@ async def filled(clearance: ClearanceFixture, versions: int = 3) -> list[str]:
     return people
 
 
+async def test_a_rebuilt_view_has_nobody_whom_a_tombstone_forgot(clearance: ClearanceFixture) -> None:
+    people = await filled(clearance)
+    task = asyncio.create_task(clearance.projector().run())
+    for name in ("library", "dorm"):
+        for who in people[:2]:
+            await clearance.poison(who, None, department=name)
+    await clearance.publish(status(people[1], 1))
+
+    async def applied() -> bool:
+        return await clearance.version(people[0]) is None and await clearance.version(people[1]) == 1
+
+    await eventually(applied, what="the tombstones")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    compared = await folded(clearance)
+    assert compared.equal
+    assert (compared.live_rows, compared.rebuilt_rows) == (77, 77)
+
+
 async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(clearance: ClearanceFixture) -> None:
     people = await filled(clearance)
     before = await clearance.pool.fetch("SELECT * FROM published.status_v1 ORDER BY 1, 2")

@@ -144,3 +144,21 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(database: str, nam
     ):
         await eventually(lambda: versions(records, student_id) == [1], what="the row, once its topic exists")
     await connection.close()
+
+
+async def test_a_row_without_a_value_arrives_as_a_tombstone_behind_what_was_said_before(
+    database: str, namespace: str, kafka: Running
+) -> None:
+    topics, student_id = Topics(namespace), new_student_id()
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, FOLDERS)
+    connection = await asyncpg.connect(database)
+    relay = Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())
+    async with reading(kafka.address, topics.case) as records, running(relay):
+        async with connection.transaction():
+            await say(connection, topics, student_id, 1)
+            await outbox.append_tombstone(connection, topic=topics.case, key=student_id)
+        await eventually(lambda: len(records) == 2, what="two records")
+    assert [record.key for record in records] == [student_id.encode()] * 2
+    assert [record.value is None for record in records] == [False, True]
+    await connection.close()

@@ -121,7 +121,7 @@ def test_a_readable_status_behind_an_unreadable_record_shows_again() -> None:
 
 
 def test_a_student_of_whom_only_unreadable_records_came_has_a_row_without_a_status() -> None:
-    row = only(fold(Record(student().encode(), None, 3)))
+    row = only(fold(Record(student().encode(), b"", 3)))
     assert (row.version, row.status, row.readable) == (0, None, False)
 
 
@@ -221,7 +221,7 @@ _RECORDS = [
     said(status(_WHO, 3), 3),
     said(status(_WHO, 2), 4),
     said(status(_WHO, 3), 5),
-    Record(_WHO.encode(), None, 6),
+    Record(_WHO.encode(), b"", 6),
     said(status(_WHO, 4, debt="1.00"), 7),
     said(status(_WHO, 4, debt="2.00"), 8),
     said(status(_WHO, 4, debt="1.00"), 9),
@@ -256,3 +256,26 @@ def test_merging_is_commutative_associative_and_idempotent(three: list[Record]) 
     assert merge(a, b) == merge(b, a)
     assert merge(merge(a, b), c) == merge(a, merge(b, c))
     assert merge(a, a) == a
+
+
+def test_a_tombstone_forgets_what_stands_before_it_and_nothing_behind() -> None:
+    who, other = student(), student()
+    batch = fold(
+        said(status(who, 7), 1), said(status(other, 1), 2), Record(who.encode(), None, 3), said(status(who, 1), 4)
+    )
+    assert [(row.student_id, row.version, row.offset) for row in batch.rows] == sorted([(who, 1, 4), (other, 1, 2)])
+    assert [(gone.key, gone.offset) for gone in batch.forgotten] == [((who, "library"), 3)]
+    assert (batch.read, batch.unreadable) == (4, [])
+
+
+def test_a_tombstone_is_never_a_status() -> None:
+    who = student()
+    batch = fold(said(status(who, 7), 1), Record(who.encode(), None, 2))
+    assert batch.rows == []
+    assert [gone.key for gone in batch.forgotten] == [(who, "library")]
+
+
+@pytest.mark.parametrize("key", [None, b"", b"\xff", b"ts20260001", ALIVE_KEY])
+def test_a_tombstone_under_a_key_that_is_no_student_forgets_nobody(key: bytes | None) -> None:
+    batch = fold(Record(key, None, 1))
+    assert (batch.rows, batch.forgotten, len(batch.unreadable)) == ([], [], 1)

@@ -16,6 +16,7 @@ from schemas.events import (
     CheckStatus,
     CommandAsked,
     Message,
+    Tombstone,
     Verdict,
 )
 from services.kit.messaging.faststream_shell import TransactionalRouter
@@ -172,3 +173,35 @@ async def test_each_record_is_decoded_once_however_many_handlers_there_are() -> 
 
     await dead_letters_of(router, record(case()))
     assert len(decoded) == 1
+
+
+async def test_a_record_without_a_value_reaches_the_handler_of_tombstones_and_no_other() -> None:
+    handled: list[Any] = []
+    router = TransactionalRouter(group="g")
+    events = router.subscriber("t")
+
+    @events(filter=carries(CaseChanged))
+    async def case_changed(event: CaseChanged, connection: Transaction) -> None:
+        handled.append(event)
+
+    @events(filter=carries(Tombstone))
+    async def forgotten(event: Tombstone, connection: Transaction) -> None:
+        handled.append(event)
+
+    assert await dead_letters_of(router, record_of("t", STUDENT.encode(), None)) == []
+    assert handled == [Tombstone(student_id=STUDENT, topic="t")]
+
+
+async def test_a_record_without_a_value_is_skipped_where_nothing_handles_it() -> None:
+    handled: list[Any] = []
+    router = router_of(lambda event, _: handled.append(event))
+    assert await dead_letters_of(router, record_of("t", STUDENT.encode(), None), record(case())) == []
+    assert handled == [case().model_copy(update={"occurred_at": handled[0].occurred_at})]
+
+
+@pytest.mark.parametrize("key", [b"", b"\xff", b"ts20260001", b":alive"])
+async def test_a_record_without_a_value_under_another_key_is_unreadable(key: bytes) -> None:
+    router = router_of(lambda event, connection: None)
+    ((reason, decoded),) = await dead_letters_of(router, record_of("t", key, None))
+    assert "its key is no student id" in reason
+    assert not decoded
