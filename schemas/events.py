@@ -9,7 +9,16 @@ from typing import Annotated, Any, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from schemas.types import MAX_CHECKS, MAX_DEPARTMENTS, MAX_REASONS, NAME_PATTERN, Facts, Id, Parameters
+from schemas.types import (
+    MAX_CHECKS,
+    MAX_DEPARTMENTS,
+    MAX_NAMED_STUDENTS,
+    MAX_REASONS,
+    NAME_PATTERN,
+    Facts,
+    Id,
+    Parameters,
+)
 from schemas.types import MAX_VERSION as MAX_VERSION
 from schemas.types import Instant as Instant
 from schemas.types import Name as Name
@@ -122,6 +131,28 @@ class CaseChanged(Message):
     state: CaseState
     occurred_at: Instant
     cohort: RosterCohort = None
+
+
+StatusPartition = Annotated[int | None, Field(ge=0, le=9999, exclude_if=lambda partition: partition is None)]
+AboveVersion = Annotated[Version | None, Field(exclude_if=lambda version: version is None)]
+
+
+class RepublicationAsked(Message):
+    """A department is asked to publish its newest statuses again, under higher versions. Key: `department`.
+
+    Of the students named; else of those in one partition of its status topic; else of every student. `above_version`:
+    the highest that a reader knows; a department whose own are lower was restored, and goes on above it. `reason`:
+    `older-version` (a status arrived with a lower version than the one before it), `log-lost` (the topic lost records),
+    `digest-differs` (a reader's copy is another) or `requested`.
+    """
+
+    request_id: Id
+    department: Name
+    student_ids: Annotated[tuple[StudentId, ...], Field(max_length=MAX_NAMED_STUDENTS)] = ()
+    partition: StatusPartition = None
+    above_version: AboveVersion = None
+    reason: Name
+    asked_at: Instant
 
 
 class SubmitAsked(Message):
@@ -287,6 +318,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.status-changed.v1": StatusChanged,
     "lixiao.source-alive.v1": SourceAlive,
     "lixiao.case-changed.v1": CaseChanged,
+    "lixiao.republication-asked.v1": RepublicationAsked,
     "lixiao.submit-asked.v1": SubmitAsked,
     "lixiao.command-asked.v1": CommandAsked,
     "lixiao.command-answered.v1": CommandAnswered,

@@ -49,6 +49,12 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
             },
         ),
         Flow(
+            topics.republication,
+            "Requests to departments to publish statuses again.",
+            CLEARANCE,
+            {events.RepublicationAsked: names},
+        ),
+        Flow(
             topics.command,
             "Commands of students and of the certificate desk.",
             GATEWAY,

@@ -45,6 +45,10 @@ class Topics:
         return f"{self.namespace}.clearance.submission.v1"
 
     @property
+    def republication(self) -> str:
+        return f"{self.namespace}.clearance.republication.v1"
+
+    @property
     def command(self) -> str:
         return f"{self.namespace}.gateway.command.v1"
 
@@ -65,7 +69,7 @@ class Topics:
         self, departments: Iterable[str], partitions: int = PARTITIONS, *, days: int = KEPT_DAYS
     ) -> tuple[TopicSpec, ...]:
         """`days`: as `KEPT_DAYS`."""
-        names = [self.submission, self.command]
+        names = [self.submission, self.republication, self.command]
         compacted = [self.case]
         for department in sorted(departments):
             compacted.append(self.status(department))

@@ -21,6 +21,7 @@ MAX_PARAMETERS: Final = 32
 MAX_REASONS: Final = 32
 MAX_CHECKS: Final = 16
 MAX_DEPARTMENTS: Final = 64
+MAX_NAMED_STUDENTS: Final = 500
 MAX_FACTS: Final = 64
 MAX_ROWS: Final = 512
 """Of one table in the facts (residences, arrears)."""

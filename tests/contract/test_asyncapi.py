@@ -133,6 +133,7 @@ def test_the_channels_are_exactly_the_topics_the_broker_is_given() -> None:
 def test_every_event_is_in_exactly_the_channels_it_is_produced_to() -> None:
     produced = {
         "lixiao.case-changed.v1": {TOPICS.case},
+        "lixiao.republication-asked.v1": {TOPICS.republication},
         "lixiao.submission-requested.v1": {TOPICS.submission},
         "lixiao.submission-accepted.v1": {TOPICS.submission},
         "lixiao.submission-refused.v1": {TOPICS.submission},

@@ -15,7 +15,7 @@ from services.kit.audit import log
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.holders import holders, require_free
 from services.kit.department.idempotency import store_answer, stored_answer
-from services.kit.department.record_store import TO_ASSESS, RecordStore, StoredRecord
+from services.kit.department.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
 from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
@@ -26,7 +26,7 @@ from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOp
 from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
 from services.kit.rules.fields import STORED
 from services.kit.rules.instants import Outdated, micros, newest, with_word
-from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, STUDENT_UNKNOWN
+from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, REPUBLISHED, STUDENT_UNKNOWN
 from services.kit.runtime.failpoints import failpoint
 from services.kit.student_numbers import Standing
 
@@ -246,6 +246,24 @@ class Desk(Generic[R]):
             now=now,
         )
 
+    async def publish_again(
+        self, connection: Connection, stored: StoredRecord[R], *, now: datetime, coverages: Coverages
+    ) -> bool:
+        """Whether there was anything to publish: a student whose case was closed keeps the last status."""
+        assessment, revision = Assessment(()), None
+        if stored.case_state in PUBLISHED_CASE_STATES:
+            assessment, revision = await self.assess(connection, stored, coverages)
+            if await _is_held(connection, stored.student_id, assessment):
+                assessment, revision = Assessment(()), TO_ASSESS
+        if stored.previous is not None and not assessment.checks:
+            assessment = Assessment(stored.previous.checks)
+        if not assessment.checks:
+            return False
+        await self._records.save(
+            connection, stored, assessment, revision=revision, cause=REPUBLISHED(), now=now, again=True
+        )
+        return True
+
     async def current_or_new_status(
         self, connection: Connection, locked: StoredRecord[R], *, now: datetime
     ) -> tuple[Assessment, StatusChanged]:
@@ -254,8 +272,9 @@ class Desk(Generic[R]):
         Published even before the case opens: the clearance has asked.
         """
         assessment, revision = await self.assess(connection, locked)
-        if locked.previous is not None and locked.previous.checks == assessment.checks:
-            return assessment, locked.previous
+        previous = locked.previous
+        if previous is not None and previous.checks == assessment.checks and previous.version > locked.version_floor:
+            return assessment, previous
         opened = replace(locked, case_state=CaseState.OPEN)
         status = await self._records.save(
             connection, opened, assessment, revision=revision, cause=CASE_OPENED(), now=now

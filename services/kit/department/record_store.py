@@ -27,7 +27,7 @@ TO_ASSESS: Final = 0
 @dataclass(frozen=True, slots=True)
 class StoredRecord(Generic[R]):
     """`own_evidence`: checks with a record or act about the student. `cohort`: by the roster.
-    `instants`: up to when what is on record was true."""
+    `instants`: up to when what is on record was true. `version_floor`: the next version is above it."""
 
     student_id: str
     record: R
@@ -38,6 +38,7 @@ class StoredRecord(Generic[R]):
     open_questions: int = 0
     instants: Instants = field(default_factory=dict)
     previous: StatusChanged | None = None
+    version_floor: int = 0
 
     @property
     def standing(self) -> Standing:
@@ -85,6 +86,7 @@ class RecordStore(Generic[R]):
             row["open_questions"],
             json.loads(row["instants"]) if row["instants"] != "{}" else {},
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
+            row["version_floor"],
         )
 
     async def save_instants(self, connection: Connection, stored: StoredRecord[R]) -> None:
@@ -102,13 +104,14 @@ class RecordStore(Generic[R]):
         revision: int | None,
         cause: Reason,
         now: datetime,
+        again: bool = False,
     ) -> StatusChanged | None:
-        """Returns and publishes the new status, unless it repeats the last (`stored.previous`).
+        """Returns and publishes the new status, unless it repeats the last (`stored.previous`) and not `again`.
 
         `assessment`: None publishes nothing. `revision`: of the coverage it rests on, None for none.
         """
         status = None
-        if assessment is not None and stored.case_state in PUBLISHED_CASE_STATES:
+        if assessment is not None and (again or stored.case_state in PUBLISHED_CASE_STATES):
             status = next_status(
                 stored.previous,
                 assessment,
@@ -116,6 +119,8 @@ class RecordStore(Generic[R]):
                 department=self._rules.name,
                 cause=cause,
                 now=now,
+                floor=stored.version_floor,
+                again=again,
             )
         await connection.execute(
             _SAVE,
@@ -140,13 +145,11 @@ class RecordStore(Generic[R]):
 
 
 _READ: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
+       (SELECT version FROM version_floor) AS version_floor
 FROM record WHERE student_id = $1
 """
-_LOCK: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status
-FROM record WHERE student_id = $1 FOR UPDATE
-"""
+_LOCK: Final = f"{_READ} FOR UPDATE OF record"
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),

@@ -20,6 +20,7 @@ from services.kit.department.holders import list_holdings
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.hold_age import HoldAge
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.republication import StatusPublisher
 from services.kit.department.retention import TABLES
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
@@ -36,12 +37,17 @@ from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.observability import telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
+from services.kit.republishing.api import republications_router
+from services.kit.republishing.cli import republish_command
+from services.kit.republishing.worker import Republisher
 from services.kit.rules.department_rules import DepartmentRules
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings, load
 from services.kit.student_numbers import use_number_form
 
-FOLDERS: Final = tuple(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "desk", "imports"))
+FOLDERS: Final = tuple(
+    KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "republication", "desk", "imports")
+)
 
 
 def run_department(rules: DepartmentRules[Any]) -> None:
@@ -53,7 +59,9 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
         settings = load(Settings)
         serve(department_app(rules, settings), settings)
 
-    return service_cli(f"The {rules.name} service", serve=run, dead_letters=partial(_open_dead_letters, rules))
+    cli = service_cli(f"The {rules.name} service", serve=run, dead_letters=partial(_open_dead_letters, rules))
+    cli.command("republish")(republish_command(partial(_open_publisher, rules)))
+    return cli
 
 
 def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[DeadLetterStore]:
@@ -67,6 +75,18 @@ def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManag
         return {router.group: ReplayHandler(router.subscription.apply)}
 
     return dead_letters_of(settings.database, rules.name, readers)
+
+
+@asynccontextmanager
+async def _open_publisher(rules: DepartmentRules[Any]) -> AsyncIterator[tuple["asyncpg.Pool[Any]", StatusPublisher]]:
+    settings = load(Settings)
+    use_number_form(settings.number_form)
+    pool = await open_pool(settings.database, name=f"{rules.name}.command", max_size=2)
+    try:
+        department = discover(settings.services_folder)[rules.name]
+        yield pool, StatusPublisher(Desk(rules, pool, settings.topics, Wakeup(), department))
+    finally:
+        await pool.close()
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
@@ -103,6 +123,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         app.include_router(holder_router(desk, department, examples))
         app.include_router(imports_router(rows, pool, uploaded))
         app.include_router(evidence_router(acts, desk))
+        app.include_router(republications_router(pool))
         loops = _loops(desk, settings, health)
         loops.add("imports", ImportWorker(rows, pool, uploaded).run)
         reassessment = Reassessment(desk, coverage_changed)
@@ -135,6 +156,7 @@ def _loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     loops = ServiceLoops(name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks)
     router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s)
     loops.consume(router, name=name, after_commit=desk.wakeup.notify)
+    loops.add("republication", Republisher(desk.pool, StatusPublisher(desk), desk.wakeup).run)
     hold_age = HoldAge(desk.pool, name)
     health.add("holds", hold_age.probe)
     loops.add("hold age", hold_age.run)

@@ -3,8 +3,16 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from schemas.events import CaseChanged, CommandAsked, SubmissionAccepted, SubmissionRefused, SubmissionRequested
+from schemas.events import (
+    CaseChanged,
+    CommandAsked,
+    RepublicationAsked,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmissionRequested,
+)
 from schemas.topics import Topics
+from services.kit.department import republication
 from services.kit.department.attestation import Attestations
 from services.kit.department.desk import Desk
 from services.kit.department.student_commands import StudentCommands
@@ -18,7 +26,7 @@ def department_router(
 ) -> TransactionalRouter:
     attestations, commands = Attestations(desk, topics), StudentCommands(desk, topics)
     router = TransactionalRouter(group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s)
-    events = router.subscriber(topics.case, topics.submission, topics.command)
+    events = router.subscriber(topics.case, topics.submission, topics.command, topics.republication)
 
     @events(filter=carries(CaseChanged))
     async def case_changed(event: CaseChanged, connection: Transaction) -> None:
@@ -39,5 +47,10 @@ def department_router(
     @events(filter=carries(CommandAsked))
     async def command_asked(event: CommandAsked, connection: Transaction) -> None:
         await commands.handle(connection, event)
+
+    @events(filter=carries(RepublicationAsked))
+    async def republication_asked(event: RepublicationAsked, connection: Transaction) -> None:
+        if event.department == desk.rules.name:
+            await republication.republication_asked(connection, event)
 
     return router

@@ -23,7 +23,7 @@ from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
 from schemas.codec import Unreadable, read
-from schemas.events import Message, SourceAlive, Tombstone
+from schemas.events import Message, RepublicationAsked, SourceAlive, Tombstone
 from schemas.student_ids import is_canonical_student_id
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.observability.telemetry import remote_context
@@ -62,9 +62,10 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
         if record.value is None:
             return tombstone(record)
         event = read(record.value, record.headers)
-        student_id = getattr(event, "student_id", None)
-        if not isinstance(event, SourceAlive) and (record.key or b"").decode("utf-8", "replace") != student_id:
-            raise Unreadable("the record's key is not its student_id")
+        named = "department" if isinstance(event, RepublicationAsked) else "student_id"
+        key = (record.key or b"").decode("utf-8", "replace")
+        if not isinstance(event, SourceAlive) and key != getattr(event, named):
+            raise Unreadable(f"the record's key is not its {named}")
         producer = producers.get(record.topic)
         if producer is not None and getattr(event, "department", producer) != producer:
             raise Unreadable("department: the topic is another department's")

@@ -63,6 +63,11 @@ LOG_LOSSES: Final = _meter.create_counter(
     unit="{partition}",
     description="Partitions whose records behind a position are gone, by group, topic and cause.",
 )
+DATABASES_BEHIND: Final = _meter.create_counter(
+    "lixiao.database.behind",
+    unit="{occurrence}",
+    description="How often a database was found older than what it has published, by who found it.",
+)
 UNCONFIRMED_STATUSES: Final = _meter.create_gauge(
     "lixiao.source.unconfirmed",
     unit="{status}",

@@ -46,14 +46,20 @@ def next_status(
     department: str,
     cause: Reason,
     now: datetime,
+    floor: int = 0,
+    again: bool = False,
 ) -> StatusChanged | None:
-    """None when it would repeat `previous`."""
-    if previous is not None and previous.checks == assessment.checks:
+    """None when it would repeat `previous`, unless `again`.
+
+    `floor`: up to here versions may have been published that are not known any more; `previous` may be one of them.
+    """
+    latest = 0 if previous is None else previous.version
+    if previous is not None and previous.checks == assessment.checks and latest > floor and not again:
         return None
     return StatusChanged(
         student_id=student_id,
         department=department,
-        version=1 if previous is None else previous.version + 1,
+        version=max(latest, floor) + 1,
         occurred_at=now,
         cause=cause,
         checks=assessment.checks,

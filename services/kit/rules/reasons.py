@@ -48,8 +48,11 @@ NOTHING_ON_RECORD: Final = Cause("nothing-on-record")
 COVERAGE_CHANGED: Final = Cause("coverage-changed")
 QUESTION_OPENED: Final = Cause("question-opened")
 QUESTION_CLOSED: Final = Cause("question-closed")
+REPUBLISHED: Final = Cause("republished")
+RULES_CHANGED: Final = Cause("rules-changed")
 SHARED_CAUSES: Final = frozenset(
-    cause.code for cause in (NOTHING_ON_RECORD, COVERAGE_CHANGED, QUESTION_OPENED, QUESTION_CLOSED)
+    cause.code
+    for cause in (NOTHING_ON_RECORD, COVERAGE_CHANGED, QUESTION_OPENED, QUESTION_CLOSED, REPUBLISHED, RULES_CHANGED)
 )
 
 STUDENT_UNKNOWN: Final = Refusal("student-unknown")

@@ -51,7 +51,10 @@ def subscriptions(topics: Topics, departments: Iterable[str]) -> dict[str, froze
     """Which consumer has to read what."""
     names = list(departments)
     return {
-        **{topics.group(name): frozenset({topics.case, topics.submission, topics.command}) for name in names},
+        **{
+            topics.group(name): frozenset({topics.case, topics.submission, topics.command, topics.republication})
+            for name in names
+        },
         topics.group(PROJECTOR): frozenset(topics.status(name) for name in names),
         topics.group(SUBMISSIONS): frozenset({topics.command, *(topics.attestation(name) for name in names)}),
         topics.group(GATEWAY): frozenset({topics.submission, *(topics.answer(name) for name in names)}),

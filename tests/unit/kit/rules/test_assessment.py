@@ -12,8 +12,12 @@ CLEAR = Assessment((check_status("arrears", (), {"total": "0.00"}),))
 BLOCKED = Assessment((check_status("arrears", (ARREARS,), {"total": "12.00"}),))
 
 
-def status(previous: StatusChanged | None, assessment: Assessment) -> StatusChanged | None:
-    return next_status(previous, assessment, student_id="TS1", department="finance", cause=CAUSE, now=NOW)
+def status(
+    previous: StatusChanged | None, assessment: Assessment, *, floor: int = 0, again: bool = False
+) -> StatusChanged | None:
+    return next_status(
+        previous, assessment, student_id="TS1", department="finance", cause=CAUSE, now=NOW, floor=floor, again=again
+    )
 
 
 def test_a_check_is_clear_exactly_when_there_is_no_reason_against_it() -> None:
@@ -43,6 +47,26 @@ def test_a_changed_assessment_is_the_next_version_and_an_unchanged_one_is_nothin
     assert second is not None
     assert (second.version, second.checks) == (2, CLEAR.checks)
     assert status(second, CLEAR) is None
+
+
+def test_above_the_floor_a_status_is_published_even_if_it_repeats_and_later_ones_count_on() -> None:
+    first = status(None, BLOCKED)
+    assert first is not None
+    above = status(first, BLOCKED, floor=41)
+    assert above is not None
+    assert (above.version, above.checks) == (42, BLOCKED.checks)
+    assert status(above, BLOCKED, floor=41) is None
+    following = status(above, CLEAR, floor=41)
+    assert following is not None
+    assert following.version == 43
+
+
+def test_published_again_an_unchanged_assessment_is_the_next_version() -> None:
+    first = status(None, BLOCKED)
+    assert first is not None
+    again = status(first, BLOCKED, again=True)
+    assert again is not None
+    assert (again.version, again.checks) == (2, BLOCKED.checks)
 
 
 def test_clear_without_waived_checks_still_needs_every_other_and_one_at_all() -> None:
