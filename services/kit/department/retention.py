@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.kit.retention.tables import IMPORTS, MESSAGING, Table, of_student, oldest
+from services.kit.retention.tables import IMPORTS, MESSAGING, REPUBLICATION, Table, of_student, oldest
 
 TABLES: Final = (
     *MESSAGING,
@@ -40,4 +40,6 @@ TABLES: Final = (
     ),
     Table("covering_load"),
     Table("coverage_revision"),
+    Table("version_floor"),
+    REPUBLICATION,
 )

@@ -87,3 +87,10 @@ IMPORTS: Final = (
         ),
     ),
 )
+
+REPUBLICATION: Final = Table(
+    "republication",
+    forget=of_student("republication", "student_ids && $1"),
+    purge=oldest("republication", "finished_at < $1"),
+    keep="keep_requests_days",
+)
