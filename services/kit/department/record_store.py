@@ -147,8 +147,13 @@ class RecordStore(Generic[R]):
 _READ: Final = """
 SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
        (SELECT version FROM version_floor) AS version_floor
-FROM record WHERE student_id = $1"""
-_LOCK: Final = f"{_READ} FOR UPDATE"
+FROM record WHERE student_id = $1
+"""
+_LOCK: Final = """
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
+       (SELECT version FROM version_floor) AS version_floor
+FROM record WHERE student_id = $1 FOR UPDATE
+"""
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
