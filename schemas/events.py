@@ -13,6 +13,7 @@ from schemas.types import (
     MAX_CHECKS,
     MAX_DEPARTMENTS,
     MAX_NAMED_STUDENTS,
+    MAX_NUMBER,
     MAX_REASONS,
     NAME_PATTERN,
     Facts,
@@ -97,11 +98,31 @@ class StatusChanged(Message):
     checks: Checks
 
 
+class StatusDigest(Message):
+    """Of the newest statuses that a department has on students of one partition.
+
+    `sum` is of the statuses' hashes, modulo 2^64, in hexadecimal. A hash is PostgreSQL's `hashtextextended(text, 0)`,
+    the text being student id, version and the status's `data` as published, with U+001F between them.
+    """
+
+    count: Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+    sum: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+    @classmethod
+    def of(cls, count: int, total: int) -> "StatusDigest":
+        """`total`: of the hashes as signed numbers."""
+        return cls(count=count, sum=f"{total % 2**64:016x}")
+
+
 class SourceAlive(Message):
-    """The department had nothing left to send at `as_of`: everything earlier precedes this mark."""
+    """The department had nothing left to send at `as_of`: everything earlier precedes this mark.
+
+    With `digest`, exactly the statuses it is of precede this mark on the partition, the newest of each student.
+    """
 
     department: Name
     as_of: Instant
+    digest: Annotated[StatusDigest | None, Field(exclude_if=lambda digest: digest is None)] = None
 
 
 Cohort = Annotated[str, Field(min_length=1, max_length=60, examples=["2026"])]

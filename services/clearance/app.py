@@ -30,6 +30,8 @@ from services.clearance.submission.subscriptions import SUBMISSIONS, submissions
 from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
+from services.clearance.view.reconciliation.api import reconciliation_router
+from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.clearance.view.unreadable_marks import clear_unreadable_mark
 from services.kit.clearance_policy import ClearancePolicy, load_policy
 from services.kit.http import auth
@@ -152,6 +154,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         approvals_router(decisions, pool, wakeup),
         exemptions_router(pool),
         dead_letter_router(pool, replay_handlers(settings, projector)),
+        reconciliation_router(pool),
     ):
         app.include_router(routes)
     router = submissions_router(
@@ -167,12 +170,15 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     sources = SourceWatch(pool)
     health.add("sources", sources.probe)
     loops.add("freshness", sources.run)
+    reconciliation = ReconciliationWatch(pool)
+    health.add_warning("reconciliation", reconciliation.warning)
+    loops.add("reconciliation", reconciliation.run)
     loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup).run)
     loops.add("exceptions", partial(exceptions.recheck, pool))
     return loops
 
 
 FOLDERS: Final = (
-    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "imports")),
+    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "imports", "digest")),
     Path(__file__).parent / "migrations",
 )

@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """Raw records of ended dead letters, from their end."""
     keep_rounds_days: Days = 400
     """Attempts that led to nothing, attestations, ends and commands, from their end; longer than `topic_days`."""
+    digest_every_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
+    """Digests of all statuses beside alive marks: the view is compared with each, and two that differ are a finding."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True
     metrics: bool = True

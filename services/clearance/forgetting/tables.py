@@ -48,5 +48,16 @@ TABLES: Final = (
         keep="keep_rounds_days",
     ),
     Table("source"),
+    Table("reconciliation"),
+    Table(
+        "reconciliation_finding",
+        forget=(
+            "UPDATE reconciliation_finding"
+            " SET students = ARRAY(SELECT unnest(students) EXCEPT SELECT unnest($1::text[])) WHERE students && $1",
+        ),
+        purge=oldest("reconciliation_finding", "healed_at < $1"),
+        keep="keep_rounds_days",
+    ),
+    Table("reconciliation_before", forget=of_student("reconciliation_before")),
     Table("signing_key"),
 )

@@ -13,11 +13,12 @@ from typing import Final, Generic, Protocol, TypeVar
 import msgspec
 
 from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
-from schemas.events import TYPE_OF, SourceAlive, StatusChanged
+from schemas.events import TYPE_OF, SourceAlive, StatusChanged, StatusDigest
 from schemas.student_ids import is_canonical_student_id
 from schemas.topics import ALIVE_KEY
 
 _STATUS: Final = TYPE_OF[StatusChanged]
+_DIGEST: Final = b'"digest"'
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """`occurred_at` without a status."""
 
@@ -92,6 +93,10 @@ class AliveMark:
     as_of: datetime
 
 
+Partition = tuple[str, int]
+"""(department, partition) of a status topic."""
+
+
 @dataclass(frozen=True, slots=True)
 class UnreadableRecord(Generic[R]):
     """`reason` names a field and a rule, never a value."""
@@ -119,13 +124,15 @@ class Forgotten:
 class Batch(Generic[R]):
     """Rows sorted by key, all of them behind what was `forgotten`.
 
-    read + alive marks + unreadable is what was consumed.
+    read + alive marks + unreadable is what was consumed. `digests`: the last of each partition; they hold for the view
+    at the place of their marks.
     """
 
     rows: list[Row]
     alive: list[AliveMark]
     unreadable: list[UnreadableRecord[R]]
     read: int
+    digests: Mapping[Partition, StatusDigest]
     forgotten: list[Forgotten] = field(default_factory=list)
 
 
@@ -141,7 +148,8 @@ def fold_batch(
     """
     rows: dict[Key, Row] = {}
     forgotten: dict[Key, Forgotten] = {}
-    alive: dict[tuple[str, int], datetime] = {}
+    alive: dict[Partition, datetime] = {}
+    digests: dict[Partition, StatusDigest] = {}
     unreadable: list[UnreadableRecord[R]] = []
     read_count = 0
     for record in records:
@@ -149,8 +157,10 @@ def fold_batch(
         try:
             if record.key == ALIVE_KEY:
                 source = department, record.partition
-                as_of = _alive(record, department)
-                alive[source] = max(as_of, alive.get(source, as_of))
+                mark = _alive(record, department)
+                alive[source] = max(mark.as_of, alive.get(source, mark.as_of))
+                if mark.digest is not None:
+                    digests[source] = mark.digest
                 continue
             if record.value is None:
                 gone = _forgotten(record, department)
@@ -177,8 +187,27 @@ def fold_batch(
         [AliveMark(*source, alive[source]) for source in sorted(alive)],
         unreadable,
         read_count,
+        digests,
         [forgotten[key] for key in sorted(forgotten)],
     )
+
+
+def split_at_digests(records: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
+    """What stands before the last digest of each partition, or in no partition with one, and what stands behind."""
+    last: dict[tuple[str, int], int] = {}
+    for index, record in enumerate(records):
+        if record.key == ALIVE_KEY and _DIGEST in (record.value or b""):
+            last[record.topic, record.partition] = index
+    if not last:
+        return records, ()
+
+    def is_behind(index: int, record: R) -> bool:
+        return index > last.get((record.topic, record.partition), index)
+
+    behind = [record for index, record in enumerate(records) if is_behind(index, record)]
+    if not behind:
+        return records, ()
+    return [record for index, record in enumerate(records) if not is_behind(index, record)], behind
 
 
 def status_row(record: Incoming, department: str) -> Row:
@@ -220,10 +249,10 @@ def unreadable_row(record: Incoming, department: str) -> Row | None:
     return Row(student_id, department, record.partition, unreadable_offset=record.offset)
 
 
-def _alive(record: Incoming, department: str) -> datetime:
+def _alive(record: Incoming, department: str) -> SourceAlive:
     event = read(record.value, record.headers)
     if not isinstance(event, SourceAlive):
         raise Unreadable("type: only alive marks have this key")
     if event.department != department:
         raise Unreadable("department: the topic is another department's")
-    return event.as_of
+    return event

@@ -15,7 +15,8 @@ from services.clearance.notify import notify
 from services.clearance.submission import exceptions
 from services.clearance.view import view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
-from services.clearance.view.fold import Batch, Row, fold_batch, status_row, unreadable_row
+from services.clearance.view.fold import Batch, Row, fold_batch, split_at_digests, status_row, unreadable_row
+from services.clearance.view.reconciliation.comparison import compare
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -78,22 +79,32 @@ class Projector:
         now = datetime.now(UTC)
         self._drop_pending()
         spans = start_spans(records)
+        rows: list[Row] = []
+        dead_letters: list[DeadLetter] = []
+        read_count = changed = moved = 0
         try:
-            batch = await self._fold(connection, records)
-            gone = await view_store.forget(connection, batch.forgotten)
-            await view_store.forget_dead_letters(connection, self.group, batch.forgotten)
-            applied = await view_store.apply_rows(connection, batch.rows, now=now)
-            await exceptions.update(connection, [row.key for row in batch.rows if row.version])
-            moved = await view_store.apply_alive(connection, batch.alive, now=now)
-            dead_letters = [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
-            dead_letters += self._disputed(records, batch.rows, applied.disputed)
-            if applied.changed or moved or gone:
+            for part in split_at_digests(records):
+                if not part:
+                    continue
+                batch = await self._fold(connection, part)
+                moved += await view_store.forget(connection, batch.forgotten)
+                await view_store.forget_dead_letters(connection, self.group, batch.forgotten)
+                applied = await view_store.apply_rows(connection, batch.rows, now=now)
+                await exceptions.update(connection, [row.key for row in batch.rows if row.version])
+                moved += await view_store.apply_alive(connection, batch.alive, now=now)
+                await compare(connection, batch.digests, now=now)
+                dead_letters += [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
+                dead_letters += self._disputed(part, batch.rows, applied.disputed)
+                rows += batch.rows
+                read_count += batch.read
+                changed += applied.changed
+            if changed or moved:
                 await notify(connection)
         except BaseException as error:
             spans.fail(type(error).__name__)
             raise
-        spans.count(read=batch.read, changed=applied.changed, dead_letters=len(dead_letters))
-        self._pending.set(_Pending(batch.rows, spans))
+        spans.count(read=read_count, changed=changed, dead_letters=len(dead_letters))
+        self._pending.set(_Pending(rows, spans))
         return dead_letters
 
     async def hide(self, connection: Connection, record: ConsumerRecord) -> None:

@@ -62,7 +62,7 @@ class RecordStore(Generic[R]):
         row = await connection.fetchrow(_LOCK, student_id)
         if row is None:
             await connection.execute(
-                "INSERT INTO record (student_id, body) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+                _CREATE,
                 student_id,
                 self._rules.record().model_dump_json(),
             )
@@ -154,9 +154,22 @@ SELECT body, case_state, case_version, cohort, own_evidence, open_questions, ins
        (SELECT version FROM version_floor) AS version_floor
 FROM record WHERE student_id = $1 FOR UPDATE
 """
+# The hash of the columns' defaults: another hand's row has none.
+_CREATE: Final = """
+INSERT INTO record (student_id, body, written_hash) VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{}', 0, NULL))
+ON CONFLICT DO NOTHING
+"""
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
-                  holdings = $11, instants = $12, updated_at = clock_timestamp()
+                  holdings = $11, instants = $12, updated_at = clock_timestamp(),
+                  written_hash = record_hash($1, $2, $3, $4, $5, $6, coalesce($9, status_version),
+                                             coalesce($10, status))
 WHERE student_id = $1
 """
+DIGESTS: Final = """
+SELECT key_hash % $1 AS partition, count(*) AS count,
+       sum(status_hash(student_id, status_version, status))::text AS total
+FROM record WHERE status_version > 0 GROUP BY 1
+"""
+"""Of the newest statuses, by partition of a topic with so many."""

@@ -20,6 +20,7 @@ from services.kit.department.holders import list_holdings
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.hold_age import HoldAge
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.record_store import DIGESTS
 from services.kit.department.republication import StatusPublisher
 from services.kit.department.retention import TABLES
 from services.kit.department.subscriptions import department_router
@@ -46,7 +47,7 @@ from services.kit.settings import Settings, load
 from services.kit.student_numbers import use_number_form
 
 FOLDERS: Final = tuple(
-    KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "republication", "desk", "imports")
+    KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "republication", "digest", "desk", "imports")
 )
 
 
@@ -152,7 +153,9 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
 
 def _loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     name, topics = desk.rules.name, settings.topics
-    marks = AliveMarks(name, topics.status(name), settings.alive_every_s)
+    marks = AliveMarks(
+        name, topics.status(name), settings.alive_every_s, DIGESTS, digest_every_s=settings.digest_every_s
+    )
     loops = ServiceLoops(name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks)
     router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s)
     loops.consume(router, name=name, after_commit=desk.wakeup.notify)

@@ -73,6 +73,25 @@ UNCONFIRMED_STATUSES: Final = _meter.create_gauge(
     unit="{status}",
     description="Statuses in the view that were not published again since their topic lost records, by department.",
 )
+RECONCILIATION_AGE: Final = AgeGauge(
+    "lixiao.reconciliation.age",
+    "Time since the oldest comparison of the view with a department, over its partitions, by department.",
+)
+RECONCILIATION_FINDINGS: Final = _meter.create_counter(
+    "lixiao.reconciliation.findings",
+    unit="{finding}",
+    description="Partitions found to differ between the view and their department, by department.",
+)
+DIFFERING_PARTITIONS: Final = _meter.create_gauge(
+    "lixiao.reconciliation.differing",
+    unit="{partition}",
+    description="Partitions in which the view differs from the department now, by department.",
+)
+EDITED_RECORDS: Final = _meter.create_counter(
+    "lixiao.record.edits",
+    unit="{record}",
+    description="Records found to be edited by another hand than the service's, by department and outcome.",
+)
 COMMIT_TO_VIEW: Final = _meter.create_histogram(
     "lixiao.commit_to_view",
     unit="s",

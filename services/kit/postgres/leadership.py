@@ -7,7 +7,7 @@ The server knows since when a session has run nothing: no clock of another machi
 import asyncio
 from collections.abc import Awaitable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 import structlog
@@ -21,6 +21,8 @@ _STATEMENT_S: Final = 10.0
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
+Query: TypeAlias = tuple[Any, ...]
+"""A statement and its values."""
 
 # Waiting for its client, whatever it was doing; not one that works or waits for another session.
 _END_SILENT: Final = """
@@ -65,6 +67,11 @@ class LeaderSession(AbstractAsyncContextManager["LeaderSession"]):
     async def fetch(self, statement: str, *values: Any) -> list[asyncpg.Record]:
         async with self._turn:
             return await self._connection.fetch(statement, *values)
+
+    async def fetch_at_once(self, *queries: Query) -> list[list[asyncpg.Record]]:
+        """All of one snapshot."""
+        async with self._turn, self._connection.transaction(isolation="repeatable_read"):
+            return [await self._connection.fetch(statement, *values) for statement, *values in queries]
 
     async def fetchrow(self, statement: str, *values: Any) -> asyncpg.Record | None:
         async with self._turn:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.kit.postgres.leadership import LeaderSession
+from services.kit.postgres.leadership import LeaderSession, Query
 
 BATCH_ROWS: Final = 2000
 _MAX_UNSETTLED: Final = 1000
@@ -80,14 +80,22 @@ class OutboxReader:
         self._highest = 0
         self._leaving: frozenset[int] = frozenset()
         self._sweep: _Sweep | None = None
+        self.beside: Sequence[asyncpg.Record] | None = None
+        """What `beside` found in the read before, if that read everything."""
 
-    async def read(self, *, whole: bool) -> Sequence[asyncpg.Record]:
-        """The next rows. `whole`: from the start, and everything sent was deleted."""
+    async def read(self, *, whole: bool, beside: Query | None = None) -> Sequence[asyncpg.Record]:
+        """The next rows. `whole`: from the start, and everything sent was deleted. `beside`: asked in one snapshot with
+        a whole read.
+        """
         as_of = datetime.now(UTC)
         limit = BATCH_ROWS + len(self._leaving)
-        found = await self._session.fetch(_READ, 0 if whole else self._frontier.floor, limit, self._sent_up_to)
+        query = _READ, 0 if whole else self._frontier.floor, limit, self._sent_up_to
+        found, *others = (
+            await self._session.fetch_at_once(query, beside) if beside else [await self._session.fetch(*query)]
+        )
         fresh = [row for row in found if row["id"] not in self._leaving][:BATCH_ROWS]
         exhausted = len(found) < limit and len(fresh) < BATCH_ROWS
+        self.beside = others[0] if others and exhausted else None
         last_id = _EVERYTHING if exhausted else fresh[-1]["id"]
         self._highest = fresh[-1]["id"] if fresh else 0
         self._frontier.read_up_to(last_id)

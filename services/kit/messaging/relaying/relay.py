@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
@@ -21,6 +20,7 @@ from opentelemetry.trace import Span, SpanKind
 from services.kit.backoff import Backoff
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import JSON_HEADER, AliveMarks
+from services.kit.messaging.relaying.mark_publisher import MarkPublisher
 from services.kit.messaging.relaying.outbox_reader import OutboxReader
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
@@ -61,8 +61,7 @@ class Relay:
         self._identity = ProducerIdentity()
         self._producer = BatchProducer(kafka, client_id=f"{name}.relay", identity=self._identity)
         self._wakeup = wakeup
-        self._alive = alive
-        self._alive_at = 0.0
+        self._marks = MarkPublisher(self._producer, alive)
         self._deleting: asyncio.Task[None] | None = None
         self.state = RelayState()
 
@@ -104,13 +103,13 @@ class Relay:
                 reader.deleted()
             if whole:
                 scanned_at = self.state.polled_at
-            rows = await reader.read(whole=whole)
+            rows = await reader.read(whole=whole, beside=await self._marks.digest_query() if whole else None)
             if rows:
                 await session.waiting_for(self._send(rows))
                 await self._deleted()
                 self._deleting = asyncio.create_task(_delete(deleter, reader.sent(rows)))
             if (as_of := reader.swept()) is not None:
-                await session.waiting_for(self._publish_alive_marks(as_of))
+                await session.waiting_for(self._marks.publish(as_of, reader.beside))
             await reader.settle()
             if rows or await self._wakeup.wait(idle.advance()):
                 idle.reset()
@@ -129,13 +128,6 @@ class Relay:
             for span in spans:
                 span.end()
         failpoint("relay.after_send")
-
-    async def _publish_alive_marks(self, as_of: datetime) -> None:
-        if self._alive is None or time.monotonic() - self._alive_at < self._alive.every_s:
-            return
-        partitions = await self._producer.partitions(self._alive.topic)
-        await self._producer.send(self._alive.records(as_of, partitions))
-        self._alive_at = time.monotonic()
 
 
 def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:

@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import encode
-from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
-from services.clearance.view.fold import Batch, Row, fold_batch, merge
+from services.clearance.view.fold import Batch, Row, fold_batch, merge, split_at_digests
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 TOPIC = "t.library.status.v1"
@@ -279,3 +279,27 @@ def test_a_tombstone_is_never_a_status() -> None:
 def test_a_tombstone_under_a_key_that_is_no_student_forgets_nobody(key: bytes | None) -> None:
     batch = fold(Record(key, None, 1))
     assert (batch.rows, batch.forgotten, len(batch.unreadable)) == ([], [], 1)
+
+
+def digest_mark(partition: int, *, offset: int = 0, count: int = 1) -> Record:
+    mark = SourceAlive(department="library", as_of=NOW, digest=StatusDigest.of(count, -5))
+    return Record(ALIVE_KEY, written(mark), offset, partition)
+
+
+def test_what_stands_behind_the_last_digest_of_its_partition_is_folded_after_the_comparison() -> None:
+    first, second, third = (said(status(student(), 1), offset, partition=1) for offset in range(3))
+    elsewhere = said(status(student(), 1), 9, partition=2)
+    early, late = digest_mark(1, count=1), digest_mark(1, count=2)
+    records = [first, early, second, late, elsewhere, third]
+    before, behind = split_at_digests(records)
+    assert (list(before), list(behind)) == ([first, early, second, late, elsewhere], [third])
+    batch = fold_batch(before, DEPARTMENTS)
+    assert batch.digests == {("library", 1): StatusDigest(count=2, sum=f"{2**64 - 5:016x}")}
+    assert not fold_batch(behind, DEPARTMENTS).digests
+
+
+def test_a_batch_is_not_split_for_nothing() -> None:
+    one = said(status(student(), 1), partition=1)
+    mark = Record(ALIVE_KEY, written(SourceAlive(department="library", as_of=NOW)), partition=1)
+    for records in ([one, mark, one], [one, digest_mark(1)], [digest_mark(2), one]):
+        assert split_at_digests(records) == (records, ())

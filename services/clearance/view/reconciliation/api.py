@@ -1,0 +1,62 @@
+"""Operator routes of the reconciliation."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import asyncpg
+from fastapi import APIRouter, Depends, Query
+from pydantic import BaseModel, Field
+
+from services.clearance.view.reconciliation import findings
+from services.clearance.view.reconciliation.findings import Finding
+from services.kit.http.auth import require
+from services.kit.http.problems import problem_responses
+from services.kit.names import OPERATOR
+
+
+class Compared(BaseModel):
+    """The newest comparison of a partition."""
+
+    department: str
+    partition: int
+    compared_at: datetime
+    published: int = Field(description="Statuses that the department has on students of this partition.")
+    viewed: int = Field(description="Statuses that the view has of them.")
+    differing: int = Field(description="Comparisons in a row that differed; from the second on it is a finding.")
+
+
+class FindingPage(BaseModel):
+    """`next_before` is the `before` of the next page, null on the last."""
+
+    findings: list[Finding]
+    next_before: int | None
+
+
+def reconciliation_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
+    router = APIRouter(
+        prefix="/reconciliation",
+        tags=["reconciliation"],
+        responses=problem_responses(401, 403, 422, 503),
+        dependencies=[Depends(require(OPERATOR))],
+    )
+
+    @router.get("", summary="The newest comparison of each department and partition")
+    async def list_comparisons() -> list[Compared]:
+        async with pool.acquire() as connection:
+            rows = await connection.fetch(
+                "SELECT department, partition, compared_at, published, viewed, differing FROM reconciliation"
+                " ORDER BY department, partition"
+            )
+        return [Compared.model_validate(dict(row)) for row in rows]
+
+    @router.get("/findings", summary="Partitions in which the view differs from a department, or did")
+    async def list_findings(
+        state: Literal["open", "healed"] = "open",
+        before: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
+        limit: Annotated[int, Query(ge=1, le=findings.MAX_PAGE)] = 50,
+    ) -> FindingPage:
+        async with pool.acquire() as connection:
+            found = await findings.page(connection, healed=state == "healed", before=before, limit=limit)
+        return FindingPage(findings=found, next_before=found[-1].finding_id if len(found) == limit else None)
+
+    return router

@@ -1,0 +1,66 @@
+"""Opens and ends findings, and shows them: log, metrics, readiness."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+
+from services.clearance.view.reconciliation import findings
+from services.kit.observability import metrics
+
+EVERY_S: Final = 2.0
+_OLDEST: Final = "SELECT department, min(compared_at) AS compared_at FROM reconciliation GROUP BY department"
+_OPEN: Final = """
+SELECT department, partition, published, viewed FROM reconciliation_finding WHERE healed_at IS NULL
+ORDER BY department, partition
+"""
+_log = structlog.get_logger(__name__)
+
+
+class ReconciliationWatch:
+    """Every instance may run it: the table has one open finding of a partition."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
+        self._pool, self._every_s = pool, every_s
+        self._open: list[asyncpg.Record] = []
+
+    async def run(self) -> None:
+        while True:
+            with suppress_instrumentation():
+                await self.look()
+            await asyncio.sleep(self._every_s)
+
+    async def look(self) -> None:
+        async with self._pool.acquire() as connection:
+            async with connection.transaction():
+                found = await findings.find(connection, now=datetime.now(UTC))
+            async with connection.transaction():
+                healed = await findings.heal(connection)
+            for finding in found:
+                metrics.RECONCILIATION_FINDINGS.add(1, {"department": finding.department})
+                _log.error("view.differed", **finding.model_dump())
+            for ended in healed:
+                _log.info("view.healed", **ended.model_dump())
+            self._open = await connection.fetch(_OPEN)
+            await self._measure(await connection.fetch(_OLDEST))
+
+    async def _measure(self, oldest: list[asyncpg.Record]) -> None:
+        differing = Counter(row["department"] for row in self._open)
+        for row in oldest:
+            department = row["department"]
+            metrics.RECONCILIATION_AGE.set_oldest(row["compared_at"], department=department)
+            metrics.DIFFERING_PARTITIONS.set(differing[department], {"department": department})
+
+    async def warning(self) -> str | None:
+        """As of the last look: readiness does not wait for it."""
+        if not self._open:
+            return None
+        named = "; ".join(
+            f"{row['department']} [{row['partition']}]: {row['published']} published, {row['viewed']} in the view"
+            for row in self._open
+        )
+        return f"the view differs from what departments have ({named}); see GET /reconciliation"

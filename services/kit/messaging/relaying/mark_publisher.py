@@ -1,0 +1,40 @@
+"""Publishes alive marks when they are due, some with the digest that was read beside the outbox."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+
+from schemas.events import StatusDigest
+from services.kit.messaging.relaying.alive_marks import AliveMarks
+from services.kit.messaging.relaying.producer import BatchProducer
+from services.kit.postgres.leadership import Query
+
+
+class MarkPublisher:
+    """Without `marks` it publishes nothing."""
+
+    def __init__(self, producer: BatchProducer, marks: AliveMarks | None) -> None:
+        self._producer, self._marks = producer, marks
+        self._published_at = self._digest_at = 0.0
+
+    async def digest_query(self) -> Query | None:
+        """To be read in one snapshot with the whole outbox, if a digest is due."""
+        marks = self._marks
+        if marks is None or marks.digest_query is None or time.monotonic() - self._digest_at < marks.digest_every_s:
+            return None
+        return marks.digest_query, await self._producer.partitions(marks.topic)
+
+    async def publish(self, as_of: datetime, digests: Sequence[asyncpg.Record] | None) -> None:
+        """`digests`: what the query found, if everything read of the outbox beside it is sent and nothing else."""
+        marks = self._marks
+        if marks is None or (digests is None and time.monotonic() - self._published_at < marks.every_s):
+            return
+        found = None
+        if digests is not None:
+            found = {row["partition"]: StatusDigest.of(row["count"], int(row["total"])) for row in digests}
+        await self._producer.send(marks.records(as_of, await self._producer.partitions(marks.topic), found))
+        self._published_at = time.monotonic()
+        if found is not None:
+            self._digest_at = self._published_at

@@ -1,0 +1,110 @@
+"""A department and the clearance beside it, over a real broker and two databases, with digests every half second."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from deploy.local.installation import new_student_id
+from services.clearance.view.reconciliation.findings import Finding, page
+from services.clearance.view.reconciliation.watch import ReconciliationWatch
+from services.kit.department.desk import Desk
+from services.kit.department.record_store import DIGESTS
+from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.relaying.alive_marks import AliveMarks
+from services.kit.messaging.relaying.relay import Relay
+from services.kit.runtime.background import background
+from services.kit.runtime.health import Health
+from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture
+from tests.support.departments.desks import desk_over, now, open_case
+from tests.support.waiting import eventually
+
+DEPARTMENT: Final = "library"
+EVERY_S: Final = 0.5
+
+
+@dataclass
+class Reconciled:
+    """`desk` is the department's. Its relay, the projector and the watch run as in the services."""
+
+    clearance: ClearanceFixture
+    desk: Desk[Any]
+    watch: ReconciliationWatch
+
+    async def students(self, count: int) -> list[str]:
+        """Each with a status that the view has."""
+        made = [new_student_id() for _ in range(count)]
+        for student_id in made:
+            await open_case(self.desk, student_id)
+        await self.in_step()
+        return made
+
+    async def in_step(self) -> None:
+        async def equal() -> bool:
+            return await self.published() == await self.viewed()
+
+        await eventually(equal, what="the view to equal what the department has", timeout_s=30)
+
+    async def published(self) -> dict[str, str]:
+        rows = await self.desk.pool.fetch("SELECT student_id, status FROM record WHERE status IS NOT NULL")
+        return {row["student_id"]: row["status"] for row in rows}
+
+    async def viewed(self) -> dict[str, str]:
+        rows = await self.clearance.pool.fetch("SELECT student_id, status FROM status WHERE version > 0")
+        return {row["student_id"]: row["status"] for row in rows}
+
+    async def findings(self, *, healed: bool = False) -> list[Finding]:
+        async with self.clearance.pool.acquire() as connection:
+            return await page(connection, healed=healed, before=0, limit=100)
+
+    async def found(self) -> Finding:
+        async def one() -> bool:
+            return bool(await self.findings())
+
+        await eventually(one, what="a finding", timeout_s=30)
+        (finding,) = await self.findings()
+        return finding
+
+    async def healed(self) -> Finding:
+        async def no_more() -> bool:
+            return not await self.findings() and bool(await self.findings(healed=True))
+
+        await eventually(no_more, what="the finding to be healed", timeout_s=60)
+        return (await self.findings(healed=True))[0]
+
+    async def compared(self, times: int = 2) -> None:
+        """Every partition, so many times from now on."""
+        for _ in range(times):
+            since = now()
+
+            async def all_later(since: Any = since) -> bool:
+                rows = await self.clearance.pool.fetch("SELECT compared_at FROM reconciliation")
+                return len(rows) == 6 and all(row["compared_at"] > since for row in rows)
+
+            await eventually(all_later, what="every partition to be compared", timeout_s=30)
+
+
+@asynccontextmanager
+async def reconciled(
+    department_database: str, clearance_database: str, kafka: str, namespace: str
+) -> AsyncIterator[Reconciled]:
+    async with AsyncExitStack() as stack:
+        clearance = await stack.enter_async_context(clearance_fixture(clearance_database, kafka, namespace))
+        desk = await stack.enter_async_context(desk_over(department_database, DEPARTMENT, namespace))
+        marks = AliveMarks(DEPARTMENT, clearance.topics.status(DEPARTMENT), 0.2, DIGESTS, digest_every_s=EVERY_S)
+        relay = Relay(department_database, kafka=kafka, name=DEPARTMENT, wakeup=Wakeup(), alive=marks)
+        watch = ReconciliationWatch(clearance.pool, every_s=0.1)
+        health = Health()
+        for name, run in (("relay", relay.run), ("projector", clearance.projector().run), ("watch", watch.run)):
+            await stack.enter_async_context(background(name, run, health))
+        yield Reconciled(clearance, desk, watch)
+
+
+async def busily(desk: Desk[Any], students: list[str], ended: asyncio.Event, change: Any) -> int:
+    """Changes one student after another until `ended`; how many."""
+    made = 0
+    while not ended.is_set():
+        await desk.change(students[made % len(students)], change(made), now=now())
+        made += 1
+    return made
