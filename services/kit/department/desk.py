@@ -1,6 +1,6 @@
 """A department's only write path: lock, assess, number the status and store, in one transaction."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Generic, TypeVar
@@ -13,9 +13,11 @@ from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.evidence import coverage, questions
+from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.holders import holders, require_free
 from services.kit.department.idempotency import store_answer, stored_answer
 from services.kit.department.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
+from services.kit.department.row_batch import RowBatch
 from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
@@ -32,8 +34,6 @@ from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
-Coverages = dict[str | None, tuple[Coverage, int]]
-"""Cohort → what covers it, and the revision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,13 +170,15 @@ class Desk(Generic[R]):
         as_of: datetime | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
-        coverages: Coverages | None = None,
+        batch: RowBatch | None = None,
     ) -> ChangeResult[R]:
-        """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`: of an imported row.
+        """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`, `batch`: of an imported row.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
-        locked = await self.lock(connection, student_id)
+        locked = batch.records.get(student_id) if batch else None
+        if locked is None:
+            locked = await self.lock(connection, student_id)
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         newest_at = newest(locked.instants, evidence.items)
@@ -203,14 +205,19 @@ class Desk(Generic[R]):
             own_evidence=locked.own_evidence | (self.rules.checks if evidence.checks is None else evidence.checks),
             open_questions=locked.open_questions - settled,
         )
-        assessment, revision = await self.assess(connection, changed, coverages)
+        assessment, revision = await self.assess(connection, changed, batch.coverages if batch else None)
         if record == locked.record and not settled and changed.own_evidence == locked.own_evidence:
             if changed.instants != locked.instants:
-                await self._records.save_instants(connection, changed)
+                if batch:
+                    batch.spoken_of(changed)
+                else:
+                    await self._records.save_instants(connection, [changed])
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if await _is_held(connection, student_id, assessment):
             raise Held
         status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
+        if batch:
+            batch.changed(changed if status is None else replace(changed, previous=status))
         version = status.version if status else locked.status_version
         return ChangeResult(record, assessment, True, version, locked.standing)
 
@@ -295,6 +302,10 @@ class Desk(Generic[R]):
     async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Every change of a student starts with this lock."""
         return await self._records.lock(connection, student_id)
+
+    async def begin_batch(self, connection: Connection, student_ids: Sequence[str]) -> RowBatch:
+        """For imported rows of one transaction."""
+        return await RowBatch.begin(self._records, connection, student_ids)
 
     async def assess(
         self, connection: Connection, stored: StoredRecord[R], coverages: Coverages | None = None

@@ -100,6 +100,8 @@ class EvidenceActs:
 
     async def row_refused(self, connection: Connection, row: RefusedRow, now: datetime) -> Standing:
         """Opens a question about the row's student."""
+        if row.source.batch is not None:
+            await row.source.batch.forget(connection, row.student_id)
         locked = await self._desk.lock(connection, row.student_id)
         items = self._desk.rules.items(row.cells) if row.ids_readable else frozenset()
         if not await questions.open_about_row(connection, row, items=items or None, as_of=row.as_of, now=now):

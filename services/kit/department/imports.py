@@ -63,12 +63,12 @@ def department_import(
                 job_id=source.job_id,
                 as_of=as_of,
                 refuse_unknown=desk.refuse_unknown,
-                coverages=source.known,
+                batch=source.batch,
             )
         except Exception:
             # The lock on the coverage goes with the row's savepoint.
-            if source.known is not None:
-                source.known.clear()
+            if source.batch is not None:
+                source.batch.coverages.clear()
             raise
         return RowEffect("applied" if result.applied else "unchanged", result.standing)
 
@@ -81,6 +81,7 @@ def department_import(
         row=rules.import_row,
         headings=import_headings(department, rules.import_row),
         apply=apply,
+        begin_batch=desk.begin_batch,
         role=desk_role(rules.name),
         after_commit=desk.wakeup.notify,
         refusal=refusal_text(department),

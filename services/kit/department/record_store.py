@@ -1,6 +1,7 @@
 """Table `record`: a student's record, case, evidence and newest status."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Generic, TypeVar
@@ -70,6 +71,11 @@ class RecordStore(Generic[R]):
             assert row is not None
         return self._stored(student_id, row)
 
+    async def lock_all(self, connection: Connection, student_ids: Sequence[str]) -> list[StoredRecord[R]]:
+        """Those that exist, locked in the order of their numbers."""
+        rows = await connection.fetch(_LOCK_ALL, student_ids)
+        return [self._stored(row["student_id"], row) for row in rows]
+
     async def read(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Unlocked; empty for an unknown student."""
         row = await connection.fetchrow(_READ, student_id)
@@ -89,11 +95,10 @@ class RecordStore(Generic[R]):
             row["version_floor"],
         )
 
-    async def save_instants(self, connection: Connection, stored: StoredRecord[R]) -> None:
-        """A word that changed nothing else was about a later instant."""
-        await connection.execute(
-            "UPDATE record SET instants = $2 WHERE student_id = $1", stored.student_id, json.dumps(stored.instants)
-        )
+    async def save_instants(self, connection: Connection, of: Sequence[StoredRecord[R]]) -> None:
+        """Of locked records about which a later word changed nothing else."""
+        students = [stored.student_id for stored in of]
+        await connection.execute(_SAVE_INSTANTS, students, [json.dumps(stored.instants) for stored in of])
 
     async def save(
         self,
@@ -122,8 +127,7 @@ class RecordStore(Generic[R]):
                 floor=stored.version_floor,
                 again=again,
             )
-        await connection.execute(
-            _SAVE,
+        columns = (
             stored.student_id,
             stored.record.model_dump_json(),
             stored.case_state,
@@ -137,10 +141,11 @@ class RecordStore(Generic[R]):
             None if self._rules.holdings is None else sorted(self._rules.holdings(stored.record)),
             json.dumps(stored.instants),
         )
-        if status is not None:
-            await outbox.append(
-                connection, topic=self._topic, key=status.student_id, event=status, source=self._source, now=now
-            )
+        if status is None:
+            await connection.execute(_SAVE, *columns)
+        else:
+            event = outbox.columns(topic=self._topic, key=status.student_id, event=status, source=self._source, now=now)
+            await connection.execute(_SAVE_AND_PUBLISH, *columns, *event)
         return status
 
 
@@ -159,6 +164,11 @@ _CREATE: Final = """
 INSERT INTO record (student_id, body, written_hash) VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{}', 0, NULL))
 ON CONFLICT DO NOTHING
 """
+_LOCK_ALL: Final = """
+SELECT student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
+       (SELECT version FROM version_floor) AS version_floor
+FROM record WHERE student_id = ANY($1::text[]) ORDER BY student_id FOR UPDATE
+"""
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
@@ -166,6 +176,13 @@ UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, ow
                   written_hash = record_hash($1, $2, $3, $4, $5, $6, coalesce($9, status_version),
                                              coalesce($10, status))
 WHERE student_id = $1
+"""
+_SAVE_AND_PUBLISH: Final = f"""
+WITH saved AS ({_SAVE}) INSERT INTO outbox (topic, key, value, traceparent) VALUES ($13, $14, $15, $16)
+"""
+_SAVE_INSTANTS: Final = """
+UPDATE record SET instants = word.instants::jsonb FROM unnest($1::text[], $2::text[]) AS word (student_id, instants)
+WHERE record.student_id = word.student_id
 """
 DIGESTS: Final = """
 SELECT key_hash % $1 AS partition, count(*) AS count,

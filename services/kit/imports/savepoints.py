@@ -3,26 +3,38 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.kit.postgres.pool import Connection
+from services.kit.postgres.pool import Connection, transient
+
+
+class RowFailed(Exception):
+    """Of rows without savepoints: the transaction is to be rolled back, and its rows tried again with them."""
 
 
 class RowSavepoints:
     """In the transaction open on `connection`; a failed row is rolled back, and the rows before it are kept.
 
     A row's savepoint is released with the next one's start, or with the transaction: one round trip a row, where
-    `connection.transaction()` takes two.
+    `connection.transaction()` takes two. As most batches have no failed row, `used` is false until one has: then a
+    failed row raises `RowFailed`.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, used: bool) -> None:
         self._connection = connection
+        self._used = used
         self._start = "SAVEPOINT import_row"
+        self.row_failed = False
 
     @asynccontextmanager
     async def row(self) -> AsyncIterator[None]:
-        await self._connection.execute(self._start)
-        self._start = "RELEASE SAVEPOINT import_row; SAVEPOINT import_row"
+        if self._used:
+            await self._connection.execute(self._start)
+            self._start = "RELEASE SAVEPOINT import_row; SAVEPOINT import_row"
         try:
             yield
-        except Exception:
-            await self._connection.execute("ROLLBACK TO SAVEPOINT import_row")
+        except Exception as error:
+            if self._used:
+                self.row_failed = True
+                await self._connection.execute("ROLLBACK TO SAVEPOINT import_row")
+            elif not transient(error):
+                raise RowFailed from error
             raise

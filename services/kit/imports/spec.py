@@ -47,13 +47,13 @@ def plain_refusal(refused: Refused) -> str:
 class RowSource:
     """`sent_by` is who uploaded the job's file. `as_of`: when it was true, at its arrival unless it says when.
 
-    `known`: what rows of one transaction need to find out only once.
+    `batch`: what `begin_batch` made for the transaction of the row.
     """
 
     job_id: UUID
     sent_by: str
     as_of: datetime
-    known: dict[Any, Any] | None = field(default=None, compare=False)
+    batch: Any = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +107,13 @@ class ImportEvidence(Protocol):
         """Whether it covers anything. Outside a transaction, after the last row; may be repeated."""
 
 
+class Batch(Protocol):
+    """What rows of one transaction share."""
+
+    async def finish(self, connection: Connection) -> None:
+        """After the last row."""
+
+
 @dataclass(frozen=True)
 class ImportSpec(Generic[T]):
     """One kind of import; kinds share neither jobs nor workers.
@@ -123,6 +130,8 @@ class ImportSpec(Generic[T]):
     headings: Mapping[str, str]
     apply: Callable[[Connection, T, RowSource, datetime], Awaitable[RowEffect]]
     role: str
+    begin_batch: Callable[[Connection, Sequence[str]], Awaitable[Batch]] | None = None
+    """Before the rows of one transaction, with the numbers of their students."""
     after_commit: Callable[[], None] = lambda: None
     refusal: Callable[[Refused], str] = plain_refusal
     examples: tuple[Mapping[str, Any], ...] = ()

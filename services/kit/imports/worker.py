@@ -3,7 +3,7 @@
 Several rows share a transaction, each behind a savepoint: a restart finds every row either done or untouched.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,14 +16,15 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Link
 from pydantic import ValidationError
 
+from schemas.student_ids import canonical_student_id
 from services.kit.backoff import Backoff
 from services.kit.imports import job_store
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
 from services.kit.imports.reasons import INTERNAL, OUTDATED, STILL_HELD, refusal_problem, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
-from services.kit.imports.savepoints import RowSavepoints
-from services.kit.imports.spec import ImportSpec
+from services.kit.imports.savepoints import RowFailed, RowSavepoints
+from services.kit.imports.spec import Batch, ImportSpec
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
@@ -60,6 +61,8 @@ class _Scan:
 
     job: WaitingJob
     after: int = 0
+    savepoints: bool = False
+    """A row of the last batch failed: the next ones may."""
     held_students: set[str] = field(default_factory=set)
 
 
@@ -147,7 +150,11 @@ class ImportWorker:
             try:
                 # A trace per batch: one trace of a large file would be too large to read.
                 with _tracer.start_as_current_span("import rows", context=Context(), links=links):
-                    more = await self._batch(connection, scan, size)
+                    try:
+                        more = await self._batch(connection, scan, size)
+                    except RowFailed:
+                        scan.savepoints = True
+                        more = await self._batch(connection, scan, size)
             except asyncpg.PostgresError as error:
                 failures += 1
                 if not transient(error) or failures > _MAX_FAILURES or connection.is_closed():
@@ -169,8 +176,9 @@ class ImportWorker:
         held_students = set(scan.held_students)
         async with connection.transaction():
             rows = await pending_rows(connection, scan.job.job_id, after=scan.after, limit=size)
-            job = replace(scan.job, source=replace(scan.job.source, known={}))
-            savepoints = RowSavepoints(connection)
+            batch = await self._begin_batch(connection, rows)
+            job = replace(scan.job, source=replace(scan.job.source, batch=batch))
+            savepoints = RowSavepoints(connection, used=scan.savepoints)
             for row in rows:
                 outcome = await self._apply(connection, savepoints, job, row, held_students)
                 if isinstance(outcome, RowOutcome):
@@ -179,10 +187,18 @@ class ImportWorker:
                     held_students.add(outcome.student_id)
                     if outcome.tried:
                         held.append(row.number)
+            if batch is not None:
+                await batch.finish(connection)
             await store_outcomes(connection, scan.job.job_id, outcomes, held)
         if rows:
-            scan.after, scan.held_students = rows[-1].number, held_students
+            scan.after, scan.held_students, scan.savepoints = rows[-1].number, held_students, savepoints.row_failed
         return bool(rows)
+
+    async def _begin_batch(self, connection: Connection, rows: Sequence[PendingRow]) -> Batch | None:
+        if self._spec.begin_batch is None or not rows:
+            return None
+        found = {canonical_student_id(row.cells.get("student_id", "")) for row in rows}
+        return await self._spec.begin_batch(connection, sorted(number for number in found if number))
 
     async def _apply(
         self,
@@ -221,6 +237,8 @@ class ImportWorker:
         except Refused as refused:
             problem = refusal_problem(self._spec.refusal(refused), refused.field, refused.remedy)
             return await self._reject(connection, job, row, (problem,), valid=True)
+        except RowFailed:
+            raise
         except Exception as error:
             if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):
                 raise

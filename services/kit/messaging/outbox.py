@@ -34,11 +34,14 @@ async def append_tombstone(connection: Connection, *, topic: str, key: str) -> N
 
 async def append(connection: Connection, *, topic: str, key: str, event: Message, source: str, now: datetime) -> None:
     """`key` is the student id, `source` the producer (`/lixiao/library`)."""
-    value = encode(event, event_id=uuid4(), source=source, time=now)
-    await connection.execute(
-        "INSERT INTO outbox (topic, key, value, traceparent) VALUES ($1, $2, $3, $4)",
-        topic,
-        key.encode(),
-        value,
-        current_traceparent(),
-    )
+    statement = "INSERT INTO outbox (topic, key, value, traceparent) VALUES ($1, $2, $3, $4)"
+    await connection.execute(statement, *columns(topic=topic, key=key, event=event, source=source, now=now))
+
+
+Columns = tuple[str, bytes, bytes, str | None]
+"""topic, key, value, traceparent."""
+
+
+def columns(*, topic: str, key: str, event: Message, source: str, now: datetime) -> Columns:
+    """For a statement that stores more than the event, in one round trip."""
+    return topic, key.encode(), encode(event, event_id=uuid4(), source=source, time=now), current_traceparent()

@@ -35,6 +35,9 @@ class CoveringLoad(BaseModel):
     withdrawn_reason: str | None
 
 
+Coverages = dict[str | None, tuple[Coverage, int]]
+"""Cohort → what covers it, and the revision."""
+
 _COLUMNS: Final = ", ".join(CoveringLoad.model_fields)
 _LOAD: Final = f"SELECT {_COLUMNS} FROM covering_load"
 _COVERAGE: Final = """

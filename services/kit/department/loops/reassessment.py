@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from services.kit.department.desk import Coverages, Desk
+from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
 from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
@@ -38,7 +38,7 @@ class Reassessment:
             # Before the records, none of which it waits for: so it is in nobody's way who waits for the coverage.
             await coverage.share(connection)
             rows = await connection.fetch(_TO_ASSESS, _AT_ONCE)
-            coverages: Coverages = {}
+            coverages: coverage.Coverages = {}
             for row in rows:
                 locked = await self._desk.lock(connection, row["student_id"])
                 await self._desk.store(

@@ -4,7 +4,7 @@ import asyncio
 import random
 import secrets
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from services.kit.imports import row_store
 from services.kit.imports import worker as import_worker
-from services.kit.imports.spec import ImportSpec, RowEffect, RowSource
+from services.kit.imports.spec import Batch, ImportSpec, RowEffect, RowSource
 from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
@@ -195,15 +195,16 @@ async def test_a_hold_that_does_not_end_rejects_the_row_with_the_reason(library:
 async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Service) -> None:
     one, tries = student(), 0
     await library.imported(f"student_id,thesis\n{one},submitted\n")
-    original = library.spec.apply
+    original = library.spec.begin_batch
+    assert original is not None
 
-    async def impatient(connection: Connection, row: Any, source: RowSource, now: datetime) -> RowEffect:
+    async def impatient(connection: Connection, student_ids: Sequence[str]) -> Batch:
         nonlocal tries
         tries += 1
         await connection.execute("SET LOCAL lock_timeout = '20ms'")
-        return await original(connection, row, source, now)
+        return await original(connection, student_ids)
 
-    object.__setattr__(library.spec, "apply", impatient)
+    object.__setattr__(library.spec, "begin_batch", impatient)
     location = (await library.send(f"student_id,thesis\n{one},approved\n")).headers["Location"]
     working = asyncio.create_task(library.worker().work())
 

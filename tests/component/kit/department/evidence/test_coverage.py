@@ -1,5 +1,6 @@
 """Complete lists: declared, withdrawn, and what they say of students without a row."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -167,12 +168,14 @@ async def test_rows_of_one_batch_read_the_coverage_once_and_again_behind_a_row_t
     await office.cover()
     assert await office.outcome(await office.ask(held)) == "clear"
     spec = department_import(office.desk, discover()["finance"])
-    source = RowSource(uuid4(), "desk", datetime.now(UTC), known={})
+    source = RowSource(uuid4(), "desk", datetime.now(UTC))
     row = spec.read({"student_id": held, "charge_id": "C1", "year": "2025", "name": "学费", "amount": "8"})
     async with office.desk.pool.acquire() as connection, connection.transaction():
-        await office.desk.assess(connection, await office.desk.lock(connection, held), source.known)
-        assert list(source.known or {}) == ["2026"]
+        batch = await office.desk.begin_batch(connection, [held])
+        source = replace(source, batch=batch)
+        await office.desk.assess(connection, batch.records[held], batch.coverages)
+        assert list(batch.coverages) == ["2026"]
         with pytest.raises(Held):
             async with connection.transaction():
                 await spec.apply(connection, row, source, now())
-        assert source.known == {}
+        assert batch.coverages == {}

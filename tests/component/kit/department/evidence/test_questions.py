@@ -60,10 +60,11 @@ async def test_the_corrected_row_settles_its_question_and_a_row_about_something_
 
 
 async def test_a_good_row_of_the_same_file_settles_nothing(office: Office, clear_student: str) -> None:
-    both = row(clear_student, amount="-1") + row(clear_student, paid="8000.00")
-    job = await office.import_file(both)
-    assert (job["applied"], job["rejected"]) == (1, 1)
+    paid = row(clear_student, "C2", paid="8000.00")
+    job = await office.import_file(paid + row(clear_student, amount="-1") + row(clear_student, paid="8000.00"))
+    assert (job["applied"], job["rejected"]) == (2, 1)
     assert await office.verdict(clear_student) == WAITS
+    assert await office.outcome(await office.ask(clear_student)) == "objected"
 
 
 async def test_an_act_about_the_item_settles_it_and_a_replaced_record_settles_all(
