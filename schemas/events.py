@@ -115,7 +115,7 @@ class StatusDigest(Message):
 
 
 class SourceAlive(Message):
-    """The department had nothing left to send at `as_of`: everything earlier precedes this mark.
+    """The department has sent everything committed before `as_of`, and all of it precedes this mark.
 
     With `digest`, exactly the statuses it is of precede this mark on the partition, the newest of each student.
     """
