@@ -1,12 +1,12 @@
 """What of the outbox is sent next, so that one student's rows leave in the order of their commits.
 
 Ids follow the commits of one student, whose row every writer locks, but not those of the table: a transaction may
-commit late under low ids. A read that starts behind them would send a newer row of that student first. So reads start
-at a floor: below it everything was read, and no unfinished transaction can still commit a row.
+commit late under low ids. It leaves a gap in what is read, so after a gap, what is new is sent only after another look
+for what has appeared among the ids read before. That look begins at a floor, below which no row can appear any more.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -19,17 +19,17 @@ BATCH_ROWS: Final = 2000
 _MAX_UNSETTLED: Final = 1000
 _EVERYTHING: Final = 2**63 - 1
 
-# Rows up to $3 were read before: they are on their way to be deleted, or committed late, which is rare.
-_READ: Final = """
-SELECT id, CASE WHEN id > $3 THEN topic END AS topic, CASE WHEN id > $3 THEN key END AS key,
-       CASE WHEN id > $3 THEN value END AS value, CASE WHEN id > $3 THEN traceparent END AS traceparent
+# The read's own transaction id is taken after its snapshot, whose `xmax` would not do: it is one past the highest
+# transaction that has ended, and an unfinished one may be above it.
+NEW_ROWS: Final = """
+SELECT id, topic, key, value, traceparent, (SELECT pg_current_xact_id()::text::bigint) AS own_xid
 FROM outbox WHERE id > $1 ORDER BY id LIMIT $2
 """
-_READ_THESE: Final = "SELECT id, topic, key, value, traceparent FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id"
-_SNAPSHOT: Final = """
-SELECT pg_snapshot_xmin(snapshot)::text::bigint AS xmin, pg_snapshot_xmax(snapshot)::text::bigint AS xmax
-FROM pg_current_snapshot() AS snapshot
+LATE_IDS: Final = """
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS ended_below,
+       ARRAY(SELECT id FROM outbox WHERE id > $1 AND id <= $2 ORDER BY id LIMIT $3) AS ids
 """
+ROWS: Final = "SELECT id, topic, key, value, traceparent FROM outbox WHERE id = ANY($1::bigint[]) ORDER BY id"
 
 
 @dataclass(slots=True)
@@ -41,24 +41,31 @@ class Frontier:
     """
 
     floor: int = 0
-    ended_below: int = 0
-    """Transactions below had ended before the next read."""
     unsettled: deque[tuple[int, int]] = field(default_factory=deque)
-    """(first transaction id that began after a read, highest id of that read), ascending."""
+    """(above the id of every transaction that was unfinished at a read, highest id of that read), ascending."""
 
-    def read_up_to(self, last_id: int) -> None:
-        """Everything visible from the floor to `last_id` was read."""
-        while self.unsettled and self.unsettled[0][0] <= self.ended_below:
-            _, settled_id = self.unsettled.popleft()
-            self.floor = max(self.floor, min(settled_id, last_id))
+    @property
+    def highest(self) -> int:
+        """Of all ids read."""
+        return self.unsettled[-1][1] if self.unsettled else self.floor
 
-    def snapshot(self, last_id: int, *, xmin: int, xmax: int) -> None:
-        """Taken after a read whose highest id was `last_id`, or 0."""
-        self.ended_below = xmin
-        if last_id > (self.unsettled[-1][1] if self.unsettled else self.floor):
+    def read(self, first_id: int, last_id: int, *, count: int, own_xid: int) -> None:
+        """All `count` visible rows from `first_id` to `last_id`; visible rows below `first_id` were read before."""
+        if last_id <= self.highest:
+            return
+        if first_id > self.highest + 1 or last_id - first_id + 1 > count:
             if len(self.unsettled) == _MAX_UNSETTLED:
                 self.unsettled.pop()
-            self.unsettled.append((xmax, last_id))
+            self.unsettled.append((own_xid, last_id))
+        elif self.unsettled:
+            self.unsettled[-1] = (self.unsettled[-1][0], last_id)
+        else:
+            self.floor = last_id
+
+    def settle(self, ended_below: int) -> None:
+        """All rows up to `highest` were read that were visible once all transactions below `ended_below` had ended."""
+        while self.unsettled and self.unsettled[0][0] <= ended_below:
+            self.floor = self.unsettled.popleft()[1]
 
 
 @dataclass(slots=True)
@@ -71,55 +78,50 @@ class _Sweep:
 
 
 class OutboxReader:
-    """Reads again what was committed late, and tells when everything committed before an instant was read."""
+    """Reads what was committed late before what is new, and tells when everything committed before an instant was read.
 
-    def __init__(self, session: LeaderSession) -> None:
-        self._session = session
+    `deleted` waits until rows read before are deleted: nothing is read twice.
+    """
+
+    def __init__(self, session: LeaderSession, deleted: Callable[[], Awaitable[None]]) -> None:
+        self._session, self._deleted = session, deleted
         self._frontier = Frontier()
-        self._sent_up_to = 0
-        self._highest = 0
-        self._leaving: frozenset[int] = frozenset()
         self._sweep: _Sweep | None = None
         self.beside: Sequence[asyncpg.Record] | None = None
         """What `beside` found in the read before, if that read everything."""
 
     async def read(self, *, whole: bool, beside: Query | None = None) -> Sequence[asyncpg.Record]:
-        """The next rows. `whole`: from the start, and everything sent was deleted. `beside`: asked in one snapshot with
+        """The next rows; those of the read before are sent. `whole`: from the start. `beside`: asked in one snapshot with
         a whole read.
         """
         as_of = datetime.now(UTC)
-        limit = BATCH_ROWS + len(self._leaving)
-        query = _READ, 0 if whole else self._frontier.floor, limit, self._sent_up_to
-        found, *others = (
+        if whole:
+            await self._deleted()
+        query = NEW_ROWS, 0 if whole else self._frontier.highest, BATCH_ROWS
+        rows, *others = (
             await self._session.fetch_at_once(query, beside) if beside else [await self._session.fetch(*query)]
         )
-        fresh = [row for row in found if row["id"] not in self._leaving][:BATCH_ROWS]
-        exhausted = len(found) < limit and len(fresh) < BATCH_ROWS
-        self.beside = others[0] if others and exhausted else None
-        last_id = _EVERYTHING if exhausted else fresh[-1]["id"]
-        self._highest = fresh[-1]["id"] if fresh else 0
-        self._frontier.read_up_to(last_id)
+        last_id = rows[-1]["id"] if len(rows) == BATCH_ROWS else _EVERYTHING
+        self.beside = others[0] if others and last_id == _EVERYTHING else None
+        if not whole and (late := await self._late_ids()):
+            return await self._session.fetch(ROWS, late)
+        if rows:
+            first, last = rows[0], rows[-1]
+            self._frontier.read(first["id"], last["id"], count=len(rows), own_xid=last["own_xid"])
         await self._swept(as_of if whole else None, last_id)
-        if fresh and fresh[0]["id"] <= self._sent_up_to:
-            return await self._session.fetch(_READ_THESE, [row["id"] for row in fresh])
-        return fresh
+        return rows
 
-    async def settle(self) -> None:
-        """After each read."""
-        if self._highest or self._frontier.unsettled:
-            row = await self._session.fetchrow(_SNAPSHOT)
-            assert row is not None
-            self._frontier.snapshot(self._highest, xmin=row["xmin"], xmax=row["xmax"])
-
-    def sent(self, rows: Sequence[asyncpg.Record]) -> list[int]:
-        """Their ids; they are being deleted from now on."""
-        ids = [row["id"] for row in rows]
-        self._leaving = frozenset(ids)
-        self._sent_up_to = max(self._sent_up_to, ids[-1])
+    async def _late_ids(self) -> list[int]:
+        """After the read of what is new: whatever was committed before any of that is seen here."""
+        if not self._frontier.unsettled:
+            return []
+        await self._deleted()
+        found = await self._session.fetchrow(LATE_IDS, self._frontier.floor, self._frontier.highest, BATCH_ROWS)
+        assert found is not None
+        ids: list[int] = found["ids"]
+        if len(ids) < BATCH_ROWS:
+            self._frontier.settle(found["ended_below"])
         return ids
-
-    def deleted(self) -> None:
-        self._leaving = frozenset()
 
     def swept(self) -> datetime | None:
         """Everything committed before this instant was read: when what was read is sent, an alive mark may say so."""

@@ -93,24 +93,19 @@ class Relay:
             await self._deleted()
 
     async def _loop(self, session: LeaderSession, deleter: "asyncpg.Connection[Any]") -> None:
-        reader, idle, scanned_at = OutboxReader(session), Backoff(*IDLE_S), 0.0
+        reader, idle, scanned_at = OutboxReader(session, self._deleted), Backoff(*IDLE_S), 0.0
         while True:
             self.state.polled_at = time.monotonic()
             whole = self.state.polled_at - scanned_at >= FULL_SCAN_EVERY_S
-            if whole or self._deleting is None or self._deleting.done():
-                # A row sent but not yet deleted would be read, and sent, a second time.
-                await self._deleted()
-                reader.deleted()
             if whole:
                 scanned_at = self.state.polled_at
             rows = await reader.read(whole=whole, beside=await self._marks.digest_query() if whole else None)
             if rows:
                 await session.waiting_for(self._send(rows))
                 await self._deleted()
-                self._deleting = asyncio.create_task(_delete(deleter, reader.sent(rows)))
+                self._deleting = asyncio.create_task(_delete(deleter, [row["id"] for row in rows]))
             if (as_of := reader.swept()) is not None:
                 await session.waiting_for(self._marks.publish(as_of, reader.beside))
-            await reader.settle()
             if rows or await self._wakeup.wait(idle.advance()):
                 idle.reset()
 

@@ -69,6 +69,34 @@ async def test_a_row_that_commits_late_is_not_overtaken_by_a_newer_one_of_its_st
     await quick.close()
 
 
+async def test_a_row_of_a_transaction_newer_than_all_that_have_ended_is_not_overtaken_either(
+    database: str, topics: Topics, kafka: Running
+) -> None:
+    slow, quick = await asyncpg.connect(database), await asyncpg.connect(database)
+    student_id, other = new_student_id(), new_student_id()
+    await add_students(slow, [student_id, other])
+    async with (
+        reading(kafka.address, topics.case) as records,
+        running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())),
+    ):
+        for number in range(1, 9):
+            earlier, later = quick.transaction(), slow.transaction()
+            await earlier.start()
+            await quick.execute("SELECT pg_current_xact_id()")
+            await later.start()
+            await change(slow, topics, student_id)
+            await change(quick, topics, other)
+            await earlier.commit()
+            await eventually(lambda n=number: len(versions(records, other)) == n, what="the row with the higher id")  # type: ignore[misc]
+            await asyncio.sleep(0.1)
+            await later.commit()
+            await change(quick, topics, student_id)
+        await eventually(lambda: len(records) == 24, what="every row")
+    assert versions(records, student_id) == list(range(1, 17))
+    await slow.close()
+    await quick.close()
+
+
 async def test_an_import_beside_clerks_keeps_the_order_of_every_student(
     database: str, topics: Topics, kafka: Running
 ) -> None:
