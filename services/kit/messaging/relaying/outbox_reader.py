@@ -91,8 +91,9 @@ class OutboxReader:
         """What `beside` found in the read before, if that read everything."""
 
     async def read(self, *, whole: bool, beside: Query | None = None) -> Sequence[asyncpg.Record]:
-        """The next rows; those of the read before are sent. `whole`: from the start. `beside`: asked in one snapshot with
-        a whole read.
+        """The next rows; those of the read before are sent. `whole`: from the start.
+
+        `beside`: asked in one snapshot with a whole read.
         """
         as_of = datetime.now(UTC)
         if whole:

@@ -182,9 +182,24 @@ def test_every_row_is_read_once_and_those_of_one_student_in_the_order_of_their_c
     ],
 )
 def test_a_row_that_commits_late_is_read_before_a_newer_one_of_its_student(text: str) -> None:
-    """`|`: a statement of the reader. Each other step has its writer and its student."""
-    steps = [step.replace("|", "statement 0 0").split() for step in text.split(", ")]
-    check([(name, int(numbers[0]), int((*numbers, 0)[1])) for name, *numbers in steps], 8)
+    """`|`: a statement of the reader. Each other step has its writer and, unless it ends one, its student."""
+    steps = [[*step.replace("|", "statement 0").split(), "0"] for step in text.split(", ")]
+    check([(name, int(writer), int(student)) for name, writer, student, *_ in steps], whole_every=8)
+
+
+async def test_an_alive_mark_needs_no_read_that_empties_the_outbox() -> None:
+    more: list[Step] = [("change", 0, 0), ("change", 1, 1), ("change", 2, 0), ("statement", 0, 0)]
+    session, marks = Session(Table(), deque(more * 20)), 0
+
+    async def deleted() -> None:
+        pass
+
+    with patch.object(outbox_reader, "BATCH_ROWS", LIMIT):
+        reader = OutboxReader(cast(LeaderSession, session), deleted)
+        for number in range(15):
+            assert len(await reader.read(whole=number == 0)) == LIMIT
+            marks += reader.swept() is not None
+    assert marks == 1
 
 
 def test_the_floor_follows_once_every_writer_of_a_read_with_a_gap_has_ended() -> None:
