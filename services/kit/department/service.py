@@ -18,6 +18,7 @@ from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
 from services.kit.department.holders import list_holdings
 from services.kit.department.imports import department_import, import_headings
+from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.loops.hold_age import HoldAge
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.record_store import DIGESTS
@@ -130,6 +131,9 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         reassessment = Reassessment(desk, coverage_changed)
         loops.add("reassessment", reassessment.run)
         health.add_warning("open questions", reassessment.warning)
+        edited = EditedRecords(desk)
+        loops.add("edited records", edited.run)
+        health.add_warning("edited records", edited.warning)
         try:
             async with loops.running():
                 yield

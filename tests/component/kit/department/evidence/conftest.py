@@ -154,3 +154,4 @@ async def office(database: str) -> AsyncIterator[Office]:
             worker = ImportWorker(spec, desk.pool, Wakeup(), hold_retry=HOLD_RETRY)
             reassessment = Reassessment(desk, Wakeup())
             yield Office(desk, acts, client, worker, reassessment, Attestations(desk, Topics("test")))
+            assert await desk.pool.fetchval("SELECT count(*) FROM record WHERE edited") == 0
