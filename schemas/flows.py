@@ -37,7 +37,12 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
     names = tuple(sorted(departments))
     clearance = (CLEARANCE,)
     shared = (
-        Flow(topics.case, "The state of each student's case.", CLEARANCE, {events.CaseChanged: names}),
+        Flow(
+            topics.case,
+            "The state of each student's case. A tombstone (no value) forgets the student everywhere.",
+            CLEARANCE,
+            {events.CaseChanged: names},
+        ),
         Flow(
             topics.submission,
             "Confirmation rounds: requests for attestation, and how each attempt ended.",
@@ -74,7 +79,7 @@ def _department(topics: Topics, name: str) -> tuple[Flow, ...]:
     return (
         Flow(
             topics.status(name),
-            f"The newest status of each student from {name}, and alive marks.",
+            f"The newest status of each student from {name}, and alive marks. A tombstone forgets the student.",
             name,
             {events.StatusChanged: clearance, events.SourceAlive: clearance},
         ),

@@ -17,7 +17,7 @@ from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, answers_ok
 from schemas.flows import CLEARANCE, GATEWAY
-from services.kit.names import APPROVER, CERTIFICATE_DESK, FORM_VOID, OPERATOR, ROSTER, desk_role
+from services.kit.names import APPROVER, CERTIFICATE_DESK, FORGETTING, FORM_VOID, OPERATOR, ROSTER, desk_role
 
 ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
@@ -72,7 +72,9 @@ class ServiceProcesses:
         return [
             *(self._service(name, {name: desk_role(name), OPERATOR: OPERATOR}) for name in self.departments),
             self._service(
-                CLEARANCE, {name: name for name in (ROSTER, APPROVER, FORM_VOID, OPERATOR, CERTIFICATE_DESK)}, clearance
+                CLEARANCE,
+                {name: name for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
+                clearance,
             ),
             self._identity(),
             self._service(GATEWAY, {name: name for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),

@@ -1,7 +1,7 @@
 """`python -m services.clearance [command]`: the service, or an operator command."""
 
 from services.clearance.app import clearance_app
-from services.clearance.cli import checks_that_apply, open_dead_letters, rebuild_view
+from services.clearance.cli import checks_that_apply, forget_student, open_dead_letters, rebuild_view
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
@@ -17,6 +17,7 @@ def run() -> None:
 cli = service_cli("The clearance service", serve=run, dead_letters=open_dead_letters)
 cli.add_typer(keys, name="keys")
 cli.command("verify")(verify_form)
+cli.command("forget")(forget_student)
 cli.command("rebuild")(rebuild_view)
 cli.command("checks-that-apply")(checks_that_apply)
 

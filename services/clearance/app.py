@@ -17,6 +17,9 @@ from services.clearance.dead_letter_api import dead_letter_router
 from services.clearance.exemptions.actions import ExemptionActions
 from services.clearance.exemptions.api import exemptions_router
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
+from services.clearance.forgetting.actions import forget_action
+from services.clearance.forgetting.calendar import CalendarForgetting
+from services.clearance.forgetting.forget import Forgetting
 from services.clearance.forgetting.tables import TABLES
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.api import roster_import, roster_router
@@ -123,7 +126,11 @@ def policy_of(settings: ClearanceSettings) -> ClearancePolicy:
 def actions_of(settings: ClearanceSettings) -> tuple[Action[Any], ...]:
     """What two persons may decide."""
     required = required_checks(discover(settings.services_folder))
-    return (*ExemptionActions(required, settings.zone).actions(), void_action(roster_of(settings)))
+    return (
+        *ExemptionActions(required, settings.zone).actions(),
+        void_action(roster_of(settings)),
+        forget_action(Forgetting(settings.topics)),
+    )
 
 
 def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Decisions:
@@ -175,6 +182,9 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     loops.add("reconciliation", reconciliation.run)
     loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup).run)
     loops.add("exceptions", partial(exceptions.recheck, pool))
+    if settings.forget_after_days is not None:
+        calendar = CalendarForgetting(pool, Forgetting(settings.topics), wakeup, after_days=settings.forget_after_days)
+        loops.add("calendar forgetting", calendar.run)
     return loops
 
 

@@ -11,13 +11,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 
 from schemas.flows import CLEARANCE
+from schemas.student_ids import canonical_student_id
 from services.clearance.app import policy_of, projector_of, replay_handlers
+from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.policy_changes import PolicyChanges, policy_changes
+from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings
 from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
+from services.kit.audit.log import command_line_actor
 from services.kit.clearance_policy import read_policy
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
@@ -82,6 +86,36 @@ def checks_that_apply(
         for change in found.changes:
             _out.print(f"{change.student_id}  {change.what}: {change.now} -> {change.then}", markup=False)
     _print_counts(found)
+
+
+def forget_student(
+    student_id: Annotated[str, typer.Argument(help="The student number.")],
+    why: Annotated[str, typer.Option(help="The reason, for the audit.", prompt=True)],
+) -> None:
+    """Forget a student everywhere whose departure is finished. The running services do it within moments."""
+    settings = load(ClearanceSettings)
+    number = canonical_student_id(student_id)
+    if number is None:
+        raise typer.BadParameter("it is no student number")
+    if not why.strip():
+        raise typer.BadParameter("a reason is required", param_hint="--why")
+    try:
+        erased = asyncio.run(_forget(settings, number, Decided(command_line_actor(), why.strip()[:200])))
+    except ActionRefused as refused:
+        _out.print(f"refused: {refused.title}. {refused.remedy}", markup=False)
+        raise typer.Exit(1) from None
+    for table, count in sorted(erased.items()):
+        _out.print(f"{table}: {count}", markup=False)
+    _out.print(f"forgotten here: {sum(erased.values())} rows; the other services follow")
+
+
+async def _forget(settings: ClearanceSettings, student_id: str, decided: Decided) -> dict[str, int]:
+    connection = await asyncpg.connect(settings.database, timeout=10)
+    try:
+        async with connection.transaction():
+            return await Forgetting(settings.topics).forget(connection, student_id, decided)
+    finally:
+        await connection.close()
 
 
 def _print_counts(found: PolicyChanges) -> None:

@@ -3,7 +3,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from services.kit.settings import Settings
+from services.kit.settings import Days, Settings
 
 
 class ClearanceSettings(Settings):
@@ -14,4 +14,6 @@ class ClearanceSettings(Settings):
 
     keys: Path = Path(".lixiao/keys")
     """Folder of private signing keys, created with a first key if missing."""
+    forget_after_days: Days | None = None
+    """Finished departures are forgotten by themselves this long after their last change; never without it."""
     attempt_life_s: Annotated[float, Field(gt=0, le=86_400)] = 600.0

@@ -16,6 +16,9 @@ APPROVER: Final = "approver"
 FORM_VOID: Final = "form-void"
 """Proposes that a form be void."""
 
+FORGETTING: Final = "forgetting"
+"""Proposes that a student be forgotten."""
+
 
 def desk_role(department: str) -> str:
     return f"desk:{department}"

@@ -58,6 +58,8 @@ class Action(Generic[B]):
     apply: Callable[[Connection, Approved[B]], Awaitable[None]]
     check: Callable[[Connection, B], Awaitable[object]]
     examples: tuple[dict[str, Any], ...] = ()
+    always_two: bool = False
+    """The configuration cannot have one person decide."""
 
 
 def action_registry(actions: Iterable[Action[Any]], one_person: frozenset[str]) -> Mapping[str, Action[Any]]:
@@ -69,4 +71,6 @@ def action_registry(actions: Iterable[Action[Any]], one_person: frozenset[str]) 
         found[action.name] = action
     if unknown := sorted(one_person - found.keys()):
         raise ValueError(f"approvals.one_person: {unknown[0]!r} is none of {', '.join(sorted(found))}")
+    if always := sorted(name for name in one_person if found[name].always_two):
+        raise ValueError(f"approvals.one_person: {always[0]!r} is always decided by two persons")
     return found

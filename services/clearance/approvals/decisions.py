@@ -109,7 +109,8 @@ class Decisions:
         proposal = await self.find(connection, proposal_id)
         await case_store.lock(connection, proposal.student_id)
         locked = await proposal_store.lock(connection, proposal_id)
-        assert locked is not None, "proposals are never deleted"
+        if locked is None:  # its student was forgotten meanwhile
+            raise UnknownProposal
         return locked
 
 

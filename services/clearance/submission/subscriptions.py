@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.events import AttestationGiven, CertificateIssueAsked, CertificateIssueUndoAsked, SubmitAsked
+from schemas.events import AttestationGiven, CertificateIssueAsked, CertificateIssueUndoAsked, SubmitAsked, Tombstone
 from schemas.topics import Topics
+from services.clearance.forgetting.forget import forget_straggler
 from services.clearance.notify import notify
 from services.clearance.submission import certificate_issue
 from services.clearance.submission.handlers import Submissions
@@ -45,6 +46,11 @@ def submissions_router(
     @events(filter=carries(CertificateIssueUndoAsked))
     async def certificate_issue_undo_asked(event: CertificateIssueUndoAsked, connection: Transaction) -> None:
         await certificate_issue.certificate_issue_undo_asked(connection, event)
+        await notify(connection)
+
+    @events(filter=carries(Tombstone))
+    async def forgotten(event: Tombstone, connection: Transaction) -> None:
+        await forget_straggler(connection, event.student_id)
         await notify(connection)
 
     return router

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterable
 
-from schemas.events import CommandAnswered, SubmissionAccepted, SubmissionRefused
+from schemas.events import CommandAnswered, SubmissionAccepted, SubmissionRefused, Tombstone
 from schemas.flows import GATEWAY
 from schemas.topics import Topics
+from services.gateway.tables import forgetting
 from services.gateway.tables.commands import end_accepted, end_answered, end_refused
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
@@ -29,5 +30,9 @@ def gateway_router(
     @events(filter=carries(SubmissionRefused))
     async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
         await end_refused(connection, event)
+
+    @events(filter=carries(Tombstone))
+    async def forgotten(event: Tombstone, connection: Transaction) -> None:
+        await forgetting.obey(connection, event, topics)
 
     return router

@@ -10,11 +10,13 @@ from schemas.events import (
     SubmissionAccepted,
     SubmissionRefused,
     SubmissionRequested,
+    Tombstone,
 )
 from schemas.topics import Topics
 from services.kit.department import republication
 from services.kit.department.attestation import Attestations
 from services.kit.department.desk import Desk
+from services.kit.department.forgetting import DepartmentForgetting
 from services.kit.department.student_commands import StudentCommands
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
@@ -25,6 +27,7 @@ def department_router(
     desk: Desk[Any], topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S
 ) -> TransactionalRouter:
     attestations, commands = Attestations(desk, topics), StudentCommands(desk, topics)
+    forgetting = DepartmentForgetting(desk.rules.name, topics)
     router = TransactionalRouter(group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s)
     events = router.subscriber(topics.case, topics.submission, topics.command, topics.republication)
 
@@ -52,5 +55,9 @@ def department_router(
     async def republication_asked(event: RepublicationAsked, connection: Transaction) -> None:
         if event.department == desk.rules.name:
             await republication.republication_asked(connection, event)
+
+    @events(filter=carries(Tombstone))
+    async def forgotten(event: Tombstone, connection: Transaction) -> None:
+        await forgetting.obey(connection, event)
 
     return router
