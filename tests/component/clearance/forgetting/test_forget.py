@@ -69,9 +69,13 @@ async def fill(harness: Harness, student_id: str) -> None:
     for statement in GATEWAY_ROWS:
         await harness.services[GATEWAY].pool.execute(statement, student_id)
     # The number in the value only, in the key only, and in bytes that are no JSON.
-    for key, value in (("TS1", f'{{"student_id":"{student_id}"}}'), (student_id, "{"), ("?", f"\xff {student_id}")):
+    for record_key, value in (
+        ("TS1", f'{{"student_id":"{student_id}"}}'),
+        (student_id, "{"),
+        ("?", f"\xff {student_id}"),
+    ):
         for topic in (harness.topics.submission, harness.topics.command, harness.topics.status("library")):
-            await harness.deliver(record_of(topic, key.encode(), value.encode("latin-1")))
+            await harness.deliver(record_of(topic, record_key.encode(), value.encode("latin-1")))
     await harness.deliver_all()
 
 
