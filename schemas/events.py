@@ -127,6 +127,7 @@ class SourceAlive(Message):
 
 Cohort = Annotated[str, Field(min_length=1, max_length=60, examples=["2026"])]
 RosterCohort = Annotated[Cohort | None, Field(exclude_if=lambda cohort: cohort is None)]
+CaseNumber = Annotated[int, Field(ge=1, le=999, exclude_if=lambda number: number == 1)]
 
 
 class CaseState(StrEnum):
@@ -145,6 +146,9 @@ class CaseChanged(Message):
 
     `cohort` is the roster's graduation season (届别), by which a department's covering load includes the student: NFKC,
     without outer spaces, compared as it is. Absent when the roster names none.
+
+    `case_number` counts the cases of this student id, one departure after another: what is known from an earlier one
+    is no evidence for the next. Absent for the first.
     """
 
     student_id: StudentId
@@ -152,6 +156,7 @@ class CaseChanged(Message):
     state: CaseState
     occurred_at: Instant
     cohort: RosterCohort = None
+    case_number: CaseNumber = 1
 
 
 StatusPartition = Annotated[int | None, Field(ge=0, le=9999, exclude_if=lambda partition: partition is None)]
@@ -269,7 +274,7 @@ class SubmissionRequested(Message):
     `waived` maps a department to those of its checks that this student does not need: it attests and holds on the
     others. A department that does not read the field answers on all its checks, which is never too little.
 
-    `cohort` is the roster's, as in `CaseChanged`: a department that has not received the case yet goes by it.
+    `cohort` and `case_number` are as in `CaseChanged`: a department that has not received the case yet goes by them.
     """
 
     attempt_id: Id
@@ -277,6 +282,7 @@ class SubmissionRequested(Message):
     required: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_DEPARTMENTS)]
     waived: WaivedChecks = {}
     cohort: RosterCohort = None
+    case_number: CaseNumber = 1
     opened_at: Instant
     expires_at: Instant
 

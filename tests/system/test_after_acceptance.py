@@ -10,6 +10,7 @@ from tests.support.browser.journey_data import CLERK
 from tests.support.gateway.server import BrowserClient, sign_in
 from tests.support.waiting import eventually
 from tests.system.test_submission import ready_to_submit, submit
+from tests.system.test_walk import CLEAR
 
 
 async def accepted(browser: BrowserClient, number: int) -> str:
@@ -23,6 +24,10 @@ async def accepted(browser: BrowserClient, number: int) -> str:
 
     await eventually(done, what="the submission to be accepted")
     return found[-1]
+
+
+async def unready(browser: BrowserClient) -> bool:
+    return bool((await browser.get("/api/v1/submission")).json()["state"] != "ready")
 
 
 async def ready(browser: BrowserClient) -> None:
@@ -106,6 +111,9 @@ async def test_what_was_accepted_is_confirmed_taken_back_replaced_and_followed(i
     await put(installation, student_id, cohort="2026")
     case = await put(installation, student_id, major="另一专业", enrolled_on="2026-09-01", cohort="2029")
     assert (case["state"], case["case_number"]) == ("open", 2)
+    await eventually(lambda: unready(browser), what="the thesis of the first departure to count no more")
+    for department in ("library", "archives"):
+        await installation.put(department, student_id, CLEAR[department])
     await ready(browser)
     page = await browser.get("/case")
     for words in ("另一专业", second, 'href="/completed/2"'):

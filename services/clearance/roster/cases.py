@@ -218,4 +218,5 @@ def case_changed(previous: Case | None, case: Case, *, now: datetime) -> CaseCha
         state=case.published_state,
         occurred_at=now,
         cohort=student.cohort,
+        case_number=case.case_number,
     )

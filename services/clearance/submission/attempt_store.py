@@ -43,6 +43,7 @@ class Attempt:
             required=tuple(sorted(self.required)),
             waived={name: checks for name, checks in waived.items() if name in self.required},
             cohort=cohort,
+            case_number=self.case_number,
             opened_at=self.opened_at,
             expires_at=self.expires_at,
         )

@@ -1,6 +1,7 @@
 """Exceptions: a check lost after the acceptance opens one on each form that stands, a clear status closes it.
 
-Those of a former number count as well; statuses older than the attested version do not. Opening one locks the form's
+Those of a former number count as well; statuses older than the attested version do not. Once the number has a later
+case, a check that nobody vouches for (`no-data`) takes nothing back of the earlier form. Opening one locks the form's
 row, as a hand-over does: either it was open before, and is confirmed, or it was opened after.
 """
 
@@ -22,7 +23,9 @@ WITH named AS MATERIALIZED (
 ), current AS MATERIALIZED (
     SELECT attested_number.attempt_id, ordinal, status.student_id, status.department, status.version,
            status.status::jsonb AS status, (facts -> status.department ->> 'version')::int AS attested,
-           attempt_waiver.names -> status.department AS waived
+           attempt_waiver.names -> status.department AS waived,
+           EXISTS (SELECT FROM attempt JOIN student_case USING (student_id)
+                   WHERE attempt_id = asked_id AND attempt.case_number < student_case.case_number) AS leaving_again
     FROM named JOIN attested_number USING (student_id) JOIN status USING (student_id, department)
     LEFT JOIN attempt_waiver ON attempt_waiver.attempt_id = asked_id
     WHERE status.version > 0 AND NOT status.disputed
@@ -34,10 +37,10 @@ INSERT INTO exception (attempt_id, ordinal, student_id, department, version, rea
 SELECT attempt_id, ordinal, student_id, department, version, status_reasons(status, waived)
 FROM current JOIN (
     SELECT attempt_id FROM submission WHERE attempt_id IN (
-        SELECT attempt_id FROM current WHERE version >= attested AND status_blocks(status, waived)
+        SELECT attempt_id FROM current WHERE version >= attested AND check_lost(status, waived, leaving_again)
     ) FOR KEY SHARE
 ) AS form USING (attempt_id)
-WHERE version >= attested AND status_blocks(status, waived)
+WHERE version >= attested AND check_lost(status, waived, leaving_again)
 ON CONFLICT DO NOTHING
 RETURNING student_id
 """

@@ -59,8 +59,10 @@ class Attestations(Generic[R]):
                 raise Unreadable("attempt_id: the attempt is another student's")
         else:
             waived = event.waived.get(self._name, ())
-            if not locked.case_version:
-                # The request overtook the case, which is on another topic.
+            # The request may overtake the case, which is on another topic.
+            if event.case_number > locked.case_number:
+                locked = locked.leaving_again(event.case_number, event.cohort)
+            elif not locked.case_version:
                 locked = replace(locked, cohort=event.cohort)
             assessment, status = await self._desk.current_or_new_status(connection, locked, now=now)
             answer = AttestationGiven(

@@ -226,6 +226,8 @@ class Desk(Generic[R]):
         locked = await self.lock(connection, case.student_id)
         if case.version <= locked.case_version:
             return
+        if case.case_number > locked.case_number:
+            locked = locked.leaving_again(case.case_number, case.cohort)
         opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
         await self.store(connection, opened, cause=CASE_OPENED(), now=now)
 

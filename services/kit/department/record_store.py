@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final, Generic, TypeVar
 
@@ -28,7 +28,8 @@ TO_ASSESS: Final = 0
 @dataclass(frozen=True, slots=True)
 class StoredRecord(Generic[R]):
     """`own_evidence`: checks with a record or act about the student. `cohort`: by the roster.
-    `instants`: up to when what is on record was true. `version_floor`: the next version is above it."""
+    `instants`: up to when what is on record was true. `version_floor`: the next version is above it.
+    `case_number`: of the case that the evidence is about."""
 
     student_id: str
     record: R
@@ -40,6 +41,11 @@ class StoredRecord(Generic[R]):
     instants: Instants = field(default_factory=dict)
     previous: StatusChanged | None = None
     version_floor: int = 0
+    case_number: int = 1
+
+    def leaving_again(self, case_number: int, cohort: str | None) -> "StoredRecord[R]":
+        """For a later case: what was said about an earlier departure is no evidence for it."""
+        return replace(self, case_number=case_number, cohort=cohort, own_evidence=frozenset())
 
     @property
     def standing(self) -> Standing:
@@ -93,6 +99,7 @@ class RecordStore(Generic[R]):
             json.loads(row["instants"]) if row["instants"] != "{}" else {},
             StatusChanged.model_validate_json(row["status"]) if row["status"] else None,
             row["version_floor"],
+            row["case_number"],
         )
 
     async def save_instants(self, connection: Connection, of: Sequence[StoredRecord[R]]) -> None:
@@ -140,6 +147,7 @@ class RecordStore(Generic[R]):
             status.model_dump_json() if status else None,
             None if self._rules.holdings is None else sorted(self._rules.holdings(stored.record)),
             json.dumps(stored.instants),
+            stored.case_number,
         )
         if status is None:
             await connection.execute(_SAVE, *columns)
@@ -150,12 +158,12 @@ class RecordStore(Generic[R]):
 
 
 _READ: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
        (SELECT version FROM version_floor) AS version_floor
 FROM record WHERE student_id = $1
 """
 _LOCK: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
+SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
        (SELECT version FROM version_floor) AS version_floor
 FROM record WHERE student_id = $1 FOR UPDATE
 """
@@ -165,20 +173,20 @@ INSERT INTO record (student_id, body, written_hash) VALUES ($1, $2, record_hash(
 ON CONFLICT DO NOTHING
 """
 _LOCK_ALL: Final = """
-SELECT student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status,
+SELECT student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
        (SELECT version FROM version_floor) AS version_floor
 FROM record WHERE student_id = ANY($1::text[]) ORDER BY student_id FOR UPDATE
 """
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,
                   assessed_revision = $8, status_version = coalesce($9, status_version), status = coalesce($10, status),
-                  holdings = $11, instants = $12, updated_at = clock_timestamp(),
+                  holdings = $11, instants = $12, case_number = $13, updated_at = clock_timestamp(),
                   written_hash = record_hash($1, $2, $3, $4, $5, $6, coalesce($9, status_version),
                                              coalesce($10, status))
 WHERE student_id = $1
 """
 _SAVE_AND_PUBLISH: Final = f"""
-WITH saved AS ({_SAVE}) INSERT INTO outbox (topic, key, value, traceparent) VALUES ($13, $14, $15, $16)
+WITH saved AS ({_SAVE}) INSERT INTO outbox (topic, key, value, traceparent) VALUES ($14, $15, $16, $17)
 """
 _SAVE_INSTANTS: Final = """
 UPDATE record SET instants = word.instants::jsonb FROM unnest($1::text[], $2::text[]) AS word (student_id, instants)

@@ -61,16 +61,19 @@ def on_evidence(
     """`assessment`: by the rules alone, `nothing`: that of an empty record. `own`: checks with a record or act.
 
     Without a word of its own a check passes only if nothing on record means so: what a record still has from an
-    earlier departure may block it and cannot clear it.
+    earlier departure may block it and cannot clear it. Where only that would clear it, it is unknown.
     """
     if not open_questions and all(check.check in own for check in assessment.checks):
         return assessment
     checks = []
     empty = {check.check: check for check in nothing.checks}
     for check in assessment.checks:
+        earlier = False
         if check.check not in own and check.verdict is Verdict.CLEAR:
+            # Without a word of its own it is clear by what is on record of an earlier departure, or by nothing.
             check = empty[check.check]
-        if check.check not in own and not _covered(check.check, coverage, absent):
+            earlier = check.verdict is not Verdict.CLEAR
+        if check.check not in own and (earlier or not _covered(check.check, coverage, absent)):
             reasons = (_OPEN_QUESTION,) if open_questions else (_NO_DATA,)
             checks.append(CheckStatus(check=check.check, verdict=Verdict.BLOCKED, reasons=reasons))
         elif open_questions or (check.check not in own and coverage.questioned):

@@ -156,6 +156,11 @@ class InProcessServices:
             await self.roster.put(connection, person(student_id, cohort), now=datetime.now(UTC))
         return student_id
 
+    async def clear_again(self, student_id: str) -> None:
+        """Every department speaks of a later departure."""
+        for name in self.desks:
+            await self.set(name, student_id, CLEAR.get(name, {}))
+
     async def set(self, department: str, student_id: str, record: Any) -> ChangeResult[Any]:
         """Replace the whole record at the desk. Raises `Held`."""
         desk = self.desks[department]

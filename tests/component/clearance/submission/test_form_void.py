@@ -181,6 +181,11 @@ async def test_a_later_cohort_opens_a_new_case_beside_the_finished_one(harness: 
     names = {"confirmed": ("roster 1",), "reason": "本人先领取前一学位证书"}
     assert await hand_over(harness, student_id, first["form_number"], **names) == "issued"
     assert await open_exceptions(harness, first["form_number"]) == {}
+    refused = await harness.submitted(student_id)
+    assert await harness.state(refused) == ("refused", "objected"), "nobody has spoken of the second departure"
+    assert await open_exceptions(harness, first["form_number"]) == {}, "which takes nothing back of the first"
+    await harness.clear_again(student_id)
+    await harness.deliver_all()
     attempt_id = await harness.submitted(student_id)
     assert await harness.state(attempt_id) == ("accepted", "")
     [earlier, second] = await forms(harness, student_id)
@@ -198,6 +203,8 @@ async def test_a_debt_in_the_new_case_is_seen_on_every_form_that_stands(harness:
     await put(harness, student_id, cohort="2026")
     await harness.submitted(student_id)
     await put(harness, student_id, cohort="2027")
+    await harness.deliver_all()
+    await harness.clear_again(student_id)
     await harness.deliver_all()
     await harness.submitted(student_id)
     await harness.set("library", student_id, OWING)

@@ -55,10 +55,18 @@ class Office:
         student_id: str = "",
         version: int = 1,
         state: CaseState = CaseState.OPEN,
+        case_number: int = 1,
     ) -> str:
         """A student whose departure is open."""
         student_id = student_id or student()
-        case = CaseChanged(student_id=student_id, version=version, state=state, occurred_at=now(), cohort=cohort)
+        case = CaseChanged(
+            student_id=student_id,
+            version=version,
+            state=state,
+            occurred_at=now(),
+            cohort=cohort,
+            case_number=case_number,
+        )
         async with self.desk.pool.acquire() as connection, connection.transaction():
             await self.desk.apply_case(connection, case, now=now())
         return student_id
@@ -106,14 +114,15 @@ class Office:
         check = await self.said(student_id)
         return tuple(reason.code for reason in check.reasons) or (check.verdict.value,)
 
-    async def ask(self, student_id: str, cohort: str | None = None) -> UUID:
-        """Open an attempt: the office attests. `cohort`: of the request."""
+    async def ask(self, student_id: str, cohort: str | None = None, case_number: int = 1) -> UUID:
+        """Open an attempt: the office attests. `cohort`, `case_number`: of the request."""
         attempt, at = uuid4(), now()
         event = SubmissionRequested(
             attempt_id=attempt,
             student_id=student_id,
             required=("finance",),
             cohort=cohort,
+            case_number=case_number,
             opened_at=at,
             expires_at=at,
         )
