@@ -20,7 +20,7 @@ from deploy.demo.students import Student, people
 from deploy.local.processes.ports import remembered_ports
 from deploy.local.processes.process import StartFailed
 from deploy.local.processes.supervisor import Supervisor
-from deploy.local.running_services import RunningServices, service_names
+from deploy.local.running_services import RunningServices, port_names, service_names
 from deploy.local.servers import jars
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
@@ -60,7 +60,7 @@ class Launch:
                 namespace=namespace,
                 departments=departments,
                 people=people(students),
-                ports=remembered_ports(self.folder / "ports", service_names(departments), first_port),
+                ports=remembered_ports(self.folder / "ports", port_names(departments), first_port),
                 university=Path(os.environ.get("LIXIAO_UNIVERSITY") or UNIVERSITY).absolute(),
             )
             self._provision_databases(services)

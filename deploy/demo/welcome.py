@@ -45,8 +45,8 @@ def _addresses(services: RunningServices) -> Table:
     table.add_row("离校服务", "student pages", f"{services.address(GATEWAY)}/")
     table.add_row("Zipkin", "traces", f"{services.zipkin}/zipkin/")
     for name, department in services.departments.items():
-        table.add_row(department.title.zh, f"{name} desk API", f"{services.address(name)}/docs")
-    table.add_row("名单", "roster and operations API", f"{services.address(CLEARANCE)}/docs")
+        table.add_row(department.title.zh, f"{name} desk API", f"{services.operator_address(name)}/docs")
+    table.add_row("名单", "roster and operations API", f"{services.operator_address(CLEARANCE)}/docs")
     return table
 
 

@@ -18,7 +18,7 @@ from deploy.local.identity.people import Person
 from deploy.local.processes.ports import free_port
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.servers.kafka import delete_topics
-from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses
+from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.kit.manifests import DepartmentManifest
@@ -62,7 +62,7 @@ class RunningServices(Databases):
         self.processes: dict[str, Process] = {}
         self._settings = settings or {}
         self._university = university
-        self._ports = dict(ports or {name: _port() for name in service_names(departments)})
+        self._ports = dict(ports or {name: _port() for name in port_names(departments)})
         self._services: dict[str, Service] = {}
 
     async def provision(self) -> None:
@@ -107,7 +107,11 @@ class RunningServices(Databases):
     def process(self, name: str, *, failpoint: str = "") -> Process:
         """Not yet started."""
         service = self.service(name)
-        environment = {**service.environment, "LIXIAO_HTTP_PORT": str(service.port)}
+        environment = {
+            **service.environment,
+            "LIXIAO_HTTP_PORT": str(service.port),
+            "LIXIAO_OPERATOR_PORT": str(service.operator_port),
+        }
         if failpoint:
             environment["LIXIAO_FAILPOINT"] = failpoint
         return replace(service, environment=environment).process(self.folder / "logs", self.root)
@@ -151,7 +155,8 @@ class RunningServices(Databases):
     def service(self, name: str) -> Service:
         service = self._services[kind_of(name)]
         if name != service.name:
-            service = replace(service, name=name, port=self._ports.setdefault(name, _port()))
+            ports = [self._ports.setdefault(each, _port()) for each in (name, operator_port_of(name))]
+            service = replace(service, name=name, port=ports[0], operator_port=ports[1])
         return service
 
     def configure(self, name: str, **variables: str) -> None:
@@ -161,6 +166,9 @@ class RunningServices(Databases):
 
     def address(self, name: str) -> str:
         return self.service(name).address
+
+    def operator_address(self, name: str) -> str:
+        return self.service(name).operator_address
 
     async def close(self) -> None:
         """Also removes what was made on the servers."""
@@ -175,6 +183,12 @@ class RunningServices(Databases):
 def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
     """In the order of their ports."""
     return (GATEWAY, IDENTITY, CLEARANCE, *departments)
+
+
+def port_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
+    """The services', then the operators'."""
+    names = service_names(departments)
+    return (*names, *(operator_port_of(name) for name in names if name != IDENTITY))
 
 
 def kind_of(name: str) -> str:

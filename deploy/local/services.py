@@ -33,11 +33,16 @@ class Service:
     module: str
     port: int
     environment: Mapping[str, str]
+    operator_port: int = 0
     ready_path: str = "/health/ready"
 
     @property
     def address(self) -> str:
         return f"http://{LOOPBACK}:{self.port}"
+
+    @property
+    def operator_address(self) -> str:
+        return f"http://{LOOPBACK}:{self.operator_port}"
 
     def process(self, logs: Path, root: Path = ROOT) -> Process:
         """`clearance:2` logs to `<logs>/clearance-2.log`."""
@@ -90,10 +95,11 @@ class ServiceProcesses:
             "LIXIAO_NAMESPACE": self.namespace,
             **self.databases[name],
             "LIXIAO_HTTP_PORT": str(self.ports[name]),
+            "LIXIAO_OPERATOR_PORT": str(self.ports[operator_port_of(name)]),
             "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, roles)),
             **({"LIXIAO_UNIVERSITY": str(self.university), **variables} if variables else {}),
         }
-        return Service(name, f"services.{name}", self.ports[name], environment)
+        return Service(name, f"services.{name}", self.ports[name], environment, self.ports[operator_port_of(name)])
 
     def _identity(self) -> Service:
         name = tomllib.loads((self.university / "university.toml").read_text("utf-8"))["name"]
@@ -113,10 +119,15 @@ class ServiceProcesses:
             "LIXIAO_IDENTITY_UNIVERSITY_ZH": name["zh"],
             "LIXIAO_IDENTITY_UNIVERSITY_EN": name["en"],
         }
-        return Service(IDENTITY, "deploy.local.identity", self.ports[IDENTITY], environment, "/health/live")
+        return Service(IDENTITY, "deploy.local.identity", self.ports[IDENTITY], environment, ready_path="/health/live")
 
     def _address(self, name: str) -> str:
         return f"http://{LOOPBACK}:{self.ports[name]}"
+
+
+def operator_port_of(name: str) -> str:
+    """The name of the port."""
+    return f"{name} operator"
 
 
 def _inherited() -> dict[str, str]:

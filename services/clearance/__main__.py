@@ -5,7 +5,7 @@ from services.clearance.cli import checks_that_apply, forget_student, open_dead_
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
-from services.kit.http.app import serve
+from services.kit.http.server import serve
 from services.kit.settings import load
 
 

@@ -84,6 +84,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
         telemetry=traced or telemetry.start("lixiao-clearance", settings=settings),
         docs=settings.docs,
         metrics=settings.metrics,
+        allowed_hosts=settings.allowed_hosts,
     )
     app.state.credentials = auth.Credentials.load(settings.credentials)
     return app

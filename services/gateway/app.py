@@ -10,7 +10,6 @@ from typing import Any, Final
 import asyncpg
 import httpx
 from fastapi import FastAPI, Request, Response
-from fastapi.responses import JSONResponse
 from starlette.types import ASGIApp
 
 from schemas.flows import GATEWAY
@@ -45,7 +44,8 @@ from services.gateway.web.guard import Guard
 from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
 from services.kit.clearance_policy import load_policy
-from services.kit.http.app import before_drain, create_app
+from services.kit.http.app import create_app
+from services.kit.http.server import before_drain
 from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
@@ -102,21 +102,13 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             student_api.router,
         ),
         telemetry=traced or telemetry.start(f"lixiao-{GATEWAY}", settings=settings),
-        docs=False,
+        docs=settings.docs,
         metrics=settings.metrics,
+        allowed_hosts=settings.hosts,
         outermost=_guard(settings.origin, renderer),
     )
-    if settings.docs:
-        _describe(app)
     error_pages.install(app, renderer)
     return app
-
-
-def _describe(app: FastAPI) -> None:
-    # Without the interactive page: it needs an inline script, which the gateway's policy forbids.
-    @app.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> JSONResponse:
-        return JSONResponse(app.openapi())
 
 
 def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:

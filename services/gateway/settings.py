@@ -1,10 +1,13 @@
 """The gateway's own settings."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, model_validator
 
 from services.kit.settings import Dsn, Settings
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
 class GatewaySettings(Settings):
@@ -36,6 +39,12 @@ class GatewaySettings(Settings):
     @property
     def origin(self) -> str:
         return self.public_url or f"http://{self.http_host}:{self.http_port}"
+
+    @property
+    def hosts(self) -> str:
+        """By default the public address's own."""
+        host = urlsplit(self.public_url or "").hostname or ""
+        return self.allowed_hosts or (",".join(_LOOPBACK) if host in _LOOPBACK else host)
 
     @property
     def secure(self) -> bool:

@@ -5,11 +5,12 @@ LIXIAO_SECRETS_FOLDER may hold files named like them, in lower case. OpenTelemet
 
 import os
 import sys
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, Self, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import KEPT_DAYS, Topics
@@ -48,6 +49,19 @@ class Settings(BaseSettings):
     read_model: OptionalDsn = None
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
+    operator_host: str = "127.0.0.1"
+    operator_port: Port | None = None
+    """Serves health by part, metrics and documents, which no other port does."""
+    trusted_proxies: str = ""
+    """Addresses and networks, separated by commas, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    allowed_hosts: str = ""
+    """Host names, separated by commas, that requests may be sent to; any without them."""
+    max_connections: Annotated[int, Field(ge=1)] = 10_000
+    max_connections_per_address: Annotated[int, Field(ge=1)] = 1_000
+    """Not of trusted proxies; an IPv6 address counts as its /64."""
+    tls_certificate: Path | None = None
+    """PEM, with its chain; read again when the file changes. Without it a reverse proxy has to serve TLS."""
+    tls_key: Path | None = None
     credentials: Path | None = None
     services_folder: Path = SERVICES
     university: Path | None = None
@@ -89,7 +103,20 @@ class Settings(BaseSettings):
     docs: bool = True
     metrics: bool = True
 
-    @field_validator("credentials", "services_folder", "university", "sources")
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for each in filter(None, map(str.strip, value.split(","))):
+            ip_network(each)
+        return value
+
+    @model_validator(mode="after")
+    def _whole_pair(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY go together")
+        return self
+
+    @field_validator("tls_certificate", "tls_key", "credentials", "services_folder", "university", "sources")
     @classmethod
     def _exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not value.exists():

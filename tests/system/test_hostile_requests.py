@@ -36,7 +36,7 @@ async def test_a_desks_api_answers_as_it_documents(
     installation: Installation, name: str, account: str, tmp_path: Path
 ) -> None:
     authorization = installation.client(name, account).headers["authorization"]
-    await answers_as_documented(installation.address(name), {"Authorization": authorization}, tmp_path)
+    await answers_as_documented(installation.operator_address(name), {"Authorization": authorization}, tmp_path)
 
 
 @pytest.mark.parametrize("signed_in", [True, False], ids=["signed in", "nobody"])
@@ -51,7 +51,7 @@ async def test_the_students_api_answers_as_it_documents(
         browser = await sign_in(installation, person)
         headers = browser.headers({"X-CSRF-Token": await browser.csrf()})
         await browser.close()
-    await answers_as_documented(installation.address(GATEWAY), headers, tmp_path)
+    await answers_as_documented(installation.operator_address(GATEWAY), headers, tmp_path)
 
 
 async def answers_as_documented(address: str, headers: Mapping[str, str], folder: Path) -> None:

@@ -126,7 +126,9 @@ async def test_nothing_that_names_a_student_is_in_a_trace_a_log_a_metric_or_an_a
     told |= {f"log of {service}": log for service, log in installation.logs().items()}
     for service in (*installation.departments, CLEARANCE, GATEWAY):
         told[f"traces of {service}"] = await raw(collector, f"lixiao-{service}")
-        told[f"metrics of {service}"] = (await installation.client(service).get("/metrics")).text
+        told[f"metrics of {service}"] = (
+            await installation.client(service).get(f"{installation.operator_address(service)}/metrics")
+        ).text
         assert "lixiao" in told[f"metrics of {service}"]
     assert all(len(told[f"traces of {service}"]) > 1000 for service in (*installation.departments, CLEARANCE))
     for place, text in told.items():

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.tables.sessions import hashed
 from services.gateway.web.cookies import SESSION_COOKIE
 from services.gateway.web.rate_limits import TokenBuckets
+from services.kit.http.client_address import limited_address
 from services.kit.http.problems import Problem
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
@@ -38,7 +39,7 @@ HEADERS: Final = {
 }
 _HSTS: Final = "max-age=31536000; includeSubDomains"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_UNLIMITED: Final = ("/static/", "/health/", "/metrics")
+_UNLIMITED: Final = ("/static/",)
 
 # A campus has few addresses, so one may do much; a session is one person.
 ADDRESS_RATE, ADDRESS_BURST = 300.0, 1500.0
@@ -92,7 +93,7 @@ class Guard:
             return None
         cost = 1.0 if scope["method"] in _SAFE else WRITE_COST
         now_s = time.monotonic()
-        address = (scope.get("client") or ("", 0))[0].encode()
+        address = limited_address((scope.get("client") or ("", 0))[0]).encode()
         wait_s = self._addresses.take(address, cost, now_s)
         session_id = _cookie(headers, SESSION_COOKIE)
         if session_id and not wait_s:

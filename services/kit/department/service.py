@@ -26,7 +26,8 @@ from services.kit.department.republication import StatusPublisher
 from services.kit.department.retention import TABLES
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
-from services.kit.http.app import create_app, serve
+from services.kit.http.app import create_app
+from services.kit.http.server import serve
 from services.kit.imports.api import imports_router
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.worker import ImportWorker
@@ -150,6 +151,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         telemetry=telemetry.start(f"lixiao-{rules.name}", settings=settings),
         docs=settings.docs,
         metrics=settings.metrics,
+        allowed_hosts=settings.allowed_hosts,
     )
     app.state.credentials = auth.Credentials.load(settings.credentials)
     return app

@@ -1,16 +1,28 @@
 """ASGI middleware inside FastAPI's telemetry, outside Starlette's error handlers."""
 
+from collections.abc import Collection
 from typing import Final
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.kit.http.client_address import host_matches
 from services.kit.http.problems import MEDIA_TYPE, Problem
 
-_HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 """Responses may override them."""
 _TOO_LARGE: Final = Problem(
     413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
+)
+
+_ELSEWHERE: Final = Problem(
+    421, "misdirected", "Another host was asked", detail="Send the request to this service's own address."
 )
 
 
@@ -53,6 +65,24 @@ class _Response:
                 headers.setdefault(name, value)
         await self._send(message)
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+class AllowedHosts:
+    """Answers only under the service's own names; a probe by address may ask for its health."""
+
+    def __init__(self, app: ASGIApp, allowed: Collection[str]) -> None:
+        self.app = app
+        self._allowed = allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if (
+            scope["type"] != "http"
+            or scope["path"].startswith("/health/")
+            or host_matches(Headers(scope=scope).get("host", ""), self._allowed)
+        ):
+            await self.app(scope, receive, send)
+        else:
+            await _ELSEWHERE.response()(scope, receive, send)
 
 
 class CompleteOnDisconnect:

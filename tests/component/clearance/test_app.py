@@ -100,7 +100,8 @@ async def service(
     async with clearance_fixture(database, kafka.address, namespace) as clearance:
         app = clearance_app(settings, traced=telemetry.build("test", exporters=[]))
         async with app.router.lifespan_context(app):
-            transport = httpx.ASGITransport(app)
+            # The operator's port has the service too.
+            transport = httpx.ASGITransport(app.state.operator)
             async with httpx.AsyncClient(transport=transport, base_url="http://clearance") as http:
                 yield Service(clearance, http)
 

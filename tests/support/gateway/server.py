@@ -25,7 +25,7 @@ from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.observability import telemetry
-from tests.support.servers.live_server import live_server
+from tests.support.servers.live_server import live_server, live_servers
 
 Headers = Mapping[str, str] | None
 SECRET = "a secret of the test"
@@ -41,6 +41,7 @@ class RunningGateway:
     database: str
     read_model: str
     people: tuple[Person, ...]
+    operator_address: str = ""
 
 
 @contextmanager
@@ -77,8 +78,8 @@ def running_gateway(
             return gateway_app(GatewaySettings(**given), traced=telemetry.build("test", exporters=[]))
 
         try:
-            with live_server(app) as address:
-                yield RunningGateway(address, database, read_model, people)
+            with live_servers(app, operator_port=0) as (address, operator_address):
+                yield RunningGateway(address, database, read_model, people, operator_address)
         finally:
             structlog.reset_defaults()
 

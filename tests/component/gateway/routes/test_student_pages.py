@@ -1,8 +1,10 @@
 """What is read: the guide, the information page, the completed case, and their twins for programs."""
 
+import httpx
+
 from deploy.local.identity.people import Person
 from tests.support.gateway.read_model import ReadModelWriter
-from tests.support.gateway.server import BrowserClient
+from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, id_of
 from tests.support.samples import case_samples
 
@@ -135,12 +137,16 @@ async def test_what_was_overpaid_is_on_the_page_and_the_submission_is_still_offe
     assert [len(check["notes"]) for check in checks if check["department"] == "finance"] == [1]
 
 
-async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_programs(browser: BrowserClient) -> None:
+async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_programs(
+    gateway: RunningGateway, browser: BrowserClient
+) -> None:
     page = await browser.get("/no-such-page")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
     assert "没有这个页面" in page.text
-    assert (await browser.get("/docs")).status_code == 404
-    paths = (await browser.get("/openapi.json")).json()["paths"]
+    for address in ("/docs", "/openapi.json", "/metrics"):
+        assert (await browser.get(address)).status_code == 404
+    async with httpx.AsyncClient(base_url=gateway.operator_address) as operator:
+        paths = (await operator.get("/openapi.json")).json()["paths"]
     assert {"/api/v1/me", "/api/v1/case", "/api/v1/submission"} <= set(paths)
     problem = await browser.get("/api/v1/no-such-thing")
     assert problem.headers["content-type"] == "application/problem+json"

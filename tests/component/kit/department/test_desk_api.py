@@ -47,7 +47,7 @@ async def desk_client(
             telemetry=None,
         )
         app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))
-        transport = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(app.state.operator)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://desk.example", headers=headers) as client:
             yield desk, client

@@ -12,7 +12,7 @@ from services.kit.runtime.health import Health
 from tests.component.kit.http.application import SECRET, application, client_of, problem_of
 
 
-@pytest.mark.parametrize("path", ["/problem", "/mistake", "/nowhere", "/health/live", "/openapi.json", "/desk"])
+@pytest.mark.parametrize("path", ["/problem", "/mistake", "/nowhere", "/health/live", "/desk"])
 async def test_every_answer_is_not_stored_and_not_sniffed(client: httpx.AsyncClient, path: str) -> None:
     headers = (await client.get(path)).headers
     assert headers["cache-control"] == "no-store"
@@ -36,7 +36,7 @@ async def test_health_tells_a_live_process_from_a_ready_one(tmp_path: Path) -> N
     async def raises() -> str | None:
         raise RuntimeError(SECRET)
 
-    async with client_of(app) as client:
+    async with client_of(app.state.operator) as client, client_of(app) as stranger:
         assert (await client.get("/health/ready")).json() == {"status": "ok", "checks": {}}
         health.add("loop", well, live=True)
         health.add("relay", behind)
@@ -50,37 +50,54 @@ async def test_health_tells_a_live_process_from_a_ready_one(tmp_path: Path) -> N
         checks = (await client.get("/health/ready")).json()["checks"]
         assert checks["relay"]["detail"] == "no answer within 0.05 s"
         assert checks["database"] == {"ok": False, "detail": "RuntimeError"}
+        public = await stranger.get("/health/ready")
+        assert (public.status_code, public.json()) == (503, {"status": "unwell"})
 
 
 async def test_documentation_describes_problems_and_can_be_turned_off(tmp_path: Path) -> None:
-    async with client_of(application(tmp_path)) as client:
+    async with client_of(application(tmp_path).state.operator) as client:
         document = (await client.get("/openapi.json")).json()
         answers = document["paths"]["/loans"]["post"]["responses"]
         assert "application/problem+json" in answers["default"]["content"]
         assert "422" not in answers
         assert document["components"]["schemas"]["Problem"]["required"] == ["type", "title", "status"]
-    async with client_of(application(tmp_path, docs=False)) as client:
+    async with client_of(application(tmp_path, docs=False).state.operator) as client:
         for path in ("/docs", "/openapi.json", "/redoc"):
             problem_of(await client.get(path), 404)
 
 
-async def test_the_documentation_page_needs_no_other_host(client: httpx.AsyncClient) -> None:
-    page = await client.get("/docs")
-    needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
-    assert len(needed) == 3
-    for address in needed:
-        assert not address.startswith(("http", "//"))
-        assert (await client.get(f"/{address}")).status_code == 200, address
-    assert "url: 'openapi.json'" in page.text
+async def test_the_documentation_page_needs_no_other_host(tmp_path: Path) -> None:
+    async with client_of(application(tmp_path).state.operator) as client:
+        page = await client.get("/docs")
+        needed = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+        assert len(needed) == 3
+        for address in needed:
+            assert not address.startswith(("http", "//"))
+            assert (await client.get(f"/{address}")).status_code == 200, address
+        assert "url: 'openapi.json'" in page.text
+        assert "script-src 'self' 'sha256-" in page.headers["content-security-policy"]
+        assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/docs", "/docs/swagger-ui.css", "/openapi.json", "/redoc"])
+async def test_what_is_for_operators_is_not_on_the_services_own_port(tmp_path: Path, path: str) -> None:
+    app = application(tmp_path, telemetry=build("library", exporters=[]))
+    async with client_of(app) as client:
+        problem_of(await client.get(path), 404)
+
+
+async def test_a_request_can_be_tried_from_the_documents(tmp_path: Path) -> None:
+    async with client_of(application(tmp_path).state.operator) as client:
+        problem_of(await client.get("/desk"), 401)
 
 
 async def test_metrics_are_shown_only_where_they_are_wanted(tmp_path: Path) -> None:
     telemetry = build("library", exporters=[])
-    async with client_of(application(tmp_path, telemetry=telemetry)) as client:
+    async with client_of(application(tmp_path, telemetry=telemetry).state.operator) as client:
         await client.get("/problem")
         answer = await client.get("/metrics")
         assert answer.headers["content-type"].startswith("text/plain")
         assert 'http_route="/problem"' in answer.text
         assert "/metrics" not in answer.text
-    async with client_of(application(tmp_path, telemetry=telemetry, metrics=False)) as client:
+    async with client_of(application(tmp_path, telemetry=telemetry, metrics=False).state.operator) as client:
         problem_of(await client.get("/metrics"), 404)

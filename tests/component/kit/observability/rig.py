@@ -62,5 +62,6 @@ async def call(rig: Rig, path: str, headers: dict[str, str] | None = None) -> ht
         routers=[router],
         telemetry=rig.telemetry,
     )
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://library.example") as client:
+    transport = httpx.ASGITransport(app.state.operator)
+    async with httpx.AsyncClient(transport=transport, base_url="http://library.example") as client:
         return await client.get(path, headers=headers)

@@ -8,7 +8,7 @@ import pytest
 
 from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK, remembered_ports
-from deploy.local.services import IDENTITY, Service, ServiceProcesses
+from deploy.local.services import IDENTITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.http.auth import Credentials
 
@@ -16,7 +16,7 @@ NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
 
 
 def services(folder: Path) -> dict[str, Service]:
-    ports = {name: 7000 + index for index, name in enumerate(NAMES)}
+    ports = {name: 7000 + index for index, name in enumerate((*NAMES, *map(operator_port_of, NAMES)))}
     databases = {name: {"LIXIAO_DATABASE": f"postgresql://{name}@h/d"} for name in NAMES if name != IDENTITY}
     processes = ServiceProcesses(
         ("library", "sports"),

@@ -158,7 +158,7 @@ async def office(database: str) -> AsyncIterator[Office]:
         )
         app.state.credentials = credentials(desk=(TOKEN, [desk_role("finance")]))
         headers = {"Authorization": f"Bearer {TOKEN}"}
-        transport = httpx.ASGITransport(app)
+        transport = httpx.ASGITransport(app.state.operator)
         async with httpx.AsyncClient(transport=transport, base_url="http://desk.example", headers=headers) as client:
             worker = ImportWorker(spec, desk.pool, Wakeup(), hold_retry=HOLD_RETRY)
             reassessment = Reassessment(desk, Wakeup())
