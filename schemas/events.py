@@ -114,15 +114,20 @@ class StatusDigest(Message):
         return cls(count=count, sum=f"{total % 2**64:016x}")
 
 
+MarkNumber = Annotated[int | None, Field(ge=1, le=MAX_VERSION, exclude_if=lambda number: number is None)]
+
+
 class SourceAlive(Message):
     """The department has sent everything committed before `as_of`, and all of it precedes this mark.
 
     With `digest`, exactly the statuses it is of precede this mark on the partition, the newest of each student.
+    `number` counts the marks in the department's database: one that knows a lower number comes from a backup.
     """
 
     department: Name
     as_of: Instant
     digest: Annotated[StatusDigest | None, Field(exclude_if=lambda digest: digest is None)] = None
+    number: MarkNumber = None
 
 
 Cohort = Annotated[str, Field(min_length=1, max_length=60, examples=["2026"])]

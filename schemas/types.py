@@ -10,6 +10,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJson
 MAX_VERSION: Final = 2**31 - 1
 """A larger number is a producer's mistake."""
 
+_CLOCK_SLACK_S: Final = 60
+
 MAX_TEXT: Final = 1000
 
 MAX_KEY: Final = 64
@@ -37,6 +39,14 @@ ID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 _INSTANT: Final = re.compile(INSTANT_PATTERN[1:-1])
 _ID: Final = re.compile(ID_PATTERN[1:-1])
+
+
+def is_plausible_version(version: int, now_s: float) -> bool:
+    """Versions count from 1: one above the seconds since 1970 is a producer's mistake.
+
+    So a higher one that every reader accepts exists a second later, whatever a mistake has published.
+    """
+    return version <= now_s + _CLOCK_SLACK_S
 
 
 def _instant(value: Any) -> Any:

@@ -24,6 +24,7 @@ from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.record_store import DIGESTS
 from services.kit.department.republication import StatusPublisher
 from services.kit.department.retention import TABLES
+from services.kit.department.status_log import StatusLog
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
 from services.kit.http.app import create_app
@@ -159,13 +160,23 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
 
 def _loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     name, topics = desk.rules.name, settings.topics
+    log = StatusLog(desk.pool, name, topics.status(name))
     marks = AliveMarks(
-        name, topics.status(name), settings.alive_every_s, DIGESTS, digest_every_s=settings.digest_every_s
+        name,
+        log.topic,
+        settings.alive_every_s,
+        DIGESTS,
+        digest_every_s=settings.digest_every_s,
+        on_new_topic=log.made_anew,
     )
-    loops = ServiceLoops(name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks)
+    loops = ServiceLoops(
+        name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks, published=log
+    )
     router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s)
     loops.consume(router, name=name, after_commit=desk.wakeup.notify)
-    loops.add("republication", Republisher(desk.pool, StatusPublisher(desk), desk.wakeup).run)
+    republisher = Republisher(desk.pool, StatusPublisher(desk), desk.wakeup)
+    loops.add("republication", republisher.run)
+    health.add_warning("republication", republisher.warning)
     hold_age = HoldAge(desk.pool, name)
     health.add("holds", hold_age.probe)
     loops.add("hold age", hold_age.run)

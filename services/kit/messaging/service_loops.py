@@ -15,6 +15,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe, add_relay_probe
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.outbox_metrics import measure_outbox
+from services.kit.messaging.relaying.own_topic import PublishedLog
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.pool import database_probe
 from services.kit.retention.purge import Purge
@@ -37,10 +38,13 @@ class ServiceLoops:
         wakeup: Wakeup,
         tables: Sequence[Table],
         alive: AliveMarks | None = None,
+        published: PublishedLog | None = None,
     ) -> None:
         """`tables`: the service's own list."""
         self._settings, self._pool, self._health = settings, pool, health
-        relay = Relay(settings.database, kafka=settings.kafka, name=name, wakeup=wakeup, alive=alive)
+        relay = Relay(
+            settings.database, kafka=settings.kafka, name=name, wakeup=wakeup, alive=alive, published=published
+        )
         health.add("database", database_probe(pool))
         add_relay_probe(health, relay)
         self._loops: dict[str, Run] = {

@@ -74,6 +74,11 @@ class Republisher:
         await asyncio.sleep(0)
         return True
 
+    async def warning(self) -> str | None:
+        """Readiness names what is not published again yet."""
+        unfinished = await self._pool.fetchval("SELECT count(*) FROM republication WHERE finished_at IS NULL")
+        return f"{unfinished} republications are not finished; see GET /republications" if unfinished else None
+
     async def _batch_of(self, connection: Connection, taken: Taken) -> Republication | None:
         """The request, if this was its end."""
         scope = taken.scope

@@ -69,7 +69,14 @@ _INBOX: Final = (
     ),
 )
 _AUDIT: Final = (Table("audit.entry"), Table("audit.unsealed"), Table("audit.seal"))
-MESSAGING: Final = (Table("outbox"), Table("outbox_producer"), *_INBOX, *_AUDIT, Table("migration"))
+MESSAGING: Final = (
+    Table("outbox"),
+    Table("outbox_producer"),
+    Table("alive_mark"),
+    *_INBOX,
+    *_AUDIT,
+    Table("migration"),
+)
 """Of every service."""
 
 # A pending row is applied within moments; a job that is not done counts its rows.

@@ -73,7 +73,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._consumer()
         if consumer is None or not self.positioned:
             return
-        found = await topic_metadata(consumer, sorted({part.topic for part in self.positioned}))
+        found = await topic_metadata(consumer._client, sorted({part.topic for part in self.positioned}))
         if any(found[topic].topic_id != self.topic_ids.get(topic) for topic in found):
             raise LogChanged("a topic was made anew")
         epochs = {part: _epoch(found, part) for part in self.positioned if part.topic in found}
@@ -92,7 +92,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         consumer = self._consumer()
         if consumer is None:
             return
-        found = await topic_metadata(consumer, sorted({part.topic for part in assigned}))
+        found = await topic_metadata(consumer._client, sorted({part.topic for part in assigned}))
         self.topic_ids.update({topic: each.topic_id for topic, each in found.items()})
         await adopt(self._pool, self.group, self.topic_ids)
         stored = await stored_positions(self._pool, self.group)

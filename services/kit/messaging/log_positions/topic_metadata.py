@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any
 from uuid import UUID
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import NodeNotReadyError
 from aiokafka.protocol.abstract import AbstractType
 from aiokafka.protocol.api import Request, RequestStruct, Response
@@ -24,9 +24,8 @@ class TopicMetadata:
     leader_epochs: dict[int, int]
 
 
-async def topic_metadata(consumer: AIOKafkaConsumer, topics: Sequence[str]) -> dict[str, TopicMetadata]:
-    """Those that exist now. Raises `KafkaError` or `OSError`."""
-    client = consumer._client
+async def topic_metadata(client: AIOKafkaClient, topics: Sequence[str]) -> dict[str, TopicMetadata]:
+    """Those that exist now. `client`: of a consumer or producer. Raises `KafkaError` or `OSError`."""
     node = client.get_random_node()
     if node is None:
         raise NodeNotReadyError("no broker is known")

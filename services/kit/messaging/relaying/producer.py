@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from struct import unpack
 from typing import Any, Final, NamedTuple
+from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import ProducerFenced
+from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
 
 from services.kit.messaging.aiokafka_internals import abandon_producer, producer_id_of, set_producer_id
+from services.kit.messaging.log_positions.topic_metadata import topic_metadata
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 
 SEND_TIMEOUT_S: Final = 30.0
@@ -85,6 +87,15 @@ class BatchProducer:
         async with asyncio.timeout(SEND_TIMEOUT_S):
             producer = self._producer or await self._open()
             return len(await producer.partitions_for(topic))
+
+    async def topic(self, topic: str) -> tuple[UUID, int]:
+        """Its incarnation as the broker has it now, and how many partitions."""
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            producer = self._producer or await self._open()
+            found = await topic_metadata(producer.client, [topic])
+        if topic not in found:
+            raise UnknownTopicOrPartitionError(topic)
+        return found[topic].topic_id, len(found[topic].leader_epochs)
 
     async def discard(self) -> None:
         """Unflushed: pending records count as unsent."""

@@ -22,6 +22,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import JSON_HEADER, AliveMarks
 from services.kit.messaging.relaying.mark_publisher import MarkPublisher
 from services.kit.messaging.relaying.outbox_reader import OutboxReader
+from services.kit.messaging.relaying.own_topic import PublishedLog, compare_with_topic
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 from services.kit.names import AdvisoryLock
@@ -45,7 +46,10 @@ class RelayState:
 
 
 class Relay:
-    """`silent_after_s`: a leader whose session ran nothing for so long is replaced."""
+    """`published`: what is compared with the database before anything is sent.
+
+    `silent_after_s`: a leader whose session ran nothing for so long is replaced.
+    """
 
     def __init__(
         self,
@@ -55,13 +59,14 @@ class Relay:
         name: str,
         wakeup: Wakeup,
         alive: AliveMarks | None = None,
+        published: PublishedLog | None = None,
         silent_after_s: float = SILENT_AFTER_S,
     ) -> None:
         self._dsn, self._name, self._silent_after_s = dsn, name, silent_after_s
         self._identity = ProducerIdentity()
         self._producer = BatchProducer(kafka, client_id=f"{name}.relay", identity=self._identity)
         self._wakeup = wakeup
-        self._marks = MarkPublisher(self._producer, alive)
+        self._marks, self._published, self._kafka = MarkPublisher(self._producer, alive), published, kafka
         self._deleting: asyncio.Task[None] | None = None
         self.state = RelayState()
 
@@ -71,6 +76,9 @@ class Relay:
                 name = f"{self._name}.relay"
                 async with LeaderSession(self._dsn, name, silent_after_s=self._silent_after_s) as session:
                     await self._lead(session)
+                    if self._published is not None:
+                        # Also of a database that was restored under a running service: that ended the session.
+                        await session.waiting_for(compare_with_topic(session, self._kafka, self._published))
                     async with _connected(self._dsn, f"{name}.delete") as deleter:
                         await self._drain(session, deleter)
             finally:
@@ -105,7 +113,7 @@ class Relay:
                 await self._deleted()
                 self._deleting = asyncio.create_task(_delete(deleter, [row["id"] for row in rows]))
             if (as_of := reader.swept()) is not None:
-                await session.waiting_for(self._marks.publish(as_of, reader.beside))
+                await session.waiting_for(self._marks.publish(session, as_of, reader.beside))
             if rows or await self._wakeup.wait(idle.advance()):
                 idle.reset()
 

@@ -1,0 +1,45 @@
+"""A database's backup, and its restoration under whoever uses the database."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+from deploy.local.servers.postgres import _execute, drop_database
+
+
+class Backup:
+    """`admin`: a superuser's DSN. The database is copied as a whole, which ends its sessions."""
+
+    def __init__(self, admin: str, dsn: str) -> None:
+        self._admin, self._name = admin, urlsplit(dsn).path[1:]
+        self._copy = f"backup_{secrets.token_hex(4)}"
+
+    async def take(self) -> None:
+        await self._copied(self._name, self._copy)
+
+    async def restore(self) -> None:
+        await drop_database(self._admin, self._name)
+        await self._copied(self._copy, self._name)
+
+    async def delete(self) -> None:
+        await drop_database(self._admin, self._copy)
+
+    async def _copied(self, source: str, target: str) -> None:
+        # Nobody connects to the source meanwhile: a copy is refused while others are connected.
+        await _execute(self._admin, f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS false')
+        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
+        await _execute(self._admin, f"{ended}'{source}'")
+        await _execute(self._admin, f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
+        await _execute(self._admin, f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS true')
+
+
+@asynccontextmanager
+async def backup_of(admin: str, dsn: str) -> AsyncIterator[Backup]:
+    """Taken now."""
+    backup = Backup(admin, dsn)
+    await backup.take()
+    try:
+        yield backup
+    finally:
+        await backup.delete()
