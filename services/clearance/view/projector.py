@@ -92,7 +92,7 @@ class Projector:
                 applied = await view_store.apply_rows(connection, batch.rows, now=now)
                 await exceptions.update(connection, [row.key for row in batch.rows if row.version])
                 moved += await view_store.apply_alive(connection, batch.alive, now=now)
-                await compare(connection, batch.digests, now=now)
+                moved += await compare(connection, batch.digests, now=now)
                 dead_letters += [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
                 dead_letters += self._disputed(part, batch.rows, applied.disputed)
                 rows += batch.rows

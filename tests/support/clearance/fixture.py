@@ -11,7 +11,7 @@ import asyncpg
 import pytest
 
 from schemas.codec import CONTENT_TYPE, encode
-from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, Verdict
+from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY, Topics
 from services.clearance.app import FOLDERS
@@ -53,8 +53,8 @@ class ClearanceFixture:
         """Publish statuses as a relay would, in this order."""
         await self.publisher.send([self.record(event) for event in events])
 
-    async def publish_alive_mark(self, department: str, as_of: datetime) -> None:
-        mark = written(SourceAlive(department=department, as_of=as_of))
+    async def publish_alive_mark(self, department: str, as_of: datetime, digest: StatusDigest | None = None) -> None:
+        mark = written(SourceAlive(department=department, as_of=as_of, digest=digest))
         topic = self.topics.status(department)
         parts = await self.publisher.partitions(topic)
         await self.publisher.send([OutboundRecord(topic, ALIVE_KEY, mark, HEADERS, part) for part in range(parts)])

@@ -10,10 +10,15 @@ from deploy.local.installation import new_student_id
 from services.clearance.view.reconciliation.findings import Finding, page
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.kit.department.desk import Desk
+from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.record_store import DIGESTS
+from services.kit.department.republication import StatusPublisher
+from services.kit.department.subscriptions import department_router
+from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.relay import Relay
+from services.kit.republishing.worker import Republisher
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture
@@ -51,7 +56,9 @@ class Reconciled:
         return {row["student_id"]: row["status"] for row in rows}
 
     async def viewed(self) -> dict[str, str]:
-        rows = await self.clearance.pool.fetch("SELECT student_id, status FROM status WHERE version > 0")
+        rows = await self.clearance.pool.fetch(
+            "SELECT student_id, status FROM published.status_v1 WHERE version > 0 AND readable"
+        )
         return {row["student_id"]: row["status"] for row in rows}
 
     async def findings(self, *, healed: bool = False) -> list[Finding]:
@@ -87,24 +94,49 @@ class Reconciled:
 
 @asynccontextmanager
 async def reconciled(
-    department_database: str, clearance_database: str, kafka: str, namespace: str
+    department_database: str, clearance_database: str, kafka: str, namespace: str, *, healing: bool = True
 ) -> AsyncIterator[Reconciled]:
+    """Without `healing` the department does not hear that it is asked."""
     async with AsyncExitStack() as stack:
         clearance = await stack.enter_async_context(clearance_fixture(clearance_database, kafka, namespace))
         desk = await stack.enter_async_context(desk_over(department_database, DEPARTMENT, namespace))
         marks = AliveMarks(DEPARTMENT, clearance.topics.status(DEPARTMENT), 0.2, DIGESTS, digest_every_s=EVERY_S)
         relay = Relay(department_database, kafka=kafka, name=DEPARTMENT, wakeup=Wakeup(), alive=marks)
-        watch = ReconciliationWatch(clearance.pool, every_s=0.1)
+        watch = ReconciliationWatch(clearance.pool, clearance.topics, Wakeup(), every_s=0.1, again_after_s=2)
+        requests = Relay(clearance_database, kafka=kafka, name="clearance", wakeup=Wakeup())
+        router = department_router(desk, clearance.topics)
+        consumer = TransactionalConsumer(router, name=DEPARTMENT, pool=desk.pool, kafka=kafka)
+        loops = {
+            "relay": relay.run,
+            "requests": requests.run,
+            "projector": clearance.projector().run,
+            "watch": watch.run,
+        }
+        if healing:
+            loops["consumer"] = consumer.run
+            loops["republication"] = Republisher(desk.pool, StatusPublisher(desk), desk.wakeup).run
+            loops["edited records"] = EditedRecords(desk, every_s=0.2).run
         health = Health()
-        for name, run in (("relay", relay.run), ("projector", clearance.projector().run), ("watch", watch.run)):
+        for name, run in loops.items():
             await stack.enter_async_context(background(name, run, health))
         yield Reconciled(clearance, desk, watch)
 
 
-async def busily(desk: Desk[Any], students: list[str], ended: asyncio.Event, change: Any) -> int:
-    """Changes one student after another until `ended`; how many."""
-    made = 0
-    while not ended.is_set():
-        await desk.change(students[made % len(students)], change(made), now=now())
-        made += 1
-    return made
+@asynccontextmanager
+async def busy(desk: Desk[Any], students: list[str], change: Any, writers: int = 4) -> AsyncIterator[list[int]]:
+    """Changes one student after another until the end; how many, by writer."""
+    made = [0] * writers
+    ended = asyncio.Event()
+
+    async def write(number: int) -> None:
+        own = students[number::writers]
+        while not ended.is_set():
+            await desk.change(own[made[number] % len(own)], change(made[number]), now=now())
+            made[number] += 1
+
+    writing = [asyncio.create_task(write(number)) for number in range(writers)]
+    try:
+        yield made
+    finally:
+        ended.set()
+        await asyncio.gather(*writing)

@@ -21,7 +21,7 @@ class Compared(BaseModel):
     partition: int
     compared_at: datetime
     published: int = Field(description="Statuses that the department has on students of this partition.")
-    viewed: int = Field(description="Statuses that the view has of them.")
+    viewed: int = Field(description="Statuses of them that the view can show.")
     differing: int = Field(description="Comparisons in a row that differed; from the second on it is a finding.")
 
 

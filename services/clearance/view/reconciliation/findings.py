@@ -25,7 +25,7 @@ class Finding(BaseModel):
     since: datetime = Field(description="The first comparison that differed.")
     found_at: datetime
     published: int = Field(description="Statuses that the department has on students of this partition.")
-    viewed: int = Field(description="Statuses that the view had of them.")
+    viewed: int = Field(description="Statuses of them that the view could show.")
     asked_at: datetime | None = Field(description="When the department was last asked to publish them again.")
     asked: int
     removed: int = Field(description="Lines of the view that the department has no status for, removed.")
@@ -41,10 +41,12 @@ SELECT department, partition, differs_since, $2, published, viewed FROM reconcil
 ON CONFLICT (department, partition) WHERE healed_at IS NULL DO NOTHING
 RETURNING finding_id, department, partition, published, viewed
 """
-# What the student is shown of a line: its checks, and whether they may be shown.
-_CHECKS: Final = """hashtextextended(
-    CASE WHEN status.status IS JSON THEN (status.status::json -> 'checks')::text ELSE status.status END,
-    status_readable(disputed, unreadable_offset, source_offset)::int)"""
+# Of a line: its checks, whether they may be shown, and whether its columns say what its document says.
+_CHECKS: Final = """CASE WHEN status.status IS JSON
+    THEN hashtextextended(
+        (status.status::json -> 'checks')::text || (status.status::json ->> 'version' = version::text)::text,
+        status_readable(disputed, unreadable_offset, source_offset)::int)
+    ELSE hashtextextended(status.status, -1) END"""
 _BEFORE: Final = f"""
 INSERT INTO reconciliation_before (finding_id, student_id, checks)
 SELECT $1, student_id, {_CHECKS} FROM status WHERE department = $2 AND source_partition = $3 AND version > 0

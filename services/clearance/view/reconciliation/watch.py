@@ -1,4 +1,4 @@
-"""Opens and ends findings, and shows them: log, metrics, readiness."""
+"""Opens and ends findings, has departments publish again what differs, and shows it: log, metrics, readiness."""
 
 import asyncio
 from collections import Counter
@@ -9,7 +9,10 @@ import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from schemas.topics import Topics
 from services.clearance.view.reconciliation import findings
+from services.clearance.view.reconciliation.asking import AGAIN_AFTER_S, ask
+from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
 
 EVERY_S: Final = 2.0
@@ -24,8 +27,17 @@ _log = structlog.get_logger(__name__)
 class ReconciliationWatch:
     """Every instance may run it: the table has one open finding of a partition."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
-        self._pool, self._every_s = pool, every_s
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        topics: Topics,
+        wakeup: Wakeup,
+        *,
+        every_s: float = EVERY_S,
+        again_after_s: float = AGAIN_AFTER_S,
+    ) -> None:
+        self._pool, self._topics, self._wakeup = pool, topics, wakeup
+        self._every_s, self._again_after_s = every_s, again_after_s
         self._open: list[asyncpg.Record] = []
 
     async def run(self) -> None:
@@ -37,9 +49,13 @@ class ReconciliationWatch:
     async def look(self) -> None:
         async with self._pool.acquire() as connection:
             async with connection.transaction():
+                healed = await findings.heal(connection)
+            async with connection.transaction():
                 found = await findings.find(connection, now=datetime.now(UTC))
             async with connection.transaction():
-                healed = await findings.heal(connection)
+                asked = await ask(connection, self._topics, now=datetime.now(UTC), again_after_s=self._again_after_s)
+            if asked:
+                self._wakeup.notify()
             for finding in found:
                 metrics.RECONCILIATION_FINDINGS.add(1, {"department": finding.department})
                 _log.error("view.differed", **finding.model_dump())

@@ -11,5 +11,14 @@ from tests.support.servers.fixtures import DatabaseMaker
 async def both(
     database: str, make_database: DatabaseMaker, kafka: Running, namespace: str
 ) -> AsyncIterator[Reconciled]:
+    """The department does not hear that it is asked, so that a finding stays open."""
+    async with reconciled(await make_database("library"), database, kafka.address, namespace, healing=False) as made:
+        yield made
+
+
+@pytest.fixture
+async def healing(
+    database: str, make_database: DatabaseMaker, kafka: Running, namespace: str
+) -> AsyncIterator[Reconciled]:
     async with reconciled(await make_database("library"), database, kafka.address, namespace) as made:
         yield made
