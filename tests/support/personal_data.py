@@ -13,12 +13,13 @@ AUDIT: Final = "audit.entry"
 
 
 async def tables_that_mention(connection: "asyncpg.Connection[Any] | asyncpg.Pool[Any]", number: str) -> dict[str, int]:
-    """Table → rows. A row is compared as text, in which bytes are hexadecimal."""
+    """Table → rows. A row is compared as text: in any width, and bytes as hexadecimal."""
     found = {}
     for row in await connection.fetch(_TABLES):
         name = row["name"].removeprefix("public.")
         count = await connection.fetchval(
-            f"SELECT count(*) FROM {row['name']} AS held WHERE strpos(upper(held::text), upper($1)) > 0"
+            f"SELECT count(*) FROM {row['name']} AS held"
+            " WHERE strpos(upper(normalize(held::text, NFKC)), upper($1)) > 0"
             " OR strpos(held::text, encode(convert_to($1, 'UTF8'), 'hex')) > 0",
             number,
         )

@@ -2,9 +2,11 @@
 
 import asyncio
 from typing import Any, Final
+from uuid import uuid4
 
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.names import APPROVER, FORGETTING
 from tests.support.browser.journey_data import CLERK
 from tests.support.gateway.server import sign_in
 from tests.support.kafka.topics import everything
@@ -67,3 +69,25 @@ async def test_the_command_forgets_a_student_in_every_service_and_every_state_of
     assert (await browser.get("/api/v1/case")).status_code == 401, "the student is signed out"
     for one in (browser, clerk):
         await one.close()
+
+
+async def test_two_persons_have_a_student_forgotten_whose_case_is_open(installation: Installation) -> None:
+    student_id, browser = await ready_to_submit(installation)
+    proposed = await installation.client(CLEARANCE, FORGETTING).post(
+        "/approvals/propose/forget-student",
+        json={"student_id": student_id, "reason": "本人依法申请删除"},
+        headers={"Idempotency-Key": str(uuid4())},
+    )
+    assert proposed.status_code == 200, proposed.text
+    assert (proposed.json()["persons"], proposed.json()["state"]) == (2, "open")
+    path = f"/approvals/{proposed.json()['proposal_id']}/confirm"
+    confirmed = await installation.client(CLEARANCE, APPROVER).post(path)
+    assert (confirmed.status_code, confirmed.json()["state"]) == (200, "confirmed")
+
+    async def gone() -> bool:
+        return await tables_left(installation, student_id) == {AUDIT}
+
+    await eventually(gone, what="every table to be without the number", timeout_s=DEADLINE_S)
+    assert await states_left(installation, student_id) == []
+    assert (await installation.client(CLEARANCE, APPROVER).post(path)).status_code == 404
+    await browser.close()

@@ -167,7 +167,9 @@ def fold_batch(
                 # A partition is read in its order: what the batch has of the student stands before the tombstone.
                 rows.pop(gone.key, None)
                 forgotten[gone.key] = gone
-                read_count += 1
+                kept = [bad for bad in unreadable if (bad.record.topic, bad.record.key) != (record.topic, record.key)]
+                read_count += 1 + len(unreadable) - len(kept)
+                unreadable = kept
                 continue
             row = status_row(record, department)
             read_count += 1

@@ -275,6 +275,19 @@ def test_a_tombstone_is_never_a_status() -> None:
     assert [gone.key for gone in batch.forgotten] == [(who, "library")]
 
 
+def test_an_unreadable_record_before_a_tombstone_leaves_no_dead_letter() -> None:
+    who, other = student(), student()
+    batch = fold(
+        Record(who.encode(), b"{", 1),
+        Record(other.encode(), b"{", 2),
+        Record(who.encode(), None, 3),
+        Record(who.encode(), b"{", 4),
+    )
+    assert [bad.record.offset for bad in batch.unreadable] == [2, 4]
+    assert batch.read + len(batch.unreadable) == 4
+    assert {row.student_id: row.unreadable_offset for row in batch.rows} == {other: 2, who: 4}
+
+
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"ts20260001", ALIVE_KEY])
 def test_a_tombstone_under_a_key_that_is_no_student_forgets_nobody(key: bytes | None) -> None:
     batch = fold(Record(key, None, 1))
