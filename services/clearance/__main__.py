@@ -6,7 +6,9 @@ from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
 from services.kit.http.server import serve
+from services.kit.names import APPROVER, FORGETTING, FORM_VOID, OPERATOR, ROSTER
 from services.kit.settings import load
+from services.kit.tokens.cli import token_commands
 
 
 def run() -> None:
@@ -16,6 +18,7 @@ def run() -> None:
 
 cli = service_cli("The clearance service", serve=run, dead_letters=open_dead_letters)
 cli.add_typer(keys, name="keys")
+cli.add_typer(token_commands({ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR}), name="tokens")
 cli.command("verify")(verify_form)
 cli.command("forget")(forget_student)
 cli.command("rebuild")(rebuild_view)

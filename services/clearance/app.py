@@ -70,6 +70,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
         async with AsyncExitStack() as running:
             pool = await open_pool(settings.database, name=CLEARANCE, max_size=10 + settings.projector_workers)
             running.push_async_callback(pool.close)
+            app.state.credentials.pool = pool
             loops = await _loops(app, settings, health, pool)
             await running.enter_async_context(loops.running())
             yield
@@ -190,6 +191,6 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
 
 
 FOLDERS: Final = (
-    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "imports", "digest")),
+    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "tokens", "imports", "digest")),
     Path(__file__).parent / "migrations",
 )

@@ -41,8 +41,8 @@ from services.gateway.tables.sessions import Sessions
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
-from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
+from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.clearance_policy import load_policy
 from services.kit.http.app import create_app
 from services.kit.http.server import before_drain

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.kit.retention.tables import IMPORTS, MESSAGING, Table, of_student, oldest
+from services.kit.retention.tables import IMPORTS, MESSAGING, TOKENS, Table, of_student, oldest
 
 _ATTEMPTS: Final = "attempt_id IN (SELECT attempt_id FROM attempt WHERE student_id = ANY($1))"
 _FORMS: Final = "attempt_id IN (SELECT attempt_id FROM submission WHERE student_id = ANY($1))"
@@ -27,6 +27,7 @@ SELECT FROM due
 TABLES: Final = (
     *MESSAGING,
     *IMPORTS,
+    TOKENS,
     # Kept until the student is forgotten: the case, its forms and what became of them.
     Table("student_case", forget=of_student("student_case")),
     Table("status", forget=of_student("status")),

@@ -22,8 +22,8 @@ from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Session, Sessions
 from services.gateway.university import Site
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
-from services.gateway.web.rate_limits import VerificationLimits
 from services.gateway.web.renderer import Renderer
+from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.http.problems import Problem
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.pool import transient

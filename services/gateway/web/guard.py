@@ -12,9 +12,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.tables.sessions import hashed
 from services.gateway.web.cookies import SESSION_COOKIE
-from services.gateway.web.rate_limits import TokenBuckets
 from services.kit.http.client_address import limited_address
 from services.kit.http.problems import Problem
+from services.kit.runtime.token_buckets import TokenBuckets
 
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (

@@ -2,11 +2,12 @@
 
 from typing import Final
 
-from services.kit.retention.tables import IMPORTS, MESSAGING, REPUBLICATION, Table, of_student, oldest
+from services.kit.retention.tables import IMPORTS, MESSAGING, REPUBLICATION, TOKENS, Table, of_student, oldest
 
 TABLES: Final = (
     *MESSAGING,
     *IMPORTS,
+    TOKENS,
     # Kept until the student is forgotten: a debt that is not on record is a pass.
     Table("record", forget=of_student("record")),
     Table("hold", forget=of_student("hold")),

@@ -38,6 +38,7 @@ from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.service_loops import ServiceLoops
+from services.kit.names import OPERATOR, desk_role
 from services.kit.observability import telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
@@ -48,9 +49,11 @@ from services.kit.rules.department_rules import DepartmentRules
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings, load
 from services.kit.student_numbers import use_number_form
+from services.kit.tokens.cli import token_commands
 
 FOLDERS: Final = tuple(
-    KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "republication", "digest", "desk", "imports")
+    KIT_MIGRATIONS / name
+    for name in ("outbox", "inbox", "audit", "tokens", "republication", "digest", "desk", "imports")
 )
 
 
@@ -64,6 +67,7 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
         serve(department_app(rules, settings), settings)
 
     cli = service_cli(f"The {rules.name} service", serve=run, dead_letters=partial(_open_dead_letters, rules))
+    cli.add_typer(token_commands({desk_role(rules.name), OPERATOR}), name="tokens")
     cli.command("republish")(republish_command(partial(_open_publisher, rules)))
     return cli
 
@@ -109,6 +113,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.database, FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
+        app.state.credentials.pool = pool
         desk = Desk(
             rules,
             pool,

@@ -1,76 +1,80 @@
-"""Bearer tokens of desks and systems; students sign in at the gateway."""
+"""Bearer tokens of desks and systems; students sign in at the gateway.
 
-import hashlib
-import hmac
+They are in the service's database, and in a file for an installation that distributes one.
+"""
+
+import time
+from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+import asyncpg
 import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from services.kit.http.client_address import limited_address
+from services.kit.http.credentials_file import CredentialsFile
 from services.kit.http.problems import Problem
+from services.kit.runtime.token_buckets import TokenBuckets
+from services.kit.tokens.store import Principal as Principal
+from services.kit.tokens.store import principal_of
+from services.kit.tokens.store import token_sha256 as token_sha256
 
+WRONG_RATE, WRONG_BURST = 0.2, 20.0
+"""Unknown tokens from a client address."""
+KNOWN_FOR_S: Final = 2.0
+"""So long a token is taken after it was revoked."""
+_MAX_KNOWN: Final = 10_000
 _log = structlog.get_logger(__name__)
 _bearer = HTTPBearer(auto_error=False, description="Token of a desk or of a department's own system.")
 
 
-def token_sha256(token: str) -> str:
-    """Unsalted: tokens are long and random."""
-    return hashlib.sha256(token.encode()).hexdigest()
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """`name` is what the audit records."""
-
-    name: str
-    roles: frozenset[str]
-
-
-class _Entry(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-    token_sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    roles: Annotated[frozenset[str], Field(min_length=1, max_length=32)]
-
-
-_entries: Final = TypeAdapter(
-    Annotated[list[_Entry], Field(max_length=1000)], config=ConfigDict(hide_input_in_errors=True)
-)
-
-
 class Credentials:
-    """Without any, every protected route refuses."""
+    """Without any, every protected route refuses. Used from one event loop."""
 
-    def __init__(self, entries: list[_Entry]) -> None:
-        if len({entry.name for entry in entries}) != len(entries):
-            raise ValueError("two credentials have the same name")
-        if len({entry.token_sha256 for entry in entries}) != len(entries):
-            raise ValueError("two credentials have the same token")
-        self._entries = tuple((entry.token_sha256, Principal(entry.name, entry.roles)) for entry in entries)
+    def __init__(self, file: CredentialsFile) -> None:
+        self.pool: asyncpg.Pool[Any] | None = None
+        """Of the database with the table of tokens."""
+        self._file = file
+        self._wrong = TokenBuckets(WRONG_RATE, WRONG_BURST)
+        self._known: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
     @classmethod
     def load(cls, path: Path | None) -> "Credentials":
-        """From `[{name, token_sha256, roles}]`. Raises `ValueError`, without content."""
-        return cls(_entries.validate_json(path.read_bytes()) if path is not None else [])
+        """Raises `ValueError`, without content."""
+        return cls(CredentialsFile(path))
 
-    def find(self, token: str) -> Principal | None:
-        """In constant time."""
-        given = token_sha256(token)
-        found: Principal | None = None
-        for known, principal in self._entries:
-            if hmac.compare_digest(known, given):
-                found = principal
-        return found
+    async def find(self, token: str, host: str = "") -> Principal | None:
+        """Raises a 429 `Problem` for an address that has sent too many unknown ones, and database errors."""
+        digest, address, now_s = token_sha256(token), limited_address(host).encode(), time.monotonic()
+        known, until_s = self._known.get(digest, (None, 0.0))
+        if known is not None and now_s < until_s:
+            return known
+        # One that was good is looked up all the same: others behind its address do not shut it out.
+        if known is None and (wait_s := self._wrong.missing_s(address, 1.0, now_s)):
+            _log.warning("auth.slowed", address=host)
+            raise _slowed(wait_s)
+        principal = self._file.find(token) or await self._stored(digest)
+        self._known.pop(digest, None)
+        if principal is None:
+            self._wrong.take(address, 1.0, now_s)
+        else:
+            self._known[digest] = (principal, now_s + KNOWN_FOR_S)
+            if len(self._known) > _MAX_KNOWN:
+                self._known.popitem(last=False)
+        return principal
+
+    async def _stored(self, digest: str) -> Principal | None:
+        if self.pool is None:
+            return None
+        async with self.pool.acquire() as connection:
+            return await principal_of(connection, digest)
 
 
 def require(*roles: str) -> Callable[..., Any]:
-    """Dependency: the caller with one of `roles`, else 401 or 403; reads `app.state.credentials`."""
+    """Dependency: the caller with one of `roles`, else 401, 403 or 429; reads `app.state.credentials`."""
     if not roles:
         raise ValueError("at least one role is required")
 
@@ -78,14 +82,15 @@ def require(*roles: str) -> Callable[..., Any]:
         request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
     ) -> Principal:
         credentials: Credentials | None = getattr(request.app.state, "credentials", None)
-        caller = credentials.find(given.credentials) if credentials is not None and given is not None else None
+        host = request.client.host if request.client else ""
+        caller = await credentials.find(given.credentials, host) if credentials and given else None
         if caller is None:
-            _log.warning("auth.refused", cause="token", required=roles)
+            _log.warning("auth.refused", cause="token" if given else "no-token", address=host, required=roles)
             raise _unknown()
         if caller.roles.isdisjoint(roles):
-            _log.warning("auth.refused", cause="role", principal=caller.name, required=roles)
+            _log.warning("auth.refused", cause="role", principal=caller.name, address=host, required=roles)
             raise _forbidden(roles)
-        _log.debug("auth.granted", principal=caller.name, required=roles)
+        _log.debug("auth.granted", principal=caller.name, address=host, required=roles)
         return caller
 
     return principal
@@ -98,6 +103,16 @@ def _unknown() -> Problem:
         "A token is required",
         detail="Send the header Authorization: Bearer <token> with the token issued to this desk or system.",
         headers={"WWW-Authenticate": 'Bearer realm="lixiao"'},
+    )
+
+
+def _slowed(wait_s: float) -> Problem:
+    return Problem(
+        429,
+        "too-many-wrong-tokens",
+        "Too many unknown tokens were sent from this address",
+        detail="Send the right token after the time in Retry-After.",
+        headers={"Retry-After": str(int(wait_s) + 1)},
     )
 
 

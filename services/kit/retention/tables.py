@@ -95,6 +95,10 @@ IMPORTS: Final = (
     ),
 )
 
+TOKENS: Final = Table(
+    "access_token", purge=oldest("access_token", "least(expires_at, revoked_at) < $1"), keep="keep_rounds_days"
+)
+
 REPUBLICATION: Final = Table(
     "republication",
     forget=of_student("republication", "student_ids && $1"),

@@ -10,7 +10,7 @@ from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK, remembered_ports
 from deploy.local.services import IDENTITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
-from services.kit.http.auth import Credentials
+from services.kit.http.credentials_file import CredentialsFile
 
 NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
 
@@ -50,7 +50,7 @@ def test_a_token_is_kept_for_its_owner_alone_and_opens_its_own_desk_only(tmp_pat
     token = accounts.token("library")
     assert accounts.token("library") == token
     assert accounts.token_file("library").stat().st_mode & 0o077 == 0
-    known = Credentials.load(accounts.credentials("library", {"library": "desk:library"}))
+    known = CredentialsFile(accounts.credentials("library", {"library": "desk:library"}))
     found = known.find(token)
     assert found is not None
     assert found.roles == {"desk:library"}

@@ -2,7 +2,7 @@
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from services.gateway.web.rate_limits import VERIFY_ADDRESS_BURST
+from services.gateway.web.verification_limits import VERIFY_ADDRESS_BURST
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
 from tests.component.gateway.routes.desk.clerks import at_desk, audited, check

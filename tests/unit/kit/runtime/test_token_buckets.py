@@ -1,6 +1,6 @@
 """The limit on requests: bursts are granted, floods are not, and what is remembered is bounded."""
 
-from services.gateway.web.rate_limits import TokenBuckets
+from services.kit.runtime.token_buckets import TokenBuckets
 
 
 def test_a_burst_is_granted_and_what_is_beyond_it_waits_for_its_turn() -> None:
