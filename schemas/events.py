@@ -297,12 +297,29 @@ class AttestationOutcome(StrEnum):
     OBJECTED = "objected"
 
 
+class EndOutcome(StrEnum):
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+    """No end arrived: the department's hold ended with the attempt's life."""
+
+
+class KnownEnd(Message):
+    """How an attempt ended, as its department received it. `cause` is of a refusal, if it is known."""
+
+    outcome: EndOutcome
+    cause: Name | None = None
+
+
 class AttestationGiven(Message):
     """A department's answer to an attempt, made with the student's record locked. `clear` placed a hold.
 
     `clear` is about the checks that the request did not waive; `checks` has all of them, also the waived, and is what
     the answer rests on. `version` is the department's newest status at `attested_at`. A check with a reserved
     reason (`no-data`, `open-question`) is an objection too: the department does not know.
+
+    With `ended` it is no answer but what the department knows and the clearance may have lost: the attempt is over
+    there, and nothing is held. Its outcome is then `objected`.
     """
 
     attempt_id: Id
@@ -312,6 +329,7 @@ class AttestationGiven(Message):
     version: Version
     checks: Checks
     attested_at: Instant
+    ended: Annotated[KnownEnd | None, Field(exclude_if=lambda ended: ended is None)] = None
 
 
 class SubmissionAccepted(Message):

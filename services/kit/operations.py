@@ -1,5 +1,6 @@
 """Request bodies of desk operations, and their two refusals. Pure."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -45,4 +46,8 @@ class Refused(Exception):
 
 
 class Held(Exception):
-    """A submission is being decided, and the change would block it."""
+    """A submission is being decided, and the change would block it, by these checks."""
+
+    def __init__(self, blocked: Iterable[str] = ()) -> None:
+        super().__init__()
+        self.blocked = frozenset(blocked)

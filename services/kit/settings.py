@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     """A larger undecodable share of a topic's last 1,000 records stops a consumer; 1 disables it."""
     dead_letter_max_consecutive: Annotated[int, Field(ge=1)] = 100
     """A longer run of undecodable records stops a consumer."""
+    hold_grace_s: Annotated[float, Field(ge=10, le=3_600)] = 120.0
+    """A department's hold without an end of its attempt lasts so much longer than the attempt: more than the clocks of
+    department and clearance differ by, and longer than the clearance takes to commit a decision."""
     alive_every_s: Annotated[float, Field(gt=0, le=3_600)] = 5.0
     topic_days: TopicDays = KEPT_DAYS
     """How long ordinary topics keep a record, as they were provisioned with."""

@@ -60,7 +60,7 @@ def mutant(
     return register
 
 
-_HOLD: Final = "VALUES ($1, $2, $3, clock_timestamp(), $4)"
+_HOLD: Final = "VALUES ($1, $2, $3, clock_timestamp(), $4, $5)"
 _OWN_HOLD: Final = "DELETE FROM hold WHERE attempt_id = $1 AND"
 _ANY_HOLD: Final = "DELETE FROM hold WHERE $1::uuid IS NOT NULL AND"
 _ATTESTATION: Final = "(attempt_id, student_id, outcome, answer) VALUES ($1, $2, $3, $4)"
@@ -105,13 +105,13 @@ async def _attested_by_view(connection: Connection, event: SubmitAsked) -> list[
 
 @mutant("no hold", "a department that attests holds nothing", breaks="S1", quick=True)
 def _(patch: Patch) -> None:
-    patch.sql(_HOLD, "SELECT $1, $2, $3, clock_timestamp(), $4::text[] WHERE false")
+    patch.sql(_HOLD, "SELECT $1, $2, $3, clock_timestamp(), $4::text[], $5::timestamptz WHERE false")
 
 
 @mutant("shared hold", "a student held already is not held again, and any end ends the hold", breaks="S1")
 def _(patch: Patch) -> None:
     unless_held = "WHERE NOT EXISTS (SELECT FROM hold WHERE student_id = $2)"
-    patch.sql(_HOLD, f"SELECT $1, $2, $3, clock_timestamp(), $4::text[] {unless_held}")
+    patch.sql(_HOLD, f"SELECT $1, $2, $3, clock_timestamp(), $4::text[], $5::timestamptz {unless_held}")
     patch.sql(_OWN_HOLD, _ANY_HOLD)
 
 
@@ -139,7 +139,7 @@ def _(patch: Patch) -> None:
     breaks="S13",
 )
 def _(patch: Patch) -> None:
-    patch.sql("(SELECT answer FROM attestation WHERE attempt_id = $1) AS answer", "NULL::text AS answer")
+    patch.sql("attestation.answer, attestation.lapsed_at", "NULL::text AS answer, attestation.lapsed_at")
     patch.sql(_HOLD, f"{_HOLD} ON CONFLICT DO NOTHING")
     patch.sql(_ATTESTATION, f"{_ATTESTATION} ON CONFLICT DO NOTHING")
 

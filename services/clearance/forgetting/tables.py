@@ -42,6 +42,8 @@ TABLES: Final = (
     Table("attempt", forget=of_student("attempt"), purge=_ATTEMPT_DUE, keep="keep_rounds_days"),
     Table("answer", forget=of_student("answer", _ATTEMPTS)),
     Table("attempt_waiver", forget=of_student("attempt_waiver", _ATTEMPTS)),
+    # Deleted by the sweeper after a day.
+    Table("waiting_attestation", forget=of_student("waiting_attestation")),
     Table(
         "desk_refusal",
         forget=of_student("desk_refusal", _FORMS),

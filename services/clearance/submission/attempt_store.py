@@ -147,6 +147,11 @@ async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
     return bool(await connection.fetchval(query, attempt_id))
 
 
+async def ended_before(connection: Connection, attempt_id: UUID, since_s: float) -> bool:
+    query = "SELECT ended_at < clock_timestamp() - make_interval(secs => $2) FROM attempt WHERE attempt_id = $1"
+    return bool(await connection.fetchval(query, attempt_id, since_s))
+
+
 async def add_answer(connection: Connection, answer: AttestationGiven) -> bool:
     """Whether this is the department's first answer, which counts. The caller holds the attempt locked."""
     added = await connection.execute(

@@ -7,11 +7,15 @@ from typing import Any, Final
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import structlog
+
 from schemas.attempts import AttemptState, RefusalCause
 from schemas.codec import Unreadable
 from schemas.events import (
     AttestationGiven,
     CaseState,
+    EndOutcome,
+    KnownEnd,
     SubmissionAccepted,
     SubmissionRefused,
     SubmissionRequested,
@@ -23,10 +27,17 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, attempt_waivers, exceptions, former_parts, submission_store
+from services.clearance.submission import (
+    attempt_store,
+    attempt_waivers,
+    exceptions,
+    former_parts,
+    submission_store,
+    waiting_attestations,
+)
 from services.clearance.submission.acceptance import signed_submission
 from services.clearance.submission.attempt_store import Attempt
-from services.clearance.submission.settlement import Outcome, combined, contradiction, settle
+from services.clearance.submission.settlement import Outcome, combined, contradiction, in_time, settle
 from services.kit.audit import log
 from services.kit.messaging import outbox
 from services.kit.observability import metrics
@@ -35,6 +46,9 @@ from services.kit.rules.waivers import CheckKey, Waiver, departments_to_ask
 from services.kit.runtime.failpoints import failpoint
 
 LIFE_S: Final = 600.0
+REPEAT_AFTER_S: Final = 10.0
+"""By then every department has received an end that was said."""
+_log = structlog.get_logger(__name__)
 SubmissionEvent = SubmissionRequested | SubmissionAccepted | SubmissionRefused
 
 
@@ -68,7 +82,17 @@ class Submissions:
         if attempt is not None and attempt.student_id != event.student_id:
             raise Unreadable("command_id: it is another student's attempt")
         await self._publish(connection, *await self._open_or_recall(connection, event, case, attempt))
+        await self._apply_waiting(connection, event.command_id)
         failpoint("submit.before_commit")
+
+    async def _apply_waiting(self, connection: Connection, attempt_id: UUID) -> None:
+        """What departments said before the attempt was opened here."""
+        parts = await former_parts.parts_of(connection, attempt_id)
+        for said in await waiting_attestations.take(connection, (attempt_id, *(part.attempt_id for part in parts))):
+            try:
+                await self.attestation_given(connection, said)
+            except Unreadable as error:
+                _log.error("attestation.dropped", department=said.department, reason=str(error))
 
     async def _open_or_recall(
         self, connection: Connection, event: SubmitAsked, case: Case | None, attempt: Attempt | None
@@ -131,16 +155,22 @@ class Submissions:
         whole = await attempt_store.lock(connection, owner[0])
         attempt = whole if owner[0] == event.attempt_id else await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
+        if attempt is None or whole is None:
+            await waiting_attestations.keep(connection, event)
+            return
         waivers = await attempt_waivers.frozen(connection, event.attempt_id)
-        attempt = self._validate(event, attempt, waivers.keys())
+        self._validate(event, attempt, waivers.keys())
         if attempt.state is not AttemptState.OPEN:
+            await self._repeat_end(connection, attempt, event)
+            return
+        if event.ended is not None:
+            await self._end_as_known(connection, whole, event.ended)
             return
         if not await attempt_store.add_answer(connection, event):
             if (await attempt_store.answers_of(connection, event.attempt_id))[event.department] != event:
                 raise Unreadable("attempt_id: the department gave this attempt another answer before")
             return
         failpoint("settle.after_answer")
-        assert whole is not None
         asked = [await _asked(connection, one) for one in (whole, *await former_parts.parts_of(connection, owner[0]))]
         await self._settle(connection, case, asked)
         failpoint("settle.before_commit")
@@ -153,6 +183,8 @@ class Submissions:
         settlement = combined(
             [settle(one.attempt.required, one.answers, case_open=case_open, waived=one.waivers.keys()) for one in asked]
         )
+        if settlement.outcome is Outcome.ACCEPTED:
+            settlement = in_time(settlement, expired=await attempt_store.is_expired(connection, whole.attempt_id))
         numbers = [one.student.student_id for one in former]
         if settlement.outcome is Outcome.ACCEPTED:
             assert case is not None
@@ -167,9 +199,8 @@ class Submissions:
                 await self._refuse(connection, whole, AttemptState.REFUSED, cause)
         elif settlement.outcome is Outcome.REFUSED:
             assert settlement.cause is not None
-            await self._refuse(
-                connection, whole, AttemptState.REFUSED, settlement.cause, objections=settlement.objections
-            )
+            state = AttemptState.EXPIRED if settlement.cause is RefusalCause.EXPIRED else AttemptState.REFUSED
+            await self._refuse(connection, whole, state, settlement.cause, objections=settlement.objections)
 
     async def _still_waived(self, connection: Connection, of: Sequence[Case], asked: Sequence["_Asked"]) -> bool:
         for case, one in zip(of, asked, strict=True):
@@ -177,18 +208,43 @@ class Submissions:
                 return False
         return True
 
-    def _validate(self, event: AttestationGiven, attempt: Attempt | None, waived: Set[CheckKey]) -> Attempt:
+    async def _repeat_end(self, connection: Connection, attempt: Attempt, event: AttestationGiven) -> None:
+        """A department that still asks has not received the end; one that knows another end is not believed."""
+        accepted = attempt.state is AttemptState.ACCEPTED
+        if event.ended is not None:
+            if event.ended.outcome is not EndOutcome.LAPSED and accepted is not (
+                event.ended.outcome is EndOutcome.ACCEPTED
+            ):
+                raise Unreadable("ended: the attempt has ended otherwise")
+            return
+        if not await attempt_store.ended_before(connection, attempt.attempt_id, REPEAT_AFTER_S):
+            return
+        if not accepted:
+            await self._publish(connection, attempt.refused_event())
+            return
+        said = await submission_store.accepted_event(connection, attempt.parent_id or attempt.attempt_id)
+        if said is not None:
+            of = {"attempt_id": attempt.attempt_id, "student_id": attempt.student_id}
+            await self._publish(connection, said.model_copy(update=of))
+
+    async def _end_as_known(self, connection: Connection, whole: Attempt, ended: KnownEnd) -> None:
+        """An end that this database lost, or that nobody may accept any more. Raises `Unreadable`."""
+        if ended.outcome is EndOutcome.ACCEPTED:
+            _log.critical("acceptance.not_restored", attempt=str(whole.attempt_id))
+            raise Unreadable("ended: the attempt was accepted, and its acceptance is in no topic")
+        cause = ended.cause or (RefusalCause.EXPIRED if ended.outcome is EndOutcome.LAPSED else RefusalCause.OBJECTED)
+        state = AttemptState.EXPIRED if cause == RefusalCause.EXPIRED else AttemptState.REFUSED
+        await self._refuse(connection, whole, state, cause)
+
+    def _validate(self, event: AttestationGiven, attempt: Attempt, waived: Set[CheckKey]) -> None:
         """Raises `Unreadable`."""
-        if attempt is None:
-            raise Unreadable("attempt_id: there is no such attempt")
         if attempt.student_id != event.student_id:
             raise Unreadable("attempt_id: it is another student's attempt")
         if event.department not in attempt.required:
             raise Unreadable("department: this attempt does not require it")
         wrong = contradiction(event, set(self._required.get(event.department, ())), waived)
-        if wrong is not None:
+        if wrong is not None and event.ended is None:
             raise Unreadable(wrong)
-        return attempt
 
     async def expire(self, connection: Connection, attempt_id: UUID, student_id: str) -> bool:
         """False if it has ended otherwise."""
@@ -258,7 +314,7 @@ class Submissions:
         connection: Connection,
         attempt: Attempt,
         state: AttemptState,
-        cause: RefusalCause,
+        cause: str,
         objections: Mapping[str, Any] | None = None,
     ) -> None:
         ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)

@@ -51,6 +51,13 @@ def settle(
     return WAITING
 
 
+def in_time(settlement: Settlement, *, expired: bool) -> Settlement:
+    """Nothing is accepted after the attempt's life: departments may have let go of what they attested."""
+    if expired and settlement.outcome is Outcome.ACCEPTED:
+        return Settlement(Outcome.REFUSED, RefusalCause.EXPIRED)
+    return settlement
+
+
 def combined(settlements: Sequence[Settlement]) -> Settlement:
     """Of an attempt and its parts: one refusal refuses all, and all must be accepted."""
     refused = [one for one in settlements if one.outcome is Outcome.REFUSED]

@@ -7,7 +7,7 @@ import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.clearance.notify import notify
-from services.clearance.submission import attempt_store
+from services.clearance.submission import attempt_store, waiting_attestations
 from services.clearance.submission.handlers import Submissions
 from services.kit.messaging.outbox import Wakeup
 from services.kit.runtime.failpoints import failpoint
@@ -36,6 +36,7 @@ class AttemptSweeper:
                         await notify(connection)
                         ended += 1
                 failpoint("expire.after_commit")
+            await waiting_attestations.delete_old(connection)
         if ended:
             self._wakeup.notify()
         return ended

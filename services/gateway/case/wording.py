@@ -19,6 +19,7 @@ from services.gateway.i18n.formats import LocalTime, local_time, long_date
 from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.message_format import Language
+from services.kit.rules.reasons import CHANGE_WAITING
 from services.kit.rules.waivers import Waiver, WaiverKind
 
 _CAUSES: Final = frozenset(RefusalCause) - {RefusalCause.OBJECTED}
@@ -159,7 +160,7 @@ def reason_sentence(
     texts: Texts, department: DepartmentManifest, reason: Reason, check: CheckManifest | None = None
 ) -> str:
     """For a code without a sentence in the manifest: the contact. The reserved codes have words of the page."""
-    if reason.code in UNKNOWN_REASONS:
+    if reason.code in UNKNOWN_REASONS or reason.code == CHANGE_WAITING.code:
         return unknown_sentence(texts, department, reason.code, _phones(department, check))
     checks = (check,) if check else department.checks
     sentences = [one.reasons[reason.code] for one in checks if reason.code in one.reasons]

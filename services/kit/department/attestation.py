@@ -14,13 +14,17 @@ from schemas.codec import Unreadable
 from schemas.events import (
     AttestationGiven,
     AttestationOutcome,
+    EndOutcome,
+    KnownEnd,
     SubmissionAccepted,
     SubmissionRefused,
     SubmissionRequested,
 )
 from schemas.topics import Topics
 from services.kit.audit import log
+from services.kit.department import waiting_changes
 from services.kit.department.desk import Desk
+from services.kit.department.record_store import StoredRecord
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import Record
@@ -29,9 +33,13 @@ from services.kit.runtime.failpoints import failpoint
 R = TypeVar("R", bound=Record)
 
 _ANSWERED: Final = """
-SELECT EXISTS (SELECT FROM attempt_end WHERE attempt_id = $1) AS ended,
-       (SELECT answer FROM attestation WHERE attempt_id = $1) AS answer
+SELECT attempt_end.outcome, attempt_end.cause, attestation.answer, attestation.lapsed_at,
+       coalesce(attestation.student_id, attempt_end.student_id) AS student_id
+FROM (SELECT $1::uuid AS attempt_id) AS asked
+LEFT JOIN attempt_end USING (attempt_id) LEFT JOIN attestation USING (attempt_id)
 """
+# Opened again by a clearance that was restored, the attempt lives longer.
+_PROLONG: Final = "UPDATE hold SET expires_at = greatest(expires_at, $2) WHERE attempt_id = $1"
 
 
 class Attestations(Generic[R]):
@@ -43,7 +51,7 @@ class Attestations(Generic[R]):
         self._topic = topics.attestation(desk.rules.name)
 
     async def requested(self, connection: Connection, event: SubmissionRequested) -> None:
-        """A repeated request gets the stored answer."""
+        """A repeated request gets the stored answer; one about an attempt that is over here, how it ended."""
         if self._name not in event.required:
             return
         now = datetime.now(UTC)
@@ -51,44 +59,57 @@ class Attestations(Generic[R]):
         failpoint("attest.after_lock")
         known = await connection.fetchrow(_ANSWERED, event.attempt_id)
         assert known is not None
-        if known["ended"]:
-            return
-        if known["answer"] is not None:
+        if known["student_id"] not in (None, event.student_id):
+            raise Unreadable("attempt_id: the attempt is another student's")
+        ended = known_end(known["outcome"], known["cause"], lapsed=known["lapsed_at"] is not None)
+        if ended is not None:
+            known_answer = known["answer"] and AttestationGiven.model_validate_json(known["answer"])
+            answer = known_answer or await self._answer(connection, event, locked, now)
+            answer = answer.model_copy(update={"outcome": AttestationOutcome.OBJECTED, "ended": ended})
+        elif known["answer"] is not None:
             answer = AttestationGiven.model_validate_json(known["answer"])
-            if answer.student_id != event.student_id:
-                raise Unreadable("attempt_id: the attempt is another student's")
+            await connection.execute(_PROLONG, event.attempt_id, event.expires_at)
         else:
-            waived = event.waived.get(self._name, ())
-            # The request may overtake the case, which is on another topic.
-            if event.case_number > locked.case_number:
-                locked = locked.leaving_again(event.case_number, event.cohort)
-            elif not locked.case_version:
-                locked = replace(locked, cohort=event.cohort)
-            assessment, status = await self._desk.current_or_new_status(connection, locked, now=now)
-            answer = AttestationGiven(
-                attempt_id=event.attempt_id,
-                student_id=event.student_id,
-                department=self._name,
-                outcome=AttestationOutcome.CLEAR if assessment.clear_without(waived) else AttestationOutcome.OBJECTED,
-                version=status.version,
-                checks=assessment.checks,
-                attested_at=now,
-            )
-            await self._store(connection, answer, waived)
+            answer = await self._answer(connection, event, locked, now)
+            await self._store(connection, answer, event)
         await outbox.append(
             connection, topic=self._topic, key=answer.student_id, event=answer, source=self._desk.source, now=now
         )
         failpoint("attest.before_commit")
 
-    async def _store(self, connection: Connection, answer: AttestationGiven, waived: tuple[str, ...]) -> None:
+    async def _answer(
+        self, connection: Connection, event: SubmissionRequested, locked: StoredRecord[R], now: datetime
+    ) -> AttestationGiven:
+        """From the record as it is now."""
+        waived = event.waived.get(self._name, ())
+        # The request may overtake the case, which is on another topic.
+        if event.case_number > locked.case_number:
+            locked = locked.leaving_again(event.case_number, event.cohort)
+        elif not locked.case_version:
+            locked = replace(locked, cohort=event.cohort)
+        assessment, status = await self._desk.current_or_new_status(connection, locked, now=now)
+        waiting_for = await waiting_changes.waiting(connection, event.student_id) - set(waived)
+        clear = assessment.clear_without(waived) and not waiting_for
+        return AttestationGiven(
+            attempt_id=event.attempt_id,
+            student_id=event.student_id,
+            department=self._name,
+            outcome=AttestationOutcome.CLEAR if clear else AttestationOutcome.OBJECTED,
+            version=status.version,
+            checks=waiting_changes.objected(assessment.checks, waiting_for),
+            attested_at=now,
+        )
+
+    async def _store(self, connection: Connection, answer: AttestationGiven, event: SubmissionRequested) -> None:
         if answer.outcome is AttestationOutcome.CLEAR:
             await connection.execute(
-                "INSERT INTO hold (attempt_id, student_id, version, placed_at, waived)"
-                " VALUES ($1, $2, $3, clock_timestamp(), $4)",
+                "INSERT INTO hold (attempt_id, student_id, version, placed_at, waived, expires_at)"
+                " VALUES ($1, $2, $3, clock_timestamp(), $4, $5)",
                 answer.attempt_id,
                 answer.student_id,
                 answer.version,
-                waived,
+                event.waived.get(self._name, ()),
+                event.expires_at,
             )
             failpoint("attest.after_hold")
         await connection.execute(
@@ -108,25 +129,32 @@ class Attestations(Generic[R]):
         )
 
     async def accepted(self, connection: Connection, event: SubmissionAccepted) -> None:
-        await self._ended(connection, event, "accepted", event.accepted_at)
+        await self._ended(connection, event, EndOutcome.ACCEPTED, event.accepted_at)
 
     async def refused(self, connection: Connection, event: SubmissionRefused) -> None:
-        await self._ended(connection, event, "refused", event.refused_at)
+        await self._ended(connection, event, EndOutcome.REFUSED, event.refused_at, event.cause)
 
     async def _ended(
-        self, connection: Connection, event: SubmissionAccepted | SubmissionRefused, outcome: str, at: datetime
+        self,
+        connection: Connection,
+        event: SubmissionAccepted | SubmissionRefused,
+        outcome: EndOutcome,
+        at: datetime,
+        cause: str | None = None,
     ) -> None:
         await self._desk.lock(connection, event.student_id)
         failpoint("outcome.before_release")
         ended = await connection.fetchrow(
             """
-            INSERT INTO attempt_end AS known (attempt_id, student_id, outcome, ended_at) VALUES ($1, $2, $3, $4)
+            INSERT INTO attempt_end AS known (attempt_id, student_id, outcome, ended_at, cause)
+            VALUES ($1, $2, $3, $4, $5)
             ON CONFLICT (attempt_id) DO UPDATE SET heard_at = known.heard_at RETURNING student_id, outcome
             """,
             event.attempt_id,
             event.student_id,
             outcome,
             at,
+            cause,
         )
         assert ended is not None
         if (ended["student_id"], ended["outcome"]) != (event.student_id, outcome):
@@ -149,9 +177,8 @@ class Attestations(Generic[R]):
         failpoint("outcome.before_commit")
 
 
-async def oldest_hold_s(connection: Connection) -> float | None:
-    """By the database's clock."""
-    age: float | None = await connection.fetchval(
-        "SELECT extract(epoch FROM clock_timestamp() - min(placed_at))::float8 FROM hold"
-    )
-    return age
+def known_end(outcome: str | None, cause: str | None, *, lapsed: bool) -> KnownEnd | None:
+    """Of the end that was received, else of a hold that ended by itself; None while the attempt may go on. Pure."""
+    if outcome is not None:
+        return KnownEnd(outcome=EndOutcome(outcome), cause=cause)
+    return KnownEnd(outcome=EndOutcome.LAPSED) if lapsed else None

@@ -12,6 +12,7 @@ from schemas.events import CaseChanged, CaseState, CheckStatus, Reason, StatusCh
 from schemas.flows import source_of
 from schemas.topics import Topics
 from services.kit.audit import log
+from services.kit.department import waiting_changes
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.holders import holders, require_free
@@ -130,6 +131,8 @@ class Desk(Generic[R]):
             if isinstance(error, Refused):
                 why = {"reason": error.reason.code}
             async with self.pool.acquire() as connection, connection.transaction():
+                if isinstance(error, Held):
+                    await waiting_changes.note(connection, student_id, error.blocked)
                 await _append(connection, audit, outcome, student_id, why)
             raise
         self.wakeup.notify()
@@ -214,7 +217,9 @@ class Desk(Generic[R]):
                     await self._records.save_instants(connection, [changed])
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if await _is_held(connection, student_id, assessment):
-            raise Held
+            raise Held(assessment.blocked)
+        if not assessment.clear:
+            await waiting_changes.came(connection, student_id, assessment.blocked)
         status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
         if batch:
             batch.changed(changed if status is None else replace(changed, previous=status))

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from services.kit.department import waiting_changes
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
@@ -17,7 +18,7 @@ from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
-from services.kit.operations import Refused
+from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.reasons import ROW_IMPORTED
 
@@ -72,6 +73,9 @@ def department_import(
             raise
         return RowEffect("applied" if result.applied else "unchanged", result.standing)
 
+    async def on_held(connection: Connection, student_id: str, held: Held) -> None:
+        await waiting_changes.note(connection, student_id, held.blocked)
+
     async def state(connection: Connection, student_id: str) -> dict[str, Any]:
         checks = (await desk.read_in(connection, student_id)).assessment.checks
         return {check.check: check.model_dump(mode="json", exclude={"check"}) for check in checks}
@@ -82,6 +86,7 @@ def department_import(
         headings=import_headings(department, rules.import_row),
         apply=apply,
         begin_batch=desk.begin_batch,
+        on_held=on_held,
         role=desk_role(rules.name),
         after_commit=desk.wakeup.notify,
         refusal=refusal_text(department),

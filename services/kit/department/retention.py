@@ -11,6 +11,8 @@ TABLES: Final = (
     # Kept until the student is forgotten: a debt that is not on record is a pass.
     Table("record", forget=of_student("record")),
     Table("hold", forget=of_student("hold")),
+    # Deleted by the hold watch after an hour.
+    Table("waiting_change", forget=of_student("waiting_change")),
     Table("open_question", forget=of_student("open_question")),
     Table(
         "desk_request",

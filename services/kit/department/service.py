@@ -12,14 +12,17 @@ from fastapi import FastAPI
 from services.kit.cli import service_cli
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
+from services.kit.department.api.hold_routes import holds_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
+from services.kit.department.hold_commands import hold_commands
 from services.kit.department.holders import list_holdings
+from services.kit.department.holds import Holds
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.edited_records import EditedRecords
-from services.kit.department.loops.hold_age import HoldAge
+from services.kit.department.loops.hold_watch import HoldWatch
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.record_store import DIGESTS
 from services.kit.department.republication import StatusPublisher
@@ -69,7 +72,20 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
     cli = service_cli(f"The {rules.name} service", serve=run, dead_letters=partial(_open_dead_letters, rules))
     cli.add_typer(token_commands({desk_role(rules.name), OPERATOR}), name="tokens")
     cli.command("republish")(republish_command(partial(_open_publisher, rules)))
+    cli.add_typer(hold_commands(partial(_open_holds, rules)), name="holds")
     return cli
+
+
+@asynccontextmanager
+async def _open_holds(rules: DepartmentRules[Any]) -> AsyncIterator[Holds]:
+    settings = load(Settings)
+    pool = await open_pool(settings.database, name=f"{rules.name}.command", max_size=2)
+    try:
+        # No wakeup: the relay of the running service polls the outbox.
+        desk = Desk(rules, pool, settings.topics, Wakeup(), discover(settings.services_folder)[rules.name])
+        yield Holds(desk, settings.topics, grace_s=settings.hold_grace_s)
+    finally:
+        await pool.close()
 
 
 def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManager[DeadLetterStore]:
@@ -130,6 +146,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         await list_holdings(pool, rules)
         app.include_router(desk_router(desk, department, examples, require_if_match=settings.require_if_match))
         app.include_router(holder_router(desk, department, examples))
+        app.include_router(holds_router(Holds(desk, settings.topics, grace_s=settings.hold_grace_s)))
         app.include_router(imports_router(rows, pool, uploaded))
         app.include_router(evidence_router(acts, desk))
         app.include_router(republications_router(pool))
@@ -182,9 +199,9 @@ def _loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     republisher = Republisher(desk.pool, StatusPublisher(desk), desk.wakeup)
     loops.add("republication", republisher.run)
     health.add_warning("republication", republisher.warning)
-    hold_age = HoldAge(desk.pool, name)
-    health.add("holds", hold_age.probe)
-    loops.add("hold age", hold_age.run)
+    watch = HoldWatch(desk.pool, name, Holds(desk, topics, grace_s=settings.hold_grace_s))
+    health.add_warning("holds", watch.warning)
+    loops.add("holds", watch.run)
     return loops
 
 

@@ -33,6 +33,9 @@ class Job(BaseModel):
     ignored: tuple[str, ...] = Field(description="Headings of the columns that the source ignores.")
     rows_total: int
     rows_done: int
+    rows_waiting: int = Field(
+        description="Rows kept back while their student's submission is being decided. They are tried until it is."
+    )
     applied: int
     unchanged: int = Field(description="Rows that state what is on record already.")
     rejected: int
@@ -83,8 +86,11 @@ class NewJob:
 _COUNTED: Final = ("applied", "unchanged", "rejected", "outdated", "unknown_students", "students_questioned")
 _JOB: Final = """
     SELECT job_id, state, format, encoding, warnings, source, ignored, rows_total,
-           applied + unchanged + rejected + outdated AS rows_done, applied, unchanged, rejected, outdated,
-           unknown_students, effects, unrecognised, students_questioned, covers, as_of, covered,
+           applied + unchanged + rejected + outdated AS rows_done,
+           (SELECT count(*) FROM import_row WHERE import_row.job_id = import_job.job_id
+            AND import_row.state = 'pending' AND held_tries > 0) AS rows_waiting,
+           applied, unchanged, rejected, outdated, unknown_students, effects, unrecognised, students_questioned,
+           covers, as_of, covered,
            uploaded_by, uploaded_at, started_at, finished_at, seq
     FROM import_job
 """
@@ -172,17 +178,19 @@ class WaitingJob:
         return self.source.job_id
 
 
-async def next_job(connection: Connection, kind: str) -> WaitingJob | None:
-    """The oldest unfinished job."""
-    row = await connection.fetchrow(
+async def unfinished_jobs(connection: Connection, kind: str) -> list[WaitingJob]:
+    """The oldest first."""
+    rows = await connection.fetch(
         """
         SELECT job_id, uploaded_by, uploaded_at, traceparent, headings, covers, as_of FROM import_job
-        WHERE kind = $1 AND state <> 'done' ORDER BY seq LIMIT 1
+        WHERE kind = $1 AND state <> 'done' ORDER BY seq
         """,
         kind,
     )
-    if row is None:
-        return None
+    return [_waiting_job(row) for row in rows]
+
+
+def _waiting_job(row: asyncpg.Record) -> WaitingJob:
     source = RowSource(row["job_id"], row["uploaded_by"], row["as_of"] or row["uploaded_at"])
     headings: dict[str, str] = json.loads(row["headings"])
     covers = tuple(row["covers"])
@@ -215,10 +223,12 @@ async def headings_of(connection: Connection, job_id: UUID) -> dict[str, str]:
     return headings
 
 
-async def start_job(connection: Connection, job_id: UUID, now: datetime) -> None:
-    await connection.execute(
+async def start_job(connection: Connection, job_id: UUID, now: datetime) -> bool:
+    """False if it runs already."""
+    started = await connection.execute(
         "UPDATE import_job SET state = 'running', started_at = $2 WHERE job_id = $1 AND state = 'queued'", job_id, now
     )
+    return str(started) != "UPDATE 0"
 
 
 async def finish_job(connection: Connection, job_id: UUID, now: datetime, *, covered: bool | None = None) -> None:

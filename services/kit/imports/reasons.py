@@ -126,17 +126,6 @@ def refusal_problem(words: str, field: str | None, remedy: object | None) -> Row
 
 
 ASK_THE_DESK: Final = Text("请在柜台核对该生的记录。", "Check the student's record at the desk.")
-STILL_HELD: Final = problem(
-    "",
-    Text(
-        "该生的离校提交正在审核，这一行会使其依据的一项变为未通过。",
-        "A submission of this student was being decided, and the row would have blocked a check it relies on.",
-    ),
-    Text(
-        "请核对该生的记录；如仍正确，请重新发送这一行。",
-        "Check the student's record, and send this row again if it is still right.",
-    ),
-)
 OUTDATED: Final = problem(
     "",
     Text(

@@ -36,7 +36,6 @@ class RowResult(BaseModel):
 class PendingRow:
     number: int
     cells: dict[str, str]
-    held_tries: int
     problems: tuple[RowProblem, ...] = ()
     """Found by reading: the row is to be rejected."""
 
@@ -126,7 +125,7 @@ async def rejected_rows(
 async def pending_rows(connection: Connection, job_id: UUID, *, after: int, limit: int) -> list[PendingRow]:
     rows = await connection.fetch(
         """
-        SELECT row_number, cells, held_tries, problems FROM import_row
+        SELECT row_number, cells, problems FROM import_row
         WHERE job_id = $1 AND state = 'pending' AND row_number > $2 ORDER BY row_number LIMIT $3
         """,
         job_id,
@@ -137,7 +136,6 @@ async def pending_rows(connection: Connection, job_id: UUID, *, after: int, limi
         PendingRow(
             row["row_number"],
             json.loads(row["cells"]),
-            row["held_tries"],
             tuple(json.loads(row["problems"])) if row["problems"] else (),
         )
         for row in rows
@@ -181,7 +179,8 @@ async def store_outcomes(
         await _count_effects(connection, job_id, outcomes)
     if held:
         await connection.execute(
-            "UPDATE import_row SET held_tries = held_tries + 1 WHERE job_id = $1 AND row_number = ANY ($2::int[])",
+            "UPDATE import_row SET held_tries = least(held_tries + 1, 32767)"
+            " WHERE job_id = $1 AND row_number = ANY ($2::int[])",
             job_id,
             list(held),
         )

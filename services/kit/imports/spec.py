@@ -13,7 +13,7 @@ from services.kit.imports.files.kinds import FieldKind, spelled
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.sources.columns import SourcedColumns
 from services.kit.imports.sources.source import Source
-from services.kit.operations import OperationBody, Refused
+from services.kit.operations import Held, OperationBody, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.instants import in_zone, read_instant
 from services.kit.student_numbers import Standing
@@ -114,6 +114,9 @@ class Batch(Protocol):
         """After the last row."""
 
 
+async def not_noted(_: Connection, __: str, ___: Held) -> None: ...
+
+
 @dataclass(frozen=True)
 class ImportSpec(Generic[T]):
     """One kind of import; kinds share neither jobs nor workers.
@@ -132,6 +135,8 @@ class ImportSpec(Generic[T]):
     role: str
     begin_batch: Callable[[Connection, Sequence[str]], Awaitable[Batch]] | None = None
     """Before the rows of one transaction, with the numbers of their students."""
+    on_held: Callable[[Connection, str, Held], Awaitable[None]] = not_noted
+    """For each try of a row that a hold keeps back, in the transaction that keeps it pending."""
     after_commit: Callable[[], None] = lambda: None
     refusal: Callable[[Refused], str] = plain_refusal
     examples: tuple[Mapping[str, Any], ...] = ()

@@ -4,7 +4,7 @@ Several rows share a transaction, each behind a savepoint: a restart finds every
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -21,7 +21,7 @@ from services.kit.backoff import Backoff
 from services.kit.imports import job_store
 from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
-from services.kit.imports.reasons import INTERNAL, OUTDATED, STILL_HELD, refusal_problem, row_problems
+from services.kit.imports.reasons import INTERNAL, OUTDATED, refusal_problem, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
 from services.kit.imports.savepoints import RowFailed, RowSavepoints
 from services.kit.imports.spec import Batch, ImportSpec
@@ -45,9 +45,8 @@ _tracer = trace.get_tracer("lixiao.imports")
 
 @dataclass(frozen=True, slots=True)
 class HoldRetry:
-    """How often a row is tried against a hold; delays double from the first to the longest."""
+    """When rows kept back by a hold are tried again: delays double from the first to the longest."""
 
-    tries: int = 12
     first_delay_s: float = 0.5
     longest_delay_s: float = 4.0
 
@@ -57,13 +56,17 @@ class HoldRetry:
 
 @dataclass
 class _Scan:
-    """One pass over a job's pending rows. A held row keeps back its student's later rows, which stay in order."""
+    """One pass over a job's pending rows.
+
+    A held row keeps back its student's later rows, also of later jobs: they stay in order. `waiting`: some are.
+    """
 
     job: WaitingJob
+    held_students: set[str]
     after: int = 0
     savepoints: bool = False
     """A row of the last batch failed: the next ones may."""
-    held_students: set[str] = field(default_factory=set)
+    waiting: bool = False
 
 
 class ImportWorker:
@@ -115,22 +118,36 @@ class ImportWorker:
                 lock = await connection.fetchval(_LOCK, import_worker_lock(self._spec.kind))
                 if not await try_lead(connection, lock, silent_after_s=self._silent_after_s):
                     return False
-                worked = False
-                while (found := await job_store.next_job(connection, self._spec.kind)) is not None:
-                    await self._job(connection, found)
-                    worked = True
+                worked = await self._jobs(connection)
                 await connection.execute("SELECT pg_advisory_unlock($1)", lock)
                 return worked
 
-    async def _job(self, connection: Connection, job: WaitingJob) -> None:
+    async def _jobs(self, connection: Connection) -> bool:
+        """Until none waits. A job whose rows a hold keeps back lets the later ones pass."""
+        worked, backoff = False, self._hold_retry.backoff()
+        while jobs := await job_store.unfinished_jobs(connection, self._spec.kind):
+            worked = True
+            held_students: set[str] = set()
+            for job in jobs:
+                held_students = await self._job(connection, job, held_students)
+            if held_students:
+                await backoff.wait()
+            else:
+                backoff.reset()
+        return worked
+
+    async def _job(self, connection: Connection, job: WaitingJob, held_students: set[str]) -> set[str]:
+        """Finish it unless rows of it are held; the students held by then."""
         job_id = job.job_id
-        await job_store.start_job(connection, job_id, self._clock())
-        _log.info("import.started", kind=self._spec.kind, job=str(job_id))
-        backoff = self._hold_retry.backoff()
-        while await self._scan(connection, job):
-            await backoff.wait()
+        if await job_store.start_job(connection, job_id, self._clock()):
+            _log.info("import.started", kind=self._spec.kind, job=str(job_id))
+        scan = _Scan(job, held_students)
+        await self._scan(connection, scan)
+        if scan.waiting:
+            return scan.held_students
         await job_store.finish_job(connection, job_id, self._clock(), covered=await self._cover(connection, job))
         _log.info("import.finished", kind=self._spec.kind, job=str(job_id))
+        return scan.held_students
 
     async def _cover(self, connection: Connection, job: WaitingJob) -> bool | None:
         """Whether the file covers whom it is for; None if it names none."""
@@ -141,10 +158,9 @@ class ImportWorker:
             return False
         return await self._spec.evidence.covered(connection, job.covering, self._clock())
 
-    async def _scan(self, connection: Connection, job: WaitingJob) -> bool:
-        """Try the pending rows once; whether some are still held."""
-        scan = _Scan(job)
-        links = _links(job.traceparent)
+    async def _scan(self, connection: Connection, scan: _Scan) -> None:
+        """Try the pending rows once."""
+        links = _links(scan.job.traceparent)
         size, failures, backoff = self._max_batch, 0, Backoff(*_RETRY_S)
         while True:
             try:
@@ -164,7 +180,7 @@ class ImportWorker:
                 await backoff.wait()
                 continue
             if not more:
-                return bool(scan.held_students)
+                return
             size, failures = min(2 * size, self._max_batch), 0
             backoff.reset()
             self._spec.after_commit()
@@ -173,7 +189,7 @@ class ImportWorker:
         """One transaction: the next rows and their outcomes. False when there are no more."""
         outcomes: list[RowOutcome] = []
         held: list[int] = []
-        held_students = set(scan.held_students)
+        held_students, waiting = set(scan.held_students), scan.waiting
         async with connection.transaction():
             rows = await pending_rows(connection, scan.job.job_id, after=scan.after, limit=size)
             batch = await self._begin_batch(connection, rows)
@@ -185,13 +201,15 @@ class ImportWorker:
                     outcomes.append(outcome)
                 else:
                     held_students.add(outcome.student_id)
+                    waiting = True
                     if outcome.tried:
                         held.append(row.number)
             if batch is not None:
                 await batch.finish(connection)
             await store_outcomes(connection, scan.job.job_id, outcomes, held)
         if rows:
-            scan.after, scan.held_students, scan.savepoints = rows[-1].number, held_students, savepoints.row_failed
+            scan.after, scan.savepoints = rows[-1].number, savepoints.row_failed
+            scan.held_students, scan.waiting = held_students, waiting
         return bool(rows)
 
     async def _begin_batch(self, connection: Connection, rows: Sequence[PendingRow]) -> Batch | None:
@@ -226,10 +244,9 @@ class ImportWorker:
                 effect=effect.effect,
                 unrecognised=effect.unrecognised,
             )
-        except Held:
-            if row.held_tries + 1 < self._hold_retry.tries:
-                return _Held(values.student_id, tried=True)
-            return await self._reject(connection, job, row, (STILL_HELD,))
+        except Held as held:
+            await self._spec.on_held(connection, values.student_id, held)
+            return _Held(values.student_id, tried=True)
         except Outdated as outdated:
             if self._spec.reject_outdated:
                 return await self._reject(connection, job, row, (OUTDATED,), valid=True)

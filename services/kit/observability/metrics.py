@@ -104,6 +104,11 @@ OPEN_QUESTIONS: Final = _meter.create_gauge(
     description="Refused rows and files that a department has no answer to yet, by department and what they are about.",
 )
 HOLD_AGE: Final = AgeGauge("lixiao.hold.age", "Age of the department's oldest hold; absent while it has none.")
+HOLDS_LAPSED: Final = _meter.create_counter(
+    "lixiao.holds.lapsed",
+    unit="{hold}",
+    description="Holds that ended with their attempt's life because no end of it arrived, by department.",
+)
 ATTEMPTS: Final = _meter.create_counter(
     "lixiao.attempts", unit="{attempt}", description="Attempts at a submission that ended, by outcome and cause."
 )

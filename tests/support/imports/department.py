@@ -29,7 +29,7 @@ TOKENS = {
     "desk": [desk_role(name) for name in ("library", "finance", "dorm", "counted")],
     "other": [desk_role("archives")],
 }
-HOLD_RETRY = HoldRetry(tries=3, first_delay_s=0.01, longest_delay_s=0.02)
+HOLD_RETRY = HoldRetry(first_delay_s=0.01, longest_delay_s=0.02)
 
 
 class Service:

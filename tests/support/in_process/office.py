@@ -18,7 +18,7 @@ from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
 
 CLERK = "clerk"
-HOLD_RETRY = HoldRetry(tries=4, first_delay_s=0.05, longest_delay_s=0.2)
+HOLD_RETRY = HoldRetry(first_delay_s=0.05, longest_delay_s=0.2)
 
 
 class Office:

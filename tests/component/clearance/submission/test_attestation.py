@@ -10,13 +10,14 @@ from schemas.codec import read
 from schemas.events import (
     AttestationGiven,
     AttestationOutcome,
+    EndOutcome,
+    KnownEnd,
     Message,
     StatusChanged,
     SubmissionAccepted,
     SubmissionRefused,
     SubmissionRequested,
 )
-from services.kit.department.attestation import oldest_hold_s
 from services.kit.operations import Held
 from services.library.rules import Thesis, Violation
 from tests.support.in_process.services import DEPARTMENTS
@@ -183,10 +184,25 @@ async def test_another_students_end_does_not_let_go_even_under_the_same_attempt(
     assert await harness.holds(student_id) == {"library": [attempt_id]}
 
 
-async def test_a_question_behind_its_attempts_end_places_no_hold(harness: Harness) -> None:
+async def test_a_question_behind_its_attempts_end_places_no_hold_and_is_answered_with_the_end(
+    harness: Harness,
+) -> None:
     student_id, attempt_id = await harness.student(), uuid4()
-    assert await library_hears(harness, refused(student_id, attempt_id), requested(student_id, attempt_id)) == []
+    (answer,) = await library_hears(harness, refused(student_id, attempt_id), requested(student_id, attempt_id))
+    assert isinstance(answer, AttestationGiven)
+    assert answer.ended == KnownEnd(outcome=EndOutcome.REFUSED, cause="expired")
+    assert answer.outcome is AttestationOutcome.OBJECTED
     assert await harness.holds(student_id) == {}
+
+
+async def test_an_attempt_that_was_attested_and_accepted_is_answered_with_its_end(harness: Harness) -> None:
+    student_id, attempt_id = await harness.student(), uuid4()
+    question = requested(student_id, attempt_id)
+    first, again = await library_hears(harness, question, accepted(student_id, attempt_id), question)
+    assert isinstance(first, AttestationGiven)
+    assert isinstance(again, AttestationGiven)
+    assert (first.ended, again.ended) == (None, KnownEnd(outcome=EndOutcome.ACCEPTED))
+    assert again.version == first.version
 
 
 async def test_an_attempt_that_ended_two_ways_is_parked_and_stays_as_it_ended(harness: Harness) -> None:
@@ -213,20 +229,12 @@ async def test_question_end_and_debt_racing_leave_no_hold_and_no_wrong_answer(ha
         asked = (library.receive([question]), library.receive([question]))
         await asyncio.gather(*asked, library.receive([end]), owe())
         assert await harness.holds(student_id) == {}
-        said = [event for event in await harness.deliver_all() if isinstance(event, AttestationGiven)]
+        said = [
+            event
+            for event in await harness.deliver_all()
+            if isinstance(event, AttestationGiven) and event.ended is None
+        ]
         assert len({event.model_dump_json() for event in said}) <= 1
-
-
-async def test_the_age_of_the_oldest_hold_can_be_seen(harness: Harness) -> None:
-    student_id, attempt_id = await harness.student(), uuid4()
-    await library_hears(harness, requested(student_id, attempt_id))
-    async with harness.departments["library"].pool.acquire() as connection, connection.transaction():
-        await connection.execute(
-            "UPDATE hold SET placed_at = placed_at - interval '20 minutes' WHERE attempt_id = $1", attempt_id
-        )
-        age_s = await oldest_hold_s(connection)
-    assert age_s is not None
-    assert age_s > 1199
 
 
 async def test_holds_objections_and_releases_are_in_the_audit(harness: Harness) -> None:

@@ -168,7 +168,7 @@ async def test_a_row_refused_by_a_hold_waits_for_its_end_and_later_rows_of_the_s
     await _clear_and_held(library, held)
     file = f"student_id,card\n{held},active\n{held},cancelled\n{other},cancelled\n"
     location = (await library.send(file)).headers["Location"]
-    hold_retry = HoldRetry(tries=1000, first_delay_s=0.01, longest_delay_s=0.02)
+    hold_retry = HoldRetry(first_delay_s=0.01, longest_delay_s=0.02)
     working = asyncio.create_task(library.worker(hold_retry=hold_retry).work())
 
     async def tried_twice() -> bool:
@@ -184,12 +184,31 @@ async def test_a_row_refused_by_a_hold_waits_for_its_end_and_later_rows_of_the_s
     assert await library.pool.fetchval("SELECT body->>'card' FROM record WHERE student_id = $1", held) == "cancelled"
 
 
-async def test_a_hold_that_does_not_end_rejects_the_row_with_the_reason(library: Service) -> None:
-    held = student()
+async def test_a_held_row_is_never_given_up_and_the_files_after_it_are_not_kept_waiting(library: Service) -> None:
+    held, other = student(), student()
     await _clear_and_held(library, held)
-    job = await library.imported(f"student_id,card,thesis\n{held},active,\n{held},,approved\n")
-    assert counts(job) == (0, 1, 1)
-    assert "submission" in (await library.rejected(job))[2]["problem"]
+    first = (await library.send(f"student_id,card\n{held},active\n")).headers["Location"]
+    second = (await library.send(f"student_id,card\n{other},cancelled\n")).headers["Location"]
+    third = (await library.send(f"student_id,card\n{held},cancelled\n{other},cancelled\n")).headers["Location"]
+    working = asyncio.create_task(library.worker(hold_retry=HoldRetry(0.001, 0.002)).work())
+
+    async def tried_often() -> bool:
+        return bool(await library.pool.fetchval("SELECT max(held_tries) >= 30 FROM import_row"))
+
+    await until(tried_often)
+    waiting = await library.get(first)
+    assert (waiting["state"], waiting["rows_done"], waiting["rows_waiting"]) == ("running", 0, 1)
+    assert counts(await library.get(second)) == (1, 0, 0)
+    # The student's row of a later file stays behind the one that waits.
+    assert (await library.get(third))["rows_done"] == 1
+    blocked = await library.pool.fetchval("SELECT blocked FROM waiting_change WHERE student_id = $1", held)
+    assert blocked == ["borrowing"]
+    await library.pool.execute("DELETE FROM hold")
+    assert await working
+    assert counts(await library.get(first)) == (1, 0, 0)
+    assert (await library.get(first))["rows_waiting"] == 0
+    assert (await library.get(third))["state"] == "done"
+    assert await library.pool.fetchval("SELECT body->>'card' FROM record WHERE student_id = $1", held) == "cancelled"
 
 
 async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Service) -> None:

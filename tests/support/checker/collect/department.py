@@ -15,6 +15,7 @@ from tests.support.checker.evidence.facts import (
     CommandEnded,
     EndReceived,
     Fact,
+    HoldLapsed,
     HoldPlaced,
     HoldReleased,
     RecordWrite,
@@ -78,6 +79,8 @@ def _department_fact(row: Any, said: dict[str, Any], clear: Any, every: Collecti
         case "hold":
             kind = HoldReleased if how == "DELETE" else HoldPlaced
             return kind(tx, said["student_id"], said["attempt_id"])
+        case "attestation" if how == "UPDATE":
+            return HoldLapsed(tx, said["student_id"], said["attempt_id"])
         case "attestation":
             answer = json.loads(said["answer"])
             clear_now = frozenset(check["check"] for check in answer["checks"] if check["verdict"] == "clear")

@@ -111,6 +111,11 @@ class HoldReleased(AttemptFact):
 
 
 @dataclass(frozen=True, slots=True)
+class HoldLapsed(AttemptFact):
+    """A department ended its hold because the attempt's life is over and no end of it has arrived."""
+
+
+@dataclass(frozen=True, slots=True)
 class EndReceived(AttemptFact):
     """A department received how an attempt ended: `accepted` or `refused`."""
 
@@ -203,6 +208,7 @@ Fact: TypeAlias = (
     | Attested
     | HoldPlaced
     | HoldReleased
+    | HoldLapsed
     | EndReceived
     | CommandEnded
     | ViewWrite

@@ -31,7 +31,7 @@ from tests.support.imports.department import student
 
 TOKEN = "t" * 40
 HEADINGS = "学号,收费编号,收费学年,收费项目名称,应缴金额,已缴金额\n"
-HOLD_RETRY = HoldRetry(tries=2, first_delay_s=0.01, longest_delay_s=0.01)
+HOLD_RETRY = HoldRetry(first_delay_s=0.01, longest_delay_s=0.01)
 
 
 def now() -> datetime:

@@ -1,0 +1,60 @@
+"""Changes that met a hold: until one came, or an hour passed, the student's next attempt is objected.
+
+Otherwise a student who keeps submitting while another department is silent would hold a debt off for ever.
+"""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from schemas.events import CheckStatus, Verdict
+from schemas.types import MAX_REASONS
+from services.kit.postgres.pool import Connection
+from services.kit.rules.reasons import CHANGE_WAITING
+
+KEPT: Final = timedelta(hours=1)
+"""Whoever makes the change tries again long before."""
+
+
+async def note(connection: Connection, student_id: str, blocked: Iterable[str]) -> None:
+    """`blocked`: the checks that the change would block."""
+    await connection.execute(
+        """
+        INSERT INTO waiting_change AS known (student_id, blocked) VALUES ($1, $2)
+        ON CONFLICT (student_id) DO UPDATE SET noted_at = clock_timestamp(),
+            blocked = ARRAY(SELECT DISTINCT unnest(known.blocked || excluded.blocked) ORDER BY 1)
+        """,
+        student_id,
+        sorted(blocked),
+    )
+
+
+async def waiting(connection: Connection, student_id: str) -> frozenset[str]:
+    """The checks that a waiting change would block."""
+    blocked = await connection.fetchval(
+        "SELECT blocked FROM waiting_change WHERE student_id = $1 AND noted_at > clock_timestamp() - $2::interval",
+        student_id,
+        KEPT,
+    )
+    return frozenset(blocked or ())
+
+
+async def came(connection: Connection, student_id: str, blocked: Iterable[str]) -> None:
+    """A change was applied after which these checks are blocked."""
+    await connection.execute(
+        "DELETE FROM waiting_change WHERE student_id = $1 AND blocked && $2::text[]", student_id, sorted(blocked)
+    )
+
+
+async def delete_old(connection: Connection) -> None:
+    await connection.execute("DELETE FROM waiting_change WHERE noted_at < clock_timestamp() - $1::interval", KEPT)
+
+
+def objected(checks: Iterable[CheckStatus], waiting_for: frozenset[str]) -> tuple[CheckStatus, ...]:
+    """The checks as an objection says them: blocked where a change waits. Pure."""
+    return tuple(
+        one.model_copy(update={"verdict": Verdict.BLOCKED, "reasons": (*one.reasons, CHANGE_WAITING())[-MAX_REASONS:]})
+        if one.check in waiting_for
+        else one
+        for one in checks
+    )
