@@ -179,7 +179,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     sources = SourceWatch(pool)
     health.add("sources", sources.probe)
     loops.add("freshness", sources.run)
-    reconciliation = ReconciliationWatch(pool, settings.topics, wakeup)
+    reconciliation = ReconciliationWatch(pool, settings.topics, roster, wakeup)
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)
     loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup).run)

@@ -119,6 +119,12 @@ class Roster:
             connection, previous, cases.reopened(previous, served=self._served, today=today), now=now
         )
 
+    async def publish_again(self, connection: Connection, student_id: str, *, now: datetime) -> None:
+        """For a department that lost it: those that have it do not act on a version they know."""
+        case = await lock(connection, student_id)
+        if case is not None:
+            await self._publish(connection, None, case, now)
+
     async def apply_row(self, connection: Connection, row: RosterRow, source: RowSource, now: datetime) -> RowEffect:
         as_of = row_instant(row.as_of, source, self.zone, now)
         result = await self.put(connection, row.student, now=now, as_of=as_of)

@@ -5,10 +5,13 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from deploy.local.installation import new_student_id
+from services.clearance.roster.case_store import Roster
 from services.clearance.view.reconciliation.findings import Finding, page
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
+from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import Desk
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.record_store import DIGESTS
@@ -23,6 +26,7 @@ from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture
 from tests.support.departments.desks import desk_over, now, open_case
+from tests.support.in_process.services import person
 from tests.support.waiting import eventually
 
 DEPARTMENT: Final = "library"
@@ -36,6 +40,19 @@ class Reconciled:
     clearance: ClearanceFixture
     desk: Desk[Any]
     watch: ReconciliationWatch
+    roster: Roster
+
+    async def enrolled(self) -> str:
+        """On the roster, with a status that the view has."""
+        student_id = new_student_id()
+        async with self.clearance.pool.acquire() as connection, connection.transaction():
+            await self.roster.put(connection, person(student_id), now=now())
+
+        async def shown() -> bool:
+            return student_id in await self.viewed()
+
+        await eventually(shown, what="the first status of a student on the roster", timeout_s=30)
+        return student_id
 
     async def students(self, count: int) -> list[str]:
         """Each with a status that the view has."""
@@ -102,7 +119,8 @@ async def reconciled(
         desk = await stack.enter_async_context(desk_over(department_database, DEPARTMENT, namespace))
         marks = AliveMarks(DEPARTMENT, clearance.topics.status(DEPARTMENT), 0.2, DIGESTS, digest_every_s=EVERY_S)
         relay = Relay(department_database, kafka=kafka, name=DEPARTMENT, wakeup=Wakeup(), alive=marks)
-        watch = ReconciliationWatch(clearance.pool, clearance.topics, Wakeup(), every_s=0.1, again_after_s=2)
+        roster = Roster(topic=clearance.topics.case, served=ClearancePolicy().served, zone=ZoneInfo("Asia/Shanghai"))
+        watch = ReconciliationWatch(clearance.pool, clearance.topics, roster, Wakeup(), every_s=0.1, again_after_s=2)
         requests = Relay(clearance_database, kafka=kafka, name="clearance", wakeup=Wakeup())
         router = department_router(desk, clearance.topics)
         consumer = TransactionalConsumer(router, name=DEPARTMENT, pool=desk.pool, kafka=kafka)
@@ -119,7 +137,7 @@ async def reconciled(
         health = Health()
         for name, run in loops.items():
             await stack.enter_async_context(background(name, run, health))
-        yield Reconciled(clearance, desk, watch)
+        yield Reconciled(clearance, desk, watch, roster)
 
 
 @asynccontextmanager

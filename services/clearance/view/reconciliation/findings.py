@@ -69,6 +69,13 @@ UPDATE reconciliation_finding AS finding SET healed_at = compared_at, students =
 FROM healed WHERE finding.finding_id = healed.finding_id
 RETURNING finding.finding_id, finding.department, finding.partition, cardinality(students) AS students
 """
+_REMOVED: Final = """
+SELECT DISTINCT before.student_id FROM reconciliation_before AS before JOIN student_case USING (student_id)
+WHERE finding_id = ANY($1::bigint[]) AND NOT EXISTS (
+    SELECT FROM status JOIN reconciliation_finding AS finding USING (department)
+    WHERE finding.finding_id = before.finding_id AND status.student_id = before.student_id
+) ORDER BY before.student_id
+"""
 _FORGET_BEFORE: Final = "DELETE FROM reconciliation_before WHERE finding_id = ANY($1::bigint[])"
 _PAGE: Final = """
 SELECT finding_id, department, partition, since, found_at, published, viewed, asked_at, asked, removed, healed_at,
@@ -101,11 +108,15 @@ async def find(connection: Connection, *, now: datetime) -> list[Found]:
     return [Found.model_validate(dict(row)) for row in rows]
 
 
-async def heal(connection: Connection) -> list[Healed]:
+async def heal(connection: Connection) -> tuple[list[Healed], list[str]]:
+    """What is equal again, and students with a case of whom the department has no status any more."""
     rows = await connection.fetch(_HEAL)
-    if rows:
-        await connection.execute(_FORGET_BEFORE, [row["finding_id"] for row in rows])
-    return [Healed.model_validate(dict(row)) for row in rows]
+    if not rows:
+        return [], []
+    healed = [row["finding_id"] for row in rows]
+    removed = [row["student_id"] for row in await connection.fetch(_REMOVED, healed)]
+    await connection.execute(_FORGET_BEFORE, healed)
+    return [Healed.model_validate(dict(row)) for row in rows], removed
 
 
 async def page(connection: Connection, *, healed: bool, before: int, limit: int) -> list[Finding]:

@@ -10,6 +10,7 @@ import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from schemas.topics import Topics
+from services.clearance.roster.case_store import Roster
 from services.clearance.view.reconciliation import findings
 from services.clearance.view.reconciliation.asking import AGAIN_AFTER_S, ask
 from services.kit.messaging.outbox import Wakeup
@@ -31,12 +32,13 @@ class ReconciliationWatch:
         self,
         pool: "asyncpg.Pool[Any]",
         topics: Topics,
+        roster: Roster,
         wakeup: Wakeup,
         *,
         every_s: float = EVERY_S,
         again_after_s: float = AGAIN_AFTER_S,
     ) -> None:
-        self._pool, self._topics, self._wakeup = pool, topics, wakeup
+        self._pool, self._topics, self._roster, self._wakeup = pool, topics, roster, wakeup
         self._every_s, self._again_after_s = every_s, again_after_s
         self._open: list[asyncpg.Record] = []
 
@@ -49,12 +51,14 @@ class ReconciliationWatch:
     async def look(self) -> None:
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                healed = await findings.heal(connection)
+                healed, removed = await findings.heal(connection)
+                for student_id in removed:
+                    await self._roster.publish_again(connection, student_id, now=datetime.now(UTC))
             async with connection.transaction():
                 found = await findings.find(connection, now=datetime.now(UTC))
             async with connection.transaction():
                 asked = await ask(connection, self._topics, now=datetime.now(UTC), again_after_s=self._again_after_s)
-            if asked:
+            if asked or removed:
                 self._wakeup.notify()
             for finding in found:
                 metrics.RECONCILIATION_FINDINGS.add(1, {"department": finding.department})

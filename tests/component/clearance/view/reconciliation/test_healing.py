@@ -47,12 +47,23 @@ async def test_a_status_that_was_never_sent_is_published(healing: Reconciled) ->
     await healing.in_step()
 
 
-async def test_a_student_whose_record_the_department_lost_is_in_the_view_no_more(healing: Reconciled) -> None:
-    students = await healing.students(30)
-    await healing.desk.pool.execute("DELETE FROM record WHERE student_id = $1", students[0])
+async def test_a_record_that_the_department_lost_leaves_the_view_and_begins_anew_with_the_case(
+    healing: Reconciled,
+) -> None:
+    await healing.students(30)
+    student_id = await healing.enrolled()
+    await healing.compared()
+    await healing.desk.pool.execute("DELETE FROM record WHERE student_id = $1", student_id)
     finding = await healing.healed()
-    assert (finding.removed, finding.students) == (1, [students[0]])
+    assert (finding.removed, finding.students) == (1, [student_id])
+
+    async def known() -> bool:
+        return student_id in await healing.viewed()
+
+    await eventually(known, what="the student's first status to be published anew")
     await healing.in_step()
+    await healing.compared()
+    assert await healing.findings() == []
 
 
 async def test_a_record_edited_by_hand_reaches_the_view_and_is_no_finding(healing: Reconciled) -> None:
