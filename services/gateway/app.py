@@ -34,6 +34,7 @@ from services.gateway.routes import (
 from services.gateway.routes.dependencies import provide
 from services.gateway.routes.desk import desk_api, desk_pages
 from services.gateway.settings import GatewaySettings
+from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
@@ -165,6 +166,10 @@ async def _start(
     router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)
     # Without the broker the pages still show what is known.
     loops.consume(router, name=GATEWAY, needs_broker=False)
+    resends = CommandResends(
+        pool, settings.topics, wakeup, after_s=settings.command_resend_s, life_s=settings.command_life_s
+    )
+    loops.add("command resends", resends.run)
     loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("live", hub.run)

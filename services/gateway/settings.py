@@ -20,6 +20,10 @@ class GatewaySettings(Settings):
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
     stream_session_check_s: Annotated[float, Field(gt=0, le=50)] = 15.0
     """For open live pages; one ends within a minute of signing out elsewhere."""
+    command_resend_s: Annotated[float, Field(ge=1, le=3_600)] = 30.0
+    """A command without an answer is sent again after this, then after twice as long each time."""
+    command_life_s: Annotated[float, Field(ge=10, le=90_000)] = 900.0
+    """Then it is given up. Longer than the clearance lets an attempt live."""
     openid_issuer: str
     openid_client_id: str
     openid_client_secret: Annotated[str | None, Field(repr=False)] = None
@@ -34,6 +38,12 @@ class GatewaySettings(Settings):
     def _idle_within_life(self) -> "GatewaySettings":
         if self.session_idle_s > self.session_life_s:
             raise ValueError("session_idle_s must not be longer than session_life_s")
+        return self
+
+    @model_validator(mode="after")
+    def _sent_again_within_life(self) -> "GatewaySettings":
+        if self.command_resend_s > self.command_life_s:
+            raise ValueError("command_resend_s must not be longer than command_life_s")
         return self
 
     @property

@@ -16,14 +16,15 @@ from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
 from services.gateway.case.submission_round import SubmissionRefusal, SubmissionState
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime, local_time, long_date
+from services.gateway.read_model.types import UNANSWERED
 from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.message_format import Language
 from services.kit.rules.reasons import CHANGE_WAITING
 from services.kit.rules.waivers import Waiver, WaiverKind
 
-_CAUSES: Final = frozenset(RefusalCause) - {RefusalCause.OBJECTED}
-"""The clearance's ends of an attempt that no department's reason explains."""
+_CAUSES: Final = (frozenset(RefusalCause) - {RefusalCause.OBJECTED}) | {UNANSWERED}
+"""Ends of an attempt that no department's reason explains."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +183,8 @@ def command_note(context: ViewContext, progress: CheckProgress) -> str:
         return texts("command.asked", label=label, department=title, at=asked_at)
     if command.offer is CommandOffer.DONE:
         return texts("command.done", label=label, department=title)
+    if last.cause == UNANSWERED:
+        return texts("command.unanswered", label=label, department=title)
     why = " ".join(reason_sentence(texts, department, reason) for reason in last.reasons)
     return texts("command.refused", label=label, department=title, why=why)
 

@@ -137,6 +137,9 @@ class CommandState(StrEnum):
     REFUSED = "refused"
 
 
+UNANSWERED: Final = "unanswered"
+"""Cause of a command that was given up: it may have taken effect, and what is known later replaces it."""
+
 SUBMIT = "submit"
 """The one command that is the clearance's and no department's."""
 

@@ -20,14 +20,34 @@ from schemas.events import (
 )
 from schemas.flows import GATEWAY, source_of
 from schemas.topics import Topics
-from services.gateway.read_model.types import SUBMIT, Command, CommandState
+from services.gateway.read_model.types import SUBMIT, UNANSWERED, Command, CommandState
 from services.gateway.timeouts import bounded
 from services.kit.messaging.outbox import Wakeup, append
 from services.kit.names import COMMAND_CHANNEL
 from services.kit.postgres.pool import Connection
 
 SOURCE: Final = source_of(GATEWAY)
-_COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons, forms_before"
+COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons, forms_before"
+
+
+_END: Final = """
+UPDATE command SET state = $3, ended_at = $4, cause = $5, reasons = $6 WHERE command_id = $1 AND student_id = $2
+"""
+_END_GIVEN_UP: Final = f"""
+{_END} AND cause = '{UNANSWERED}' AND ($3 <> '{CommandState.DONE}' OR NOT EXISTS (
+    SELECT FROM command AS other
+    WHERE other.state = 'done' AND department = '' AND other.command_id <> command.command_id
+      AND (other.student_id, other.department, other.name, other.forms_before)
+        = (command.student_id, command.department, command.name, command.forms_before)))
+"""
+_GIVEN_UP: Final = f"SELECT cause = '{UNANSWERED}' FROM command WHERE command_id = $1 AND student_id = $2 FOR UPDATE"
+_GIVE_WAY: Final = f"""
+UPDATE command AS other SET state = 'refused', ended_at = clock_timestamp(), cause = '{UNANSWERED}'
+FROM command AS one
+WHERE one.command_id = $1 AND other.state = 'asked' AND other.command_id <> one.command_id
+  AND (other.student_id, other.department, other.name, other.forms_before)
+    = (one.student_id, one.department, one.name, one.forms_before)
+"""
 
 
 class StudentCommandTable:
@@ -54,7 +74,7 @@ class StudentCommandTable:
         rows = await bounded(
             self._pool.fetch(
                 f"""
-                SELECT DISTINCT ON (student_id, department, name) {_COLUMNS} FROM command
+                SELECT DISTINCT ON (student_id, department, name) {COLUMNS} FROM command
                 WHERE student_id = any($1::text[]) ORDER BY student_id, department, name, asked_at DESC
                 """,
                 list(student_ids),
@@ -62,7 +82,7 @@ class StudentCommandTable:
         )
         found: dict[str, list[Command]] = {}
         for row in rows:
-            found.setdefault(row["student_id"], []).append(_command(row))
+            found.setdefault(row["student_id"], []).append(command_of(row))
         return {student_id: tuple(commands) for student_id, commands in found.items()}
 
     async def _request(self, student_id: str, department: str, name: str, forms_before: int) -> Command:
@@ -71,7 +91,7 @@ class StudentCommandTable:
             row = await connection.fetchrow(
                 f"""
                 INSERT INTO command (command_id, student_id, department, name, asked_at, forms_before)
-                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {COLUMNS}
                 """,
                 command_id,
                 student_id,
@@ -81,16 +101,16 @@ class StudentCommandTable:
                 forms_before,
             )
             if row is not None:
-                event = _event(_command(row), student_id)
+                event = event_of(command_of(row), student_id)
                 await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
                 await append(
                     connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now
                 )
-                return _command(row)
+                return command_of(row)
             # The conflicting command is open or an accepted submission; the newest is either.
             row = await connection.fetchrow(
                 f"""
-                SELECT {_COLUMNS} FROM command WHERE student_id = $1 AND department = $2 AND name = $3
+                SELECT {COLUMNS} FROM command WHERE student_id = $1 AND department = $2 AND name = $3
                 ORDER BY asked_at DESC LIMIT 1
                 """,
                 student_id,
@@ -99,7 +119,7 @@ class StudentCommandTable:
             )
         if row is None:
             raise LookupError("the conflicting command is gone")
-        return _command(row)
+        return command_of(row)
 
 
 async def end_answered(connection: Connection, event: CommandAnswered) -> None:
@@ -127,23 +147,18 @@ async def _end(
     reasons: Mapping[str, Sequence[Reason]],
 ) -> None:
     document = {name: [reason.model_dump(mode="json") for reason in given] for name, given in reasons.items()}
-    ended = await connection.execute(
-        """
-        UPDATE command SET state = $3, ended_at = $4, cause = $5, reasons = $6
-        WHERE command_id = $1 AND student_id = $2 AND state = 'asked'
-        """,
-        command_id,
-        event.student_id,
-        str(state),
-        at,
-        cause,
-        json.dumps(document),
-    )
+    values = (command_id, event.student_id, str(state), at, cause, json.dumps(document))
+    ended = await connection.execute(f"{_END} AND state = 'asked'", *values)
+    if ended == "UPDATE 0" and await connection.fetchval(_GIVEN_UP, command_id, event.student_id):
+        # What is known replaces the giving up. Another that the student asked since gives way: one is done at a time.
+        if state is CommandState.DONE:
+            await connection.execute(_GIVE_WAY, command_id)
+        ended = await connection.execute(_END_GIVEN_UP, *values)
     if ended != "UPDATE 0":
         await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
 
 
-def _event(command: Command, student_id: str) -> Message:
+def event_of(command: Command, student_id: str) -> Message:
     if not command.department and command.name == SUBMIT:
         return SubmitAsked(command_id=command.command_id, student_id=student_id, asked_at=command.asked_at)
     return CommandAsked(
@@ -155,7 +170,7 @@ def _event(command: Command, student_id: str) -> Message:
     )
 
 
-def _command(row: asyncpg.Record) -> Command:
+def command_of(row: asyncpg.Record) -> Command:
     document = json.loads(row["reasons"])
     reasons = {name: tuple(Reason.model_validate(one) for one in given) for name, given in document.items()}
     return Command(

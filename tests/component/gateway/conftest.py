@@ -20,7 +20,9 @@ _free = iter(PEOPLE)
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, FOLDERS)
-    with running_gateway(database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0) as running:
+    with running_gateway(
+        database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0, command_resend_s=3600, command_life_s=90_000
+    ) as running:
         yield running
 
 
