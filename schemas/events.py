@@ -332,6 +332,49 @@ class AttestationGiven(Message):
     ended: Annotated[KnownEnd | None, Field(exclude_if=lambda ended: ended is None)] = None
 
 
+class AttestedFacts(Message):
+    """What a department attested, as in its `AttestationGiven`."""
+
+    version: Version
+    attested_at: Instant
+    checks: Checks
+
+
+_Attested = Annotated[
+    dict[Name, AttestedFacts],
+    Field(max_length=MAX_DEPARTMENTS, json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}}),
+]
+FormText = Annotated[str, Field(max_length=1000)]
+
+
+class FormWaiver(Message):
+    """A check that the form leaves out, and why. `until` is a day, as 2026-07-31."""
+
+    department: Name
+    check: Name
+    kind: Name
+    reason: FormText
+    reason_en: FormText = ""
+    until: Annotated[str, Field(max_length=10)] | None = None
+
+
+class AcceptedForm(Message):
+    """The form as it was signed: a clearance whose database was restored has it again under the same number.
+
+    Only the clearance reads it. `receipt` is the signed JWS, `student` the roster's data as accepted.
+    """
+
+    case_number: Annotated[int, Field(ge=1, le=10_000)]
+    sequence: Annotated[int, Field(ge=1, le=10_000)]
+    receipt: Annotated[str, Field(min_length=1, max_length=262_144)]
+    student: Annotated[dict[str, FormText | None], Field(max_length=64)]
+    facts: _Attested
+    former: Annotated[dict[StudentId, _Attested], Field(max_length=64)] = {}
+    waivers: Annotated[tuple[FormWaiver, ...], Field(max_length=MAX_DEPARTMENTS * MAX_CHECKS)] = ()
+    opened_at: Instant
+    expires_at: Instant
+
+
 class SubmissionAccepted(Message):
     """The attempt was accepted: every required department attested clear. Departments release its holds."""
 
@@ -339,6 +382,7 @@ class SubmissionAccepted(Message):
     student_id: StudentId
     form_number: FormNumber
     accepted_at: Instant
+    form: Annotated[AcceptedForm | None, Field(exclude_if=lambda form: form is None)] = None
 
 
 Objections = Annotated[

@@ -49,8 +49,8 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
             CLEARANCE,
             {
                 events.SubmissionRequested: names,
-                events.SubmissionAccepted: (*names, GATEWAY),
-                events.SubmissionRefused: (*names, GATEWAY),
+                events.SubmissionAccepted: (*names, GATEWAY, CLEARANCE),
+                events.SubmissionRefused: (*names, GATEWAY, CLEARANCE),
             },
         ),
         Flow(

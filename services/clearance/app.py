@@ -29,7 +29,8 @@ from services.clearance.settings import ClearanceSettings
 from services.clearance.submission import exceptions
 from services.clearance.submission.form_void import void_action
 from services.clearance.submission.handlers import Submissions
-from services.clearance.submission.subscriptions import SUBMISSIONS, submissions_router
+from services.clearance.submission.restoring import Restoring
+from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS, outcomes_router, submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
@@ -121,6 +122,10 @@ def submissions_of(settings: ClearanceSettings) -> Submissions:
     )
 
 
+def restoring_of(settings: ClearanceSettings) -> Restoring:
+    return Restoring(roster=roster_of(settings), keyring=Keyring(settings.keys))
+
+
 def policy_of(settings: ClearanceSettings) -> ClearancePolicy:
     return load_policy(settings.university, required_checks(discover(settings.services_folder)))
 
@@ -143,9 +148,11 @@ def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Dec
 def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
     ended = clear_unreadable_mark(projector.group, projector.topics)
     router = submissions_router(submissions_of(settings), settings.topics, discover(settings.services_folder))
+    outcomes = outcomes_router(restoring_of(settings), settings.topics)
     return {
         projector.group: ReplayHandler(projector.apply, ended, projector.committed),
         router.group: ReplayHandler(router.subscription.apply),
+        outcomes.group: ReplayHandler(outcomes.subscription.apply),
     }
 
 
@@ -174,7 +181,14 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     )
     loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES)
     loops.add_consumer(projector.consumer, prefix="projector ")
-    loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ")
+    outcomes = loops.consume(
+        outcomes_router(restoring_of(settings), settings.topics, session_timeout_s=settings.session_timeout_s),
+        name=OUTCOMES,
+        after_commit=wakeup.notify,
+        prefix="outcomes ",
+    )
+    # Commands and attestations of an attempt that was accepted come after its acceptance, also after a restore.
+    loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ", after=outcomes)
     loops.add("imports", ImportWorker(rows, pool, uploaded).run)
     sources = SourceWatch(pool)
     health.add("sources", sources.probe)
@@ -182,7 +196,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     reconciliation = ReconciliationWatch(pool, settings.topics, roster, wakeup)
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)
-    loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup).run)
+    loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup, outcomes.is_caught_up).run)
     loops.add("exceptions", partial(exceptions.recheck, pool))
     if settings.forget_after_days is not None:
         calendar = CalendarForgetting(pool, Forgetting(settings.topics), wakeup, after_days=settings.forget_after_days)

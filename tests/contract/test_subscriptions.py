@@ -10,7 +10,7 @@ from faststream.specification import AsyncAPI
 from schemas.events import TYPE_OF, Message, StatusChanged
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
-from services.clearance.submission.subscriptions import submissions_router
+from services.clearance.submission.subscriptions import outcomes_router, submissions_router
 from services.clearance.view.projector import Projector
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.department.desk import Desk
@@ -37,7 +37,11 @@ def routers_of(service: str) -> list[TransactionalRouter]:
         return [gateway_router(TOPICS, DEPARTMENTS)]
     if service == CLEARANCE:
         projector = Projector(pool=nothing, kafka="127.0.0.1:9", topics=TOPICS, departments=DEPARTMENTS)
-        return [projector.router, submissions_router(nothing, TOPICS, DEPARTMENTS)]
+        return [
+            projector.router,
+            submissions_router(nothing, TOPICS, DEPARTMENTS),
+            outcomes_router(nothing, TOPICS),
+        ]
     return [department_router(Desk(rules_of(service), nothing, TOPICS, Wakeup(), discover()[service]), TOPICS)]
 
 
@@ -87,7 +91,9 @@ def test_a_service_has_a_handler_for_exactly_the_events_the_contract_has_it_rece
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_consumer_group_is_named_after_its_consumer(service: str) -> None:
-    expected = {"clearance": ["lixiao.clearance.projector", "lixiao.clearance.submissions"]}
+    expected = {
+        "clearance": ["lixiao.clearance.projector", "lixiao.clearance.submissions", "lixiao.clearance.outcomes"]
+    }
     groups = [router.subscription.group_id for router in routers_of(service)]
 
     assert groups == expected.get(service, [f"lixiao.{service}"])

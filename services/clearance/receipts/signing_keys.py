@@ -4,6 +4,7 @@ A retired key still verifies, a revoked one (its file leaked) does not. `kid` be
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,10 +17,12 @@ from schemas.flows import CLEARANCE, source_of
 from services.kit.audit.log import append_entry
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
-from services.kit.receipts.jws import ALGORITHM
+from services.kit.receipts.jws import ALGORITHM, kid_of, public_keys
 from services.kit.runtime.private_files import write_private
 
 KID_CHARACTERS: Final = 16
+KID: Final = re.compile(rf"[A-Za-z0-9_-]{{{KID_CHARACTERS}}}")
+_RETIRED: Final = "INSERT INTO signing_key (kid, public_jwk, retired_at) VALUES ($1, $2, clock_timestamp())"
 _LOCK: Final = "SELECT pg_advisory_xact_lock($1)"
 _SIGNS: Final = "SELECT kid FROM signing_key WHERE retired_at IS NULL"
 
@@ -83,6 +86,17 @@ class Keyring:
             "SELECT kid, created_at, retired_at, revoked_at FROM signing_key ORDER BY created_at"
         )
         return [KeyInfo(**dict(row), has_file=self._path(row["kid"]).exists()) for row in rows]
+
+    async def verifying(self, connection: Connection, receipt: str) -> dict[str, OKPKey]:
+        """Public keys by kid. One that this database lost, and whose file is here, verifies again."""
+        kid = kid_of(receipt)
+        known = await connection.fetchval("SELECT EXISTS (SELECT FROM signing_key WHERE kid = $1)", kid)
+        if kid is not None and KID.fullmatch(kid) and not known and self._path(kid).exists():
+            public = json.dumps(public_jwk(kid, self._load(kid)))
+            await connection.execute(_RETIRED, kid, public)
+            source = source_of(CLEARANCE)
+            await append_entry(connection, actor=source, act="key.add", outcome="restored", details={"kid": kid})
+        return public_keys((await jwk_set(connection))["keys"])
 
     async def _add(self, connection: Connection, *, actor: str) -> str:
         key = OKPKey.generate_key(ALGORITHM)

@@ -178,6 +178,11 @@ def with_state(case: Case, state: CaseState) -> Case:
     return case if case.state is state else _numbered(case, replace(case, state=state))
 
 
+def numbered_as(case: Case, case_number: int) -> Case:
+    """A later case of the same number, as a form has it that was accepted there."""
+    return replace(case, case_number=max(case.case_number, case_number))
+
+
 def as_of_instant(previous: Case, case: Case, *, as_of: datetime | None, now: datetime) -> Case:
     """`case` after a word of the roster, true as of then; without `as_of` it is the newest. Raises `Outdated`.
 

@@ -285,7 +285,9 @@ class Submissions:
         for part in parts:
             await attempt_store.end(connection, part.attempt.attempt_id, AttemptState.ACCEPTED)
         await exceptions.update_accepted(connection, attempt.attempt_id)
-        accepted = submission.accepted_event()
+        accepted = submission_store.with_form(
+            submission, attempt.opened_at, attempt.expires_at, tuple(waivers.values())
+        )
         of_parts = [
             accepted.model_copy(update={"attempt_id": part.attempt.attempt_id, "student_id": part.attempt.student_id})
             for part in parts

@@ -1,16 +1,20 @@
 """Accepted submissions in PostgreSQL, at most one that stands for each case, in the caller's transaction."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from schemas.events import SubmissionAccepted
+from schemas.codec import MAX_EVENT_BYTES
+from schemas.events import AcceptedForm, AttestedFacts, FormWaiver, SubmissionAccepted
 from services.clearance.receipts.payload import Receipt
 from services.clearance.roster.cases import Student
 from services.kit.postgres.pool import Connection
+from services.kit.rules.waivers import Waiver, waiver_list
+
+_ENVELOPE_BYTES: Final = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,41 @@ class Submission:
             form_number=self.form_number,
             accepted_at=self.accepted_at,
         )
+
+
+def with_form(
+    submission: Submission, opened_at: datetime, expires_at: datetime, waivers: Sequence[Waiver]
+) -> SubmissionAccepted:
+    """The acceptance, with what a database from before it needs. Too large an event leaves the facts out, or all."""
+    form = AcceptedForm(
+        case_number=submission.position.case_number,
+        sequence=submission.position.sequence,
+        receipt=submission.receipt.text,
+        student=submission.student.model_dump(mode="json"),
+        facts={name: AttestedFacts.model_validate(given) for name, given in submission.facts.items()},
+        former={
+            number: {name: AttestedFacts.model_validate(given) for name, given in of.items()}
+            for number, of in submission.former.items()
+        },
+        waivers=tuple(FormWaiver.model_validate(waiver.model_dump(mode="json")) for waiver in waivers),
+        opened_at=opened_at,
+        expires_at=expires_at,
+    )
+    accepted = submission.accepted_event()
+    for said in (form, _without_facts(form)):
+        event = accepted.model_copy(update={"form": said})
+        if len(event.model_dump_json().encode()) <= MAX_EVENT_BYTES - _ENVELOPE_BYTES:
+            return event
+    return accepted
+
+
+def _without_facts(form: AcceptedForm) -> AcceptedForm:
+    """They are in the receipt too, or their digest."""
+    facts = {
+        name: given.model_copy(update={"checks": tuple(one.model_copy(update={"facts": {}}) for one in given.checks)})
+        for name, given in form.facts.items()
+    }
+    return form.model_copy(update={"facts": facts})
 
 
 async def add(connection: Connection, submission: Submission) -> None:
@@ -84,19 +123,45 @@ async def next_position(connection: Connection, student_id: str, case_number: in
 async def standing_event(connection: Connection, student_id: str, case_number: int) -> SubmissionAccepted | None:
     """The acceptance of the form of this case that stands."""
     return await _accepted(
-        connection, f"{_STANDING} WHERE student_id = $1 AND case_number = $2", student_id, case_number
+        connection, f"{_STANDING} WHERE form.student_id = $1 AND form.case_number = $2", student_id, case_number
     )
 
 
 async def accepted_event(connection: Connection, attempt_id: UUID) -> SubmissionAccepted | None:
     """The acceptance of this attempt, also if its form is void now."""
-    return await _accepted(connection, f"{_ANY} WHERE attempt_id = $1", attempt_id)
+    return await _accepted(connection, f"{_ANY} WHERE form.attempt_id = $1", attempt_id)
 
 
 async def _accepted(connection: Connection, query: str, *values: object) -> SubmissionAccepted | None:
     row = await connection.fetchrow(query, *values)
-    return SubmissionAccepted(**dict(row)) if row else None
+    return with_form(_submission(row), row["opened_at"], row["expires_at"], _waivers(row)) if row else None
 
 
-_ANY: Final = "SELECT attempt_id, student_id, form_number, accepted_at FROM submission"
-_STANDING: Final = "SELECT attempt_id, student_id, form_number, accepted_at FROM standing_submission"
+def _submission(row: Any) -> Submission:
+    student = json.loads(row["student"])
+    student["enrolled_on"] = date.fromisoformat(student["enrolled_on"])
+    return Submission(
+        # Not validated again: stored data was valid by the rules of its day.
+        student=Student.model_construct(**student),
+        position=Position(row["case_number"], row["sequence"]),
+        attempt_id=row["attempt_id"],
+        form_number=row["form_number"],
+        code=row["code"],
+        accepted_at=row["accepted_at"],
+        facts=json.loads(row["facts"]),
+        former=json.loads(row["former"]),
+        receipt=Receipt(row["receipt"], row["qr_text"]),
+        kid=row["kid"],
+    )
+
+
+def _waivers(row: Any) -> tuple[Waiver, ...]:
+    return waiver_list.validate_json(row["waivers"]) if row["waivers"] else ()
+
+
+_EVENT: Final = """
+SELECT form.*, attempt.opened_at, attempt.expires_at, attempt_waiver.waivers
+FROM {} AS form JOIN attempt USING (attempt_id) LEFT JOIN attempt_waiver USING (attempt_id)
+"""
+_ANY: Final = _EVENT.format("submission")
+_STANDING: Final = _EVENT.format("standing_submission")

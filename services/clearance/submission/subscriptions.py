@@ -3,17 +3,45 @@
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.events import AttestationGiven, CertificateIssueAsked, CertificateIssueUndoAsked, SubmitAsked, Tombstone
+from schemas.events import (
+    AttestationGiven,
+    CertificateIssueAsked,
+    CertificateIssueUndoAsked,
+    SubmissionAccepted,
+    SubmissionRefused,
+    SubmitAsked,
+    Tombstone,
+)
 from schemas.topics import Topics
 from services.clearance.forgetting.forget import forget_straggler
 from services.clearance.notify import notify
 from services.clearance.submission import certificate_issue
 from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.restoring import Restoring
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
 from services.kit.settings import SESSION_TIMEOUT_S
 
 SUBMISSIONS: Final = "clearance.submissions"
+OUTCOMES: Final = "clearance.outcomes"
+
+
+def outcomes_router(
+    restoring: Restoring, topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S
+) -> TransactionalRouter:
+    """The clearance's own topic: what it published and its database may have lost."""
+    router = TransactionalRouter(group=topics.group(OUTCOMES), session_timeout_s=session_timeout_s)
+    events = router.subscriber(topics.submission)
+
+    @events(filter=carries(SubmissionAccepted))
+    async def submission_accepted(event: SubmissionAccepted, connection: Transaction) -> None:
+        await restoring.accepted(connection, event)
+
+    @events(filter=carries(SubmissionRefused))
+    async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
+        await restoring.refused(connection, event)
+
+    return router
 
 
 def submissions_router(

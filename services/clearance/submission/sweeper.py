@@ -1,6 +1,7 @@
 """Ends expired attempts. Every instance sweeps; the row lock decides which one ends an attempt."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import asyncpg
@@ -16,9 +17,20 @@ SWEEP_EVERY_S: Final = 1.0
 MAX_PER_SWEEP: Final = 100
 
 
+async def always() -> bool:
+    return True
+
+
 class AttemptSweeper:
-    def __init__(self, pool: "asyncpg.Pool[Any]", submissions: Submissions, wakeup: Wakeup) -> None:
-        self._pool, self._submissions, self._wakeup = pool, submissions, wakeup
+    def __init__(
+        self,
+        pool: "asyncpg.Pool[Any]",
+        submissions: Submissions,
+        wakeup: Wakeup,
+        ends_known: Callable[[], Awaitable[bool]] = always,
+    ) -> None:
+        """`ends_known`: whether the database has every end that was published; a restored one has not at first."""
+        self._pool, self._submissions, self._wakeup, self._ends_known = pool, submissions, wakeup, ends_known
 
     async def run(self) -> None:
         """Runs until cancelled. Database errors propagate."""
@@ -30,7 +42,8 @@ class AttemptSweeper:
     async def sweep(self) -> int:
         ended = 0
         async with self._pool.acquire() as connection:
-            for attempt_id, student_id in await attempt_store.expired(connection, MAX_PER_SWEEP):
+            found = await attempt_store.expired(connection, MAX_PER_SWEEP)
+            for attempt_id, student_id in found if found and await self._ends_known() else ():
                 async with connection.transaction():
                     if await self._submissions.expire(connection, attempt_id, student_id):
                         await notify(connection)

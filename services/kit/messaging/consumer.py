@@ -19,13 +19,15 @@ from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
-from services.kit.messaging.log_positions.offsets import stored_positions
+from services.kit.messaging.log_positions.log_identity import LogChanged
+from services.kit.messaging.log_positions.offsets import DATABASE_OLDER, StoredPosition, stored_positions
 from services.kit.messaging.log_positions.positions import OnLoss, StoredPositions, no_loss
 from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
+_CATCH_UP_EVERY_S: Final = 0.2
 _PROBE_BROKER_EVERY_S: Final = 5.0
 _PROBE_BROKER_TIMEOUT_S: Final = 5.0
 _CHECK_LOGS_TIMEOUT_S: Final = 15.0
@@ -143,6 +145,7 @@ class TransactionalConsumer:
         since_s = time.monotonic() - self.state.broker_answered_at
         if since_s > _PROBE_BROKER_EVERY_S:
             await self._check_logs()
+            await self._check_database()
             if await _broker_answers(consumer):
                 self.state.broker_answered_at = time.monotonic()
         if time.monotonic() - self.state.advanced_at > STUCK_AFTER_S:
@@ -156,6 +159,31 @@ class TransactionalConsumer:
                 await self._positions.check(self.state.positions)
         except (KafkaError, TimeoutError, OSError) as error:
             _log.info("log_check.deferred", group=self.group, error=type(error).__name__)
+
+    async def _check_database(self) -> None:
+        """A database may be restored under a running consumer: it reads again what the database has lost."""
+        committed = dict(self.state.next_offsets)
+        try:
+            stored = await stored_positions(self._pool, self.group)
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            return
+        if any(stored.get(part, StoredPosition()).next_offset < offset for part, offset in committed.items()):
+            raise LogChanged(DATABASE_OLDER)
+
+    async def caught_up(self) -> None:
+        """Returns once the whole group has committed everything that stands in its topics now."""
+        while True:
+            if await self.is_caught_up():
+                return
+            await asyncio.sleep(_CATCH_UP_EVERY_S)
+
+    async def is_caught_up(self) -> bool:
+        """False also while the broker or the database does not answer."""
+        consumer = self.subscriber.consumer
+        try:
+            return consumer is not None and not await self._is_behind(consumer)
+        except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            return False
 
     async def _commit_to_kafka(self, consumer: AIOKafkaConsumer, committed: dict[TopicPartition, int]) -> None:
         """Commit our positions to Kafka, for its tools.

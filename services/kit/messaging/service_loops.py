@@ -62,8 +62,9 @@ class ServiceLoops:
         after_commit: Callable[[], None] = lambda: None,
         prefix: str = "",
         needs_broker: bool = True,
+        after: TransactionalConsumer | None = None,
     ) -> TransactionalConsumer:
-        """`prefix` is for a second consumer's probes."""
+        """`prefix` is for a second consumer's probes. Each start waits until `after` has caught up."""
         consumer = TransactionalConsumer(
             router,
             name=name,
@@ -72,12 +73,24 @@ class ServiceLoops:
             limit=DeadLetterLimit.of(self._settings),
             after_commit=after_commit,
         )
-        self.add_consumer(consumer, prefix=prefix, needs_broker=needs_broker)
+        self.add_consumer(consumer, prefix=prefix, needs_broker=needs_broker, after=after)
         return consumer
 
-    def add_consumer(self, consumer: TransactionalConsumer, *, prefix: str = "", needs_broker: bool = True) -> None:
+    def add_consumer(
+        self,
+        consumer: TransactionalConsumer,
+        *,
+        prefix: str = "",
+        needs_broker: bool = True,
+        after: TransactionalConsumer | None = None,
+    ) -> None:
+        async def run() -> None:
+            if after is not None:
+                await after.caught_up()
+            await consumer.run()
+
         add_consumer_probe(self._health, consumer, prefix=prefix, needs_broker=needs_broker)
-        self.add(f"{prefix}consumer", consumer.run)
+        self.add(f"{prefix}consumer", run)
 
     def add(self, name: str, run: Run) -> None:
         """Raises `ValueError` for a taken name."""

@@ -94,7 +94,9 @@ class UnitOfWork:
         failpoint("consumer.after_poll")
         async with self._pool.acquire() as connection:
             async with connection.transaction():
-                unseen = await lock_unseen(connection, self._group, records, self._positions.resets)
+                unseen = await lock_unseen(
+                    connection, self._group, records, self._positions.resets, self._state.next_offsets
+                )
                 following = next_positions(unseen)
                 dead_letters = await _applied(apply, connection, unseen)
                 stored = await store_dead_letters(connection, self._group, dead_letters)

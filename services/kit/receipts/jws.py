@@ -64,6 +64,15 @@ def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:
     return Form(payload, kid, receipt)
 
 
+def kid_of(receipt: str) -> str | None:
+    """The key that it says it is signed with, before anything is verified."""
+    try:
+        kid = _object(decoded(receipt.partition(".")[0])).get("kid")
+    except InvalidSignature:
+        return None
+    return kid if isinstance(kid, str) else None
+
+
 def public_keys(jwks: Iterable[Mapping[str, Any]]) -> dict[str, OKPKey]:
     """Ed25519 keys by kid; others are skipped."""
     found = {}

@@ -24,7 +24,8 @@ from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.handlers import Submissions
-from services.clearance.submission.subscriptions import submissions_router
+from services.clearance.submission.restoring import Restoring
+from services.clearance.submission.subscriptions import outcomes_router, submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
@@ -167,6 +168,12 @@ class InProcessServices:
         body = desk.rules.record.model_validate(record)
         return await desk.change(student_id, lambda _: (body, RECORD_REPLACED), now=datetime.now(UTC))
 
+    async def reopen_clearance(self) -> None:
+        """Over its database as it is now: another may have been put in its place."""
+        self.clearance.pool = await open_pool(self.clearance.dsn, name=CLEARANCE, max_size=12)
+        self.clearance.receivers.clear()
+        await self._wire_clearance()
+
     def _wire_department(self, name: str, service: ServiceInProcess) -> None:
         desk = self.desks[name] = Desk(RULES[name], service.pool, self.topics, service.wakeup, discover()[name])
         service.subscribe(department_router(desk, self.topics), service.wakeup.notify)
@@ -178,6 +185,8 @@ class InProcessServices:
         async with service.pool.acquire() as connection, connection.transaction():
             await self.keyring.ensure(connection)
         submissions = self.submissions(self.keyring)
+        restoring = Restoring(roster=self.roster, keyring=self.keyring)
+        service.subscribe(outcomes_router(restoring, topics), service.wakeup.notify)
         service.subscribe(submissions_router(submissions, topics, DEPARTMENTS), service.wakeup.notify)
         self.projector = Projector(pool=service.pool, kafka=NOWHERE, topics=topics, departments=DEPARTMENTS)
         service.subscribe(self.projector.router, self.projector.committed)

@@ -11,6 +11,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from services.kit.messaging.log_positions.log_identity import LogChanged, fingerprint
 from services.kit.postgres.pool import Connection
 
+DATABASE_OLDER: Final = "the database is older than what was committed here: it was restored"
 Records = Sequence[ConsumerRecord]
 
 
@@ -67,12 +68,17 @@ async def save_offsets(
 
 
 async def lock_unseen(
-    connection: Connection, group: str, records: Records, resets: Mapping[TopicPartition, int]
+    connection: Connection,
+    group: str,
+    records: Records,
+    resets: Mapping[TopicPartition, int],
+    committed: Mapping[TopicPartition, int],
 ) -> Records:
     """Lock the offsets, and drop records another member committed before a rebalance.
 
-    `resets` are those known when the records were read. Raises `LogChanged` when a position has started over since, or
-    a dropped record is not the one that was committed: aiokafka reads a log that was cut from its start.
+    `resets` are those known when the records were read, `committed` the offsets that this member has committed. Raises
+    `LogChanged` when a position has started over since, when the database is older than what was committed, or when a
+    dropped record is not the one that was committed: aiokafka reads a log that was cut from its start.
     """
     first = {(record.topic, record.partition): record.offset for record in reversed(records)}
     parts = sorted(first)
@@ -90,6 +96,8 @@ async def lock_unseen(
     if any(resets.get(part, row["resets"]) != row["resets"] for part, row in stored.items()):
         raise LogChanged("another member has started a position over")
     next_offset = {part: row["next_offset"] for part, row in stored.items()}
+    if any(next_offset.get(part, 0) < committed.get(part, 0) for part in map(TopicPartition._make, parts)):
+        raise LogChanged(DATABASE_OLDER)
     if all(offset >= next_offset.get(part, 0) for part, offset in first.items()):
         return records
     unseen = []

@@ -201,9 +201,9 @@ async def test_what_was_read_of_an_earlier_log_is_not_stored_once_another_member
     await pool.execute("INSERT INTO consumer_offset VALUES ('group', 'topic', 0, 0, NULL, NULL, 1)")
     record = ConsumerRecord("topic", 0, 900, 0, 0, b"key", b"value", None, 3, 5, ())
     async with pool.acquire() as connection, connection.transaction():
-        assert await lock_unseen(connection, "group", [record], {part: 1}) == [record]
+        assert await lock_unseen(connection, "group", [record], {part: 1}, {}) == [record]
         with pytest.raises(LogChanged):
-            await lock_unseen(connection, "group", [record], {part: 0})
+            await lock_unseen(connection, "group", [record], {part: 0}, {})
 
 
 async def test_a_record_that_was_committed_is_dropped_and_another_in_its_place_is_not(pool: Pool) -> None:
@@ -212,6 +212,38 @@ async def test_a_record_that_was_committed_is_dropped_and_another_in_its_place_i
     after = ConsumerRecord("topic", 0, 5, 0, 0, b"key", b"value", None, 3, 5, ())
     async with pool.acquire() as connection, connection.transaction():
         await save_offsets(connection, "group", next_positions([committed]), {})
-        assert await lock_unseen(connection, "group", [committed, after], {}) == [after]
+        assert await lock_unseen(connection, "group", [committed, after], {}, {}) == [after]
         with pytest.raises(LogChanged):
-            await lock_unseen(connection, "group", [other, after], {})
+            await lock_unseen(connection, "group", [other, after], {}, {})
+
+
+async def test_a_batch_behind_what_a_restored_database_lost_is_not_stored(pool: Pool) -> None:
+    part = TopicPartition("topic", 0)
+    record = ConsumerRecord("topic", 0, 9, 0, 0, b"key", b"value", None, 3, 5, ())
+    async with pool.acquire() as connection, connection.transaction():
+        await save_offsets(connection, "group", next_positions([record]), {})
+        assert await lock_unseen(connection, "group", [record], {}, {part: 10}) == []
+        with pytest.raises(LogChanged):
+            await lock_unseen(connection, "group", [record], {}, {part: 11})
+        with pytest.raises(LogChanged):
+            await lock_unseen(connection, "other", [record], {}, {part: 9})
+
+
+async def test_what_a_database_restored_under_the_consumer_has_lost_is_read_again(
+    pool: Pool, kafka: Running, topics: Topics
+) -> None:
+    await create_topics(kafka.address, topics, [], partitions=1)
+    await send(kafka.address, topics, "a", "b", "c")
+    with capture_logs() as logs:
+        async with running(pool, kafka.address, topics) as consumer:
+            await eventually(has(pool, "a", "b", "c"), what="the log")
+            async with pool.acquire() as connection, connection.transaction():
+                await connection.execute("UPDATE consumer_offset SET next_offset = 1, last_record = NULL")
+                await connection.execute("DELETE FROM stored WHERE value <> 'a'")
+            await eventually(has(pool, "a", "b", "c"), what="what was lost", timeout_s=40)
+            await eventually(consumer.is_caught_up, what="the end")
+            await send(kafka.address, topics, "d")
+            await eventually(has(pool, "d"), what="what was written since")
+    values = [row["value"] for row in await pool.fetch('SELECT value FROM stored ORDER BY "offset"')]
+    assert values == ["a", "b", "c", "d"]
+    assert losses(logs) == []

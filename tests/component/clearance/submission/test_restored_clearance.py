@@ -1,0 +1,238 @@
+"""The clearance's database is restored from a backup: every end since comes back from its own topic, as it was."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import pytest
+
+from deploy.local.servers.server import Running
+from schemas.events import (
+    AttestationGiven,
+    CaseChanged,
+    CaseState,
+    Message,
+    SubmissionAccepted,
+    SubmissionRefused,
+)
+from services.clearance.receipts.signing_keys import Keyring
+from services.kit.rules.waivers import Waiver, WaiverKind
+from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
+from tests.support.servers.fixtures import DatabaseMaker
+
+_FORMS = "SELECT * FROM published.submission_v2 ORDER BY form_number"
+
+
+@pytest.fixture
+async def harness(make_database: DatabaseMaker, tmp_path: Path) -> AsyncIterator[Harness]:
+    async with submission_harness(make_database, tmp_path) as made:
+        yield made
+
+
+class Backup:
+    """A copy of the clearance's database, to be put back."""
+
+    def __init__(self, harness: Harness, postgres: str) -> None:
+        self._harness, self._postgres = harness, postgres
+        self._name = urlsplit(harness.clearance.dsn).path.strip("/")
+        self._copy = f"{self._name}_backup"
+
+    async def take(self) -> None:
+        await self._copied(self._name, self._copy)
+
+    async def put_back(self) -> None:
+        await self._copied(self._copy, self._name, replace=True)
+
+    async def _copied(self, source: str, target: str, *, replace: bool = False) -> None:
+        self._harness.clearance.pool.terminate()
+        connection = await asyncpg.connect(self._postgres)
+        try:
+            if replace:
+                await connection.execute(f'DROP DATABASE "{target}" WITH (FORCE)')
+            for _ in range(50):
+                try:
+                    await connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
+                    break
+                except asyncpg.ObjectInUseError:
+                    await asyncio.sleep(0.1)
+        finally:
+            await connection.close()
+        await self._harness.reopen_clearance()
+
+
+@pytest.fixture
+async def backup(harness: Harness, postgres: Running) -> Backup:
+    return Backup(harness, postgres.address)
+
+
+async def forms(harness: Harness) -> list[dict[str, Any]]:
+    return [dict(row) for row in await harness.clearance.pool.fetch(_FORMS)]
+
+
+async def read_ends(harness: Harness, said: list[Message]) -> None:
+    """The clearance reads its own topic from where the backup stood."""
+    ends = [event for event in said if isinstance(event, SubmissionAccepted | SubmissionRefused)]
+    await harness.clearance.receive([harness.record(harness.topics.submission, event) for event in ends])
+
+
+async def read_again(harness: Harness, asked: list[UUID], students: list[str], said: list[Message]) -> None:
+    """And then everything else, attestations before the commands."""
+    for answer in of(said, AttestationGiven):
+        await harness.clearance.receive([harness.record(harness.topics.attestation(answer.department), answer)])
+    for command_id, student_id in zip(asked, students, strict=True):
+        await harness.submit(student_id, command_id)
+
+
+async def test_six_acceptances_since_the_backup_come_back_under_their_numbers(harness: Harness, backup: Backup) -> None:
+    students = [await harness.student() for _ in range(6)]
+    await backup.take()
+    said: list[Message] = []
+    asked = []
+    for student_id in students:
+        asked.append(await harness.submit(student_id))
+        said += await harness.deliver_all()
+    before = await forms(harness)
+    assert len(before) == 6
+    await backup.put_back()
+    assert await forms(harness) == []
+
+    dead = {name: len(service.dead_letters) for name, service in harness.services.items()}
+    await read_ends(harness, said)
+    await read_again(harness, asked, students, said)
+    again = await harness.deliver_all()
+    assert await forms(harness) == before
+    for attempt_id in asked:
+        assert await harness.state(attempt_id) == ("accepted", "")
+    assert {one.form_number for one in of(again, SubmissionAccepted)} <= {form["form_number"] for form in before}
+    assert of(again, SubmissionRefused) == []
+    assert {name: len(service.dead_letters) for name, service in harness.services.items()} == dead
+    for student_id in students:
+        case = await harness.clearance.pool.fetchval("SELECT state FROM student_case WHERE student_id = $1", student_id)
+        assert case == CaseState.COMPLETED
+        assert await harness.holds(student_id) == {}
+        newest = await harness.clearance.pool.fetchval(
+            "SELECT outcome FROM audit.entry WHERE student_id = $1 AND act = 'submission.accept'", student_id
+        )
+        assert newest == "restored"
+    assert {event.state for event in of(again, CaseChanged)} <= {CaseState.COMPLETED}
+    second = await harness.submit(students[0])
+    await harness.deliver_all()
+    assert await harness.state(second) == ("refused", "already-submitted")
+
+
+async def test_an_attempt_that_was_open_in_the_backup_ends_as_it_had_ended(harness: Harness, backup: Backup) -> None:
+    accepted, refused = await harness.student(), await harness.student(library=OWING)
+    asked = [await harness.submit(accepted), await harness.submit(refused)]
+    await backup.take()
+    said = await harness.deliver_all()
+    before = await forms(harness)
+    objections = await harness.attempt(asked[1])
+    await backup.put_back()
+    await read_ends(harness, said)
+    await read_again(harness, asked, [accepted, refused], said)
+    await harness.deliver_all()
+    assert [await harness.state(one) for one in asked] == [("accepted", ""), ("refused", "objected")]
+    assert (await forms(harness)) == before
+    assert (await harness.attempt(asked[1]))["objections"] == objections["objections"]
+
+
+async def test_what_is_known_is_not_touched(harness: Harness) -> None:
+    student_id = await harness.student()
+    attempt_id = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    before = await forms(harness)
+    entries = await harness.clearance.pool.fetchval("SELECT count(*) FROM audit.entry")
+    await read_ends(harness, said)
+    await read_ends(harness, said)
+    assert await forms(harness) == before
+    assert await harness.clearance.pool.fetchval("SELECT count(*) FROM audit.entry") == entries
+    assert await harness.state(attempt_id) == ("accepted", "")
+
+
+async def test_a_student_who_came_onto_the_roster_since_the_backup_has_the_form_again(
+    harness: Harness, backup: Backup
+) -> None:
+    await backup.take()
+    student_id = await harness.student()
+    asked = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    before = await forms(harness)
+    await backup.put_back()
+    await read_ends(harness, said)
+    assert [form["form_number"] for form in await forms(harness)] == [form["form_number"] for form in before]
+    assert await harness.state(asked) == ("accepted", "")
+
+
+async def test_a_form_signed_with_a_key_made_since_the_backup_verifies_again(harness: Harness, backup: Backup) -> None:
+    student_id = await harness.student()
+    await backup.take()
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        kid = await Keyring(harness.keys).rotate(connection, actor="operator")
+    await harness.submit(student_id)
+    said = await harness.deliver_all()
+    (before,) = await forms(harness)
+    assert before["kid"] == kid
+    await backup.put_back()
+    await read_ends(harness, said)
+    assert [form["form_number"] for form in await forms(harness)] == [before["form_number"]]
+    keys = await harness.clearance.pool.fetch("SELECT kid FROM signing_key WHERE revoked_at IS NULL")
+    assert kid in [row["kid"] for row in keys]
+
+
+async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, backup: Backup) -> None:
+    former, student_id = await harness.student(), await harness.student()
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await harness.roster.join(connection, student_id, former, now=datetime.now(UTC))
+    await harness.deliver_all()
+    await backup.take()
+    await harness.submit(student_id)
+    said = await harness.deliver_all()
+    before = await forms(harness)
+    attempts = await _attempts(harness)
+    assert len(attempts) == 2
+    await backup.put_back()
+    accepted = of(said, SubmissionAccepted)
+    assert len(accepted) == 2
+    await read_ends(harness, [*reversed(accepted)])
+    await read_ends(harness, [*accepted])
+    assert await forms(harness) == before
+    assert await _attempts(harness) == attempts
+
+
+async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, backup: Backup) -> None:
+    student_id = await harness.student()
+    await backup.take()
+    await harness.submit(student_id)
+    (accepted,) = of(await harness.deliver_all(), SubmissionAccepted)
+    await backup.put_back()
+    assert accepted.form is not None
+    other = accepted.form.model_copy(update={"student": {**accepted.form.student, "name": "林知近"}})
+    forged = accepted.form.model_copy(update={"receipt": accepted.form.receipt[:-2] + "AA"})
+    waiver = Waiver(department="library", check="thesis", kind=WaiverKind.RELEASED, reason="x")
+    waived = accepted.form.model_copy(update={"waivers": (waiver,)})
+    for wrong in (
+        accepted.model_copy(update={"form_number": "2026-AAAAA-BBBBB-C"}),
+        accepted.model_copy(update={"form": other}),
+        accepted.model_copy(update={"form": forged}),
+        accepted.model_copy(update={"form": waived}),
+        accepted.model_copy(update={"form": None}),
+    ):
+        dead = len(harness.clearance.dead_letters)
+        await read_ends(harness, [wrong])
+        assert len(harness.clearance.dead_letters) == dead + 1
+        assert await forms(harness) == []
+    await read_ends(harness, [accepted])
+    assert len(await forms(harness)) == 1
+
+
+async def _attempts(harness: Harness) -> list[tuple[Any, ...]]:
+    rows = await harness.clearance.pool.fetch(
+        "SELECT attempt_id, student_id, state, required, parent_id, ordinal, opened_at, expires_at FROM attempt"
+        " ORDER BY attempt_id"
+    )
+    return [tuple(row) for row in rows]

@@ -1,0 +1,146 @@
+"""The clearance's database from a backup, under all services: what was accepted since is accepted as it was."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+import asyncpg
+import pytest
+
+from deploy.local.installation import Installation
+from deploy.local.servers.server import Running
+from deploy.local.services import IDENTITY
+from schemas.flows import CLEARANCE, GATEWAY
+from tests.support.gateway.server import BrowserClient
+from tests.support.waiting import eventually
+from tests.system.test_submission import ready_to_submit, submit
+
+STUDENTS = 6
+_FORMS = """
+SELECT student_id, attempt_id, form_number, code, receipt, accepted_at, facts::text FROM published.submission_v2
+ORDER BY form_number
+"""
+_OWNER = "SELECT rolname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE datname = $1"
+
+
+@pytest.fixture
+async def whole(
+    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """Every service; attempts live longer than the test."""
+    installation = Installation(tmp_path_factory.mktemp("restored"), postgres=postgres.address, kafka=kafka.address)
+    await installation.provision()
+    try:
+        await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
+        yield installation
+    finally:
+        await installation.close()
+
+
+class Backup:
+    """Of the clearance's database: a copy beside it, and the same name for it at last."""
+
+    def __init__(self, installation: Installation, postgres: str) -> None:
+        self._name, self._postgres = installation.database_name(CLEARANCE), postgres
+
+    async def take(self) -> None:
+        connection = await asyncpg.connect(self._postgres)
+        try:
+            owner = await connection.fetchval(_OWNER, self._name)
+            await self._alone(
+                connection, f'CREATE DATABASE "{self._name}_backup" TEMPLATE "{self._name}" OWNER "{owner}"'
+            )
+        finally:
+            await connection.close()
+
+    async def put_back(self) -> None:
+        connection = await asyncpg.connect(self._postgres)
+        try:
+            await self._alone(connection, f'ALTER DATABASE "{self._name}" RENAME TO "{self._name}_lost"')
+            await self._alone(connection, f'ALTER DATABASE "{self._name}_backup" RENAME TO "{self._name}"')
+            await connection.execute(f'DROP DATABASE "{self._name}_lost" WITH (FORCE)')
+        finally:
+            await connection.close()
+
+    async def _alone(self, connection: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
+        """While the services connect again and again."""
+
+        async def done() -> bool:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
+                self._name,
+            )
+            with suppress(asyncpg.ObjectInUseError):
+                await connection.execute(statement)
+                return True
+            return False
+
+        await eventually(done, what="the database to be left alone")
+
+
+async def forms(installation: Installation) -> list[tuple[object, ...]]:
+    """Empty while the database is away."""
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return [tuple(row) for row in await (await installation.database(CLEARANCE)).fetch(_FORMS)]
+    return []
+
+
+async def all_done(browsers: list[BrowserClient]) -> bool:
+    states = [(await browser.get("/api/v1/submission")).json() for browser in browsers]
+    return all(state.get("state") == "done" for state in states)
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["stopped", "under the running service"])
+async def test_six_acceptances_since_the_backup_are_accepted_as_they_were(
+    whole: Installation, postgres: Running, running: bool
+) -> None:
+    made = await asyncio.gather(*(ready_to_submit(whole) for _ in range(STUDENTS)))
+    students, browsers = [student_id for student_id, _ in made], [browser for _, browser in made]
+    backup = Backup(whole, postgres.address)
+    await backup.take()
+    await whole.ready(CLEARANCE)
+    await asyncio.gather(*(submit(browser) for browser in browsers))
+    await eventually(lambda: all_done(browsers), what="six acceptances", timeout_s=60)
+    before = await forms(whole)
+    assert len(before) == STUDENTS
+
+    if not running:
+        whole.stop(CLEARANCE)
+    await backup.put_back()
+    if not running:
+        await whole.start(CLEARANCE)
+
+    async def restored() -> bool:
+        return await forms(whole) == before
+
+    await eventually(restored, what="the forms to be there again", timeout_s=90)
+    await eventually(lambda: all_done(browsers), what="the pages to say so", timeout_s=60)
+    clearance = await whole.database(CLEARANCE)
+    await _nothing_is_decided_anew(whole, students)
+    assert await forms(whole) == before
+    states = await clearance.fetch("SELECT state FROM attempt WHERE student_id = ANY($1)", students)
+    assert {row["state"] for row in states} == {"accepted"}
+    for browser in browsers:
+        await browser.close()
+
+
+async def _nothing_is_decided_anew(installation: Installation, students: list[str]) -> None:
+    """Everybody has read what the restored clearance said, and agrees."""
+
+    async def quiet() -> bool:
+        clearance = await installation.database(CLEARANCE)
+        return not await clearance.fetchval("SELECT count(*) FROM outbox")
+
+    await eventually(quiet, what="the outbox to be empty")
+    await asyncio.sleep(2)
+    for name in (*installation.departments, CLEARANCE, GATEWAY):
+        database = await installation.database(name)
+        assert await database.fetchval("SELECT count(*) FROM dead_letter") == 0, name
+    for name in installation.departments:
+        database = await installation.database(name)
+        ends = await database.fetch("SELECT outcome FROM attempt_end WHERE student_id = ANY($1)", students)
+        assert [row["outcome"] for row in ends] == ["accepted"] * STUDENTS
+        assert await database.fetchval("SELECT count(*) FROM hold") == 0
+    gateway = await installation.database(GATEWAY)
+    commands = await gateway.fetch("SELECT state FROM command WHERE student_id = ANY($1)", students)
+    assert [row["state"] for row in commands] == ["done"] * STUDENTS
