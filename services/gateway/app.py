@@ -25,6 +25,7 @@ from services.gateway.routes import (
     error_pages,
     form_pdf,
     number_choice,
+    own_sessions,
     public_verification,
     sign_in,
     student_api,
@@ -39,6 +40,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.shared_limits import SharedLimits
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
@@ -99,6 +101,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             desk_api.router,
             public_verification.router,
             sign_in.router,
+            own_sessions.router,
             number_choice.router,
             student_api.router,
         ),
@@ -155,7 +158,7 @@ async def _start(
         commands,
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
-        VerificationLimits(),
+        VerificationLimits(SharedLimits(pool)),
         hub,
         OpenIdClient(http, _openid(settings)),
         printer,
