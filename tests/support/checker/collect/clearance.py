@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from services.kit.postgres.pool import Connection
+from services.kit.rules.reasons import CHANGE_WAITING
 from tests.support.checker.collect.service import service_tables
 from tests.support.checker.evidence.facts import (
     AttemptChange,
@@ -61,7 +62,11 @@ def _attempt(row: Any) -> Attempt:
         state=row["state"],
         required=frozenset(row["required"]),
         cause=row["cause"],
-        objections=frozenset(json.loads(row["objections"])),
+        objections=frozenset(
+            name
+            for name, reasons in json.loads(row["objections"]).items()
+            if CHANGE_WAITING.code not in {reason["code"] for reason in reasons}
+        ),
         waived=tuple((one["department"], one["check"], one["kind"]) for one in waivers),
         opened_at=row["opened_at"],
         ended_at=row["ended_at"],

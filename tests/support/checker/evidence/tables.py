@@ -77,6 +77,7 @@ class Attempt:
     required: frozenset[str]
     cause: str = ""
     objections: frozenset[str] = frozenset()
+    """Departments that objected to what is on record, not for a change that met an earlier hold."""
     waived: tuple[tuple[str, str, str], ...] = ()
     """(department, check, kind), as it opened."""
     opened_at: datetime | None = None
