@@ -64,6 +64,7 @@ def _prepared(stored: Sequence[StoredStatus]) -> Prepared:
         [row.offset for row in rows],
         [False for _ in rows],
         [row.status for row in rows],
+        [None for _ in rows],
     )
     return Prepared(len(stored), columns)
 

@@ -192,6 +192,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     loops.add("imports", ImportWorker(rows, pool, uploaded).run)
     sources = SourceWatch(pool)
     health.add("sources", sources.probe)
+    health.add_warning("older versions", sources.warning)
     loops.add("freshness", sources.run)
     reconciliation = ReconciliationWatch(pool, settings.topics, roster, wakeup)
     health.add_warning("reconciliation", reconciliation.warning)

@@ -5,6 +5,7 @@ view_store.py does the same merge in SQL. Tombstones are no rows: they forget wh
 partition, which is read in its order.
 """
 
+import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged, StatusDigest
 from schemas.student_ids import is_canonical_student_id
 from schemas.topics import ALIVE_KEY
+from schemas.types import is_plausible_version
 
 _STATUS: Final = TYPE_OF[StatusChanged]
 _DIGEST: Final = b'"digest"'
@@ -47,7 +49,7 @@ class Row(msgspec.Struct, frozen=True):
     """`version` 0 has no `status`: only unreadable records so far.
 
     `offset`: of `status`. `unreadable_offset`: the newest, -1 if none. `disputed`: this version was published with two
-    contents.
+    contents. `older_offset`: of the last status of an older version, if it stands behind `offset`, else -1.
     """
 
     student_id: str
@@ -59,6 +61,7 @@ class Row(msgspec.Struct, frozen=True):
     status: str | None = None
     disputed: bool = False
     unreadable_offset: int = -1
+    older_offset: int = -1
 
     @property
     def key(self) -> Key:
@@ -66,8 +69,8 @@ class Row(msgspec.Struct, frozen=True):
 
     @property
     def readable(self) -> bool:
-        """An unreadable record hides the status until a readable one follows."""
-        return not self.disputed and self.unreadable_offset < self.offset
+        """An unreadable record hides the status until a readable one follows, and so does an older version."""
+        return not self.disputed and max(self.unreadable_offset, self.older_offset) < self.offset
 
 
 def merge(a: Row, b: Row) -> Row:
@@ -75,9 +78,13 @@ def merge(a: Row, b: Row) -> Row:
     newer, older = (a, b) if _rank(a) >= _rank(b) else (b, a)
     disputed = newer.disputed or (a.version == b.version and (older.disputed or a.status != b.status))
     unreadable_offset = max(a.unreadable_offset, b.unreadable_offset)
-    if disputed == newer.disputed and unreadable_offset == newer.unreadable_offset:
+    last_offset = max(a.offset, a.older_offset, b.offset, b.older_offset)
+    older_offset = last_offset if last_offset > newer.offset else -1
+    if (disputed, unreadable_offset, older_offset) == (newer.disputed, newer.unreadable_offset, newer.older_offset):
         return newer
-    return msgspec.structs.replace(newer, disputed=disputed, unreadable_offset=unreadable_offset)
+    return msgspec.structs.replace(
+        newer, disputed=disputed, unreadable_offset=unreadable_offset, older_offset=older_offset
+    )
 
 
 def _rank(row: Row) -> tuple[int, int, str, int]:
@@ -222,6 +229,8 @@ def status_row(record: Incoming, department: str) -> Row:
         raise Unreadable("student_id: the record's key is another")
     if status.department != department:
         raise Unreadable("department: the topic is another department's")
+    if not is_plausible_version(status.version, time.time()):
+        raise Unreadable("version: more than anybody can have counted to")
     return Row(
         status.student_id,
         department,

@@ -1,9 +1,14 @@
-"""How fresh each department's statuses are: the age of its oldest alive mark, and what it has to publish again."""
+"""How fresh each department's statuses are: the age of its oldest alive mark, and what it has to publish again.
+
+A lower version behind a higher one is an alarm: the department was restored from a backup, or two publish as one.
+"""
 
 import asyncio
+from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
+import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.observability import metrics
@@ -21,12 +26,18 @@ SELECT count(*) FROM status JOIN source
 WHERE source.department = $1 AND status.version > 0 AND status.heard_at <= source.lost_at
 """
 _CONFIRMED: Final = "UPDATE source SET lost_at = NULL WHERE department = $1"
+_OLDER: Final = """
+SELECT department, count(*) AS count, min(older_since) AS since FROM status WHERE older_offset IS NOT NULL
+GROUP BY department
+"""
+_log = structlog.get_logger(__name__)
 
 
 class SourceWatch:
     def __init__(self, pool: "asyncpg.Pool[Any]", *, every_s: float = EVERY_S) -> None:
         self._pool, self._every_s = pool, every_s
         self._unconfirmed: dict[str, int] = {}
+        self._older: dict[str, tuple[int, datetime]] = {}
 
     async def run(self) -> None:
         """Runs until cancelled. Ages also grow while the database is unavailable."""
@@ -44,6 +55,24 @@ class SourceWatch:
             if row["lost"] and not count:
                 await self._pool.execute(_CONFIRMED, department)
             self._unconfirmed[department] = count
+        await self._measure_older()
+
+    async def _measure_older(self) -> None:
+        before = self._older
+        found = {row["department"]: (row["count"], row["since"]) for row in await self._pool.fetch(_OLDER)}
+        for department in before.keys() | found.keys():
+            count, since = found.get(department, (0, None))
+            metrics.OLDER_VERSIONS.set(count, {"department": department})
+            if count > before.get(department, (0, None))[0]:
+                _log.error("version.decreased", department=department, count=count, since=since)
+        self._older = found
+
+    async def warning(self) -> str | None:
+        """These lines are hidden until a newer version is published, which the reconciliation asks for."""
+        if not self._older:
+            return None
+        named = (f"{name}: {count} since {since:%Y-%m-%d %H:%M:%S}Z" for name, (count, since) in self._older.items())
+        return f"an older version was published behind a newer one ({', '.join(sorted(named))})"
 
     async def probe(self) -> str | None:
         """Every instance answers alike: the loss is in the database."""

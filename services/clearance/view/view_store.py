@@ -16,37 +16,50 @@ from services.kit.postgres.pool import Connection
 VIEW: Final = "status"
 
 # As in `fold.merge` a newer version wins, and of one version the later record. A version with two contents is kept and
-# disputed. A row that has a mark and no status yet (version 0) loses to any status.
-UPSERT_STATUSES: Final = """
+# disputed. A row that has a mark and no status yet (version 0) loses to any status. An older version is kept as the
+# place where it stands, if that is behind everything else.
+_UPSERT: Final = """
 WITH changed AS (
     INSERT INTO {table} AS stored (student_id, department, version, occurred_at, heard_at, source_partition,
-                                 source_offset, disputed, status)
-    SELECT student_id, department, version, occurred_at, $9, source_partition, source_offset, disputed, status
+                                 source_offset, disputed, status, older_offset, older_since)
+    SELECT student_id, department, version, occurred_at, $10::timestamptz, source_partition, source_offset, disputed,
+           status, older_offset, CASE WHEN older_offset IS NOT NULL THEN $10::timestamptz END
     FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::bigint[], $7::boolean[],
-                $8::text[]) AS incoming (student_id, department, version, occurred_at, source_partition, source_offset,
-                                     disputed, status)
+                $8::text[], $9::bigint[]) AS incoming (student_id, department, version, occurred_at, source_partition,
+                                     source_offset, disputed, status, older_offset)
     ON CONFLICT (student_id, department) DO UPDATE SET
-        version = excluded.version,
-        occurred_at = excluded.occurred_at,
+        version = greatest(excluded.version, stored.version),
+        occurred_at = CASE WHEN excluded.version < stored.version THEN stored.occurred_at ELSE excluded.occurred_at END,
         heard_at = CASE WHEN excluded.version > stored.version THEN excluded.heard_at ELSE stored.heard_at END,
-        source_partition = excluded.source_partition,
-        source_offset = greatest(excluded.source_offset,
-                                 CASE WHEN excluded.version = stored.version THEN stored.source_offset END),
-        disputed = excluded.disputed
-            OR excluded.version = stored.version AND (stored.disputed OR excluded.status <> stored.status),
-        status = CASE WHEN excluded.version > stored.version OR excluded.source_offset > stored.source_offset
-                 THEN excluded.status ELSE stored.status END
+        source_partition = CASE WHEN excluded.version < stored.version
+                           THEN stored.source_partition ELSE excluded.source_partition END,
+        source_offset = {offset},
+        disputed = CASE WHEN excluded.version < stored.version THEN stored.disputed ELSE excluded.disputed
+            OR excluded.version = stored.version AND (stored.disputed OR excluded.status <> stored.status) END,
+        status = CASE WHEN excluded.version > stored.version
+                        OR excluded.version = stored.version AND excluded.source_offset > stored.source_offset
+                 THEN excluded.status ELSE stored.status END,
+        older_offset = CASE WHEN {last} > {offset} THEN {last} END,
+        older_since = CASE WHEN {last} > {offset} THEN coalesce(stored.older_since, $10::timestamptz) END
     WHERE excluded.version > stored.version
+       OR greatest(excluded.source_offset, excluded.older_offset) > greatest(stored.source_offset, stored.older_offset)
        OR excluded.version = stored.version
           AND (excluded.source_offset > stored.source_offset
                OR NOT stored.disputed AND (excluded.disputed OR excluded.status <> stored.status))
-    RETURNING student_id, department, disputed
+    RETURNING student_id, department, version, disputed
 )
 SELECT count(*) AS changed,
        array_agg(student_id ORDER BY student_id, department) FILTER (WHERE disputed) AS students,
-       array_agg(department ORDER BY student_id, department) FILTER (WHERE disputed) AS departments
+       array_agg(department ORDER BY student_id, department) FILTER (WHERE disputed) AS departments,
+       array_agg(version ORDER BY student_id, department) FILTER (WHERE disputed) AS versions
 FROM changed
 """
+_OFFSET: Final = """CASE WHEN excluded.version < stored.version THEN stored.source_offset
+            WHEN excluded.version = stored.version THEN greatest(excluded.source_offset, stored.source_offset)
+            ELSE excluded.source_offset END"""
+_LAST: Final = "greatest(excluded.source_offset, excluded.older_offset, stored.source_offset, stored.older_offset)"
+UPSERT_STATUSES: Final = _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST)
+"""With `{table}`."""
 
 _MARKS: Final = """
 INSERT INTO {table} AS stored (student_id, department, version, heard_at, source_partition, source_offset,
@@ -62,7 +75,7 @@ _FORGET: Final = """
 DELETE FROM {table} AS stored
 USING unnest($1::text[], $2::text[], $3::bigint[]) AS gone (student_id, department, at_offset)
 WHERE (stored.student_id, stored.department) = (gone.student_id, gone.department)
-  AND greatest(source_offset, unreadable_offset) < at_offset
+  AND greatest(source_offset, unreadable_offset, older_offset) < at_offset
 """
 _FORGET_DEAD_LETTERS: Final = """
 DELETE FROM dead_letter USING unnest($2::text[], $3::bytea[], $4::bigint[]) AS gone (topic, key, at_offset)
@@ -104,11 +117,17 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
             [row.offset for row in statuses],
             [row.disputed for row in statuses],
             [row.status for row in statuses],
+            [row.older_offset if row.older_offset >= 0 else None for row in statuses],
             now,
         )
         assert answer is not None
-        disputed = zip(answer["students"] or (), answer["departments"] or (), strict=True)
-        applied = Applied(answer["changed"], tuple(disputed))
+        disputed = zip(answer["students"] or (), answer["departments"] or (), answer["versions"] or (), strict=True)
+        # Without those that were disputed before, and behind which an older version stands now.
+        versions = {row.key: row.version for row in statuses} if answer["students"] else {}
+        keys = tuple(
+            (student, department) for student, department, at in disputed if versions[student, department] == at
+        )
+        applied = Applied(answer["changed"], keys)
     if marks:
         done = await connection.execute(
             _MARKS.format(table=table),
@@ -176,7 +195,8 @@ ON CONFLICT (department, partition) DO UPDATE SET lost_at = excluded.lost_at
 """
 # As `status_readable` compares them: what was hidden stays so, what was shown is, until a record of the new log.
 _FORGET_OFFSETS: Final = """
-UPDATE status SET source_offset = -1, unreadable_offset = CASE WHEN unreadable_offset >= source_offset THEN -1 END
+UPDATE status SET source_offset = -1, unreadable_offset = CASE WHEN unreadable_offset >= source_offset THEN -1 END,
+                  older_offset = CASE WHEN older_offset IS NOT NULL THEN -1 END
 WHERE department = $1 AND source_partition = $2
 """
 
@@ -223,7 +243,8 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
 
 
 ROW_TEXT: Final = """concat_ws(chr(31), student_id, department, version,
-    status_readable(disputed, unreadable_offset, source_offset), extract(epoch from occurred_at), status)"""
+    status_readable(disputed, unreadable_offset, source_offset, older_offset),
+    extract(epoch from occurred_at), status)"""
 """A row as one text: names and JSON have no unit separator."""
 
 

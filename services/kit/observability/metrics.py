@@ -92,6 +92,11 @@ EDITED_RECORDS: Final = _meter.create_counter(
     unit="{record}",
     description="Records found to be edited by another hand than the service's, by department and outcome.",
 )
+OLDER_VERSIONS: Final = _meter.create_gauge(
+    "lixiao.source.older_versions",
+    unit="{status}",
+    description="Statuses hidden because an older version was published behind them, by department.",
+)
 COMMIT_TO_VIEW: Final = _meter.create_histogram(
     "lixiao.commit_to_view",
     unit="s",

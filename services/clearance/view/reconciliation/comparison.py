@@ -38,7 +38,7 @@ SELECT count(*) FILTER (WHERE readable) AS count,
        coalesce(sum(status_hash(student_id, version, status)) FILTER (WHERE readable), 0)::text AS total,
        count(*) AS lines, (SELECT asked_at FROM finding) IS NOT NULL AS asked,
        count(*) FILTER (WHERE heard_at > (SELECT asked_at FROM finding)) AS confirmed
-FROM status, status_readable(disputed, unreadable_offset, source_offset) AS readable
+FROM status, status_readable(disputed, unreadable_offset, source_offset, older_offset) AS readable
 WHERE department = $1 AND source_partition = $2 AND version > 0
 """
 _COMPARED: Final = """

@@ -45,7 +45,7 @@ RETURNING finding_id, department, partition, published, viewed
 _CHECKS: Final = """CASE WHEN status.status IS JSON
     THEN hashtextextended(
         (status.status::json -> 'checks')::text || (status.status::json ->> 'version' = version::text)::text,
-        status_readable(disputed, unreadable_offset, source_offset)::int)
+        status_readable(disputed, unreadable_offset, source_offset, older_offset)::int)
     ELSE hashtextextended(status.status, -1) END"""
 _BEFORE: Final = f"""
 INSERT INTO reconciliation_before (finding_id, student_id, checks)

@@ -60,12 +60,13 @@ def _row(each: asyncpg.Record) -> Row:
         each["status"],
         each["disputed"],
         unreadable_offset,
+        -1 if each["older_offset"] is None else each["older_offset"],
     )
 
 
 async def test_a_stale_status_changes_nothing(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     assert (await apply_rows(connection, [row(2, 5)], now=NOW)).changed == 1
-    assert (await apply_rows(connection, [row(1, 6)], now=LATER)).changed == 0
+    assert (await apply_rows(connection, [row(1, 4)], now=LATER)).changed == 0
     assert (await apply_rows(connection, [row(2, 5)], now=LATER)).changed == 0
     assert await stored(connection) == [row(2, 5)]
 
@@ -87,6 +88,29 @@ async def test_a_reused_version_is_reported_with_its_student_and_department(
     assert not await connection.fetchval("SELECT readable FROM published.status_v1 WHERE student_id = 'TS-1'")
     assert (await apply_rows(connection, [row(3, 7)], now=LATER)).disputed == ()
     assert await connection.fetchval("SELECT readable FROM published.status_v1 WHERE student_id = 'TS-1'")
+
+
+async def test_an_older_version_behind_the_newest_hides_the_line_until_a_newer_one_comes(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    readable = "SELECT readable FROM published.status_v1"
+    await apply_rows(connection, [row(4, 5)], now=NOW)
+    assert (await apply_rows(connection, [row(3, 6)], now=LATER)).changed == 1
+    assert not await connection.fetchval(readable)
+    assert await connection.fetchval("SELECT older_since FROM status") == LATER
+    assert (await stored(connection))[0].version == 4
+    assert (await apply_rows(connection, [row(2, 6)], now=LATER)).changed == 0
+    await apply_rows(connection, [row(5, 7)], now=LATER)
+    assert await connection.fetchval(readable)
+    assert await connection.fetchval("SELECT older_since FROM status") is None
+
+
+async def test_a_disputed_line_is_not_reported_again_for_an_older_version_behind_it(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    await apply_rows(connection, [row(3, 5)], now=NOW)
+    assert (await apply_rows(connection, [row(3, 6, "b")], now=NOW)).disputed
+    assert (await apply_rows(connection, [row(2, 7)], now=NOW)).disputed == ()
 
 
 SAYINGS = [row(1, 0), row(2, 1), unreadable(2), row(3, 3), row(2, 4), row(3, 5), unreadable(6)]

@@ -16,6 +16,7 @@ from schemas.codec import encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
+from schemas.types import MAX_VERSION
 from services.clearance.view.fold import Batch, Row, fold_batch, merge, split_at_digests
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -74,9 +75,32 @@ def only(batch: Batch[Record]) -> Row:
 
 def test_the_newest_version_of_a_batch_is_kept_whatever_the_order() -> None:
     who = student()
-    row = only(fold(said(status(who, 2), 5), said(status(who, 3), 6), said(status(who, 1), 7)))
-    assert (row.version, row.offset, row.readable) == (3, 6, True)
+    row = only(fold(said(status(who, 2), 5), said(status(who, 3), 7), said(status(who, 1), 6)))
+    assert (row.version, row.offset, row.readable) == (3, 7, True)
     assert json.loads(row.status or "") == status(who, 3).model_dump(mode="json")
+
+
+def test_an_older_version_behind_the_newest_hides_it_until_the_newest_or_a_newer_one_follows() -> None:
+    who = student()
+    went_back = said(status(who, 3), 6), said(status(who, 2), 7)
+    row = only(fold(*went_back))
+    assert (row.version, row.offset, row.older_offset, row.readable) == (3, 6, 7, False)
+    assert only(fold(*went_back, said(status(who, 3), 8))).readable
+    assert only(fold(*went_back, said(status(who, 4), 8))) == only(fold(said(status(who, 4), 8)))
+
+
+def test_a_version_that_nobody_can_have_counted_to_is_unreadable_and_the_next_one_shows_the_line_again() -> None:
+    who = student()
+    frozen = said(status(who, 2), 5), said(huge(who), 6)
+    batch = fold(*frozen)
+    assert (only(batch).version, only(batch).readable) == (2, False)
+    assert [bad.reason for bad in batch.unreadable] == ["version: more than anybody can have counted to"]
+    row = only(fold(*frozen, said(status(who, 3), 7)))
+    assert (row.version, row.readable) == (3, True)
+
+
+def huge(who: str) -> StatusChanged:
+    return status(who, 1).model_copy(update={"version": MAX_VERSION})
 
 
 def test_a_row_holds_the_status_and_where_it_was_read() -> None:
