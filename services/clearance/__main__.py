@@ -1,12 +1,13 @@
 """`python -m services.clearance [command]`: the service, or an operator command."""
 
 from services.clearance.app import clearance_app
-from services.clearance.cli import checks_that_apply, forget_student, open_dead_letters, rebuild_view
+from services.clearance.cli import checks_that_apply, forget_student, open_dead_letters, open_publisher, rebuild_view
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
 from services.kit.http.server import serve
 from services.kit.names import APPROVER, FORGETTING, FORM_VOID, OPERATOR, ROSTER
+from services.kit.republishing.cli import republish_command
 from services.kit.settings import load
 from services.kit.tokens.cli import token_commands
 
@@ -21,6 +22,7 @@ cli.add_typer(keys, name="keys")
 cli.add_typer(token_commands({ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR}), name="tokens")
 cli.command("verify")(verify_form)
 cli.command("forget")(forget_student)
+cli.command("republish")(republish_command(open_publisher))
 cli.command("rebuild")(rebuild_view)
 cli.command("checks-that-apply")(checks_that_apply)
 

@@ -29,6 +29,7 @@ from services.clearance.settings import ClearanceSettings
 from services.clearance.submission import exceptions
 from services.clearance.submission.form_void import void_action
 from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.republication import CasePublisher
 from services.clearance.submission.restoring import Restoring
 from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS, outcomes_router, submissions_router
 from services.clearance.submission.sweeper import AttemptSweeper
@@ -52,6 +53,8 @@ from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
+from services.kit.republishing.api import republications_router
+from services.kit.republishing.worker import Republisher
 from services.kit.runtime.health import Health
 from services.kit.student_numbers import use_number_form
 
@@ -171,6 +174,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         exemptions_router(pool),
         dead_letter_router(pool, replay_handlers(settings, projector)),
         reconciliation_router(pool),
+        republications_router(pool),
     ):
         app.include_router(routes)
     router = submissions_router(
@@ -190,6 +194,9 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     # Commands and attestations of an attempt that was accepted come after its acceptance, also after a restore.
     loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ", after=outcomes)
     loops.add("imports", ImportWorker(rows, pool, uploaded).run)
+    republisher = Republisher(pool, CasePublisher(roster, settings.topics), wakeup)
+    loops.add("republication", republisher.run)
+    health.add_warning("republication", republisher.warning)
     sources = SourceWatch(pool)
     health.add("sources", sources.probe)
     health.add_warning("older versions", sources.warning)
@@ -206,6 +213,6 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
 
 
 FOLDERS: Final = (
-    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "tokens", "imports", "digest")),
+    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "tokens", "republication", "imports", "digest")),
     Path(__file__).parent / "migrations",
 )

@@ -1,9 +1,10 @@
 """Operator commands; they need no running service."""
 
 import asyncio
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import asyncpg
 import typer
@@ -12,12 +13,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from schemas.flows import CLEARANCE
 from schemas.student_ids import canonical_student_id
-from services.clearance.app import policy_of, projector_of, replay_handlers
+from services.clearance.app import policy_of, projector_of, replay_handlers, roster_of
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.policy_changes import PolicyChanges, policy_changes
 from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings
+from services.clearance.submission.republication import CasePublisher
 from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
@@ -25,7 +27,9 @@ from services.kit.audit.log import command_line_actor
 from services.kit.clearance_policy import read_policy
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
+from services.kit.postgres.pool import open_pool
 from services.kit.settings import load
+from services.kit.student_numbers import use_number_form
 
 _out = Console(soft_wrap=True)
 
@@ -35,6 +39,17 @@ def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     return dead_letters_of(
         settings.database, CLEARANCE, lambda pool: replay_handlers(settings, projector_of(settings, pool))
     )
+
+
+@asynccontextmanager
+async def open_publisher() -> AsyncIterator[tuple["asyncpg.Pool[Any]", CasePublisher]]:
+    settings = load(ClearanceSettings)
+    use_number_form(settings.number_form)
+    pool = await open_pool(settings.database, name=f"{CLEARANCE}.command", max_size=2)
+    try:
+        yield pool, CasePublisher(roster_of(settings), settings.topics)
+    finally:
+        await pool.close()
 
 
 def rebuild_view(

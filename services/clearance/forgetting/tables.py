@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.kit.retention.tables import IMPORTS, MESSAGING, TOKENS, Table, of_student, oldest
+from services.kit.retention.tables import IMPORTS, MESSAGING, REPUBLICATION, TOKENS, Table, of_student, oldest
 
 _ATTEMPTS: Final = "attempt_id IN (SELECT attempt_id FROM attempt WHERE student_id = ANY($1))"
 _FORMS: Final = "attempt_id IN (SELECT attempt_id FROM submission WHERE student_id = ANY($1))"
@@ -63,4 +63,5 @@ TABLES: Final = (
     ),
     Table("reconciliation_before", forget=of_student("reconciliation_before")),
     Table("signing_key"),
+    REPUBLICATION,
 )

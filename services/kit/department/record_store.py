@@ -23,6 +23,8 @@ PUBLISHED_CASE_STATES: Final = frozenset({CaseState.OPEN, CaseState.COMPLETED})
 """Students in other states are not leaving."""
 TO_ASSESS: Final = 0
 """Older than every revision of the coverage."""
+OTHER_RULES: Final = -1
+"""Assessed by the rules of another release."""
 
 
 @dataclass(frozen=True, slots=True)

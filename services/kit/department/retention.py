@@ -44,5 +44,6 @@ TABLES: Final = (
     Table("covering_load"),
     Table("coverage_revision"),
     Table("version_floor"),
+    Table("assessed_rules"),
     REPUBLICATION,
 )

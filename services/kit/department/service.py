@@ -27,6 +27,7 @@ from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.record_store import DIGESTS
 from services.kit.department.republication import StatusPublisher
 from services.kit.department.retention import TABLES
+from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerprint
 from services.kit.department.status_log import StatusLog
 from services.kit.department.subscriptions import department_router
 from services.kit.http import auth
@@ -144,6 +145,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         acts = EvidenceActs(desk, coverage_changed)
         rows = department_import(desk, department, examples, sources, acts)
         await list_holdings(pool, rules)
+        await adopt_rules(pool, rules_fingerprint(folder))
         app.include_router(desk_router(desk, department, examples, require_if_match=settings.require_if_match))
         app.include_router(holder_router(desk, department, examples))
         app.include_router(holds_router(Holds(desk, settings.topics, grace_s=settings.hold_grace_s)))

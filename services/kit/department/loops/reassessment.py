@@ -1,4 +1,4 @@
-"""Assesses again what rests on a coverage that changed, or waited for a hold to end."""
+"""Assesses again what rests on a coverage or on rules that changed, or waited for a hold to end."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -8,9 +8,10 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
+from services.kit.department.record_store import OTHER_RULES
 from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
-from services.kit.rules.reasons import COVERAGE_CHANGED
+from services.kit.rules.reasons import COVERAGE_CHANGED, RULES_CHANGED
 
 _POLL_S: Final = 2.0
 _AT_ONCE: Final = 100
@@ -41,9 +42,8 @@ class Reassessment:
             coverages: coverage.Coverages = {}
             for row in rows:
                 locked = await self._desk.lock(connection, row["student_id"])
-                await self._desk.store(
-                    connection, locked, cause=COVERAGE_CHANGED(), now=datetime.now(UTC), coverages=coverages
-                )
+                cause = RULES_CHANGED() if row["assessed_revision"] == OTHER_RULES else COVERAGE_CHANGED()
+                await self._desk.store(connection, locked, cause=cause, now=datetime.now(UTC), coverages=coverages)
         # Lets the desk and the imports go first.
         await asyncio.sleep(0)
         return len(rows)
@@ -66,7 +66,7 @@ class Reassessment:
 # A held record keeps its pass and would be found again and again: it is left until the hold ends. In the order of the
 # index: sorting what is left for each batch would take longer than assessing it.
 _TO_ASSESS: Final = """
-SELECT student_id FROM record
+SELECT student_id, assessed_revision FROM record
 WHERE assessed_revision < (SELECT revision FROM coverage_revision) AND case_state IN ('open', 'completed')
   AND NOT EXISTS (SELECT FROM hold WHERE hold.student_id = record.student_id)
 LIMIT $1 FOR UPDATE OF record SKIP LOCKED

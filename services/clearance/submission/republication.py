@@ -1,0 +1,67 @@
+"""Publishes cases again under higher versions, and how their attempts ended: receivers recognise what they know."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from schemas.attempts import AttemptState
+from schemas.events import SubmissionAccepted, SubmissionRefused
+from schemas.topics import Topics
+from services.clearance.roster import case_store
+from services.clearance.roster.case_store import SOURCE, Roster
+from services.clearance.submission import attempt_store, submission_store
+from services.clearance.submission.attempt_store import Attempt
+from services.kit.messaging import outbox
+from services.kit.postgres.pool import Connection
+
+
+class CasePublisher:
+    """A `republishing.worker.Publisher`."""
+
+    students: tuple[str, str] = ("student_case", "student_id")
+
+    def __init__(self, roster: Roster, topics: Topics) -> None:
+        self._roster, self._topic = roster, topics.submission
+
+    async def publish_again(self, connection: Connection, student_ids: Sequence[str]) -> tuple[int, int]:
+        # Only the first is waited for: an import locks the cases of its rows in another order.
+        first, *others = student_ids
+        await case_store.lock(connection, first)
+        free = {row["student_id"] for row in await connection.fetch(_LOCK_FREE, others)}
+        done = 1 + next((number for number, one in enumerate(others) if one not in free), len(others))
+        published = 0
+        for student_id in student_ids[:done]:
+            published += await self._publish(connection, student_id, now=datetime.now(UTC))
+        return done, published
+
+    async def _publish(self, connection: Connection, student_id: str, *, now: datetime) -> bool:
+        case = await case_store.lock(connection, student_id)
+        if case is None:
+            return False
+        await self._roster.store(connection, case, replace(case, version=case.version + 1), now=now)
+        for row in await connection.fetch(_ENDED, student_id):
+            attempt = await attempt_store.lock(connection, row["attempt_id"])
+            if attempt is None:
+                continue
+            event: SubmissionAccepted | SubmissionRefused | None
+            accepted = attempt.state is AttemptState.ACCEPTED
+            event = await _accepted(connection, attempt) if accepted else attempt.refused_event()
+            if event is not None:
+                await outbox.append(connection, topic=self._topic, key=student_id, event=event, source=SOURCE, now=now)
+        return True
+
+
+async def _accepted(connection: Connection, attempt: Attempt) -> SubmissionAccepted | None:
+    """A part's form is the one of its attempt."""
+    accepted = await submission_store.accepted_event(connection, attempt.parent_id or attempt.attempt_id)
+    if accepted is None:
+        return None
+    return accepted.model_copy(update={"attempt_id": attempt.attempt_id, "student_id": attempt.student_id})
+
+
+_LOCK_FREE: Final = """
+SELECT student_id FROM student_case WHERE student_id = ANY($1::text[]) ORDER BY student_id FOR UPDATE SKIP LOCKED
+"""
+# In the order they ended, so that the last is again the last.
+_ENDED: Final = "SELECT attempt_id FROM attempt WHERE student_id = $1 AND state <> 'open' ORDER BY ended_at, attempt_id"
