@@ -42,11 +42,15 @@ _ID: Final = re.compile(ID_PATTERN[1:-1])
 
 
 def is_plausible_version(version: int, now_s: float) -> bool:
+    return version <= highest_plausible_version(now_s)
+
+
+def highest_plausible_version(now_s: float) -> int:
     """Versions count from 1: one above the seconds since 1970 is a producer's mistake.
 
     So a higher one that every reader accepts exists a second later, whatever a mistake has published.
     """
-    return version <= now_s + _CLOCK_SLACK_S
+    return int(now_s) + _CLOCK_SLACK_S
 
 
 def _instant(value: Any) -> Any:

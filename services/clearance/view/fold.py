@@ -5,7 +5,6 @@ view_store.py does the same merge in SQL. Tombstones are no rows: they forget wh
 partition, which is read in its order.
 """
 
-import time
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -17,7 +16,7 @@ from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged, StatusDigest
 from schemas.student_ids import is_canonical_student_id
 from schemas.topics import ALIVE_KEY
-from schemas.types import is_plausible_version
+from schemas.types import MAX_VERSION
 
 _STATUS: Final = TYPE_OF[StatusChanged]
 _DIGEST: Final = b'"digest"'
@@ -148,7 +147,11 @@ Position = tuple[str, int, int]
 
 
 def fold_batch(
-    records: Sequence[R], departments: Mapping[str, str], *, discarded: Container[Position] = ()
+    records: Sequence[R],
+    departments: Mapping[str, str],
+    *,
+    discarded: Container[Position] = (),
+    highest_version: int = MAX_VERSION,
 ) -> Batch[R]:
     """Never raises. `departments`: by status topic. `discarded`: unreadable records that an operator discarded;
     others hide their student's status.
@@ -178,7 +181,7 @@ def fold_batch(
                 read_count += 1 + len(unreadable) - len(kept)
                 unreadable = kept
                 continue
-            row = status_row(record, department)
+            row = status_row(record, department, highest_version)
             read_count += 1
         except Unreadable as error:
             if (record.topic, record.partition, record.offset) in discarded:
@@ -219,8 +222,8 @@ def split_at_digests(records: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:
     return [record for index, record in enumerate(records) if not is_behind(index, record)], behind
 
 
-def status_row(record: Incoming, department: str) -> Row:
-    """Raises `Unreadable`."""
+def status_row(record: Incoming, department: str, highest_version: int = MAX_VERSION) -> Row:
+    """Raises `Unreadable`, also above `highest_version`."""
     envelope = open_envelope(record.value, record.headers)
     if envelope.type != _STATUS:
         raise Unreadable("type: only statuses have a student's key on this topic")
@@ -229,7 +232,7 @@ def status_row(record: Incoming, department: str) -> Row:
         raise Unreadable("student_id: the record's key is another")
     if status.department != department:
         raise Unreadable("department: the topic is another department's")
-    if not is_plausible_version(status.version, time.time()):
+    if status.version > highest_version:
         raise Unreadable("version: more than anybody can have counted to")
     return Row(
         status.student_id,

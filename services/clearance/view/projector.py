@@ -1,5 +1,6 @@
 """Projector: folds the departments' status topics into the view, one transaction a batch."""
 
+import time
 from collections.abc import Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.codec import Unreadable
 from schemas.topics import Topics
+from schemas.types import highest_plausible_version
 from services.clearance.notify import notify
 from services.clearance.submission import exceptions
 from services.clearance.view import view_store
@@ -121,12 +123,15 @@ class Projector:
         await notify(connection)
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
-        batch = fold_batch(records, self.topics)
+        highest = highest_plausible_version(time.time())
+        batch = fold_batch(records, self.topics, highest_version=highest)
         if not batch.unreadable:
             return batch
         positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.unreadable]
         discarded = await view_store.discarded_positions(connection, self.group, positions)
-        return fold_batch(records, self.topics, discarded=discarded) if discarded else batch
+        if not discarded:
+            return batch
+        return fold_batch(records, self.topics, discarded=discarded, highest_version=highest)
 
     def _disputed(
         self, records: Sequence[ConsumerRecord], rows: Sequence[Row], keys: Sequence[tuple[str, str]]

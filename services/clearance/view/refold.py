@@ -9,6 +9,7 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.types import highest_plausible_version
 from services.clearance.view import view_store
 from services.clearance.view.fold import Position, fold_batch
 from services.kit.messaging.aiokafka_internals import accept_any_header_name
@@ -84,7 +85,8 @@ class TopicFold:
         return wanted
 
     async def _store(self, records: list[ConsumerRecord]) -> None:
-        batch = fold_batch(records, self._topics, discarded=self._discarded)
+        highest = highest_plausible_version(time.time())
+        batch = fold_batch(records, self._topics, discarded=self._discarded, highest_version=highest)
         await view_store.forget(self._connection, batch.forgotten, table=self._table)
         await view_store.apply_rows(self._connection, batch.rows, now=datetime.now(UTC), table=self._table)
         self.records += len(records)

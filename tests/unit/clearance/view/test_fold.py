@@ -16,7 +16,7 @@ from schemas.codec import encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
-from schemas.types import MAX_VERSION
+from schemas.types import MAX_VERSION, highest_plausible_version
 from services.clearance.view.fold import Batch, Row, fold_batch, merge, split_at_digests
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -92,10 +92,11 @@ def test_an_older_version_behind_the_newest_hides_it_until_the_newest_or_a_newer
 def test_a_version_that_nobody_can_have_counted_to_is_unreadable_and_the_next_one_shows_the_line_again() -> None:
     who = student()
     frozen = said(status(who, 2), 5), said(huge(who), 6)
-    batch = fold(*frozen)
+    highest = highest_plausible_version(NOW.timestamp())
+    batch = fold_batch(frozen, DEPARTMENTS, highest_version=highest)
     assert (only(batch).version, only(batch).readable) == (2, False)
     assert [bad.reason for bad in batch.unreadable] == ["version: more than anybody can have counted to"]
-    row = only(fold(*frozen, said(status(who, 3), 7)))
+    row = only(fold_batch([*frozen, said(status(who, 3), 7)], DEPARTMENTS, highest_version=highest))
     assert (row.version, row.readable) == (3, True)
 
 
