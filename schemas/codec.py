@@ -24,6 +24,8 @@ MAX_DIGITS: Final = 400
 """Of a number with a fraction or an exponent."""
 
 Headers = Iterable[tuple[str, bytes | None]]
+TOMBSTONE_HEADERS: Final = (("ce_specversion", b"1.0"), ("ce_type", b"lixiao.student-forgotten.v1"))
+"""Of a record without a value that forgets its key. Without them an empty record is a mistake, and unreadable."""
 _Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
 _VALUE_IN_MESSAGE: Final = re.compile(r"Invalid enum value .*?(?= - at|$)", re.DOTALL)
 
@@ -68,10 +70,14 @@ def encode(event: Message, *, event_id: UUID, source: str, time: datetime) -> by
     return document
 
 
+def is_tombstone(value: bytes | None, headers: Headers) -> bool:
+    return value is None and TOMBSTONE_HEADERS[1] in headers
+
+
 def open_envelope(value: bytes | None, headers: Headers = ()) -> Envelope:
     """Structured or binary mode. Raises `Unreadable`."""
     if value is None:
-        raise Unreadable("the record has no value: a tombstone carries no state")
+        raise Unreadable("the record has no value, and is no tombstone of ours")
     if len(value) > MAX_EVENT_BYTES:
         raise Unreadable(f"the record has more than {MAX_EVENT_BYTES} bytes")
     if b"\\" in value and b"\\u0000" in value:

@@ -402,7 +402,10 @@ class SubmissionRefused(Message):
 
 
 class Tombstone(Message):
-    """A record without a value: whatever the topic held under the key is forgotten. No event: it has no document."""
+    """A record without a value whose header says so: whatever the topic held under the key is forgotten.
+
+    No event: it has no document.
+    """
 
     student_id: StudentId
     topic: str

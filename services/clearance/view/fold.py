@@ -12,7 +12,7 @@ from typing import Final, Generic, Protocol, TypeVar
 
 import msgspec
 
-from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
+from schemas.codec import Headers, Unreadable, is_tombstone, open_envelope, read, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged, StatusDigest
 from schemas.student_ids import is_canonical_student_id
 from schemas.topics import ALIVE_KEY
@@ -172,7 +172,7 @@ def fold_batch(
                 if mark.digest is not None:
                     digests[source] = mark.digest
                 continue
-            if record.value is None:
+            if is_tombstone(record.value, record.headers):
                 gone = _forgotten(record, department)
                 # A partition is read in its order: what the batch has of the student stands before the tombstone.
                 rows.pop(gone.key, None)

@@ -22,7 +22,7 @@ from faststream.message import StreamMessage
 from opentelemetry import trace
 from opentelemetry.trace import SpanKind
 
-from schemas.codec import Unreadable, read
+from schemas.codec import Unreadable, is_tombstone, read
 from schemas.events import Message, RepublicationAsked, SourceAlive, Tombstone
 from schemas.student_ids import is_canonical_student_id
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -59,7 +59,7 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
 
     async def decode(message: StreamMessage[ConsumerRecord]) -> Message:
         record = message.raw_message
-        if record.value is None:
+        if is_tombstone(record.value, record.headers):
             return tombstone(record)
         event = read(record.value, record.headers)
         named = "department" if isinstance(event, RepublicationAsked) else "student_id"
@@ -75,7 +75,7 @@ def event_decoder(producers: Mapping[str, str] | None = None) -> EventDecoder:
 
 
 def tombstone(record: ConsumerRecord) -> Tombstone:
-    """Of a record without a value. Raises `Unreadable`: under another key it forgets nobody."""
+    """Of a record that is one. Raises `Unreadable`: under another key it forgets nobody."""
     key = (record.key or b"").decode("ascii", "replace")
     if not is_canonical_student_id(key):
         raise Unreadable("the record has no value, and its key is no student id")

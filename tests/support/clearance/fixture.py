@@ -10,7 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from schemas.codec import CONTENT_TYPE, encode
+from schemas.codec import CONTENT_TYPE, TOMBSTONE_HEADERS, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY, Topics
@@ -63,6 +63,11 @@ class ClearanceFixture:
         """A record that no reader can read, under this student's key."""
         record: Any = OutboundRecord(self.topics.status(department), student_id.encode(), value, HEADERS)
         await self.publisher.send([record])
+
+    async def forget(self, student_id: str, *, department: str = "library") -> None:
+        """A department's tombstone."""
+        topic = self.topics.status(department)
+        await self.publisher.send([OutboundRecord(topic, student_id.encode(), None, TOMBSTONE_HEADERS)])
 
     def record(self, event: StatusChanged, *headers: tuple[str, bytes]) -> OutboundRecord:
         topic = self.topics.status(event.department)

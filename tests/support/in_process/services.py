@@ -14,6 +14,7 @@ from typing import Any, Final
 import asyncpg
 from aiokafka import ConsumerRecord
 
+from schemas.codec import TOMBSTONE_HEADERS
 from schemas.events import Reason
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
@@ -209,9 +210,20 @@ _offsets: dict[tuple[str, int], int] = defaultdict(int)
 
 
 def record_of(
-    topic: str, key: bytes, value: bytes | None, *, partition: int = 0, offset: int | None = None
+    topic: str,
+    key: bytes,
+    value: bytes | None,
+    *,
+    partition: int = 0,
+    offset: int | None = None,
+    headers: tuple[tuple[str, bytes], ...] | None = None,
 ) -> ConsumerRecord:
-    """A record as a consumer polls it; without `offset` at the next one of the partition."""
+    """A record as a consumer polls it; without `offset` at the next one of the partition.
+
+    Without a value it has a tombstone's headers, as the relay sends it.
+    """
+    if headers is None:
+        headers = TOMBSTONE_HEADERS if value is None else ()
     if offset is None:
         _offsets[topic, partition] += 1
         offset = _offsets[topic, partition]
@@ -226,7 +238,7 @@ def record_of(
         checksum=None,
         serialized_key_size=len(key),
         serialized_value_size=len(value or b""),
-        headers=(),
+        headers=headers,
     )
 
 

@@ -153,7 +153,7 @@ def test_other_peoples_headers_do_not_matter_in_structured_mode(text: bytes | No
     assert codec.read(written(event), (("content-type", text), ("x-anything", text))) == event
 
 
-def test_a_tombstone_is_unreadable() -> None:
+def test_a_record_without_a_value_is_no_event() -> None:
     with pytest.raises(Unreadable, match="tombstone"):
         codec.read(None)
 

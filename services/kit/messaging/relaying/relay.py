@@ -17,6 +17,7 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span, SpanKind
 
+from schemas.codec import TOMBSTONE_HEADERS
 from services.kit.backoff import Backoff
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import JSON_HEADER, AliveMarks
@@ -135,6 +136,8 @@ class Relay:
 
 def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
     traceparent: str | None = row["traceparent"]
+    if row["value"] is None:
+        return OutboundRecord(row["topic"], row["key"], None, TOMBSTONE_HEADERS)
     if traceparent is None:
         return OutboundRecord(row["topic"], row["key"], row["value"], JSON_HEADER)
     if int(traceparent[-2:], 16) & 1:

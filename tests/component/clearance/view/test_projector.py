@@ -32,6 +32,7 @@ POISON = {
     "not an event": b'{"hello":"clearance"}',
     "bad UTF-8": b"\xff\xfe\xfd",
     "deep nesting": b"[" * 50_000,
+    "no value": None,
     "a repeated key": b'{"specversion":"1.0","specversion":"1.0","id":"1","source":"/x","type":"y","data":{}}',
     "NaN": b'{"specversion":"1.0","id":"1","source":"/x","type":"lixiao.status-changed.v1","data":NaN}',
     "half a megabyte": b'"' + b"x" * 500_000 + b'"',
@@ -118,7 +119,7 @@ async def test_a_tombstone_removes_its_student_from_the_view_and_a_later_status_
         await clearance.publish(status(who, 7), status(other, 7))
         await clearance.poison(who, b"{")
         await eventually(lambda: _readable(clearance, who, False), what="the hidden status")
-        await clearance.poison(who, None)
+        await clearance.forget(who)
         await clearance.publish(status(other, 8))
         await eventually(lambda: _is(clearance, other, 8), what="the next status")
 

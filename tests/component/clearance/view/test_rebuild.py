@@ -55,7 +55,7 @@ async def test_a_rebuilt_view_has_nobody_whom_a_tombstone_forgot(clearance: Clea
     task = asyncio.create_task(clearance.projector().run())
     for name in ("library", "dorm"):
         for who in people[:2]:
-            await clearance.poison(who, None, department=name)
+            await clearance.forget(who, department=name)
     await clearance.publish(status(people[1], 1))
 
     async def applied() -> bool:

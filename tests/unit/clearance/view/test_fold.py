@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import encode
+from schemas.codec import TOMBSTONE_HEADERS, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY
@@ -62,6 +62,10 @@ def said(event: StatusChanged, offset: int = 0, **other: Any) -> Record:
 
 def alive(as_of: datetime, *, partition: int = 0, department: str = "library") -> Record:
     return Record(ALIVE_KEY, written(SourceAlive(department=department, as_of=as_of)), partition=partition)
+
+
+def gone(student_id: str, offset: int) -> Record:
+    return Record(student_id.encode(), None, offset, headers=TOMBSTONE_HEADERS)
 
 
 def fold(*records: Record) -> Batch[Record]:
@@ -146,7 +150,7 @@ def test_a_readable_status_behind_an_unreadable_record_shows_again() -> None:
 
 
 def test_a_student_of_whom_only_unreadable_records_came_has_a_row_without_a_status() -> None:
-    row = only(fold(Record(student().encode(), b"", 3)))
+    row = only(fold(Record(student().encode(), None, 3)))
     assert (row.version, row.status, row.readable) == (0, None, False)
 
 
@@ -246,7 +250,7 @@ _RECORDS = [
     said(status(_WHO, 3), 3),
     said(status(_WHO, 2), 4),
     said(status(_WHO, 3), 5),
-    Record(_WHO.encode(), b"", 6),
+    Record(_WHO.encode(), None, 6),
     said(status(_WHO, 4, debt="1.00"), 7),
     said(status(_WHO, 4, debt="2.00"), 8),
     said(status(_WHO, 4, debt="1.00"), 9),
@@ -285,19 +289,17 @@ def test_merging_is_commutative_associative_and_idempotent(three: list[Record]) 
 
 def test_a_tombstone_forgets_what_stands_before_it_and_nothing_behind() -> None:
     who, other = student(), student()
-    batch = fold(
-        said(status(who, 7), 1), said(status(other, 1), 2), Record(who.encode(), None, 3), said(status(who, 1), 4)
-    )
+    batch = fold(said(status(who, 7), 1), said(status(other, 1), 2), gone(who, 3), said(status(who, 1), 4))
     assert [(row.student_id, row.version, row.offset) for row in batch.rows] == sorted([(who, 1, 4), (other, 1, 2)])
-    assert [(gone.key, gone.offset) for gone in batch.forgotten] == [((who, "library"), 3)]
+    assert [(one.key, one.offset) for one in batch.forgotten] == [((who, "library"), 3)]
     assert (batch.read, batch.unreadable) == (4, [])
 
 
 def test_a_tombstone_is_never_a_status() -> None:
     who = student()
-    batch = fold(said(status(who, 7), 1), Record(who.encode(), None, 2))
+    batch = fold(said(status(who, 7), 1), gone(who, 2))
     assert batch.rows == []
-    assert [gone.key for gone in batch.forgotten] == [(who, "library")]
+    assert [one.key for one in batch.forgotten] == [(who, "library")]
 
 
 def test_an_unreadable_record_before_a_tombstone_leaves_no_dead_letter() -> None:
@@ -305,7 +307,7 @@ def test_an_unreadable_record_before_a_tombstone_leaves_no_dead_letter() -> None
     batch = fold(
         Record(who.encode(), b"{", 1),
         Record(other.encode(), b"{", 2),
-        Record(who.encode(), None, 3),
+        gone(who, 3),
         Record(who.encode(), b"{", 4),
     )
     assert [bad.record.offset for bad in batch.unreadable] == [2, 4]
@@ -315,7 +317,7 @@ def test_an_unreadable_record_before_a_tombstone_leaves_no_dead_letter() -> None
 
 @pytest.mark.parametrize("key", [None, b"", b"\xff", b"ts20260001", ALIVE_KEY])
 def test_a_tombstone_under_a_key_that_is_no_student_forgets_nobody(key: bytes | None) -> None:
-    batch = fold(Record(key, None, 1))
+    batch = fold(Record(key, None, 1, headers=TOMBSTONE_HEADERS))
     assert (batch.rows, batch.forgotten, len(batch.unreadable)) == ([], [], 1)
 
 
@@ -341,3 +343,10 @@ def test_a_batch_is_not_split_for_nothing() -> None:
     mark = Record(ALIVE_KEY, written(SourceAlive(department="library", as_of=NOW)), partition=1)
     for records in ([one, mark, one], [one, digest_mark(1)], [digest_mark(2), one]):
         assert split_at_digests(records) == (records, ())
+
+
+def test_a_record_without_a_value_that_is_no_tombstone_of_ours_hides_its_student() -> None:
+    who = student()
+    batch = fold(said(status(who, 7), 1), Record(who.encode(), None, 2))
+    assert not only(batch).readable
+    assert (batch.forgotten, len(batch.unreadable)) == ([], 1)

@@ -205,3 +205,18 @@ async def test_a_record_without_a_value_under_another_key_is_unreadable(key: byt
     ((reason, decoded),) = await dead_letters_of(router, record_of("t", key, None))
     assert "its key is no student id" in reason
     assert not decoded
+
+
+async def test_a_record_without_a_value_that_is_no_tombstone_of_ours_forgets_nobody() -> None:
+    """Else a mistake of a tool under the key of an open case would empty a record: no debt, and a list that covers."""
+    router = TransactionalRouter(group="g")
+    handled: list[Any] = []
+    events = router.subscriber("t")
+
+    @events(filter=carries(Tombstone))
+    async def forgotten(event: Tombstone, connection: Transaction) -> None:
+        handled.append(event)
+
+    ((reason, _),) = await dead_letters_of(router, record_of("t", STUDENT.encode(), None, headers=()))
+    assert "no tombstone of ours" in reason
+    assert handled == []
