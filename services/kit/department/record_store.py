@@ -188,7 +188,8 @@ UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, ow
 WHERE student_id = $1
 """
 _SAVE_AND_PUBLISH: Final = f"""
-WITH saved AS ({_SAVE}) INSERT INTO outbox (topic, key, value, traceparent) VALUES ($14, $15, $16, $17)
+WITH saved AS ({_SAVE} RETURNING student_id)
+INSERT INTO outbox (topic, key, value, traceparent) SELECT $14::text, $15::bytea, $16::bytea, $17::text FROM saved
 """
 _SAVE_INSTANTS: Final = """
 UPDATE record SET instants = word.instants::jsonb FROM unnest($1::text[], $2::text[]) AS word (student_id, instants)
