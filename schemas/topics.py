@@ -61,6 +61,10 @@ class Topics:
     def answer(self, department: str) -> str:
         return f"{self.namespace}.{department}.answer.v1"
 
+    def signed(self, topic: str) -> bool:
+        """Whether its records carry their sender's signature: all but statuses."""
+        return not topic.endswith(".status.v1")
+
     def group(self, consumer: str) -> str:
         """For example `clearance.projector`."""
         return f"{self.namespace}.{consumer}"

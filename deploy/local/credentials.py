@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from services.kit.runtime.private_files import write_private
+from services.kit.signing.keys import create_key
 
 
 class Accounts:
@@ -30,6 +31,18 @@ class Accounts:
             for account, role in roles.items()
         ]
         write_private(file, json.dumps(entries, indent=2))
+        return file
+
+    @property
+    def trusted_keys(self) -> Path:
+        """Public keys of every service that has asked for its own."""
+        return self.folder / "trusted-keys"
+
+    def signing_key(self, service: str) -> Path:
+        """The service's private key; its public one is among the trusted."""
+        file = self.folder / "signing-keys" / f"{service}.pem"
+        if not file.exists():
+            create_key(file, self.trusted_keys, service)
         return file
 
     def client_secret(self) -> str:

@@ -97,6 +97,8 @@ class ServiceProcesses:
             "LIXIAO_HTTP_PORT": str(self.ports[name]),
             "LIXIAO_OPERATOR_PORT": str(self.ports[operator_port_of(name)]),
             "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, roles)),
+            "LIXIAO_SIGNING_KEY": str(self.accounts.signing_key(name)),
+            "LIXIAO_TRUSTED_KEYS": str(self.accounts.trusted_keys),
             **({"LIXIAO_UNIVERSITY": str(self.university), **variables} if variables else {}),
         }
         return Service(name, f"services.{name}", self.ports[name], environment, self.ports[operator_port_of(name)])

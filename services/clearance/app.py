@@ -56,6 +56,7 @@ from services.kit.postgres.pool import open_pool
 from services.kit.republishing.api import republications_router
 from services.kit.republishing.worker import Republisher
 from services.kit.runtime.health import Health
+from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 
 DESCRIPTION = (
@@ -150,8 +151,10 @@ def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Dec
 
 def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
     ended = clear_unreadable_mark(projector.group, projector.topics)
-    router = submissions_router(submissions_of(settings), settings.topics, discover(settings.services_folder))
-    outcomes = outcomes_router(restoring_of(settings), settings.topics)
+    departments = discover(settings.services_folder)
+    verify = verifier_of(settings, departments)
+    router = submissions_router(submissions_of(settings), settings.topics, departments, verify=verify)
+    outcomes = outcomes_router(restoring_of(settings), settings.topics, verify=verify)
     return {
         projector.group: ReplayHandler(projector.apply, ended, projector.committed),
         router.group: ReplayHandler(router.subscription.apply),
@@ -177,16 +180,23 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         republications_router(pool),
     ):
         app.include_router(routes)
+    departments = discover(settings.services_folder)
     router = submissions_router(
         submissions,
         settings.topics,
-        discover(settings.services_folder),
+        departments,
         session_timeout_s=settings.session_timeout_s,
+        verify=verifier_of(settings, departments),
     )
     loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES)
     loops.add_consumer(projector.consumer, prefix="projector ")
     outcomes = loops.consume(
-        outcomes_router(restoring_of(settings), settings.topics, session_timeout_s=settings.session_timeout_s),
+        outcomes_router(
+            restoring_of(settings),
+            settings.topics,
+            session_timeout_s=settings.session_timeout_s,
+            verify=verifier_of(settings, departments),
+        ),
         name=OUTCOMES,
         after_commit=wakeup.notify,
         prefix="outcomes ",

@@ -4,14 +4,15 @@ from contextlib import AbstractAsyncContextManager
 
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
-from services.gateway.cli import sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.cli import service_cli
 from services.kit.http.server import serve
+from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
 from services.kit.settings import load
+from services.kit.signing.configured import verifier_of
 
 
 def run() -> None:
@@ -21,15 +22,14 @@ def run() -> None:
 
 def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     settings = load(GatewaySettings)
-    # A replay needs no departments: a dead letter carries its topic.
-    router = gateway_router(settings.topics, ())
+    departments = discover(settings.services_folder)
+    router = gateway_router(settings.topics, departments, verify=verifier_of(settings, departments))
     return dead_letters_of(
         settings.database, GATEWAY, lambda _: {router.group: ReplayHandler(router.subscription.apply)}
     )
 
 
 cli = service_cli("The gateway", serve=run, dead_letters=open_dead_letters)
-cli.add_typer(sessions, name="sessions")
 
 if __name__ == "__main__":
     cli()

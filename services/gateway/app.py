@@ -25,7 +25,6 @@ from services.gateway.routes import (
     error_pages,
     form_pdf,
     number_choice,
-    own_sessions,
     public_verification,
     sign_in,
     student_api,
@@ -40,7 +39,6 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Sessions
-from services.gateway.tables.shared_limits import SharedLimits
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
@@ -59,6 +57,7 @@ from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.notifications import listen
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
+from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 
 FOLDERS: Final = (
@@ -101,7 +100,6 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             desk_api.router,
             public_verification.router,
             sign_in.router,
-            own_sessions.router,
             number_choice.router,
             student_api.router,
         ),
@@ -158,7 +156,7 @@ async def _start(
         commands,
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
-        VerificationLimits(SharedLimits(pool)),
+        VerificationLimits(),
         hub,
         OpenIdClient(http, _openid(settings)),
         printer,
@@ -166,7 +164,12 @@ async def _start(
     before_drain(app, hub.close)
     health.add("read model", read_model.probe)
     loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup, tables=TABLES)
-    router = gateway_router(settings.topics, renderer.site.departments, session_timeout_s=settings.session_timeout_s)
+    router = gateway_router(
+        settings.topics,
+        renderer.site.departments,
+        session_timeout_s=settings.session_timeout_s,
+        verify=verifier_of(settings, renderer.site.departments),
+    )
     # Without the broker the pages still show what is known.
     loops.consume(router, name=GATEWAY, needs_broker=False)
     resends = CommandResends(

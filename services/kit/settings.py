@@ -63,6 +63,10 @@ class Settings(BaseSettings):
     """PEM, with its chain; read again when the file changes. Without it a reverse proxy has to serve TLS."""
     tls_key: Path | None = None
     credentials: Path | None = None
+    signing_key: Path | None = None
+    """PEM, Ed25519: signs what this service publishes."""
+    trusted_keys: Path | None = None
+    """Folder of the services' public keys; with it an unsigned or wrongly signed record is a dead letter."""
     services_folder: Path = SERVICES
     university: Path | None = None
     student_id_pattern: Annotated[str | None, Field(max_length=200)] = None
@@ -119,7 +123,16 @@ class Settings(BaseSettings):
             raise ValueError("LIXIAO_TLS_CERTIFICATE and LIXIAO_TLS_KEY go together")
         return self
 
-    @field_validator("tls_certificate", "tls_key", "credentials", "services_folder", "university", "sources")
+    @field_validator(
+        "tls_certificate",
+        "tls_key",
+        "credentials",
+        "signing_key",
+        "trusted_keys",
+        "services_folder",
+        "university",
+        "sources",
+    )
     @classmethod
     def _exists(cls, value: Path | None, info: ValidationInfo) -> Path | None:
         if value is not None and not value.exists():

@@ -11,10 +11,12 @@ from deploy.local.servers.kafka import Kafka
 from schemas.codec import encode, read
 from schemas.events import AttestationGiven, AttestationOutcome
 from schemas.flows import CLEARANCE, source_of
+from services.kit.signing.keys import PrivateKey
+from services.kit.signing.records import RecordSigner
 from tests.support.checker.history import Outcome
 from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.checker.workload.races import races
-from tests.support.kafka.topics import Producer, everything
+from tests.support.kafka.topics import Producer, RawHeaders, everything
 from tests.support.waiting import eventually
 
 
@@ -106,7 +108,9 @@ async def forged_answers(observed: ObservedInstallation) -> str:
             (dorm, victim, victim, command_id, "graduate-school"),
             (dorm, victim, victim, theirs, "dorm"),  # of another student's attempt
         ):
-            await _forge(observed, topic, key, student_id, attempt_id, department)
+            await _forge(observed, topic, key, student_id, attempt_id, department, signed_by="dorm")
+        for signed_by in ("", "finance"):  # as it should be, but for who wrote it
+            await _forge(observed, dorm, victim, victim, command_id, "dorm", signed_by=signed_by)
         await _heard(observed)
         attempts = await installation.database(CLEARANCE)
         state = await attempts.fetchval("SELECT state FROM attempt WHERE attempt_id = $1", UUID(command_id))
@@ -117,8 +121,16 @@ async def forged_answers(observed: ObservedInstallation) -> str:
 
 
 async def _forge(
-    observed: ObservedInstallation, topic: str, key: str, student_id: str, attempt_id: str, department: str
+    observed: ObservedInstallation,
+    topic: str,
+    key: str,
+    student_id: str,
+    attempt_id: str,
+    department: str,
+    *,
+    signed_by: str,
 ) -> None:
+    """`signed_by`: with the key of this service, with none if empty."""
     example = next(
         event
         for record in await everything(observed.installation.kafka, observed.installation.topics.attestation("dorm"))
@@ -129,8 +141,12 @@ async def _forge(
     )
     value = encode(event, event_id=uuid4(), source=source_of("dorm"), time=datetime.now(UTC))
     observed.forged.append(value)
+    headers: RawHeaders = ()
+    if signed_by:
+        private = PrivateKey(observed.installation.accounts.signing_key(signed_by))
+        headers = RecordSigner(private, lambda _: True).headers(topic, key.encode(), value)
     async with Producer(observed.installation.kafka) as producer:
-        await producer.send(topic, key.encode(), value)
+        await producer.send(topic, key.encode(), value, headers)
 
 
 async def _heard(observed: ObservedInstallation) -> None:

@@ -21,16 +21,21 @@ from services.clearance.submission.restoring import Restoring
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
 from services.kit.settings import SESSION_TIMEOUT_S
+from services.kit.signing.records import Verify
 
 SUBMISSIONS: Final = "clearance.submissions"
 OUTCOMES: Final = "clearance.outcomes"
 
 
 def outcomes_router(
-    restoring: Restoring, topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S
+    restoring: Restoring,
+    topics: Topics,
+    *,
+    session_timeout_s: float = SESSION_TIMEOUT_S,
+    verify: Verify | None = None,
 ) -> TransactionalRouter:
     """The clearance's own topic: what it published and its database may have lost."""
-    router = TransactionalRouter(group=topics.group(OUTCOMES), session_timeout_s=session_timeout_s)
+    router = TransactionalRouter(group=topics.group(OUTCOMES), session_timeout_s=session_timeout_s, verify=verify)
     events = router.subscriber(topics.submission)
 
     @events(filter=carries(SubmissionAccepted))
@@ -50,10 +55,11 @@ def submissions_router(
     departments: Iterable[str],
     *,
     session_timeout_s: float = SESSION_TIMEOUT_S,
+    verify: Verify | None = None,
 ) -> TransactionalRouter:
     """An attestation counts only on its department's own topic. Handlers notify the student's page."""
     producers = {topics.attestation(name): name for name in departments}
-    router = TransactionalRouter(group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s)
+    router = TransactionalRouter(group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s, verify=verify)
     events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), workers=2)
 
     @events(filter=carries(SubmitAsked))

@@ -6,7 +6,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.gateway.oidc.identity import Identity
-from services.gateway.routes.dependencies import SessionTable
+from services.gateway.routes.dependencies import SessionTable, Settings
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session, hashed
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
@@ -19,9 +19,10 @@ ROLES: Final = frozenset({CERTIFICATE_DESK})
 
 
 class BrowserSession:
-    def __init__(self, request: Request, sessions: SessionTable) -> None:
+    def __init__(self, request: Request, sessions: SessionTable, settings: Settings) -> None:
         self._id = request.cookies.get(SESSION_COOKIE)
         self._sessions = sessions
+        self._life_s = settings.session_life_s
 
     async def find(self) -> Session | None:
         return await self._sessions.find(self._id)
@@ -38,7 +39,7 @@ class BrowserSession:
         )
         address = DESTINATIONS.get(destination, "/case") if student_id else "/desk"
         response = RedirectResponse(address, 303)
-        set_cookie(response, SESSION_COOKIE, session_id, None)
+        set_cookie(response, SESSION_COOKIE, session_id, self._life_s)
         return response
 
     async def end(self, response: Response) -> None:

@@ -10,13 +10,18 @@ from services.gateway.tables.commands import end_accepted, end_answered, end_ref
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
 from services.kit.settings import SESSION_TIMEOUT_S
+from services.kit.signing.records import Verify
 
 
 def gateway_router(
-    topics: Topics, departments: Iterable[str], *, session_timeout_s: float = SESSION_TIMEOUT_S
+    topics: Topics,
+    departments: Iterable[str],
+    *,
+    session_timeout_s: float = SESSION_TIMEOUT_S,
+    verify: Verify | None = None,
 ) -> TransactionalRouter:
     """The consumer group. An ended command stays as it ended."""
-    router = TransactionalRouter(group=topics.group(GATEWAY), session_timeout_s=session_timeout_s)
+    router = TransactionalRouter(group=topics.group(GATEWAY), session_timeout_s=session_timeout_s, verify=verify)
     events = router.subscriber(topics.submission, *(topics.answer(name) for name in departments))
 
     @events(filter=carries(CommandAnswered))

@@ -52,6 +52,7 @@ from services.kit.republishing.worker import Republisher
 from services.kit.rules.department_rules import DepartmentRules
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings, load
+from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 from services.kit.tokens.cli import token_commands
 
@@ -95,8 +96,9 @@ def _open_dead_letters(rules: DepartmentRules[Any]) -> AbstractAsyncContextManag
 
     def readers(pool: "asyncpg.Pool[Any]") -> dict[str, ReplayHandler]:
         # No wakeup: the relay of the running service polls the outbox.
-        department = discover(settings.services_folder)[rules.name]
-        router = department_router(Desk(rules, pool, topics, Wakeup(), department), topics)
+        departments = discover(settings.services_folder)
+        desk = Desk(rules, pool, topics, Wakeup(), departments[rules.name])
+        router = department_router(desk, topics, verify=verifier_of(settings, departments))
         return {router.group: ReplayHandler(router.subscription.apply)}
 
     return dead_letters_of(settings.database, rules.name, readers)
@@ -196,7 +198,8 @@ def _loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     loops = ServiceLoops(
         name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks, published=log
     )
-    router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s)
+    verify = verifier_of(settings, discover(settings.services_folder))
+    router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s, verify=verify)
     loops.consume(router, name=name, after_commit=desk.wakeup.notify)
     republisher = Republisher(desk.pool, StatusPublisher(desk), desk.wakeup)
     loops.add("republication", republisher.run)

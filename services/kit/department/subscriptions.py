@@ -21,14 +21,17 @@ from services.kit.department.student_commands import StudentCommands
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
 from services.kit.settings import SESSION_TIMEOUT_S
+from services.kit.signing.records import Verify
 
 
 def department_router(
-    desk: Desk[Any], topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S
+    desk: Desk[Any], topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S, verify: Verify | None = None
 ) -> TransactionalRouter:
     attestations, commands = Attestations(desk, topics), StudentCommands(desk, topics)
     forgetting = DepartmentForgetting(desk.rules.name, topics)
-    router = TransactionalRouter(group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s)
+    router = TransactionalRouter(
+        group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s, verify=verify
+    )
     events = router.subscriber(topics.case, topics.submission, topics.command, topics.republication)
 
     @events(filter=carries(CaseChanged))

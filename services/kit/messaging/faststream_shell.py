@@ -34,6 +34,7 @@ from services.kit.messaging.log_positions.offsets import Records
 from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
+from services.kit.signing.records import Verify
 
 PINNED: Final = {"faststream": "0.7.8", "aiokafka": "0.14.0"}
 _POLL_MS: Final = 1000
@@ -42,11 +43,13 @@ CommitBatch = Callable[[Records], Awaitable[None]]
 
 
 class TransactionalRouter(KafkaRouter):
-    """A consumer group whose batches are transactions."""
+    """A consumer group whose batches are transactions. `verify`: who wrote a record, before it is decoded."""
 
-    def __init__(self, *, group: str, session_timeout_s: float = SESSION_TIMEOUT_S) -> None:
+    def __init__(
+        self, *, group: str, session_timeout_s: float = SESSION_TIMEOUT_S, verify: Verify | None = None
+    ) -> None:
         super().__init__()
-        self.group = group
+        self.group, self._verify = group, verify
         self._session_timeout_ms = round(session_timeout_s * 1000)
 
     @property
@@ -88,7 +91,7 @@ class TransactionalRouter(KafkaRouter):
                 ),
             ),
             calls,
-            decoder=_raw if batch else decoder or event_decoder(),
+            decoder=_raw if batch else _verified(self._verify, decoder or event_decoder()),
             batch=batch,
             workers=workers,
             max_records=max_records,
@@ -183,6 +186,17 @@ class TransactionalSubscriber(DefaultSubscriber):
 async def _untouched(record: ConsumerRecord | Sequence[ConsumerRecord]) -> KafkaMessage:
     # A constant id: FastStream would generate one for each record.
     return KafkaMessage(body=b"", raw_message=record, consumer=FAKE_CONSUMER, correlation_id="-")
+
+
+def _verified(verify: Verify | None, decoder: EventDecoder) -> EventDecoder:
+    if verify is None:
+        return decoder
+
+    async def decode(message: StreamMessage[Any]) -> Any:
+        verify(message.raw_message)
+        return await decoder(message)
+
+    return decode
 
 
 async def _raw(message: StreamMessage[Any]) -> Any:

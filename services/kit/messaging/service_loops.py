@@ -23,6 +23,7 @@ from services.kit.retention.tables import Table
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings
+from services.kit.signing.configured import signer_of, unverified
 
 Run = Callable[[], Awaitable[None]]
 
@@ -43,9 +44,16 @@ class ServiceLoops:
         """`tables`: the service's own list."""
         self._settings, self._pool, self._health = settings, pool, health
         relay = Relay(
-            settings.database, kafka=settings.kafka, name=name, wakeup=wakeup, alive=alive, published=published
+            settings.database,
+            kafka=settings.kafka,
+            name=name,
+            wakeup=wakeup,
+            alive=alive,
+            published=published,
+            signer=signer_of(settings),
         )
         health.add("database", database_probe(pool))
+        health.add_warning("signatures", partial(unverified, settings))
         add_relay_probe(health, relay)
         self._loops: dict[str, Run] = {
             "relay": relay.run,

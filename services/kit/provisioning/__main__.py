@@ -15,6 +15,7 @@ from services.kit.manifests import SERVICES, discover
 from services.kit.provisioning.databases import Provisioned, create_databases
 from services.kit.provisioning.topics import TopicMismatch, TopicReport, create_topics
 from services.kit.settings import PREFIX, Bootstrap, Dsn, TopicDays, load
+from services.kit.signing.keys import create_key
 
 __all__ = ["Provisioned", "TopicMismatch", "TopicReport", "create_databases", "create_topics"]
 
@@ -44,6 +45,20 @@ class ServerSettings(BaseSettings):
 
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
+
+
+@app.command("signing-key")
+def signing_key_command(
+    service: Annotated[str, typer.Argument(help="The service that signs with it, as `library` or `clearance`.")],
+    private: Annotated[Path, typer.Option(help="PEM file for LIXIAO_SIGNING_KEY of this service; made or replaced.")],
+    trusted: Annotated[Path, typer.Option(help="Folder for LIXIAO_TRUSTED_KEYS of every service.")],
+) -> None:
+    """Create a key that a service signs its records with, beside those it had.
+
+    To rotate: create the key with another private file, hand the public file to every service, then replace the
+    private file. To revoke: remove the public file.
+    """
+    typer.echo(create_key(private, trusted, service))
 
 
 @app.command("topics")

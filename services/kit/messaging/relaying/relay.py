@@ -30,6 +30,7 @@ from services.kit.names import AdvisoryLock
 from services.kit.observability.telemetry import remote_context, traceparent_of
 from services.kit.postgres.leadership import SILENT_AFTER_S, LeaderSession, connect_alone
 from services.kit.runtime.failpoints import failpoint
+from services.kit.signing.records import RecordSigner
 
 IDLE_S: Final = (0.005, 0.05)
 FULL_SCAN_EVERY_S: Final = 0.5
@@ -61,12 +62,13 @@ class Relay:
         wakeup: Wakeup,
         alive: AliveMarks | None = None,
         published: PublishedLog | None = None,
+        signer: RecordSigner | None = None,
         silent_after_s: float = SILENT_AFTER_S,
     ) -> None:
         self._dsn, self._name, self._silent_after_s = dsn, name, silent_after_s
         self._identity = ProducerIdentity()
         self._producer = BatchProducer(kafka, client_id=f"{name}.relay", identity=self._identity)
-        self._wakeup = wakeup
+        self._wakeup, self._signer = wakeup, signer
         self._marks, self._published, self._kafka = MarkPublisher(self._producer, alive), published, kafka
         self._deleting: asyncio.Task[None] | None = None
         self.state = RelayState()
@@ -127,11 +129,17 @@ class Relay:
         failpoint("relay.after_select")
         spans: list[Span] = []
         try:
-            await self._producer.send([_record_of(row, spans) for row in rows])
+            await self._producer.send([self._signed(_record_of(row, spans)) for row in rows])
         finally:
             for span in spans:
                 span.end()
         failpoint("relay.after_send")
+
+    def _signed(self, record: OutboundRecord) -> OutboundRecord:
+        if self._signer is None:
+            return record
+        signature = self._signer.headers(record.topic, record.key, record.value)
+        return record._replace(headers=(*record.headers, *signature)) if signature else record
 
 
 def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:

@@ -1,0 +1,1 @@
+"""Which service wrote a record, shown by its signature."""
