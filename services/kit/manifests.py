@@ -88,6 +88,13 @@ class CheckManifest(_Manifest):
         return self
 
 
+class OperationManifest(_Manifest):
+    """What the department's desk calls an operation; `rows`: the record's list whose lines it is offered beside."""
+
+    label: Text
+    rows: str | None = None
+
+
 class DepartmentManifest(_Manifest):
     """`checks`: all must be clear to leave."""
 
@@ -101,6 +108,10 @@ class DepartmentManifest(_Manifest):
     """More import columns: heading → field."""
     refusals: dict[Name, Text] = {}
     """Refusal → sentence."""
+    operations: dict[Name, OperationManifest] = {}
+    """By name; one without is called by its summary."""
+    labels: dict[str, Text] = {}
+    """Field of the record or of an operation → what the desk calls it."""
 
     @model_validator(mode="after")
     def _checks_are_distinct(self) -> "DepartmentManifest":

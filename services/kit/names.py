@@ -19,6 +19,9 @@ FORM_VOID: Final = "form-void"
 FORGETTING: Final = "forgetting"
 """Proposes that a student be forgotten."""
 
+STAFF_PAGES: Final = "staff-pages"
+"""Acts for the member of staff whom a request names, besides its other roles."""
+
 
 def desk_role(department: str) -> str:
     return f"desk:{department}"

@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.codec import Headers, Unreadable, is_tombstone, open_envelope, read, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged, StatusDigest
+from schemas.status_fast import StatusData
 from schemas.student_ids import is_canonical_student_id
 from schemas.topics import ALIVE_KEY
 from schemas.types import MAX_VERSION
@@ -49,6 +50,7 @@ class Row(msgspec.Struct, frozen=True):
 
     `offset`: of `status`. `unreadable_offset`: the newest, -1 if none. `disputed`: this version was published with two
     contents. `older_offset`: of the last status of an older version, if it stands behind `offset`, else -1.
+    `open_codes`: `check:code` of every reason of a check that is not clear; None if all are.
     """
 
     student_id: str
@@ -61,6 +63,7 @@ class Row(msgspec.Struct, frozen=True):
     disputed: bool = False
     unreadable_offset: int = -1
     older_offset: int = -1
+    open_codes: str | None = None
 
     @property
     def key(self) -> Key:
@@ -242,7 +245,19 @@ def status_row(record: Incoming, department: str, highest_version: int = MAX_VER
         record.offset,
         status.occurred_at,
         str(envelope.data, "utf-8"),
+        open_codes=open_codes(status),
     )
+
+
+def open_codes(status: StatusData) -> str | None:
+    """`check:code` of every reason of a check that is not clear, with a space between two."""
+    codes = [
+        f"{check.check}:{code}"
+        for check in status.checks
+        if check.verdict != "clear"
+        for code in ([reason.code for reason in check.reasons] or [""])
+    ]
+    return " ".join(codes) or None
 
 
 def _forgotten(record: Incoming, department: str) -> Forgotten:

@@ -118,9 +118,10 @@ async def _differing(connection: Connection) -> int:
     return count
 
 
-# The topic does not hold when a status was first received: it is kept where both views have the same version.
+# The topic does not hold when a status was first received, nor since when a student is open: both are kept where both
+# views have the same version.
 _KEEP_HEARD_AT: Final = f"""
-UPDATE {REBUILT} AS rebuilt SET heard_at = live.heard_at FROM {view_store.VIEW} AS live
+UPDATE {REBUILT} AS rebuilt SET heard_at = live.heard_at, open_since = live.open_since FROM {view_store.VIEW} AS live
 WHERE (live.student_id, live.department, live.version)
     = (rebuilt.student_id, rebuilt.department, rebuilt.version)
 """

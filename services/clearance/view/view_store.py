@@ -21,12 +21,14 @@ VIEW: Final = "status"
 _UPSERT: Final = """
 WITH changed AS (
     INSERT INTO {table} AS stored (student_id, department, version, occurred_at, heard_at, source_partition,
-                                 source_offset, disputed, status, older_offset, older_since)
+                                 source_offset, disputed, status, older_offset, older_since, open_codes, open_since)
     SELECT student_id, department, version, occurred_at, $10::timestamptz, source_partition, source_offset, disputed,
-           status, older_offset, CASE WHEN older_offset IS NOT NULL THEN $10::timestamptz END
+           status, older_offset, CASE WHEN older_offset IS NOT NULL THEN $10::timestamptz END,
+           open_codes, CASE WHEN open_codes IS NOT NULL THEN occurred_at END
     FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::bigint[], $7::boolean[],
-                $8::text[], $9::bigint[]) AS incoming (student_id, department, version, occurred_at, source_partition,
-                                     source_offset, disputed, status, older_offset)
+                $8::text[], $9::bigint[], $11::text[])
+         AS incoming (student_id, department, version, occurred_at, source_partition, source_offset, disputed, status,
+                      older_offset, open_codes)
     ON CONFLICT (student_id, department) DO UPDATE SET
         version = greatest(excluded.version, stored.version),
         occurred_at = CASE WHEN excluded.version < stored.version THEN stored.occurred_at ELSE excluded.occurred_at END,
@@ -36,11 +38,12 @@ WITH changed AS (
         source_offset = {offset},
         disputed = CASE WHEN excluded.version < stored.version THEN stored.disputed ELSE excluded.disputed
             OR excluded.version = stored.version AND (stored.disputed OR excluded.status <> stored.status) END,
-        status = CASE WHEN excluded.version > stored.version
-                        OR excluded.version = stored.version AND excluded.source_offset > stored.source_offset
-                 THEN excluded.status ELSE stored.status END,
+        status = CASE WHEN {newer} THEN excluded.status ELSE stored.status END,
         older_offset = CASE WHEN {last} > {offset} THEN {last} END,
-        older_since = CASE WHEN {last} > {offset} THEN coalesce(stored.older_since, $10::timestamptz) END
+        older_since = CASE WHEN {last} > {offset} THEN coalesce(stored.older_since, $10::timestamptz) END,
+        open_codes = CASE WHEN {newer} THEN excluded.open_codes ELSE stored.open_codes END,
+        open_since = CASE WHEN NOT ({newer}) THEN stored.open_since
+                     WHEN excluded.open_codes IS NOT NULL THEN coalesce(stored.open_since, excluded.open_since) END
     WHERE excluded.version > stored.version
        OR greatest(excluded.source_offset, excluded.older_offset) > greatest(stored.source_offset, stored.older_offset)
        OR excluded.version = stored.version
@@ -58,7 +61,9 @@ _OFFSET: Final = """CASE WHEN excluded.version < stored.version THEN stored.sour
             WHEN excluded.version = stored.version THEN greatest(excluded.source_offset, stored.source_offset)
             ELSE excluded.source_offset END"""
 _LAST: Final = "greatest(excluded.source_offset, excluded.older_offset, stored.source_offset, stored.older_offset)"
-UPSERT_STATUSES: Final = _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST)
+_NEWER: Final = """excluded.version > stored.version
+            OR excluded.version = stored.version AND excluded.source_offset > stored.source_offset"""
+UPSERT_STATUSES: Final = _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER)
 """With `{table}`."""
 
 _MARKS: Final = """
@@ -119,6 +124,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
             [row.status for row in statuses],
             [row.older_offset if row.older_offset >= 0 else None for row in statuses],
             now,
+            [row.open_codes for row in statuses],
         )
         assert answer is not None
         disputed = zip(answer["students"] or (), answer["departments"] or (), answer["versions"] or (), strict=True)

@@ -40,6 +40,19 @@ async def append_entry(
     )
 
 
+async def entries_of(connection: Connection, student_id: str, *, limit: int) -> list[dict[str, Any]]:
+    """`at`, `actor`, `act`, `outcome` and `details`, newest first."""
+    rows = await connection.fetch(
+        """
+        SELECT at, actor, act, outcome, details FROM audit.entry
+        WHERE student_id = $1 ORDER BY entry_id DESC LIMIT $2
+        """,
+        student_id,
+        limit,
+    )
+    return [{**dict(row), "details": json.loads(row["details"])} for row in rows]
+
+
 def command_line_actor() -> str:
     """User name, or uid."""
     try:

@@ -14,6 +14,7 @@ from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.hold_routes import holds_router
 from services.kit.department.api.holder_routes import holder_router
+from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
@@ -151,6 +152,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         app.include_router(desk_router(desk, department, examples, require_if_match=settings.require_if_match))
         app.include_router(holder_router(desk, department, examples))
         app.include_router(holds_router(Holds(desk, settings.topics, grace_s=settings.hold_grace_s)))
+        app.include_router(staff_router(desk, department))
         app.include_router(imports_router(rows, pool, uploaded))
         app.include_router(evidence_router(acts, desk))
         app.include_router(republications_router(pool))

@@ -14,9 +14,11 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
+from services.kit.http.acting_for import ACTING_FOR, actor
 from services.kit.http.client_address import limited_address
 from services.kit.http.credentials_file import CredentialsFile
 from services.kit.http.problems import Problem
+from services.kit.names import STAFF_PAGES
 from services.kit.runtime.token_buckets import TokenBuckets
 from services.kit.tokens.store import Principal as Principal
 from services.kit.tokens.store import principal_of
@@ -91,7 +93,13 @@ def require(*roles: str) -> Callable[..., Any]:
             _log.warning("auth.refused", cause="role", principal=caller.name, address=host, required=roles)
             raise _forbidden(roles)
         _log.debug("auth.granted", principal=caller.name, address=host, required=roles)
-        return caller
+        person = request.headers.get(ACTING_FOR)
+        if person is None:
+            return caller
+        if STAFF_PAGES not in caller.roles:
+            _log.warning("auth.refused", cause="acting-for", principal=caller.name, address=host)
+            raise _forbidden((STAFF_PAGES,))
+        return Principal(actor(caller.name, person), caller.roles)
 
     return principal
 

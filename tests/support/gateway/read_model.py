@@ -22,10 +22,12 @@ from schemas.events import (
     Reason,
     StatusChanged,
 )
+from schemas.status_fast import decode_status
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
 from services.clearance.submission import certificate_issue
+from services.clearance.view.fold import open_codes
 from services.kit.names import VIEW_CHANNEL
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
@@ -53,13 +55,20 @@ class ReadModelWriter:
         self._dsn = dsn
 
     async def put_case(
-        self, student_id: str, *, state: str = "open", name: str = "欧阳𠮷㛃", category: str = "毕业离校"
+        self,
+        student_id: str,
+        *,
+        state: str = "open",
+        name: str = "欧阳𠮷㛃",
+        category: str = "毕业离校",
+        college: str = "信息与控制工程学院",
+        cohort: str = "2026",
     ) -> None:
         await self._run(
             """
             INSERT INTO student_case (student_id, version, state, name, gender, college, major, grade, enrolled_on,
                                       leave_category, cohort, opened_on, changed_at)
-            VALUES ($1, 1, $2, $3, '女', '信息与控制工程学院', '控制科学与工程', '2023', $4, $5, '2026', $6, now())
+            VALUES ($1, 1, $2, $3, '女', $7, '控制科学与工程', '2023', $4, $5, $8, $6, now())
             """,
             student_id,
             state,
@@ -67,6 +76,8 @@ class ReadModelWriter:
             date(2023, 9, 1),
             category,
             date(2026, 6, 1),
+            college,
+            cohort,
         )
 
     async def put_status(
@@ -93,17 +104,19 @@ class ReadModelWriter:
         await self._run(
             """
             INSERT INTO status (student_id, department, version, occurred_at, heard_at, source_partition,
-                                source_offset, status)
-            VALUES ($1, $2, $3::int, $4, $4, 0, $3::int, $5)
+                                source_offset, status, open_codes, open_since)
+            VALUES ($1, $2, $3::int, $4, $4, 0, $3::int, $5, $6, CASE WHEN $6::text IS NOT NULL THEN $4 END)
             ON CONFLICT (student_id, department) DO UPDATE
             SET version = excluded.version, occurred_at = excluded.occurred_at, heard_at = excluded.heard_at,
-                source_offset = excluded.source_offset, status = excluded.status
+                source_offset = excluded.source_offset, status = excluded.status, open_codes = excluded.open_codes,
+                open_since = excluded.open_since
             """,
             student_id,
             department,
             version,
             now,
             status.model_dump_json(),
+            open_codes(decode_status(status.model_dump_json().encode())),
         )
         await self.put_alive_mark(department)
 

@@ -1,11 +1,13 @@
 """The view's statements against a real PostgreSQL: they do what the pure `merge` does, and no more."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 import asyncpg
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -207,3 +209,46 @@ async def test_no_index_is_on_a_column_that_a_newer_status_changes(
     )
     changing = {"version", "occurred_at", "heard_at", "source_offset", "status", "unreadable_offset"}
     assert {row["attname"] for row in rows} & changing == set()
+
+
+def open_row(version: int, codes: str | None) -> Row:
+    return msgspec.structs.replace(row(version, version), open_codes=codes)
+
+
+async def test_a_department_is_open_since_its_first_reason_and_not_since_the_newest(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    async def opened() -> tuple[str | None, datetime | None]:
+        found = await connection.fetchrow("SELECT open_codes, open_since FROM status")
+        assert found is not None
+        return found["open_codes"], found["open_since"]
+
+    await apply_rows(connection, [open_row(1, "loans:books")], now=NOW)
+    assert await opened() == ("loans:books", NOW + timedelta(hours=1))
+    await apply_rows(connection, [open_row(2, "loans:books loans:debt")], now=NOW)
+    assert await opened() == ("loans:books loans:debt", NOW + timedelta(hours=1))
+    await apply_rows(connection, [open_row(1, "loans:books")], now=NOW)
+    assert await opened() == ("loans:books loans:debt", NOW + timedelta(hours=1))
+    await apply_rows(connection, [open_row(3, None)], now=NOW)
+    assert await opened() == (None, None)
+    await apply_rows(connection, [open_row(4, "loans:debt")], now=NOW)
+    assert await opened() == ("loans:debt", NOW + timedelta(hours=4))
+
+
+async def test_rows_from_before_the_work_list_are_filled_with_what_the_fold_would_write(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    checks = [
+        {"check": "loans", "verdict": "blocked", "reasons": [{"code": "books"}, {"code": "debt"}]},
+        {"check": "thesis", "verdict": "blocked", "reasons": []},
+        {"check": "card", "verdict": "clear", "reasons": []},
+    ]
+    document = {"checks": checks}
+    written = msgspec.structs.replace(row(1, 1), status=json.dumps(document))
+    clear = msgspec.structs.replace(row(1, 1, student_id="TS-2"), status=json.dumps({"checks": checks[2:]}))
+    await apply_rows(connection, [written, clear], now=NOW)
+    migration = next(folder for folder in FOLDERS if folder.parent.name == "clearance") / "0030_open_lists.sql"
+    text = migration.read_text("utf-8")
+    await connection.execute(text[text.index("UPDATE status") : text.index(";", text.index("UPDATE status"))])
+    found = await connection.fetch("SELECT open_codes, open_since FROM status ORDER BY student_id")
+    assert [tuple(each) for each in found] == [("loans:books loans:debt thesis:", written.occurred_at), (None, None)]

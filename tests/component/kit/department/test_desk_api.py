@@ -11,19 +11,22 @@ from deploy.local.installation import new_student_id
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
+from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
+from services.kit.http.acting_for import ACTING_FOR, acting_for
 from services.kit.http.app import create_app
 from services.kit.manifests import SERVICES, discover
 from services.kit.messaging.outbox import Wakeup
-from services.kit.names import desk_role
+from services.kit.names import STAFF_PAGES, desk_role
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
 from tests.support.departments.desks import desk_over, open_case
 from tests.support.nul_requests import requests_with_nul
 
 TOKEN = "t" * 40
+STAFF_TOKEN = "s" * 40
 CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"}
 
 
@@ -42,11 +45,14 @@ async def desk_client(
             routers=[
                 desk_router(desk, manifest, examples, **settings),
                 holder_router(desk, manifest, examples),
+                staff_router(desk, manifest),
                 evidence_router(EvidenceActs(desk, Wakeup()), desk),
             ],
             telemetry=None,
         )
-        app.state.credentials = credentials(desk=(TOKEN, [desk_role(department)]))
+        app.state.credentials = credentials(
+            desk=(TOKEN, [desk_role(department)]), staff=(STAFF_TOKEN, [desk_role(department), STAFF_PAGES])
+        )
         transport = httpx.ASGITransport(app.state.operator)
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://desk.example", headers=headers) as client:
@@ -144,3 +150,47 @@ async def test_a_nul_in_any_text_is_refused(database: str, department: str) -> N
             headers = {"Idempotency-Key": f"key-{number:08}"}
             answer = await client.request(request.method, request.path, json=request.body, headers=headers)
             assert (answer.status_code == 422) == bool(request.where), f"{request}: {answer.text}"
+
+
+async def test_the_history_of_a_student_names_the_person_for_whom_the_staff_pages_acted(database: str) -> None:
+    async with desk_client(database, "finance") as (_, client):
+        student_id, other = new_student_id(), new_student_id()
+        for number in (student_id, other):
+            answer = await client.post(
+                "/operations/charge",
+                json={"student_id": number, **CHARGE},
+                headers={
+                    "Idempotency-Key": f"key-{number}",
+                    "Authorization": f"Bearer {STAFF_TOKEN}",
+                    **acting_for("方石 (staff-1)"),
+                },
+            )
+            assert answer.status_code == 200, answer.text
+        await operate(client, "payment", student_id, "key-00000002", charge_id="C1", amount="10.01")
+        answer = await client.post("/records/history", json={"student_id": student_id})
+        entries = [(one["actor"], one["act"], one["outcome"]) for one in answer.json()["entries"]]
+        assert entries == [
+            ("desk", "desk.payment", "refused"),
+            ("staff: 方石 (staff-1)", "desk.charge", "changed"),
+        ]
+        assert answer.json()["entries"][0]["details"] == {"reason": "overpayment"}
+
+
+async def test_only_the_staff_pages_may_act_for_a_person(database: str) -> None:
+    async with desk_client(database, "finance") as (_, client):
+        query = {"student_id": new_student_id()}
+        answer = await client.post("/records/query", json=query, headers=acting_for("方石"))
+        assert (answer.status_code, answer.json()["type"]) == (403, "urn:lixiao:problem:forbidden")
+        staff = {"Authorization": f"Bearer {STAFF_TOKEN}"}
+        for nobody in ("", "%FF", "%00", "x" * 301):
+            answer = await client.post("/records/query", json=query, headers={**staff, ACTING_FOR: nobody})
+            assert answer.status_code == 422, nobody
+
+
+async def test_every_operation_is_listed_with_the_schema_of_its_fields(database: str) -> None:
+    async with desk_client(database, "library") as (desk, client):
+        listed = {one["name"]: one for one in (await client.get("/operations")).json()}
+        every = (*desk.rules.operations, *desk.rules.holder_operations)
+        assert list(listed) == [operation.name for operation in every]
+        assert set(listed["loan"]["body"]["properties"]) == {"student_id", "barcode", "title", "due_on"}
+        assert [name for name, one in listed.items() if one["of_item"]] == ["return-by-barcode"]

@@ -111,7 +111,7 @@ def huge(who: str) -> StatusChanged:
 def test_a_row_holds_the_status_and_where_it_was_read() -> None:
     event = status(student(), 2)
     row = only(fold(said(event, 7, partition=3)))
-    assert row == Row(event.student_id, "library", 3, 2, 7, event.occurred_at, row.status)
+    assert row == Row(event.student_id, "library", 3, 2, 7, event.occurred_at, row.status, open_codes=row.open_codes)
     assert json.loads(row.status or "") == event.model_dump(mode="json")
 
 
@@ -350,3 +350,14 @@ def test_a_record_without_a_value_that_is_no_tombstone_of_ours_hides_its_student
     batch = fold(said(status(who, 7), 1), Record(who.encode(), None, 2))
     assert not only(batch).readable
     assert (batch.forgotten, len(batch.unreadable)) == ([], 1)
+
+
+def test_the_reasons_of_checks_that_are_not_clear_are_listed_by_check() -> None:
+    def check(name: str, verdict: Verdict, *codes: str) -> CheckStatus:
+        return CheckStatus(check=name, verdict=verdict, reasons=tuple(Reason(code=code) for code in codes))
+
+    blocked = Verdict.BLOCKED
+    checks = (check("loans", blocked, "books", "debt"), check("card", Verdict.CLEAR), check("thesis", blocked))
+    event = status(student(), 1).model_copy(update={"checks": checks})
+    assert only(fold(said(event))).open_codes == "loans:books loans:debt thesis:"
+    assert only(fold(said(status(student(), 1)))).open_codes is None

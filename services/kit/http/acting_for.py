@@ -1,0 +1,30 @@
+"""Who acts, when a service acts for a person: the gateway for the staff who signed in there."""
+
+from typing import Final
+from urllib.parse import quote, unquote
+
+from services.kit.http.problems import FieldProblem, Problem
+
+ACTING_FOR: Final = "Lixiao-Acting-For"
+"""Header: the person in UTF-8, percent-encoded. Only a caller with the role `staff-pages` may send it."""
+_MAX: Final = 300
+
+
+def acting_for(person: str) -> dict[str, str]:
+    return {ACTING_FOR: quote(person[:_MAX])}
+
+
+def actor(caller: str, header: str) -> str:
+    """What the audit records: both. Raises a 422 `Problem`."""
+    try:
+        person = unquote(header, errors="strict")
+    except UnicodeDecodeError:
+        person = ""
+    if not person.strip() or len(person) > _MAX or not person.isprintable():
+        error = FieldProblem(
+            field=f"header {ACTING_FOR}",
+            problem="It names nobody.",
+            remedy="Send the person's name in UTF-8, percent-encoded, of at most 300 characters.",
+        )
+        raise Problem(422, "invalid-request", "The request has wrong or missing fields", errors=[error])
+    return f"{caller}: {person}"
