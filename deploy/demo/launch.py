@@ -59,7 +59,7 @@ class Launch:
                 zipkin=self.zipkin.address,
                 namespace=namespace,
                 departments=departments,
-                people=people(students),
+                people=people(students, departments),
                 ports=remembered_ports(self.folder / "ports", port_names(departments), first_port),
                 university=Path(os.environ.get("LIXIAO_UNIVERSITY") or UNIVERSITY).absolute(),
             )

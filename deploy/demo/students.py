@@ -11,7 +11,8 @@ from typing import Any, Final
 from deploy.demo import names
 from deploy.demo.starting_records import BY_PERSONA, starting_records
 from deploy.local.identity.people import Person
-from services.kit.names import CERTIFICATE_DESK
+from services.kit.manifests import DepartmentManifest
+from services.kit.names import CERTIFICATE_DESK, desk_role
 
 YEAR: Final = 2026
 SEED: Final = 20260601
@@ -74,6 +75,22 @@ STAFF: Final = (
     Person(sub="staff-certificate-1", name="钱映雪", roles=(CERTIFICATE_DESK,), situation="certificate-desk"),
 )
 
+CLERKS: Final = ("周若溪", "冯砚秋", "许知白", "蒋云舒", "沈叶青", "韩松年", "唐予安", "邓静姝")
+
+
+def clerks(departments: Mapping[str, DepartmentManifest]) -> list[Person]:
+    """One for each desk."""
+    return [
+        Person(
+            sub=f"staff-{name}-1",
+            name=CLERKS[number % len(CLERKS)],
+            roles=(desk_role(name),),
+            situation="department-desk",
+            office=one.title.zh,
+        )
+        for number, (name, one) in enumerate(departments.items())
+    ]
+
 
 def invent_students(count: int, *, seed: int = SEED) -> tuple[Student, ...]:
     """`count` on the roster, personas first, then the personas not on it.
@@ -86,9 +103,10 @@ def invent_students(count: int, *, seed: int = SEED) -> tuple[Student, ...]:
     return tuple(_student(number, Random(f"{seed}:{number}")) for number in range(count + off_roster))
 
 
-def people(students: Sequence[Student]) -> list[Person]:
+def people(students: Sequence[Student], departments: Mapping[str, DepartmentManifest]) -> list[Person]:
     """Staff and students."""
     return [
+        *clerks(departments),
         *STAFF,
         *(
             Person(sub=one.student_id, name=one.name, student_id=one.student_id, situation=one.situation)

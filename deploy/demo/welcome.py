@@ -1,16 +1,17 @@
 """What a launch prints once ready."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from deploy.demo.students import Student, people
-from deploy.local.identity.people import SITUATIONS
+from deploy.local.identity.people import SITUATIONS, Person
 from deploy.local.running_services import RunningServices
 from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.manifests import DepartmentManifest
 
 EXAMPLE = ("library", "thesis-approved")
 """Desk and operation that clear the first nearly clear student's last check."""
@@ -19,7 +20,7 @@ EXAMPLE = ("library", "thesis-approved")
 def print_welcome(console: Console, services: RunningServices, students: Sequence[Student]) -> None:
     console.print(_addresses(services))
     console.print("Sign in as one of these (no password; the sign-in page lists them and finds the others):")
-    console.print(_people(students))
+    console.print(_people(students, services.departments))
     department = EXAMPLE[0]
     if department in services.departments:
         console.print(f"Watch a check turn clear: sign in as {students[0].name}, then in another terminal")
@@ -43,6 +44,7 @@ def curl(student_id: str, address: str, token: Path) -> str:
 def _addresses(services: RunningServices) -> Table:
     table = _table()
     table.add_row("离校服务", "student pages", f"{services.address(GATEWAY)}/")
+    table.add_row("部门工作台", "staff pages", f"{services.address(GATEWAY)}/staff")
     table.add_row("Zipkin", "traces", f"{services.zipkin}/zipkin/")
     for name, department in services.departments.items():
         table.add_row(department.title.zh, f"{name} desk API", f"{services.operator_address(name)}/docs")
@@ -50,14 +52,18 @@ def _addresses(services: RunningServices) -> Table:
     return table
 
 
-def _people(students: Sequence[Student]) -> Table:
+def _people(students: Sequence[Student], departments: Mapping[str, DepartmentManifest]) -> Table:
     table = _table()
-    everyone = people(students)
+    everyone = people(students, departments)
     for key, situation in SITUATIONS.items():
-        names = "  ".join(person.name for person in everyone if person.situation == key)
+        names = "  ".join(_shown(person) for person in everyone if person.situation == key)
         if names:
             table.add_row(situation.zh, situation.en, names)
     return table
+
+
+def _shown(person: Person) -> str:
+    return f"{person.name}（{person.office}）" if person.office else person.name
 
 
 def _table() -> Table:

@@ -6,7 +6,7 @@ Tokens are kept, so that a command still works after a restart.
 import hashlib
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from services.kit.runtime.private_files import write_private
@@ -23,12 +23,16 @@ class Accounts:
     def token(self, account: str) -> str:
         return self.token_file(account).read_text()
 
-    def credentials(self, service: str, roles: Mapping[str, str]) -> Path:
-        """Write a service's `LIXIAO_CREDENTIALS`. `roles`: account → role."""
+    def credentials(self, service: str, roles: Mapping[str, Collection[str]]) -> Path:
+        """Write a service's `LIXIAO_CREDENTIALS`. `roles`: account → its roles."""
         file = self.folder / "credentials" / f"{service}.json"
         entries = [
-            {"name": account, "token_sha256": hashlib.sha256(self.token(account).encode()).hexdigest(), "roles": [role]}
-            for account, role in roles.items()
+            {
+                "name": account,
+                "token_sha256": hashlib.sha256(self.token(account).encode()).hexdigest(),
+                "roles": sorted(granted),
+            }
+            for account, granted in roles.items()
         ]
         write_private(file, json.dumps(entries, indent=2))
         return file

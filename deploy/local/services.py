@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,16 @@ from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, answers_ok
 from schemas.flows import CLEARANCE, GATEWAY
-from services.kit.names import APPROVER, CERTIFICATE_DESK, FORGETTING, FORM_VOID, OPERATOR, ROSTER, desk_role
+from services.kit.names import (
+    APPROVER,
+    CERTIFICATE_DESK,
+    FORGETTING,
+    FORM_VOID,
+    OPERATOR,
+    ROSTER,
+    STAFF_PAGES,
+    desk_role,
+)
 
 ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
@@ -73,19 +82,25 @@ class ServiceProcesses:
             "LIXIAO_OPENID_ISSUER": self._address(IDENTITY),
             "LIXIAO_OPENID_CLIENT_ID": CLIENT_ID,
             "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
+            "LIXIAO_DESKS": json.dumps({name: self._desk(name) for name in self.departments}),
         }
         return [
-            *(self._service(name, {name: desk_role(name), OPERATOR: OPERATOR}) for name in self.departments),
+            *(self._service(name, _desk_accounts(name)) for name in self.departments),
             self._service(
                 CLEARANCE,
-                {name: name for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
+                {name: {name} for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
                 clearance,
             ),
             self._identity(),
-            self._service(GATEWAY, {name: name for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
+            self._service(GATEWAY, {name: {name} for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
         ]
 
-    def _service(self, name: str, roles: Mapping[str, str], variables: Mapping[str, str] | None = None) -> Service:
+    def _desk(self, department: str) -> dict[str, str]:
+        return {"address": self._address(department), "token": self.accounts.token(_staff_account(department))}
+
+    def _service(
+        self, name: str, roles: Mapping[str, Collection[str]], variables: Mapping[str, str] | None = None
+    ) -> Service:
         environment = {
             # Before the caller's: an OTEL_… of theirs names another collector.
             "OTEL_TRACES_EXPORTER": "zipkin_json",
@@ -130,6 +145,16 @@ class ServiceProcesses:
 def operator_port_of(name: str) -> str:
     """The name of the port."""
     return f"{name} operator"
+
+
+def _desk_accounts(department: str) -> dict[str, set[str]]:
+    role = desk_role(department)
+    return {department: {role}, OPERATOR: {OPERATOR}, _staff_account(department): {role, STAFF_PAGES}}
+
+
+def _staff_account(department: str) -> str:
+    """The gateway's at a department: a token of one opens no other."""
+    return f"{STAFF_PAGES}.{department}"
 
 
 def _inherited() -> dict[str, str]:

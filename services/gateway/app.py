@@ -33,12 +33,16 @@ from services.gateway.routes import (
 )
 from services.gateway.routes.dependencies import provide
 from services.gateway.routes.desk import desk_api, desk_pages
+from services.gateway.routes.staff import STAFF_ROUTERS
 from services.gateway.settings import GatewaySettings
+from services.gateway.staff.desk_client import DeskClients
+from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
@@ -98,6 +102,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             form_pdf.router,
             desk_pages.router,
             desk_api.router,
+            *STAFF_ROUTERS,
             public_verification.router,
             sign_in.router,
             number_choice.router,
@@ -157,6 +162,9 @@ async def _start(
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
         VerificationLimits(),
+        StaffPeople(pool),
+        WorkListReader(readers),
+        DeskClients(http, settings.desks),
         hub,
         OpenIdClient(http, _openid(settings)),
         printer,

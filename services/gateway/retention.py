@@ -19,6 +19,7 @@ TABLES: Final = (
         purge=oldest("number_choice", "expires_at < $1"),
         keep="session_idle_s",
     ),
+    Table("staff_person", purge=oldest("staff_person", "signed_in_at < $1"), keep="keep_rounds_days"),
     Table(
         "favourite", forget=of_student("favourite"), purge=oldest("favourite", "kept_at < $1"), keep="keep_rounds_days"
     ),

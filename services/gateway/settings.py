@@ -3,11 +3,21 @@
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from schemas.events import Name
 from services.kit.settings import Dsn, Settings
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
+
+
+class DeskAddress(BaseModel):
+    """Of a department's desk API. `token` has the department's role and `staff-pages`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    address: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")]
+    token: Annotated[str, Field(min_length=16, repr=False)]
 
 
 class GatewaySettings(Settings):
@@ -33,6 +43,8 @@ class GatewaySettings(Settings):
     openid_roles_claim: str = "roles"
     openid_userinfo: bool = False
     """Read userinfo for claims that the ID token lacks."""
+    desks: Annotated[dict[Name, DeskAddress], Field(default_factory=dict, repr=False)]
+    """JSON, by department: `{"address", "token"}`. A department without one has a work list and no records."""
 
     @model_validator(mode="after")
     def _idle_within_life(self) -> "GatewaySettings":

@@ -89,10 +89,15 @@ class CheckManifest(_Manifest):
 
 
 class OperationManifest(_Manifest):
-    """What the department's desk calls an operation; `rows`: the record's list whose lines it is offered beside."""
+    """How an operation stands on the staff's page of the department."""
 
     label: Text
     rows: str | None = None
+    """The record's list beside whose lines it is offered."""
+    line: tuple[str, ...] = ()
+    """Fields that a line of `rows` fills."""
+    fill: dict[str, Literal["today", "person"]] = {}
+    """Field → what it begins with: the day, or the name of who is signed in."""
 
 
 class DepartmentManifest(_Manifest):

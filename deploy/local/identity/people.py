@@ -14,7 +14,7 @@ MAX_FOUND = 60
 
 
 class Person(BaseModel):
-    """`situation`: a key of `SITUATIONS`, else one of the other students."""
+    """`situation`: a key of `SITUATIONS`, else one of the other students. `office`: shown beside the name of staff."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -23,6 +23,7 @@ class Person(BaseModel):
     student_id: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     roles: Annotated[tuple[str, ...], Field(max_length=20)] = ()
     situation: Annotated[str, Field(max_length=100)] = ""
+    office: Annotated[str, Field(max_length=100)] = ""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,9 @@ SITUATIONS: dict[str, Situation] = {
         "未住校", "Never lived on campus", "没有宿舍记录也能通过", "No room, and no room needed"
     ),
     "off-roster": Situation("不在离校名单", "Not on the roster", "本学期没有离校事项", "Nothing to clear this term"),
+    "department-desk": Situation(
+        "部门工作人员", "Department staff", "办理本部门的离校手续", "Attend to students at their department's desk"
+    ),
     "certificate-desk": Situation(
         "证书领取处", "Certificate desk staff", "核验离校单、登记领取", "Checks forms, records collection"
     ),
@@ -90,7 +94,7 @@ def grouped(people: Sequence[Person], search: str) -> tuple[Group, ...]:
 
 def _searchable(person: Person) -> str:
     situation = SITUATIONS.get(person.situation, OTHERS)
-    return _folded("\n".join((person.name, person.student_id or "", situation.zh, situation.en)))
+    return _folded("\n".join((person.name, person.student_id or "", person.office, situation.zh, situation.en)))
 
 
 def _folded(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from pydantic import JsonValue
@@ -15,7 +15,7 @@ from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
 from services.gateway.case.submission_round import SubmissionRefusal, SubmissionState
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.i18n.formats import LocalTime, local_time, long_date
+from services.gateway.i18n.formats import LocalTime, local_day, local_time, long_date
 from services.gateway.read_model.types import UNANSWERED
 from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest
@@ -38,6 +38,10 @@ class ViewContext:
     @property
     def language(self) -> Language:
         return self.texts.language
+
+    @property
+    def local_day(self) -> date:
+        return local_day(self.now, self.site.university.utc_offset_minutes)
 
     def local_time(self, at: datetime) -> LocalTime:
         offset = self.site.university.utc_offset_minutes

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
-from typing import Annotated, Final, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from fastapi import Depends, FastAPI, Request
 
@@ -16,10 +16,13 @@ from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
+from services.gateway.staff.desk_client import DeskClients
+from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Session, Sessions
+from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.university import Site
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
 from services.gateway.web.renderer import Renderer
@@ -38,12 +41,12 @@ class SignInRequired(Exception):
 
 
 class PageForbidden(Exception):
-    """`desk`: the page is the certificate desk's, else a student's."""
+    """`owner`: whose page it is."""
 
-    def __init__(self, session: Session, *, desk: bool) -> None:
+    def __init__(self, session: Session, owner: Literal["student", "desk", "staff"]) -> None:
         super().__init__("not for this person")
         self.session = session
-        self.desk = desk
+        self.owner = owner
 
 
 def provide(app: FastAPI, *components: object) -> None:
@@ -69,6 +72,9 @@ Submissions = Annotated[SubmissionRecords, Depends(component(SubmissionRecords))
 Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable))]
 FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
+StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
+WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
+Desks = Annotated[DeskClients, Depends(component(DeskClients))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]
 Streams = Annotated[Hub, Depends(component(Hub))]
 OpenId = Annotated[OpenIdClient, Depends(component(OpenIdClient))]
@@ -106,7 +112,7 @@ async def signed_in_student(session: Annotated[Session | None, Depends(session_i
     if session is None:
         raise SignInRequired
     if not session.student_id:
-        raise PageForbidden(session, desk=False)
+        raise PageForbidden(session, "student")
     return session
 
 
@@ -115,7 +121,7 @@ async def signed_in_clerk(session: Annotated[Session | None, Depends(session_if_
     if session is None:
         raise SignInRequired
     if CERTIFICATE_DESK not in session.roles:
-        raise PageForbidden(session, desk=True)
+        raise PageForbidden(session, "desk")
     return session
 
 

@@ -9,7 +9,9 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
 from services.gateway.case.live import TooManyStreams
-from services.gateway.routes.dependencies import PageForbidden, SignInRequired, texts_of
+from services.gateway.routes.dependencies import RETRY, PageForbidden, SignInRequired, texts_of
+from services.gateway.routes.session_start import home_of
+from services.gateway.staff.desk_client import DeskUnavailable
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem
 
@@ -30,6 +32,7 @@ _NEXT: Final = {
     "/completed": "completed",
     "/submit": "case",
     "/desk": "desk",
+    "/staff": "staff",
 }
 
 
@@ -65,7 +68,11 @@ def install(app: FastAPI, renderer: Renderer) -> None:
             headers={"Retry-After": "30"},
         ).response()
 
+    async def desk_unavailable(request: Request, error: Exception) -> Response:
+        return _desk_unavailable(renderer, request)
+
     app.add_exception_handler(SignInRequired, sign_in_needed)
+    app.add_exception_handler(DeskUnavailable, desk_unavailable)
     app.add_exception_handler(PageForbidden, not_for_you)
     app.add_exception_handler(TooManyStreams, too_many_streams)
 
@@ -119,30 +126,44 @@ def _sign_in_required(renderer: Renderer, request: Request) -> Response:
 
 def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) -> Response:
     if request.url.path.startswith(_NOT_PAGES):
-        title, detail = _FORBIDDEN["desk" if error.desk else "student"]
+        title, detail = _FORBIDDEN[error.owner]
         return Problem(403, "not-for-you", title=title, detail=detail).response()
     texts = texts_of(request)
-    kind, own = ("desk", "/case") if error.desk else ("student", "/desk")
     return renderer.message(
         texts,
-        title=texts(f"only.{kind}_title"),
-        paragraphs=[texts(f"only.{kind}_text")],
+        title=texts(f"only.{error.owner}_title"),
+        paragraphs=[texts(f"only.{error.owner}_text")],
         session=error.session,
-        action=(own, texts("only.own_page")),
+        action=(home_of(error.session), texts("only.own_page")),
         status=403,
         contact=renderer.site.university.support,
     )
 
 
+def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
+    texts = texts_of(request)
+    return renderer.message(
+        texts,
+        title=texts("staff.away_title"),
+        paragraphs=[texts("staff.away_text")],
+        session=None,
+        action=("/staff", texts("staff.title")),
+        status=503,
+        headers=RETRY,
+    )
+
+
 _FORBIDDEN: Final = {
     "desk": ("This is the certificate desk's", "The account that is signed in has not the desk's role."),
+    "staff": ("This is a department's", "The account that is signed in has not the department's role."),
     "student": ("This is for students", "The account that is signed in has no student id."),
 }
 
 
 def _page_name(path: str) -> str:
     """A name, never an address."""
-    return _NEXT.get(path, "desk" if path.startswith("/desk/") else "case")
+    area = path.split("/")[1] if path.count("/") > 1 else ""
+    return _NEXT.get(path, area if area in ("desk", "staff") else "case")
 
 
 def _sent_from(request: Request) -> str:

@@ -12,7 +12,7 @@ from services.gateway.oidc.identity import Identity
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Case
 from services.gateway.routes.dependencies import Choices, Language, Pages, SignInRequired, Students
-from services.gateway.routes.session_start import ROLES, CurrentSession, redirect_home
+from services.gateway.routes.session_start import CurrentSession, StaffRoles, redirect_home
 from services.gateway.tables.number_choices import LIFE_S
 from services.gateway.web.cookies import NUMBER_CHOICE_COOKIE, drop_cookie, set_cookie
 from services.gateway.web.csrf import CsrfFields, check_csrf
@@ -28,10 +28,11 @@ class _Chosen(CsrfFields):
 
 
 class Chooser:
-    def __init__(self, browser: CurrentSession, choices: Choices, students: Students) -> None:
+    def __init__(self, browser: CurrentSession, choices: Choices, students: Students, roles: StaffRoles) -> None:
         self._browser = browser
         self._choices = choices
         self._students = students
+        self._roles = roles
 
     async def enter(self, identity: Identity, destination: str) -> Response:
         """Start the session of the one number on the roster, else let the person choose."""
@@ -42,7 +43,7 @@ class Chooser:
             issuer=identity.issuer,
             subject=identity.subject,
             authenticated_at=identity.authenticated_at,
-            roles=identity.roles & ROLES,
+            roles=identity.roles & self._roles,
             student_ids=identity.student_ids,
             destination=destination,
         )

@@ -6,20 +6,37 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.gateway.oidc.identity import Identity
-from services.gateway.routes.dependencies import SessionTable, Settings
+from services.gateway.routes.dependencies import CurrentSite, SessionTable, Settings, StaffPeopleTable
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session, hashed
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
-from services.kit.names import CERTIFICATE_DESK
+from services.kit.names import CERTIFICATE_DESK, desk_role
 
-DESTINATIONS: Final = {"case": "/case", "me": "/me", "completed": "/completed", "guide": "/", "desk": "/desk"}
+DESTINATIONS: Final = {
+    "case": "/case",
+    "me": "/me",
+    "completed": "/completed",
+    "guide": "/",
+    "desk": "/desk",
+    "staff": "/staff",
+}
 """By name: an address in the URL would be an open redirect."""
-ROLES: Final = frozenset({CERTIFICATE_DESK})
-"""Sign in without a student number."""
+
+
+def staff_roles(site: CurrentSite) -> frozenset[str]:
+    """Who has one signs in without a student number."""
+    return frozenset((CERTIFICATE_DESK, *map(desk_role, site.departments)))
+
+
+StaffRoles = Annotated[frozenset[str], Depends(staff_roles)]
 
 
 class BrowserSession:
-    def __init__(self, request: Request, sessions: SessionTable, settings: Settings) -> None:
+    def __init__(
+        self, request: Request, sessions: SessionTable, settings: Settings, roles: StaffRoles, people: StaffPeopleTable
+    ) -> None:
+        self._roles = roles
+        self._people = people
         self._id = request.cookies.get(SESSION_COOKIE)
         self._sessions = sessions
         self._life_s = settings.session_life_s
@@ -28,16 +45,19 @@ class BrowserSession:
         return await self._sessions.find(self._id)
 
     async def start(self, who: Identity | NumberChoice, student_id: str | None, destination: str) -> Response:
-        """Under a new id. Without a `student_id`, `who` has one of `ROLES`."""
+        """Under a new id. Without a `student_id`, `who` has a role of staff."""
+        roles = who.roles & self._roles
+        if roles and isinstance(who, Identity) and who.name:
+            await self._people.remember(who.subject, who.name)
         session_id = await self._sessions.start(
             student_id=student_id,
             issuer=who.issuer,
             subject=who.subject,
             authenticated_at=who.authenticated_at,
             old=self._id,
-            roles=who.roles & ROLES,
+            roles=roles,
         )
-        address = DESTINATIONS.get(destination, "/case") if student_id else "/desk"
+        address = DESTINATIONS.get(destination, "/case") if student_id else _staff_home(roles)
         response = RedirectResponse(address, 303)
         set_cookie(response, SESSION_COOKIE, session_id, self._life_s)
         return response
@@ -48,8 +68,16 @@ class BrowserSession:
             drop_cookie(response, SESSION_COOKIE)
 
 
+def home_of(session: Session) -> str:
+    return "/case" if session.student_id else _staff_home(session.roles)
+
+
 def redirect_home(session: Session) -> Response:
-    return RedirectResponse("/case" if session.student_id else "/desk", 303)
+    return RedirectResponse(home_of(session), 303)
+
+
+def _staff_home(roles: frozenset[str]) -> str:
+    return "/desk" if CERTIFICATE_DESK in roles else "/staff"
 
 
 CurrentSession = Annotated[BrowserSession, Depends(BrowserSession)]

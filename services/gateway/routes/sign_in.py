@@ -10,7 +10,7 @@ from services.gateway.i18n.catalogue import Texts
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused
 from services.gateway.routes.dependencies import Language, OpenId, Pages, SessionTable, Settings, Streams, Visitor
 from services.gateway.routes.number_choice import NumberChooser
-from services.gateway.routes.session_start import DESTINATIONS, ROLES, CurrentSession, redirect_home
+from services.gateway.routes.session_start import DESTINATIONS, CurrentSession, StaffRoles, redirect_home
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie
 from services.gateway.web.csrf import CsrfForm, check_csrf
@@ -43,6 +43,7 @@ async def callback(
     settings: Settings,
     browser: CurrentSession,
     chooser: NumberChooser,
+    roles: StaffRoles,
     pages: Pages,
     texts: Language,
     code: str = "",
@@ -66,7 +67,7 @@ async def callback(
             response = _refused(pages, texts, "sign.failed_text", 400)
         elif len(identity.student_ids) > 1:
             response = await chooser.enter(identity, started.destination)
-        elif identity.student_ids or identity.roles & ROLES:
+        elif identity.student_ids or identity.roles & roles:
             response = await browser.start(identity, next(iter(identity.student_ids), None), started.destination)
         else:
             response = _refused(pages, texts, "sign.no_student", 403)

@@ -1,5 +1,6 @@
 """The students' pages, all of which work without scripts."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
@@ -33,7 +34,8 @@ from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 
 _YEAR_S: Final = 31_536_000
-_BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number"})
+_BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number", "/staff"})
+_STAFF_PAGE: Final = re.compile(r"/staff/[a-z][a-z0-9-]{0,40}")
 
 router = APIRouter(include_in_schema=False)
 
@@ -155,7 +157,8 @@ async def favourite(session: Student, favourites: FavouriteTable, form: Favourit
 
 @router.post("/language")
 async def remember_language(form: LanguageForm) -> Response:
-    response = RedirectResponse(form.back if form.back in _BACK else "/", 303)
+    known = form.back in _BACK or _STAFF_PAGE.fullmatch(form.back)
+    response = RedirectResponse(form.back if known else "/", 303)
     set_cookie(response, LANGUAGE_COOKIE, form.language, _YEAR_S)
     return response
 

@@ -15,7 +15,7 @@ from services.gateway.i18n.formats import phone_parts
 from services.gateway.tables.sessions import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
-from services.kit.names import CERTIFICATE_DESK
+from services.kit.names import CERTIFICATE_DESK, desk_role
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -43,6 +43,7 @@ class Renderer:
             contact_value=_contact_value,
             mark=mark,
             CERTIFICATE_DESK=CERTIFICATE_DESK,
+            DESK_ROLES=frozenset(map(desk_role, site.departments)),
         )
 
     def page(

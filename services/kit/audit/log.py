@@ -9,6 +9,8 @@ from services.kit.postgres.pool import Connection
 
 STUDENT: Final = "student"
 """The entry names the student."""
+FORGOTTEN: Final = "forgotten"
+"""Outcome of the entry behind which nothing about the student is shown."""
 
 
 async def append_entry(
@@ -41,14 +43,17 @@ async def append_entry(
 
 
 async def entries_of(connection: Connection, student_id: str, *, limit: int) -> list[dict[str, Any]]:
-    """`at`, `actor`, `act`, `outcome` and `details`, newest first."""
+    """`at`, `actor`, `act`, `outcome` and `details`, newest first. Nothing from before the student was forgotten."""
     rows = await connection.fetch(
         """
         SELECT at, actor, act, outcome, details FROM audit.entry
-        WHERE student_id = $1 ORDER BY entry_id DESC LIMIT $2
+        WHERE student_id = $1 AND entry_id > coalesce(
+            (SELECT max(entry_id) FROM audit.entry WHERE student_id = $1 AND outcome = $3), 0)
+        ORDER BY entry_id DESC LIMIT $2
         """,
         student_id,
         limit,
+        FORGOTTEN,
     )
     return [{**dict(row), "details": json.loads(row["details"])} for row in rows]
 

@@ -43,7 +43,7 @@ class DepartmentForgetting:
                 connection,
                 actor=source_of(CLEARANCE),
                 act=FORGET,
-                outcome="forgotten",
+                outcome=log.FORGOTTEN,
                 student_id=event.student_id,
                 details={"rows": erased},
             )

@@ -8,13 +8,12 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.codec import read
 from schemas.events import Reason
-from services.kit.names import desk_role
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.samples import case_samples
 
 PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student_id()) for number in range(40))
-STAFF = Person(sub="staff", name="方石", roles=(desk_role("library"),))
+STAFF = Person(sub="staff", name="方石", roles=("a role of another system",))
 
 
 def id_of(person: Person) -> str:

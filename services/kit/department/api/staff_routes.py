@@ -50,7 +50,7 @@ def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
 
     @router.get("/operations", operation_id="operations", summary="List the operations with their fields")
     async def operations() -> tuple[OperationForm, ...]:
-        return tuple(_form(one) for one in (*desk.rules.operations, *desk.rules.holder_operations))
+        return (*map(_form, desk.rules.operations), *map(_form, desk.rules.holder_operations))
 
     @router.post("/records/history", operation_id="history", summary="Get what was done about a student")
     async def history(body: StudentQuery) -> History:

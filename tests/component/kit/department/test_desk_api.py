@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from deploy.local.installation import new_student_id
+from services.kit.audit import log
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
@@ -152,8 +153,10 @@ async def test_a_nul_in_any_text_is_refused(database: str, department: str) -> N
             assert (answer.status_code == 422) == bool(request.where), f"{request}: {answer.text}"
 
 
-async def test_the_history_of_a_student_names_the_person_for_whom_the_staff_pages_acted(database: str) -> None:
-    async with desk_client(database, "finance") as (_, client):
+async def test_the_history_of_a_student_names_the_person_and_ends_where_the_student_was_forgotten(
+    database: str,
+) -> None:
+    async with desk_client(database, "finance") as (desk, client):
         student_id, other = new_student_id(), new_student_id()
         for number in (student_id, other):
             answer = await client.post(
@@ -174,6 +177,12 @@ async def test_the_history_of_a_student_names_the_person_for_whom_the_staff_page
             ("staff: 方石 (staff-1)", "desk.charge", "changed"),
         ]
         assert answer.json()["entries"][0]["details"] == {"reason": "overpayment"}
+        async with desk.pool.acquire() as connection, connection.transaction():
+            await log.append_entry(
+                connection, actor="system", act="forget", outcome=log.FORGOTTEN, student_id=student_id
+            )
+        answer = await client.post("/records/history", json={"student_id": student_id})
+        assert answer.json() == {"entries": []}
 
 
 async def test_only_the_staff_pages_may_act_for_a_person(database: str) -> None:
@@ -190,7 +199,8 @@ async def test_only_the_staff_pages_may_act_for_a_person(database: str) -> None:
 async def test_every_operation_is_listed_with_the_schema_of_its_fields(database: str) -> None:
     async with desk_client(database, "library") as (desk, client):
         listed = {one["name"]: one for one in (await client.get("/operations")).json()}
-        every = (*desk.rules.operations, *desk.rules.holder_operations)
-        assert list(listed) == [operation.name for operation in every]
+        rules = desk.rules
+        names = [one.name for one in rules.operations] + [one.name for one in rules.holder_operations]
+        assert list(listed) == names
         assert set(listed["loan"]["body"]["properties"]) == {"student_id", "barcode", "title", "due_on"}
         assert [name for name, one in listed.items() if one["of_item"]] == ["return-by-barcode"]

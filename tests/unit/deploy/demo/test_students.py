@@ -15,6 +15,7 @@ from services.archives.operations import RULES as ARCHIVES
 from services.clearance.roster.cases import Student as RosterStudent
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
+from services.kit.manifests import discover
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import DepartmentRules
 from services.library.operations import RULES as LIBRARY
@@ -133,7 +134,7 @@ def test_those_who_finish_without_a_degree_are_on_the_roster_as_such() -> None:
 def test_who_is_not_leaving_can_sign_in_and_is_on_no_roster() -> None:
     for one in personas("off-roster"):
         assert not one.on_roster
-        assert any(person.student_id == one.student_id for person in people(STUDENTS))
+        assert any(person.student_id == one.student_id for person in people(STUDENTS, discover()))
 
 
 def test_the_simulation_is_given_no_persona_and_nobody_the_service_is_not_for() -> None:
@@ -144,7 +145,7 @@ def test_the_simulation_is_given_no_persona_and_nobody_the_service_is_not_for() 
 
 
 def test_the_sign_in_page_reads_the_list_of_people_and_knows_every_situation(tmp_path: Path) -> None:
-    (tmp_path / "people.json").write_text(json.dumps([person.model_dump() for person in people(STUDENTS)]))
+    (tmp_path / "people.json").write_text(json.dumps([person.model_dump() for person in people(STUDENTS, discover())]))
     listed = load_people(tmp_path / "people.json")
     assert {one.situation for one in listed if one.situation} == set(SITUATIONS)
     assert all(one.roles == () for one in listed if one.student_id)

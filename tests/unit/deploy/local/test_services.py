@@ -50,7 +50,7 @@ def test_a_token_is_kept_for_its_owner_alone_and_opens_its_own_desk_only(tmp_pat
     token = accounts.token("library")
     assert accounts.token("library") == token
     assert accounts.token_file("library").stat().st_mode & 0o077 == 0
-    known = CredentialsFile(accounts.credentials("library", {"library": "desk:library"}))
+    known = CredentialsFile(accounts.credentials("library", {"library": {"desk:library"}}))
     found = known.find(token)
     assert found is not None
     assert found.roles == {"desk:library"}

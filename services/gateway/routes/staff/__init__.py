@@ -1,0 +1,9 @@
+"""The departments' desks as pages."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from services.gateway.routes.staff import record_pages, work_list_pages
+
+STAFF_ROUTERS: Final[tuple[APIRouter, ...]] = (work_list_pages.router, record_pages.router)

@@ -1,0 +1,128 @@
+"""A student at a department's desk: searched by number or name, looked at, operated on. All by POST."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Response
+from fastapi.responses import RedirectResponse
+from pydantic import Field
+
+from services.gateway.case.progress import current_waivers
+from services.gateway.read_model.students import ReadModel
+from services.gateway.read_model.types import ReadModelUnavailable
+from services.gateway.routes.dependencies import Students, WorkLists
+from services.gateway.routes.staff.current_office import CurrentOffice, Office
+from services.gateway.routes.staff.desk_forms import SentForm, errors_of, missing
+from services.gateway.routes.staff.work_list_pages import list_page
+from services.gateway.staff.desk_answers import DeskRecord
+from services.gateway.staff.desk_client import DeskRefused
+from services.gateway.staff.operation_form import STUDENT, Typed, body_of, operation_label
+from services.gateway.staff.record_view import AtDesk, record_page
+from services.gateway.staff.work_list import Filters
+from services.gateway.web.csrf import CsrfFields
+from services.kit.student_numbers import student_number
+
+router = APIRouter(include_in_schema=False)
+
+
+class _Search(CsrfFields):
+    q: Annotated[str, Field(max_length=200)] = ""
+
+
+@router.get("/staff/{department}/student")
+@router.get("/staff/{department}/operate")
+@router.get("/staff/{department}/item")
+async def from_the_start(office: CurrentOffice) -> Response:
+    """After a change of language, or a reload without its form."""
+    return RedirectResponse(office.address, 303)
+
+
+@router.post("/staff/{department}/student")
+async def search(
+    office: CurrentOffice, students: Students, lists: WorkLists, form: Annotated[_Search, Form()]
+) -> Response:
+    """By number, else by the beginning of a name."""
+    office.check_csrf(form.csrf)
+    text = " ".join(form.q.split())
+    number = student_number(text) if any(one.isdigit() for one in text) else None
+    if number is not None:
+        return await student_page(office, students, number)
+    hits = await lists.named(text) if text and text.isprintable() else ()
+    if len(hits) == 1:
+        return await student_page(office, students, hits[0].student_id)
+    return office.page("staff_hits.html", status=200 if hits else 404, hits=hits, q=text)
+
+
+@router.post("/staff/{department}/operate")
+async def operate(office: CurrentOffice, students: Students, form: SentForm) -> Response:
+    operation, texts, student_id = await form.operation(), office.context.texts, form["student"]
+    errors = missing(texts, operation, form.fields)
+    if errors:
+        return await student_page(office, students, student_id, typed=form.typed(errors), status=422)
+    body = {STUDENT: student_id, **body_of(operation, form.fields)}
+    try:
+        answer = await office.desk.operate(office.person, operation.name, body, form["key"])
+    except DeskRefused as refused:
+        typed = form.typed(errors_of(texts, operation, refused))
+        return await student_page(office, students, student_id, typed=typed, status=refused.status)
+    done = _done(office, answer, operation_label(texts, office.department, operation))
+    return await student_page(office, students, student_id, answer=answer, done=done)
+
+
+@router.post("/staff/{department}/item")
+async def operate_item(office: CurrentOffice, students: Students, lists: WorkLists, form: SentForm) -> Response:
+    """Of a student who is not known before: the answer says whose item it was."""
+    operation, texts = await form.operation(), office.context.texts
+    errors: Mapping[str, str] = missing(texts, operation, form.fields)
+    status = 422
+    if not errors:
+        try:
+            answer = await office.desk.operate(
+                office.person, operation.name, body_of(operation, form.fields), form["key"]
+            )
+        except DeskRefused as refused:
+            errors, status = errors_of(texts, operation, refused), refused.status
+        else:
+            done = _done(office, answer, operation_label(texts, office.department, operation))
+            return await student_page(office, students, answer.student_id, answer=answer, done=done)
+    return await list_page(office, lists, Filters(), typed=form.typed(errors), status=status)
+
+
+async def student_page(
+    office: Office,
+    students: ReadModel,
+    student_id: str,
+    *,
+    answer: DeskRecord | None = None,
+    typed: Typed | None = None,
+    done: str = "",
+    status: int = 200,
+) -> Response:
+    """`answer`: of an operation just done, `done`: its words."""
+    person = office.person
+    try:
+        answer = answer or await office.desk.record(person, student_id)
+        history = await office.desk.history(person, student_id)
+    except DeskRefused:
+        return office.page("staff_hits.html", status=404, hits=(), q=student_id)
+    snapshot = await students.of(student_id)
+    away = isinstance(snapshot, ReadModelUnavailable)
+    waivers = {} if isinstance(snapshot, ReadModelUnavailable) else current_waivers(snapshot, office.context.site)
+    name = office.department.name
+    at = AtDesk(
+        department=office.department,
+        person=office.name,
+        operations=await office.desk.operations(person),
+        answer=answer,
+        history=history,
+        case=None if isinstance(snapshot, ReadModelUnavailable) else snapshot.case,
+        waivers={check: one for (department, check), one in waivers.items() if department == name},
+        typed=typed,
+    )
+    return office.page(
+        "staff_record.html", status=status, page=record_page(office.context, at), done=done, no_names=away
+    )
+
+
+def _done(office: Office, answer: DeskRecord, label: str) -> str:
+    return office.context.texts("staff.done" if answer.applied else "staff.nothing_changed", act=label)

@@ -1,0 +1,48 @@
+"""What a department's desk answers, as far as its pages show it."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from schemas.events import CheckStatus
+from services.kit.student_numbers import Standing
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+
+class DeskRecord(_Answer):
+    """`record` is the department's own."""
+
+    student_id: str
+    applied: bool
+    clear: bool
+    standing: Standing
+    checks: tuple[CheckStatus, ...]
+    record: dict[str, Any]
+
+
+class DeskOperation(_Answer):
+    """`body`: JSON Schema. `of_item`: it names an item and no student."""
+
+    name: str
+    summary: str
+    of_item: bool
+    body: dict[str, Any]
+
+
+class HistoryEntry(_Answer):
+    at: datetime
+    actor: str
+    act: str
+    outcome: str
+    details: dict[str, Any]
+
+
+class History(_Answer):
+    entries: tuple[HistoryEntry, ...]
+
+
+operation_list: TypeAdapter[tuple[DeskOperation, ...]] = TypeAdapter(tuple[DeskOperation, ...])

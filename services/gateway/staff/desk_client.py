@@ -1,0 +1,134 @@
+"""A department's desk over HTTP, as the service of the staff's pages, for a person."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+import structlog
+from pydantic import ValidationError
+
+from services.gateway.settings import DeskAddress
+from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, History, HistoryEntry, operation_list
+from services.kit.http.acting_for import acting_for
+
+_TIMEOUT_S: Final = 10.0
+_log = structlog.get_logger(__name__)
+
+
+class DeskUnavailable(Exception):
+    """It has no address, does not answer, or does not know the gateway. What was asked may have been done."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """`field` is a name in the body, empty for the whole."""
+
+    field: str
+    problem: str
+
+
+class DeskRefused(Exception):
+    """Nothing was done."""
+
+    def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
+        super().__init__(str(problem.get("type", status)))
+        self.status = status
+        self.slug = str(problem.get("type", "")).rpartition(":")[2]
+        self.detail = str(problem.get("detail") or problem.get("title") or "")
+        self.detail_zh = str(problem.get("detail_zh") or "")
+        self.errors = tuple(
+            FieldError(str(one.get("field") or "").rpartition("/")[2], str(one.get("problem") or ""))
+            for one in problem.get("errors", ())
+        )
+
+
+@dataclass(slots=True)
+class DeskClient:
+    """Methods raise `DeskUnavailable`. `person` is what the department's audit names."""
+
+    department: str
+    http: httpx.AsyncClient
+    desk: DeskAddress | None
+    _operations: tuple[DeskOperation, ...] = field(default=(), init=False)
+
+    async def operations(self, person: str) -> tuple[DeskOperation, ...]:
+        """Read once: they change with the department's code."""
+        if not self._operations:
+            answer = await self._send("GET", "/operations", person)
+            try:
+                self._operations = operation_list.validate_json(answer.content)
+            except ValidationError as error:
+                raise self._unreadable(error) from None
+        return self._operations
+
+    async def record(self, person: str, student_id: str) -> DeskRecord:
+        """Raises `DeskRefused` besides, for what is no number here."""
+        return self._record(await self._send("POST", "/records/query", person, {"student_id": student_id}))
+
+    async def history(self, person: str, student_id: str) -> tuple[HistoryEntry, ...]:
+        answer = await self._send("POST", "/records/history", person, {"student_id": student_id})
+        try:
+            return History.model_validate_json(answer.content).entries
+        except ValidationError as error:
+            raise self._unreadable(error) from None
+
+    async def operate(self, person: str, operation: str, body: Mapping[str, Any], key: str) -> DeskRecord:
+        """Once for `key`. Raises `DeskRefused` besides."""
+        headers = {"Idempotency-Key": key}
+        return self._record(await self._send("POST", f"/operations/{operation}", person, body, headers))
+
+    def _record(self, answer: httpx.Response) -> DeskRecord:
+        try:
+            return DeskRecord.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise self._unreadable(error) from None
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        person: str,
+        body: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        if self.desk is None:
+            raise DeskUnavailable(self.department)
+        sent = {"Authorization": f"Bearer {self.desk.token}", **acting_for(person), **(headers or {})}
+        try:
+            answer = await self.http.request(
+                method, f"{self.desk.address}{path}", json=body, headers=sent, timeout=_TIMEOUT_S
+            )
+        except httpx.HTTPError as error:
+            _log.warning("desk.failed", department=self.department, error=type(error).__name__)
+            raise DeskUnavailable(self.department) from error
+        if answer.is_success:
+            return answer
+        if answer.status_code in (400, 404, 409, 422, 423):
+            raise DeskRefused(answer.status_code, _problem(answer))
+        _log.warning("desk.failed", department=self.department, error=str(answer.status_code))
+        raise DeskUnavailable(self.department)
+
+    def _unreadable(self, error: ValidationError) -> DeskUnavailable:
+        _log.warning("desk.failed", department=self.department, error=type(error).__name__)
+        return DeskUnavailable(self.department)
+
+
+class DeskClients:
+    def __init__(self, http: httpx.AsyncClient, desks: Mapping[str, DeskAddress]) -> None:
+        self._http = http
+        self._desks = desks
+        self._clients: dict[str, DeskClient] = {}
+
+    def of(self, department: str) -> DeskClient:
+        if department not in self._clients:
+            self._clients[department] = DeskClient(department, self._http, self._desks.get(department))
+        return self._clients[department]
+
+
+def _problem(answer: httpx.Response) -> dict[str, Any]:
+    try:
+        document = answer.json()
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}

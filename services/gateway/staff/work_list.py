@@ -1,0 +1,167 @@
+"""Who is open at a department, in the published views: by filter, in an order, a page after a key."""
+
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlencode
+
+import asyncpg
+
+from services.gateway.timeouts import bounded
+
+PAGE: Final = 50
+MAX_COUNT: Final = 10_000
+MAX_HITS: Final = 30
+_CHOICES_S: Final = 60.0
+_EXPORT_PAGE: Final = 2_000
+_LAST: Final = "\U0010ffff"
+Sort = Literal["since", "number"]
+
+_COLUMNS: Final = "student_id, open_codes, open_since, name, college, major, cohort"
+_FROM: Final = "FROM published.open_status_v1 WHERE department = $1"
+_ORDER: Final[dict[Sort, str]] = {"since": "open_since, student_id", "number": "student_id"}
+_AFTER: Final[dict[Sort, str]] = {"since": "(open_since, student_id) > (${0}, ${1})", "number": "student_id > ${0}"}
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """Empty: any. `reason` is `check:code`."""
+
+    college: str = ""
+    cohort: str = ""
+    reason: str = ""
+    sort: Sort = "since"
+
+    @property
+    def query(self) -> str:
+        """Names no student."""
+        return urlencode({"college": self.college, "cohort": self.cohort, "reason": self.reason, "sort": self.sort})
+
+
+@dataclass(frozen=True, slots=True)
+class After:
+    """The last row of the page before."""
+
+    student_id: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenStudent:
+    """`codes`: `check:code`."""
+
+    student_id: str
+    codes: tuple[str, ...]
+    since: datetime
+    name: str
+    college: str
+    major: str
+    cohort: str
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What can be filtered by."""
+
+    colleges: tuple[str, ...]
+    cohorts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    student_id: str
+    name: str
+    college: str
+    major: str
+
+
+class WorkListReader:
+    """Methods may raise transient database errors."""
+
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+        self._choices: dict[str, tuple[float, Choices]] = {}
+
+    async def page(
+        self, department: str, filters: Filters, after: After | None = None, limit: int = PAGE
+    ) -> tuple[tuple[OpenStudent, ...], bool]:
+        """And whether there are more."""
+        conditions, values = _conditions(department, filters)
+        if after is not None:
+            keys = [after.since, after.student_id] if filters.sort == "since" else [after.student_id]
+            conditions += f" AND {_AFTER[filters.sort].format(*range(len(values) + 1, len(values) + 1 + len(keys)))}"
+            values += keys
+        statement = f"SELECT {_COLUMNS} {_FROM}{conditions} ORDER BY {_ORDER[filters.sort]} LIMIT {limit + 1}"
+        rows = await bounded(self._pool.fetch(statement, *values))
+        return tuple(map(_student, rows[:limit])), len(rows) > limit
+
+    async def count(self, department: str, filters: Filters) -> int:
+        """At most `MAX_COUNT`."""
+        conditions, values = _conditions(department, filters)
+        statement = f"SELECT count(*) FROM (SELECT {_FROM}{conditions} LIMIT {MAX_COUNT}) AS found"
+        return int(await bounded(self._pool.fetchval(statement, *values)))
+
+    async def everybody(self, department: str, filters: Filters) -> AsyncIterator[OpenStudent]:
+        """Page after page: a row that changes meanwhile may be missing or old."""
+        after: After | None = None
+        more = True
+        while more:
+            rows, more = await self.page(department, filters, after, _EXPORT_PAGE)
+            for row in rows:
+                yield row
+            if rows:
+                after = After(rows[-1].student_id, rows[-1].since)
+
+    async def choices(self, department: str) -> Choices:
+        """Of a minute ago at most."""
+        read_at, choices = self._choices.get(department, (float("-inf"), Choices((), ())))
+        if time.monotonic() - read_at > _CHOICES_S:
+            rows = await bounded(self._pool.fetch(f"SELECT DISTINCT college, cohort {_FROM}", department))
+            colleges = {row["college"] for row in rows} - {""}
+            cohorts = {row["cohort"] or "" for row in rows} - {""}
+            choices = Choices(tuple(sorted(colleges)), tuple(sorted(cohorts)))
+            self._choices[department] = time.monotonic(), choices
+        return choices
+
+    async def named(self, beginning: str) -> tuple[Hit, ...]:
+        """Students on the roster whose name begins so, at most `MAX_HITS`."""
+        # By bytes, as the index is.
+        rows = await bounded(
+            self._pool.fetch(
+                """
+                SELECT student_id, name, college, major FROM published.case_v1
+                WHERE name ~>=~ $1 AND name ~<~ $2 AND state <> 'closed' ORDER BY name, student_id LIMIT $3
+                """,
+                beginning,
+                beginning + _LAST,
+                MAX_HITS,
+            )
+        )
+        return tuple(Hit(row["student_id"], row["name"], row["college"], row["major"]) for row in rows)
+
+
+def _conditions(department: str, filters: Filters) -> tuple[str, list[Any]]:
+    text, values = "", [department]
+    for value, condition in (
+        (filters.college, "college = ${}"),
+        (filters.cohort, "cohort = ${}"),
+        (filters.reason, "${} = any(open_codes)"),
+    ):
+        if value:
+            values.append(value)
+            text += f" AND {condition.format(len(values))}"
+    return text, list[Any](values)
+
+
+def _student(row: asyncpg.Record) -> OpenStudent:
+    return OpenStudent(
+        row["student_id"],
+        tuple(row["open_codes"]),
+        row["open_since"],
+        row["name"],
+        row["college"],
+        row["major"],
+        row["cohort"] or "",
+    )

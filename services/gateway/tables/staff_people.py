@@ -1,0 +1,26 @@
+"""Names of members of staff, as the provider gave them at the last sign-in."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from services.gateway.timeouts import bounded
+
+
+class StaffPeople:
+    def __init__(self, pool: "asyncpg.Pool[Any]") -> None:
+        self._pool = pool
+
+    async def remember(self, subject: str, name: str) -> None:
+        statement = """
+        INSERT INTO staff_person (subject, name, signed_in_at) VALUES ($1, $2, $3)
+        ON CONFLICT (subject) DO UPDATE SET name = excluded.name, signed_in_at = excluded.signed_in_at
+        """
+        await bounded(self._pool.execute(statement, subject, name, datetime.now(UTC)))
+
+    async def name_of(self, subject: str) -> str:
+        """The subject without a name."""
+        return (
+            await bounded(self._pool.fetchval("SELECT name FROM staff_person WHERE subject = $1", subject)) or subject
+        )
