@@ -1,4 +1,4 @@
-"""Rows of a work list, and what it is filtered by. Pure."""
+"""Rows of a work list, and what it is filtered by."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

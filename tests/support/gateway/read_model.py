@@ -105,7 +105,8 @@ class ReadModelWriter:
             """
             INSERT INTO status (student_id, department, version, occurred_at, heard_at, source_partition,
                                 source_offset, status, open_codes, open_since)
-            VALUES ($1, $2, $3::int, $4::timestamptz, $4::timestamptz, 0, $3::int, $5, $6::text, CASE WHEN $6::text IS NOT NULL THEN $4::timestamptz END)
+            VALUES ($1, $2, $3::int, $4::timestamptz, $4::timestamptz, 0, $3::int, $5, $6::text,
+                    CASE WHEN $6::text IS NOT NULL THEN $4::timestamptz END)
             ON CONFLICT (student_id, department) DO UPDATE
             SET version = excluded.version, occurred_at = excluded.occurred_at, heard_at = excluded.heard_at,
                 source_offset = excluded.source_offset, status = excluded.status, open_codes = excluded.open_codes,
