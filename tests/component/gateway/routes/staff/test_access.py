@@ -22,7 +22,7 @@ ROUTES = sorted(
         for router in STAFF_ROUTERS
         for route in router.routes
         if isinstance(route, APIRoute)
-        for method in route.methods
+        for method in route.methods or ()
     }
 )
 OTHERS = {"another department": FINANCE, "certificate desk": CERTIFICATES, "student": STUDENT}
