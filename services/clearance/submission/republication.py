@@ -5,14 +5,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
-from schemas.attempts import AttemptState
-from schemas.events import SubmissionAccepted, SubmissionRefused
 from schemas.topics import Topics
 from services.clearance.roster import case_store
-from services.clearance.roster.case_store import SOURCE, Roster
-from services.clearance.submission import attempt_store, submission_store
-from services.clearance.submission.attempt_store import Attempt
-from services.kit.messaging import outbox
+from services.clearance.roster.case_store import Roster
+from services.clearance.submission import attempt_store
+from services.clearance.submission.events import ended_event, publish
 from services.kit.postgres.pool import Connection
 
 
@@ -44,20 +41,10 @@ class CasePublisher:
             attempt = await attempt_store.lock(connection, row["attempt_id"])
             if attempt is None:
                 continue
-            event: SubmissionAccepted | SubmissionRefused | None
-            accepted = attempt.state is AttemptState.ACCEPTED
-            event = await _accepted(connection, attempt) if accepted else attempt.refused_event()
+            event = await ended_event(connection, attempt)
             if event is not None:
-                await outbox.append(connection, topic=self._topic, key=student_id, event=event, source=SOURCE, now=now)
+                await publish(connection, self._topic, event)
         return True
-
-
-async def _accepted(connection: Connection, attempt: Attempt) -> SubmissionAccepted | None:
-    """A part's form is the one of its attempt."""
-    accepted = await submission_store.accepted_event(connection, attempt.parent_id or attempt.attempt_id)
-    if accepted is None:
-        return None
-    return accepted.model_copy(update={"attempt_id": attempt.attempt_id, "student_id": attempt.student_id})
 
 
 _LOCK_FREE: Final = """
