@@ -4,6 +4,7 @@ from contextlib import AbstractAsyncContextManager
 
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
+from services.gateway.cli import sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.cli import service_cli
@@ -30,6 +31,7 @@ def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
 
 
 cli = service_cli("The gateway", serve=run, dead_letters=open_dead_letters)
+cli.add_typer(sessions, name="sessions")
 
 if __name__ == "__main__":
     cli()

@@ -25,6 +25,7 @@ from services.gateway.routes import (
     error_pages,
     form_pdf,
     number_choice,
+    own_sessions,
     public_verification,
     sign_in,
     student_api,
@@ -42,6 +43,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.shared_limits import SharedLimits
 from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
@@ -105,6 +107,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             *STAFF_ROUTERS,
             public_verification.router,
             sign_in.router,
+            own_sessions.router,
             number_choice.router,
             student_api.router,
         ),
@@ -161,7 +164,7 @@ async def _start(
         commands,
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
-        VerificationLimits(),
+        VerificationLimits(SharedLimits(pool)),
         StaffPeople(pool),
         WorkListReader(readers),
         DeskClients(http, settings.desks),

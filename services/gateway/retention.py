@@ -13,6 +13,7 @@ TABLES: Final = (
         purge=oldest("session", "expires_at < $1 OR seen_at < $1"),
         keep="session_idle_s",
     ),
+    Table("shared_limit", purge=oldest("shared_limit", "at < $1"), keep="session_idle_s"),
     Table(
         "number_choice",
         forget=of_student("number_choice", "student_ids && $1"),

@@ -1,13 +1,17 @@
 """PDFs by Typst, which can read nothing but packaged templates and fonts.
 
-Reading the fonts takes longer than a form: one compiler in one thread, with a bounded queue.
+Reading the fonts takes longer than a form: a compiler a thread, with a bounded queue that no person can fill.
 """
 
 import asyncio
+import hashlib
 import io
 import json
+import threading
+from collections import Counter, OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,48 +28,75 @@ _log = structlog.get_logger(__name__)
 
 TEMPLATES: Final = Path(__file__).parent / "templates"
 """Typst's root, which no path leads out of."""
+WORKERS: Final = 2
+"""A slow form leaves the others a thread."""
 MAX_WAITING: Final = 40
+MAX_OF_PERSON: Final = 3
+"""At once, of MAX_WAITING: a person has a few forms in two languages."""
+MAX_CACHED_BYTES: Final = 16 * 1024 * 1024
 TIMEOUT_S: Final = 10.0
 _NO_PACKAGES: Final = TEMPLATES / "no-packages"
 """Does not exist: no template can load a package."""
 
 
 class FormRenderer:
-    """Used from one event loop."""
+    """Used from one event loop. A form is the same file each time: it is made once, however often it is asked for."""
 
     def __init__(self, template: str = "form.typ", *, timeout_s: float = TIMEOUT_S) -> None:
         self._template = template
         self._timeout_s = timeout_s
-        self._waiting = 0
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="typst")
-        self._compiler: typst.Compiler | None = None
+        self._threads = ThreadPoolExecutor(WORKERS, thread_name_prefix="typst")
+        self._of_thread = threading.local()
+        self._making: dict[bytes, asyncio.Future[bytes]] = {}
+        self._waiting_of: Counter[str] = Counter()
+        self._made: OrderedDict[bytes, bytes] = OrderedDict()
 
-    async def pdf(self, document: dict[str, Any], at: datetime) -> bytes:
-        """The same file for the same `at`. Raises a 503 `Problem` when busy or too slow."""
-        if self._waiting >= MAX_WAITING:
-            raise _busy()
-        self._waiting += 1
-        work = asyncio.get_running_loop().run_in_executor(self._thread, self._typeset, document, at)
-        # Counted until the thread is done with it, even after the request timed out.
-        work.add_done_callback(self._done)
+    async def pdf(self, document: dict[str, Any], at: datetime, *, qr_text: str = "", person: str = "") -> bytes:
+        """The same file for the same `at`. Raises a `Problem`: 503 if busy or slow, 429 for many of one `person`."""
+        inputs = json.dumps(document, ensure_ascii=False)
+        key = hashlib.sha256(f"{inputs}\n{qr_text}\n{at.isoformat()}".encode()).digest()
+        if (made := self._made.get(key)) is not None:
+            self._made.move_to_end(key)
+            return made
+        if key not in self._making:
+            self._begin(key, document, at, qr_text, person)
         try:
-            return await asyncio.wait_for(asyncio.shield(work), self._timeout_s)
+            return await asyncio.wait_for(asyncio.shield(self._making[key]), self._timeout_s)
         except TimeoutError:
             raise _busy() from None
 
     def close(self) -> None:
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _done(self, work: "asyncio.Future[bytes]") -> None:
-        self._waiting -= 1
-        if not work.cancelled():
-            work.exception()
+    def _begin(self, key: bytes, document: dict[str, Any], at: datetime, qr_text: str, person: str) -> None:
+        if len(self._making) >= MAX_WAITING:
+            raise _busy()
+        if person and self._waiting_of[person] >= MAX_OF_PERSON:
+            raise _too_many()
+        self._waiting_of[person] += 1
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._typeset, document, at, qr_text)
+        self._making[key] = work
+        # Counted until the thread is done with it, even after the request timed out.
+        work.add_done_callback(partial(self._done, key, person))
 
-    def _typeset(self, document: dict[str, Any], at: datetime) -> bytes:
-        if self._compiler is None:
-            self._compiler = _compiler(self._template)
+    def _done(self, key: bytes, person: str, work: "asyncio.Future[bytes]") -> None:
+        del self._making[key]
+        self._waiting_of[person] -= 1
+        if not self._waiting_of[person]:
+            del self._waiting_of[person]
+        if not work.cancelled() and work.exception() is None:
+            self._made[key] = work.result()
+            while sum(map(len, self._made.values())) > MAX_CACHED_BYTES:
+                self._made.popitem(last=False)
+
+    def _typeset(self, document: dict[str, Any], at: datetime, qr_text: str) -> bytes:
+        compiler: typst.Compiler | None = getattr(self._of_thread, "compiler", None)
+        if compiler is None:
+            compiler = self._of_thread.compiler = _compiler(self._template)
+        if qr_text:
+            document = {**document, "image": qr_svg(qr_text)}
         inputs = {"data": json.dumps(document, ensure_ascii=False), "fonts": json.dumps(fonts.FAMILIES)}
-        pdf = self._compiler.compile(format="pdf", sys_inputs=inputs, timestamp=int(at.timestamp()))
+        pdf = compiler.compile(format="pdf", sys_inputs=inputs, timestamp=int(at.timestamp()))
         assert isinstance(pdf, bytes)
         _report_missing_glyphs(document)
         return pdf
@@ -108,4 +139,14 @@ def _busy() -> Problem:
         title="The form cannot be made now",
         detail="Retry after the time in Retry-After, or print the page itself.",
         headers={"Retry-After": "10"},
+    )
+
+
+def _too_many() -> Problem:
+    return Problem(
+        429,
+        "too-many-forms",
+        title="Your other forms are being made",
+        detail="Retry after the time in Retry-After.",
+        headers={"Retry-After": "5"},
     )

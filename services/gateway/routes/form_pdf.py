@@ -1,6 +1,5 @@
 """离校流程单 as a PDF of one A4 page."""
 
-import asyncio
 from typing import Any
 from urllib.parse import quote
 
@@ -11,40 +10,44 @@ from services.gateway.case.present import accepted_form, earlier_form
 from services.gateway.case.view_model import CheckView, FormView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.printing.typst import FormRenderer, qr_svg
+from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.types import Submission
-from services.gateway.routes.dependencies import Context, Printer, ReadableCase, Settings
+from services.gateway.routes.dependencies import Context, Printer, ReadableCase, Settings, Student
 from services.gateway.settings import GatewaySettings
+from services.gateway.tables.sessions import Session
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/me/form.pdf")
-async def form_pdf(progress: ReadableCase, context: Context, printer: Printer, settings: Settings) -> Response:
-    return await _printed(accepted_form(context, progress), progress.accepted, context, printer, settings)
+async def form_pdf(
+    student: Student, progress: ReadableCase, context: Context, printer: Printer, settings: Settings
+) -> Response:
+    form = accepted_form(context, progress)
+    return await _printed(form, progress.accepted, student, context, printer, settings)
 
 
 @router.get("/me/form/{ordinal}.pdf")
 async def earlier_form_pdf(
-    ordinal: int, progress: ReadableCase, context: Context, printer: Printer, settings: Settings
+    ordinal: int, student: Student, progress: ReadableCase, context: Context, printer: Printer, settings: Settings
 ) -> Response:
     """Of an earlier case; a void form is not printed."""
     form = earlier_form(context, progress, ordinal)
-    return await _printed(form, progress.forms[ordinal - 1] if form else None, context, printer, settings)
+    return await _printed(form, progress.forms[ordinal - 1] if form else None, student, context, printer, settings)
 
 
 async def _printed(
     form: FormView | None,
     accepted: Submission | None,
+    student: Session,
     context: ViewContext,
     printer: FormRenderer,
     settings: GatewaySettings,
 ) -> Response:
     if form is None or accepted is None or form.void:
         raise HTTPException(404)
-    image = await asyncio.to_thread(qr_svg, form.qr_text)
-    document = form_document(context, form, verify_address=f"{settings.origin}/verify", image=image)
-    pdf = await printer.pdf(document, accepted.accepted_at)
+    document = form_document(context, form, verify_address=f"{settings.origin}/verify", image="")
+    pdf = await printer.pdf(document, accepted.accepted_at, qr_text=form.qr_text, person=student.student_id)
     name = f"{context.texts.of(context.site.university.form_title)}-{form.form_number}.pdf"
     plain = f"form-{form.form_number}.pdf"
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

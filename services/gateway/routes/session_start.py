@@ -6,7 +6,7 @@ from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.gateway.oidc.identity import Identity
-from services.gateway.routes.dependencies import CurrentSite, SessionTable, Settings, StaffPeopleTable
+from services.gateway.routes.dependencies import CurrentSite, SessionTable, StaffPeopleTable
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session, hashed
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
@@ -32,14 +32,11 @@ StaffRoles = Annotated[frozenset[str], Depends(staff_roles)]
 
 
 class BrowserSession:
-    def __init__(
-        self, request: Request, sessions: SessionTable, settings: Settings, roles: StaffRoles, people: StaffPeopleTable
-    ) -> None:
+    def __init__(self, request: Request, sessions: SessionTable, roles: StaffRoles, people: StaffPeopleTable) -> None:
         self._roles = roles
         self._people = people
         self._id = request.cookies.get(SESSION_COOKIE)
         self._sessions = sessions
-        self._life_s = settings.session_life_s
 
     async def find(self) -> Session | None:
         return await self._sessions.find(self._id)
@@ -59,7 +56,7 @@ class BrowserSession:
         )
         address = DESTINATIONS.get(destination, "/case") if student_id else _staff_home(roles)
         response = RedirectResponse(address, 303)
-        set_cookie(response, SESSION_COOKIE, session_id, self._life_s)
+        set_cookie(response, SESSION_COOKIE, session_id, None)
         return response
 
     async def end(self, response: Response) -> None:

@@ -1,6 +1,7 @@
 """Sign-in and sign-out. The student id comes from the provider's claim alone."""
 
 import time
+from typing import Final
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -17,6 +18,8 @@ from services.gateway.web.csrf import CsrfForm, check_csrf
 from services.gateway.web.renderer import Renderer
 from services.gateway.web.sign_in_cookies import drop_sign_in_cookie, find_sign_in, new_sign_in, set_sign_in_cookie
 
+_CLEARED: Final = '"cache", "storage"'
+"""Not the cookies: the language is one, and a sign-in in another tab."""
 _log = structlog.get_logger(__name__)
 
 router = APIRouter(include_in_schema=False)
@@ -82,7 +85,7 @@ async def sign_out(sessions: SessionTable, streams: Streams, session: Visitor, f
         check_csrf(session, form.csrf)
         await sessions.end(session.id_hash)
         streams.end(session.id_hash)
-    response = RedirectResponse("/signed-out", 303)
+    response = RedirectResponse("/signed-out", 303, headers={"Clear-Site-Data": _CLEARED})
     drop_cookie(response, SESSION_COOKIE)
     return response
 

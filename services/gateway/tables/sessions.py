@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -10,6 +10,8 @@ from typing import Any, Final
 import asyncpg
 
 from services.gateway.timeouts import bounded
+from services.kit.audit.log import append_entry
+from services.kit.postgres.pool import Connection
 
 MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
@@ -30,6 +32,21 @@ class Session:
     roles: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """`account` is the subject; `handle` names it to its own person and to operators."""
+
+    id_hash: bytes = field(repr=False)
+    student_id: str = field(repr=False)
+    account: str = field(repr=False)
+    started_at: datetime
+    seen_at: datetime
+
+    @property
+    def handle(self) -> str:
+        return self.id_hash.hex()[:16]
+
+
 class Sessions:
     """Methods may raise transient database errors."""
 
@@ -37,6 +54,7 @@ class Sessions:
         self._pool = pool
         self._idle = timedelta(seconds=idle_s)
         self._life = timedelta(seconds=life_s)
+        self._touch = min(timedelta(seconds=_TOUCH_S), self._idle / 10)
 
     async def start(
         self,
@@ -103,6 +121,22 @@ class Sessions:
     async def end(self, id_hash: bytes) -> None:
         await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = $1", id_hash))
 
+    async def of_same_person(self, session: Session) -> tuple[OpenSession, ...]:
+        """Newest first, this one too."""
+        now = datetime.now(UTC)
+        rows = await bounded(self._pool.fetch(_OF_SAME_PERSON, session.id_hash, now, now - self._idle))
+        return tuple(map(_open_session, rows))
+
+    async def end_elsewhere(self, session: Session, handle: str = "") -> tuple[bytes, ...]:
+        """Ends the person's other sessions, or the one of `handle`. Returns their hashes."""
+        ended = [
+            one.id_hash
+            for one in await self.of_same_person(session)
+            if one.id_hash != session.id_hash and handle in ("", one.handle)
+        ]
+        await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = ANY($1::bytea[])", ended))
+        return tuple(ended)
+
     async def _find(self, id_hash: bytes) -> Session | None:
         now = datetime.now(UTC)
         row = await self._pool.fetchrow(
@@ -116,7 +150,7 @@ class Sessions:
         )
         if row is None:
             return None
-        if now - row["seen_at"] > timedelta(seconds=_TOUCH_S):
+        if now - row["seen_at"] > self._touch:
             await self._pool.execute("UPDATE session SET seen_at = $2 WHERE id_hash = $1", id_hash, now)
         return Session(
             id_hash,
@@ -127,6 +161,44 @@ class Sessions:
             row["subject"],
             frozenset(row["roles"]),
         )
+
+
+async def sessions_of(connection: Connection, *, student_id: str, account: str) -> list[OpenSession]:
+    """Of a student number, or of a provider's subject; ended by idleness or not."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM session WHERE student_id = $1 OR subject = $2 ORDER BY started_at DESC",
+        student_id or None,
+        account or None,
+    )
+    return list(map(_open_session, rows))
+
+
+async def end_all_of(connection: Connection, *, student_id: str, account: str, by: str) -> int:
+    """Returns how many."""
+    ended = await connection.fetch(
+        "DELETE FROM session WHERE student_id = $1 OR subject = $2 RETURNING id_hash",
+        student_id or None,
+        account or None,
+    )
+    details = {"account": account, "sessions": len(ended)}
+    await append_entry(
+        connection, actor=by, act="session.end", outcome="done", student_id=student_id or None, details=details
+    )
+    return len(ended)
+
+
+def _open_session(row: Mapping[str, Any]) -> OpenSession:
+    return OpenSession(
+        bytes(row["id_hash"]), row["student_id"] or "", row["subject"], row["started_at"], row["seen_at"]
+    )
+
+
+_COLUMNS: Final = "id_hash, student_id, subject, started_at, seen_at"
+_OF_SAME_PERSON: Final = f"""
+SELECT {_COLUMNS} FROM session
+WHERE (issuer, subject) = (SELECT issuer, subject FROM session WHERE id_hash = $1) AND expires_at > $2 AND seen_at > $3
+ORDER BY started_at DESC
+"""
 
 
 def hashed(session_id: str) -> bytes:

@@ -11,7 +11,8 @@ SIGN_IN_PREFIX: Final = "__Host-sign-in-"
 NUMBER_CHOICE_COOKIE: Final = "__Host-number-choice"
 
 
-def set_cookie(response: Response, name: str, value: str, max_age_s: int) -> None:
+def set_cookie(response: Response, name: str, value: str, max_age_s: int | None) -> None:
+    """Without `max_age_s` it ends with the browser."""
     response.set_cookie(name, value, max_age=max_age_s, path="/", secure=True, httponly=True, samesite="lax")
 
 

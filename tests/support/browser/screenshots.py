@@ -20,6 +20,7 @@ from playwright.async_api import Browser, Page
 from deploy.local.processes.state_folder import claim_any
 from deploy.local.servers.postgres import Postgres, create_database, drop_database
 from deploy.local.servers.server import obtain
+from services.gateway.tables.shared_limits import SharedLimit
 from services.gateway.web import verification_limits
 from tests.support.browser.chromium import (
     PC,
@@ -127,7 +128,7 @@ async def write(shots: list[Shot], folder: Path, kind: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     total = 0
     # One browser checks the forms of everybody here; a public address may check twenty and then waits.
-    verification_limits.VERIFY_ADDRESS_BURST = verification_limits.VERIFY_TOTAL_BURST = 10_000.0
+    verification_limits.ADDRESS = verification_limits.NUMBER = SharedLimit("pictures", 10_000.0, 10_000.0)
     async with alone() as scenes, chromium(program) as browser:
         for shot in shots:
             page = await take(browser, scenes, shot)

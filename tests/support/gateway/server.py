@@ -78,7 +78,10 @@ def running_gateway(
             return gateway_app(GatewaySettings(**given), traced=telemetry.build("test", exporters=[]))
 
         try:
-            with live_servers(app, operator_port=0) as (address, operator_address):
+            with live_servers(app, operator_port=0, trusted_proxies=changes.get("trusted_proxies", "")) as (
+                address,
+                operator_address,
+            ):
                 yield RunningGateway(address, database, read_model, people, operator_address)
         finally:
             structlog.reset_defaults()

@@ -21,7 +21,7 @@ SECTIONS: Final[dict[str, tuple[Table, ...]]] = {
     "The clearance": tuple(table for table in TABLES[CLEARANCE] if table not in SHARED),
     "The gateway": tuple(table for table in TABLES[GATEWAY] if table not in SHARED),
 }
-CREATED: Final = re.compile(r"CREATE TABLE (?:IF NOT EXISTS )?([a-z_.]+)", re.IGNORECASE)
+CREATED: Final = re.compile(r"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?([a-z_.]+)", re.IGNORECASE)
 
 
 def rows_of(section: str) -> dict[str, list[str]]:

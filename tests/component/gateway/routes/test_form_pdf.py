@@ -1,5 +1,6 @@
 """The PDF of the form over real HTTP: the student's own, with everything the desk needs, on one page."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from urllib.parse import unquote
@@ -17,7 +18,7 @@ from tests.support.gateway.server import BrowserClient, RunningGateway, running_
 from tests.support.servers.fixtures import DatabaseMaker
 
 RARE = "䶮㛃𠮷𬭚𰻝"
-PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_id()) for number in range(4))
+PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_id()) for number in range(6))
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +75,19 @@ async def test_without_an_accepted_submission_there_is_no_form(gateway: RunningG
 
 async def test_nobody_signed_in_gets_no_form(browser: BrowserClient) -> None:
     assert (await browser.get("/me/form.pdf")).headers["location"] == "/sign-in?next=case"
+
+
+async def test_one_students_many_requests_do_not_keep_another_from_printing(gateway: RunningGateway) -> None:
+    clearance, browsers = ReadModelWriter(gateway.read_model), [BrowserClient(gateway), BrowserClient(gateway)]
+    for browser, person in zip(browsers, PEOPLE[4:], strict=True):
+        await clearance.accept_signed(person.student_id or "")
+        await browser.sign_in(person)
+    greedy, other = browsers
+    many = [asyncio.create_task(greedy.get("/me/form.pdf")) for _ in range(50)]
+    await asyncio.sleep(0.05)
+    answer = await other.get("/me/form.pdf")
+    assert answer.status_code == 200
+    assert answer.elapsed.total_seconds() < 8
+    assert {one.status_code for one in await asyncio.gather(*many)} == {200}
+    for browser in browsers:
+        await browser.close()

@@ -19,6 +19,8 @@ async def test_a_student_signs_in_and_reads_their_own_page(
     cookie = next(line for line in browser.set_cookies if line.startswith("__Host-sid="))
     assert all(part in cookie for part in ("HttpOnly", "Secure", "Path=/", "SameSite=lax"))
     assert "Domain" not in cookie
+    assert "Max-Age" not in cookie, "it ends with the browser"
+    assert "expires" not in cookie.lower(), "it ends with the browser"
     page = await browser.get("/case")
     assert page.status_code == 200
     assert "欧阳𠮷㛃" in page.text
@@ -63,6 +65,7 @@ async def test_signing_out_ends_the_session_everywhere(browser: BrowserClient, p
     kept = dict(browser.cookies)
     answer = await browser.post("/sign-out", {"csrf": await browser.csrf()})
     assert answer.headers["location"] == "/signed-out"
+    assert {'"cache"', '"storage"'} <= set(answer.headers["clear-site-data"].split(", "))
     browser.cookies = kept
     assert (await browser.get("/case")).headers["location"] == "/sign-in?next=case"
     assert "已退出" in (await browser.get("/signed-out")).text

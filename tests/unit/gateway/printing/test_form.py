@@ -3,6 +3,7 @@
 import asyncio
 import io
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from pdfminer.pdfpage import PDFPage
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.printing.typst import MAX_WAITING, TEMPLATES, FormRenderer, qr_svg
+from services.gateway.printing.typst import MAX_OF_PERSON, MAX_WAITING, TEMPLATES, FormRenderer, qr_svg
 from services.gateway.read_model.types import Attested
 from services.gateway.routes.form_pdf import form_document
 from services.kit.http.problems import Problem
@@ -98,11 +99,34 @@ async def test_what_takes_too_long_is_given_up_and_asked_to_come_back() -> None:
 async def test_too_many_who_wait_are_sent_away() -> None:
     printer = FormRenderer()
     given = document()
-    answers = await asyncio.gather(*(printer.pdf(given, NOW) for _ in range(MAX_WAITING + 20)), return_exceptions=True)
+    asked = (printer.pdf({**given, "number": ["No.", str(number)]}, NOW) for number in range(MAX_WAITING + 20))
+    answers = await asyncio.gather(*asked, return_exceptions=True)
     printer.close()
     refused = [answer for answer in answers if isinstance(answer, Problem)]
     assert len(refused) == 20
     assert all(isinstance(answer, bytes) for answer in answers if not isinstance(answer, Problem))
+
+
+async def test_one_person_fills_neither_the_queue_nor_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    printer, typeset = FormRenderer(), FormRenderer._typeset
+    made: list[str] = []
+
+    def counted(self: FormRenderer, given: dict[str, Any], at: datetime, qr_text: str) -> bytes:
+        made.append(given["number"][1])
+        return typeset(self, given, at, qr_text)
+
+    monkeypatch.setattr(FormRenderer, "_typeset", counted)
+    forms = [{**document(), "number": ["No.", str(number)]} for number in range(20)]
+    same = (printer.pdf(forms[0], NOW, person="a") for _ in range(MAX_WAITING * 2))
+    many = (printer.pdf(form, NOW, person="b") for form in forms[1:])
+    results = await asyncio.gather(*same, *many, printer.pdf(forms[-1], NOW, person="c"), return_exceptions=True)
+    again = await printer.pdf(forms[0], NOW, person="a")
+    printer.close()
+    assert all(result == again for result in results[: MAX_WAITING * 2])
+    refused = [result.status for result in results if isinstance(result, Problem)]
+    assert refused == [429] * (19 - MAX_OF_PERSON)
+    assert isinstance(results[-1], bytes)
+    assert sorted(made) == sorted({*made})
 
 
 def test_a_template_reads_nothing_but_its_data() -> None:

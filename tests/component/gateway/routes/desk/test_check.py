@@ -2,7 +2,7 @@
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from services.gateway.web.verification_limits import VERIFY_ADDRESS_BURST
+from services.gateway.web.verification_limits import ADDRESS
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
 from tests.component.gateway.routes.desk.clerks import at_desk, audited, check
@@ -116,11 +116,10 @@ async def test_the_public_check_ends_at_its_limit_and_says_when_to_come_back(
     with running_gateway(await make_database("gateway"), gateway.read_model, ()) as own:
         browser = BrowserClient(own)
         answers = [
-            await browser.post("/verify", {"form_number": "x", "code": "y"})
-            for _ in range(int(VERIFY_ADDRESS_BURST) + 3)
+            await browser.post("/verify", {"form_number": "x", "code": "y"}) for _ in range(int(ADDRESS.burst) + 3)
         ]
         statuses = [answer.status_code for answer in answers]
-        assert statuses[: int(VERIFY_ADDRESS_BURST)] == [200] * int(VERIFY_ADDRESS_BURST)
+        assert statuses[: int(ADDRESS.burst)] == [200] * int(ADDRESS.burst)
         assert statuses[-1] == 429
         assert int(answers[-1].headers["retry-after"]) >= 1
         assert (await browser.get("/verify")).status_code == 200
