@@ -22,6 +22,7 @@ from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.retention import TABLES
 from services.gateway.routes import (
+    case_reads,
     error_pages,
     form_pdf,
     number_choice,
@@ -46,8 +47,10 @@ from services.gateway.tables.sessions import Sessions
 from services.gateway.tables.shared_limits import SharedLimits
 from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.tables.subscriptions import gateway_router
+from services.gateway.tables.visits import Visits
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
+from services.gateway.web.kept_answers import KeptAnswers
 from services.gateway.web.renderer import Renderer
 from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.clearance_policy import load_policy
@@ -116,6 +119,8 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
         metrics=settings.metrics,
         allowed_hosts=settings.hosts,
         outermost=_guard(settings.origin, renderer),
+        before_routes=partial(case_reads.CaseReads, renderer=renderer, kept=KeptAnswers()),
+        often_read=case_reads.PATHS,
     )
     error_pages.install(app, renderer)
     return app
@@ -135,8 +140,10 @@ async def _start(
     pool = await open_pool(settings.database, name=GATEWAY)
     running.push_async_callback(_close, pool)
     # No connection yet: the pages open while the read model does not answer.
-    readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0)
+    readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0, plain_reads=True)
     running.push_async_callback(_close, readers)
+    visitors = await open_pool(settings.database, name=f"{GATEWAY}.visits", max_size=2, plain_reads=True)
+    running.push_async_callback(_close, visitors)
     http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
     wakeup, printer = Wakeup(), FormRenderer()
     running.callback(printer.close)
@@ -162,6 +169,7 @@ async def _start(
         read_model,
         records,
         commands,
+        Visits(visitors, sessions),
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
         VerificationLimits(SharedLimits(pool)),

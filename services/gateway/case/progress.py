@@ -123,11 +123,11 @@ def case_progress(
 def _checks(
     snapshot: StudentSnapshot, commands: Sequence[Command], site: Site, now: datetime, *, commands_open: bool
 ) -> tuple[CheckProgress, ...]:
-    stale_before = now - timedelta(seconds=site.freshness_bound_s)
+    silent_before = stale_before(site, now)
     required = required_checks(site.departments)
     waivers = current_waivers(snapshot, site)
     decision = decide(
-        snapshot.statuses, required, stale_before=stale_before, unreadable=snapshot.unreadable, waived=waivers
+        snapshot.statuses, required, stale_before=silent_before, unreadable=snapshot.unreadable, waived=waivers
     )
     checks = []
     for result in decision.checks:
@@ -138,7 +138,7 @@ def _checks(
         if check.command is not None:
             last = _newest(commands, department.name, check.command.name)
             command = command_progress(check, received, last) if commands_open else CommandProgress(CommandOffer.CLOSED)
-        aged = received is not None and (received.alive_as_of is None or received.alive_as_of < stale_before)
+        aged = received is not None and (received.alive_as_of is None or received.alive_as_of < silent_before)
         waiver = waivers.get((result.department, result.check))
         checks.append(CheckProgress(department, check, result, received, command, aged, waiver))
     return tuple(checks)
@@ -152,6 +152,11 @@ def _former_checks(snapshot: StudentSnapshot, site: Site, now: datetime) -> tupl
         for one in _checks(former, (), site, now, commands_open=False)
         if not one.result.state.passes
     )
+
+
+def stale_before(site: Site, now: datetime) -> datetime:
+    """A department whose newest alive mark is older is silent."""
+    return now - timedelta(seconds=site.freshness_bound_s)
 
 
 def current_waivers(snapshot: StudentSnapshot, site: Site) -> dict[CheckKey, Waiver]:

@@ -11,7 +11,7 @@ from joserfc.jwk import OKPKey
 from pydantic import TypeAdapter
 
 from schemas.events import Reason, TakenBy
-from services.gateway.read_model.students import attested_facts, form_void
+from services.gateway.read_model.student_rows import attested_facts, form_void, read_waivers
 from services.gateway.read_model.types import (
     ROSTER,
     CertificateIssue,
@@ -22,7 +22,6 @@ from services.gateway.read_model.types import (
     Submission,
     SubmissionRecord,
 )
-from services.gateway.read_model.waivers import waivers_of_attempt
 from services.gateway.timeouts import bounded
 from services.kit.http.problems import Problem
 from services.kit.postgres.pool import Connection
@@ -84,7 +83,7 @@ class SubmissionRecords:
                 return None
             issues = await connection.fetch(_ISSUES, form_number)
             exceptions = await connection.fetch(_EXCEPTIONS, form_number)
-            return _record(row, issues, exceptions, await waivers_of_attempt(connection, row["attempt_id"]))
+            return _record(row, issues, exceptions, await _waivers_of_attempt(connection, row["attempt_id"]))
 
         return await self._read(work)
 
@@ -182,3 +181,8 @@ def _issue(row: asyncpg.Record) -> CertificateIssue:
         row["reason"],
         undo,
     )
+
+
+async def _waivers_of_attempt(connection: Connection, attempt_id: Any) -> tuple[Waiver, ...]:
+    found = "SELECT waivers FROM published.attempt_waiver_v1 WHERE attempt_id = $1"
+    return read_waivers(await connection.fetchval(found, attempt_id))

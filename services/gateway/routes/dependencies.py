@@ -34,6 +34,8 @@ from services.kit.postgres.pool import transient
 C = TypeVar("C")
 RETRY: Final = {"Retry-After": "10"}
 """Headers of an answer while the read model is unavailable."""
+EARLIER_FAILURE: Final = "lixiao.earlier_failure"
+"""In the scope of a request: what went wrong with it before it came to its route."""
 
 
 class SignInRequired(Exception):
@@ -94,6 +96,8 @@ async def view_context(site: CurrentSite, texts: Annotated[Texts, Depends(langua
 
 
 async def session_if_any(request: Request, sessions: SessionTable) -> Session | None:
+    if (failure := request.scope.get(EARLIER_FAILURE)) is not None:
+        raise failure
     return await sessions.find(request.cookies.get(SESSION_COOKIE))
 
 

@@ -6,15 +6,15 @@ from typing import Annotated, Final
 
 import segno
 from fastapi import APIRouter, Depends, Response
-from fastapi.responses import RedirectResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from services.gateway.case.live import StateUpdate, Stream, StreamEnded
 from services.gateway.case.present import accepted_form, earlier_form, earlier_forms, present
-from services.gateway.case.progress import Standing
-from services.gateway.case.wording import headline
+from services.gateway.case.progress import CaseProgress, Standing
+from services.gateway.case.wording import ViewContext, headline
 from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
     RETRY,
@@ -30,8 +30,10 @@ from services.gateway.routes.dependencies import (
     Student,
     Visitor,
 )
+from services.gateway.tables.sessions import Session
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
+from services.gateway.web.renderer import Renderer
 
 _YEAR_S: Final = 31_536_000
 _BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number", "/staff"})
@@ -50,12 +52,14 @@ async def guide(pages: Pages, session: KnownVisitor, favourites: FavouriteTable,
 async def case(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
     if progress.standing in (Standing.ABSENT, Standing.NOT_SERVED):
         return _no_case(pages, session, progress, context)
-    page = present(context, progress)
     unavailable = progress.standing is Standing.UNAVAILABLE
     status, headers = (503, RETRY) if unavailable else (200, None)
-    return pages.page(
-        "case.html", context.texts, session=session, back="/case", status=status, headers=headers, page=page
-    )
+    return HTMLResponse(case_page(pages, session, progress, context), status, headers)
+
+
+def case_page(pages: Renderer, session: Session, progress: CaseProgress, context: ViewContext) -> str:
+    page = present(context, progress)
+    return pages.html("case.html", context.texts, session=session, back="/case", page=page)
 
 
 async def _stream(streams: Streams, session: Visitor, texts: Language) -> AsyncIterator[Stream | None]:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 
@@ -170,18 +170,24 @@ def event_of(command: Command, student_id: str) -> Message:
     )
 
 
-def command_of(row: asyncpg.Record) -> Command:
-    document = json.loads(row["reasons"])
+def command_of(row: asyncpg.Record | Mapping[str, Any]) -> Command:
+    """`row` of the table, or as JSON."""
+    given, asked_at, ended_at = row["reasons"], row["asked_at"], row["ended_at"]
+    document = json.loads(given) if isinstance(given, str) else given
     reasons = {name: tuple(Reason.model_validate(one) for one in given) for name, given in document.items()}
     return Command(
-        command_id=row["command_id"],
+        command_id=UUID(str(row["command_id"])),
         department=row["department"],
         name=row["name"],
         state=CommandState(row["state"]),
-        asked_at=row["asked_at"],
-        ended_at=row["ended_at"],
+        asked_at=_instant(asked_at),
+        ended_at=_instant(ended_at) if ended_at else None,
         reasons=reasons.get(row["department"], ()),
         objections=reasons,
         cause=row["cause"],
         forms_before=row["forms_before"],
     )
+
+
+def _instant(value: datetime | str) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value

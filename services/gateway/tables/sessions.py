@@ -2,10 +2,10 @@
 
 import hashlib
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from services.kit.postgres.pool import Connection
 MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
 _ID_CHARACTERS: Final = range(32, 129)
+COLUMNS: Final = "id_hash, student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at"
 _TOUCH_S: Final = 60
 
 
@@ -52,9 +53,9 @@ class Sessions:
 
     def __init__(self, pool: "asyncpg.Pool[Any]", *, idle_s: int, life_s: int) -> None:
         self._pool = pool
-        self._idle = timedelta(seconds=idle_s)
+        self.idle = timedelta(seconds=idle_s)
         self._life = timedelta(seconds=life_s)
-        self._touch = min(timedelta(seconds=_TOUCH_S), self._idle / 10)
+        self._touch = min(timedelta(seconds=_TOUCH_S), self.idle / 10)
 
     async def start(
         self,
@@ -102,7 +103,7 @@ class Sessions:
 
     async def find(self, session_id: str | None) -> Session | None:
         """Postpones the idle timeout."""
-        if session_id is None or len(session_id) not in _ID_CHARACTERS:
+        if not well_formed(session_id):
             return None
         return await bounded(self._find(hashed(session_id)))
 
@@ -113,7 +114,7 @@ class Sessions:
                 "SELECT id_hash FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3",
                 list(id_hashes),
                 now := datetime.now(UTC),
-                now - self._idle,
+                now - self.idle,
             )
         )
         return frozenset(bytes(row["id_hash"]) for row in rows)
@@ -124,7 +125,7 @@ class Sessions:
     async def of_same_person(self, session: Session) -> tuple[OpenSession, ...]:
         """Newest first, this one too."""
         now = datetime.now(UTC)
-        rows = await bounded(self._pool.fetch(_OF_SAME_PERSON, session.id_hash, now, now - self._idle))
+        rows = await bounded(self._pool.fetch(_OF_SAME_PERSON, session.id_hash, now, now - self.idle))
         return tuple(map(_open_session, rows))
 
     async def end_elsewhere(self, session: Session, handle: str = "") -> tuple[bytes, ...]:
@@ -140,27 +141,38 @@ class Sessions:
     async def _find(self, id_hash: bytes) -> Session | None:
         now = datetime.now(UTC)
         row = await self._pool.fetchrow(
-            """
-            SELECT student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at FROM session
-            WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3
-            """,
+            f"SELECT {COLUMNS} FROM session WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3",
             id_hash,
             now,
-            now - self._idle,
+            now - self.idle,
         )
         if row is None:
             return None
-        if now - row["seen_at"] > self._touch:
-            await self._pool.execute("UPDATE session SET seen_at = $2 WHERE id_hash = $1", id_hash, now)
-        return Session(
-            id_hash,
-            row["student_id"] or "",
-            row["csrf"],
-            row["authenticated_at"],
-            row["expires_at"],
-            row["subject"],
-            frozenset(row["roles"]),
-        )
+        await self.touch((row,), now)
+        return session_of(row)
+
+    async def touch(self, found: Iterable[asyncpg.Record], now: datetime) -> None:
+        """Of these rows, postpones the idle timeout of those not seen for a while."""
+        due = [row["id_hash"] for row in found if now - row["seen_at"] > self._touch]
+        if due:
+            await self._pool.execute("UPDATE session SET seen_at = $2 WHERE id_hash = any($1::bytea[])", due, now)
+
+
+def session_of(row: asyncpg.Record) -> Session:
+    """`row` has `COLUMNS`."""
+    return Session(
+        row["id_hash"],
+        row["student_id"] or "",
+        row["csrf"],
+        row["authenticated_at"],
+        row["expires_at"],
+        row["subject"],
+        frozenset(row["roles"]),
+    )
+
+
+def well_formed(session_id: str | None) -> TypeGuard[str]:
+    return session_id is not None and len(session_id) in _ID_CHARACTERS
 
 
 async def sessions_of(connection: Connection, *, student_id: str, account: str) -> list[OpenSession]:

@@ -1,12 +1,11 @@
 """Security headers, no cross-site writes, rate limits."""
 
 import time
-from collections.abc import Callable
-from http.cookies import CookieError, SimpleCookie
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.requests import Request
+from starlette.datastructures import Headers
+from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -38,6 +37,7 @@ HEADERS: Final = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
 _HSTS: Final = "max-age=31536000; includeSubDomains"
+_CACHE: Final = b"cache-control"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNLIMITED: Final = ("/static/",)
 
@@ -54,6 +54,9 @@ class Guard:
         self._app = app
         self._refuse = refuse
         self._origin = origin
+        secure = {"Strict-Transport-Security": _HSTS} if origin.startswith("https://") else {}
+        self._headers = [(name.lower().encode(), value.encode()) for name, value in (HEADERS | secure).items()]
+        self._names = frozenset(name for name, _ in self._headers)
         self._addresses = TokenBuckets(ADDRESS_RATE, ADDRESS_BURST)
         self._sessions = TokenBuckets(SESSION_RATE, SESSION_BURST)
 
@@ -64,14 +67,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
-                # FastAPI's streams set `no-cache`, which permits storing.
-                if not headers.get("Cache-Control", "").startswith("public"):
-                    headers["Cache-Control"] = "no-store"
-                if self._origin.startswith("https://"):
-                    headers["Strict-Transport-Security"] = _HSTS
+                message["headers"] = self._guarded(message["headers"])
             await send(message)
 
         headers = Headers(scope=scope)
@@ -80,6 +76,15 @@ class Guard:
             await self._app(scope, receive, send_guarded)
         else:
             await self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
+
+    def _guarded(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        """`given` without those that the guard sets, and these."""
+        headers = [one for one in given if one[0].lower() not in self._names]
+        # FastAPI's streams set `no-cache`, which permits storing.
+        if not any(name.lower() == _CACHE and value.startswith(b"public") for name, value in headers):
+            headers = [one for one in headers if one[0].lower() != _CACHE]
+            headers.append((_CACHE, b"no-store"))
+        return headers + self._headers
 
     def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["method"] not in _SAFE and not self._same_site(headers):
@@ -95,7 +100,8 @@ class Guard:
         now_s = time.monotonic()
         address = limited_address((scope.get("client") or ("", 0))[0]).encode()
         wait_s = self._addresses.take(address, cost, now_s)
-        session_id = _cookie(headers, SESSION_COOKIE)
+        # Read as the routes read it: a session has one limit, however its cookie is written.
+        session_id = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
         if session_id and not wait_s:
             wait_s = self._sessions.take(hashed(session_id), cost, now_s)
         if not wait_s:
@@ -115,11 +121,3 @@ class Guard:
             return fetch_site == "same-origin"
         origin = headers.get("origin")
         return origin is None or origin == self._origin
-
-
-def _cookie(headers: Headers, name: str) -> str | None:
-    try:
-        morsel = SimpleCookie(headers.get("cookie", "")).get(name)
-    except CookieError:
-        return None
-    return morsel.value if morsel else None

@@ -58,8 +58,10 @@ class Renderer:
         **values: Any,
     ) -> HTMLResponse:
         """`back` is the page's own address."""
-        html = self._environment.get_template(template).render(t=texts, session=session, back=back, **values)
-        return HTMLResponse(html, status, headers)
+        return HTMLResponse(self.html(template, texts, session=session, back=back, **values), status, headers)
+
+    def html(self, template: str, texts: Texts, *, session: Session | None, back: str, **values: Any) -> str:
+        return self._environment.get_template(template).render(t=texts, session=session, back=back, **values)
 
     def message(
         self,

@@ -1,6 +1,6 @@
 """FastAPI application of a service."""
 
-from collections.abc import Callable, MutableMapping, Sequence
+from collections.abc import Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from services.kit.http import problems
 from services.kit.http.client_address import split
 from services.kit.http.error_handlers import HANDLERS
 from services.kit.http.middleware import AllowedHosts, CompleteOnDisconnect, RequestLimits
+from services.kit.http.observed_routes import ObservedRoutes
 from services.kit.http.operator_app import health_routes, operator_app
 from services.kit.observability.telemetry import Telemetry
 from services.kit.runtime.health import Health
@@ -26,16 +27,19 @@ Wrapper = Callable[[ASGIApp], ASGIApp]
 class _Application(FastAPI):
     """Wraps the whole stack, and adds the problem schema to OpenAPI."""
 
-    def __init__(self, *, outermost: Wrapper | None, allowed_hosts: str, **options: Any) -> None:
+    def __init__(
+        self, *, outermost: Wrapper | None, before_routes: Wrapper | None, allowed_hosts: str, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self._outermost = outermost
+        self._outermost, self._before_routes = outermost, before_routes
         self._allowed_hosts = frozenset(split(allowed_hosts.lower()))
 
     def build_middleware_stack(self) -> ASGIApp:
-        stack: ASGIApp = RequestLimits(super().build_middleware_stack())
+        stack: ASGIApp = CompleteOnDisconnect(RequestLimits(super().build_middleware_stack()))
+        if self._before_routes is not None:
+            stack = self._before_routes(stack)
         if self._allowed_hosts:
             stack = AllowedHosts(stack, self._allowed_hosts)
-        stack = CompleteOnDisconnect(stack)
         return self._outermost(stack) if self._outermost is not None else stack
 
     def openapi(self) -> dict[str, Any]:
@@ -57,14 +61,19 @@ def create_app(
     metrics: bool = True,
     max_body_bytes: int = MAX_BODY_BYTES,
     outermost: Wrapper | None = None,
+    before_routes: Wrapper | None = None,
     allowed_hosts: str = "",
+    often_read: Collection[str] = (),
 ) -> FastAPI:
     """`state.operator` of it is for an operator's port. `telemetry=None` also removes /metrics.
 
     `outermost` wraps the whole ASGI stack: unlike added middleware it sees the answers to unhandled exceptions.
+    `before_routes` answers some requests under the service's names in place of the routes and all middleware of
+    FastAPI. `often_read`: paths whose telemetry must cost little.
     """
     app = _Application(
-        outermost=outermost,
+        outermost=_observed(outermost, often_read, telemetry),
+        before_routes=before_routes,
         allowed_hosts=allowed_hosts,
         title=title,
         version=version,
@@ -75,7 +84,7 @@ def create_app(
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
-        telemetry=telemetry.for_fastapi(_unobserved) if telemetry else {"tracing": False, "metrics": False},
+        telemetry=telemetry.for_fastapi(_unobserved(often_read)) if telemetry else {"tracing": False, "metrics": False},
         max_body_size=max_body_bytes,
         exception_handlers=HANDLERS,
         responses={"default": {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": _REF}}}},
@@ -92,5 +101,15 @@ def create_app(
 _REF: Final = {"$ref": "#/components/schemas/Problem"}
 
 
-def _unobserved(scope: MutableMapping[str, Any]) -> bool:
-    return str(scope.get("path", "")).startswith(_UNOBSERVED)
+def _unobserved(often_read: Collection[str]) -> Callable[[MutableMapping[str, Any]], bool]:
+    def unobserved(scope: MutableMapping[str, Any]) -> bool:
+        path = str(scope.get("path", ""))
+        return path in often_read or path.startswith(_UNOBSERVED)
+
+    return unobserved
+
+
+def _observed(outermost: Wrapper | None, often_read: Collection[str], telemetry: Telemetry | None) -> Wrapper | None:
+    if telemetry is None or not often_read:
+        return outermost
+    return lambda app: ObservedRoutes(outermost(app) if outermost else app, often_read, telemetry)

@@ -46,6 +46,7 @@ class Telemetry:
     tracer_provider: TracerProvider
     meter_provider: MeterProvider
     registry: CollectorRegistry
+    exports_spans: bool
 
     def for_fastapi(self, exclude: Callable[[MutableMapping[str, Any]], bool]) -> TelemetryConfig:
         """A span per request; no logs: they carry exception messages."""
@@ -102,12 +103,13 @@ def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None)
         }
     )
     tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-    for exporter in _span_exporters() if exporters is None else exporters:
+    span_exporters = _span_exporters() if exporters is None else exporters
+    for exporter in span_exporters:
         tracer_provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
     registry = CollectorRegistry()
     readers = [PrometheusMetricReader(scope_info_enabled=False, registry=registry), *_metric_readers()]
     meter_provider = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
-    return Telemetry(tracer_provider, meter_provider, registry)
+    return Telemetry(tracer_provider, meter_provider, registry, exports_spans=bool(span_exporters))
 
 
 def _span_exporters() -> list[SpanExporter]:

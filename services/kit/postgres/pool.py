@@ -17,9 +17,20 @@ Connection: TypeAlias = "asyncpg.Connection[Any] | PoolConnectionProxy[Any]"
 
 
 async def open_pool(
-    dsn: str, *, name: str, min_size: int = 1, max_size: int = 10, retry_for_s: float = 30.0
+    dsn: str,
+    *,
+    name: str,
+    min_size: int = 1,
+    max_size: int = 10,
+    retry_for_s: float = 30.0,
+    plain_reads: bool = False,
 ) -> "asyncpg.Pool[asyncpg.Record]":
-    """Waits `retry_for_s` for a starting server. Sessions are in UTC and time out."""
+    """Waits `retry_for_s` for a starting server. Sessions are in UTC and time out.
+
+    `plain_reads`: only single statements that read by key, which leave nothing behind in a session. They are planned
+    once a session, not for each of their values, and a session is not reset after them: either costs more than they do.
+    """
+    session = _session(name) | ({"plan_cache_mode": "force_generic_plan"} if plain_reads else {})
 
     async def connect() -> "asyncpg.Pool[asyncpg.Record]":
         return await asyncpg.create_pool(
@@ -29,8 +40,8 @@ async def open_pool(
             timeout=10,
             command_timeout=35,
             max_inactive_connection_lifetime=300,
-            server_settings=_session(name),
-            reset=_reset,
+            server_settings=session,
+            reset=_keep if plain_reads else _reset,
         )
 
     return await retry_connecting(connect, retry_for_s)
@@ -50,6 +61,10 @@ async def _reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
     # asyncpg's own reset, untraced: each release of a connection would be a span.
     with suppress_instrumentation():
         await connection.execute(connection.get_reset_query())
+
+
+async def _keep(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """asyncpg itself rolls back what is open."""
 
 
 def database_probe(pool: "asyncpg.Pool[asyncpg.Record]") -> Callable[[], Awaitable[str | None]]:

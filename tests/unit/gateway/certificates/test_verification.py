@@ -13,7 +13,7 @@ from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Ve
 from services.clearance.receipts.payload import Receipt, form_payload, sign_form, submission_facts
 from services.clearance.roster.cases import Student
 from services.gateway.certificates.verification import GOOD, Finding, read_scan, verify_scan
-from services.gateway.read_model.students import attested_facts
+from services.gateway.read_model.student_rows import attested_facts
 from services.gateway.read_model.types import Attested, PublishedSubmission
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import form_number, verification_code

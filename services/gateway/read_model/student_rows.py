@@ -1,0 +1,219 @@
+"""A student's row of the read model into a snapshot."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+import asyncpg
+from pydantic import TypeAdapter, ValidationError
+
+from schemas.attempts import AttemptState
+from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged
+from services.gateway.read_model.signed_form import payload_of, student_of
+from services.gateway.read_model.types import (
+    Attempt,
+    Attested,
+    Case,
+    FormVoid,
+    ReceivedStatus,
+    StudentSnapshot,
+    StudentWaivers,
+    Submission,
+)
+from services.kit.rules.waivers import Attribute, Waiver, waiver_list
+
+Row: TypeAlias = asyncpg.Record | Mapping[str, Any]
+
+STUDENTS: Final = """
+WITH numbers AS (
+    SELECT student_id, NULL::text AS joined_to FROM unnest($1::text[]) AS asked (student_id)
+    UNION ALL
+    SELECT former_number, student_id FROM published.former_number_v1 WHERE student_id = any($1::text[])
+)
+SELECT numbers.student_id, numbers.joined_to,
+       roster.version AS case_version, roster.state, roster.name, roster.gender, roster.grade, roster.college,
+       roster.major, roster.enrolled_on, roster.leave_category, roster.opened_on, roster.case_number,
+       attributes.degree_level, attributes.campus, attributes.study_form,
+       (SELECT json_agg(json_build_object('department', department, 'check', check_name, 'kind', kind,
+                                          'reason', reason, 'until', until) ORDER BY exemption_id)
+        FROM published.exemption_v1 AS made
+        WHERE made.student_id = roster.student_id AND made.case_number = roster.case_number
+          AND withdrawn_at IS NULL AND ends_at > now()) AS exemptions,
+       attempt.attempt_id, attempt.state AS attempt_state, attempt.opened_at, attempt.ended_at, attempt.cause,
+       attempt.objections, attempt.answers,
+       (SELECT json_agg(json_build_object(
+                   'attempt_id', attempt_id, 'case_number', case_number, 'form_number', form_number,
+                   'accepted_at', accepted_at, 'code', code, 'qr_text', qr_text, 'receipt', receipt, 'facts', facts,
+                   'issued_at', issued_at, 'exception_count', exception_count, 'replaces', replaces,
+                   'voided_at', voided_at, 'void_reason', void_reason, 'replaced_by', replaced_by,
+                   'waivers', waivers) ORDER BY case_number, sequence)
+        FROM published.submission_v2 AS form LEFT JOIN published.attempt_waiver_v1 USING (attempt_id)
+        WHERE form.student_id = numbers.student_id) AS forms,
+       reported.departments, reported.statuses, reported.received_at, reported.readable, reported.alive_as_of
+FROM numbers
+LEFT JOIN published.case_v1 AS roster USING (student_id)
+LEFT JOIN published.case_attribute_v1 AS attributes USING (student_id)
+LEFT JOIN LATERAL (
+    SELECT attempt_id, state, opened_at, ended_at, cause, objections, answers FROM published.attempt_v1 AS one
+    WHERE one.student_id = numbers.student_id ORDER BY one.opened_at DESC LIMIT 1
+) AS attempt ON true
+LEFT JOIN LATERAL (
+    SELECT array_agg(department ORDER BY department) AS departments,
+           array_agg(status ORDER BY department) AS statuses,
+           array_agg(heard_at ORDER BY department) AS received_at,
+           array_agg(readable ORDER BY department) AS readable,
+           array_agg(alive_as_of ORDER BY department) AS alive_as_of
+    FROM published.status_v1 AS status WHERE status.student_id = roster.student_id
+) AS reported ON true
+ORDER BY numbers.student_id
+"""
+"""A row for each number asked for, known or not, and one for each former number of theirs. `alive_as_of` is last."""
+
+_reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
+_checks: TypeAdapter[tuple[CheckStatus, ...]] = TypeAdapter(tuple[CheckStatus, ...])
+
+
+@dataclass(frozen=True, slots=True)
+class StudentRows:
+    """`former`: of the person's former numbers. Two that are equal are the same student in the same state."""
+
+    own: Row | None = None
+    former: tuple[Row, ...] = ()
+
+    def content(self) -> tuple[Any, ...]:
+        """All but the alive marks."""
+        return tuple(tuple(row.values())[:-1] for row in self._rows())
+
+    def alive_marks(self) -> tuple[datetime | None, ...]:
+        """Of the departments, in the order of `content`."""
+        return tuple(mark for row in self._rows() for mark in row["alive_as_of"] or ())
+
+    def _rows(self) -> tuple[Row, ...]:
+        return (self.own, *self.former) if self.own is not None else ()
+
+    def snapshot(self) -> StudentSnapshot:
+        return _snapshot(self.own, self.former) if self.own is not None else StudentSnapshot(None)
+
+
+def _snapshot(row: Row, former: Sequence[Row] = ()) -> StudentSnapshot:
+    statuses: dict[str, ReceivedStatus] = {}
+    unreadable: set[str] = set()
+    columns = ("departments", "statuses", "received_at", "readable", "alive_as_of")
+    for department, text, *of_status in zip(*(row[name] or () for name in columns), strict=True):
+        status = _status(text) if text is not None else None
+        if status is None:
+            unreadable.add(department)
+        else:
+            statuses[department] = ReceivedStatus(status, *of_status)
+    attributes = {name.value: row[name.value] for name in Attribute}
+    known = row["state"] is not None
+    return StudentSnapshot(
+        _case(row) if known else None,
+        statuses,
+        frozenset(unreadable),
+        _attempt(row) if row["attempt_id"] is not None else None,
+        tuple(_submission(form) for form in json.loads(row["forms"] or "[]")),
+        StudentWaivers(attributes, read_waivers(row["exemptions"])) if known else StudentWaivers(),
+        tuple((one["student_id"], _snapshot(one)) for one in former),
+    )
+
+
+def _case(row: Row) -> Case:
+    return Case(
+        student_id=row["student_id"],
+        version=row["case_version"],
+        state=CaseState(row["state"]),
+        name=row["name"] or "",
+        gender=row["gender"] or "",
+        grade=row["grade"] or "",
+        college=row["college"] or "",
+        major=row["major"] or "",
+        enrolled_on=row["enrolled_on"],
+        leave_category=row["leave_category"] or "",
+        opened_on=row["opened_on"],
+        case_number=row["case_number"],
+    )
+
+
+@lru_cache(maxsize=20_000)
+def _status(text: str) -> StatusChanged | None:
+    """None if undecodable. Cached: live pages read the same rows again and again."""
+    try:
+        return StatusChanged.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _attempt(row: Row) -> Attempt:
+    answers = {name: _outcome(answer) for name, answer in _document(row["answers"]).items()}
+    return Attempt(
+        attempt_id=row["attempt_id"],
+        state=AttemptState(row["attempt_state"]),
+        opened_at=row["opened_at"],
+        ended_at=row["ended_at"],
+        cause=row["cause"] or "",
+        objections=_reasons.validate_python(_document(row["objections"])),
+        answers={name: outcome for name, outcome in answers.items() if outcome is not None},
+    )
+
+
+def _outcome(answer: Any) -> AttestationOutcome | None:
+    outcome = answer.get("outcome") if isinstance(answer, Mapping) else answer
+    return AttestationOutcome(outcome) if outcome in set(AttestationOutcome) else None
+
+
+def _submission(form: dict[str, Any]) -> Submission:
+    """`form`: JSON, so with texts for instants."""
+    for name in ("accepted_at", "issued_at", "voided_at"):
+        form[name] = datetime.fromisoformat(form[name]) if form[name] else None
+    return Submission(
+        attempt_id=UUID(form["attempt_id"]),
+        form_number=form["form_number"],
+        accepted_at=form["accepted_at"],
+        code=form["code"],
+        qr_text=form["qr_text"] or "",
+        facts=attested_facts(form["facts"]),
+        issued_at=form["issued_at"],
+        exception_count=form["exception_count"] or 0,
+        student=student_of(payload_of(form["receipt"])),
+        case_number=form["case_number"],
+        void=form_void(form),
+        replaces=form["replaces"] or "",
+        waivers=waiver_list.validate_python(form["waivers"] or ()),
+    )
+
+
+def form_void(row: Row) -> FormVoid | None:
+    """Of a row of `published.submission_v2`."""
+    if row["voided_at"] is None:
+        return None
+    return FormVoid(row["voided_at"], row["void_reason"], row["replaced_by"] or "")
+
+
+def attested_facts(value: Any) -> dict[str, Attested]:
+    """`published.submission_v2.facts`, by department."""
+    return {name: _attested(document) for name, document in _document(value).items()}
+
+
+def _attested(document: Mapping[str, Any]) -> Attested:
+    at = document.get("attested_at")
+    return Attested(
+        version=int(document.get("version", 0)),
+        checks=_checks.validate_python(document.get("checks", ())),
+        attested_at=datetime.fromisoformat(at) if at else None,
+    )
+
+
+def read_waivers(text: str | None) -> tuple[Waiver, ...]:
+    """asyncpg returns JSON as text."""
+    return waiver_list.validate_json(text) if text else ()
+
+
+def _document(value: Any) -> dict[str, Any]:
+    """asyncpg returns JSON as text."""
+    document = json.loads(value) if isinstance(value, str) else value
+    return document if isinstance(document, dict) else {}

@@ -1,0 +1,116 @@
+"""The case page and its JSON twin as most requests need them: a student, signed in, with a case that can be read.
+
+They are answered here, inside the guard and before FastAPI, whose part would cost more than the rest. Everything else
+goes on to the routes of these addresses: nobody signed in, staff, no case, an outage.
+"""
+
+import secrets
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.gateway.case.progress import Standing, case_progress, stale_before
+from services.gateway.case.wording import ViewContext
+from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
+from services.gateway.i18n.formats import local_day
+from services.gateway.read_model.student_rows import StudentRows
+from services.gateway.read_model.students import ReadModel, ReadModelError
+from services.gateway.routes.dependencies import EARLIER_FAILURE
+from services.gateway.routes.student_answers import case_answer
+from services.gateway.routes.student_pages import case_page
+from services.gateway.tables.visits import Visit, Visits
+from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
+from services.gateway.web.kept_answers import KeptAnswers, Pieces
+from services.gateway.web.renderer import Renderer
+
+PAGE: Final = "/case"
+TWIN: Final = "/api/v1/case"
+PATHS: Final = (PAGE, TWIN)
+_MEDIA_TYPES: Final = {PAGE: b"text/html; charset=utf-8", TWIN: b"application/json"}
+_SHOWN: Final = (Standing.OPEN, Standing.COMPLETED)
+
+
+@dataclass(frozen=True, slots=True)
+class CaseInput:
+    """All that a case's answer is made from, besides what does not change while the gateway runs."""
+
+    visit: Visit
+    rows: StudentRows
+    texts: Texts
+    now: datetime
+
+
+class CaseReads:
+    """ASGI, around the application."""
+
+    def __init__(self, app: ASGIApp, renderer: Renderer, kept: KeptAnswers) -> None:
+        self._app, self._renderer, self._kept = app, renderer, kept
+        self._token = secrets.token_urlsafe(32)
+        """Stands for each session's CSRF token in kept pages."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = None
+        if scope["type"] == "http" and scope["method"] == "GET" and scope["path"] in PATHS:
+            try:
+                body = await self._body(scope)
+            except ReadModelError:
+                pass
+            except Exception as error:
+                # Answered and logged as the routes' failures are.
+                scope[EARLIER_FAILURE] = error
+        if body is None:
+            await self._app(scope, receive, send)
+            return
+        headers = [(b"content-type", _MEDIA_TYPES[scope["path"]]), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _body(self, scope: Scope) -> bytes | None:
+        components, path = scope["app"].state.components, scope["path"]
+        read_model: ReadModel = components[ReadModel]
+        if read_model.away_since is not None:
+            return None
+        headers = Headers(scope=scope)
+        cookies = cookie_parser(headers.get("cookie", ""))
+        visit = await components[Visits].find(cookies.get(SESSION_COOKIE))
+        if visit is None or not visit.session.student_id:
+            return None
+        rows = await read_model.rows_of(visit.session.student_id)
+        texts = catalogue(preferred_language(cookies.get(LANGUAGE_COOKIE), headers.get("accept-language")))
+        pieces = self._pieces(path, CaseInput(visit, rows, texts, datetime.now(UTC)))
+        return visit.session.csrf.encode().join(pieces) if pieces else None
+
+    def _pieces(self, path: str, given: CaseInput) -> Pieces | None:
+        key = path, given.visit.session.student_id, given.texts.language
+        made_from = self._made_from(path, given)
+        pieces = self._kept.get(key, made_from)
+        if pieces is None:
+            body = self._made(path, given)
+            if body is not None:
+                pieces = tuple(body.encode().split(self._token.encode()))
+                self._kept.put(key, made_from, pieces)
+        return pieces
+
+    def _made_from(self, path: str, given: CaseInput) -> tuple[Any, ...]:
+        """The clock counts by the day on campus and by which departments are silent."""
+        site, rows = self._renderer.site, given.rows
+        bound = stale_before(site, given.now)
+        marks = rows.alive_marks() if path == TWIN else None
+        silent = tuple(mark if mark is None or mark < bound else "heard" for mark in rows.alive_marks())
+        day = local_day(given.now, site.university.utc_offset_minutes)
+        return day, given.visit.session.roles, given.visit.command_rows, silent, marks, rows.content()
+
+    def _made(self, path: str, given: CaseInput) -> str | None:
+        site = self._renderer.site
+        context = ViewContext(site, given.texts, given.now)
+        progress = case_progress(given.rows.snapshot(), given.visit.commands(), site, given.now)
+        if path == TWIN:
+            return case_answer(context, progress.case, progress).model_dump_json() if progress.case else None
+        if progress.standing not in _SHOWN:
+            return None
+        session = replace(given.visit.session, csrf=self._token)
+        return case_page(self._renderer, session, progress, context)

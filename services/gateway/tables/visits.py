@@ -1,0 +1,57 @@
+"""The session of a request and its student's newest commands, in one statement with those of concurrent requests."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import asyncpg
+
+from services.gateway.read_model.types import Command
+from services.gateway.tables import commands, sessions
+from services.gateway.tables.sessions import Session, Sessions, hashed, session_of, well_formed
+from services.gateway.timeouts import bounded
+from services.kit.postgres.coalescing import CoalescedReads
+
+_VISITS: Final = f"""
+SELECT {sessions.COLUMNS},
+       (SELECT json_agg(newest ORDER BY department, name) FROM (
+            SELECT DISTINCT ON (department, name) {commands.COLUMNS} FROM command
+            WHERE command.student_id = session.student_id ORDER BY department, name, asked_at DESC
+        ) AS newest) AS commands
+FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """`command_rows`: JSON; two that are equal are the same commands."""
+
+    session: Session
+    command_rows: str
+
+    def commands(self) -> tuple[Command, ...]:
+        """The newest of each name."""
+        return tuple(commands.command_of(row) for row in json.loads(self.command_rows))
+
+
+class Visits:
+    def __init__(self, pool: "asyncpg.Pool[Any]", table: Sessions) -> None:
+        self._pool, self._sessions = pool, table
+        self._reads = CoalescedReads(self._find)
+
+    async def find(self, session_id: str | None) -> Visit | None:
+        """None without a session. Postpones the idle timeout. May raise transient database errors."""
+        if not well_formed(session_id):
+            return None
+        return await self._reads.get(hashed(session_id))
+
+    async def _find(self, id_hashes: list[bytes]) -> Mapping[bytes, Visit]:
+        return await bounded(self._fetch(id_hashes))
+
+    async def _fetch(self, id_hashes: list[bytes]) -> dict[bytes, Visit]:
+        now = datetime.now(UTC)
+        rows = await self._pool.fetch(_VISITS, id_hashes, now, now - self._sessions.idle)
+        await self._sessions.touch(rows, now)
+        return {row["id_hash"]: Visit(session_of(row), row["commands"] or "[]") for row in rows}
