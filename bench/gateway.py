@@ -1,6 +1,7 @@
 """The case page and its JSON twin, beside a FastAPI application that answers a constant.
 
-The constant costs what HTTP and FastAPI cost by themselves.
+The constant costs what HTTP and FastAPI cost by themselves. Warm legs read students of whom nothing has changed; in the
+others each request reads a student of whom everything has.
 """
 
 import asyncio
@@ -13,16 +14,18 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
+import psutil
 import uvicorn
 from fastapi import FastAPI
 
 from bench.fixtures import Servers, enrol_clear
-from bench.harness import in_subprocess, over
+from bench.harness import database_cpu_s, in_subprocess, over
 from bench.http_load import Load, load
-from deploy.local.installation import Installation
+from deploy.local.installation import Installation, new_student_id
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
@@ -31,24 +34,88 @@ from services.gateway.web.cookies import SESSION_COOKIE
 
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"
+_COPY: Final = """
+WITH copied AS (
+    INSERT INTO student_case
+    SELECT (jsonb_populate_record(one, jsonb_build_object('student_id', $2::text))).* FROM student_case AS one
+    WHERE student_id = $1
+)
+INSERT INTO status
+SELECT (jsonb_populate_record(one, jsonb_build_object('student_id', $2::text, 'status', replace(status, $1, $2)))).*
+FROM status AS one WHERE student_id = $1
+"""
+_CHANGE_ALL: Final = """
+UPDATE status SET heard_at = heard_at + interval '1 s',
+       status = replace(status, '"version":' || version || ',', '"version":' || version + 1 || ','),
+       version = version + 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    requests: int = 1_500
+    """`readers`: students who read once after each change."""
+
+    requests: int = 6_000
     connections: int = 32
     sessions: int = 400
     students: int = 80
+    readers: int = 1_500
 
 
-QUICK: Final = Sizes(requests=60, connections=4, sessions=6, students=3)
+QUICK: Final = Sizes(requests=60, connections=4, sessions=6, students=3, readers=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """Processor time of the server and of PostgreSQL for it, a request."""
+
+    load: Load
+    python_us: float
+    database_us: float
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    constant: Load
-    page: Load
-    twin: Load
+    constant: Leg
+    page: Leg
+    twin: Leg
+    changed_page: Leg
+    changed_twin: Leg
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """`cookies` of sessions that take turns, `readers` of sessions that read once."""
+
+    constant: str
+    installation: Installation
+    cookies: list[str]
+    readers: list[str]
+    sizes: Sizes
+
+    def round(self) -> Round:
+        gateway = self.installation.address(GATEWAY)
+        constant = self._leg(self.constant, "/")
+        page, twin = self._leg(gateway, PAGE), self._leg(gateway, TWIN)
+        asyncio.run(_change_all(self.installation))
+        changed_page = self._leg(gateway, PAGE, once=True)
+        asyncio.run(_change_all(self.installation))
+        return Round(constant, page, twin, changed_page, self._leg(gateway, TWIN, once=True))
+
+    def _leg(self, address: str, path: str, *, once: bool = False) -> Leg:
+        cookies, requests = (self.readers, len(self.readers)) if once else (self.cookies, self.sizes.requests)
+        if not once:
+            in_subprocess(_load, address, path, cookies, 2 * len(cookies), self.sizes.connections)
+        server = _listening(address)
+        before = self._cpu_s(server)
+        done = in_subprocess(_load, address, path, cookies, requests, self.sizes.connections)
+        spent = [after - earlier for after, earlier in zip(self._cpu_s(server), before, strict=True)]
+        return Leg(done, *(seconds * 1e6 / requests for seconds in spent))
+
+    def _cpu_s(self, server: psutil.Process) -> tuple[float, float]:
+        times = server.cpu_times()
+        databases = [urlsplit(self.installation.database_dsn(name)).path[1:] for name in (GATEWAY, CLEARANCE)]
+        return times.user + times.system, sum(map(database_cpu_s, databases))
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
@@ -57,64 +124,90 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
         with asyncio.Runner() as runner:
             try:
-                cookies = runner.run(_start(installation, sizes))
+                cookies, readers = runner.run(_start(installation, sizes))
                 yield (
                     f"{sizes.connections} connections, {sizes.requests:,} requests a leg, {sizes.sessions} sessions of "
-                    f"{sizes.students} students clear at every department"
+                    f"{sizes.students} students clear at every department; {sizes.readers:,} students who changed"
                 )
-                done: list[Round] = []
-                for _ in range(rounds):
-                    done.append(_round(constant, installation.address(GATEWAY), cookies, sizes))
-                yield from _report(done)
+                stage = Stage(constant, installation, cookies, readers, sizes)
+                yield from _report([stage.round() for _ in range(rounds)])
             finally:
                 runner.run(installation.close())
 
 
-async def _start(installation: Installation, sizes: Sizes) -> list[str]:
+async def _start(installation: Installation, sizes: Sizes) -> tuple[list[str], list[str]]:
     await installation.provision()
     await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
     students = await enrol_clear(installation, sizes.students)
     for department in installation.departments:
         installation.stop(department)
+    readers = [new_student_id() for _ in range(sizes.readers)]
+    async with asyncpg.create_pool(installation.database_dsn(CLEARANCE), min_size=1, max_size=2) as pool:
+        for student_id in readers:
+            await pool.execute(_COPY, students[0], student_id)
     async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
         sessions = Sessions(pool, idle_s=3600, life_s=3600)
-        return [
-            f"{SESSION_COOKIE}={await _session(sessions, students[number % len(students)])}"
-            for number in range(sizes.sessions)
-        ]
+        turns = [await _cookie(sessions, students[number % len(students)]) for number in range(sizes.sessions)]
+        return turns, [await _cookie(sessions, student_id) for student_id in readers]
 
 
-async def _session(sessions: Sessions, student_id: str) -> str:
-    return await sessions.start(
+async def _change_all(installation: Installation) -> None:
+    connection = await asyncpg.connect(installation.database_dsn(CLEARANCE))
+    try:
+        await connection.execute(_CHANGE_ALL)
+        await connection.execute("VACUUM ANALYZE status")
+    finally:
+        await connection.close()
+
+
+async def _cookie(sessions: Sessions, student_id: str) -> str:
+    session_id = await sessions.start(
         student_id=student_id, issuer="bench", subject=str(uuid4()), authenticated_at=datetime.now(UTC), old=None
     )
+    return f"{SESSION_COOKIE}={session_id}"
 
 
-def _round(constant: str, gateway: str, cookies: list[str], sizes: Sizes) -> Round:
-    def leg(address: str, path: str) -> Load:
-        return in_subprocess(_load, address, path, cookies, sizes)
-
-    return Round(leg(constant, "/"), leg(gateway, PAGE), leg(gateway, TWIN))
+async def _load(address: str, path: str, cookies: list[str], requests: int, connections: int) -> Load:
+    return await load(address, path, cookies, requests=requests, connections=connections)
 
 
-async def _load(address: str, path: str, cookies: list[str], sizes: Sizes) -> Load:
-    return await load(address, path, cookies, requests=sizes.requests, connections=sizes.connections)
+def _listening(address: str) -> psutil.Process:
+    """The process of ours that answers there."""
+    port = urlsplit(address).port
+    for process in psutil.Process().children(recursive=True):
+        if any(one.status == psutil.CONN_LISTEN and one.laddr.port == port for one in process.net_connections("tcp4")):
+            return process
+    raise RuntimeError(f"no process of ours listens at {address}")
 
 
 def _report(done: list[Round]) -> Iterator[str]:
-    yield f"{'':<24}{'requests/s':<30}{'p50 ms':<28}p99 ms"
-    yield _row("constant FastAPI", done, lambda one: one.constant)
-    yield _row(f"page {PAGE}", done, lambda one: one.page)
-    yield _row(f"twin {TWIN}", done, lambda one: one.twin)
-    yield f"page / constant FastAPI: {over(done, lambda one: one.page.rate / one.constant.rate).text()}"
-    yield f"twin / constant FastAPI: {over(done, lambda one: one.twin.rate / one.constant.rate).text()}"
+    legs: dict[str, Callable[[Round], Leg]] = {
+        "constant FastAPI": lambda one: one.constant,
+        f"page {PAGE}": lambda one: one.page,
+        f"twin {TWIN}": lambda one: one.twin,
+        "page, all changed": lambda one: one.changed_page,
+        "twin, all changed": lambda one: one.changed_twin,
+    }
+    yield f"{'':<22}{'requests/s':<28}{'p50 ms':<24}{'p99 ms':<26}{'µs each: Python':<22}PostgreSQL"
+    for name, of in legs.items():
+        yield _row(name, done, of)
+    for name, of in list(legs.items())[1:]:
+        yield f"{name} / constant FastAPI: {_to_constant(done, of)}"
 
 
-def _row(name: str, done: Sequence[Round], of: Callable[[Round], Load]) -> str:
-    rate = over(done, lambda one: of(one).rate).text(digits=0)
-    p50 = over(done, lambda one: of(one).p50_ms).text(digits=1)
-    p99 = over(done, lambda one: of(one).p99_ms).text(digits=1)
-    return f"{name:<24}{rate:<30}{p50:<28}{p99}"
+def _to_constant(done: Sequence[Round], of: Callable[[Round], Leg]) -> str:
+    rate = over(done, lambda one: of(one).load.rate / one.constant.load.rate)
+    python = over(done, lambda one: one.constant.python_us / max(of(one).python_us, 1.0))
+    return f"{rate.text()}; by Python's processor time {python.text()}"
+
+
+def _row(name: str, done: Sequence[Round], of: Callable[[Round], Leg]) -> str:
+    rate = over(done, lambda one: of(one).load.rate).text(digits=0)
+    p50 = over(done, lambda one: of(one).load.p50_ms).text(digits=1)
+    p99 = over(done, lambda one: of(one).load.p99_ms).text(digits=1)
+    python = over(done, lambda one: of(one).python_us).text(digits=0)
+    database = over(done, lambda one: of(one).database_us).text(digits=0)
+    return f"{name:<22}{rate:<28}{p50:<24}{p99:<26}{python:<22}{database}"
 
 
 @contextmanager

@@ -89,10 +89,10 @@ async def timed(progress: Callable[[], int | Awaitable[int]], total: int, databa
     """From the first step on, without start-up and first batch. Raises TimeoutError."""
     async with asyncio.timeout(LEG_LIMIT_S):
         first = await _reached(progress, 1)
-        started_s, cpu_s, database_s = time.perf_counter(), _process_cpu_s(), _database_cpu_s(database)
+        started_s, cpu_s, database_s = time.perf_counter(), _process_cpu_s(), database_cpu_s(database)
         last = await _reached(progress, total)
         took_s = time.perf_counter() - started_s
-        return Leg(last - first, took_s, _process_cpu_s() - cpu_s, _database_cpu_s(database) - database_s)
+        return Leg(last - first, took_s, _process_cpu_s() - cpu_s, database_cpu_s(database) - database_s)
 
 
 async def _reached(progress: Callable[[], int | Awaitable[int]], count: int) -> int:
@@ -120,7 +120,7 @@ def _process_cpu_s() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _database_cpu_s(database: str) -> float:
+def database_cpu_s(database: str) -> float:
     """By process titles, which have the database's name."""
     spent_s = 0.0
     for process in psutil.process_iter(["cmdline", "cpu_times"]) if database else ():
