@@ -2,21 +2,25 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from services.gateway.case.view_model import CasePage, CheckView
-from services.gateway.i18n.catalogue import Texts
+from services.gateway.i18n.catalogue import Texts, catalogue
 from services.gateway.i18n.formats import phone_parts
 from services.gateway.tables.sessions import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
+from services.kit.message_format import Language
 from services.kit.names import CERTIFICATE_DESK, desk_role
 
+_KEPT_LINES: Final = 4_096
+"""Of checks, about 2.5 kB each: when one department has news, the others' lines are the same."""
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
@@ -42,6 +46,7 @@ class Renderer:
             phone_parts=partial(phone_parts, area_code=university.area_code),
             contact_value=_contact_value,
             mark=mark,
+            line_html=lru_cache(_KEPT_LINES)(self._line_html),
             CERTIFICATE_DESK=CERTIFICATE_DESK,
             DESK_ROLES=frozenset(map(desk_role, site.departments)),
         )
@@ -91,6 +96,9 @@ class Renderer:
             contact_shown=contact,
             action=action,
         )
+
+    def _line_html(self, line: CheckView, language: Language) -> Markup:
+        return Markup(self._environment.get_template("line.html").render(t=catalogue(language), line=line))
 
     def live(self, page: CasePage, texts: Texts) -> str:
         """What live updates replace."""
