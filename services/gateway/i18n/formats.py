@@ -54,7 +54,7 @@ def _day_and_month(day: date, language: Language) -> str:
 
 def local_day(at: datetime, offset_minutes: int) -> date:
     """On campus."""
-    return at.astimezone(timezone(timedelta(minutes=offset_minutes))).date()
+    return at.astimezone(_zone(offset_minutes)).date()
 
 
 def long_date_or_text(text: str, language: Language) -> str:
@@ -67,8 +67,15 @@ def long_date_or_text(text: str, language: Language) -> str:
 
 def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: Language) -> LocalTime:
     """Today's time alone, an earlier day with its date."""
-    zone = timezone(timedelta(minutes=offset_minutes))
-    local, today = at.astimezone(zone), now.astimezone(zone).date()
+    return _local_time(at, at.utcoffset(), local_day(now, offset_minutes), offset_minutes, language)
+
+
+@lru_cache(maxsize=20_000)
+def _local_time(
+    at: datetime, written_with: timedelta | None, today: date, offset_minutes: int, language: Language
+) -> LocalTime:
+    """`written_with`: equal instants may be written with different offsets."""
+    local = at.astimezone(_zone(offset_minutes))
     day, clock = local.date(), f"{local:%H:%M}"
     if day == today:
         words = clock
@@ -82,6 +89,12 @@ def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: La
     return LocalTime(words, exact, at.isoformat(timespec="seconds"))
 
 
+@lru_cache
+def _zone(offset_minutes: int) -> timezone:
+    return timezone(timedelta(minutes=offset_minutes))
+
+
+@lru_cache(maxsize=2_000)
 def phone_parts(text: str, area_code: str) -> tuple[PhonePart, ...]:
     parts: list[PhonePart] = []
     end = 0

@@ -1,7 +1,7 @@
 """Catalogues and configuration: the same keys in both languages, none missing or unused; how things are said."""
 
 import re
-from datetime import date, timedelta
+from datetime import date, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -112,3 +112,15 @@ def test_the_language_is_the_remembered_one_else_chinese_first(
     remembered: str | None, accepted: str | None, language: str
 ) -> None:
     assert preferred_language(remembered, accepted) == language
+
+
+def test_an_instant_is_written_with_the_offset_it_has_whatever_equal_one_was_written_before() -> None:
+    on_campus = NOW.astimezone(timezone(timedelta(hours=8)))
+    assert on_campus == NOW
+    written = [local_time(at, now=NOW, offset_minutes=480, language="zh").iso for at in (NOW, on_campus, NOW)]
+    assert written == [at.isoformat(timespec="seconds") for at in (NOW, on_campus, NOW)]
+
+
+def test_an_instant_of_today_is_one_of_yesterday_on_the_next_day() -> None:
+    days = [NOW, NOW + timedelta(days=1), NOW + timedelta(days=2)]
+    assert len({local_time(NOW, now=now, offset_minutes=480, language="en").words for now in days}) == 3
