@@ -1,7 +1,14 @@
 """`python -m services.clearance [command]`: the service, or an operator command."""
 
 from services.clearance.app import clearance_app
-from services.clearance.cli import checks_that_apply, forget_student, open_dead_letters, open_publisher, rebuild_view
+from services.clearance.cli import (
+    checks_that_apply,
+    forget_student,
+    open_dead_letters,
+    open_publisher,
+    rebuild_view,
+    sign_forms_again,
+)
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
@@ -20,6 +27,7 @@ def run() -> None:
 cli = service_cli("The clearance service", serve=run, dead_letters=open_dead_letters)
 cli.add_typer(keys, name="keys")
 cli.add_typer(token_commands({ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR}), name="tokens")
+keys.command("sign-again")(sign_forms_again)
 cli.command("verify")(verify_form)
 cli.command("forget")(forget_student)
 cli.command("republish")(republish_command(open_publisher))

@@ -21,7 +21,7 @@ from services.clearance.forgetting.actions import forget_action
 from services.clearance.forgetting.calendar import CalendarForgetting
 from services.clearance.forgetting.forget import Forgetting
 from services.clearance.forgetting.tables import TABLES
-from services.clearance.receipts.signing_keys import Keyring
+from services.clearance.receipts.signing_keys import Keyring, file_missing
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.former_number_api import former_number_router
@@ -214,6 +214,7 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     reconciliation = ReconciliationWatch(pool, settings.topics, roster, wakeup)
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)
+    health.add_warning("signing key", partial(file_missing, Keyring(settings.keys), pool))
     loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup, outcomes.is_caught_up).run)
     loops.add("exceptions", partial(exceptions.recheck, pool))
     if settings.forget_after_days is not None:

@@ -17,9 +17,11 @@ from services.clearance.app import policy_of, projector_of, replay_handlers, ros
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.policy_changes import PolicyChanges, policy_changes
 from services.clearance.forgetting.forget import Decided, Forgetting
+from services.clearance.receipts.signing_keys import KeyMissing, Keyring
 from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.republication import CasePublisher
+from services.clearance.submission.signing_again import FIRST, NotToBeReplaced, SigningAgain
 from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed
@@ -122,6 +124,40 @@ def forget_student(
     for table, count in sorted(erased.items()):
         _out.print(f"{table}: {count}", markup=False)
     _out.print(f"forgotten here: {sum(erased.values())} rows; the other services follow")
+
+
+def sign_forms_again(
+    kid: Annotated[str, typer.Argument(help="The key that leaked: retired or revoked.")],
+) -> None:
+    """Sign the standing forms of a retired key again with the key that signs now: same number, same content."""
+    settings = load(ClearanceSettings)
+    try:
+        unsound = asyncio.run(_sign_again(settings, kid))
+    except (NotToBeReplaced, KeyMissing) as refused:
+        _out.print(str(refused), markup=False)
+        raise typer.Exit(1) from None
+    for number in unsound:
+        _out.print(f"not signed again, its signature does not fit: {number}", markup=False)
+    if unsound:
+        raise typer.Exit(1)
+
+
+async def _sign_again(settings: ClearanceSettings, kid: str) -> list[str]:
+    """The numbers of forms that were not. Interrupted, the next call goes on."""
+    signing, after, signed = SigningAgain(Keyring(settings.keys), settings.topics.submission), FIRST, 0
+    unsound: list[str] = []
+    connection = await asyncpg.connect(settings.database, timeout=10)
+    try:
+        while True:
+            async with connection.transaction():
+                batch = await signing.batch(connection, kid, after=after, actor=command_line_actor())
+            signed, after = signed + batch.signed, batch.last or after
+            unsound += batch.unsound
+            _out.print(f"{signed} forms signed again", markup=False)
+            if batch.last is None:
+                return unsound
+    finally:
+        await connection.close()
 
 
 async def _forget(settings: ClearanceSettings, student_id: str, decided: Decided) -> dict[str, int]:

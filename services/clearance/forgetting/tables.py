@@ -34,6 +34,7 @@ TABLES: Final = (
     Table("proposal", forget=of_student("proposal")),
     Table("exemption", forget=of_student("exemption")),
     Table("submission", forget=of_student("submission")),
+    Table("former_signature", forget=of_student("former_signature", _FORMS)),
     Table("form_void", forget=of_student("form_void")),
     Table("issue", forget=of_student("issue", _FORMS)),
     Table("issue_undo", forget=of_student("issue_undo", _FORMS)),

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
 from joserfc.jwk import OKPKey
 
 from schemas.flows import CLEARANCE, source_of
@@ -55,6 +56,11 @@ class Keyring:
         if kid not in self._loaded:
             self._loaded[kid] = self._load(kid)
         return kid, self._loaded[kid]
+
+    async def missing(self, connection: Connection) -> str | None:
+        """Why forms cannot be signed after a restart, or None. No personal data."""
+        kid = await connection.fetchval(_SIGNS)
+        return None if kid and self._path(kid).exists() else f"the file of the signing key {kid} is not in the folder"
 
     async def ensure(self, connection: Connection) -> str:
         """The signing key's kid; makes the first key."""
@@ -117,6 +123,12 @@ class Keyring:
             return OKPKey.import_key(json.loads(self._path(kid).read_text("utf-8")))
         except FileNotFoundError:
             raise KeyMissing(f"the folder of keys has no file {kid}.jwk: bring it here, or rotate the key") from None
+
+
+async def file_missing(keyring: Keyring, pool: "asyncpg.Pool[Any]") -> str | None:
+    """A warning of readiness."""
+    async with pool.acquire() as connection:
+        return await keyring.missing(connection)
 
 
 def public_jwk(kid: str, key: OKPKey) -> dict[str, Any]:

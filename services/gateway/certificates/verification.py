@@ -16,9 +16,9 @@ from schemas.events import Verdict
 from services.gateway.read_model.signed_form import student_of
 from services.gateway.read_model.types import Attested, Case, PublishedSubmission
 from services.kit.receipts.form_digest import instant, stands_for
-from services.kit.receipts.jws import InvalidSignature
+from services.kit.receipts.jws import Form, InvalidSignature
 from services.kit.receipts.numbers import read_form_number
-from services.kit.receipts.qr import PREFIX, verify_text
+from services.kit.receipts.qr import PREFIX, unverified_text, verify_text
 from services.kit.rules.waivers import Waiver, signed_waivers
 
 MAX_CHARACTERS: Final = 65_536
@@ -29,7 +29,11 @@ class Finding(StrEnum):
     BY_NUMBER = "by-number"
     """Only the number was read from the paper."""
     ALTERED = "altered"
-    """Or its key is not listed (any more)."""
+    """Or its key was never listed."""
+    REVOKED = "revoked"
+    """As accepted, by a key that was revoked since: to be printed again."""
+    FORGED = "forged"
+    """By a revoked key, and not as accepted: whoever has the leaked key can sign one."""
     DIFFERS = "differs"
     """Signed, but not as published under its number."""
     UNKNOWN = "unknown"
@@ -42,7 +46,7 @@ GOOD: Final = frozenset({Finding.GENUINE, Finding.BY_NUMBER})
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """`receipt` only of a form whose signature fits."""
+    """`receipt` only of a form whose signature fits, or whose key was revoked."""
 
     form_number: str | None
     receipt: str | None = None
@@ -57,30 +61,45 @@ class VerificationResult:
     student: Case | None = None
 
 
-def read_scan(text: str, keys: Mapping[str, OKPKey]) -> Scan:
-    """`text` is a QR text, a compact JWS or a form number."""
+def read_scan(text: str, keys: Mapping[str, OKPKey], revoked: Collection[str] = ()) -> Scan:
+    """`text` is a QR text, a compact JWS or a form number; `revoked`: the kids of keys that are no more in `keys`."""
     text = text.strip()
     if text.startswith(PREFIX) or text.count(".") == 2:
         try:
-            form = verify_text(text, keys)
+            form, defect = verify_text(text, keys), None
         except InvalidSignature:
-            return Scan(None, None, Finding.ALTERED)
+            claimed = _of_revoked_key(text, revoked)
+            if claimed is None:
+                return Scan(None, None, Finding.ALTERED)
+            form, defect = claimed, Finding.FORGED
         number = form.payload.get("form")
-        return Scan(number if isinstance(number, str) else None, form.receipt)
+        return Scan(number if isinstance(number, str) else None, form.receipt, defect)
     number = read_form_number(text) if len(text) <= 64 else None
     return Scan(number, None, None if number else Finding.UNREADABLE)
 
 
-def verify_scan(scan: Scan, record: PublishedSubmission | None, keys: Mapping[str, OKPKey]) -> VerificationResult:
-    """`record` is published under the scanned number."""
+def _of_revoked_key(text: str, revoked: Collection[str]) -> Form | None:
+    try:
+        form = unverified_text(text)
+    except InvalidSignature:
+        return None
+    return form if form.kid in revoked else None
+
+
+def verify_scan(
+    scan: Scan, record: PublishedSubmission | None, keys: Mapping[str, OKPKey], revoked: Collection[str] = ()
+) -> VerificationResult:
+    """`record` is published under the scanned number; `revoked` as for `read_scan`."""
     if scan.defect is not None:
-        return VerificationResult(scan.defect)
+        known = record is not None and scan.receipt in (record.receipt, *record.former_receipts)
+        return VerificationResult(Finding.REVOKED if scan.receipt and known else scan.defect)
     if record is None:
         return VerificationResult(Finding.UNKNOWN)
     try:
         payload = verify_text(record.receipt, keys).payload
     except InvalidSignature:
-        return VerificationResult(Finding.ALTERED)
+        withdrawn = _of_revoked_key(record.receipt, revoked) is not None
+        return VerificationResult(Finding.REVOKED if withdrawn else Finding.ALTERED)
     same = agrees(
         payload,
         student_id=record.student_id,
@@ -91,7 +110,7 @@ def verify_scan(scan: Scan, record: PublishedSubmission | None, keys: Mapping[st
         waivers=record.waivers,
         replaces=record.replaces,
     )
-    if not same or scan.receipt not in (None, record.receipt):
+    if not same or scan.receipt not in (None, record.receipt, *record.former_receipts):
         return VerificationResult(Finding.DIFFERS)
     return VerificationResult(Finding.GENUINE if scan.receipt else Finding.BY_NUMBER, student_of(payload))
 

@@ -52,6 +52,8 @@ SELECT form_number, issued_at, issued_to, proxy_name, case_v1.name
 FROM published.issue_v2 JOIN published.case_v1 USING (student_id)
 WHERE issued_by = $1 AND issued_at >= $2 AND undone_at IS NULL ORDER BY issued_at DESC LIMIT $3
 """
+_FORMER: Final = "SELECT receipt FROM published.former_signature_v1 WHERE form_number = $1"
+_REVOKED: Final = "SELECT kid FROM published.revoked_key_v1"
 _KEYS: Final = "SELECT public_jwk FROM published.signing_key_v1 ORDER BY created_at"
 
 _reasons: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
@@ -76,6 +78,14 @@ class SubmissionRecords:
         """`jwks` by `kid`."""
         return public_keys(await self.jwks())
 
+    async def revoked(self) -> frozenset[str]:
+        """The kids of keys that were listed once."""
+
+        async def work(connection: Connection) -> frozenset[str]:
+            return frozenset(row["kid"] for row in await connection.fetch(_REVOKED))
+
+        return await self._read(work)
+
     async def by_number(self, form_number: str) -> SubmissionRecord | None:
         async def work(connection: Connection) -> SubmissionRecord | None:
             row = await connection.fetchrow(_SUBMISSION, form_number)
@@ -83,7 +93,9 @@ class SubmissionRecords:
                 return None
             issues = await connection.fetch(_ISSUES, form_number)
             exceptions = await connection.fetch(_EXCEPTIONS, form_number)
-            return _record(row, issues, exceptions, await _waivers_of_attempt(connection, row["attempt_id"]))
+            former = tuple(one["receipt"] for one in await connection.fetch(_FORMER, form_number))
+            waivers = await _waivers_of_attempt(connection, row["attempt_id"])
+            return _record(row, issues, exceptions, waivers, former)
 
         return await self._read(work)
 
@@ -136,11 +148,14 @@ def _record(
     issues: list[asyncpg.Record],
     exceptions: list[asyncpg.Record],
     waivers: tuple[Waiver, ...],
+    former: tuple[str, ...],
 ) -> SubmissionRecord:
     facts = attested_facts(row["facts"])
     number, code, at, replaces = row["form_number"], row["code"], row["accepted_at"], row["replaces"] or ""
     return SubmissionRecord(
-        published=PublishedSubmission(row["student_id"], number, code, at, row["receipt"], facts, waivers, replaces),
+        published=PublishedSubmission(
+            row["student_id"], number, code, at, row["receipt"], facts, waivers, replaces, former
+        ),
         submission=Submission(
             row["attempt_id"],
             number,

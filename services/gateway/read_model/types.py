@@ -201,7 +201,7 @@ class OpenException:
 
 @dataclass(frozen=True, slots=True)
 class PublishedSubmission:
-    """What a form is compared with."""
+    """What a form is compared with. `former_receipts`: as it was signed before it was signed again."""
 
     student_id: str
     form_number: str
@@ -211,6 +211,7 @@ class PublishedSubmission:
     facts: Mapping[str, Attested]
     waivers: tuple[Waiver, ...] = ()
     replaces: str = ""
+    former_receipts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Final
 
 from joserfc.jwk import OKPKey
 
-from services.kit.receipts.jws import MAX_BYTES, Form, InvalidSignature, decoded, encoded, verify
+from services.kit.receipts.jws import MAX_BYTES, Form, InvalidSignature, decoded, encoded, unverified, verify
 
 PREFIX: Final = "LXF1:"
 MAX_QR_CHARS: Final = 2520
@@ -30,7 +30,16 @@ def pack(receipt: str) -> str:
 
 def verify_text(text: str, keys: Mapping[str, OKPKey]) -> Form:
     """QR text or compact JWS. Raises `InvalidSignature`."""
-    return verify(unpack(text) if text.startswith(PREFIX) else text, keys)
+    return verify(_receipt(text), keys)
+
+
+def unverified_text(text: str) -> Form:
+    """As `verify_text`, without looking at the signature."""
+    return unverified(_receipt(text))
+
+
+def _receipt(text: str) -> str:
+    return unpack(text) if text.startswith(PREFIX) else text
 
 
 def unpack(text: str) -> str:

@@ -78,10 +78,10 @@ class Desk:
 
     async def _verified(self, token: str, text: str) -> CheckedForm:
         check_csrf(self.clerk, token)
-        keys = await self.submissions.keys()
-        scan = read_scan(text, keys)
+        keys, revoked = await self.submissions.keys(), await self.submissions.revoked()
+        scan = read_scan(text, keys, revoked)
         record = await self.submissions.by_number(scan.form_number) if scan.form_number else None
-        return CheckedForm(verify_scan(scan, record.published if record else None, keys), record)
+        return CheckedForm(verify_scan(scan, record.published if record else None, keys, revoked), record)
 
 
 CurrentDesk = Annotated[Desk, Depends(Desk)]

@@ -15,7 +15,7 @@ from services.clearance.roster.cases import Student
 from services.gateway.certificates.verification import GOOD, Finding, read_scan, verify_scan
 from services.gateway.read_model.student_rows import attested_facts
 from services.gateway.read_model.types import Attested, PublishedSubmission
-from services.kit.receipts.jws import ALGORITHM
+from services.kit.receipts.jws import ALGORITHM, sign, unverified
 from services.kit.receipts.numbers import form_number, verification_code
 from services.kit.rules.waivers import Waiver
 from tests.support.samples import case_samples
@@ -121,6 +121,38 @@ def test_a_number_alone_is_said_to_be_a_number_alone() -> None:
 def test_a_key_that_is_not_listed_is_refused_by_code_and_by_number() -> None:
     assert finding(str(FORM.qr_text), RECORD, {}) is Finding.ALTERED
     assert finding(NUMBER, RECORD, {}) is Finding.ALTERED
+
+
+def signed_again(record: PublishedSubmission) -> tuple[PublishedSubmission, str, dict[str, OKPKey]]:
+    """The record after its key leaked, the paper with its new signature, and the keys that verify from then on."""
+    new = OKPKey.generate_key(ALGORITHM)
+    text = sign(unverified(record.receipt).payload, new, "k2")
+    return replace(record, receipt=text, former_receipts=(record.receipt,)), text, {"k2": new}
+
+
+def found(text: str, record: PublishedSubmission | None, keys: Mapping[str, OKPKey], *revoked: str) -> Finding:
+    return verify_scan(read_scan(text, keys, revoked), record, keys, revoked).finding
+
+
+def test_a_paper_from_before_its_form_was_signed_again_is_genuine_until_the_old_key_is_revoked() -> None:
+    record, text, keys = signed_again(RECORD)
+    for paper in (FORM.text, str(FORM.qr_text), text):
+        assert found(paper, record, {**KEYS, **keys}) is Finding.GENUINE
+    assert found(text, record, keys, "k1") is Finding.GENUINE
+    assert found(NUMBER, record, keys, "k1") is Finding.BY_NUMBER
+    assert found(str(FORM.qr_text), record, keys, "k1") is Finding.REVOKED
+
+
+def test_what_a_leaked_key_signed_is_told_apart_from_what_was_accepted() -> None:
+    record, _, keys = signed_again(RECORD)
+    _, other = accepted(attempt=UUID(int=7))
+    assert found(other.text, record, keys, "k1") is Finding.FORGED
+    assert found(other.text, None, keys, "k1") is Finding.FORGED
+    assert found(FORM.text, None, keys, "k1") is Finding.FORGED
+    # Without being signed again, a form that was accepted is still no forgery.
+    assert found(FORM.text, RECORD, keys, "k1") is Finding.REVOKED
+    assert found(NUMBER, RECORD, keys, "k1") is Finding.REVOKED
+    assert {Finding.REVOKED, Finding.FORGED}.isdisjoint(GOOD)
 
 
 def test_another_form_signed_for_the_same_number_is_refused() -> None:

@@ -51,8 +51,8 @@ async def test_what_is_not_genuine_shows_nothing_of_anybody(
     other = signed.form_number[:-1] + ("2" if signed.form_number[-1] != "2" else "3")
     cases = {
         signed.qr_text[:-1] + ("A" if signed.qr_text[-1] != "A" else "B"): ("altered", "不是有效的表单"),
-        revoked.qr_text: ("altered", "不是有效的表单"),
-        revoked.form_number: ("altered", "不是有效的表单"),
+        revoked.qr_text: ("revoked", "请重新打印"),
+        revoked.form_number: ("revoked", "请重新打印"),
         edited.qr_text: ("differs", "与系统记录不一致"),
         edited.form_number: ("differs", "与系统记录不一致"),
         "2026-22222-22222-Z": ("unknown", "没有这个编号"),
