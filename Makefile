@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench faults mutants screenshots clean setup help jars browser
+.PHONY: demo test check bench faults drill mutants screenshots clean setup help jars browser
 
 PYTHON ?= python3
 VENV := .venv
@@ -31,6 +31,9 @@ bench: $(STAMP) jars ## run the benchmarks
 
 faults: $(STAMP) jars ## kill and pause processes and check that nothing is lost
 	@$(BIN)/python -m tests.faults
+
+drill: $(STAMP) jars ## break a small installation in every way that has a runbook, and time its recovery
+	@$(BIN)/python -m tests.drill
 
 mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants

@@ -44,6 +44,8 @@ CHECKS: Final[dict[str, tuple[str, Check]]] = {
     "S27": ("form replaced once", handover.replaced_once),
     "S28": ("clear on evidence", knowledge.clear_on_evidence),
     "S30": ("waived with cause", waivers.waived_with_cause),
+    "S31": ("shown by rules", view.shown_by_rules),
+    "S32": ("no acceptance lost", submission.no_acceptance_lost),
     "L3": ("submission live", submission.submission_live),
     "L4": ("no leaked hold", holds.no_leaked_hold),
 }

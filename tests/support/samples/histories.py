@@ -145,7 +145,11 @@ def library() -> DepartmentTables:
         *attested(3, "library", 2),
         *ended(4),
     ]
-    said = {WHO: NewestStatus(2, status("library", 2, clear=True).model_dump_json(), True)}
+    said = {
+        WHO: NewestStatus(
+            2, status("library", 2, clear=True).model_dump_json(), True, clear_checks=frozenset(CHECKS["library"])
+        )
+    }
     return DepartmentTables(ServiceTables(tuple(journal), audit=round_audit()), said)
 
 

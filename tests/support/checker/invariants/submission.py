@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from schemas.events import SubmissionAccepted
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import Attested, CommandWrite, FormVoided, SubmissionInsert
+from tests.support.checker.evidence.facts import Attested, CommandWrite, EndReceived, FormVoided, SubmissionInsert
 from tests.support.checker.evidence.vouching import replayed
 from tests.support.checker.history import Kind, Outcome
 from tests.support.checker.invariants.acceptance import numbers_of
@@ -53,6 +53,30 @@ def _announced(evidence: Evidence, stored: Mapping[str, set[str]]) -> Iterator[s
             name = f"{attempt_id} {event.form_number}"
             if name not in stored.get(who, set()):
                 yield f"announced was {name}, stored is {sorted(stored.get(who, set()))}"
+
+
+def no_acceptance_lost(evidence: Evidence) -> Iterator[str]:
+    """S32: what was published or answered as accepted is there, under its number, whatever was restored since."""
+    kept = {(one.attempt_id, one.form_number) for one in evidence.clearance.submissions}
+    given = set()
+    for record in evidence.records:
+        if isinstance(record.event, SubmissionAccepted) and record.event_id not in evidence.forged:
+            part = evidence.clearance.attempts.get(str(record.event.attempt_id))
+            given.add(
+                (part.part_of if part and part.part_of else str(record.event.attempt_id), record.event.form_number)
+            )
+    for operation in evidence.operations:
+        if operation.kind is Kind.DONE and operation.outcome is Outcome.OK:
+            given.add((str(operation.reply["attempt_id"]), str(operation.reply["form_number"])))
+    for attempt_id, number in sorted(given - kept):
+        yield f"attempt {attempt_id} was accepted as {number}, and there is no such form"
+    ended = {str(one.attempt_id) for one in evidence.clearance.submissions}
+    for name, department in evidence.departments.items():
+        for fact in department.service.journal:
+            if isinstance(fact, EndReceived) and fact.outcome == "accepted":
+                part = evidence.clearance.attempts.get(fact.attempt_id)
+                if (part.part_of if part and part.part_of else fact.attempt_id) not in ended:
+                    yield f"{name} received that attempt {fact.attempt_id} was accepted, and there is no form of it"
 
 
 def _two_open_commands(evidence: Evidence) -> Iterator[str]:

@@ -1,8 +1,9 @@
 """Invariants of the view: it shows what departments committed, and never an older version. Pure."""
 
+import json
 from collections.abc import Iterator
 
-from schemas.events import StatusChanged
+from schemas.events import UNKNOWN_REASONS, StatusChanged, Verdict
 from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.evidence.facts import OutboxInsert, ViewWrite
 from tests.support.checker.evidence.tables import ServiceTables
@@ -51,3 +52,25 @@ def convergence(evidence: Evidence) -> Iterator[str]:
     hidden = sum(not said.readable for said in evidence.clearance.view.values())
     if hidden:
         yield f"{hidden} items of the view are unreadable"
+
+
+def shown_by_rules(evidence: Evidence) -> Iterator[str]:
+    """S31: at rest the view shows as clear exactly what the department's rules and evidence say of the record now."""
+    if not evidence.settled:
+        return
+    for name, department in evidence.departments.items():
+        for student_id, record in department.records.items():
+            shown = evidence.clearance.view.get((student_id, name))
+            found = clear_in(shown.status) if shown is not None and shown.version else frozenset()
+            for check in sorted(found ^ record.clear_checks):
+                says = "clear" if check in record.clear_checks else "not clear"
+                yield f"{name}'s {check} is {says} by its rules, and the view shows it otherwise"
+
+
+def clear_in(status: str) -> frozenset[str]:
+    """The checks that a status has as clear."""
+    return frozenset(
+        one["check"]
+        for one in json.loads(status).get("checks", ())
+        if one["verdict"] == Verdict.CLEAR and not UNKNOWN_REASONS & {reason["code"] for reason in one["reasons"]}
+    )

@@ -5,7 +5,7 @@ from dataclasses import replace
 from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.evidence.facts import ViewWrite
 from tests.support.checker.evidence.tables import NewestStatus, OpenDeadLetter
-from tests.support.samples.histories import WHO, journal_of, with_journal
+from tests.support.samples.histories import WHO, journal_of, with_department, with_journal
 from tests.unit.support.checker.bad_histories.registry import breaks
 
 
@@ -75,3 +75,17 @@ def an_event_of_ours_among_the_dead_letters(evidence: Evidence) -> Evidence:
     letter = OpenDeadLetter("x.clearance", "x.library.status.v1", evidence.records[0].value, "not a status")
     service = replace(evidence.clearance.service, dead_letters=(letter,))
     return replace(evidence, clearance=replace(evidence.clearance, service=service))
+
+
+@breaks("S31")
+def a_pass_that_the_rules_of_now_do_not_give(evidence: Evidence) -> Evidence:
+    """The status is still the record's own: stricter rules came, and nothing was published."""
+    finance = evidence.departments["finance"]
+    records = {who: replace(one, clear_checks=one.clear_checks ^ {"arrears"}) for who, one in finance.records.items()}
+    return with_department(evidence, "finance", replace(finance, records=records))
+
+
+@breaks("S31")
+def a_line_of_the_view_that_was_lost(evidence: Evidence) -> Evidence:
+    view = {key: one for key, one in evidence.clearance.view.items() if key[1] != "library"}
+    return replace(evidence, clearance=replace(evidence.clearance, view=view))

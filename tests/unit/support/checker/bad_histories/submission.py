@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from tests.support.checker.evidence.evidence import Evidence
-from tests.support.checker.evidence.facts import CommandWrite, SubmissionInsert
+from tests.support.checker.evidence.facts import CommandWrite, EndReceived, SubmissionInsert
 from tests.support.checker.evidence.tables import Attempt, Command
 from tests.support.checker.history import Kind, Operation, Outcome
 from tests.support.samples.histories import ATTEMPT, CANCEL, WHO, journal_of, with_journal
@@ -51,3 +51,21 @@ def a_command_nobody_answers(evidence: Evidence) -> Evidence:
 def an_expiry_though_nothing_was_broken(evidence: Evidence) -> Evidence:
     attempts = {**evidence.clearance.attempts, OTHER: Attempt("TS0000000002", "expired", frozenset({"library"}))}
     return replace(evidence, clearance=replace(evidence.clearance, attempts=attempts))
+
+
+@breaks("S32")
+def an_acceptance_that_a_restored_database_does_not_know(evidence: Evidence) -> Evidence:
+    """Nor does its journal, which is in the same database: only the topic and those who received it know."""
+    return replace(evidence, clearance=replace(evidence.clearance, submissions=(), attempts={}))
+
+
+@breaks("S32")
+def an_acceptance_restored_under_another_number(evidence: Evidence) -> Evidence:
+    submissions = tuple(replace(one, form_number="2026-000009") for one in evidence.clearance.submissions)
+    return replace(evidence, clearance=replace(evidence.clearance, submissions=submissions))
+
+
+@breaks("S32")
+def an_acceptance_that_only_a_department_received(evidence: Evidence) -> Evidence:
+    journal = [*journal_of(evidence, "finance"), EndReceived(30, "TS0000000002", OTHER, "accepted")]
+    return with_journal(evidence, "finance", journal)
