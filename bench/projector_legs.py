@@ -77,7 +77,8 @@ async def limit(sandbox: Sandbox, workers: Sequence[Sequence[Prepared]]) -> Leg:
 
     async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Prepared]) -> None:
         for batch in batches:
-            await connection.fetchrow(statement, *batch.columns, datetime.now(UTC))
+            none = [None] * len(batch.columns[0])
+            await connection.fetchrow(statement, *batch.columns, datetime.now(UTC), none, none)
             done[0] += batch.events
 
     total = sum(batch.events for batches in workers for batch in batches)

@@ -50,6 +50,7 @@ class Row(msgspec.Struct, frozen=True):
 
     `offset`: of `status`. `unreadable_offset`: the newest, -1 if none. `disputed`: this version was published with two
     contents. `older_offset`: of the last status of an older version, if it stands behind `offset`, else -1.
+    `first_offset`: where this version was read first, if that is before `offset`, else -1.
     `open_codes`: `check:code` of every reason of a check that is not clear; None if all are.
     """
 
@@ -64,15 +65,22 @@ class Row(msgspec.Struct, frozen=True):
     unreadable_offset: int = -1
     older_offset: int = -1
     open_codes: str | None = None
+    first_offset: int = -1
 
     @property
     def key(self) -> Key:
         return self.student_id, self.department
 
     @property
+    def first(self) -> int:
+        return self.offset if self.first_offset < 0 else self.first_offset
+
+    @property
     def readable(self) -> bool:
-        """An unreadable record hides the status until a readable one follows, and so does an older version."""
-        return not self.disputed and max(self.unreadable_offset, self.older_offset) < self.offset
+        """An unreadable record hides the status until a newer version follows: one that stood before it says nothing
+        of it. An older version hides it until this version or a newer one follows.
+        """
+        return not self.disputed and self.unreadable_offset < self.first and self.older_offset < self.offset
 
 
 def merge(a: Row, b: Row) -> Row:
@@ -82,10 +90,17 @@ def merge(a: Row, b: Row) -> Row:
     unreadable_offset = max(a.unreadable_offset, b.unreadable_offset)
     last_offset = max(a.offset, a.older_offset, b.offset, b.older_offset)
     older_offset = last_offset if last_offset > newer.offset else -1
-    if (disputed, unreadable_offset, older_offset) == (newer.disputed, newer.unreadable_offset, newer.older_offset):
+    first = min(a.first, b.first) if a.version == b.version else newer.first
+    first_offset = first if first < newer.offset else -1
+    merged = disputed, unreadable_offset, older_offset, first_offset
+    if merged == (newer.disputed, newer.unreadable_offset, newer.older_offset, newer.first_offset):
         return newer
     return msgspec.structs.replace(
-        newer, disputed=disputed, unreadable_offset=unreadable_offset, older_offset=older_offset
+        newer,
+        disputed=disputed,
+        unreadable_offset=unreadable_offset,
+        older_offset=older_offset,
+        first_offset=first_offset,
     )
 
 

@@ -14,21 +14,23 @@ from services.clearance.view.fold import AliveMark, Forgotten, Key, Position, Ro
 from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
+READABLE: Final = "status_readable(disputed, unreadable_offset, coalesce(first_offset, source_offset), older_offset)"
 
 # As in `fold.merge` a newer version wins, and of one version the later record. A version with two contents is kept and
 # disputed. A row that has a mark and no status yet (version 0) loses to any status. An older version is kept as the
-# place where it stands, if that is behind everything else.
+# place where it stands, if that is behind everything else. Where a version was read first is kept if it was repeated.
 _UPSERT: Final = """
 WITH changed AS (
     INSERT INTO {table} AS stored (student_id, department, version, occurred_at, heard_at, source_partition,
-                                 source_offset, disputed, status, older_offset, older_since, open_codes, open_since)
+                                 source_offset, disputed, status, older_offset, older_since, open_codes, open_since,
+                                 first_offset)
     SELECT student_id, department, version, occurred_at, $10::timestamptz, source_partition, source_offset, disputed,
            status, older_offset, CASE WHEN older_offset IS NOT NULL THEN $10::timestamptz END,
-           open_codes, CASE WHEN open_codes IS NOT NULL THEN occurred_at END
+           open_codes, CASE WHEN open_codes IS NOT NULL THEN occurred_at END, first_offset
     FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::bigint[], $7::boolean[],
-                $8::text[], $9::bigint[], $11::text[])
+                $8::text[], $9::bigint[], $11::text[], $12::bigint[])
          AS incoming (student_id, department, version, occurred_at, source_partition, source_offset, disputed, status,
-                      older_offset, open_codes)
+                      older_offset, open_codes, first_offset)
     ON CONFLICT (student_id, department) DO UPDATE SET
         version = greatest(excluded.version, stored.version),
         occurred_at = CASE WHEN excluded.version < stored.version THEN stored.occurred_at ELSE excluded.occurred_at END,
@@ -43,11 +45,15 @@ WITH changed AS (
         older_since = CASE WHEN {last} > {offset} THEN coalesce(stored.older_since, $10::timestamptz) END,
         open_codes = CASE WHEN {newer} THEN excluded.open_codes ELSE stored.open_codes END,
         open_since = CASE WHEN NOT ({newer}) THEN stored.open_since
-                     WHEN excluded.open_codes IS NOT NULL THEN coalesce(stored.open_since, excluded.open_since) END
+                     WHEN excluded.open_codes IS NOT NULL THEN coalesce(stored.open_since, excluded.open_since) END,
+        first_offset = CASE WHEN excluded.version > stored.version THEN excluded.first_offset
+                       WHEN excluded.version < stored.version THEN stored.first_offset
+                       ELSE nullif({first}, {offset}) END
     WHERE excluded.version > stored.version
        OR greatest(excluded.source_offset, excluded.older_offset) > greatest(stored.source_offset, stored.older_offset)
        OR excluded.version = stored.version
           AND (excluded.source_offset > stored.source_offset
+               OR {first} < coalesce(stored.first_offset, stored.source_offset)
                OR NOT stored.disputed AND (excluded.disputed OR excluded.status <> stored.status))
     RETURNING student_id, department, version, disputed
 )
@@ -63,7 +69,11 @@ _OFFSET: Final = """CASE WHEN excluded.version < stored.version THEN stored.sour
 _LAST: Final = "greatest(excluded.source_offset, excluded.older_offset, stored.source_offset, stored.older_offset)"
 _NEWER: Final = """excluded.version > stored.version
             OR excluded.version = stored.version AND excluded.source_offset > stored.source_offset"""
-UPSERT_STATUSES: Final = _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER)
+# Of one version.
+_FIRST: Final = """least(excluded.source_offset, excluded.first_offset, stored.source_offset, stored.first_offset)"""
+UPSERT_STATUSES: Final = (
+    _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER).replace("{first}", _FIRST)
+)
 """With `{table}`."""
 
 _MARKS: Final = """
@@ -125,6 +135,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
             [row.older_offset if row.older_offset >= 0 else None for row in statuses],
             now,
             [row.open_codes for row in statuses],
+            [row.first_offset if row.first_offset >= 0 else None for row in statuses],
         )
         assert answer is not None
         disputed = zip(answer["students"] or (), answer["departments"] or (), answer["versions"] or (), strict=True)
@@ -201,7 +212,8 @@ ON CONFLICT (department, partition) DO UPDATE SET lost_at = excluded.lost_at
 """
 # As `status_readable` compares them: what was hidden stays so, what was shown is, until a record of the new log.
 _FORGET_OFFSETS: Final = """
-UPDATE status SET source_offset = -1, unreadable_offset = CASE WHEN unreadable_offset >= source_offset THEN -1 END,
+UPDATE status SET source_offset = -1, first_offset = NULL,
+                  unreadable_offset = CASE WHEN unreadable_offset >= coalesce(first_offset, source_offset) THEN -1 END,
                   older_offset = CASE WHEN older_offset IS NOT NULL THEN -1 END
 WHERE department = $1 AND source_partition = $2
 """
@@ -248,8 +260,8 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
     return digest
 
 
-ROW_TEXT: Final = """concat_ws(chr(31), student_id, department, version,
-    status_readable(disputed, unreadable_offset, source_offset, older_offset),
+ROW_TEXT: Final = f"""concat_ws(chr(31), student_id, department, version,
+    {READABLE},
     extract(epoch from occurred_at), status)"""
 """A row as one text: names and JSON have no unit separator."""
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from schemas.events import StatusDigest
 from services.clearance.view.fold import Partition
+from services.clearance.view.view_store import READABLE
 from services.kit.postgres.pool import Connection
 
 
@@ -29,7 +30,7 @@ async def compare(connection: Connection, digests: Mapping[Partition, StatusDige
 
 # A line that may not be shown differs too: published again, its status has a newer version.
 # By `status_of_partition`: a scan of the whole view for each department would cost more than twice as much.
-_VIEWED: Final = """
+_VIEWED: Final = f"""
 WITH finding AS (
     SELECT max(asked_at) AS asked_at FROM reconciliation_finding
     WHERE department = $1 AND partition = $2 AND healed_at IS NULL
@@ -38,7 +39,7 @@ SELECT count(*) FILTER (WHERE readable) AS count,
        coalesce(sum(status_hash(student_id, version, status)) FILTER (WHERE readable), 0)::text AS total,
        count(*) AS lines, (SELECT asked_at FROM finding) IS NOT NULL AS asked,
        count(*) FILTER (WHERE heard_at > (SELECT asked_at FROM finding)) AS confirmed
-FROM status, status_readable(disputed, unreadable_offset, source_offset, older_offset) AS readable
+FROM status, {READABLE} AS readable
 WHERE department = $1 AND source_partition = $2 AND version > 0
 """
 _COMPARED: Final = """

@@ -8,6 +8,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.clearance.view.view_store import READABLE
 from services.kit.postgres.pool import Connection
 
 DIFFERING: Final = 2
@@ -42,10 +43,10 @@ ON CONFLICT (department, partition) WHERE healed_at IS NULL DO NOTHING
 RETURNING finding_id, department, partition, published, viewed
 """
 # Of a line: its checks, whether they may be shown, and whether its columns say what its document says.
-_CHECKS: Final = """CASE WHEN status.status IS JSON
+_CHECKS: Final = f"""CASE WHEN status.status IS JSON
     THEN hashtextextended(
         (status.status::json -> 'checks')::text || (status.status::json ->> 'version' = version::text)::text,
-        status_readable(disputed, unreadable_offset, source_offset, older_offset)::int)
+        {READABLE}::int)
     ELSE hashtextextended(status.status, -1) END"""
 _BEFORE: Final = f"""
 INSERT INTO reconciliation_before (finding_id, student_id, checks)

@@ -63,6 +63,7 @@ def _row(each: asyncpg.Record) -> Row:
         each["disputed"],
         unreadable_offset,
         -1 if each["older_offset"] is None else each["older_offset"],
+        first_offset=-1 if each["first_offset"] is None else each["first_offset"],
     )
 
 
@@ -113,6 +114,19 @@ async def test_a_disputed_line_is_not_reported_again_for_an_older_version_behind
     await apply_rows(connection, [row(3, 5)], now=NOW)
     assert (await apply_rows(connection, [row(3, 6, "b")], now=NOW)).disputed
     assert (await apply_rows(connection, [row(2, 7)], now=NOW)).disputed == ()
+
+
+async def test_a_version_repeated_behind_an_unreadable_record_hides_the_line_until_a_newer_one_comes(
+    connection: "asyncpg.Connection[asyncpg.Record]",
+) -> None:
+    readable = "SELECT readable FROM published.status_v1"
+    for said in (row(2, 5), unreadable(6), row(2, 7)):
+        await apply_rows(connection, [said], now=NOW)
+    assert not await connection.fetchval(readable)
+    await apply_rows(connection, [row(3, 8)], now=LATER)
+    assert await connection.fetchval(readable)
+    await apply_rows(connection, [row(3, 9)], now=LATER)
+    assert await connection.fetchval(readable)
 
 
 SAYINGS = [row(1, 0), row(2, 1), unreadable(2), row(3, 3), row(2, 4), row(3, 5), unreadable(6)]

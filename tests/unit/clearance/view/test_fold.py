@@ -149,6 +149,15 @@ def test_a_readable_status_behind_an_unreadable_record_shows_again() -> None:
     assert row.unreadable_offset == 5
 
 
+def test_a_version_repeated_behind_an_unreadable_record_does_not_show_again() -> None:
+    who = student()
+    repeated = said(status(who, 2), 5), Record(who.encode(), b"{", 6), said(status(who, 2), 7)
+    row = only(fold(*repeated))
+    assert (row.version, row.offset, row.first_offset, row.readable) == (2, 7, 5, False)
+    assert only(fold_batch(repeated, DEPARTMENTS, discarded={(TOPIC, 0, 6)})).readable
+    assert only(fold(*repeated, said(status(who, 3), 8), said(status(who, 3), 9))).readable
+
+
 def test_a_student_of_whom_only_unreadable_records_came_has_a_row_without_a_status() -> None:
     row = only(fold(Record(student().encode(), None, 3)))
     assert (row.version, row.status, row.readable) == (0, None, False)
@@ -277,6 +286,26 @@ def test_any_permutation_with_any_repetition_folds_to_the_same_row(
     in_order, batches = history
     folded = reduce(merge, [only(fold(*batch)) for batch in batches if batch])
     assert folded == only(fold(*in_order))
+
+
+@given(histories())
+def test_a_line_is_shown_if_nothing_behind_its_version_s_first_record_may_be_newer(
+    history: tuple[list[Record], list[list[Record]]],
+) -> None:
+    in_order, _ = history
+    newest, contents, hidden, went_back = 0, set[str | None](), False, False
+    for record in in_order:
+        row = only(fold(record))
+        if row.version == 0:
+            hidden = True
+        elif row.version > newest:
+            newest, contents, hidden, went_back = row.version, {row.status}, False, False
+        else:
+            went_back = row.version < newest
+            contents |= set() if went_back else {row.status}
+    shown = newest > 0 and not hidden and not went_back and len(contents) == 1
+    folded = only(fold(*in_order))
+    assert (folded.version, folded.readable) == (newest, shown)
 
 
 @given(st.lists(st.sampled_from(_RECORDS), min_size=3, max_size=3))

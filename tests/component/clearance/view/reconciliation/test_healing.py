@@ -1,7 +1,10 @@
 """What differs is published again: the view and the department are equal, and the students are named."""
 
+import time
+
 import pytest
 
+from schemas.events import StatusChanged
 from services.kit.messaging.relaying.producer import partition_of
 from tests.component.clearance.view.reconciliation.test_findings import (
     ADDED,
@@ -92,3 +95,32 @@ async def test_it_is_healed_while_writers_are_busy(healing: Reconciled) -> None:
     await healing.in_step()
     await healing.compared(3)
     assert await healing.findings() == []
+
+
+async def test_an_older_version_that_only_the_view_has_seen_is_followed_by_a_newer_one_and_the_line_shown_again(
+    healing: Reconciled,
+) -> None:
+    student_id, *_ = await healing.students(6)
+    first = StatusChanged.model_validate_json((await healing.published())[student_id])
+    await healing.desk.change(student_id, with_card(6), now=now())
+    await healing.in_step()
+    before = await healing.clearance.version(student_id) or 0
+    assert before > first.version
+    began = time.monotonic()
+    await healing.clearance.publish(first)
+    assert (await healing.healed()).partition == partition_of(student_id.encode(), 6)
+    await healing.in_step()
+    print(f"noticed and healed after {time.monotonic() - began:.1f} s")
+    assert (await healing.clearance.version(student_id) or 0) > before
+    assert await healing.clearance.dead_letters() == []
+
+
+async def test_a_version_repeated_behind_an_unreadable_record_is_followed_by_a_newer_one(healing: Reconciled) -> None:
+    student_id, *_ = await healing.students(6)
+    status = StatusChanged.model_validate_json((await healing.published())[student_id])
+    await healing.clearance.poison(student_id, b"{")
+    await healing.clearance.publish(status)
+    await healing.healed()
+    await healing.in_step()
+    assert (await healing.clearance.version(student_id) or 0) > status.version
+    assert len(await healing.clearance.dead_letters()) == 1

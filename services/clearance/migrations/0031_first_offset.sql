@@ -1,0 +1,13 @@
+-- Where a version was read first, if it was repeated behind that: a repetition says nothing of an unreadable record
+-- between the two, which may be newer.
+ALTER TABLE status ADD COLUMN first_offset bigint;
+COMMENT ON COLUMN status.first_offset IS 'Of the first record of this version, if it is before source_offset.';
+
+CREATE OR REPLACE VIEW published.status_v1 AS
+SELECT status.student_id, status.department, status.version, status.occurred_at, status.heard_at,
+       status_readable(status.disputed, status.unreadable_offset, coalesce(status.first_offset, status.source_offset),
+                       status.older_offset) AS readable,
+       CASE WHEN source.lost_at IS NULL OR status.heard_at > source.lost_at THEN source.alive_as_of END AS alive_as_of,
+       status.status
+FROM status
+LEFT JOIN source ON source.department = status.department AND source.partition = status.source_partition;
