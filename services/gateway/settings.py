@@ -25,6 +25,8 @@ class GatewaySettings(Settings):
 
     read_model: Dsn
     public_url: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")] | None = None
+    security_contact: Annotated[str, Field(pattern=r"^(https://|mailto:|tel:)[!-~]+$")] | None = None
+    """Whom to tell of a fault, for /.well-known/security.txt."""
     session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
     session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000

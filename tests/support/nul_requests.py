@@ -30,8 +30,11 @@ class Request:
         return f"{self.method} {self.path} {'/'.join(map(str, self.where))}"
 
 
-def requests_with_nul(document: Mapping[str, Any]) -> Iterator[Request]:
-    """For each operation that takes JSON: one without a NUL, then one for each text, of optional fields too."""
+def requests_with_nul(document: Mapping[str, Any], character: str = "\0") -> Iterator[Request]:
+    """For each operation that takes JSON: one without a NUL, then one for each text, of optional fields too.
+
+    The `character` may be another that no text may have.
+    """
     for path, operations in document["paths"].items():
         for method in METHODS:
             media = operations.get(method, {}).get("requestBody", {}).get("content", {}).get("application/json")
@@ -40,10 +43,10 @@ def requests_with_nul(document: Mapping[str, Any]) -> Iterator[Request]:
             body, optional = _bodies(document, media)
             yield Request(method.upper(), path, (), body)
             for where in _texts(body):
-                yield Request(method.upper(), path, where, _with_nul(body, where))
+                yield Request(method.upper(), path, where, _with(body, where, character))
             for name, value in optional.items():
                 for where in _texts(value, (name,)):
-                    yield Request(method.upper(), path, where, _with_nul({**body, name: value}, where))
+                    yield Request(method.upper(), path, where, _with({**body, name: value}, where, character))
 
 
 def _bodies(document: Mapping[str, Any], media: Mapping[str, Any]) -> tuple[Any, Mapping[str, Any]]:
@@ -98,10 +101,10 @@ def _texts(value: Any, where: Steps = ()) -> Iterator[Steps]:
         yield from _texts(one, (*where, step))
 
 
-def _with_nul(body: Any, where: Steps) -> Any:
+def _with(body: Any, where: Steps, character: str) -> Any:
     changed = deepcopy(body)
     inner = changed
     for step in where[:-1]:
         inner = inner[step]
-    inner[where[-1]] += "\0"
+    inner[where[-1]] += character
     return changed

@@ -27,9 +27,9 @@ from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Record
 from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
-from services.kit.rules.fields import STORED
 from services.kit.rules.instants import Outdated, micros, newest, with_word
 from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, REPUBLISHED, STUDENT_UNKNOWN
+from services.kit.rules.visible_text import STORED
 from services.kit.runtime.failpoints import failpoint
 from services.kit.student_numbers import Standing
 

@@ -12,7 +12,7 @@ import asyncpg
 from services.kit.operations import Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import DepartmentRules
-from services.kit.rules.fields import STORED
+from services.kit.rules.visible_text import STORED
 
 _RECORDS_AT_ONCE: Final = 500
 

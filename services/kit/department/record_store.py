@@ -13,8 +13,8 @@ from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment, next_status
 from services.kit.rules.department_rules import DepartmentRules, Record
-from services.kit.rules.fields import STORED
 from services.kit.rules.instants import Instants
+from services.kit.rules.visible_text import STORED
 from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import ASGIApp
 
 from services.kit.http import problems
 from services.kit.http.client_address import split
 from services.kit.http.error_handlers import HANDLERS
+from services.kit.http.json_bodies import refuse_repeated_members
 from services.kit.http.middleware import AllowedHosts, CompleteOnDisconnect, RequestLimits
 from services.kit.http.observed_routes import ObservedRoutes
 from services.kit.http.operator_app import health_routes, operator_app
@@ -87,6 +88,7 @@ def create_app(
         telemetry=telemetry.for_fastapi(_unobserved(often_read)) if telemetry else {"tracing": False, "metrics": False},
         max_body_size=max_body_bytes,
         exception_handlers=HANDLERS,
+        dependencies=[Depends(refuse_repeated_members)],
         responses={"default": {"description": "A problem", "content": {problems.MEDIA_TYPE: {"schema": _REF}}}},
     )
     app.state.telemetry = telemetry

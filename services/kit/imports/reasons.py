@@ -9,6 +9,7 @@ from pydantic_core import ErrorDetails
 from services.kit.imports.files.columns import Columns
 from services.kit.imports.files.kinds import FieldKind
 from services.kit.imports.files.problems import Place, RowProblem, Text, problem
+from services.kit.rules.visible_text import INVISIBLE_CHARACTER
 from services.kit.student_numbers import OTHER_FORM
 
 _MOST: Final = 20
@@ -91,6 +92,10 @@ def _fault(error: str, context: Mapping[str, Any], kind: FieldKind, example: str
         return Text(f"超过 {most} 个字。", f"is longer than {most} characters."), remedy
     if error.startswith("greater_than") or error.startswith("less_than"):
         return _out_of_range(error, context)
+    if error == INVISIBLE_CHARACTER:
+        code = context["code"]
+        remedy = Text("请重新输入该值，不要复制。", "Type the value anew instead of copying it.")
+        return Text(f"含有看不见的字符 {code}。", f"has the invisible character {code}."), remedy
     if error == OTHER_FORM:
         example = str(context["example"])
         remedy = Text(

@@ -23,6 +23,7 @@ from pydantic import (
 
 from services.kit.operations import OperationBody
 from services.kit.rules.instants import read_instant
+from services.kit.rules.visible_text import STORED, VISIBLE
 
 CENT: Final = Decimal("0.01")
 ZERO: Final = Decimal("0.00")
@@ -44,10 +45,6 @@ class Identifier:
 def yuan(amount: Decimal) -> str:
     """As in facts and reasons: "682.40"."""
     return f"{amount:.2f}"
-
-
-STORED: Final = {"stored": True}
-"""Validation context of a record from the database: it was right by the rules of its day."""
 
 
 def item_key(*parts: str) -> tuple[str, ...]:
@@ -132,8 +129,10 @@ Day = Annotated[
 ]
 # No control characters: PostgreSQL's jsonb refuses NUL, and a line break in a title would break the page.
 _LINE = r"^[^\x00-\x1f\x7f]+$"
-ShortLine = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE)]
-Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE)]
+ShortLine = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60, pattern=_LINE), VISIBLE
+]
+Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE), VISIBLE]
 
 
 def _nfkc(value: Any) -> Any:

@@ -12,6 +12,7 @@ from services.gateway.certificates.verification import GOOD, VerificationResult,
 from services.gateway.read_model.types import SubmissionRecord
 from services.gateway.routes.dependencies import Certificates, Clerk, Context, Submissions
 from services.gateway.web.csrf import check_csrf
+from services.kit.rules.visible_text import VISIBLE
 
 OUTCOME_STATUS: Final[Mapping[Outcome | None, int]] = {
     Outcome.ISSUED: 200,
@@ -28,8 +29,13 @@ def _one_line(text: str) -> str:
 
 
 # No control characters: PostgreSQL's jsonb refuses NUL.
-ProxyName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"), AfterValidator(_one_line)]
-Why = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"), AfterValidator(_one_line)]
+ProxyName = Annotated[str, Field(max_length=100, pattern=r"^[^\x00-\x1f\x7f]*$"), VISIBLE, AfterValidator(_one_line)]
+Why = Annotated[
+    str,
+    Field(max_length=500, pattern=r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"),
+    VISIBLE,
+    AfterValidator(_one_line),
+]
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import asyncio
 import statistics
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
@@ -91,3 +92,17 @@ async def test_a_number_that_exists_cannot_be_told_by_the_time_of_the_answer(
                 took[number % 2].append(time.perf_counter() - started)
     assert min(*took[0], *took[1]) >= 0.14
     assert abs(statistics.median(took[0]) - statistics.median(took[1])) < 0.02, took
+
+
+async def test_where_to_report_a_fault_is_served_if_there_is_a_contact(
+    gateway: RunningGateway, proxied: tuple[str, str]
+) -> None:
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(f"{gateway.address}/.well-known/security.txt")).status_code == 404
+        with running_gateway(*proxied, (), security_contact="mailto:security@example.edu") as own:
+            answer = await client.get(f"{own.address}/.well-known/security.txt")
+    assert answer.headers["content-type"] == "text/plain; charset=utf-8"
+    fields = dict(line.split(": ", 1) for line in answer.text.splitlines())
+    assert fields["Contact"] == "mailto:security@example.edu"
+    assert datetime.now(UTC) < datetime.fromisoformat(fields["Expires"]) < datetime.now(UTC) + timedelta(days=365)
+    assert fields["Canonical"] == f"{own.address}/.well-known/security.txt"

@@ -143,11 +143,12 @@ async def test_the_examples_of_a_department_are_in_its_document(database: str) -
         assert replacement["examples"]["1"]["value"].keys() == {"student_id", "record"}
 
 
+@pytest.mark.parametrize("character", ["\0", "\u202e"], ids=["NUL", "right to left"])
 @pytest.mark.parametrize("department", discover())
-async def test_a_nul_in_any_text_is_refused(database: str, department: str) -> None:
+async def test_a_nul_or_a_bidi_control_in_any_text_is_refused(database: str, department: str, character: str) -> None:
     async with desk_client(database, department) as (_, client):
         document = (await client.get("/openapi.json")).json()
-        for number, request in enumerate(requests_with_nul(document)):
+        for number, request in enumerate(requests_with_nul(document, character)):
             headers = {"Idempotency-Key": f"key-{number:08}"}
             answer = await client.request(request.method, request.path, json=request.body, headers=headers)
             assert (answer.status_code == 422) == bool(request.where), f"{request}: {answer.text}"
@@ -204,3 +205,23 @@ async def test_every_operation_is_listed_with_the_schema_of_its_fields(database:
         assert list(listed) == names
         assert set(listed["loan"]["body"]["properties"]) == {"student_id", "barcode", "title", "due_on"}
         assert [name for name, one in listed.items() if one["of_item"]] == ["return-by-barcode"]
+
+
+async def test_a_repeated_member_of_a_body_is_refused_wherever_it_is(database: str) -> None:
+    async with desk_client(database, "finance") as (desk, client):
+        one, other = new_student_id(), new_student_id()
+        charge = '"charge_id": "C1", "name": "fee", "amount": "10.00"'
+        bodies = {
+            "/operations/charge": f'{{"student_id": "{one}", "student_id": "{other}", {charge}}}',
+            "/records/query": f'{{"student_id": "{one}", "student\\u005fid": "{other}"}}',
+        }
+        for path, body in bodies.items():
+            for media_type in ("application/json", "application/json; charset=utf-8", "application/merge-patch+json"):
+                headers = {"Content-Type": media_type, "Idempotency-Key": "key-00000001"}
+                answer = await client.post(path, content=body, headers=headers)
+                assert answer.status_code == 400, answer.text
+                assert answer.json()["type"] == "urn:lixiao:problem:repeated-member"
+        nested = f'{{"student_id": "{one}", "record": {{"charges": [], "charges": []}}}}'
+        answer = await client.put("/records", content=nested, headers={"Content-Type": "application/json"})
+        assert answer.json()["type"] == "urn:lixiao:problem:repeated-member"
+        assert await desk.pool.fetchval("SELECT count(*) FROM record") == 0
