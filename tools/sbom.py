@@ -53,9 +53,8 @@ def _licence(name: str) -> str:
     except PackageNotFoundError:
         return ""
     classifiers = [each for each in found.get_all("Classifier") or () if each.startswith("License :: ")]
-    stated = found.get("License-Expression") or ""
-    named = (found.get("License") or "").strip().split("\n")[0][:100]
-    return stated or ", ".join(each.rpartition(" :: ")[2] for each in classifiers) or named
+    stated, named = ((found.get_all(field) or [""])[0] for field in ("License-Expression", "License"))
+    return stated or ", ".join(each.rpartition(" :: ")[2] for each in classifiers) or named.strip().split("\n")[0][:100]
 
 
 def main() -> None:

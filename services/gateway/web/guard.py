@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import structlog
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
@@ -45,6 +46,8 @@ _UNLIMITED: Final = ("/static/",)
 ADDRESS_RATE, ADDRESS_BURST = 300.0, 1500.0
 SESSION_RATE, SESSION_BURST = 10.0, 60.0
 WRITE_COST: Final = 4.0
+REPORT_RATE, REPORT_BURST = 5.0, 100.0
+_log = structlog.get_logger(__name__)
 
 
 class Guard:
@@ -59,6 +62,7 @@ class Guard:
         self._names = frozenset(name for name, _ in self._headers)
         self._addresses = TokenBuckets(ADDRESS_RATE, ADDRESS_BURST)
         self._sessions = TokenBuckets(SESSION_RATE, SESSION_BURST)
+        self._reports = TokenBuckets(REPORT_RATE, REPORT_BURST)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -75,6 +79,7 @@ class Guard:
         if refused is None:
             await self._app(scope, receive, send_guarded)
         else:
+            self._report(refused, scope)
             await self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
 
     def _guarded(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -98,7 +103,7 @@ class Guard:
             return None
         cost = 1.0 if scope["method"] in _SAFE else WRITE_COST
         now_s = time.monotonic()
-        address = limited_address((scope.get("client") or ("", 0))[0]).encode()
+        address = limited_address(_host(scope)).encode()
         wait_s = self._addresses.take(address, cost, now_s)
         # Read as the routes read it: a session has one limit, however its cookie is written.
         session_id = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
@@ -114,6 +119,11 @@ class Guard:
             headers={"Retry-After": str(int(wait_s) + 1)},
         )
 
+    def _report(self, refused: Problem, scope: Scope) -> None:
+        # A flood would be one in the log too.
+        if self._reports.take(b"", 1.0, time.monotonic()) == 0.0:
+            _log.warning("request.refused", cause=refused.slug, address=_host(scope), method=scope["method"])
+
     def _same_site(self, headers: Headers) -> bool:
         """The CSRF token is checked besides."""
         fetch_site = headers.get("sec-fetch-site")
@@ -121,3 +131,7 @@ class Guard:
             return fetch_site == "same-origin"
         origin = headers.get("origin")
         return origin is None or origin == self._origin
+
+
+def _host(scope: Scope) -> str:
+    return str((scope.get("client") or ("", 0))[0])

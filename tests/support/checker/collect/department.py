@@ -7,7 +7,7 @@ from typing import Any
 
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import DepartmentRules
-from services.kit.rules.fields import STORED
+from services.kit.rules.visible_text import STORED
 from tests.support.checker.collect.knowledge import knowledge_fact
 from tests.support.checker.collect.service import service_tables
 from tests.support.checker.evidence.facts import (
