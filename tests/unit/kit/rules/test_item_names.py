@@ -13,7 +13,8 @@ from services.kit.manifests import discover
 from services.kit.operations import Refused
 from services.kit.rules.collections import NAME_IN_ANOTHER_CASE, find_by_key
 from services.kit.rules.department_rules import DepartmentRules
-from services.kit.rules.fields import STORED, item_key
+from services.kit.rules.fields import item_key
+from services.kit.rules.visible_text import STORED
 from services.library.operations import RULES as LIBRARY
 
 pytestmark = pytest.mark.unit
