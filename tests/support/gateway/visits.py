@@ -12,7 +12,7 @@ from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.samples import case_samples
 
-PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student_id()) for number in range(80))
+PEOPLE = tuple(Person(sub=f"u-{number}", name=f"虚构{number}", student_id=new_student_id()) for number in range(120))
 STAFF = Person(sub="staff", name="方石", roles=("a role of another system",))
 
 

@@ -87,7 +87,8 @@ async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
             page = await browser.get("/case")
             twin = await browser.get("/api/v1/case")
             refused = await browser.post("/submit", {"csrf": await browser.csrf()})
-            ready = await browser.get("/health/ready")
+            async with httpx.AsyncClient(base_url=browser.gateway.operator_address, timeout=20) as operator:
+                ready = await operator.get("/health/ready")
             live = await browser.get("/health/live")
         finally:
             restart(own_postgres)

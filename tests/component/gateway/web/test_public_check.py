@@ -37,7 +37,7 @@ def instances(proxied: tuple[str, str]) -> Iterator[list[RunningGateway]]:
 
 
 async def check(instance: RunningGateway, address: str, form: dict[str, str] = UNKNOWN) -> int:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=60) as client:
         answer = await client.post(f"{instance.address}/verify", data=form, headers={"X-Forwarded-For": address})
     return answer.status_code
 
