@@ -46,6 +46,7 @@ from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Sessions
 from services.gateway.tables.shared_limits import SharedLimits
+from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.tables.subscriptions import gateway_router
 from services.gateway.tables.visits import Visits
@@ -176,6 +177,7 @@ async def _start(
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
         VerificationLimits(SharedLimits(pool)),
         StaffPeople(pool),
+        StaffAudit(pool),
         WorkListReader(readers),
         DeskClients(http, settings.desks),
         hub,

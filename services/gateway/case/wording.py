@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta, timezone
 from typing import Final
 
 from pydantic import JsonValue
@@ -42,6 +42,11 @@ class ViewContext:
     @property
     def local_day(self) -> date:
         return local_day(self.now, self.site.university.utc_offset_minutes)
+
+    def campus_time(self, at: datetime) -> str:
+        """`2026-06-08 10:35`, for a file."""
+        zone = timezone(timedelta(minutes=self.site.university.utc_offset_minutes))
+        return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
 
     def local_time(self, at: datetime) -> LocalTime:
         offset = self.site.university.utc_offset_minutes

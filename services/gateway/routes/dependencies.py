@@ -22,6 +22,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions import Session, Sessions
+from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.university import Site
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
@@ -75,6 +76,7 @@ Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable)
 FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
+StaffAuditTable = Annotated[StaffAudit, Depends(component(StaffAudit))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]

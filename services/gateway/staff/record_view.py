@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from schemas.events import NO_DATA, CheckStatus, Verdict
 from services.gateway.case.checks import NONE, fact_views, format_value, table_view
@@ -22,8 +22,6 @@ from services.gateway.staff.operation_form import (
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver
 from services.kit.student_numbers import Standing
-
-_WARNED: Final = frozenset(Standing) - {Standing.OPEN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ def record_page(context: ViewContext, at: AtDesk) -> RecordPage:
         student_id=at.answer.student_id,
         name=case.name if case else "",
         about=" · ".join(filter(None, (case.college, case.major, case.grade))) if case else "",
-        warning=texts(f"staff.standing_{standing.value.replace('-', '_')}") if standing in _WARNED else "",
+        warning=_warning(context, standing, on_roster=case is not None),
         clear=all(one.state.passes for one in checks),
         checks=checks,
         values=tuple(
@@ -136,6 +134,13 @@ def item_forms(
     return tuple(
         operation_view(context.texts, department, one, one.name, typed=typed) for one in operations if one.of_item
     )
+
+
+def _warning(context: ViewContext, standing: Standing, *, on_roster: bool) -> str:
+    """The department may not have received yet what the roster has."""
+    if standing is Standing.OPEN or (standing is Standing.UNKNOWN and on_roster):
+        return ""
+    return context.texts(f"staff.standing_{standing.value.replace('-', '_')}")
 
 
 def _rows(department: DepartmentManifest, operation: DeskOperation) -> str | None:

@@ -1,7 +1,7 @@
 """Who is open at a department, in the published views: by filter, in an order, a page after a key."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -124,6 +124,12 @@ class WorkListReader:
             choices = Choices(tuple(sorted(colleges)), tuple(sorted(cohorts)))
             self._choices[department] = time.monotonic(), choices
         return choices
+
+    async def names(self, student_ids: Sequence[str]) -> dict[str, str]:
+        """Of those on the roster."""
+        statement = "SELECT student_id, name FROM published.case_v1 WHERE student_id = any($1::text[])"
+        rows = await bounded(self._pool.fetch(statement, list(student_ids)))
+        return {row["student_id"]: row["name"] for row in rows}
 
     async def named(self, beginning: str) -> tuple[Hit, ...]:
         """Students on the roster whose name begins so, at most `MAX_HITS`."""

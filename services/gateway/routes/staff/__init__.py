@@ -4,6 +4,11 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.gateway.routes.staff import record_pages, work_list_pages
+from services.gateway.routes.staff import export_routes, mass_pages, record_pages, work_list_pages
 
-STAFF_ROUTERS: Final[tuple[APIRouter, ...]] = (work_list_pages.router, record_pages.router)
+STAFF_ROUTERS: Final[tuple[APIRouter, ...]] = (
+    work_list_pages.router,
+    record_pages.router,
+    mass_pages.router,
+    export_routes.router,
+)

@@ -1,0 +1,64 @@
+"""A department's work list as a file: what is listed, by the same filters. Audited."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Final
+
+from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
+
+from services.gateway.routes.dependencies import StaffAuditTable, WorkLists
+from services.gateway.routes.staff.current_office import CurrentOffice, Office
+from services.gateway.routes.staff.work_list_pages import CurrentFilters
+from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.list_view import reason_words
+from services.gateway.staff.work_list import Filters, WorkListReader
+
+router = APIRouter(include_in_schema=False)
+_COLUMNS: Final = (
+    "student.student_id",
+    "student.name",
+    "student.college",
+    "student.major",
+    "staff.cohort",
+    "staff.reason",
+    "staff.since",
+)
+
+
+@router.get("/staff/{department}/list.csv")
+async def as_csv(office: CurrentOffice, lists: WorkLists, chosen: CurrentFilters, audit: StaffAuditTable) -> Response:
+    await _log(office, chosen, audit)
+    lines = csv_lines(_heading(office), _rows(office, lists, chosen))
+    return StreamingResponse(lines, media_type=CSV_TYPE, headers=_named(office, "csv"))
+
+
+@router.get("/staff/{department}/list.xlsx")
+async def as_xlsx(office: CurrentOffice, lists: WorkLists, chosen: CurrentFilters, audit: StaffAuditTable) -> Response:
+    await _log(office, chosen, audit)
+    rows = [row async for row in _rows(office, lists, chosen)]
+    title = office.context.texts.of(office.department.title)
+    file = await asyncio.to_thread(xlsx_file, title, _heading(office), rows)
+    return Response(file, media_type=XLSX_TYPE, headers=_named(office, "xlsx"))
+
+
+async def _rows(office: Office, lists: WorkListReader, chosen: Filters) -> AsyncIterator[Row]:
+    texts = office.context.texts
+    async for one in lists.everybody(office.department.name, chosen):
+        reasons = texts.joined(reason_words(texts, office.department, one.codes))
+        since = office.context.campus_time(one.since)
+        yield one.student_id, one.name, one.college, one.major, one.cohort, reasons, since
+
+
+def _heading(office: Office) -> Row:
+    return [office.context.texts(key) for key in _COLUMNS]
+
+
+def _named(office: Office, kind: str) -> dict[str, str]:
+    name = f"{office.department.name}-{office.context.local_day.isoformat()}.{kind}"
+    return {"Content-Disposition": f'attachment; filename="{name}"'}
+
+
+async def _log(office: Office, chosen: Filters, audit: StaffAuditTable) -> None:
+    filters = {"college": chosen.college, "cohort": chosen.cohort, "reason": chosen.reason}
+    await audit.list_exported(office.staff.session.account, office.department.name, filters)

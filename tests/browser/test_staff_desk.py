@@ -1,0 +1,141 @@
+"""A library clerk at the desk by keyboard and scanner, on a phone and on a PC."""
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Page, expect
+
+from deploy.local.installation import new_student_id
+from schemas.events import Reason
+from services.clearance.app import FOLDERS
+from services.gateway.web.cookies import LANGUAGE_COOKIE
+from services.kit.postgres.migrations import migrate
+from tests.browser.conftest import Open
+from tests.support.browser.axe import violations
+from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.staff import addresses, clerk, served_desks
+from tests.support.samples import case_samples
+from tests.support.servers.fixtures import DatabaseMaker
+
+CLERK = clerk("library", "finance", name="周若溪")
+SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
+
+
+@pytest.fixture(scope="module")
+async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
+    database, read_model = await make_database("gateway"), await make_database("clearance")
+    await migrate(read_model, FOLDERS)
+    with (
+        served_desks({name: await make_database(name) for name in ("library", "finance")}) as served,
+        running_gateway(database, read_model, (CLERK,), desks=addresses(served)) as running,
+    ):
+        yield running
+
+
+async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh") -> Page:
+    person = BrowserClient(gateway)
+    await person.sign_in(CLERK, place="staff")
+    await person.close()
+    cookies = {**person.cookies, LANGUAGE_COOKIE: language}
+    context = await open_profile(device, address=gateway.address, cookies=cookies)
+    page = await context.new_page()
+    await page.goto("/staff/library")
+    return page
+
+
+async def looked_at(page: Page, name: str, device: Device) -> None:
+    """No rule of accessibility broken, nothing cut off at the side."""
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"{name}-{device}.png", full_page=True)
+    assert await violations(page) == []
+    assert await sideways(page) == 0
+
+
+async def scan(page: Page, text: str) -> None:
+    """A scanner is a keyboard: it types into whatever has the focus, and presses Enter."""
+    await expect(page.locator("#q")).to_be_focused()
+    await page.keyboard.insert_text(text)
+    await page.keyboard.press("Enter")
+
+
+@pytest.mark.acceptance("D-001", "D-002", "D-003", "D-004", "D-010")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerk_finds_a_student_lends_takes_back_and_goes_on_to_the_next(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    clearance, number, other = ReadModelWriter(gateway.read_model), new_student_id(), new_student_id()
+    for one, name in ((number, "端木清扬"), (other, "令狐采薇")):
+        await clearance.put_case(one, name=name)
+        reasons = [Reason(code="books-not-returned", parameters={"count": 1}), Reason(code="debt-open")]
+        await clearance.put_status(one, "library", [case_samples.check("borrowing", {}, *reasons)])
+    page = await opened(gateway, open_profile, device)
+    await page.locator(".tag", has_text="有书未还").first.wait_for()
+    await looked_at(page, "list", device)
+
+    await scan(page, number)
+    await page.get_by_role("heading", name="端木清扬").wait_for()
+    await looked_at(page, "record", device)
+    await page.locator("summary", has_text="借出图书").click()
+    form = page.locator("details[open] form")
+    await form.get_by_label("条码号").fill(f"B-{number}")
+    await form.get_by_label("题名").fill("矿山压力")
+    await form.get_by_role("button").click()
+    await page.locator(".wrong", has_text="请填写此项").wait_for()
+    await looked_at(page, "field", device)
+    await page.get_by_label("应还日期").fill("2026-06-20")
+    await page.locator("details[open] form").get_by_role("button").click()
+    await page.get_by_role("status").filter(has_text="已办理：借出图书").wait_for()
+    await looked_at(page, "lent", device)
+
+    await page.get_by_role("button", name="注销借书证").click()
+    await page.get_by_text("暂不能注销：未还图书 1 册").first.wait_for()
+    await looked_at(page, "refused", device)
+    await page.get_by_role("button", name="归还图书").click()
+    await page.get_by_role("status").filter(has_text="已办理：归还图书").wait_for()
+    await scan(page, other)
+    await page.get_by_role("heading", name="令狐采薇").wait_for()
+
+
+@pytest.mark.acceptance("D-005")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerk_takes_those_selected_in_the_list_through_one_operation(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    clearance = ReadModelWriter(gateway.read_model)
+    names = (f"东方不言{device}", f"东方如许{device}")
+    for name in names:
+        number = new_student_id()
+        await clearance.put_case(number, name=name)
+        await clearance.put_status(number, "library", [case_samples.check("borrowing", {}, Reason(code="debt-open"))])
+    page = await opened(gateway, open_profile, device)
+    for name in names:
+        await page.get_by_label(f"选择{name}").check()
+    await page.get_by_role("button", name="批量办理").click()
+    await page.get_by_label("收到论文").check()
+    await looked_at(page, "mass", device)
+    await page.get_by_role("button", name="下一步").click()
+    await page.get_by_text("为 2 名学生办理“收到论文”").first.wait_for()
+    await looked_at(page, "mass-look", device)
+    await page.get_by_role("button", name="为 2 名学生办理").click()
+    await page.locator(".result.changed").nth(1).wait_for()
+    await looked_at(page, "mass-results", device)
+
+
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_the_pages_are_in_english_too(gateway: RunningGateway, open_profile: Open, device: Device) -> None:
+    page = await opened(gateway, open_profile, device, "en")
+    await page.get_by_role("heading", name="Library").wait_for()
+    await looked_at(page, "list-en", device)
+    await scan(page, new_student_id())
+    await page.get_by_text("The roster does not have this number").wait_for()
+    await looked_at(page, "record-en", device)
+    await scan(page, "nobody at all")
+    await page.get_by_text("was not found").wait_for()
+    await looked_at(page, "nobody-en", device)
+    await page.goto("/staff")
+    await page.get_by_role("link", name="Library").wait_for()
+    await looked_at(page, "desks-en", device)
