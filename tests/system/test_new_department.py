@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -17,12 +18,14 @@ from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY, ROOT
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
+from tests.support.gateway.staff import clerk
 from tests.support.samples.sample_department import CHECK, NEW, TITLE, add_department, page_commands
 from tests.support.waiting import eventually
 from tests.system.test_walk import PAGE_POLL_S, checks, line_of, told
 
 PARTS = ("schemas", "services", "config", "deploy", "tests")
 SERVE = f"python -m services.{NEW}"
+CLERK = clerk(NEW)
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,7 @@ async def installation(
         tmp_path_factory.mktemp("grown"), postgres=postgres.address, kafka=kafka.address, root=tree
     )
     Installation.open.append(installation)
+    installation.people.append(CLERK)
     try:
         *commands, serve = page_commands()
         assert serve == SERVE
@@ -111,4 +115,34 @@ async def test_a_student_sees_it_and_cannot_leave_without_it(installation: Insta
     assert TITLE in line
     assert "未通过" in line
     assert (await browser.get("/api/v1/submission")).json()["state"] == "open-items"
+    await browser.close()
+
+
+async def test_its_staff_have_a_desk_made_from_its_folder(installation: Installation) -> None:
+    student_id = await installation.enrol()
+    await installation.opened(NEW, [student_id])
+    browser = await sign_in(installation, CLERK)
+    desk = f"/staff/{NEW}"
+    page = (await browser.get(desk)).text
+    assert TITLE in page
+    token = re.search(r'name="csrf" value="([^"]+)"', page)
+    assert token is not None
+    found = await browser.post(f"{desk}/student", {"csrf": token[1], "q": student_id})
+    assert 'name="f.item_id"' in found.text
+    lent = {
+        "operation": "lend",
+        "student": student_id,
+        "key": "a-key-of-the-form",
+        "f.item_id": "BALL-9",
+        "f.name": "蓝色篮球",
+    }
+    done = await browser.post(f"{desk}/operate", {"csrf": token[1], **lent})
+    assert done.status_code == 200
+    assert "蓝色篮球" in done.text
+    assert f"{CLERK.name} ({CLERK.sub})" in done.text
+
+    async def is_listed() -> bool:
+        return student_id in (await browser.get(desk)).text
+
+    await eventually(is_listed, what="the student in the desk's list", poll_s=PAGE_POLL_S)
     await browser.close()
