@@ -23,6 +23,7 @@ from services.clearance.forgetting.forget import Forgetting
 from services.clearance.forgetting.tables import TABLES
 from services.clearance.receipts.signing_keys import Keyring, file_missing
 from services.clearance.roster.api import roster_import, roster_router
+from services.clearance.roster.case_log import CaseLog
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.former_number_api import former_number_router
 from services.clearance.settings import ClearanceSettings
@@ -188,7 +189,8 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         session_timeout_s=settings.session_timeout_s,
         verify=verifier_of(settings, departments),
     )
-    loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES)
+    published = CaseLog(pool, settings.topics.case)
+    loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES, published=published)
     loops.add_consumer(projector.consumer, prefix="projector ")
     outcomes = loops.consume(
         outcomes_router(

@@ -30,6 +30,7 @@ TABLES: Final = (
     TOKENS,
     # Kept until the student is forgotten: the case, its forms and what became of them.
     Table("student_case", forget=of_student("student_case")),
+    Table("case_floor"),
     Table("status", forget=of_student("status")),
     Table("proposal", forget=of_student("proposal")),
     Table("exemption", forget=of_student("exemption")),

@@ -62,8 +62,9 @@ class Roster:
         if previous is None:
             listed = cases.listed(None, student, served=self._served, today=today)
             fresh = replace(listed, as_of=as_of or now)
-            if await _insert(connection, fresh, now):
-                return await self._publish(connection, None, fresh, now)
+            inserted = await _insert(connection, fresh, now)
+            if inserted is not None:
+                return await self._publish(connection, None, inserted, now)
             # Inserted by another transaction between the two statements: that row is changed.
             previous = await lock(connection, student.student_id)
             assert previous is not None
@@ -92,8 +93,9 @@ class Roster:
         if previous is None:
             today = now.astimezone(self.zone).date()
             fresh = cases.unlisted(current.student.model_copy(update={"student_id": former}), today)
-            if await _insert(connection, fresh, now):
-                await self._publish(connection, None, fresh, now)
+            inserted = await _insert(connection, fresh, now)
+            if inserted is not None:
+                await self._publish(connection, None, inserted, now)
             previous = await lock(connection, former)
             assert previous is not None
         if previous.joined_to not in (None, student_id):
@@ -241,8 +243,10 @@ async def _read(connection: Connection, student_id: str, locking: str) -> Case |
     )
 
 
-async def _insert(connection: Connection, case: Case, now: datetime) -> bool:
-    return str(await connection.execute(_INSERT, *_values(case, now))).endswith(" 1")
+async def _insert(connection: Connection, case: Case, now: datetime) -> Case | None:
+    """With a version above the floor; None if the student has a case by now."""
+    version = await connection.fetchval(_INSERT, *_values(case, now))
+    return None if version is None else replace(case, version=version)
 
 
 def _values(case: Case, now: datetime) -> tuple[object, ...]:
@@ -274,6 +278,10 @@ _STATE: Final = (
 )
 _ALL: Final = (*_STATE, *_COLUMNS)
 _VALUES: Final = [f"${number}" for number in range(1, len(_ALL) + 1)]
-_INSERT: Final = f"INSERT INTO student_case ({', '.join(_ALL)}) VALUES ({', '.join(_VALUES)}) ON CONFLICT DO NOTHING"
+_ABOVE_FLOOR: Final = "$2::int + (SELECT version FROM case_floor)"
+_INSERT: Final = f"""
+INSERT INTO student_case ({", ".join(_ALL)}) VALUES ({", ".join(["$1", _ABOVE_FLOOR, *_VALUES[2:]])})
+ON CONFLICT DO NOTHING RETURNING version
+"""
 _UPDATE: Final = f"UPDATE student_case SET ({', '.join(_ALL[1:])}) = ({', '.join(_VALUES[1:])}) WHERE student_id = $1"
 _SET_INSTANT: Final = "UPDATE student_case SET said_as_of = $2 WHERE student_id = $1"
