@@ -31,6 +31,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import AuditContext
+from services.kit.department.republication import StatusPublisher
 from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.messaging.consumer import TransactionalConsumer
@@ -179,7 +180,25 @@ class Simulation(InProcessServices, Clients):
                 self.broker.append(topic, record.key, record.value)
 
     async def rest(self) -> bool:
-        """Wait until nothing is on its way anywhere; whether that came in time."""
+        """Wait until nothing is on its way anywhere; whether that came in time.
+
+        A status that lands again behind a newer one hides its line until the department is asked to publish it again,
+        as the comparison of digests has it done.
+        """
+        return await self._at_rest() and (not await self._published_again() or await self._at_rest())
+
+    async def _published_again(self) -> bool:
+        hidden = await self.clearance.pool.fetch(
+            "SELECT student_id, department FROM status WHERE older_offset IS NOT NULL"
+        )
+        for row in hidden:
+            desk = self.desks[row["department"]]
+            async with desk.pool.acquire() as connection, connection.transaction():
+                await StatusPublisher(desk).publish_again(connection, [row["student_id"]])
+            desk.wakeup.notify()
+        return bool(hidden)
+
+    async def _at_rest(self) -> bool:
         deadline_s = time.monotonic() + REST_TIMEOUT_S
         while time.monotonic() < deadline_s:
             if not self.broker.late and await at_rest(self._connect, self.topics, DEPARTMENTS, self._ends):
