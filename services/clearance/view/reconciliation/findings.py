@@ -81,7 +81,7 @@ _FORGET_BEFORE: Final = "DELETE FROM reconciliation_before WHERE finding_id = AN
 _PAGE: Final = """
 SELECT finding_id, department, partition, since, found_at, published, viewed, asked_at, asked, removed, healed_at,
        students
-FROM reconciliation_finding WHERE (healed_at IS NULL) = $1 AND ($2 = 0 OR finding_id < $2)
+FROM reconciliation_finding WHERE (healed_at IS NULL) = $1 AND ($2::bigint = 0 OR finding_id < $2)
 ORDER BY finding_id DESC LIMIT $3
 """
 
