@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import sys
 from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Final, TypeVar
@@ -19,7 +20,8 @@ from services.kit.tokens.store import NoSuchToken, TokenExists
 
 T = TypeVar("T")
 _NAME: Final = re.compile(r"^[a-z0-9][a-z0-9._-]{0,62}$")
-_out = Console(soft_wrap=True)
+# What a program reads is not folded.
+_out = Console(soft_wrap=True, width=None if sys.stdout.isatty() else 200)
 
 
 def _name(text: str) -> str:

@@ -228,6 +228,9 @@ async def test_a_later_case_of_the_same_number_has_no_exemption_of_the_one_befor
         opened = await harness.roster.put(connection, later, now=datetime.now(UTC))
     assert opened.case.case_number == 2
     await harness.deliver_all()
+    await harness.clear_again(student_id)
+    await harness.set("library", student_id, NO_THESIS)
+    await harness.deliver_all()
     assert await harness.state(await harness.submitted(student_id)) == ("refused", "objected")
     await exempt(harness, student_id)
     assert (await harness.state(await harness.submitted(student_id)))[0] == "accepted"

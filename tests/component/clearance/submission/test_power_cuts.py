@@ -11,7 +11,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from schemas.events import CommandAnswered, StatusChanged, SubmissionAccepted
-from services.clearance.submission import handlers, sweeper
+from services.clearance.submission import ends, handlers, opening, sweeper
 from services.kit.department import attestation, student_commands
 from services.kit.runtime import failpoints
 from services.library.rules import Card
@@ -54,7 +54,7 @@ class Cutter:
 def cut(monkeypatch: pytest.MonkeyPatch, harness: Harness, request: pytest.FixtureRequest) -> Cutter:
     """The cutter at the test's point; a service that is cut receives the same record again once the power is back."""
     cutter = Cutter(request.param)
-    for module in (handlers, sweeper, attestation, student_commands):
+    for module in (ends, handlers, opening, sweeper, attestation, student_commands):
         monkeypatch.setattr(module, "failpoint", cutter)
     receive = ServiceInProcess.receive
 
