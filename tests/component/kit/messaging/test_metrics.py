@@ -144,6 +144,7 @@ async def test_dead_letters_are_counted_for_any_consumer_once_they_are_committed
     assert counted.values == [(0, labels), (2, labels)]
 
     await pool.execute("DELETE FROM consumer_offset")
+    consumer.state.restart()
     await consumer.units[0].run(batch)
     assert counted.values == [(0, labels), (2, labels)], "read again, they are the same dead letters"
 

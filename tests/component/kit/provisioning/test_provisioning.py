@@ -93,7 +93,7 @@ async def test_topics_that_exist_get_another_retention(
     topics, day_ms = Topics(namespace), 24 * 3600 * 1000
     await create_topics(kafka.address, topics, [], partitions=1)
     report = await create_topics(kafka.address, topics, [], partitions=1, days=30)
-    assert sorted(report.altered) == sorted([topics.case, topics.submission, topics.command])
+    assert sorted(report.altered) == sorted([topics.case, topics.submission, topics.republication, topics.command])
     ordinary, compacted = await config_of(admin, topics.submission), await config_of(admin, topics.case)
     assert ordinary["retention.ms"] == str(30 * day_ms)
     assert (compacted["retention.ms"], compacted["delete.retention.ms"]) == ("-1", str(30 * day_ms))
