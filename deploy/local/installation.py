@@ -174,7 +174,8 @@ class Installation(RunningServices):
         return next(self._free)
 
     async def health(self, name: str, kind: str) -> tuple[int, dict[str, Any]]:
-        answer = await self.client(name).get(f"/health/{kind}")
+        """By part, as operators see it."""
+        answer = await self.client(name).get(f"{self.operator_address(name)}/health/{kind}")
         return answer.status_code, answer.json()
 
 
