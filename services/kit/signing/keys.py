@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Generic, TypeVar
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from services.kit.runtime.private_files import write_private
 
+_log = structlog.get_logger(__name__)
 READ_AGAIN_EVERY_S: Final = 1.0
 _MISSING_AGAIN_EVERY_S: Final = 0.1
 T = TypeVar("T")
@@ -44,7 +46,10 @@ def create_key(private: Path, trusted: Path, service: str) -> str:
 
 
 class _Reread(Generic[T]):
-    """What `read` makes of files, read again when `version` of them has changed."""
+    """What `read` makes of files, read again when `version` of them has changed.
+
+    What cannot be read while the service runs, as a file that is just being copied, changes nothing.
+    """
 
     def __init__(self, version: Callable[[], object], read: Callable[[], T]) -> None:
         self._version, self._read = version, read
@@ -56,9 +61,12 @@ class _Reread(Generic[T]):
         now = time.monotonic()
         if now - self._looked_at >= (READ_AGAIN_EVERY_S if every_s is None else every_s):
             self._looked_at = now
-            version = self._version()
-            if version != self._known:
-                self._value, self._known = self._read(), version
+            try:
+                version = self._version()
+                if version != self._known:
+                    self._value, self._known = self._read(), version
+            except (OSError, ValueError) as error:
+                _log.error("signing_key.skipped", error=type(error).__name__)
         return self._value
 
 
@@ -75,9 +83,14 @@ class PrivateKey:
 
 
 class TrustedKeys:
-    """Raises `ValueError` for a file that holds no Ed25519 key or has another one's name."""
+    """Raises `ValueError` for a file that holds no Ed25519 key or has another one's name.
+
+    Such a file that comes later is left out: the others count, and one that is removed counts no more.
+    """
 
     def __init__(self, folder: Path) -> None:
+        for file in folder.glob("*/*.pem"):
+            _public(file)
         self._keys = _Reread(lambda: _files(folder), lambda: _trusted(folder))
 
     def find(self, service: str, kid: str) -> Ed25519PublicKey | None:
@@ -96,11 +109,18 @@ def _private(file: Path) -> tuple[str, Ed25519PrivateKey]:
 def _trusted(folder: Path) -> dict[tuple[str, str], Ed25519PublicKey]:
     found = {}
     for file in sorted(folder.glob("*/*.pem")):
-        key = load_pem_public_key(file.read_bytes())
-        if not isinstance(key, Ed25519PublicKey) or key_id(key) != file.stem:
-            raise ValueError(f"{file.parent.name}/{file.name}: it is no Ed25519 key of this id")
-        found[file.parent.name, file.stem] = key
+        try:
+            found[file.parent.name, file.stem] = _public(file)
+        except (OSError, ValueError) as error:
+            _log.error("signing_key.skipped", service=file.parent.name, error=type(error).__name__)
     return found
+
+
+def _public(file: Path) -> Ed25519PublicKey:
+    key = load_pem_public_key(file.read_bytes())
+    if not isinstance(key, Ed25519PublicKey) or key_id(key) != file.stem:
+        raise ValueError(f"{file.parent.name}/{file.name}: it is no Ed25519 key of this id")
+    return key
 
 
 def _stamp(file: Path) -> tuple[int, int, int]:

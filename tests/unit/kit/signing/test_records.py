@@ -124,6 +124,19 @@ def test_a_public_key_has_the_name_of_its_id(service: Service) -> None:
         TrustedKeys(service.trusted)
 
 
+def test_a_file_that_is_no_key_changes_nothing_while_a_service_runs(service: Service) -> None:
+    signer, verify = service.signer("dorm"), RecordVerifier(TrustedKeys(service.trusted), SENDERS)
+    headers = signer.headers(TOPIC, KEY, VALUE)
+    file = next((service.trusted / "dorm").glob("*.pem"))
+    (service.trusted / "dorm" / "0011223344556677.pem").write_bytes(file.read_bytes()[:40])
+    (service.folder / "dorm.pem").write_bytes(b"")
+    verify(record(headers))
+    verify(record(signer.headers(TOPIC, KEY, VALUE)))
+    file.unlink()
+    with pytest.raises(Unreadable, match="no key of dorm"):
+        verify(record(headers))
+
+
 Parts = st.tuples(st.text(), st.binary(), st.none() | st.binary())
 
 
