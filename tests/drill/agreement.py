@@ -5,7 +5,6 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-import asyncpg
 import httpx
 from aiokafka.errors import KafkaError
 
@@ -13,10 +12,11 @@ from schemas.codec import Unreadable, read
 from schemas.events import CaseChanged, Message, StatusChanged, SubmissionAccepted
 from schemas.flows import CLEARANCE
 from services.gateway.case.decision import CheckState
+from services.kit.postgres.pool import DATABASE_ERRORS
 from tests.drill.stage import Stage
 from tests.support.kafka.topics import everything
 
-_AWAY: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, httpx.HTTPError)
+_AWAY: Final = (*DATABASE_ERRORS, KafkaError, httpx.HTTPError)
 _VIEW: Final = "SELECT * FROM published.status_v1 WHERE department = $1 AND version > 0"
 
 

@@ -11,6 +11,7 @@ from deploy.local.installation import Installation
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.postgres.pool import DATABASE_ERRORS
 from tests.support.gateway.server import BrowserClient
 from tests.support.waiting import eventually
 from tests.system.test_submission import ready_to_submit, submit
@@ -80,7 +81,7 @@ class Backup:
 
 async def forms(installation: Installation) -> list[tuple[object, ...]]:
     """Empty while the database is away."""
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(*DATABASE_ERRORS):
         return [tuple(row) for row in await (await installation.database(CLEARANCE)).fetch(_FORMS)]
     return []
 

@@ -11,6 +11,7 @@ from services.gateway.read_model.student_rows import STUDENTS, Row, StudentRows
 from services.gateway.read_model.types import ReadModelUnavailable, StudentSnapshot
 from services.gateway.timeouts import bounded
 from services.kit.postgres.coalescing import CoalescedReads
+from services.kit.postgres.pool import DATABASE_ERRORS
 
 _log = structlog.get_logger(__name__)
 
@@ -53,7 +54,7 @@ class ReadModel:
         """Raises `ReadModelError`."""
         try:
             rows = await bounded(self._fetch(list(student_ids)))
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_ERRORS as error:
             raise self._unavailable(error) from error
         self.away_since = None
         found: dict[str, StudentRows] = {}

@@ -24,7 +24,7 @@ from services.gateway.read_model.types import (
 )
 from services.gateway.timeouts import bounded
 from services.kit.http.problems import Problem
-from services.kit.postgres.pool import Connection
+from services.kit.postgres.pool import DATABASE_ERRORS, Connection
 from services.kit.receipts.jws import public_keys
 from services.kit.rules.waivers import Waiver
 
@@ -133,7 +133,7 @@ class SubmissionRecords:
 
         try:
             return await bounded(inside())
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except DATABASE_ERRORS as error:
             raise Problem(
                 503,
                 "unreadable",

@@ -30,7 +30,7 @@ from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
 from services.kit.operations import Held, Refused
 from services.kit.postgres.leadership import SILENT_AFTER_S, try_lead
-from services.kit.postgres.pool import Connection, transient
+from services.kit.postgres.pool import DATABASE_ERRORS, Connection, transient
 from services.kit.rules.instants import Outdated
 
 MAX_BATCH: Final = 50
@@ -257,7 +257,7 @@ class ImportWorker:
         except RowFailed:
             raise
         except Exception as error:
-            if isinstance(error, asyncpg.PostgresError | asyncpg.InterfaceError | OSError) and not _of_the_row(error):
+            if isinstance(error, DATABASE_ERRORS) and not _of_the_row(error):
                 raise
             # Only the type: an error's text may contain the row. One bad row does not stop the others.
             _log.error("import_row.failed", kind=self._spec.kind, row=row.number, error=type(error).__name__)

@@ -24,6 +24,7 @@ from services.kit.messaging.log_positions.offsets import DATABASE_OLDER, StoredP
 from services.kit.messaging.log_positions.positions import OnLoss, StoredPositions, no_loss
 from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
+from services.kit.postgres.pool import DATABASE_ERRORS
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
@@ -165,7 +166,7 @@ class TransactionalConsumer:
         committed = dict(self.state.next_offsets)
         try:
             stored = await stored_positions(self._pool, self.group)
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except DATABASE_ERRORS:
             return
         if any(stored.get(part, StoredPosition()).next_offset < offset for part, offset in committed.items()):
             raise LogChanged(DATABASE_OLDER)
@@ -182,7 +183,7 @@ class TransactionalConsumer:
         consumer = self.subscriber.consumer
         try:
             return consumer is not None and not await self._is_behind(consumer)
-        except (KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        except (KafkaError, *DATABASE_ERRORS):
             return False
 
     async def _commit_to_kafka(self, consumer: AIOKafkaConsumer, committed: dict[TopicPartition, int]) -> None:

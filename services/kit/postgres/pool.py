@@ -80,8 +80,16 @@ _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
 _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})
 """Demoted primary, session timeouts, lock timeout."""
 _OWN_FILES: Final = (FileNotFoundError, FileExistsError, PermissionError, IsADirectoryError, NotADirectoryError)
-_CLOSED: Final = ("connection is closed", "connection has been released", "pool is closing", "pool is closed")
-"""Also raised to the user of a connection whose server died."""
+_CLOSED: Final = (
+    "connection is closed",
+    "connection has been released",
+    "pool is closing",
+    "pool is closed",
+    "cannot switch to state",
+)
+"""Also raised to the user of a connection whose server died; the last while its end is being received."""
+DATABASE_ERRORS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
+"""All that a statement or a connection may raise, `TimeoutError` included."""
 _OUTDATED: Final = (asyncpg.InvalidCachedStatementError, asyncpg.OutdatedSchemaCacheError)
 """A concurrent migration; the next attempt prepares the statement anew."""
 
@@ -97,7 +105,7 @@ def transient(error: BaseException) -> bool:
     if isinstance(error, asyncpg.PostgresError):
         state = getattr(error, "sqlstate", None) or ""
         return state[:2] in _TRANSIENT_CLASSES or state in _TRANSIENT_STATES
-    if isinstance(error, asyncpg.InterfaceError):
+    if isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError):
         return any(text in str(error) for text in _CLOSED)
     return isinstance(error, OSError) and not isinstance(error, _OWN_FILES)
 

@@ -17,12 +17,13 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.read_model.types import SubmissionRecord
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.http.problems import Problem
+from services.kit.postgres.pool import DATABASE_ERRORS
 from tests.support.checker.history import History, Kind, Outcome
 
 END_TIMEOUT_S: Final = 40.0
 COHORT: Final = "2026"
 """Every department has a list of it from the beginning."""
-_LOST: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError)
+_LOST: Final = DATABASE_ERRORS
 
 
 class Clients(ABC):

@@ -20,7 +20,7 @@ from services.kit.messaging.log_positions.offsets import (
 )
 from services.kit.messaging.log_positions.topic_metadata import TopicMetadata, topic_metadata
 from services.kit.observability import metrics
-from services.kit.postgres.pool import Connection
+from services.kit.postgres.pool import DATABASE_ERRORS, Connection
 from services.kit.runtime.failpoints import failpoint
 
 OnLoss = Callable[[Connection, TopicPartition], Awaitable[None]]
@@ -61,7 +61,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         while assigned:
             try:
                 await self._seek(assigned)
-            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError) as error:
+            except (KafkaError, *DATABASE_ERRORS) as error:
                 delay_s = backoff.next_s
                 _log.warning("positions.retried", group=self.group, error=type(error).__name__, delay_s=delay_s)
                 await backoff.wait()

@@ -18,7 +18,7 @@ from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import Desk
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.relay import Relay
-from services.kit.postgres.pool import open_pool
+from services.kit.postgres.pool import DATABASE_ERRORS, open_pool
 from services.kit.republishing.worker import Republisher
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
@@ -59,7 +59,7 @@ class Cases:
                     "SELECT student_id, version, state FROM student_case WHERE student_id = ANY($1) ORDER BY 1",
                     students,
                 )
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except DATABASE_ERRORS:
                 return False
             theirs = await desk.pool.fetch(
                 "SELECT student_id, case_version, case_state FROM record WHERE student_id = ANY($1) ORDER BY 1",

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
 
 from deploy.local.servers.server import Running
 from schemas.types import MAX_VERSION
 from services.kit.department.desk import Desk
 from services.kit.messaging import consumer
+from services.kit.postgres.pool import DATABASE_ERRORS
 from services.kit.rules.reasons import RECORD_REPLACED
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
@@ -68,7 +68,7 @@ async def agree(clearance: ClearanceFixture, desk: Desk[Any], *students: str) ->
                 return False
             try:
                 known = await desk.pool.fetchrow("SELECT status_version, status FROM record WHERE student_id = $1", who)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            except DATABASE_ERRORS:
                 return False
             if known is None or (known["status_version"], known["status"]) != (row["version"], row["status"]):
                 return False

@@ -24,6 +24,7 @@ from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.leadership import LeaderSession
 from services.kit.postgres.migrations import migrate
+from services.kit.postgres.pool import DATABASE_ERRORS
 from services.kit.provisioning.topics import create_topics
 from tests.support.kafka.outbox import Connection, case_of, running, say, versions
 from tests.support.kafka.topics import everything, nothing_lost, reading
@@ -149,7 +150,7 @@ async def test_a_leader_that_waits_for_the_broker_is_not_replaced(
             await asyncio.sleep(2.2)
             assert not await candidate.try_lead(1)
             await eventually(lambda: candidate.try_lead(1), what="the silent session's lock")
-            with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
+            with pytest.raises(DATABASE_ERRORS):
                 await session.execute("SELECT 1")
 
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from services.kit.postgres.migrations import MigrationError, migrate
-from services.kit.postgres.pool import database_probe, open_pool, transient
+from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, open_pool, transient
 
 ONE = "create table book (id bigint primary key);"
 TWO = "alter table book add column title text;\ninsert into book values (1, 'x');"
@@ -166,6 +166,19 @@ async def test_a_closed_connection_and_a_closed_pool_are_transient(database: str
     with pytest.raises(asyncpg.InterfaceError) as ended:
         await pool.fetchval("select 1")
     assert transient(ended.value)
+
+
+async def test_whatever_the_user_of_a_connection_gets_whose_session_is_ended_is_transient(database: str) -> None:
+    other = await asyncpg.connect(database)
+    for turn in range(40):
+        connection = await asyncpg.connect(database)
+        await other.execute("SELECT pg_terminate_backend($1)", connection.get_server_pid())
+        await asyncio.sleep(turn * 0.0001)
+        with pytest.raises(DATABASE_ERRORS) as ended:
+            while True:
+                await connection.execute("SELECT 1")
+        assert transient(ended.value), repr(ended.value)
+    await other.close()
 
 
 async def test_a_statement_outdated_by_a_migration_beside_it_is_transient(database: str) -> None:
