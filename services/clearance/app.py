@@ -27,13 +27,13 @@ from services.clearance.roster.case_log import CaseLog
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.former_number_api import former_number_router
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submission import exceptions
-from services.clearance.submission.form_void import void_action
-from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.after_acceptance import exceptions
+from services.clearance.submission.after_acceptance.form_void import void_action
 from services.clearance.submission.republication import CasePublisher
-from services.clearance.submission.restoring import Restoring
+from services.clearance.submission.restoring.outcomes import Restoring
+from services.clearance.submission.round.handlers import Submissions
+from services.clearance.submission.round.sweeper import AttemptSweeper
 from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS, outcomes_router, submissions_router
-from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
 from services.clearance.view.reconciliation.api import reconciliation_router

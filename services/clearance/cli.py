@@ -20,8 +20,8 @@ from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.receipts.signing_keys import KeyMissing, Keyring
 from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings
+from services.clearance.submission.after_acceptance.signing_again import FIRST, NotToBeReplaced, SigningAgain
 from services.clearance.submission.republication import CasePublisher
-from services.clearance.submission.signing_again import FIRST, NotToBeReplaced, SigningAgain
 from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
 from services.clearance.view.refold import RebuildFailed

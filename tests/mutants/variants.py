@@ -11,9 +11,9 @@ from uuid import UUID
 
 from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmitAsked
 from services.clearance.receipts.payload import form_payload
-from services.clearance.submission.attempt_store import answers_of, is_expired
-from services.clearance.submission.handlers import Submissions
-from services.clearance.submission.settlement import Settlement, combined
+from services.clearance.submission.attempts.attempt_store import answers_of, is_expired
+from services.clearance.submission.round.handlers import Submissions
+from services.clearance.submission.round.settlement import Settlement, combined
 from services.kit.audit.log import append_entry
 from services.kit.department.attestation import Attestations
 from services.kit.department.evidence_acts import EvidenceActs

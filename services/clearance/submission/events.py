@@ -6,7 +6,7 @@ from schemas.attempts import AttemptState
 from schemas.events import SubmissionAccepted, SubmissionRefused, SubmissionRequested
 from services.clearance.roster.case_store import SOURCE
 from services.clearance.submission import submission_store
-from services.clearance.submission.attempt_store import Attempt
+from services.clearance.submission.attempts.attempt_store import Attempt
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 

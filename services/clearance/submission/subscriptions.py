@@ -15,9 +15,9 @@ from schemas.events import (
 from schemas.topics import Topics
 from services.clearance.forgetting.forget import forget_straggler
 from services.clearance.notify import notify
-from services.clearance.submission import certificate_issue
-from services.clearance.submission.handlers import Submissions
-from services.clearance.submission.restoring import Restoring
+from services.clearance.submission.after_acceptance import certificate_issue
+from services.clearance.submission.restoring.outcomes import Restoring
+from services.clearance.submission.round.handlers import Submissions
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
 from services.kit.settings import SESSION_TIMEOUT_S

@@ -14,7 +14,7 @@ from schemas.codec import Unreadable
 from schemas.topics import Topics
 from schemas.types import highest_plausible_version
 from services.clearance.notify import notify
-from services.clearance.submission import exceptions
+from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.view import view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
 from services.clearance.view.fold import Batch, Row, fold_batch, split_at_digests, status_row, unreadable_row

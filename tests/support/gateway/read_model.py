@@ -26,7 +26,7 @@ from schemas.status_fast import decode_status
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
-from services.clearance.submission import certificate_issue
+from services.clearance.submission.after_acceptance import certificate_issue
 from services.clearance.view.fold import open_codes
 from services.kit.names import VIEW_CHANNEL
 from services.kit.receipts.jws import ALGORITHM

@@ -10,7 +10,7 @@ from services.clearance.app import decisions_of
 from services.clearance.approvals.decisions import Decisions
 from services.clearance.approvals.proposal_store import Proposal
 from services.clearance.roster.case_store import RosterResult
-from services.clearance.submission.form_void import NAME, VoidBody, void_action
+from services.clearance.submission.after_acceptance.form_void import NAME, VoidBody, void_action
 from services.kit.clearance_policy import Approvals, ClearancePolicy
 from services.kit.http.idempotency import IdempotencyKey
 from tests.support.in_process.services import person

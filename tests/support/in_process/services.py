@@ -24,10 +24,10 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
 from services.clearance.settings import ClearanceSettings
-from services.clearance.submission.handlers import Submissions
-from services.clearance.submission.restoring import Restoring
+from services.clearance.submission.restoring.outcomes import Restoring
+from services.clearance.submission.round.handlers import Submissions
+from services.clearance.submission.round.sweeper import AttemptSweeper
 from services.clearance.submission.subscriptions import outcomes_router, submissions_router
-from services.clearance.submission.sweeper import AttemptSweeper
 from services.clearance.view.projector import Projector
 from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
 from services.gateway.tables.subscriptions import gateway_router

@@ -22,9 +22,9 @@ from schemas.topics import PARTITIONS
 from services.clearance.app import decisions_of
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
-from services.clearance.submission import exceptions
-from services.clearance.submission.form_void import NAME as VOID_FORM
-from services.clearance.submission.form_void import VoidBody, void_action
+from services.clearance.submission.after_acceptance import exceptions
+from services.clearance.submission.after_acceptance.form_void import NAME as VOID_FORM
+from services.clearance.submission.after_acceptance.form_void import VoidBody, void_action
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable

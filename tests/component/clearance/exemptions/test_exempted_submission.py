@@ -12,7 +12,7 @@ from schemas.events import SubmissionRequested
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.approvals.proposal_store import Proposal
 from services.clearance.exemptions.actions import NOT_APPLICABLE, RELEASE, WITHDRAW
-from services.clearance.submission import exceptions
+from services.clearance.submission.after_acceptance import exceptions
 from services.gateway.read_model.signed_form import payload_of
 from services.kit.manifests import required_checks
 from services.kit.operations import Held

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from aiokafka import ConsumerRecord
 
-from services.clearance.submission import exceptions
+from services.clearance.submission.after_acceptance import exceptions
 from services.kit.operations import Held
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.attempts import RefusalCause
 from schemas.events import UNKNOWN_REASONS, AttestationGiven, AttestationOutcome, CheckStatus, Reason, Verdict
-from services.clearance.submission.settlement import Outcome, contradiction, settle
+from services.clearance.submission.round.settlement import Outcome, contradiction, settle
 
 NOW = datetime(2026, 6, 10, 8, tzinfo=UTC)
 ATTEMPT = uuid4()

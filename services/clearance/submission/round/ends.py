@@ -10,11 +10,13 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, exceptions, former_parts, submission_store
-from services.clearance.submission.acceptance import signed_submission
-from services.clearance.submission.asked_attempts import Asked
-from services.clearance.submission.attempt_store import Attempt
+from services.clearance.submission import submission_store
+from services.clearance.submission.after_acceptance import exceptions
+from services.clearance.submission.attempts import attempt_store, former_parts
+from services.clearance.submission.attempts.asked_attempts import Asked
+from services.clearance.submission.attempts.attempt_store import Attempt
 from services.clearance.submission.events import of_part, publish
+from services.clearance.submission.round.acceptance import signed_submission
 from services.kit.audit import log
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection

@@ -11,7 +11,7 @@ import pytest
 from schemas.events import SubmissionAccepted
 from schemas.flows import source_of
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
-from services.clearance.submission.signing_again import FIRST, NotToBeReplaced, SigningAgain
+from services.clearance.submission.after_acceptance.signing_again import FIRST, NotToBeReplaced, SigningAgain
 from services.kit.receipts.jws import InvalidSignature, public_keys, unverified
 from services.kit.receipts.qr import verify_text
 from tests.support.in_process.services import DEPARTMENTS

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, CommandAnswered, CommandOutcome, Message, StatusChanged
 from services.library.rules import Card, Loan
-from tests.component.clearance.submission.test_attestation import requested
+from tests.component.clearance.submission.round.test_attestation import requested
 from tests.support.in_process.submission_harness import CARD_ACTIVE, Harness
 
 LENT = CARD_ACTIVE.model_copy(update={"loans": (Loan(barcode="B1", title="矿山压力", due_on=date(2026, 6, 20)),)})

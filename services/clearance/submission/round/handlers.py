@@ -15,14 +15,14 @@ from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store
 from services.clearance.roster.case_store import Roster
-from services.clearance.submission import attempt_store, attempt_waivers, former_parts, waiting_attestations
-from services.clearance.submission.asked_attempts import asked_with_answers
-from services.clearance.submission.attempt_store import Attempt
-from services.clearance.submission.decision import Decision
-from services.clearance.submission.ends import Ends
+from services.clearance.submission.attempts import attempt_store, attempt_waivers, former_parts, waiting_attestations
+from services.clearance.submission.attempts.asked_attempts import asked_with_answers
+from services.clearance.submission.attempts.attempt_store import Attempt
 from services.clearance.submission.events import ended_event, publish
-from services.clearance.submission.opening import Opening
-from services.clearance.submission.settlement import contradiction
+from services.clearance.submission.round.decision import Decision
+from services.clearance.submission.round.ends import Ends
+from services.clearance.submission.round.opening import Opening
+from services.clearance.submission.round.settlement import contradiction
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import CheckKey
 from services.kit.runtime.failpoints import failpoint

@@ -7,10 +7,10 @@ from schemas.events import CaseState
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.roster import case_store
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store
-from services.clearance.submission.asked_attempts import Asked
-from services.clearance.submission.ends import Ends
-from services.clearance.submission.settlement import Outcome, combined, in_time, settle
+from services.clearance.submission.attempts import attempt_store
+from services.clearance.submission.attempts.asked_attempts import Asked
+from services.clearance.submission.round.ends import Ends
+from services.clearance.submission.round.settlement import Outcome, combined, in_time, settle
 from services.kit.postgres.pool import Connection
 
 

@@ -8,8 +8,8 @@ import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.clearance.notify import notify
-from services.clearance.submission import attempt_store, waiting_attestations
-from services.clearance.submission.handlers import Submissions
+from services.clearance.submission.attempts import attempt_store, waiting_attestations
+from services.clearance.submission.round.handlers import Submissions
 from services.kit.messaging.outbox import Wakeup
 from services.kit.runtime.failpoints import failpoint
 

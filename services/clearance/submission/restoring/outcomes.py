@@ -19,14 +19,10 @@ from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case, Student
-from services.clearance.submission import (
-    attempt_store,
-    attempt_waivers,
-    exceptions,
-    submission_store,
-    waiting_attestations,
-)
-from services.clearance.submission.accepted_forms import answers_of, difference, waivers_of
+from services.clearance.submission import submission_store
+from services.clearance.submission.after_acceptance import exceptions
+from services.clearance.submission.attempts import attempt_store, attempt_waivers, waiting_attestations
+from services.clearance.submission.restoring.accepted_forms import answers_of, difference, waivers_of
 from services.clearance.submission.submission_store import Position, Submission
 from services.kit.audit import log
 from services.kit.postgres.pool import Connection

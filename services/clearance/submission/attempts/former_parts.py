@@ -9,8 +9,8 @@ from typing import Final
 from uuid import UUID, uuid5
 
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store
-from services.clearance.submission.attempt_store import Attempt
+from services.clearance.submission.attempts import attempt_store
+from services.clearance.submission.attempts.attempt_store import Attempt
 from services.kit.postgres.pool import Connection
 
 _OWNER: Final = """

@@ -7,8 +7,9 @@ from schemas.events import CaseState, SubmissionRequested, SubmitAsked
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.roster import case_store
 from services.clearance.roster.cases import Case
-from services.clearance.submission import attempt_store, attempt_waivers, former_parts, submission_store
-from services.clearance.submission.attempt_store import Attempt
+from services.clearance.submission import submission_store
+from services.clearance.submission.attempts import attempt_store, attempt_waivers, former_parts
+from services.clearance.submission.attempts.attempt_store import Attempt
 from services.clearance.submission.events import SubmissionEvent
 from services.kit.audit import log
 from services.kit.postgres.pool import Connection

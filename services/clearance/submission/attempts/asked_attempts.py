@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from schemas.events import AttestationGiven
-from services.clearance.submission import attempt_store, attempt_waivers
-from services.clearance.submission.attempt_store import Attempt
+from services.clearance.submission.attempts import attempt_store, attempt_waivers
+from services.clearance.submission.attempts.attempt_store import Attempt
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import CheckKey, Waiver
 

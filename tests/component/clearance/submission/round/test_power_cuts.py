@@ -11,7 +11,7 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from schemas.events import CommandAnswered, StatusChanged, SubmissionAccepted
-from services.clearance.submission import ends, handlers, opening, sweeper
+from services.clearance.submission.round import ends, handlers, opening, sweeper
 from services.kit.department import attestation, student_commands
 from services.kit.runtime import failpoints
 from services.library.rules import Card
