@@ -38,7 +38,7 @@ from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
 from services.clearance.view.reconciliation.api import reconciliation_router
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
-from services.clearance.view.unreadable_marks import clear_unreadable_mark
+from services.clearance.view.status_dead_letters import clear_unreadable_mark
 from services.kit.clearance_policy import ClearancePolicy, load_policy
 from services.kit.http import auth
 from services.kit.http.app import create_app

@@ -15,10 +15,12 @@ from schemas.topics import Topics
 from schemas.types import highest_plausible_version
 from services.clearance.notify import notify
 from services.clearance.submission.after_acceptance import exceptions
-from services.clearance.view import view_store
+from services.clearance.view import source_store, status_dead_letters, view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
-from services.clearance.view.fold import Batch, Row, fold_batch, split_at_digests, status_row, unreadable_row
+from services.clearance.view.fold import Batch, fold_batch, split_at_digests
 from services.clearance.view.reconciliation.comparison import compare
+from services.clearance.view.records import status_row, unreadable_row
+from services.clearance.view.rows import Row
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -90,10 +92,10 @@ class Projector:
                     continue
                 batch = await self._fold(connection, part)
                 moved += await view_store.forget(connection, batch.forgotten)
-                await view_store.forget_dead_letters(connection, self.group, batch.forgotten)
+                await status_dead_letters.forget_dead_letters(connection, self.group, batch.forgotten)
                 applied = await view_store.apply_rows(connection, batch.rows, now=now)
                 await exceptions.update(connection, [row.key for row in batch.rows if row.version])
-                moved += await view_store.apply_alive(connection, batch.alive, now=now)
+                moved += await source_store.apply_alive(connection, batch.alive, now=now)
                 moved += await compare(connection, batch.digests, now=now)
                 dead_letters += [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
                 dead_letters += self._disputed(part, batch.rows, applied.disputed)
@@ -119,7 +121,7 @@ class Projector:
 
     async def lose(self, connection: Connection, part: TopicPartition) -> None:
         """What was received from a partition is stale until it is published again."""
-        await view_store.lose_source(connection, self.topics[part.topic], part.partition, now=datetime.now(UTC))
+        await source_store.lose_source(connection, self.topics[part.topic], part.partition, now=datetime.now(UTC))
         await notify(connection)
 
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
@@ -128,7 +130,7 @@ class Projector:
         if not batch.unreadable:
             return batch
         positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.unreadable]
-        discarded = await view_store.discarded_positions(connection, self.group, positions)
+        discarded = await status_dead_letters.discarded_positions(connection, self.group, positions)
         if not discarded:
             return batch
         return fold_batch(records, self.topics, discarded=discarded, highest_version=highest)

@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 
 from services.clearance.notify import notify
 from services.clearance.view import view_store
-from services.clearance.view.fold import Position
+from services.clearance.view.records import Position
 from services.clearance.view.refold import Frontier, RebuildFailed, TopicFold, consumer_of
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection

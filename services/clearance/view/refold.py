@@ -11,7 +11,8 @@ from aiokafka.errors import KafkaError
 
 from schemas.types import highest_plausible_version
 from services.clearance.view import view_store
-from services.clearance.view.fold import Position, fold_batch
+from services.clearance.view.fold import fold_batch
+from services.clearance.view.records import Position
 from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.postgres.pool import Connection
 

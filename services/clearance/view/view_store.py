@@ -1,22 +1,23 @@
-"""The view in PostgreSQL: one statement does `fold.merge` against the stored rows.
+"""The view in PostgreSQL: one statement does `rows.merge` against the stored rows.
 
 Rows come sorted by key, else two writers would deadlock.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import asyncpg
 
-from services.clearance.view.fold import AliveMark, Forgotten, Key, Position, Row
+from services.clearance.view.records import Forgotten
+from services.clearance.view.rows import Key, Row
 from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
 READABLE: Final = "status_readable(disputed, unreadable_offset, coalesce(first_offset, source_offset), older_offset)"
 
-# As in `fold.merge` a newer version wins, and of one version the later record. A version with two contents is kept and
+# As in `rows.merge` a newer version wins, and of one version the later record. A version with two contents is kept and
 # disputed. A row that has a mark and no status yet (version 0) loses to any status. An older version is kept as the
 # place where it stands, if that is behind everything else. Where a version was read first is kept if it was repeated.
 _UPSERT: Final = """
@@ -92,20 +93,6 @@ USING unnest($1::text[], $2::text[], $3::bigint[]) AS gone (student_id, departme
 WHERE (stored.student_id, stored.department) = (gone.student_id, gone.department)
   AND greatest(source_offset, unreadable_offset, older_offset) < at_offset
 """
-_FORGET_DEAD_LETTERS: Final = """
-DELETE FROM dead_letter USING unnest($2::text[], $3::bytea[], $4::bigint[]) AS gone (topic, key, at_offset)
-WHERE consumer = $1 AND (dead_letter.topic, dead_letter.key) = (gone.topic, gone.key)
-  AND (ended_log > 0 OR "offset" < at_offset)
-"""
-
-# A mark from the future counts only up to its arrival: otherwise its source could never become stale.
-_ALIVE: Final = """
-INSERT INTO source AS stored (department, partition, alive_as_of, heard_at)
-SELECT department, partition, least(as_of, $4), $4
-FROM unnest($1::text[], $2::int[], $3::timestamptz[]) AS incoming (department, partition, as_of)
-ON CONFLICT (department, partition) DO UPDATE SET alive_as_of = excluded.alive_as_of, heard_at = excluded.heard_at
-WHERE stored.alive_as_of IS NULL OR excluded.alive_as_of > stored.alive_as_of
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,83 +156,6 @@ async def forget(connection: Connection, forgotten: Sequence[Forgotten], *, tabl
         [gone.offset for gone in forgotten],
     )
     return _count(done)
-
-
-async def forget_dead_letters(connection: Connection, consumer: str, forgotten: Sequence[Forgotten]) -> None:
-    """A replay of one that stands before the tombstone would bring the student back."""
-    if forgotten:
-        await connection.execute(
-            _FORGET_DEAD_LETTERS,
-            consumer,
-            [gone.topic for gone in forgotten],
-            [gone.student_id.encode() for gone in forgotten],
-            [gone.offset for gone in forgotten],
-        )
-
-
-async def apply_alive(connection: Connection, alive: Sequence[AliveMark], *, now: datetime) -> int:
-    """How many alive marks advanced."""
-    if not alive:
-        return 0
-    done = await connection.execute(
-        _ALIVE,
-        [mark.department for mark in alive],
-        [mark.partition for mark in alive],
-        [mark.as_of for mark in alive],
-        now,
-    )
-    return _count(done)
-
-
-async def lose_source(connection: Connection, department: str, partition: int, *, now: datetime) -> None:
-    """The partition's records are gone: its statuses were received before `lost_at`, and offsets start at 0 again."""
-    await connection.execute(_LOSE, department, partition, now)
-    await connection.execute(_FORGET_OFFSETS, department, partition)
-
-
-# Later than anything received, also by another instance with another clock.
-_LOSE: Final = """
-INSERT INTO source AS stored (department, partition, alive_as_of, heard_at, lost_at)
-SELECT $1, $2, NULL, $3, greatest($3, max(status.heard_at)) FROM status
-WHERE status.department = $1 AND status.source_partition = $2
-ON CONFLICT (department, partition) DO UPDATE SET lost_at = excluded.lost_at
-"""
-# As `status_readable` compares them: what was hidden stays so, what was shown is, until a record of the new log.
-_FORGET_OFFSETS: Final = """
-UPDATE status SET source_offset = -1, first_offset = NULL,
-                  unreadable_offset = CASE WHEN unreadable_offset >= coalesce(first_offset, source_offset) THEN -1 END,
-                  older_offset = CASE WHEN older_offset IS NOT NULL THEN -1 END
-WHERE department = $1 AND source_partition = $2
-"""
-
-
-async def discarded_positions(
-    connection: Connection, consumer: str, positions: Iterable[Position]
-) -> frozenset[Position]:
-    """Those that hide nothing, because their dead letter was discarded.
-
-    A replayed dead letter that is unreadable again (older code is back) is reopened.
-    """
-    topics, partitions, offsets = zip(*positions, strict=True)
-    rows = await connection.fetch(
-        """
-        WITH met AS (
-            SELECT id, topic, partition, "offset", ended_how FROM dead_letter
-            JOIN unnest($2::text[], $3::int[], $4::bigint[]) AS at (topic, partition, "offset")
-                USING (topic, partition, "offset")
-            WHERE consumer = $1 AND ended_log = 0
-        ), opened AS (
-            UPDATE dead_letter SET ended_at = NULL, ended_how = NULL, ended_by = NULL, ended_why = NULL
-            WHERE id IN (SELECT id FROM met WHERE ended_how = 'replayed')
-        )
-        SELECT topic, partition, "offset" FROM met WHERE ended_how = 'discarded'
-        """,
-        consumer,
-        topics,
-        partitions,
-        offsets,
-    )
-    return frozenset((row["topic"], row["partition"], row["offset"]) for row in rows)
 
 
 async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = VIEW) -> str:

@@ -27,7 +27,7 @@ from services.clearance.receipts.payload import form_payload, sign_form, submiss
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
 from services.clearance.submission.after_acceptance import certificate_issue
-from services.clearance.view.fold import open_codes
+from services.clearance.view.records import open_codes
 from services.kit.names import VIEW_CHANNEL
 from services.kit.receipts.jws import ALGORITHM
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code

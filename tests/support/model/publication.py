@@ -9,7 +9,7 @@ from functools import cache, reduce
 from typing import Final, NamedTuple
 
 from schemas.events import StatusChanged
-from services.clearance.view.fold import Row, merge
+from services.clearance.view.rows import Row, merge
 from services.kit.rules.assessment import Assessment, check_status, next_status
 from services.kit.rules.reasons import CASE_OPENED, CHANGE_WAITING
 

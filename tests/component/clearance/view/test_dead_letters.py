@@ -13,7 +13,7 @@ from deploy.local.servers.server import Running
 from schemas.events import StatusChanged
 from services.clearance.__main__ import cli
 from services.clearance.view.projector import Projector
-from services.clearance.view.unreadable_marks import clear_unreadable_mark
+from services.clearance.view.status_dead_letters import clear_unreadable_mark
 from services.kit.messaging.dead_letters import actions
 from services.kit.messaging.dead_letters.actions import DeadLetterClosed, ReplayHandler, StillUnreadable
 from services.kit.messaging.dead_letters.store import store_dead_letters

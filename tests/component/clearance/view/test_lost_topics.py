@@ -10,7 +10,7 @@ import pytest
 from deploy.local.servers.server import Running
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
-from services.clearance.view.unreadable_marks import clear_unreadable_mark
+from services.clearance.view.status_dead_letters import clear_unreadable_mark
 from services.kit.messaging import consumer
 from services.kit.messaging.dead_letters import actions
 from services.kit.messaging.dead_letters.actions import ReplayHandler

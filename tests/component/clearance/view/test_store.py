@@ -13,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.clearance.app import FOLDERS
-from services.clearance.view.fold import NEVER, AliveMark, Row, merge
-from services.clearance.view.view_store import VIEW, apply_alive, apply_rows, view_hash
+from services.clearance.view.fold import AliveMark
+from services.clearance.view.rows import NEVER, Row, merge
+from services.clearance.view.source_store import apply_alive
+from services.clearance.view.view_store import VIEW, apply_rows, view_hash
 from services.kit.postgres.migrations import migrate
 from tests.support.servers.fixtures import DatabaseMaker
 
