@@ -35,7 +35,7 @@ async def numbers_of(connection: Connection, student_id: str) -> tuple[str, ...]
     """
     case = await case_store.lock(connection, student_id)
     if case is None:
-        if not await _forgotten_before(connection, student_id):
+        if not await is_forgotten(connection, student_id):
             remedy = "Check the number: only what the roster once had is forgotten."
             raise ActionRefused("unknown-student", "There is no such case", remedy=remedy, field="/student_id")
         return (student_id,)
@@ -59,6 +59,7 @@ async def check_finished(connection: Connection, numbers: tuple[str, ...], *, fo
             raise ActionRefused(slug, title, remedy=_TWO_PERSONS, field="/student_id")
 
 
-async def _forgotten_before(connection: Connection, student_id: str) -> bool:
+async def is_forgotten(connection: Connection, student_id: str) -> bool:
+    """Whether the number was ever forgotten here."""
     found = "SELECT EXISTS (SELECT FROM audit.entry WHERE student_id = $1 AND act = $2)"
     return bool(await connection.fetchval(found, student_id, FORGET))

@@ -35,6 +35,11 @@ class Receipt:
     text: str
     qr_text: str | None
 
+    @classmethod
+    def of(cls, text: str) -> "Receipt":
+        qr_text = pack(text)
+        return cls(text, qr_text if len(qr_text) <= MAX_QR_CHARS else None)
+
 
 def form_payload(
     *,
@@ -95,13 +100,11 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
 
 
 def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
-    text = ""
     for spell in SPELLINGS:
-        text = sign(_with_facts(payload, spell), key, kid)
-        qr_text = pack(text)
-        if len(qr_text) <= MAX_QR_CHARS:
-            return Receipt(text, qr_text)
-    return Receipt(text, None)
+        receipt = Receipt.of(sign(_with_facts(payload, spell), key, kid))
+        if receipt.qr_text is not None:
+            break
+    return receipt
 
 
 def _with_facts(payload: Mapping[str, Any], spell: Callable[[Facts], Facts]) -> Mapping[str, Any]:

@@ -107,6 +107,11 @@ class Case:
         former = self.joined_to is not None and self.state is not CaseState.COMPLETED
         return CaseState.OPEN if former else self.state
 
+    @property
+    def may_be_submitted(self) -> bool:
+        """A former number's is submitted with the current one's."""
+        return self.state is CaseState.OPEN and self.joined_to is None
+
 
 def listed(
     previous: Case | None,
@@ -176,11 +181,6 @@ def reopened(previous: Case, *, served: Container[str], today: date) -> Case:
 def with_state(case: Case, state: CaseState) -> Case:
     """The same object if it is in that state."""
     return case if case.state is state else _numbered(case, replace(case, state=state))
-
-
-def numbered_as(case: Case, case_number: int) -> Case:
-    """A later case of the same number, as a form has it that was accepted there."""
-    return replace(case, case_number=max(case.case_number, case_number))
 
 
 def as_of_instant(previous: Case, case: Case, *, as_of: datetime | None, now: datetime) -> Case:

@@ -6,21 +6,18 @@ again with the new one.
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from joserfc.jwk import OKPKey
 
-from schemas.flows import CLEARANCE, source_of
 from services.clearance.receipts.payload import Receipt
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.submission import submission_store
+from services.clearance.submission.events import publish
 from services.kit.audit import log
-from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import InvalidSignature, public_keys, sign, verify
-from services.kit.receipts.qr import MAX_QR_CHARS, pack
 
 AT_ONCE: Final = 100
 FIRST: Final = UUID(int=0)
@@ -66,7 +63,7 @@ class SigningAgain:
             except InvalidSignature:
                 unsound.append(form["form_number"])
                 continue
-            await self._replace(connection, form, kid, _signed(payload, key, new_kid), new_kid, actor)
+            await self._replace(connection, form, kid, Receipt.of(sign(payload, key, new_kid)), new_kid, actor)
         last = forms[-1]["attempt_id"] if forms else None
         return SignedBatch(len(forms) - len(unsound), tuple(unsound), last)
 
@@ -86,14 +83,7 @@ class SigningAgain:
         )
         event = await submission_store.accepted_event(connection, attempt_id)
         assert event is not None
-        await outbox.append(
-            connection,
-            topic=self.topic,
-            key=student_id,
-            event=event,
-            source=source_of(CLEARANCE),
-            now=datetime.now(UTC),
-        )
+        await publish(connection, self.topic, event)
 
 
 async def _replaced_key(connection: Connection, kid: str) -> dict[str, OKPKey]:
@@ -104,9 +94,3 @@ async def _replaced_key(connection: Connection, kid: str) -> dict[str, OKPKey]:
     if row["retired_at"] is None:
         raise NotToBeReplaced("This key signs. Rotate first.")
     return public_keys([json.loads(row["public_jwk"])])
-
-
-def _signed(payload: dict[str, Any], key: OKPKey, kid: str) -> Receipt:
-    text = sign(payload, key, kid)
-    qr_text = pack(text)
-    return Receipt(text, qr_text if len(qr_text) <= MAX_QR_CHARS else None)

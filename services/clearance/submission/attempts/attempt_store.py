@@ -15,7 +15,7 @@ from schemas.attempts import AttemptState, RefusalCause
 from schemas.events import AttestationGiven, Objections, Reason, SubmissionRefused, SubmissionRequested
 from services.kit.postgres.pool import Connection
 
-_objections: Final[TypeAdapter[dict[str, tuple[Reason, ...]]]] = TypeAdapter(Objections)
+objections_adapter: Final[TypeAdapter[dict[str, tuple[Reason, ...]]]] = TypeAdapter(Objections)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +109,10 @@ async def add_refused(
     return _attempt(row)
 
 
+def refused_state(cause: str) -> AttemptState:
+    return AttemptState.EXPIRED if cause == RefusalCause.EXPIRED else AttemptState.REFUSED
+
+
 async def end(
     connection: Connection,
     attempt_id: UUID,
@@ -126,7 +130,7 @@ async def end(
         attempt_id,
         state,
         cause,
-        _objections.dump_json(dict(objections or {})).decode(),
+        objections_adapter.dump_json(dict(objections or {})).decode(),
     )
     assert row is not None, "the caller holds the attempt locked and open"
     return _attempt(row)
@@ -182,5 +186,5 @@ def _attempt(row: Any) -> Attempt:
         ended_at=row["ended_at"],
         cause=row["cause"],
         parent_id=row["parent_id"],
-        objections=_objections.validate_json(row["objections"]),
+        objections=objections_adapter.validate_json(row["objections"]),
     )

@@ -39,8 +39,7 @@ async def take(connection: Connection, attempt_ids: Iterable[UUID]) -> list[Atte
     return [AttestationGiven.model_validate_json(row["said"]) for row in rows]
 
 
-async def delete_old(connection: Connection) -> int:
-    done = await connection.execute(
+async def delete_old(connection: Connection) -> None:
+    await connection.execute(
         "DELETE FROM waiting_attestation WHERE received_at < clock_timestamp() - $1::interval", KEPT
     )
-    return int(str(done).rpartition(" ")[2])

@@ -63,9 +63,10 @@ def waivers_of(form: AcceptedForm) -> tuple[Waiver, ...]:
     )
 
 
-def answers_of(attempt_id: UUID, student_id: str, facts: Mapping[str, AttestedFacts]) -> list[AttestationGiven]:
-    return [
-        AttestationGiven(
+def answers_of(attempt_id: UUID, student_id: str, facts: Mapping[str, AttestedFacts]) -> dict[str, AttestationGiven]:
+    """By department."""
+    return {
+        name: AttestationGiven(
             attempt_id=attempt_id,
             student_id=student_id,
             department=name,
@@ -75,4 +76,4 @@ def answers_of(attempt_id: UUID, student_id: str, facts: Mapping[str, AttestedFa
             attested_at=given.attested_at,
         )
         for name, given in facts.items()
-    ]
+    }

@@ -4,16 +4,15 @@ After a restore the commands and attestations of those attempts are read again t
 to its end, so that an accepted attempt is never decided anew, under another form number.
 """
 
-import json
+from dataclasses import replace
 from typing import Any, Final
-from uuid import UUID, uuid5
 
 import structlog
 
-from schemas.attempts import RefusalCause
+from schemas.attempts import AttemptState
 from schemas.codec import Unreadable
 from schemas.events import AcceptedForm, CaseState, SubmissionAccepted, SubmissionRefused
-from services.clearance.forgetting.departures import FORGET
+from services.clearance.forgetting.departures import is_forgotten
 from services.clearance.receipts.payload import Receipt, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
@@ -21,38 +20,14 @@ from services.clearance.roster.case_store import SOURCE, Roster
 from services.clearance.roster.cases import Case, Student
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
-from services.clearance.submission.attempts import attempt_store, attempt_waivers, waiting_attestations
-from services.clearance.submission.restoring.accepted_forms import answers_of, difference, waivers_of
+from services.clearance.submission.restoring import ended_attempts
+from services.clearance.submission.restoring.accepted_forms import answers_of, difference
 from services.clearance.submission.submission_store import Position, Submission
 from services.kit.audit import log
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import Form, InvalidSignature, verify
-from services.kit.receipts.qr import MAX_QR_CHARS, pack
 
 _log = structlog.get_logger(__name__)
-# A part of a former number has no form of its own.
-_KNOWN: Final = """
-SELECT attempt.student_id, form_number, parent_id IS NOT NULL AS is_part, attempt.state
-FROM attempt LEFT JOIN submission USING (attempt_id) WHERE attempt_id = $1
-"""
-_FORGOTTEN: Final = "SELECT EXISTS (SELECT FROM audit.entry WHERE student_id = $1 AND act = $2)"
-_REFUSED: Final = """
-INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause, objections,
-                     case_number)
-VALUES ($1, $2, $3, '{}', $4::timestamptz, $4::timestamptz + interval '1 second', $4::timestamptz, $5, $6,
-        coalesce((SELECT case_number FROM student_case WHERE student_id = $2), 1))
-ON CONFLICT (attempt_id) DO UPDATE
-    SET state = excluded.state, ended_at = excluded.ended_at, cause = excluded.cause, objections = excluded.objections
-    WHERE attempt.state = 'open' AND attempt.student_id = excluded.student_id
-RETURNING attempt_id
-"""
-_ACCEPTED: Final = """
-INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, case_number,
-                     parent_id, ordinal)
-VALUES ($1, $2, 'accepted', $3, $4, $5, $6, $7, $8, $9)
-ON CONFLICT (attempt_id) DO UPDATE SET state = 'accepted', ended_at = excluded.ended_at WHERE attempt.state = 'open'
-RETURNING attempt_id
-"""
 _BEFORE: Final = """
 SELECT attempt_id, sequence, EXISTS (SELECT FROM form_void WHERE form_void.attempt_id = submission.attempt_id) AS void
 FROM submission WHERE student_id = $1 AND case_number = $2 AND sequence IN ($3, $3 - 1)
@@ -71,33 +46,21 @@ class Restoring:
 
     async def refused(self, connection: Connection, event: SubmissionRefused) -> None:
         """The same command gets the same answer again."""
-        known = await connection.fetchrow(_KNOWN, event.attempt_id)
-        if known is not None and known["state"] != "open":
+        known = await ended_attempts.find(connection, event.attempt_id)
+        if known is not None and known["state"] != AttemptState.OPEN:
             return
         await case_store.lock(connection, event.student_id)
-        if await connection.fetchval(_FORGOTTEN, event.student_id, FORGET):
+        if await is_forgotten(connection, event.student_id):
             return
-        state = "expired" if event.cause == RefusalCause.EXPIRED else "refused"
-        objections = {name: [one.model_dump(mode="json") for one in given] for name, given in event.objections.items()}
-        restored = await connection.fetchval(
-            _REFUSED,
-            event.attempt_id,
-            event.student_id,
-            state,
-            event.refused_at,
-            event.cause,
-            json.dumps(objections, ensure_ascii=False),
-        )
-        if restored is not None:
-            await waiting_attestations.take(connection, [event.attempt_id])
-            await self._append(connection, event, "submission.refuse", {"cause": event.cause})
+        if await ended_attempts.refuse(connection, event):
+            await _append(connection, event, "submission.refuse", {"cause": event.cause})
 
     async def accepted(self, connection: Connection, event: SubmissionAccepted) -> None:
         """Under the number it was accepted with."""
         if await _is_known(connection, event):
             return
         await case_store.lock(connection, event.student_id)
-        if await _is_known(connection, event) or await connection.fetchval(_FORGOTTEN, event.student_id, FORGET):
+        if await _is_known(connection, event) or await is_forgotten(connection, event.student_id):
             return
         form = event.form
         if form is None:
@@ -124,8 +87,7 @@ class Restoring:
         student = Student.model_validate(form.student)
         case = await self._case(connection, student, event)
         await _check_place(connection, event, form)
-        await _restore_attempts(connection, event, form)
-        qr_text = pack(form.receipt)
+        await ended_attempts.accept(connection, event, form)
         await submission_store.add(
             connection,
             Submission(
@@ -135,20 +97,20 @@ class Restoring:
                 form_number=event.form_number,
                 code=str(signed.payload["code"]),
                 accepted_at=event.accepted_at,
-                facts=submission_facts(_by_department(event.attempt_id, event.student_id, form)),
+                facts=submission_facts(answers_of(event.attempt_id, event.student_id, form.facts)),
                 former={
-                    number: submission_facts({one.department: one for one in answers_of(event.attempt_id, number, of)})
+                    number: submission_facts(answers_of(event.attempt_id, number, of))
                     for number, of in form.former.items()
                 },
-                receipt=Receipt(form.receipt, qr_text if len(qr_text) <= MAX_QR_CHARS else None),
+                receipt=Receipt.of(form.receipt),
                 kid=signed.kid,
             ),
         )
         if case.case_number <= form.case_number:
-            completed = cases.with_state(cases.numbered_as(case, form.case_number), CaseState.COMPLETED)
+            completed = cases.with_state(replace(case, case_number=form.case_number), CaseState.COMPLETED)
             await self._roster.store(connection, case, completed, now=event.accepted_at)
         await exceptions.update_accepted(connection, event.attempt_id)
-        await self._append(
+        await _append(
             connection,
             event,
             "submission.accept",
@@ -164,22 +126,23 @@ class Restoring:
         assert case is not None
         return case
 
-    async def _append(
-        self, connection: Connection, event: SubmissionAccepted | SubmissionRefused, act: str, details: dict[str, Any]
-    ) -> None:
-        await log.append_entry(
-            connection,
-            actor=SOURCE,
-            act=act,
-            outcome="restored",
-            student_id=event.student_id,
-            details={"attempt": event.attempt_id, **details},
-        )
+
+async def _append(
+    connection: Connection, event: SubmissionAccepted | SubmissionRefused, act: str, details: dict[str, Any]
+) -> None:
+    await log.append_entry(
+        connection,
+        actor=SOURCE,
+        act=act,
+        outcome="restored",
+        student_id=event.student_id,
+        details={"attempt": event.attempt_id, **details},
+    )
 
 
 async def _is_known(connection: Connection, event: SubmissionAccepted) -> bool:
     """Raises `Unreadable` if it is another form of the attempt."""
-    known = await connection.fetchrow(_KNOWN, event.attempt_id)
+    known = await ended_attempts.find(connection, event.attempt_id)
     if known is None or not (known["form_number"] or known["is_part"]):
         return False
     if known["form_number"] not in (None, event.form_number) or known["student_id"] != event.student_id:
@@ -206,33 +169,3 @@ async def _check_place(connection: Connection, event: SubmissionAccepted, form: 
             f"作废记录随备份丢失；已由 {event.form_number} 代替",
             SOURCE,
         )
-
-
-async def _restore_attempts(connection: Connection, event: SubmissionAccepted, form: AcceptedForm) -> None:
-    """The attempt and its parts, as they were answered. Raises `Unreadable` if it has ended otherwise."""
-    parts = [(uuid5(event.attempt_id, number), number, of) for number, of in form.former.items()]
-    asked = [(event.attempt_id, event.student_id, form.facts), *parts]
-    for ordinal, (attempt_id, student_id, facts) in enumerate(asked):
-        restored = await connection.fetchval(
-            _ACCEPTED,
-            attempt_id,
-            student_id,
-            sorted(facts),
-            form.opened_at,
-            max(form.expires_at, event.accepted_at),
-            event.accepted_at,
-            form.case_number,
-            event.attempt_id if ordinal else None,
-            ordinal,
-        )
-        if restored is None:
-            raise Unreadable("attempt_id: the attempt has ended with another outcome")
-        for answer in answers_of(attempt_id, student_id, facts):
-            await attempt_store.add_answer(connection, answer)
-    if not await attempt_waivers.frozen(connection, event.attempt_id):
-        await attempt_waivers.freeze(connection, event.attempt_id, waivers_of(form))
-    await waiting_attestations.take(connection, [attempt_id for attempt_id, _, _ in asked])
-
-
-def _by_department(attempt_id: UUID, student_id: str, form: AcceptedForm) -> dict[str, Any]:
-    return {one.department: one for one in answers_of(attempt_id, student_id, form.facts)}

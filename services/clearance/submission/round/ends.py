@@ -82,10 +82,10 @@ class Ends:
         self,
         connection: Connection,
         attempt: Attempt,
-        state: AttemptState,
         cause: str,
         objections: Mapping[str, Any] | None = None,
     ) -> None:
+        state = attempt_store.refused_state(cause)
         ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
         await publish(connection, self._topic, ended.refused_event())
         for part in await former_parts.parts_of(connection, attempt.attempt_id):

@@ -122,8 +122,7 @@ class Submissions:
             _log.critical("acceptance.not_restored", attempt=str(whole.attempt_id))
             raise Unreadable("ended: the attempt was accepted, and its acceptance is in no topic")
         cause = ended.cause or (RefusalCause.EXPIRED if ended.outcome is EndOutcome.LAPSED else RefusalCause.OBJECTED)
-        state = AttemptState.EXPIRED if cause == RefusalCause.EXPIRED else AttemptState.REFUSED
-        await self._ends.refuse(connection, whole, state, cause)
+        await self._ends.refuse(connection, whole, cause)
 
     def _validate(self, event: AttestationGiven, attempt: Attempt, waived: Set[CheckKey]) -> None:
         """Raises `Unreadable`."""
@@ -144,6 +143,6 @@ class Submissions:
             return False
         if not await attempt_store.is_expired(connection, attempt_id):
             return False
-        await self._ends.refuse(connection, attempt, AttemptState.EXPIRED, RefusalCause.EXPIRED)
+        await self._ends.refuse(connection, attempt, RefusalCause.EXPIRED)
         failpoint("expire.before_commit")
         return True

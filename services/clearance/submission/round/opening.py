@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from schemas.attempts import AttemptState, RefusalCause
-from schemas.events import CaseState, SubmissionRequested, SubmitAsked
+from schemas.events import SubmissionRequested, SubmitAsked
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.roster import case_store
 from services.clearance.roster.cases import Case
@@ -42,7 +42,7 @@ class Opening:
     async def _open(self, connection: Connection, event: SubmitAsked, case: Case | None, *, submitted: bool) -> Attempt:
         """An open attempt, or one that is refused at once."""
         cause = RefusalCause.ALREADY_SUBMITTED if submitted else RefusalCause.CASE_NOT_OPEN
-        if not submitted and case is not None and case.state is CaseState.OPEN and case.joined_to is None:
+        if not submitted and case is not None and case.may_be_submitted:
             attempt = await self._open_with_waivers(connection, event, case)
             failpoint("submit.after_open")
             if attempt is not None:
