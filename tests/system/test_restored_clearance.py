@@ -8,11 +8,13 @@ import asyncpg
 import pytest
 
 from deploy.local.installation import Installation
+from deploy.local.servers.postgres import dsn_of
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.postgres.pool import DATABASE_ERRORS
 from tests.support.gateway.server import BrowserClient
+from tests.support.servers.backups import backup_of
 from tests.support.waiting import eventually
 from tests.system.test_submission import ready_to_submit, submit
 
@@ -21,7 +23,6 @@ _FORMS = """
 SELECT student_id, attempt_id, form_number, code, receipt, accepted_at, facts::text FROM published.submission_v2
 ORDER BY form_number
 """
-_OWNER = "SELECT rolname FROM pg_database JOIN pg_roles ON pg_roles.oid = datdba WHERE datname = $1"
 
 
 @pytest.fixture
@@ -36,47 +37,6 @@ async def whole(
         yield installation
     finally:
         await installation.close()
-
-
-class Backup:
-    """Of the clearance's database: a copy beside it, and the same name for it at last."""
-
-    def __init__(self, installation: Installation, postgres: str) -> None:
-        self._name, self._postgres = installation.database_name(CLEARANCE), postgres
-
-    async def take(self) -> None:
-        connection = await asyncpg.connect(self._postgres)
-        try:
-            owner = await connection.fetchval(_OWNER, self._name)
-            await self._alone(
-                connection, f'CREATE DATABASE "{self._name}_backup" TEMPLATE "{self._name}" OWNER "{owner}"'
-            )
-        finally:
-            await connection.close()
-
-    async def put_back(self) -> None:
-        connection = await asyncpg.connect(self._postgres)
-        try:
-            await self._alone(connection, f'ALTER DATABASE "{self._name}" RENAME TO "{self._name}_lost"')
-            await self._alone(connection, f'ALTER DATABASE "{self._name}_backup" RENAME TO "{self._name}"')
-            await connection.execute(f'DROP DATABASE "{self._name}_lost" WITH (FORCE)')
-        finally:
-            await connection.close()
-
-    async def _alone(self, connection: "asyncpg.Connection[asyncpg.Record]", statement: str) -> None:
-        """While the services connect again and again."""
-
-        async def done() -> bool:
-            await connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()",
-                self._name,
-            )
-            with suppress(asyncpg.ObjectInUseError):
-                await connection.execute(statement)
-                return True
-            return False
-
-        await eventually(done, what="the database to be left alone")
 
 
 async def forms(installation: Installation) -> list[tuple[object, ...]]:
@@ -97,17 +57,15 @@ async def test_six_acceptances_since_the_backup_are_accepted_as_they_were(
 ) -> None:
     made = await asyncio.gather(*(ready_to_submit(whole) for _ in range(STUDENTS)))
     students, browsers = [student_id for student_id, _ in made], [browser for _, browser in made]
-    backup = Backup(whole, postgres.address)
-    await backup.take()
-    await whole.ready(CLEARANCE)
-    await asyncio.gather(*(submit(browser) for browser in browsers))
-    await eventually(lambda: all_done(browsers), what="six acceptances", timeout_s=60)
-    before = await forms(whole)
-    assert len(before) == STUDENTS
-
-    if not running:
-        whole.stop(CLEARANCE)
-    await backup.put_back()
+    async with backup_of(postgres.address, dsn_of(postgres.address, whole.database_name(CLEARANCE))) as backup:
+        await whole.ready(CLEARANCE)
+        await asyncio.gather(*(submit(browser) for browser in browsers))
+        await eventually(lambda: all_done(browsers), what="six acceptances", timeout_s=60)
+        before = await forms(whole)
+        assert len(before) == STUDENTS
+        if not running:
+            whole.stop(CLEARANCE)
+        await backup.restore()
     if not running:
         await whole.start(CLEARANCE)
 

@@ -5,7 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
-from deploy.local.servers.postgres import _execute, drop_database
+import asyncpg
+
+from deploy.local.servers.postgres import drop_database
+
+_OWNER = "SELECT pg_get_userbyid(datdba) FROM pg_database WHERE datname = $1"
+_END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1"
 
 
 class Backup:
@@ -26,12 +31,16 @@ class Backup:
         await drop_database(self._admin, self._copy)
 
     async def _copied(self, source: str, target: str) -> None:
-        # Nobody connects to the source meanwhile: a copy is refused while others are connected.
-        await _execute(self._admin, f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS false')
-        ended = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = "
-        await _execute(self._admin, f"{ended}'{source}'")
-        await _execute(self._admin, f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
-        await _execute(self._admin, f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS true')
+        connection = await asyncpg.connect(self._admin, timeout=10)
+        try:
+            owner = await connection.fetchval(_OWNER, source)
+            # Nobody connects to the source meanwhile: a copy is refused while others are connected.
+            await connection.execute(f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS false')
+            await connection.execute(_END_SESSIONS, source)
+            await connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}" OWNER "{owner}"')
+            await connection.execute(f'ALTER DATABASE "{source}" ALLOW_CONNECTIONS true')
+        finally:
+            await connection.close()
 
 
 @asynccontextmanager

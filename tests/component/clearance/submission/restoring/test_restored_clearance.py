@@ -1,14 +1,11 @@
 """The clearance's database is restored from a backup: every end since comes back from its own topic, as it was."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
 import pytest
 
 from deploy.local.servers.server import Running
@@ -23,6 +20,7 @@ from schemas.events import (
 from services.clearance.receipts.signing_keys import Keyring
 from services.kit.rules.waivers import Waiver, WaiverKind
 from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
+from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
 
 _FORMS = "SELECT * FROM published.submission_v2 ORDER BY form_number"
@@ -34,40 +32,24 @@ async def harness(make_database: DatabaseMaker, tmp_path: Path) -> AsyncIterator
         yield made
 
 
-class Backup:
-    """A copy of the clearance's database, to be put back."""
+class ClearanceBackup(Backup):
+    """The harness goes on over each copy."""
 
-    def __init__(self, harness: Harness, postgres: str) -> None:
-        self._harness, self._postgres = harness, postgres
-        self._name = urlsplit(harness.clearance.dsn).path.strip("/")
-        self._copy = f"{self._name}_backup"
+    def __init__(self, harness: Harness, admin: str) -> None:
+        super().__init__(admin, harness.clearance.dsn)
+        self._harness = harness
 
-    async def take(self) -> None:
-        await self._copied(self._name, self._copy)
-
-    async def put_back(self) -> None:
-        await self._copied(self._copy, self._name, replace=True)
-
-    async def _copied(self, source: str, target: str, *, replace: bool = False) -> None:
+    async def _copied(self, source: str, target: str) -> None:
         self._harness.clearance.pool.terminate()
-        connection = await asyncpg.connect(self._postgres)
-        try:
-            if replace:
-                await connection.execute(f'DROP DATABASE "{target}" WITH (FORCE)')
-            for _ in range(50):
-                try:
-                    await connection.execute(f'CREATE DATABASE "{target}" TEMPLATE "{source}"')
-                    break
-                except asyncpg.ObjectInUseError:
-                    await asyncio.sleep(0.1)
-        finally:
-            await connection.close()
+        await super()._copied(source, target)
         await self._harness.reopen_clearance()
 
 
 @pytest.fixture
-async def backup(harness: Harness, postgres: Running) -> Backup:
-    return Backup(harness, postgres.address)
+async def backup(harness: Harness, postgres: Running) -> AsyncIterator[ClearanceBackup]:
+    made = ClearanceBackup(harness, postgres.address)
+    yield made
+    await made.delete()
 
 
 async def forms(harness: Harness) -> list[dict[str, Any]]:
@@ -88,7 +70,9 @@ async def read_again(harness: Harness, asked: list[UUID], students: list[str], s
         await harness.submit(student_id, command_id)
 
 
-async def test_six_acceptances_since_the_backup_come_back_under_their_numbers(harness: Harness, backup: Backup) -> None:
+async def test_six_acceptances_since_the_backup_come_back_under_their_numbers(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
     students = [await harness.student() for _ in range(6)]
     await backup.take()
     said: list[Message] = []
@@ -98,7 +82,7 @@ async def test_six_acceptances_since_the_backup_come_back_under_their_numbers(ha
         said += await harness.deliver_all()
     before = await forms(harness)
     assert len(before) == 6
-    await backup.put_back()
+    await backup.restore()
     assert await forms(harness) == []
 
     dead = {name: len(service.dead_letters) for name, service in harness.services.items()}
@@ -125,14 +109,16 @@ async def test_six_acceptances_since_the_backup_come_back_under_their_numbers(ha
     assert await harness.state(second) == ("refused", "already-submitted")
 
 
-async def test_an_attempt_that_was_open_in_the_backup_ends_as_it_had_ended(harness: Harness, backup: Backup) -> None:
+async def test_an_attempt_that_was_open_in_the_backup_ends_as_it_had_ended(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
     accepted, refused = await harness.student(), await harness.student(library=OWING)
     asked = [await harness.submit(accepted), await harness.submit(refused)]
     await backup.take()
     said = await harness.deliver_all()
     before = await forms(harness)
     objections = await harness.attempt(asked[1])
-    await backup.put_back()
+    await backup.restore()
     await read_ends(harness, said)
     await read_again(harness, asked, [accepted, refused], said)
     await harness.deliver_all()
@@ -155,20 +141,22 @@ async def test_what_is_known_is_not_touched(harness: Harness) -> None:
 
 
 async def test_a_student_who_came_onto_the_roster_since_the_backup_has_the_form_again(
-    harness: Harness, backup: Backup
+    harness: Harness, backup: ClearanceBackup
 ) -> None:
     await backup.take()
     student_id = await harness.student()
     asked = await harness.submit(student_id)
     said = await harness.deliver_all()
     before = await forms(harness)
-    await backup.put_back()
+    await backup.restore()
     await read_ends(harness, said)
     assert [form["form_number"] for form in await forms(harness)] == [form["form_number"] for form in before]
     assert await harness.state(asked) == ("accepted", "")
 
 
-async def test_a_form_signed_with_a_key_made_since_the_backup_verifies_again(harness: Harness, backup: Backup) -> None:
+async def test_a_form_signed_with_a_key_made_since_the_backup_verifies_again(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
     student_id = await harness.student()
     await backup.take()
     async with harness.clearance.pool.acquire() as connection, connection.transaction():
@@ -177,14 +165,14 @@ async def test_a_form_signed_with_a_key_made_since_the_backup_verifies_again(har
     said = await harness.deliver_all()
     (before,) = await forms(harness)
     assert before["kid"] == kid
-    await backup.put_back()
+    await backup.restore()
     await read_ends(harness, said)
     assert [form["form_number"] for form in await forms(harness)] == [before["form_number"]]
     keys = await harness.clearance.pool.fetch("SELECT kid FROM signing_key WHERE revoked_at IS NULL")
     assert kid in [row["kid"] for row in keys]
 
 
-async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, backup: Backup) -> None:
+async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, backup: ClearanceBackup) -> None:
     former, student_id = await harness.student(), await harness.student()
     async with harness.clearance.pool.acquire() as connection, connection.transaction():
         await harness.roster.join(connection, student_id, former, now=datetime.now(UTC))
@@ -195,7 +183,7 @@ async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, 
     before = await forms(harness)
     attempts = await _attempts(harness)
     assert len(attempts) == 2
-    await backup.put_back()
+    await backup.restore()
     accepted = of(said, SubmissionAccepted)
     assert len(accepted) == 2
     await read_ends(harness, [*reversed(accepted)])
@@ -204,12 +192,12 @@ async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, 
     assert await _attempts(harness) == attempts
 
 
-async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, backup: Backup) -> None:
+async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, backup: ClearanceBackup) -> None:
     student_id = await harness.student()
     await backup.take()
     await harness.submit(student_id)
     (accepted,) = of(await harness.deliver_all(), SubmissionAccepted)
-    await backup.put_back()
+    await backup.restore()
     assert accepted.form is not None
     other = accepted.form.model_copy(update={"student": {**accepted.form.student, "name": "林知近"}})
     forged = accepted.form.model_copy(update={"receipt": _altered(accepted.form.receipt)})
