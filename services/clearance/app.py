@@ -1,6 +1,6 @@
 """Composition root of the clearance."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -10,17 +10,23 @@ import asyncpg
 from fastapi import FastAPI
 
 from schemas.flows import CLEARANCE
-from services.clearance.approvals.actions import Action, action_registry
 from services.clearance.approvals.api import approvals_router
-from services.clearance.approvals.decisions import Decisions
 from services.clearance.dead_letter_api import dead_letter_router
-from services.clearance.exemptions.actions import ExemptionActions
 from services.clearance.exemptions.api import exemptions_router
-from services.clearance.exemptions.waivers_of_case import CaseWaivers
-from services.clearance.forgetting.actions import forget_action
 from services.clearance.forgetting.calendar import CalendarForgetting
 from services.clearance.forgetting.forget import Forgetting
 from services.clearance.forgetting.tables import TABLES
+from services.clearance.parts import (
+    actions_of,
+    decisions_of,
+    outcomes_router_of,
+    policy_of,
+    projector_of,
+    replay_handlers,
+    roster_of,
+    submissions_of,
+    submissions_router_of,
+)
 from services.clearance.receipts.signing_keys import Keyring, file_missing
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_log import CaseLog
@@ -28,25 +34,16 @@ from services.clearance.roster.case_store import Roster
 from services.clearance.roster.former_number_api import former_number_router
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.after_acceptance import exceptions
-from services.clearance.submission.after_acceptance.form_void import void_action
 from services.clearance.submission.republication import CasePublisher
-from services.clearance.submission.restoring.outcomes import Restoring
-from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.sweeper import AttemptSweeper
-from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS, outcomes_router, submissions_router
+from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS
 from services.clearance.view.freshness import SourceWatch
-from services.clearance.view.projector import Projector
 from services.clearance.view.reconciliation.api import reconciliation_router
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
-from services.clearance.view.status_dead_letters import clear_unreadable_mark
-from services.kit.clearance_policy import ClearancePolicy, load_policy
 from services.kit.http import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
-from services.kit.manifests import discover, required_checks
-from services.kit.messaging.dead_letters.actions import ReplayHandler
-from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import ROSTER
@@ -57,7 +54,6 @@ from services.kit.postgres.pool import open_pool
 from services.kit.republishing.api import republications_router
 from services.kit.republishing.worker import Republisher
 from services.kit.runtime.health import Health
-from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 
 DESCRIPTION = (
@@ -97,77 +93,11 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
     return app
 
 
-def roster_of(settings: ClearanceSettings) -> Roster:
-    return Roster(topic=settings.topics.case, served=policy_of(settings).served, zone=settings.zone)
-
-
-def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Projector:
-    return Projector(
-        pool=pool,
-        kafka=settings.kafka,
-        topics=settings.topics,
-        departments=list(discover(settings.services_folder)),
-        workers=settings.projector_workers,
-        max_records=settings.projector_batch,
-        session_timeout_s=settings.session_timeout_s,
-        limit=DeadLetterLimit.of(settings),
-    )
-
-
-def submissions_of(settings: ClearanceSettings) -> Submissions:
-    """Every installed department has to attest all its checks."""
-    return Submissions(
-        topics=settings.topics,
-        required=required_checks(discover(settings.services_folder)),
-        roster=roster_of(settings),
-        waivers=CaseWaivers(policy_of(settings)),
-        keyring=Keyring(settings.keys),
-        zone=settings.zone,
-        life_s=settings.attempt_life_s,
-    )
-
-
-def restoring_of(settings: ClearanceSettings) -> Restoring:
-    return Restoring(roster=roster_of(settings), keyring=Keyring(settings.keys))
-
-
-def policy_of(settings: ClearanceSettings) -> ClearancePolicy:
-    return load_policy(settings.university, required_checks(discover(settings.services_folder)))
-
-
-def actions_of(settings: ClearanceSettings) -> tuple[Action[Any], ...]:
-    """What two persons may decide."""
-    required = required_checks(discover(settings.services_folder))
-    return (
-        *ExemptionActions(required, settings.zone).actions(),
-        void_action(roster_of(settings)),
-        forget_action(Forgetting(settings.topics)),
-    )
-
-
-def decisions_of(policy: ClearancePolicy, actions: Iterable[Action[Any]]) -> Decisions:
-    """`actions`: what two persons may decide."""
-    return Decisions(action_registry(actions, policy.approvals.one_person), policy.approvals)
-
-
-def replay_handlers(settings: ClearanceSettings, projector: Projector) -> dict[str, ReplayHandler]:
-    ended = clear_unreadable_mark(projector.group, projector.topics)
-    departments = discover(settings.services_folder)
-    verify = verifier_of(settings, departments)
-    router = submissions_router(submissions_of(settings), settings.topics, departments, verify=verify)
-    outcomes = outcomes_router(restoring_of(settings), settings.topics, verify=verify)
-    return {
-        projector.group: ReplayHandler(projector.apply, ended, projector.committed),
-        router.group: ReplayHandler(router.subscription.apply),
-        outcomes.group: ReplayHandler(outcomes.subscription.apply),
-    }
-
-
 async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
     async with pool.acquire() as connection, connection.transaction():
         await Keyring(settings.keys).ensure(connection)
     wakeup, uploaded = Wakeup(), Wakeup()
-    roster, projector, submissions = roster_of(settings), projector_of(settings, pool), submissions_of(settings)
+    roster, projector = roster_of(settings), projector_of(settings, pool)
     rows = roster_import(roster, after_commit=wakeup.notify, own_sources=settings.sources_of(ROSTER))
     decisions = decisions_of(policy_of(settings), actions_of(settings))
     for routes in (
@@ -181,31 +111,39 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         republications_router(pool),
     ):
         app.include_router(routes)
-    departments = discover(settings.services_folder)
-    router = submissions_router(
-        submissions,
-        settings.topics,
-        departments,
-        session_timeout_s=settings.session_timeout_s,
-        verify=verifier_of(settings, departments),
-    )
     published = CaseLog(pool, settings.topics.case)
     loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES, published=published)
     loops.add_consumer(projector.consumer, prefix="projector ")
+    _add_round(loops, settings, pool, wakeup)
+    loops.add("imports", ImportWorker(rows, pool, uploaded).run)
+    _add_watches(loops, settings, health, pool, roster, wakeup)
+    loops.add("exceptions", partial(exceptions.recheck, pool))
+    if settings.forget_after_days is not None:
+        calendar = CalendarForgetting(pool, Forgetting(settings.topics), wakeup, after_days=settings.forget_after_days)
+        loops.add("calendar forgetting", calendar.run)
+    return loops
+
+
+def _add_round(loops: ServiceLoops, settings: ClearanceSettings, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> None:
+    submissions = submissions_of(settings)
+    router = submissions_router_of(settings, submissions)
     outcomes = loops.consume(
-        outcomes_router(
-            restoring_of(settings),
-            settings.topics,
-            session_timeout_s=settings.session_timeout_s,
-            verify=verifier_of(settings, departments),
-        ),
-        name=OUTCOMES,
-        after_commit=wakeup.notify,
-        prefix="outcomes ",
+        outcomes_router_of(settings), name=OUTCOMES, after_commit=wakeup.notify, prefix="outcomes "
     )
     # Commands and attestations of an attempt that was accepted come after its acceptance, also after a restore.
     loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ", after=outcomes)
-    loops.add("imports", ImportWorker(rows, pool, uploaded).run)
+    loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup, outcomes.is_caught_up).run)
+
+
+def _add_watches(
+    loops: ServiceLoops,
+    settings: ClearanceSettings,
+    health: Health,
+    pool: "asyncpg.Pool[Any]",
+    roster: Roster,
+    wakeup: Wakeup,
+) -> None:
+    """Loops that also tell readiness what they find."""
     republisher = Republisher(pool, CasePublisher(roster, settings.topics), wakeup)
     loops.add("republication", republisher.run)
     health.add_warning("republication", republisher.warning)
@@ -217,12 +155,6 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)
     health.add_warning("signing key", partial(file_missing, Keyring(settings.keys), pool))
-    loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup, outcomes.is_caught_up).run)
-    loops.add("exceptions", partial(exceptions.recheck, pool))
-    if settings.forget_after_days is not None:
-        calendar = CalendarForgetting(pool, Forgetting(settings.topics), wakeup, after_days=settings.forget_after_days)
-        loops.add("calendar forgetting", calendar.run)
-    return loops
 
 
 FOLDERS: Final = (

@@ -13,10 +13,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 
 from schemas.flows import CLEARANCE
 from schemas.student_ids import canonical_student_id
-from services.clearance.app import policy_of, projector_of, replay_handlers, roster_of
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.policy_changes import PolicyChanges, policy_changes
 from services.clearance.forgetting.forget import Decided, Forgetting
+from services.clearance.parts import policy_of, projector_of, replay_handlers, roster_of
 from services.clearance.receipts.signing_keys import KeyMissing, Keyring
 from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings

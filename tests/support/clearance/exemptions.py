@@ -7,10 +7,10 @@ from uuid import uuid4
 
 import asyncpg
 
-from services.clearance.app import decisions_of
 from services.clearance.approvals.decisions import Decisions
 from services.clearance.approvals.proposal_store import Proposal
 from services.clearance.exemptions.actions import ExemptionActions
+from services.clearance.parts import decisions_of
 from services.clearance.settings import ClearanceSettings
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.http.idempotency import IdempotencyKey

@@ -19,9 +19,9 @@ from uuid import uuid4
 from deploy.local.servers.postgres import create_database, drop_database
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import PARTITIONS
-from services.clearance.app import decisions_of
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
+from services.clearance.parts import decisions_of
 from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.submission.after_acceptance.form_void import NAME as VOID_FORM
 from services.clearance.submission.after_acceptance.form_void import VoidBody, void_action

@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from deploy.local.installation import new_student_id
-from services.clearance.app import FOLDERS, decisions_of
+from services.clearance.app import FOLDERS
 from services.clearance.approvals.actions import Action, ActionRefused, Approved, ProposalBody
 from services.clearance.approvals.api import approvals_router
+from services.clearance.parts import decisions_of
 from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
 from services.kit.clearance_policy import Approvals, ClearancePolicy

@@ -10,11 +10,11 @@ import pytest
 
 from schemas.events import CaseChanged, CaseState, CommandAsked, SubmissionRefused, SubmitAsked
 from schemas.flows import CLEARANCE, GATEWAY
-from services.clearance.app import decisions_of
 from services.clearance.approvals.actions import ActionRefused, action_registry
 from services.clearance.forgetting.actions import NAME, ForgetBody, forget_action
 from services.clearance.forgetting.calendar import CalendarForgetting
 from services.clearance.forgetting.forget import Decided, Forgetting
+from services.clearance.parts import decisions_of
 from services.kit.audit.chain import ChainSealer, verify
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.http.idempotency import IdempotencyKey
