@@ -30,8 +30,8 @@ from services.clearance.parts import (
 from services.clearance.receipts.signing_keys import Keyring, file_missing
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_log import CaseLog
-from services.clearance.roster.case_store import Roster
 from services.clearance.roster.former_number_api import former_number_router
+from services.clearance.roster.roster import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.submission.republication import CasePublisher

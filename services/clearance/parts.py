@@ -12,7 +12,7 @@ from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.forgetting.actions import forget_action
 from services.clearance.forgetting.forget import Forgetting
 from services.clearance.receipts.signing_keys import Keyring
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.after_acceptance.form_void import void_action
 from services.clearance.submission.restoring.outcomes import Restoring

@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from schemas.events import CaseState, Reason
 from services.clearance.roster import case_store
-from services.clearance.roster.case_store import Roster, RosterResult
 from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
+from services.clearance.roster.roster import Roster, RosterResult
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
 from services.kit.http.auth import Principal, require

@@ -8,7 +8,8 @@ import asyncpg
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict
 
-from services.clearance.roster.case_store import JoinRefused, Roster, RosterResult, former_numbers
+from services.clearance.roster.case_store import former_numbers
+from services.clearance.roster.roster import JoinRefused, Roster, RosterResult
 from services.kit.audit import log
 from services.kit.http.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses

@@ -7,7 +7,7 @@ from typing import Final
 
 from schemas.topics import Topics
 from services.clearance.roster import case_store
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.clearance.submission.attempts import attempt_store
 from services.clearance.submission.events import ended_event, publish
 from services.kit.postgres.pool import Connection

@@ -8,7 +8,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from deploy.local.installation import new_student_id
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.clearance.view.reconciliation.findings import Finding, page
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.kit.clearance_policy import ClearancePolicy

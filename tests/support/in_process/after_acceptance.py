@@ -9,7 +9,7 @@ from schemas.events import CertificateIssueAsked, TakenBy
 from services.clearance.approvals.decisions import Decisions
 from services.clearance.approvals.proposal_store import Proposal
 from services.clearance.parts import decisions_of
-from services.clearance.roster.case_store import RosterResult
+from services.clearance.roster.roster import RosterResult
 from services.clearance.submission.after_acceptance.form_void import NAME, VoidBody, void_action
 from services.kit.clearance_policy import Approvals, ClearancePolicy
 from services.kit.http.idempotency import IdempotencyKey

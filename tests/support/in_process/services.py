@@ -21,8 +21,8 @@ from schemas.topics import Topics
 from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
-from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
+from services.clearance.roster.roster import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.restoring.outcomes import Restoring
 from services.clearance.submission.round.handlers import Submissions

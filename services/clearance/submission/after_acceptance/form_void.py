@@ -8,7 +8,7 @@ from pydantic import Field
 from schemas.events import FormNumber
 from services.clearance.approvals.actions import Action, ActionRefused, Approved, ProposalBody
 from services.clearance.roster import case_store
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.kit.audit import log
 from services.kit.names import APPROVER, FORM_VOID
 from services.kit.postgres.pool import Connection

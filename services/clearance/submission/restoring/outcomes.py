@@ -16,8 +16,9 @@ from services.clearance.forgetting.departures import is_forgotten
 from services.clearance.receipts.payload import Receipt, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
-from services.clearance.roster.case_store import SOURCE, Roster
+from services.clearance.roster.case_store import SOURCE
 from services.clearance.roster.cases import Case, Student
+from services.clearance.roster.roster import Roster
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.submission.restoring import ended_attempts

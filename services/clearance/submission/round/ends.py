@@ -8,8 +8,9 @@ from schemas.attempts import AttemptState
 from schemas.events import CaseState
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import cases
-from services.clearance.roster.case_store import SOURCE, Roster
+from services.clearance.roster.case_store import SOURCE
 from services.clearance.roster.cases import Case
+from services.clearance.roster.roster import Roster
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.submission.attempts import attempt_store, former_parts

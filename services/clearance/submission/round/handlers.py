@@ -14,7 +14,7 @@ from schemas.topics import Topics
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.clearance.submission.attempts import attempt_store, attempt_waivers, former_parts, waiting_attestations
 from services.clearance.submission.attempts.asked_attempts import asked_with_answers
 from services.clearance.submission.attempts.attempt_store import Attempt

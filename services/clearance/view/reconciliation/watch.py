@@ -10,7 +10,7 @@ import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from schemas.topics import Topics
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.clearance.view.reconciliation import findings
 from services.clearance.view.reconciliation.asking import AGAIN_AFTER_S, ask
 from services.kit.messaging.outbox import Wakeup

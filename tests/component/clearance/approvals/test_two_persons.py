@@ -17,8 +17,8 @@ from services.clearance.app import FOLDERS
 from services.clearance.approvals.actions import Action, ActionRefused, Approved, ProposalBody
 from services.clearance.approvals.api import approvals_router
 from services.clearance.parts import decisions_of
-from services.clearance.roster.case_store import Roster
 from services.clearance.roster.cases import Student
+from services.clearance.roster.roster import Roster
 from services.kit.clearance_policy import Approvals, ClearancePolicy
 from services.kit.http.app import create_app
 from services.kit.messaging.outbox import Wakeup

@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.servers.server import Running
 from services.clearance.roster.case_log import CaseLog
-from services.clearance.roster.case_store import Roster
+from services.clearance.roster.roster import Roster
 from services.clearance.submission.republication import CasePublisher
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import Desk

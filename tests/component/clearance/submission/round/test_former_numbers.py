@@ -8,7 +8,8 @@ import pytest
 
 from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SubmissionRequested
-from services.clearance.roster.case_store import JoinRefused, former_numbers
+from services.clearance.roster.case_store import former_numbers
+from services.clearance.roster.roster import JoinRefused
 from services.kit.operations import Held
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
