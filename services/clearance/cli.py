@@ -98,7 +98,7 @@ def checks_that_apply(
     except ValueError as wrong:
         _out.print(str(wrong), markup=False)
         raise typer.Exit(2) from None
-    found = policy_changes(asyncio.run(_roster(settings.database)), policy_of(settings), new)
+    found = policy_changes(asyncio.run(_roster(settings)), policy_of(settings), new)
     if not only_counts:
         for change in found.changes:
             _out.print(f"{change.student_id}  {change.what}: {change.now} -> {change.then}", markup=False)
@@ -146,8 +146,7 @@ async def _sign_again(settings: ClearanceSettings, kid: str) -> list[str]:
     """The numbers of forms that were not. Interrupted, the next call goes on."""
     signing, after, signed = SigningAgain(Keyring(settings.keys), settings.topics.submission), FIRST, 0
     unsound: list[str] = []
-    connection = await asyncpg.connect(settings.database, timeout=10)
-    try:
+    async with _connected(settings) as connection:
         while True:
             async with connection.transaction():
                 batch = await signing.batch(connection, kid, after=after, actor=command_line_actor())
@@ -156,17 +155,11 @@ async def _sign_again(settings: ClearanceSettings, kid: str) -> list[str]:
             _out.print(f"{signed} forms signed again", markup=False)
             if batch.last is None:
                 return unsound
-    finally:
-        await connection.close()
 
 
 async def _forget(settings: ClearanceSettings, student_id: str, decided: Decided) -> dict[str, int]:
-    connection = await asyncpg.connect(settings.database, timeout=10)
-    try:
-        async with connection.transaction():
-            return await Forgetting(settings.topics).forget(connection, student_id, decided)
-    finally:
-        await connection.close()
+    async with _connected(settings) as connection, connection.transaction():
+        return await Forgetting(settings.topics).forget(connection, student_id, decided)
 
 
 def _print_counts(found: PolicyChanges) -> None:
@@ -178,9 +171,15 @@ def _print_counts(found: PolicyChanges) -> None:
         _out.print(f"{attribute} {value or '(none)'}: no rule names it: {count}", markup=False)
 
 
-async def _roster(database: str) -> list[tuple[str, dict[str, str | None]]]:
-    connection = await asyncpg.connect(database, timeout=10)
-    try:
+async def _roster(settings: ClearanceSettings) -> list[tuple[str, dict[str, str | None]]]:
+    async with _connected(settings) as connection:
         return await roster_attributes(connection)
+
+
+@asynccontextmanager
+async def _connected(settings: ClearanceSettings) -> AsyncIterator["asyncpg.Connection[Any]"]:
+    connection = await asyncpg.connect(settings.database, timeout=10)
+    try:
+        yield connection
     finally:
         await connection.close()
