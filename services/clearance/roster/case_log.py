@@ -15,10 +15,8 @@ from services.clearance.roster.case_store import SOURCE
 from services.kit.messaging.relaying.own_topic import Newest
 from services.kit.observability import metrics
 from services.kit.republishing import store
-from services.kit.republishing.store import EVERYTHING, Scope
+from services.kit.republishing.store import EVERYTHING, LOG_LOST, RESTORED, Scope
 
-RESTORED: Final = "database-restored"
-LOG_LOST: Final = "log-lost"
 _log = structlog.get_logger(__name__)
 
 

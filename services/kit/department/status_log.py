@@ -15,10 +15,8 @@ from services.kit.department import version_floor
 from services.kit.messaging.relaying.own_topic import Newest
 from services.kit.postgres.pool import Connection
 from services.kit.republishing import store
-from services.kit.republishing.store import EVERYTHING, Scope
+from services.kit.republishing.store import EVERYTHING, LOG_LOST, RESTORED, Scope
 
-RESTORED: Final = "database-restored"
-LOG_LOST: Final = "log-lost"
 _STATUS: Final = TYPE_OF[StatusChanged]
 
 

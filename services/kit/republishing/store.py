@@ -8,6 +8,9 @@ from services.kit.audit import log
 from services.kit.postgres.pool import Connection
 
 MAX_PAGE: Final = 100
+RESTORED: Final = "database-restored"
+LOG_LOST: Final = "log-lost"
+"""Reasons of a service that asks itself."""
 
 
 @dataclass(frozen=True, slots=True)

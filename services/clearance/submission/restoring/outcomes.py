@@ -17,7 +17,7 @@ from services.clearance.receipts.payload import Receipt, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE
-from services.clearance.roster.cases import Case, Student
+from services.clearance.roster.cases import Student
 from services.clearance.roster.roster import Roster
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
@@ -86,7 +86,10 @@ class Restoring:
         self, connection: Connection, event: SubmissionAccepted, form: AcceptedForm, signed: Form
     ) -> None:
         student = Student.model_validate(form.student)
-        case = await self._case(connection, student, event)
+        case = await case_store.lock(connection, student.student_id)
+        if case is None:
+            # The roster is older than the student.
+            case = (await self._roster.put(connection, student, now=event.accepted_at)).case
         await _check_place(connection, event, form)
         await ended_attempts.accept(connection, event, form)
         await submission_store.add(
@@ -117,15 +120,6 @@ class Restoring:
             "submission.accept",
             {"form": event.form_number, "replaces": signed.payload.get("replaces")},
         )
-
-    async def _case(self, connection: Connection, student: Student, event: SubmissionAccepted) -> Case:
-        """As the form was signed, if the roster is older than the student."""
-        case = await case_store.lock(connection, student.student_id)
-        if case is None:
-            await self._roster.put(connection, student, now=event.accepted_at)
-            case = await case_store.lock(connection, student.student_id)
-        assert case is not None
-        return case
 
 
 async def _append(
