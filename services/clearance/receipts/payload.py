@@ -100,11 +100,13 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
 
 
 def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
+    text = ""
     for spell in SPELLINGS:
-        receipt = Receipt.of(sign(_with_facts(payload, spell), key, kid))
+        text = sign(_with_facts(payload, spell), key, kid)
+        receipt = Receipt.of(text)
         if receipt.qr_text is not None:
-            break
-    return receipt
+            return receipt
+    return Receipt(text, None)
 
 
 def _with_facts(payload: Mapping[str, Any], spell: Callable[[Facts], Facts]) -> Mapping[str, Any]:

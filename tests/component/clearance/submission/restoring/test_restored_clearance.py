@@ -19,6 +19,8 @@ from schemas.events import (
 )
 from services.clearance.receipts.signing_keys import Keyring
 from services.kit.rules.waivers import Waiver, WaiverKind
+from tests.support.in_process.after_acceptance import forms as forms_of
+from tests.support.in_process.after_acceptance import void
 from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
 from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
@@ -190,6 +192,29 @@ async def test_a_former_number_comes_back_with_the_acceptance(harness: Harness, 
     await read_ends(harness, [*accepted])
     assert await forms(harness) == before
     assert await _attempts(harness) == attempts
+
+
+async def test_a_form_whose_void_was_lost_is_void_again_once_the_next_one_comes_back(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student()
+    await backup.take()
+    await harness.submit(student_id)
+    (first,) = of(await harness.deliver_all(), SubmissionAccepted)
+    await void(harness, student_id, first.form_number)
+    await harness.deliver_all()
+    await harness.submit(student_id)
+    (second,) = of(await harness.deliver_all(), SubmissionAccepted)
+    await backup.restore()
+    dead = len(harness.clearance.dead_letters)
+    await read_ends(harness, [second])
+    assert harness.clearance.dead_letters[dead:] == ["form: the one that it replaces is missing"]
+    await read_ends(harness, [first, second])
+    was, stands = await forms_of(harness, student_id)
+    assert (was["form_number"], stands["form_number"]) == (first.form_number, second.form_number)
+    assert (was["replaced_by"], stands["replaces"]) == (second.form_number, first.form_number)
+    assert second.form_number in was["void_reason"]
+    assert stands["voided_at"] is None
 
 
 async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, backup: ClearanceBackup) -> None:
