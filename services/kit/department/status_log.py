@@ -34,7 +34,8 @@ class StatusLog:
 
     async def knows(self, newest: Newest) -> bool:
         found = [(key.decode("ascii", "replace"), *_status(record)) for key, record in newest.items()]
-        students, versions, statuses = zip(*(one for one in found if one[1]), strict=True) if found else ((), (), ())
+        said = [one for one in found if one[1]]
+        students, versions, statuses = zip(*said, strict=True) if said else ((), (), ())
         unknown = await self._pool.fetchval(_UNKNOWN, students, versions, statuses, self.topic)
         return not unknown
 

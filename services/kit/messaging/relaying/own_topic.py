@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Protocol
 
 import structlog
@@ -70,8 +71,8 @@ async def compare_with_topic(session: LeaderSession, kafka: str, log: PublishedL
     number, acknowledged = (row["number"], row["acknowledged"]) if row else (0, 0)
     async with asyncio.timeout(_READ_WITHIN_S), _reader(kafka, log.topic) as consumer:
         tails = await _tails(consumer, whole=not log.marked)
-        newest = {record.key: record for tail in tails.values() for record in tail.behind}
-        newest.pop(ALIVE_KEY, None)
+        behind_marks = chain.from_iterable(tail.behind for tail in tails.values())
+        newest = {record.key: record for record in behind_marks if record.key not in (None, ALIVE_KEY)}
         marked = max(tail.mark for tail in tails.values())
         behind = marked > number or not await log.knows(newest)
         highest = await _highest_version(consumer, log) if behind else 0

@@ -12,6 +12,7 @@ from deploy.local.servers.server import Running
 from schemas.types import MAX_VERSION
 from services.kit.department.desk import Desk
 from services.kit.messaging import consumer
+from services.kit.messaging.relaying.producer import OutboundRecord
 from services.kit.postgres.pool import DATABASE_ERRORS
 from services.kit.rules.reasons import RECORD_REPLACED
 from services.kit.runtime.background import background
@@ -136,6 +137,27 @@ async def test_a_database_that_is_as_old_as_its_topic_moves_no_floor_at_any_star
     async with library(projecting, library_database) as desk:
         assert await desk.pool.fetchval("SELECT version FROM version_floor") == 0
         assert await desk.pool.fetchval("SELECT count(*) FROM republication") == 0
+
+
+@pytest.mark.parametrize("last", ["a tombstone", "no event", "no key"])
+async def test_a_department_starts_though_what_is_last_on_its_topic_is_no_status(
+    projecting: ClearanceFixture, library_database: str, last: str
+) -> None:
+    who = student()
+    async with library(projecting, library_database) as desk:
+        await marked(desk)
+    if last == "a tombstone":
+        await projecting.forget(student())
+    elif last == "no event":
+        await projecting.poison(student(), b"{}")
+    else:
+        keyless: Any = OutboundRecord(projecting.topics.status("library"), b"", b"{}", partition=0)._replace(key=None)
+        await projecting.publisher.send([keyless])
+    async with library(projecting, library_database) as desk:
+        await open_case(desk, who)
+        desk.wakeup.notify()
+        await agree(projecting, desk, who)
+        assert await desk.pool.fetchval("SELECT version FROM version_floor") == 0
 
 
 @pytest.mark.parametrize("running", [False, True], ids=["while it is stopped", "under the running service"])
