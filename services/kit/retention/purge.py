@@ -15,7 +15,6 @@ from services.kit.retention.tables import Table
 from services.kit.settings import Settings
 
 EVERY_S: Final = 300.0
-BATCH: Final = 500
 _PAUSE_S: Final = 0.05
 """Lets others at the database between two batches."""
 _log = structlog.get_logger(__name__)
@@ -33,7 +32,7 @@ class Purge:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._pool = pool
-        self._due = [(table.name, table.purge, kept_for(table, settings)) for table in tables if table.purge]
+        self._due = [(table, kept_for(table, settings)) for table in tables if table.purge]
         self._clock = clock
 
     async def run(self) -> None:
@@ -45,27 +44,28 @@ class Purge:
         """Everything whose time has ended; table → rows."""
         purged = {}
         with suppress_instrumentation():
-            for name, statement, kept in self._due:
-                count = await self._purge(statement, self._clock() - kept)
+            for table, kept in self._due:
+                count = await self._purge(table, self._clock() - kept)
                 if count:
-                    purged[name] = count
-                    _log.info("rows.purged", table=name, count=count)
+                    purged[table.name] = count
+                    _log.info("rows.purged", table=table.name, count=count)
         return purged
 
-    async def _purge(self, statement: str, before: datetime) -> int:
+    async def _purge(self, table: Table, before: datetime) -> int:
         total = 0
         while True:
             async with self._pool.acquire() as connection, connection.transaction():
-                count = await purge_batch(connection, statement, before)
+                count = await purge_batch(connection, table, before)
             total += count
-            if count < BATCH:
+            if count < table.batch:
                 return total
             await asyncio.sleep(_PAUSE_S)
 
 
-async def purge_batch(connection: Connection, statement: str, before: datetime) -> int:
+async def purge_batch(connection: Connection, table: Table, before: datetime) -> int:
+    assert table.purge is not None
     await erasing(connection)
-    done: str = await connection.execute(statement, before, BATCH)
+    done: str = await connection.execute(table.purge, before, table.batch)
     return int(done.rpartition(" ")[2])
 
 

@@ -6,17 +6,20 @@ A service lists all its tables, also those without personal data: a table that i
 from dataclasses import dataclass
 from typing import Final
 
+BATCH: Final = 500
+
 
 @dataclass(frozen=True, slots=True)
 class Table:
     """`forget`: statements over the rows about the student numbers `$1`. `purge`: over at most `$2` rows whose time
-    ended before the instant `$1`, which is as long ago as the setting `keep` says.
+    ended before the instant `$1`, which is as long ago as the setting `keep` says. `batch`: rows of a transaction.
     """
 
     name: str
     forget: tuple[str, ...] = ()
     purge: str | None = None
     keep: str | None = None
+    batch: int = BATCH
 
 
 def of_student(table: str, condition: str = "student_id = ANY($1)") -> tuple[str, ...]:
@@ -85,6 +88,7 @@ IMPORTS: Final = (
         "import_job",
         purge=oldest("import_job", "state = 'done' AND finished_at < $1"),
         keep="keep_imports_days",
+        batch=1,  # its rows go with it: 200,000 of a large file
     ),
     Table(
         "import_row",

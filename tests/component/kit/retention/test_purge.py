@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
-from services.kit.retention import purge
+from services.kit.retention.purge import purge_batch
 from tests.support.retention import FOLDERS, SETTINGS, TABLES, purge_in
 
 SERVICES: Final = tuple(TABLES)
@@ -35,6 +35,9 @@ ROWS: Final = {
         VALUES (gen_random_uuid(), 'TS20260001', 'accepted', now());
     INSERT INTO command_done (command_id, student_id, command, outcome, answer)
         VALUES (gen_random_uuid(), 'TS20260001', 'cancel-card', 'done', '{}');
+    INSERT INTO import_job (job_id, kind, format, encoding, sha256, uploaded_by, uploaded_at, state, finished_at)
+        SELECT gen_random_uuid(), 'library', 'csv', 'utf-8', sha256(n::text::bytea), 'desk', now(),
+               (ARRAY['done', 'done', 'queued'])[n], CASE WHEN n < 3 THEN now() END FROM generate_series(1, 3) AS n;
     """,
     "gateway": """
     INSERT INTO command (command_id, student_id, department, name, state, asked_at, ended_at) VALUES
@@ -50,6 +53,7 @@ ROWS: Final = {
 LIVES: Final = {
     "department": (
         (SETTINGS.keep_requests_days, {"desk_request": 1201}),
+        (SETTINGS.keep_imports_days, {"import_job": 2}),
         (SETTINGS.keep_rounds_days, {"attestation": 1, "attempt_end": 1, "command_done": 1}),
     ),
     "gateway": (
@@ -94,14 +98,14 @@ async def test_a_row_goes_when_its_time_has_ended_and_not_before(database: str, 
     await pool.close()
 
 
-async def test_a_batch_is_bounded(database: str) -> None:
+@pytest.mark.parametrize(("name", "rows"), [("desk_request", 500), ("import_job", 1)])
+async def test_a_batch_is_bounded_and_a_job_with_all_its_rows_is_one(database: str, name: str, rows: int) -> None:
     pool = await migrated(database, "department")
     await pool.execute(ROWS["department"])
-    (table,) = (table for table in TABLES["department"] if table.name == "desk_request")
-    assert table.purge is not None
+    (table,) = (table for table in TABLES["department"] if table.name == name)
     async with pool.acquire() as connection, connection.transaction():
         latest = await connection.fetchval("SELECT now() + interval '1 day'")
-        assert await purge.purge_batch(connection, table.purge, latest) == purge.BATCH
+        assert await purge_batch(connection, table, latest) == rows
     await pool.close()
 
 
