@@ -323,12 +323,10 @@ class Desk(Generic[R]):
         """
         if self.rules.checks <= stored.own_evidence:
             return self._on_evidence(stored, NOT_COVERED), None
-        if coverages is None or stored.cohort not in coverages:
-            read = await coverage.shared_coverage(connection, stored.cohort, self.rules.checks)
-            if coverages is None:
-                coverages = {}
-            coverages[stored.cohort] = read
-        covered, revision = coverages[stored.cohort]
+        known = {} if coverages is None else coverages
+        if stored.cohort not in known:
+            known[stored.cohort] = await coverage.shared_coverage(connection, stored.cohort, self.rules.checks)
+        covered, revision = known[stored.cohort]
         return self._on_evidence(stored, covered), revision
 
     def _on_evidence(self, stored: StoredRecord[R], covered: Coverage) -> Assessment:

@@ -6,6 +6,7 @@ record.
 """
 
 from collections.abc import Sequence
+from typing import Final
 
 from schemas.events import Tombstone
 from schemas.flows import CLEARANCE, source_of
@@ -16,8 +17,8 @@ from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 from services.kit.retention.erasing import erase
 
-FORGET = "student.forget"
-_LOCK = """
+FORGET: Final = "student.forget"
+_LOCK: Final = """
 SELECT case_version = 0 AND own_evidence = '{}' AND open_questions = 0 AS empty
 FROM record WHERE student_id = $1 FOR UPDATE
 """

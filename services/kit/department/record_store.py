@@ -70,28 +70,24 @@ class RecordStore(Generic[R]):
         """Creates a missing row."""
         row = await connection.fetchrow(_LOCK, student_id)
         if row is None:
-            await connection.execute(
-                _CREATE,
-                student_id,
-                self._rules.record().model_dump_json(),
-            )
+            await connection.execute(_CREATE, student_id, self._rules.record().model_dump_json())
             row = await connection.fetchrow(_LOCK, student_id)
             assert row is not None
-        return self._stored(student_id, row)
+        return self._stored(row)
 
     async def lock_all(self, connection: Connection, student_ids: Sequence[str]) -> list[StoredRecord[R]]:
         """Those that exist, locked in the order of their numbers."""
         rows = await connection.fetch(_LOCK_ALL, student_ids)
-        return [self._stored(row["student_id"], row) for row in rows]
+        return [self._stored(row) for row in rows]
 
     async def read(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Unlocked; empty for an unknown student."""
         row = await connection.fetchrow(_READ, student_id)
-        return StoredRecord(student_id, self._rules.record()) if row is None else self._stored(student_id, row)
+        return StoredRecord(student_id, self._rules.record()) if row is None else self._stored(row)
 
-    def _stored(self, student_id: str, row: asyncpg.Record) -> StoredRecord[R]:
+    def _stored(self, row: asyncpg.Record) -> StoredRecord[R]:
         return StoredRecord(
-            student_id,
+            row["student_id"],
             self._rules.record.model_validate_json(row["body"], context=STORED),
             CaseState(row["case_state"]) if row["case_state"] else None,
             row["case_version"],
@@ -159,25 +155,17 @@ class RecordStore(Generic[R]):
         return status
 
 
-_READ: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
+_RECORD: Final = """
+SELECT student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
        (SELECT version FROM version_floor) AS version_floor
-FROM record WHERE student_id = $1
-"""
-_LOCK: Final = """
-SELECT body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
-       (SELECT version FROM version_floor) AS version_floor
-FROM record WHERE student_id = $1 FOR UPDATE
-"""
+FROM record WHERE student_id"""
+_READ: Final = f"{_RECORD} = $1"
+_LOCK: Final = f"{_READ} FOR UPDATE"
+_LOCK_ALL: Final = f"{_RECORD} = ANY($1::text[]) ORDER BY student_id FOR UPDATE"
 # The hash of the columns' defaults: another hand's row has none.
 _CREATE: Final = """
 INSERT INTO record (student_id, body, written_hash) VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{}', 0, NULL))
 ON CONFLICT DO NOTHING
-"""
-_LOCK_ALL: Final = """
-SELECT student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
-       (SELECT version FROM version_floor) AS version_floor
-FROM record WHERE student_id = ANY($1::text[]) ORDER BY student_id FOR UPDATE
 """
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,

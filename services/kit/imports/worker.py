@@ -1,6 +1,7 @@
 """The worker of an import: jobs in order, rows in file order, a row's effect and its outcome in one transaction.
 
-Several rows share a transaction, each behind a savepoint: a restart finds every row either done or untouched.
+Several rows share a transaction: a restart finds every row either done or untouched. One that fails takes no other
+with it (savepoints.py).
 """
 
 from collections.abc import Callable, Sequence
@@ -143,10 +144,9 @@ class ImportWorker:
             _log.info("import.started", kind=self._spec.kind, job=str(job_id))
         scan = _Scan(job, held_students)
         await self._scan(connection, scan)
-        if scan.waiting:
-            return scan.held_students
-        await job_store.finish_job(connection, job_id, self._clock(), covered=await self._cover(connection, job))
-        _log.info("import.finished", kind=self._spec.kind, job=str(job_id))
+        if not scan.waiting:
+            await job_store.finish_job(connection, job_id, self._clock(), covered=await self._cover(connection, job))
+            _log.info("import.finished", kind=self._spec.kind, job=str(job_id))
         return scan.held_students
 
     async def _cover(self, connection: Connection, job: WaitingJob) -> bool | None:

@@ -210,7 +210,7 @@ class TransactionalConsumer:
         if not partitions:
             return True
         ends, stored = await consumer.end_offsets(partitions), await stored_positions(self._pool, self.group)
-        return any(ends[part] > (stored[part].next_offset if part in stored else 0) for part in partitions)
+        return any(ends[part] > stored.get(part, StoredPosition()).next_offset for part in partitions)
 
 
 async def _broker_answers(consumer: AIOKafkaConsumer) -> bool:

@@ -13,6 +13,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from schemas.topics import PARTITIONS
 from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.relaying.outbox_metrics import DEPTH
 from services.kit.messaging.relaying.producer import partition_of
 from services.kit.postgres.pool import Connection
 from services.kit.republishing import store
@@ -55,7 +56,7 @@ class Republisher:
     async def batch(self) -> bool:
         """False when there is nothing to do now."""
         async with self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchval(_DEPTH, self._deep_outbox + 1) > self._deep_outbox:
+            if await connection.fetchval(DEPTH, self._deep_outbox + 1) > self._deep_outbox:
                 return False
             taken = await store.take(connection)
             if taken is None:
@@ -89,9 +90,6 @@ class Republisher:
             return await store.finish(connection, taken)
         chosen = [one for one in found if scope.partition in (None, partition_of(one.encode(), PARTITIONS))][:_AT_ONCE]
         done, published = await self._publisher.publish_again(connection, chosen) if chosen else (0, 0)
-        done_to = found[-1] if done == len(chosen) < _AT_ONCE or not chosen else chosen[done - 1]
+        done_to = found[-1] if done == len(chosen) < _AT_ONCE else chosen[done - 1]
         await store.advance(connection, taken, done_to, considered=done, published=published)
         return None
-
-
-_DEPTH: Final = "SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS unsent"

@@ -46,8 +46,6 @@ ROW_IMPORTED: Final = Cause("row-imported")
 # Every department's: their words are in the gateway's catalogue.
 CHANGE_WAITING: Final = Blocker("change-waiting")
 """Only in attestations: a change met the hold of an earlier attempt, and has not come yet."""
-
-# Every department's: their words are in the gateway's catalogue.
 NOTHING_ON_RECORD: Final = Cause("nothing-on-record")
 COVERAGE_CHANGED: Final = Cause("coverage-changed")
 QUESTION_OPENED: Final = Cause("question-opened")

@@ -12,7 +12,8 @@ EVERY_S: Final = 5.0
 MAX_COUNTED: Final = 100_000
 """Limits the cost of counting a deep outbox."""
 
-_DEPTH: Final = "SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS unsent"
+DEPTH: Final = "SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS unsent"
+"""Of unsent rows, counted up to `$1`."""
 _OLDEST: Final = "SELECT created_at FROM outbox ORDER BY id LIMIT 1"
 
 
@@ -20,7 +21,7 @@ async def measure_outbox(pool: "asyncpg.Pool[Any]", name: str, *, every_s: float
     """Rows count until deleted."""
     while True:
         with suppress_instrumentation():
-            depth, oldest = await pool.fetchval(_DEPTH, MAX_COUNTED), await pool.fetchval(_OLDEST)
+            depth, oldest = await pool.fetchval(DEPTH, MAX_COUNTED), await pool.fetchval(_OLDEST)
         metrics.OUTBOX_DEPTH.set(depth, {"outbox": name})
         metrics.OUTBOX_AGE.set_oldest(oldest, outbox=name)
         await asyncio.sleep(every_s)

@@ -20,7 +20,7 @@ _METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Those a workbook may use (ISO/IEC 29500-2)."""
 DAMAGED: Final = (
     zipfile.BadZipFile,
-    NotImplementedError,  # a later version of the format
+    NotImplementedError,  # the entry asks for more of the format than zipfile has: a later version, patched data
     EOFError,  # a part that ends early
     ValueError,  # a name in another encoding, or an offset before the start
     OverflowError,  # an offset of more than 63 bits
