@@ -8,44 +8,30 @@ from uuid import UUID
 
 import asyncpg
 
-from schemas.events import CaseChanged, CaseState, CheckStatus, Reason, StatusChanged
+from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
 from schemas.flows import source_of
 from schemas.topics import Topics
-from services.kit.audit import log
 from services.kit.department import waiting_changes
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
-from services.kit.department.holders import holders, require_free
-from services.kit.department.idempotency import store_answer, stored_answer
+from services.kit.department.holders import require_free
 from services.kit.department.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
 from services.kit.department.row_batch import RowBatch
-from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
-from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Record
+from services.kit.rules.department_rules import Claim, DepartmentRules, Record
 from services.kit.rules.evidence import EVERY_CHECK, NOT_COVERED, ActEvidence, Coverage, on_evidence
 from services.kit.rules.instants import Outdated, micros, newest, with_word
 from services.kit.rules.reasons import CASE_OPENED, CHECK_THE_NUMBER, REPUBLISHED, STUDENT_UNKNOWN
-from services.kit.rules.visible_text import STORED
-from services.kit.runtime.failpoints import failpoint
 from services.kit.student_numbers import Standing
 
 R = TypeVar("R", bound=Record)
 Operate = Callable[[R], tuple[R, Reason]]
-
-
-@dataclass(frozen=True, slots=True)
-class AuditContext:
-    """`act`: what the audit records, as `desk.payment`."""
-
-    actor: str
-    act: str
-
-
-SYSTEM_CONTEXT: Final = AuditContext("system", "change")
+SYSTEM: Final = "system"
+"""Who changes a record for no person or program outside."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,81 +71,6 @@ class Desk(Generic[R]):
         self.command_checks = {check.command.name: check.name for check in department.checks if check.command}
         self._records = RecordStore(rules, topic=topics.status(rules.name), source=self.source)
 
-    async def change(
-        self,
-        student_id: str,
-        operate: Operate[R],
-        *,
-        now: datetime,
-        key: IdempotencyKey | None = None,
-        audit: AuditContext = SYSTEM_CONTEXT,
-        evidence: ActEvidence = EVERY_CHECK,
-        as_of: datetime | None = None,
-        claim: Claim | None = None,
-    ) -> ChangeResult[R]:
-        """Apply `operate` and audit it, once for a key.
-
-        `as_of`: when it was true, now without it. `claim`: what no other student may hold.
-
-        Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided,
-        `Outdated` and `KeyReused`.
-        """
-        try:
-            async with self.pool.acquire() as connection:
-                async with connection.transaction():
-                    if key is not None and (answer := await stored_answer(connection, key)) is not None:
-                        return self._repeated(answer)
-                    result = await self.change_in(
-                        connection,
-                        student_id,
-                        operate,
-                        now=now,
-                        evidence=evidence,
-                        by=audit.actor,
-                        as_of=as_of,
-                        refuse_unknown=self.refuse_unknown,
-                        claim=claim,
-                    )
-                    details = {"version": result.status_version, "clear": result.assessment.clear}
-                    await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
-                    if key is not None:
-                        await store_answer(connection, key, _answer(student_id, result))
-                    failpoint("desk.before_commit")
-                failpoint("desk.after_commit")
-        except (Refused, Held, Outdated) as error:
-            outcome, why = type(error).__name__.lower(), {}
-            if isinstance(error, Refused):
-                why = {"reason": error.reason.code}
-            async with self.pool.acquire() as connection, connection.transaction():
-                if isinstance(error, Held):
-                    await waiting_changes.note(connection, student_id, error.blocked)
-                await _append(connection, audit, outcome, student_id, why)
-            raise
-        self.wakeup.notify()
-        return result
-
-    async def change_of_holder(
-        self, operation: HolderOperation[R, N], body: N, *, now: datetime, key: IdempotencyKey, audit: AuditContext
-    ) -> tuple[str, ChangeResult[R]]:
-        """Apply an operation to the one student who holds the item, once for the key; raises as `change` does."""
-        items = self.rules.items(body.model_dump())
-        async with self.pool.acquire() as connection, connection.transaction():
-            answer = await stored_answer(connection, key)
-            if answer is not None:
-                return answer["student_id"], self._repeated(answer)
-            found = await holders(connection, items)
-            refused = None if len(found) == 1 else operation.not_one(len(found))
-            if refused is not None:
-                why = {"reason": refused.reason.code}
-                await log.append_entry(connection, actor=audit.actor, act=audit.act, outcome="refused", details=why)
-        if refused is not None:
-            raise refused
-        evidence = ActEvidence(operation.checks, items)
-        result = await self.change(
-            found[0], lambda record: operation.apply(record, body), now=now, key=key, audit=audit, evidence=evidence
-        )
-        return found[0], result
-
     async def change_in(
         self,
         connection: Connection,
@@ -168,14 +79,14 @@ class Desk(Generic[R]):
         *,
         now: datetime,
         evidence: ActEvidence = EVERY_CHECK,
-        by: str = SYSTEM_CONTEXT.actor,
+        by: str = SYSTEM,
         job_id: UUID | None = None,
         as_of: datetime | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
         batch: RowBatch | None = None,
     ) -> ChangeResult[R]:
-        """Without audit and key; the caller notifies `wakeup` after its commit. `job_id`, `batch`: of an imported row.
+        """Without audit and key (requests.py); the caller notifies `wakeup` after its commit. `job_id`, `batch`: of an imported row.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
@@ -184,16 +95,8 @@ class Desk(Generic[R]):
             locked = await self.lock(connection, student_id)
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
-        newest_at = newest(locked.instants, evidence.items)
-        at = max(micros(now), newest_at) if as_of is None else micros(as_of)
-        try:
-            record, cause = operate(locked.record)
-        except Refused:
-            if at < newest_at:
-                raise Outdated(locked.standing) from None
-            raise
-        if at < newest_at and record != locked.record:
-            raise Outdated(locked.standing)
+        at = max(micros(now), newest(locked.instants, evidence.items)) if as_of is None else micros(as_of)
+        record, cause = _operated(locked, operate, evidence, at)
         if claim is not None:
             await require_free(connection, claim.items, student_id, claim.refused)
         settled = 0
@@ -323,7 +226,7 @@ class Desk(Generic[R]):
         """
         if self.rules.checks <= stored.own_evidence:
             return self._on_evidence(stored, NOT_COVERED), None
-        known = {} if coverages is None else coverages
+        known: Coverages = {} if coverages is None else coverages
         if stored.cohort not in known:
             known[stored.cohort] = await coverage.shared_coverage(connection, stored.cohort, self.rules.checks)
         covered, revision = known[stored.cohort]
@@ -339,37 +242,24 @@ class Desk(Generic[R]):
             open_questions=stored.open_questions > 0,
         )
 
-    def _repeated(self, answer: dict[str, Any]) -> ChangeResult[R]:
-        record = self.rules.record.model_validate_json(answer["record"], context=STORED)
-        checks = tuple(CheckStatus.model_validate(check) for check in answer.get("checks", ()))
-        # Answers stored before checks were kept rest on the record alone.
-        assessment = Assessment(checks) if checks else self.rules.assess(record)
-        standing = Standing(answer.get("standing", Standing.UNKNOWN))
-        return ChangeResult(record, assessment, answer["applied"], answer["status_version"], standing, repeated=True)
 
-
-def _answer(student_id: str, result: ChangeResult[Any]) -> dict[str, Any]:
-    return {
-        "student_id": student_id,
-        "record": result.record.model_dump_json(),
-        "checks": [check.model_dump(mode="json") for check in result.assessment.checks],
-        "applied": result.applied,
-        "status_version": result.status_version,
-        "standing": result.standing,
-    }
-
-
-async def _append(
-    connection: Connection, audit: AuditContext, outcome: str, student_id: str, details: dict[str, Any]
-) -> None:
-    await log.append_entry(
-        connection, actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=details
-    )
+def _operated(locked: StoredRecord[R], operate: Operate[R], evidence: ActEvidence, at: int) -> tuple[R, Reason]:
+    """Raises `Outdated` for a change by a word that is older than the newest, and what `operate` raises."""
+    outdated = at < newest(locked.instants, evidence.items)
+    try:
+        record, cause = operate(locked.record)
+    except Refused:
+        if outdated:
+            raise Outdated(locked.standing) from None
+        raise
+    if outdated and record != locked.record:
+        raise Outdated(locked.standing)
+    return record, cause
 
 
 async def _is_held(connection: Connection, student_id: str, assessment: Assessment) -> bool:
     """Whether a hold relies on a check that is not clear."""
-    if assessment.clear:
-        return False
-    held = "SELECT EXISTS (SELECT FROM hold WHERE student_id = $1 AND NOT waived @> $2::text[])"
-    return bool(await connection.fetchval(held, student_id, assessment.blocked))
+    return not assessment.clear and bool(await connection.fetchval(f"SELECT {_HELD}", student_id, assessment.blocked))
+
+
+_HELD: Final = "EXISTS (SELECT FROM hold WHERE student_id = $1 AND NOT waived @> $2::text[])"

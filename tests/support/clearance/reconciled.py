@@ -16,6 +16,7 @@ from services.kit.department.desk import Desk
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.record_store import DIGESTS
 from services.kit.department.republication import StatusPublisher
+from services.kit.department.requests import change_record
 from services.kit.department.subscriptions import department_router
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.outbox import Wakeup
@@ -149,7 +150,7 @@ async def busy(desk: Desk[Any], students: list[str], change: Any, writers: int =
     async def write(number: int) -> None:
         own = students[number::writers]
         while not ended.is_set():
-            await desk.change(own[made[number] % len(own)], change(made[number]), now=now())
+            await change_record(desk, own[made[number] % len(own)], change(made[number]), now=now())
             made[number] += 1
 
     writing = [asyncio.create_task(write(number)) for number in range(writers)]

@@ -33,6 +33,7 @@ from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import ChangeResult, Desk
+from services.kit.department.requests import change_record
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.subscriptions import department_router
 from services.kit.manifests import discover, required_checks
@@ -167,7 +168,7 @@ class InProcessServices:
         """Replace the whole record at the desk. Raises `Held`."""
         desk = self.desks[department]
         body = desk.rules.record.model_validate(record)
-        return await desk.change(student_id, lambda _: (body, RECORD_REPLACED), now=datetime.now(UTC))
+        return await change_record(desk, student_id, lambda _: (body, RECORD_REPLACED), now=datetime.now(UTC))
 
     async def reopen_clearance(self) -> None:
         """Over its database as it is now: another may have been put in its place."""

@@ -30,8 +30,8 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.clearance_policy import ClearancePolicy
-from services.kit.department.desk import AuditContext
 from services.kit.department.republication import StatusPublisher
+from services.kit.department.requests import AuditContext, change_record
 from services.kit.http.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.messaging.consumer import TransactionalConsumer
@@ -115,7 +115,8 @@ class Simulation(InProcessServices, Clients):
         asked = doing.body.model_validate({"student_id": student_id, **body})
         reply: dict[str, Any] = {}
         try:
-            changed = await desk.change(
+            changed = await change_record(
+                desk,
                 student_id,
                 lambda record: doing.apply(record, asked),
                 now=datetime.now(UTC),

@@ -13,8 +13,9 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from schemas.events import CheckStatus, Reason, StudentId
 from services.kit.department.api.preconditions import IfMatch, etag_of, only_if
 from services.kit.department.api.problems import as_problems
-from services.kit.department.desk import AuditContext, ChangeResult, Desk, Operate
+from services.kit.department.desk import ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples
+from services.kit.department.requests import AuditContext, change_record
 from services.kit.http import auth
 from services.kit.http.auth import Principal
 from services.kit.http.examples import openapi_examples
@@ -192,8 +193,16 @@ class _DeskRoutes:
         now = datetime.now(UTC)
         require_past(as_of, now)
         with as_problems(self._department):
-            result = await self._desk.change(
-                student_id, operate, now=now, key=key, audit=audit, evidence=evidence, as_of=as_of, claim=claim
+            result = await change_record(
+                self._desk,
+                student_id,
+                operate,
+                now=now,
+                key=key,
+                audit=audit,
+                evidence=evidence,
+                as_of=as_of,
+                claim=claim,
             )
         return _answer(response, student_id, result)
 

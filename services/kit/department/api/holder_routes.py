@@ -8,8 +8,9 @@ from fastapi import APIRouter, Body, Depends
 
 from services.kit.department.api.desk_routes import DeskAnswer, desk_answer
 from services.kit.department.api.problems import as_problems
-from services.kit.department.desk import AuditContext, Desk
+from services.kit.department.desk import Desk
 from services.kit.department.examples import Examples
+from services.kit.department.requests import AuditContext, change_of_holder
 from services.kit.http import auth
 from services.kit.http.auth import Principal
 from services.kit.http.examples import openapi_examples
@@ -48,7 +49,8 @@ def _route(
     ) -> DeskAnswer:
         request = f"{operation.name} {body.model_dump_json()}"  # type: ignore[attr-defined]
         with as_problems(department):
-            student_id, result = await desk.change_of_holder(
+            student_id, result = await change_of_holder(
+                desk,
                 operation,
                 body,
                 now=datetime.now(UTC),

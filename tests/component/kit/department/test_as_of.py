@@ -9,6 +9,7 @@ from openpyxl.utils.datetime import from_excel
 
 from deploy.local.installation import new_student_id
 from services.kit.department.desk import Desk
+from services.kit.department.requests import change_record
 from tests.component.kit.department.test_desk_api import CHARGE, desk_client, operate
 from tests.component.kit.department.test_standing import importing
 from tests.support.departments.desks import open_case
@@ -23,7 +24,8 @@ LOAN = {"barcode": "B1", "title": "矿井通风", "due_on": "2026-06-20"}
 async def act(desk: Desk[Any], number: str, name: str, as_of: datetime, **body: str) -> None:
     operation = next(one for one in desk.rules.operations if one.name == name)
     sent = operation.body.model_validate({"student_id": number, **body})
-    await desk.change(
+    await change_record(
+        desk,
         number,
         lambda record: operation.apply(record, sent),
         now=datetime.now(UTC),

@@ -10,6 +10,7 @@ from schemas.events import Verdict
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.requests import change_record
 from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerprint
 from services.kit.manifests import SERVICES, discover
 from services.kit.messaging.outbox import Wakeup
@@ -40,8 +41,8 @@ async def test_a_start_with_other_rules_publishes_what_differs_and_nothing_else(
         students = sorted(student() for _ in range(3))
         for who in students:
             await open_case(desk, who)
-        await desk.change(
-            students[0], lambda record: (record.updated(thesis=Thesis.APPROVED), RECORD_REPLACED()), now=now()
+        await change_record(
+            desk, students[0], lambda record: (record.updated(thesis=Thesis.APPROVED), RECORD_REPLACED()), now=now()
         )
         await desk.pool.execute("DELETE FROM outbox")
         released = stricter(desk, Thesis.APPROVED)

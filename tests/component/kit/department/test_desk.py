@@ -8,6 +8,7 @@ import pytest
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.examples import load_examples
+from services.kit.department.requests import change_record
 from services.kit.http.idempotency import IdempotencyKey, KeyReused
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held
@@ -42,12 +43,12 @@ async def test_a_change_is_one_transaction_with_its_numbered_status(database: st
     async with desk_over(database, department) as desk:
         student_id = new_student_id()
         await open_case(desk, student_id)
-        changed = await desk.change(student_id, import_first_row(desk, student_id), now=now())
+        changed = await change_record(desk, student_id, import_first_row(desk, student_id), now=now())
         statuses = await outbox_statuses(desk)
         assert changed.applied
         assert [status.version for status in statuses] == list(range(1, changed.status_version + 1))
         assert statuses[-1].checks == changed.assessment.checks
-        again = await desk.change(student_id, import_first_row(desk, student_id), now=now())
+        again = await change_record(desk, student_id, import_first_row(desk, student_id), now=now())
         assert not again.applied
         assert await outbox_statuses(desk) == statuses
 
@@ -56,7 +57,7 @@ async def test_a_change_is_one_transaction_with_its_numbered_status(database: st
 async def test_nothing_is_said_of_a_student_who_is_not_leaving(database: str, department: str) -> None:
     async with desk_over(database, department) as desk:
         student_id = new_student_id()
-        await desk.change(student_id, import_first_row(desk, student_id), now=now())
+        await change_record(desk, student_id, import_first_row(desk, student_id), now=now())
         await open_case(desk, student_id, state=CaseState.NOT_SERVED)
         assert await outbox_statuses(desk) == []
         await open_case(desk, student_id, version=2)
@@ -75,7 +76,7 @@ async def test_an_operation_that_fails_leaves_neither_record_nor_status(database
             raise RuntimeError
 
         with pytest.raises(RuntimeError):
-            await desk.change(student_id, fail, now=now())
+            await change_record(desk, student_id, fail, now=now())
         assert len(await outbox_statuses(desk)) == 1
         assert (await desk.read(student_id)).record == desk.rules.record()
 
@@ -90,7 +91,7 @@ async def test_concurrent_changes_of_one_student_are_numbered_without_gap_or_rep
             body = charge.body.model_validate(
                 {"student_id": student_id, "charge_id": f"C{number}", "year": "2026", "name": "学费", "amount": "1.10"}
             )
-            await desk.change(student_id, lambda record: charge.apply(record, body), now=now())
+            await change_record(desk, student_id, lambda record: charge.apply(record, body), now=now())
 
         await asyncio.gather(*(one(number) for number in range(24)))
         statuses = await outbox_statuses(desk)
@@ -104,12 +105,13 @@ async def test_the_same_request_twice_is_answered_the_same_and_done_once(databas
         await open_case(desk, student_id)
         key = IdempotencyKey.of("desk", "key-0001", "import")
         answers = await asyncio.gather(
-            *(desk.change(student_id, import_first_row(desk, student_id), now=now(), key=key) for _ in range(8))
+            *(change_record(desk, student_id, import_first_row(desk, student_id), now=now(), key=key) for _ in range(8))
         )
         assert sum(not answer.repeated for answer in answers) == 1
         assert len({answer.status_version for answer in answers}) == 1
         with pytest.raises(KeyReused):
-            await desk.change(
+            await change_record(
+                desk,
                 student_id,
                 import_first_row(desk, student_id),
                 now=now(),
@@ -127,7 +129,7 @@ async def test_a_held_pass_cannot_be_taken_away_and_everything_else_goes_through
         )
         before = await desk.read(student_id)
         with pytest.raises(Held):
-            await desk.change(student_id, import_first_row(desk, student_id), now=now())
+            await change_record(desk, student_id, import_first_row(desk, student_id), now=now())
         assert await desk.read(student_id) == before
         await desk.pool.execute("DELETE FROM hold")
-        assert (await desk.change(student_id, import_first_row(desk, student_id), now=now())).applied
+        assert (await change_record(desk, student_id, import_first_row(desk, student_id), now=now())).applied

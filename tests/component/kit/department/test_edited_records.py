@@ -10,6 +10,7 @@ from schemas.events import CaseState, StatusChanged, Verdict
 from services.kit.department.desk import Desk
 from services.kit.department.holders import list_holdings
 from services.kit.department.loops.edited_records import EditedRecords
+from services.kit.department.requests import change_record
 from services.kit.rules.reasons import RECORD_REPLACED
 from services.library.rules import Card, LibraryRecord, Thesis
 from tests.support.departments.desks import desk_over, now, open_case, outbox_statuses
@@ -24,7 +25,7 @@ EVIDENCE = "UPDATE record SET own_evidence = '{}' WHERE student_id = $1"
 async def cleared(desk: Desk[Any]) -> str:
     student_id = new_student_id()
     await open_case(desk, student_id)
-    await desk.change(student_id, lambda record: (CLEAR, RECORD_REPLACED()), now=now())
+    await change_record(desk, student_id, lambda record: (CLEAR, RECORD_REPLACED()), now=now())
     return student_id
 
 
@@ -82,7 +83,7 @@ async def test_a_row_added_by_hand_is_taken_over(database: str) -> None:
 async def test_a_record_of_a_student_who_is_not_leaving_is_named_once_and_not_published(database: str) -> None:
     async with desk_over(database, "library") as desk:
         student_id = new_student_id()
-        await desk.change(student_id, lambda record: (CLEAR, RECORD_REPLACED()), now=now())
+        await change_record(desk, student_id, lambda record: (CLEAR, RECORD_REPLACED()), now=now())
         await desk.pool.execute(BODY, student_id)
         loop = EditedRecords(desk)
         assert await loop.look() == 1

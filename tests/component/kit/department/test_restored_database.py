@@ -11,6 +11,7 @@ import pytest
 from deploy.local.servers.server import Running
 from schemas.types import MAX_VERSION
 from services.kit.department.desk import Desk
+from services.kit.department.requests import change_record
 from services.kit.messaging import consumer
 from services.kit.messaging.relaying.producer import OutboundRecord
 from services.kit.postgres.pool import DATABASE_ERRORS
@@ -55,7 +56,7 @@ async def library(clearance: ClearanceFixture, dsn: str) -> AsyncIterator[Desk[A
 
 async def set_card(desk: Desk[Any], who: str, card: Card) -> None:
     now = datetime.now(UTC)
-    await desk.change(who, lambda record: (record.updated(card=card), RECORD_REPLACED()), now=now)
+    await change_record(desk, who, lambda record: (record.updated(card=card), RECORD_REPLACED()), now=now)
 
 
 async def agree(clearance: ClearanceFixture, desk: Desk[Any], *students: str) -> float:

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from schemas.events import RepublicationAsked, StatusChanged
 from services.kit.department.desk import Desk
 from services.kit.department.republication import StatusPublisher, republication_asked
+from services.kit.department.requests import change_record
 from services.kit.department.service import department_commands
 from services.kit.http.app import create_app
 from services.kit.messaging.outbox import Wakeup
@@ -123,8 +124,8 @@ async def test_who_asks_with_a_higher_version_is_answered_above_it_and_so_is_eve
     await open_case(library.desk, other)
     await library.ask(who, above_version=41)
     assert (await library.newest(who)).version == 42
-    await library.desk.change(
-        other, lambda record: (record.updated(card=Card.CANCELLED), CASE_OPENED()), now=datetime.now(UTC)
+    await change_record(
+        library.desk, other, lambda record: (record.updated(card=Card.CANCELLED), CASE_OPENED()), now=datetime.now(UTC)
     )
     assert (await library.newest(other)).version == 42
 

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from schemas.events import StatusChanged
+from services.kit.department.requests import change_record
 from services.kit.messaging.relaying.producer import partition_of
 from tests.component.clearance.view.reconciliation.test_findings import (
     ADDED,
@@ -102,7 +103,7 @@ async def test_an_older_version_that_only_the_view_has_seen_is_followed_by_a_new
 ) -> None:
     student_id, *_ = await healing.students(6)
     first = StatusChanged.model_validate_json((await healing.published())[student_id])
-    await healing.desk.change(student_id, with_card(6), now=now())
+    await change_record(healing.desk, student_id, with_card(6), now=now())
     await healing.in_step()
     before = await healing.clearance.version(student_id) or 0
     assert before > first.version

@@ -1,0 +1,140 @@
+"""Requests at a desk: each is audited, and one with an idempotency key has one effect and answer."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from schemas.events import CheckStatus
+from services.kit.audit import log
+from services.kit.department import waiting_changes
+from services.kit.department.desk import SYSTEM, ChangeResult, Desk, Operate
+from services.kit.department.holders import holders
+from services.kit.department.idempotency import store_answer, stored_answer
+from services.kit.http.idempotency import IdempotencyKey
+from services.kit.operations import Held, Refused
+from services.kit.postgres.pool import Connection
+from services.kit.rules.assessment import Assessment
+from services.kit.rules.department_rules import Claim, HolderOperation, N, Record
+from services.kit.rules.evidence import EVERY_CHECK, ActEvidence
+from services.kit.rules.instants import Outdated
+from services.kit.rules.visible_text import STORED
+from services.kit.runtime.failpoints import failpoint
+from services.kit.student_numbers import Standing
+
+R = TypeVar("R", bound=Record)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditContext:
+    """`act`: what the audit records, as `desk.payment`."""
+
+    actor: str
+    act: str
+
+
+SYSTEM_CONTEXT: Final = AuditContext(SYSTEM, "change")
+
+
+async def change_record(
+    desk: Desk[R],
+    student_id: str,
+    operate: Operate[R],
+    *,
+    now: datetime,
+    key: IdempotencyKey | None = None,
+    audit: AuditContext = SYSTEM_CONTEXT,
+    evidence: ActEvidence = EVERY_CHECK,
+    as_of: datetime | None = None,
+    claim: Claim | None = None,
+) -> ChangeResult[R]:
+    """Apply `operate` and audit it, once for a key.
+
+    `as_of`: when it was true, now without it. `claim`: what no other student may hold.
+
+    Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided,
+    `Outdated` and `KeyReused`.
+    """
+    try:
+        async with desk.pool.acquire() as connection:
+            async with connection.transaction():
+                if key is not None and (answer := await stored_answer(connection, key)) is not None:
+                    return _repeated(desk, answer)
+                result = await desk.change_in(
+                    connection,
+                    student_id,
+                    operate,
+                    now=now,
+                    evidence=evidence,
+                    by=audit.actor,
+                    as_of=as_of,
+                    refuse_unknown=desk.refuse_unknown,
+                    claim=claim,
+                )
+                details = {"version": result.status_version, "clear": result.assessment.clear}
+                await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
+                if key is not None:
+                    await store_answer(connection, key, _answer(student_id, result))
+                failpoint("desk.before_commit")
+            failpoint("desk.after_commit")
+    except (Refused, Held, Outdated) as error:
+        outcome, why = type(error).__name__.lower(), {}
+        if isinstance(error, Refused):
+            why = {"reason": error.reason.code}
+        async with desk.pool.acquire() as connection, connection.transaction():
+            if isinstance(error, Held):
+                await waiting_changes.note(connection, student_id, error.blocked)
+            await _append(connection, audit, outcome, student_id, why)
+        raise
+    desk.wakeup.notify()
+    return result
+
+
+async def change_of_holder(
+    desk: Desk[R], operation: HolderOperation[R, N], body: N, *, now: datetime, key: IdempotencyKey, audit: AuditContext
+) -> tuple[str, ChangeResult[R]]:
+    """Apply an operation to the one student who holds the item, once for the key; raises as `change_record` does."""
+    items = desk.rules.items(body.model_dump())
+    async with desk.pool.acquire() as connection, connection.transaction():
+        answer = await stored_answer(connection, key)
+        if answer is not None:
+            return answer["student_id"], _repeated(desk, answer)
+        found = await holders(connection, items)
+        refused = None if len(found) == 1 else operation.not_one(len(found))
+        if refused is not None:
+            why = {"reason": refused.reason.code}
+            await log.append_entry(connection, actor=audit.actor, act=audit.act, outcome="refused", details=why)
+    if refused is not None:
+        raise refused
+    evidence = ActEvidence(operation.checks, items)
+    result = await change_record(
+        desk, found[0], lambda record: operation.apply(record, body), now=now, key=key, audit=audit, evidence=evidence
+    )
+    return found[0], result
+
+
+def _repeated(desk: Desk[R], answer: dict[str, Any]) -> ChangeResult[R]:
+    record = desk.rules.record.model_validate_json(answer["record"], context=STORED)
+    checks = tuple(CheckStatus.model_validate(check) for check in answer.get("checks", ()))
+    # Answers stored before checks were kept rest on the record alone.
+    assessment = Assessment(checks) if checks else desk.rules.assess(record)
+    standing = Standing(answer.get("standing", Standing.UNKNOWN))
+    return ChangeResult(record, assessment, answer["applied"], answer["status_version"], standing, repeated=True)
+
+
+def _answer(student_id: str, result: ChangeResult[Any]) -> dict[str, Any]:
+    return {
+        "student_id": student_id,
+        "record": result.record.model_dump_json(),
+        "checks": [check.model_dump(mode="json") for check in result.assessment.checks],
+        "applied": result.applied,
+        "status_version": result.status_version,
+        "standing": result.standing,
+    }
+
+
+async def _append(
+    connection: Connection, audit: AuditContext, outcome: str, student_id: str, details: dict[str, Any]
+) -> None:
+    await log.append_entry(
+        connection, actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=details
+    )
