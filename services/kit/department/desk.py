@@ -17,6 +17,7 @@ from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.holders import require_free
 from services.kit.department.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
 from services.kit.department.row_batch import RowBatch
+from services.kit.department.waiting_changes import AWAITED
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused
@@ -119,10 +120,8 @@ class Desk(Generic[R]):
                 else:
                     await self._records.save_instants(connection, [changed])
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
-        if await _is_held(connection, student_id, assessment):
-            raise Held(assessment.blocked)
         if not assessment.clear:
-            await waiting_changes.came(connection, student_id, assessment.blocked)
+            await _before_blocking(connection, student_id, assessment)
         status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
         if batch:
             batch.changed(changed if status is None else replace(changed, previous=status))
@@ -255,6 +254,17 @@ def _operated(locked: StoredRecord[R], operate: Operate[R], evidence: ActEvidenc
     if outdated and record != locked.record:
         raise Outdated(locked.standing)
     return record, cause
+
+
+async def _before_blocking(connection: Connection, student_id: str, assessment: Assessment) -> None:
+    """A change is to be stored after which checks are blocked. Raises `Held` if a hold relies on one of them."""
+    # One round trip: most rows of a department's file are debts.
+    met = await connection.fetchrow(f"SELECT {_HELD} AS held, {AWAITED} AS awaited", student_id, assessment.blocked)
+    assert met is not None
+    if met["held"]:
+        raise Held(assessment.blocked)
+    if met["awaited"]:
+        await waiting_changes.came(connection, student_id, assessment.blocked)
 
 
 async def _is_held(connection: Connection, student_id: str, assessment: Assessment) -> bool:

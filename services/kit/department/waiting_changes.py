@@ -14,6 +14,9 @@ from services.kit.rules.reasons import CHANGE_WAITING
 
 KEPT: Final = timedelta(hours=1)
 """Whoever makes the change tries again long before."""
+_OF_CHECKS: Final = "student_id = $1 AND blocked && $2::text[]"
+AWAITED: Final = f"EXISTS (SELECT FROM waiting_change WHERE {_OF_CHECKS})"
+"""SQL: whether a change of the student `$1` waits that would block one of the checks `$2`."""
 
 
 async def note(connection: Connection, student_id: str, blocked: Iterable[str]) -> None:
@@ -40,10 +43,8 @@ async def waiting(connection: Connection, student_id: str) -> frozenset[str]:
 
 
 async def came(connection: Connection, student_id: str, blocked: Iterable[str]) -> None:
-    """A change was applied after which these checks are blocked."""
-    await connection.execute(
-        "DELETE FROM waiting_change WHERE student_id = $1 AND blocked && $2::text[]", student_id, sorted(blocked)
-    )
+    """A change was applied after which these checks are blocked: where `AWAITED`, it may be the one that waits."""
+    await connection.execute(f"DELETE FROM waiting_change WHERE {_OF_CHECKS}", student_id, sorted(blocked))
 
 
 async def delete_old(connection: Connection) -> None:

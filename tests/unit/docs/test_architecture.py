@@ -48,7 +48,7 @@ def test_a_step_its_caller_does_not_reach_is_found() -> None:
 
 
 def test_a_hop_over_a_topic_nobody_reads_is_found() -> None:
-    lines = "Desk.change  kit/department/desk.py\n~ topic no_such_topic\nnotify  clearance/notify.py\n"
+    lines = "Desk.change_in  kit/department/desk.py\n~ topic no_such_topic\nnotify  clearance/notify.py\n"
     assert len(faults(trees(f"```text walk\n{lines}```\n")[0])) == 2
 
 
