@@ -1,6 +1,6 @@
 """The finance office's service and operator commands."""
 
-from services.kit.department.service import run_department
+from services.kit.department.commands import run_department
 
 from .operations import RULES
 

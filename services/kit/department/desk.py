@@ -87,7 +87,9 @@ class Desk(Generic[R]):
         claim: Claim | None = None,
         batch: RowBatch | None = None,
     ) -> ChangeResult[R]:
-        """Without audit and key (requests.py); the caller notifies `wakeup` after its commit. `job_id`, `batch`: of an imported row.
+        """Without audit and key (requests.py). The caller notifies `wakeup` after its commit.
+
+        `job_id`, `batch`: of an imported row.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from deploy.local.servers.server import Running
 from schemas.codec import read
 from schemas.events import SubmissionRefused
-from services.kit.department.service import department_commands
+from services.kit.department.commands import department_commands
 from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
 from services.kit.operations import Held
 from tests.support.in_process.services import DEPARTMENTS, RULES
