@@ -15,8 +15,8 @@ from services.clearance.submission.attempts.attempt_store import answers_of, is_
 from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.settlement import Settlement, combined
 from services.kit.audit.log import append_entry
-from services.kit.department.attestation import Attestations
 from services.kit.department.evidence_acts import EvidenceActs
+from services.kit.department.rounds.attestation import Attestations
 from services.kit.imports.job_store import read_whole
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter

@@ -10,9 +10,9 @@ import typer
 
 from services.kit.cli import service_cli
 from services.kit.department.desk import Desk
-from services.kit.department.hold_commands import hold_commands
-from services.kit.department.holds import Holds
-from services.kit.department.republication import StatusPublisher
+from services.kit.department.recovery.republication import StatusPublisher
+from services.kit.department.rounds.hold_commands import hold_commands
+from services.kit.department.rounds.holds import Holds
 from services.kit.department.service import department_app
 from services.kit.department.subscriptions import department_router
 from services.kit.http.server import serve

@@ -11,13 +11,13 @@ import asyncpg
 from schemas.events import CaseChanged, CaseState, Reason, StatusChanged
 from schemas.flows import source_of
 from schemas.topics import Topics
-from services.kit.department import waiting_changes
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
-from services.kit.department.holders import require_free
-from services.kit.department.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
-from services.kit.department.row_batch import RowBatch
-from services.kit.department.waiting_changes import AWAITED
+from services.kit.department.tables import waiting_changes
+from services.kit.department.tables.holders import require_free
+from services.kit.department.tables.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
+from services.kit.department.tables.row_batch import RowBatch
+from services.kit.department.tables.waiting_changes import AWAITED
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused

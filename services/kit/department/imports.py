@@ -6,11 +6,11 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from services.kit.department import waiting_changes
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
+from services.kit.department.tables import waiting_changes
 from services.kit.imports.row_instant import row_instant
 from services.kit.imports.sources.source import Source
 from services.kit.imports.spec import ImportSpec, RowEffect, RowSource, plain_refusal

@@ -6,10 +6,10 @@ from typing import Any, Final, TypeVar
 
 from schemas.events import CheckStatus
 from services.kit.audit import log
-from services.kit.department import waiting_changes
 from services.kit.department.desk import SYSTEM, ChangeResult, Desk, Operate
-from services.kit.department.holders import holders
-from services.kit.department.idempotency import store_answer, stored_answer
+from services.kit.department.tables import waiting_changes
+from services.kit.department.tables.holders import holders
+from services.kit.department.tables.idempotency import store_answer, stored_answer
 from services.kit.http.idempotency import IdempotencyKey
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection

@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from services.kit.department.record_store import OTHER_RULES
+from services.kit.department.tables.record_store import OTHER_RULES
 
 _SHARED_RULES: Final = Path(__file__).parents[1] / "rules"
 _log = structlog.get_logger(__name__)

@@ -15,18 +15,18 @@ from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
-from services.kit.department.holders import list_holdings
-from services.kit.department.holds import Holds
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.loops.hold_watch import HoldWatch
 from services.kit.department.loops.reassessment import Reassessment
-from services.kit.department.record_store import DIGESTS
-from services.kit.department.republication import StatusPublisher
+from services.kit.department.recovery.republication import StatusPublisher
+from services.kit.department.recovery.status_log import StatusLog
 from services.kit.department.retention import TABLES
+from services.kit.department.rounds.holds import Holds
 from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerprint
-from services.kit.department.status_log import StatusLog
 from services.kit.department.subscriptions import department_router
+from services.kit.department.tables.holders import list_holdings
+from services.kit.department.tables.record_store import DIGESTS
 from services.kit.http import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router

@@ -9,7 +9,7 @@ from schemas.events import CaseState, CommandAnswered, CommandAsked, CommandOutc
 from schemas.topics import Topics
 from services.kit.audit import log
 from services.kit.department.desk import Desk
-from services.kit.department.record_store import StoredRecord
+from services.kit.department.tables.record_store import StoredRecord
 from services.kit.messaging import outbox
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection

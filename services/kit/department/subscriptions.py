@@ -13,10 +13,10 @@ from schemas.events import (
     Tombstone,
 )
 from schemas.topics import Topics
-from services.kit.department import republication
-from services.kit.department.attestation import Attestations
 from services.kit.department.desk import Desk
 from services.kit.department.forgetting import DepartmentForgetting
+from services.kit.department.recovery import republication
+from services.kit.department.rounds.attestation import Attestations
 from services.kit.department.student_commands import StudentCommands
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries

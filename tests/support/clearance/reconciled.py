@@ -14,10 +14,10 @@ from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import Desk
 from services.kit.department.loops.edited_records import EditedRecords
-from services.kit.department.record_store import DIGESTS
-from services.kit.department.republication import StatusPublisher
+from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.requests import change_record
 from services.kit.department.subscriptions import department_router
+from services.kit.department.tables.record_store import DIGESTS
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks

@@ -6,8 +6,8 @@ from typing import Any
 
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
-from services.kit.department.republication import StatusPublisher
-from services.kit.department.status_log import StatusLog
+from services.kit.department.recovery.republication import StatusPublisher
+from services.kit.department.recovery.status_log import StatusLog
 from services.kit.department.subscriptions import department_router
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.relaying.alive_marks import AliveMarks

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, EndOutcome
 from services.clearance.submission.round.settlement import Outcome, in_time, settle
-from services.kit.department.attestation import known_end
+from services.kit.department.rounds.attestation import known_end
 from services.kit.rules.assessment import Assessment, check_status
 from services.kit.rules.reasons import CHANGE_WAITING
 

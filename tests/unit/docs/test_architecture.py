@@ -37,7 +37,7 @@ def test_a_walk_is_read_in_a_minute() -> None:
 
 
 def _one(caller: str, called: str) -> list[str]:
-    lines = f"{caller}  kit/department/record_store.py  x\n  {called}  kit/messaging/outbox.py  x\n"
+    lines = f"{caller}  kit/department/tables/record_store.py  x\n  {called}  kit/messaging/outbox.py  x\n"
     return faults(trees(f"```text walk\n{lines}```\n")[0])
 
 

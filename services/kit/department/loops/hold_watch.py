@@ -9,8 +9,8 @@ import asyncpg
 import structlog
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
-from services.kit.department import waiting_changes
-from services.kit.department.holds import Holds, hold_ages
+from services.kit.department.rounds.holds import Holds, hold_ages
+from services.kit.department.tables import waiting_changes
 from services.kit.observability import metrics
 
 EVERY_S: Final = 5.0

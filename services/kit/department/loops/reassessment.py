@@ -8,7 +8,7 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
-from services.kit.department.record_store import OTHER_RULES
+from services.kit.department.tables.record_store import OTHER_RULES
 from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
 from services.kit.rules.reasons import COVERAGE_CHANGED, RULES_CHANGED

@@ -1,7 +1,7 @@
 """A department's digests: of every student's newest status, under the partition that Kafka gives the student."""
 
 from deploy.local.installation import new_student_id
-from services.kit.department.record_store import DIGESTS
+from services.kit.department.tables.record_store import DIGESTS
 from services.kit.messaging.relaying.producer import partition_of
 from tests.support.departments.desks import desk_over, open_case
 

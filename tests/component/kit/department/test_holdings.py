@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from deploy.local.installation import new_student_id
-from services.kit.department.holders import list_holdings
+from services.kit.department.tables.holders import list_holdings
 from tests.component.kit.department.test_desk_api import desk_client, operate
 
 BOOK = {"barcode": "B0042871", "title": "采矿学", "due_on": "2026-06-20"}

@@ -13,8 +13,8 @@ from deploy.local.installation import new_student_id
 from schemas.events import CaseChanged, CaseState
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
-from services.kit.department.holds import Holds
 from services.kit.department.loops.hold_watch import HoldWatch
+from services.kit.department.rounds.holds import Holds
 from services.kit.department.service import FOLDERS
 from services.kit.manifests import discover
 from services.kit.messaging import outbox

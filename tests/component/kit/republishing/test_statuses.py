@@ -9,7 +9,7 @@ import pytest
 
 from schemas.events import CaseState, StatusChanged
 from services.kit.department.desk import Desk
-from services.kit.department.republication import StatusPublisher
+from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.producer import partition_of
 from services.kit.republishing import store, worker

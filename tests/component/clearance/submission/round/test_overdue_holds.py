@@ -23,8 +23,8 @@ from schemas.events import (
 )
 from services.kit.department.api.hold_routes import holds_router
 from services.kit.department.commands import department_commands
-from services.kit.department.holds import Holds
 from services.kit.department.loops.hold_watch import HoldWatch
+from services.kit.department.rounds.holds import Holds
 from services.kit.http.app import create_app
 from services.kit.names import OPERATOR
 from services.kit.operations import Held

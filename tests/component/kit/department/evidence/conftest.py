@@ -13,11 +13,11 @@ from schemas.events import CaseChanged, CaseState, CheckStatus, StatusChanged, S
 from schemas.topics import Topics
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
-from services.kit.department.attestation import Attestations
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.imports import department_import
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.rounds.attestation import Attestations
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import HoldRetry, ImportWorker

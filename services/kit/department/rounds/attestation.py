@@ -22,9 +22,9 @@ from schemas.events import (
 )
 from schemas.topics import Topics
 from services.kit.audit import log
-from services.kit.department import waiting_changes
 from services.kit.department.desk import Desk
-from services.kit.department.record_store import StoredRecord
+from services.kit.department.tables import waiting_changes
+from services.kit.department.tables.record_store import StoredRecord
 from services.kit.messaging import outbox
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import Record

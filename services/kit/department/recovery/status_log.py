@@ -11,7 +11,7 @@ from schemas.codec import Unreadable, open_envelope, read_status
 from schemas.events import TYPE_OF, StatusChanged
 from schemas.flows import source_of
 from schemas.types import is_plausible_version
-from services.kit.department import version_floor
+from services.kit.department.recovery import version_floor
 from services.kit.messaging.relaying.own_topic import Newest
 from services.kit.postgres.pool import Connection
 from services.kit.republishing import store

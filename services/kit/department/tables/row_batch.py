@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from services.kit.department.evidence.coverage import Coverages
-from services.kit.department.record_store import RecordStore, StoredRecord
+from services.kit.department.tables.record_store import RecordStore, StoredRecord
 from services.kit.postgres.pool import Connection
 
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 from schemas.events import RepublicationAsked
 from schemas.flows import CLEARANCE, source_of
-from services.kit.department import version_floor
 from services.kit.department.desk import Desk
 from services.kit.department.evidence.coverage import Coverages
+from services.kit.department.recovery import version_floor
 from services.kit.postgres.pool import Connection
 from services.kit.republishing import store
 from services.kit.republishing.store import Scope

@@ -9,7 +9,7 @@ from uuid import UUID
 import typer
 
 from services.kit.audit.log import command_line_actor
-from services.kit.department.holds import HoldRefused, Holds
+from services.kit.department.rounds.holds import HoldRefused, Holds
 
 OpenHolds = Callable[[], AbstractAsyncContextManager[Holds]]
 
