@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
-import asyncpg
 import pytest
 
 from deploy.local.installation import Installation

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from schemas.flows import GATEWAY
 from services.clearance.forgetting.forget import Decided, Forgetting
+from services.kit.department.requests import change_record
 from services.kit.http.idempotency import IdempotencyKey
 from services.kit.rules.reasons import ROW_IMPORTED
 from tests.support.in_process.after_acceptance import hand_over, submitted, void
@@ -51,7 +52,7 @@ async def fill(harness: Harness, student_id: str) -> None:
     """Something about the student in every table that has anything about a student."""
     for name, desk in harness.desks.items():
         key = IdempotencyKey.of("desk", f"key-{uuid4()}", name)
-        await desk.change(student_id, lambda record: (record, ROW_IMPORTED()), now=datetime.now(UTC), key=key)
+        await change_record(desk, student_id, lambda record: (record, ROW_IMPORTED()), now=datetime.now(UTC), key=key)
         await _rejected_row(harness.services[name].pool, student_id)
         await harness.services[name].pool.execute(
             "INSERT INTO open_question (student_id, problems, opened_by, opened_at, closed_at, closed_how)"
