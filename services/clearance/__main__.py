@@ -12,7 +12,7 @@ from services.clearance.cli import (
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
-from services.kit.http.server import serve
+from services.kit.http.serving.server import serve
 from services.kit.names import APPROVER, FORGETTING, FORM_VOID, OPERATOR, ROSTER
 from services.kit.republishing.cli import republish_command
 from services.kit.settings import load

@@ -40,7 +40,7 @@ from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.reconciliation.api import reconciliation_router
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
-from services.kit.http import auth
+from services.kit.http.access import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker

@@ -7,7 +7,7 @@ import asyncpg
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict
 
-from services.kit.http.auth import Principal, require
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import Problem, problem_responses
 from services.kit.messaging.dead_letters import actions
 from services.kit.messaging.dead_letters.actions import (

@@ -8,7 +8,7 @@ from services.gateway.cli import sessions
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.cli import service_cli
-from services.kit.http.server import serve
+from services.kit.http.serving.server import serve
 from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of

@@ -57,7 +57,7 @@ from services.gateway.web.renderer import Renderer
 from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.clearance_policy import load_policy
 from services.kit.http.app import create_app
-from services.kit.http.server import before_drain
+from services.kit.http.serving.server import before_drain
 from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops

@@ -4,7 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from services.kit.http.auth import Credentials, token_sha256
+from services.kit.http.access.auth import Credentials, token_sha256
 
 
 def credentials(**accounts: tuple[str, list[str]]) -> Credentials:

@@ -16,10 +16,10 @@ from services.clearance.approvals.decisions import Decisions
 from services.clearance.approvals.problems import lacks_role, problem_of
 from services.clearance.approvals.proposal_store import Proposal, ProposalState
 from services.clearance.notify import notify
-from services.kit.http.auth import Principal, require
-from services.kit.http.examples import openapi_examples
-from services.kit.http.idempotency import IdempotencyKey, KeyHeader
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
+from services.kit.http.requests.examples import openapi_examples
+from services.kit.http.requests.idempotency import IdempotencyKey, KeyHeader
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import StudentQuery
 from services.kit.postgres.pool import Connection

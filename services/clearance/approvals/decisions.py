@@ -11,7 +11,7 @@ from services.clearance.approvals.proposal_store import Proposal, ProposalState
 from services.clearance.roster import case_store
 from services.kit.audit import log
 from services.kit.clearance_policy import Approvals
-from services.kit.http.idempotency import IdempotencyKey, KeyReused
+from services.kit.http.requests.idempotency import IdempotencyKey, KeyReused
 from services.kit.postgres.pool import Connection
 
 

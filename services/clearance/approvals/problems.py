@@ -4,8 +4,8 @@ from typing import Final
 
 from services.clearance.approvals.actions import ActionRefused
 from services.clearance.approvals.decisions import OwnProposal, ProposalEnded, UnknownProposal, UnknownStudent
-from services.kit.http.idempotency import KeyReused, key_reused
 from services.kit.http.problems import FieldProblem, Problem
+from services.kit.http.requests.idempotency import KeyReused, key_reused
 
 _LIST: Final = "GET /approvals lists the open ones."
 

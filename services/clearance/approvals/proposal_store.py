@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.postgres.pool import Connection
 
 MAX_PAGE: Final = 200

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas.events import StudentId
 from services.clearance.exemptions import exemption_store
-from services.kit.http.auth import require
+from services.kit.http.access.auth import require
 from services.kit.http.problems import problem_responses
 from services.kit.names import APPROVER, ROSTER
 from services.kit.operations import StudentQuery

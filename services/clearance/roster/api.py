@@ -15,9 +15,9 @@ from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
 from services.clearance.roster.roster import Roster, RosterResult
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
-from services.kit.http.auth import Principal, require
-from services.kit.http.instants import AsOf, outdated_problem, require_past
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
+from services.kit.http.requests.instants import AsOf, outdated_problem, require_past
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec, Outcome
 from services.kit.messaging.outbox import Wakeup

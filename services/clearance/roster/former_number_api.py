@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from services.clearance.roster.case_store import former_numbers
 from services.clearance.roster.roster import JoinRefused, Roster, RosterResult
 from services.kit.audit import log
-from services.kit.http.auth import Principal, require
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.imports.spec import Outcome
 from services.kit.messaging.outbox import Wakeup

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from services.gateway.settings import DeskAddress
 from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, History, HistoryEntry, operation_list
-from services.kit.http.acting_for import acting_for
+from services.kit.http.access.acting_for import acting_for
 
 _TIMEOUT_S: Final = 10.0
 _log = structlog.get_logger(__name__)

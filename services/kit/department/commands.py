@@ -15,7 +15,7 @@ from services.kit.department.rounds.hold_commands import hold_commands
 from services.kit.department.rounds.holds import Holds
 from services.kit.department.service import department_app
 from services.kit.department.subscriptions import department_router
-from services.kit.http.server import serve
+from services.kit.http.serving.server import serve
 from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.cli import DeadLetterStore

@@ -10,7 +10,7 @@ from services.kit.department.desk import SYSTEM, ChangeResult, Desk, Operate
 from services.kit.department.tables import waiting_changes
 from services.kit.department.tables.holders import holders
 from services.kit.department.tables.idempotency import store_answer, stored_answer
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment

@@ -27,7 +27,7 @@ from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerp
 from services.kit.department.subscriptions import department_router
 from services.kit.department.tables.holders import list_holdings
 from services.kit.department.tables.record_store import DIGESTS
-from services.kit.http import auth
+from services.kit.http.access import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.sources.folder import FOLDER, load_sources

@@ -10,10 +10,10 @@ from starlette.types import ASGIApp
 from services.kit.http import problems
 from services.kit.http.client_address import split
 from services.kit.http.error_handlers import HANDLERS
-from services.kit.http.json_bodies import refuse_repeated_members
 from services.kit.http.middleware import AllowedHosts, CompleteOnDisconnect, RequestLimits
 from services.kit.http.observed_routes import ObservedRoutes
-from services.kit.http.operator_app import health_routes, operator_app
+from services.kit.http.operators.operator_app import health_routes, operator_app
+from services.kit.http.requests.json_bodies import refuse_repeated_members
 from services.kit.observability.telemetry import Telemetry
 from services.kit.runtime.health import Health
 

@@ -10,9 +10,9 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.kit.http.auth import Principal, require
-from services.kit.http.instants import require_past
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem
+from services.kit.http.requests.instants import require_past
 from services.kit.imports import job_store
 from services.kit.imports.export import rejected_csv
 from services.kit.imports.files.problems import Unimportable

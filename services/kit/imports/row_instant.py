@@ -2,7 +2,7 @@
 
 from datetime import datetime, tzinfo
 
-from services.kit.http.instants import CLOCKS_DIFFER
+from services.kit.http.requests.instants import CLOCKS_DIFFER
 from services.kit.imports.spec import RowSource
 from services.kit.operations import Refused
 from services.kit.rules.instants import in_zone

@@ -6,7 +6,7 @@ import asyncpg
 from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.kit.http.auth import Principal, require
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import Problem, problem_responses
 from services.kit.names import OPERATOR
 from services.kit.republishing import store

@@ -13,7 +13,7 @@ from services.clearance.exemptions.actions import ExemptionActions
 from services.clearance.parts import decisions_of
 from services.clearance.settings import ClearanceSettings
 from services.kit.clearance_policy import ClearancePolicy
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 
 PROPOSER, CONFIRMER = "clerk-a", "clerk-b"
 

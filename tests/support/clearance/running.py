@@ -17,7 +17,7 @@ from schemas.codec import read
 from schemas.events import CaseChanged
 from services.clearance.app import clearance_app
 from services.clearance.settings import ClearanceSettings
-from services.kit.http.auth import token_sha256
+from services.kit.http.access.auth import token_sha256
 from services.kit.names import APPROVER, FORGETTING, FORM_VOID, OPERATOR, ROSTER, desk_role
 from services.kit.observability import telemetry
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture

@@ -12,7 +12,7 @@ from services.clearance.parts import decisions_of
 from services.clearance.roster.roster import RosterResult
 from services.clearance.submission.after_acceptance.form_void import NAME, VoidBody, void_action
 from services.kit.clearance_policy import Approvals, ClearancePolicy
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import Harness
 

@@ -32,7 +32,7 @@ from services.kit.audit.chain import ChainSealer
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.requests import AuditContext, change_record
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from services.kit.http.server import Server
+from services.kit.http.serving.server import Server
 from services.kit.settings import Settings
 
 START_DEADLINE_S = 20.0

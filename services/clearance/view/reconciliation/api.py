@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 
 from services.clearance.view.reconciliation import findings
 from services.clearance.view.reconciliation.findings import Finding
-from services.kit.http.auth import require
+from services.kit.http.access.auth import require
 from services.kit.http.problems import problem_responses
 from services.kit.names import OPERATOR
 

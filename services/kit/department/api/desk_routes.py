@@ -16,12 +16,12 @@ from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples
 from services.kit.department.requests import AuditContext, change_record
-from services.kit.http import auth
-from services.kit.http.auth import Principal
-from services.kit.http.examples import openapi_examples
-from services.kit.http.idempotency import IdempotencyKey, KeyHeader
-from services.kit.http.instants import AsOf, require_past
+from services.kit.http.access import auth
+from services.kit.http.access.auth import Principal
 from services.kit.http.problems import Problem
+from services.kit.http.requests.examples import openapi_examples
+from services.kit.http.requests.idempotency import IdempotencyKey, KeyHeader
+from services.kit.http.requests.instants import AsOf, require_past
 from services.kit.manifests import DepartmentManifest
 from services.kit.names import desk_role
 from services.kit.operations import OperationBody, StudentQuery

@@ -13,9 +13,9 @@ from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import CoveringLoad
 from services.kit.department.evidence.questions import Question
 from services.kit.department.evidence_acts import EVERYBODY, EvidenceActs
-from services.kit.http.auth import Principal, require
-from services.kit.http.instants import require_past
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
+from services.kit.http.requests.instants import require_past
 from services.kit.names import desk_role
 from services.kit.rules.fields import CohortName, Line
 

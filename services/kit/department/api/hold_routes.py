@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.kit.department.rounds.holds import Hold, HoldRefused, Holds
-from services.kit.http.auth import Principal, require
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import Problem, problem_responses
 from services.kit.names import OPERATOR
 from services.kit.rules.fields import Line

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from services.kit.department.refusals import words_of
-from services.kit.http.idempotency import KeyReused, key_reused
-from services.kit.http.instants import outdated_problem
 from services.kit.http.problems import Problem
+from services.kit.http.requests.idempotency import KeyReused, key_reused
+from services.kit.http.requests.instants import outdated_problem
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.operations import Held, Refused

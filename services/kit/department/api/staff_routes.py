@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.kit.audit.log import entries_of
 from services.kit.department.desk import Desk
-from services.kit.http.auth import require
+from services.kit.http.access.auth import require
 from services.kit.http.problems import problem_responses
 from services.kit.manifests import DepartmentManifest
 from services.kit.names import desk_role

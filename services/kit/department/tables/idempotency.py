@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from services.kit.http.idempotency import IdempotencyKey, KeyReused
+from services.kit.http.requests.idempotency import IdempotencyKey, KeyReused
 from services.kit.postgres.pool import Connection
 
 

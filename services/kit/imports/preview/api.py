@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import asyncpg
 from fastapi import APIRouter, Depends, Query, Request
 
-from services.kit.http.auth import Principal, require
-from services.kit.http.instants import require_past
+from services.kit.http.access.auth import Principal, require
+from services.kit.http.requests.instants import require_past
 from services.kit.imports.files.problems import Unimportable
 from services.kit.imports.preview.answer import Preview
 from services.kit.imports.preview.previews import Previews

@@ -8,7 +8,7 @@ from uuid import uuid4
 from schemas.flows import GATEWAY
 from services.clearance.forgetting.forget import Decided, Forgetting
 from services.kit.department.requests import change_record
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.rules.reasons import ROW_IMPORTED
 from tests.support.in_process.after_acceptance import hand_over, submitted, void
 from tests.support.in_process.services import record_of

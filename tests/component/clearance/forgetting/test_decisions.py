@@ -12,7 +12,7 @@ from services.clearance.forgetting.calendar import CalendarForgetting
 from services.clearance.forgetting.forget import Forgetting
 from services.clearance.parts import decisions_of
 from services.kit.clearance_policy import ClearancePolicy
-from services.kit.http.idempotency import IdempotencyKey
+from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.messaging.outbox import Wakeup
 from tests.component.clearance.forgetting.departures import finished, forget, mentioned, tables_with
 from tests.support.in_process.after_acceptance import hand_over, submitted, withdraw

@@ -16,7 +16,7 @@ from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
-from services.kit.http.acting_for import ACTING_FOR, acting_for
+from services.kit.http.access.acting_for import ACTING_FOR, acting_for
 from services.kit.http.app import create_app
 from services.kit.manifests import SERVICES, discover
 from services.kit.messaging.outbox import Wakeup

@@ -12,8 +12,8 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, field_validator
 
 from schemas.events import StudentId
+from services.kit.http.access.auth import Credentials, Principal, require, token_sha256
 from services.kit.http.app import create_app
-from services.kit.http.auth import Credentials, Principal, require, token_sha256
 from services.kit.http.problems import FieldProblem, Problem
 from services.kit.names import desk_role
 from services.kit.runtime.health import Health

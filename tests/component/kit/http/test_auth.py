@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from services.kit.http.auth import Credentials
+from services.kit.http.access.auth import Credentials
 from tests.component.kit.http.application import SECRET, TOKENS, application, client_of, entry, problem_of
 
 

@@ -22,9 +22,9 @@ from cryptography.x509.oid import NameOID
 from fastapi import APIRouter, Request
 from fastapi.responses import StreamingResponse
 
-from services.kit.http import connections
 from services.kit.http.app import create_app
 from services.kit.http.client_address import limited_address
+from services.kit.http.serving import connections
 from services.kit.runtime.health import Health
 from tests.component.kit.http.application import problem_of
 from tests.support.servers.live_server import live_server, live_servers

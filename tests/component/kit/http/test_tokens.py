@@ -15,8 +15,8 @@ import pytest
 from fastapi import FastAPI
 from typer.testing import CliRunner
 
-from services.kit.http import auth
-from services.kit.http.auth import WRONG_BURST, Credentials, token_sha256
+from services.kit.http.access import auth
+from services.kit.http.access.auth import WRONG_BURST, Credentials, token_sha256
 from services.kit.names import desk_role
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.tokens.cli import token_commands

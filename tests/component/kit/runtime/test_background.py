@@ -132,7 +132,7 @@ from contextlib import asynccontextmanager
 from fastapi import APIRouter
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from services.kit.http.app import create_app
-from services.kit.http.server import before_drain, serve
+from services.kit.http.serving.server import before_drain, serve
 from services.kit.observability.telemetry import start
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health

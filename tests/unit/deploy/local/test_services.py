@@ -10,7 +10,7 @@ from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK, remembered_ports
 from deploy.local.services import IDENTITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
-from services.kit.http.credentials_file import CredentialsFile
+from services.kit.http.access.credentials_file import CredentialsFile
 
 NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
 

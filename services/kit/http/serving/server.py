@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
 from services.kit.http.client_address import TrustedProxies
-from services.kit.http.connections import KEEP_ALIVE_S, LimitedProtocol, OpenConnections
+from services.kit.http.serving.connections import KEEP_ALIVE_S, LimitedProtocol, OpenConnections
 from services.kit.runtime.gc_tuning import tune_gc
 from services.kit.settings import Settings
 

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp
 
 from services.kit.http.error_handlers import HANDLERS
 from services.kit.http.middleware import RequestLimits
-from services.kit.http.swagger_ui import documentation_routes
+from services.kit.http.operators.swagger_ui import documentation_routes
 from services.kit.observability.telemetry import Telemetry
 from services.kit.runtime.health import Health, HealthReport
 

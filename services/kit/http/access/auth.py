@@ -14,9 +14,9 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from services.kit.http.acting_for import ACTING_FOR, actor
+from services.kit.http.access.acting_for import ACTING_FOR, actor
+from services.kit.http.access.credentials_file import CredentialsFile
 from services.kit.http.client_address import limited_address
-from services.kit.http.credentials_file import CredentialsFile
 from services.kit.http.problems import Problem
 from services.kit.names import STAFF_PAGES
 from services.kit.runtime.token_buckets import TokenBuckets

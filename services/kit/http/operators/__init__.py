@@ -1,0 +1,1 @@
+"""What an operators' port serves besides the service itself."""
