@@ -113,22 +113,28 @@ async def session_if_known(request: Request, sessions: SessionTable) -> Session 
         return None
 
 
-async def signed_in_student(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
-    """Raises `SignInRequired`, and `PageForbidden` for staff without a student number."""
+async def signed_in(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
+    """Raises `SignInRequired`."""
     if session is None:
         raise SignInRequired
-    if not session.student_id:
-        raise PageForbidden(session, "student")
     return session
 
 
-async def signed_in_clerk(session: Annotated[Session | None, Depends(session_if_any)]) -> Session:
-    """Raises `SignInRequired`, `PageForbidden`."""
-    if session is None:
-        raise SignInRequired
-    if CERTIFICATE_DESK not in session.roles:
-        raise PageForbidden(session, "desk")
-    return session
+Person = Annotated[Session, Depends(signed_in)]
+
+
+async def signed_in_student(person: Person) -> Session:
+    """Raises `PageForbidden` for staff without a student number."""
+    if not person.student_id:
+        raise PageForbidden(person, "student")
+    return person
+
+
+async def signed_in_clerk(person: Person) -> Session:
+    """Raises `PageForbidden`."""
+    if CERTIFICATE_DESK not in person.roles:
+        raise PageForbidden(person, "desk")
+    return person
 
 
 Language = Annotated[Texts, Depends(language)]

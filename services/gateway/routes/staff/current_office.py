@@ -13,9 +13,8 @@ from services.gateway.routes.dependencies import (
     Desks,
     PageForbidden,
     Pages,
-    SignInRequired,
+    Person,
     StaffPeopleTable,
-    Visitor,
 )
 from services.gateway.staff.desk_client import DeskClient
 from services.gateway.staff.offices import offices_of
@@ -69,14 +68,12 @@ class Office:
         )
 
 
-async def staff(session: Visitor, site: CurrentSite) -> Staff:
-    """Raises `SignInRequired`, `PageForbidden`."""
-    if session is None:
-        raise SignInRequired
-    offices = offices_of(site.departments, session.roles)
+async def staff(person: Person, site: CurrentSite) -> Staff:
+    """Raises `PageForbidden`."""
+    offices = offices_of(site.departments, person.roles)
     if not offices:
-        raise PageForbidden(session, "staff")
-    return Staff(session, offices)
+        raise PageForbidden(person, "staff")
+    return Staff(person, offices)
 
 
 async def office(
