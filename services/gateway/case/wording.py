@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from typing import Final
 
 from pydantic import JsonValue
@@ -15,7 +15,7 @@ from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
 from services.gateway.case.submission_round import SubmissionRefusal, SubmissionState
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.i18n.formats import LocalTime, local_day, local_time, long_date
+from services.gateway.i18n.formats import LocalTime, campus_zone, local_day, local_time, long_date
 from services.gateway.read_model.types import UNANSWERED
 from services.gateway.university import Site
 from services.kit.manifests import CheckManifest, DepartmentManifest
@@ -43,10 +43,12 @@ class ViewContext:
     def local_day(self) -> date:
         return local_day(self.now, self.site.university.utc_offset_minutes)
 
+    def on_campus(self, at: datetime) -> datetime:
+        return at.astimezone(campus_zone(self.site.university.utc_offset_minutes))
+
     def campus_time(self, at: datetime) -> str:
         """`2026-06-08 10:35`, for a file."""
-        zone = timezone(timedelta(minutes=self.site.university.utc_offset_minutes))
-        return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"
+        return f"{self.on_campus(at):%Y-%m-%d %H:%M}"
 
     def local_time(self, at: datetime) -> LocalTime:
         offset = self.site.university.utc_offset_minutes

@@ -54,7 +54,7 @@ def _day_and_month(day: date, language: Language) -> str:
 
 def local_day(at: datetime, offset_minutes: int) -> date:
     """On campus."""
-    return at.astimezone(_zone(offset_minutes)).date()
+    return at.astimezone(campus_zone(offset_minutes)).date()
 
 
 def long_date_or_text(text: str, language: Language) -> str:
@@ -75,7 +75,7 @@ def _local_time(
     at: datetime, written_with: timedelta | None, today: date, offset_minutes: int, language: Language
 ) -> LocalTime:
     """`written_with`: equal instants may be written with different offsets."""
-    local = at.astimezone(_zone(offset_minutes))
+    local = at.astimezone(campus_zone(offset_minutes))
     day, clock = local.date(), f"{local:%H:%M}"
     if day == today:
         words = clock
@@ -90,7 +90,7 @@ def _local_time(
 
 
 @lru_cache
-def _zone(offset_minutes: int) -> timezone:
+def campus_zone(offset_minutes: int) -> timezone:
     return timezone(timedelta(minutes=offset_minutes))
 
 

@@ -1,6 +1,5 @@
 """The certificate desk's page. By POST, so that nothing of a form is in an address."""
 
-from datetime import timedelta, timezone
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -80,8 +79,7 @@ async def _after(pages: Renderer, desk: Desk, checked: CheckedForm, command_id: 
 
 async def _page(pages: Renderer, desk: Desk, page: DeskPage | None, status: int = 200) -> Response:
     context = desk.context
-    campus = timezone(timedelta(minutes=context.site.university.utc_offset_minutes))
-    midnight = context.now.astimezone(campus).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = context.on_campus(context.now).replace(hour=0, minute=0, second=0, microsecond=0)
     handovers = handover_lines(context, await desk.submissions.handed_over_by(desk.clerk.account, midnight))
     return pages.page(
         "desk.html", context.texts, session=desk.clerk, back="/desk", status=status, page=page, handovers=handovers

@@ -20,7 +20,7 @@ _MAX_CHARACTERS: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class DeskForm:
-    """`fields` of the operation; `values` besides, `several` values of one name."""
+    """`fields` of the operation, `values` by name, `students` picked in a list."""
 
     office: Office
     values: Mapping[str, str]

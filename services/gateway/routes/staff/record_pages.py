@@ -105,9 +105,9 @@ async def student_page(
         history = await office.desk.history(person, student_id)
     except DeskRefused:
         return office.page("staff_hits.html", status=404, hits=(), q=student_id)
-    snapshot = await students.of(student_id)
-    away = isinstance(snapshot, ReadModelUnavailable)
-    waivers = {} if isinstance(snapshot, ReadModelUnavailable) else current_waivers(snapshot, office.context.site)
+    found = await students.of(student_id)
+    snapshot = None if isinstance(found, ReadModelUnavailable) else found
+    waivers = current_waivers(snapshot, office.context.site) if snapshot else {}
     name = office.department.name
     at = AtDesk(
         department=office.department,
@@ -115,13 +115,11 @@ async def student_page(
         operations=await office.desk.operations(person),
         answer=answer,
         history=history,
-        case=None if isinstance(snapshot, ReadModelUnavailable) else snapshot.case,
+        case=snapshot.case if snapshot else None,
         waivers={check: one for (department, check), one in waivers.items() if department == name},
         typed=typed,
     )
-    return office.page(
-        "staff_record.html", status=status, page=record_page(office.context, at), done=done, no_names=away
-    )
+    return office.page("staff_record.html", status=status, page=record_page(office.context, at), done=done)
 
 
 def _done(office: Office, answer: DeskRecord, label: str) -> str:
