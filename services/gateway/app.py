@@ -151,7 +151,6 @@ async def _start(
     wakeup, printer = Wakeup(), FormRenderer()
     running.callback(printer.close)
     sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
-    choices = NumberChoices(pool)
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands = StudentCommandTable(pool, settings.topics, wakeup)
     hub = Hub(
@@ -168,7 +167,7 @@ async def _start(
         renderer.site,
         renderer,
         sessions,
-        choices,
+        NumberChoices(pool),
         read_model,
         records,
         commands,
@@ -186,12 +185,20 @@ async def _start(
     )
     before_drain(app, hub.close)
     health.add("read model", read_model.probe)
+    loops = _loops(settings, renderer.site, pool, health, wakeup, hub)
+    await running.enter_async_context(loops.running())
+
+
+def _loops(
+    settings: GatewaySettings, site: Site, pool: "asyncpg.Pool[Any]", health: Health, wakeup: Wakeup, hub: Hub
+) -> ServiceLoops:
+    """What runs beside the requests."""
     loops = ServiceLoops(GATEWAY, settings, pool, health, wakeup=wakeup, tables=TABLES)
     router = gateway_router(
         settings.topics,
-        renderer.site.departments,
+        site.departments,
         session_timeout_s=settings.session_timeout_s,
-        verify=verifier_of(settings, renderer.site.departments),
+        verify=verifier_of(settings, site.departments),
     )
     # Without the broker the pages still show what is known.
     loops.consume(router, name=GATEWAY, needs_broker=False)
@@ -202,7 +209,7 @@ async def _start(
     loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("live", hub.run)
-    await running.enter_async_context(loops.running())
+    return loops
 
 
 def _openid(settings: GatewaySettings) -> OpenIdSettings:
