@@ -29,6 +29,7 @@ from services.kit.audit.log import command_line_actor
 from services.kit.clearance_policy import read_policy
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
+from services.kit.postgres.command_line import connected, one_transaction
 from services.kit.postgres.pool import open_pool
 from services.kit.settings import load
 from services.kit.student_numbers import use_number_form
@@ -146,7 +147,7 @@ async def _sign_again(settings: ClearanceSettings, kid: str) -> list[str]:
     """The numbers of forms that were not. Interrupted, the next call goes on."""
     signing, after, signed = SigningAgain(Keyring(settings.keys), settings.topics.submission), FIRST, 0
     unsound: list[str] = []
-    async with _connected(settings) as connection:
+    async with connected(settings.database) as connection:
         while True:
             async with connection.transaction():
                 batch = await signing.batch(connection, kid, after=after, actor=command_line_actor())
@@ -158,7 +159,7 @@ async def _sign_again(settings: ClearanceSettings, kid: str) -> list[str]:
 
 
 async def _forget(settings: ClearanceSettings, student_id: str, decided: Decided) -> dict[str, int]:
-    async with _connected(settings) as connection, connection.transaction():
+    async with one_transaction(settings.database) as connection:
         return await Forgetting(settings.topics).forget(connection, student_id, decided)
 
 
@@ -172,14 +173,5 @@ def _print_counts(found: PolicyChanges) -> None:
 
 
 async def _roster(settings: ClearanceSettings) -> list[tuple[str, dict[str, str | None]]]:
-    async with _connected(settings) as connection:
+    async with connected(settings.database) as connection:
         return await roster_attributes(connection)
-
-
-@asynccontextmanager
-async def _connected(settings: ClearanceSettings) -> AsyncIterator["asyncpg.Connection[Any]"]:
-    connection = await asyncpg.connect(settings.database, timeout=10)
-    try:
-        yield connection
-    finally:
-        await connection.close()

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Annotated, TypeVar
 
-import asyncpg
 import typer
 from rich.console import Console
 
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.sessions import end_all_of, sessions_of
 from services.kit.audit.log import command_line_actor
+from services.kit.postgres.command_line import one_transaction
 from services.kit.postgres.pool import Connection
 from services.kit.settings import load
 from services.kit.student_numbers import student_number, use_number_form
@@ -49,11 +49,7 @@ def _in_database(student: str, account: str, work: Callable[[Connection, str], A
         raise typer.BadParameter("not a student number", param_hint="--student")
 
     async def run() -> T:
-        connection = await asyncpg.connect(settings.database, timeout=10)
-        try:
-            async with connection.transaction():
-                return await work(connection, number)
-        finally:
-            await connection.close()
+        async with one_transaction(settings.database) as connection:
+            return await work(connection, number)
 
     return asyncio.run(run())

@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import asyncpg
 import typer
 from joserfc.jwk import OKPKey
 
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.clearance.settings import ClearanceSettings
 from services.kit.audit.log import command_line_actor
+from services.kit.postgres.command_line import one_transaction
+from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import InvalidSignature, public_keys
 from services.kit.receipts.qr import verify_text
 from services.kit.settings import load
@@ -29,7 +30,7 @@ keys = typer.Typer(help="Signing keys of forms.", no_args_is_help=True)
 def list_keys() -> None:
     """List keys, oldest first: creation time, state, and whether the private part is on this machine."""
 
-    async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
+    async def work(connection: Connection, keyring: Keyring) -> None:
         for key in await keyring.list_keys(connection):
             state = "revoked" if key.revoked_at else "verifies" if key.retired_at else "signs"
             file = "" if key.has_file else "  (no private file here)"
@@ -42,7 +43,7 @@ def list_keys() -> None:
 def rotate_key() -> None:
     """Sign with a new key from now on. Older forms still verify."""
 
-    async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
+    async def work(connection: Connection, keyring: Keyring) -> None:
         typer.echo(f"{await keyring.rotate(connection, actor=command_line_actor())} signs from now on")
 
     _with_keyring(work)
@@ -52,7 +53,7 @@ def rotate_key() -> None:
 def revoke_key(kid: str) -> None:
     """Revoke a retired key whose private part leaked: forms signed with it no longer verify."""
 
-    async def work(connection: "asyncpg.Connection[Any]", keyring: Keyring) -> None:
+    async def work(connection: Connection, keyring: Keyring) -> None:
         if not await keyring.revoke(connection, kid, actor=command_line_actor()):
             typer.echo("There is no such retired key. Rotate first, then revoke the previous key.", err=True)
             raise typer.Exit(1)
@@ -65,7 +66,7 @@ def revoke_key(kid: str) -> None:
 def export_keys() -> None:
     """Print the public keys as a JWK set, for `verify --jwks` on a machine without the database."""
 
-    async def work(connection: "asyncpg.Connection[Any]", _: Keyring) -> None:
+    async def work(connection: Connection, _: Keyring) -> None:
         typer.echo(json.dumps(await jwk_set(connection), indent=2))
 
     _with_keyring(work)
@@ -112,7 +113,7 @@ def _public_keys(jwks: Path | None) -> dict[str, OKPKey]:
     if jwks is None:
         listed: list[dict[str, Any]] = []
 
-        async def work(connection: "asyncpg.Connection[Any]", _: Keyring) -> None:
+        async def work(connection: Connection, _: Keyring) -> None:
             listed.extend((await jwk_set(connection))["keys"])
 
         _with_keyring(work)
@@ -123,15 +124,11 @@ def _public_keys(jwks: Path | None) -> dict[str, OKPKey]:
         raise typer.BadParameter("not a file with a JWK set", param_hint="--jwks") from None
 
 
-def _with_keyring(work: Callable[["asyncpg.Connection[Any]", Keyring], Awaitable[None]]) -> None:
+def _with_keyring(work: Callable[[Connection, Keyring], Awaitable[None]]) -> None:
     settings = load(ClearanceSettings)
 
     async def run() -> None:
-        connection = await asyncpg.connect(settings.database, timeout=10)
-        try:
-            async with connection.transaction():
-                await work(connection, Keyring(settings.keys))
-        finally:
-            await connection.close(timeout=5)
+        async with one_transaction(settings.database) as connection:
+            await work(connection, Keyring(settings.keys))
 
     asyncio.run(run())

@@ -17,7 +17,14 @@ MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
 _ID_CHARACTERS: Final = range(32, 129)
 COLUMNS: Final = "id_hash, student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at"
+"""Of a `Session`, and when it was used."""
 _TOUCH_S: Final = 60
+_OPEN_COLUMNS: Final = "id_hash, student_id, subject, started_at, seen_at"
+_OF_SAME_PERSON: Final = f"""
+SELECT {_OPEN_COLUMNS} FROM session
+WHERE (issuer, subject) = (SELECT issuer, subject FROM session WHERE id_hash = $1) AND expires_at > $2 AND seen_at > $3
+ORDER BY started_at DESC
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +185,7 @@ def well_formed(session_id: str | None) -> TypeGuard[str]:
 async def sessions_of(connection: Connection, *, student_id: str, account: str) -> list[OpenSession]:
     """Of a student number, or of a provider's subject; ended by idleness or not."""
     rows = await connection.fetch(
-        f"SELECT {_COLUMNS} FROM session WHERE student_id = $1 OR subject = $2 ORDER BY started_at DESC",
+        f"SELECT {_OPEN_COLUMNS} FROM session WHERE student_id = $1 OR subject = $2 ORDER BY started_at DESC",
         student_id or None,
         account or None,
     )
@@ -203,14 +210,6 @@ def _open_session(row: Mapping[str, Any]) -> OpenSession:
     return OpenSession(
         bytes(row["id_hash"]), row["student_id"] or "", row["subject"], row["started_at"], row["seen_at"]
     )
-
-
-_COLUMNS: Final = "id_hash, student_id, subject, started_at, seen_at"
-_OF_SAME_PERSON: Final = f"""
-SELECT {_COLUMNS} FROM session
-WHERE (issuer, subject) = (SELECT issuer, subject FROM session WHERE id_hash = $1) AND expires_at > $2 AND seen_at > $3
-ORDER BY started_at DESC
-"""
 
 
 def hashed(session_id: str) -> bytes:

@@ -7,12 +7,12 @@ from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from typing import Annotated, Final, TypeVar
 
-import asyncpg
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
 from services.kit.audit.log import command_line_actor
+from services.kit.postgres.command_line import one_transaction
 from services.kit.postgres.pool import Connection
 from services.kit.settings import Settings, load
 from services.kit.tokens import store
@@ -87,12 +87,8 @@ def _shown(at: datetime | None) -> str:
 
 def _in_database(work: Callable[[Connection], Awaitable[T]]) -> T:
     async def run() -> T:
-        connection = await asyncpg.connect(load(Settings).database, timeout=10)
-        try:
-            async with connection.transaction():
-                return await work(connection)
-        finally:
-            await connection.close()
+        async with one_transaction(load(Settings).database) as connection:
+            return await work(connection)
 
     try:
         return asyncio.run(run())
