@@ -185,17 +185,22 @@ async def test_a_connection_fed_with_empty_lines_is_closed(monkeypatch: pytest.M
         await eventually(fed, what="the end of the connection", timeout_s=15)
 
 
-def test_a_body_that_goes_on_is_taken_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_body_that_goes_on_is_taken_however_long_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "BODY_S", 1.0)
-    body = [b"x" * connections.BODY_BYTES_PER_S * 2] * 8
+    part, sent = b"x" * connections.BODY_BYTES_PER_S * 2, 0
     with service() as target, socket.create_connection(target, timeout=15) as connection:
-        connection.sendall(
-            b"POST /form HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % sum(map(len, body))
-        )
-        for part in body:
-            connection.sendall(part)
-            time.sleep(0.4)
-        assert read(connection).endswith(b"%d" % sum(map(len, body)))
+        connection.sendall(b"POST /form HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n")
+        late_s = time.monotonic() + 3 * connections.BODY_S
+
+        def sent_until_late() -> bool:
+            nonlocal sent
+            connection.sendall(b"%x\r\n%s\r\n" % (len(part), part))
+            sent += len(part)
+            return time.monotonic() > late_s
+
+        await eventually(sent_until_late, what="three times what a body is allowed at least", poll_s=0.4)
+        connection.sendall(b"0\r\n\r\n")
+        assert read(connection).endswith(b"%d" % sent)
 
 
 @pytest.mark.parametrize("limit", ["max_connections", "max_connections_per_address"])
