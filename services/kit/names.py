@@ -22,6 +22,9 @@ FORGETTING: Final = "forgetting"
 STAFF_PAGES: Final = "staff-pages"
 """Acts for the member of staff whom a request names, besides its other roles."""
 
+STUDENT: Final = "student"
+"""Actor of an audit entry that the student's own request led to."""
+
 
 def desk_role(department: str) -> str:
     return f"desk:{department}"

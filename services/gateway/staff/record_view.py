@@ -12,13 +12,8 @@ from services.gateway.case.wording import ViewContext, reason_sentence, waiver_w
 from services.gateway.i18n.formats import format_money, long_date_or_text
 from services.gateway.read_model.types import Case
 from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, HistoryEntry
-from services.gateway.staff.operation_form import (
-    OperationView,
-    Typed,
-    label_of,
-    operation_label,
-    operation_view,
-)
+from services.gateway.staff.history import HistoryLine, history_line
+from services.gateway.staff.operation_form import OperationView, Typed, label_of, operation_view
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver
 from services.kit.student_numbers import Standing
@@ -48,16 +43,6 @@ class RecordList:
     label: str
     columns: tuple[str, ...]
     lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryLine:
-    at: str
-    exact: str
-    iso: str
-    act: str
-    outcome: str
-    who: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +105,7 @@ def record_page(context: ViewContext, at: AtDesk) -> RecordPage:
         ),
         buttons=tuple(one for one in loose if one.at_once),
         forms=tuple(one for one in loose if not one.at_once),
-        history=tuple(_history(context, at, one) for one in at.history),
+        history=tuple(history_line(context, at.department, at.operations, one) for one in at.history),
     )
 
 
@@ -215,22 +200,3 @@ def _value(context: ViewContext, at: AtDesk, name: str, value: Any) -> str:
     if len(text) == 10 and text[4:5] == "-":
         return long_date_or_text(text, context.language)
     return format_money(text) if isinstance(value, float) else text
-
-
-def _history(context: ViewContext, at: AtDesk, entry: HistoryEntry) -> HistoryLine:
-    texts, (area, _, act) = context.texts, entry.act.partition(".")
-    named = {one.name: operation_label(texts, at.department, one) for one in at.operations}
-    key = f"staff.act_{act.replace('-', '_')}"
-    words = named.get(act) if area == "desk" else None
-    outcome = f"staff.outcome_{entry.outcome}"
-    when = context.local_time(entry.at)
-    # The department knows the pages by the name of their credential: the person is who matters.
-    who = entry.actor.partition(": ")[2] or entry.actor
-    return HistoryLine(
-        at=when.words,
-        exact=when.exact,
-        iso=when.iso,
-        act=words or (texts(key) if key in texts.entries else entry.act),
-        outcome=texts(outcome) if outcome in texts.entries else entry.outcome,
-        who=who,
-    )

@@ -7,8 +7,6 @@ from typing import Any, Final
 
 from services.kit.postgres.pool import Connection
 
-STUDENT: Final = "student"
-"""The entry names the student."""
 FORGOTTEN: Final = "forgotten"
 """Outcome of the entry behind which nothing about the student is shown."""
 

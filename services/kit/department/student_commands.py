@@ -11,6 +11,7 @@ from services.kit.audit import log
 from services.kit.department.desk import Desk
 from services.kit.department.tables.record_store import StoredRecord
 from services.kit.messaging import outbox
+from services.kit.names import STUDENT
 from services.kit.operations import Held, Refused
 from services.kit.postgres.pool import Connection
 from services.kit.rules.department_rules import Record
@@ -99,7 +100,7 @@ class StudentCommands(Generic[R]):
         )
         await log.append_entry(
             connection,
-            actor=log.STUDENT,
+            actor=STUDENT,
             act=f"command.{event.command}",
             outcome=answer.outcome.value,
             student_id=event.student_id,

@@ -12,6 +12,7 @@ from services.clearance.submission.attempts import attempt_store, attempt_waiver
 from services.clearance.submission.attempts.attempt_store import Attempt
 from services.clearance.submission.events import SubmissionEvent
 from services.kit.audit import log
+from services.kit.names import STUDENT
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import departments_to_ask
 from services.kit.runtime.failpoints import failpoint
@@ -89,7 +90,7 @@ async def _requested(connection: Connection, attempt: Attempt) -> SubmissionRequ
 async def _audit_submit(connection: Connection, attempt: Attempt | None, event: SubmitAsked, outcome: str) -> None:
     await log.append_entry(
         connection,
-        actor=log.STUDENT,
+        actor=STUDENT,
         act="submission.ask",
         outcome=outcome,
         student_id=event.student_id,
