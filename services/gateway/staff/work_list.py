@@ -139,8 +139,8 @@ class WorkListReader:
         rows = await bounded(self._pool.fetch(statement, list(student_ids)))
         return {row["student_id"]: row["name"] for row in rows}
 
-    async def named(self, beginning: str) -> tuple[Hit, ...]:
-        """Students on the roster whose name begins so, at most `MAX_HITS`."""
+    async def named(self, beginning: str) -> tuple[tuple[Hit, ...], bool]:
+        """Students on the roster whose name begins so, at most `MAX_HITS`, and whether there are more."""
         # By bytes, as the index is.
         rows = await bounded(
             self._pool.fetch(
@@ -150,10 +150,11 @@ class WorkListReader:
                 """,
                 beginning,
                 beginning + _LAST,
-                MAX_HITS,
+                MAX_HITS + 1,
             )
         )
-        return tuple(Hit(row["student_id"], row["name"], row["college"], row["major"]) for row in rows)
+        hits = tuple(Hit(row["student_id"], row["name"], row["college"], row["major"]) for row in rows[:MAX_HITS])
+        return hits, len(rows) > MAX_HITS
 
 
 def _conditions(department: str, filters: Filters) -> tuple[str, list[Any]]:

@@ -1,7 +1,7 @@
 """A student at a department's desk: searched by number or name, looked at, operated on. All by POST."""
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
@@ -23,6 +23,7 @@ from services.gateway.web.csrf import CsrfFields
 from services.kit.student_numbers import student_number
 
 router = APIRouter(include_in_schema=False)
+_HITS: Final = "staff_hits.html"
 
 
 class _Search(CsrfFields):
@@ -47,10 +48,10 @@ async def search(
     number = student_number(text) if any(one.isdigit() for one in text) else None
     if number is not None:
         return await student_page(office, students, number)
-    hits = await lists.named(text) if text and text.isprintable() else ()
+    hits, more = await lists.named(text) if text and text.isprintable() else ((), False)
     if len(hits) == 1:
         return await student_page(office, students, hits[0].student_id)
-    return office.page("staff_hits.html", status=200 if hits else 404, hits=hits, q=text)
+    return office.page(_HITS, status=200 if hits else 404, hits=hits, more=more, q=text)
 
 
 @router.post("/staff/{department}/operate")
@@ -104,7 +105,7 @@ async def student_page(
         answer = answer or await office.desk.record(person, student_id)
         history = await office.desk.history(person, student_id)
     except DeskRefused:
-        return office.page("staff_hits.html", status=404, hits=(), q=student_id)
+        return office.page(_HITS, status=404, hits=(), more=False, q=student_id)
     found = await students.of(student_id)
     snapshot = None if isinstance(found, ReadModelUnavailable) else found
     waivers = current_waivers(snapshot, office.context.site) if snapshot else {}

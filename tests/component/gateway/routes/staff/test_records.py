@@ -3,6 +3,7 @@
 import secrets
 
 from deploy.local.installation import new_student_id
+from services.gateway.staff.work_list import MAX_HITS
 from tests.component.gateway.routes.staff.working import AtWork
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.staff import ServedDesk
@@ -28,6 +29,16 @@ async def test_a_student_is_found_by_a_number_in_any_spelling_or_by_the_beginnin
     assert "找到 2 名学生" in answer.text
     assert number in answer.text
     assert other in answer.text
+
+
+async def test_of_a_common_name_the_first_are_listed_and_more_of_it_is_asked_for(
+    library: AtWork, clearance: ReadModelWriter
+) -> None:
+    for _ in range(MAX_HITS):
+        await clearance.put_case(new_student_id(), name="公孙")
+    assert f"找到 {MAX_HITS} 名学生" in (await library.search("公孙")).text
+    await clearance.put_case(new_student_id(), name="公孙")
+    assert f"只列出前 {MAX_HITS} 名学生" in (await library.search("公孙")).text
 
 
 async def test_nobody_of_that_name_is_said_and_a_number_off_the_roster_is_warned_of(library: AtWork) -> None:
