@@ -93,7 +93,8 @@ class Server(uvicorn.Server):
 
         loop = asyncio.get_running_loop()
         try:
-            listener = await loop.create_server(protocol, self._settings.operator_host, port, ssl=config.ssl)
+            # The one context, so that a renewed certificate is theirs too.
+            listener = await loop.create_server(protocol, self._settings.operator_host, port, ssl=self.config.ssl)
         except OSError as error:
             _log.critical("operator_port.failed", error=error.strerror)
             await self.lifespan.shutdown()

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import StreamingResponse
 
 from services.kit.http.app import create_app
@@ -59,20 +59,25 @@ def routes() -> APIRouter:
 
 @contextmanager
 def service(*, allowed_hosts: str = "", **settings: Any) -> Iterator[tuple[str, int]]:
-    def app(_: str) -> Any:
-        return create_app(
-            title="Library",
-            version="1",
-            description="",
-            health=Health(),
-            lifespan=None,
-            routers=[routes()],
-            telemetry=None,
-            allowed_hosts=allowed_hosts,
-        )
+    with live_server(lambda _: app(allowed_hosts), **settings) as address:
+        yield target_of(address)
 
-    with live_server(app, **settings) as address:
-        yield "127.0.0.1", int(address.rpartition(":")[2])
+
+def app(allowed_hosts: str = "") -> FastAPI:
+    return create_app(
+        title="Library",
+        version="1",
+        description="",
+        health=Health(),
+        lifespan=None,
+        routers=[routes()],
+        telemetry=None,
+        allowed_hosts=allowed_hosts,
+    )
+
+
+def target_of(address: str) -> tuple[str, int]:
+    return "127.0.0.1", int(address.rpartition(":")[2])
 
 
 def answer_to(target: tuple[str, int], *parts: bytes) -> bytes:
@@ -270,18 +275,7 @@ def test_only_the_services_own_hosts_are_answered(given: str) -> None:
 
 
 def test_an_operators_port_is_a_listener_of_its_own_with_the_same_limits() -> None:
-    def app(_: str) -> Any:
-        return create_app(
-            title="Library",
-            version="1",
-            description="",
-            health=Health(),
-            lifespan=None,
-            routers=[routes()],
-            telemetry=None,
-        )
-
-    with live_servers(app, operator_port=0) as (address, operator):
+    with live_servers(lambda _: app(), operator_port=0) as (address, operator):
         assert httpx.get(f"{operator}/openapi.json").status_code == 200
         assert httpx.get(f"{address}/openapi.json").status_code == 404
         assert httpx.get(f"{operator}/health/ready").json() == {"status": "ok", "checks": {}}
@@ -310,11 +304,13 @@ def name_in_certificate(target: tuple[str, int]) -> str:
 async def test_a_service_serves_tls_and_takes_a_renewed_certificate_without_a_restart(tmp_path: Path) -> None:
     certificate(tmp_path, "first")
     pair: dict[str, Any] = {"tls_certificate": tmp_path / "certificate.pem", "tls_key": tmp_path / "key.pem"}
-    with service(**pair) as target:
+    with live_servers(lambda _: app(), operator_port=0, **pair) as addresses:
+        target, operators = map(target_of, addresses)
         assert httpx.get(f"https://127.0.0.1:{target[1]}/whoami", verify=False).json()["scheme"] == "https"
-        assert name_in_certificate(target) == "first"
+        assert (name_in_certificate(target), name_in_certificate(operators)) == ("first", "first")
         certificate(tmp_path, "second")
         await eventually(lambda: name_in_certificate(target) == "second", what="the renewed certificate")
+        assert name_in_certificate(operators) == "second"
 
 
 @pytest.mark.parametrize("package", connections.PINNED)
