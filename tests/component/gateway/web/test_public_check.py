@@ -46,9 +46,7 @@ async def test_addresses_behind_a_trusted_proxy_are_limited_each(instances: list
     assert [await check(instances[0], f"203.0.113.{n}") for n in range(26)] == [200] * 26
 
 
-async def test_a_crowd_within_each_ones_limit_is_answered(
-    instances: list[RunningGateway], monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_crowd_within_each_ones_limit_is_answered(instances: list[RunningGateway]) -> None:
     def form(address: int, n: int) -> dict[str, str]:
         return {"form_number": f"{address}-{n}", "code": "x"}
 
