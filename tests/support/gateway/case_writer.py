@@ -8,7 +8,7 @@ import asyncpg
 
 from schemas.events import Reason, StatusChanged
 from schemas.status_fast import decode_status
-from services.clearance.view.fold import open_codes
+from services.clearance.view.records import open_codes
 from services.kit.names import VIEW_CHANNEL
 from services.kit.rules.waivers import Waiver
 from tests.support.samples import case_samples
