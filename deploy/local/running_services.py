@@ -120,6 +120,12 @@ class RunningServices(Databases):
         """Raises StartFailed."""
         await asyncio.to_thread(self.processes[name].wait_ready, START_TIMEOUT_S)
 
+    async def start_missing(self, names: Iterable[str]) -> None:
+        """Of these, those that are not running."""
+        for name in [name for name, process in self.processes.items() if process.poll() is not None]:
+            self.kill(name)
+        await self.start(*(name for name in names if name not in self.processes))
+
     def kill(self, name: str) -> None:
         self.processes.pop(name).kill()
 

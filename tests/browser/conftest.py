@@ -27,7 +27,7 @@ class Open(Protocol):
 
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """The browser, started once."""
+    """The browser, started once. Where there is none its tests are skipped, which `--ci` turns into failures."""
     program = find_chromium()
     if program is None:
         pytest.skip("no Chromium: apt install chromium-headless-shell, or set LIXIAO_CHROMIUM")

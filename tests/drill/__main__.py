@@ -1,7 +1,7 @@
 """`make drill`: breaks a small installation in every way that docs/recovery.md has a runbook for, and times it.
 
 For each event: what it breaks, how long until it was noticed and by what, how long until page, record and topic agreed
-again, and by what. `--write` puts the table into docs/recovery.md.
+again, and by what. `python -m tests.drill --write` puts the table into docs/recovery.md once every event has healed.
 """
 
 import asyncio
@@ -39,6 +39,8 @@ def main(
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    if write and only:
+        raise typer.BadParameter("the table has every event: --write goes without --only")
     events = [event for event in EVENTS if only in event.name]
     with ExitStack() as stack:
         state = stack.enter_context(claim_any(ROOT / ".lixiao" / "drill"))
@@ -49,9 +51,10 @@ def main(
         broker.start().wait_ready()
         stack.callback(broker.stop)
         played = asyncio.run(_play(postgres.address, broker, students, events))
-    if write:
+    all_healed = len(played) == len(events)
+    if write and all_healed:
         put_table(PAGE, played)
-    raise typer.Exit(len(played) != len(events))
+    raise typer.Exit(not all_healed)
 
 
 async def _play(postgres: str, broker: Kafka, students: int, events: list[Event]) -> list[Played]:

@@ -99,22 +99,10 @@ async def _restore(stage: Stage, service: str) -> None:
     await stage.installation.start(service)
 
 
-async def _dump_department(stage: Stage) -> None:
-    await _dump(stage, CHANGING)
-
-
-async def _restore_department(stage: Stage) -> None:
-    await _restore(stage, CHANGING)
-
-
 async def _dump_clearance(stage: Stage) -> None:
     """A form is accepted that the backup does not have."""
     await _dump(stage, CLEARANCE)
     await stage.submit()
-
-
-async def _restore_clearance(stage: Stage) -> None:
-    await _restore(stage, CLEARANCE)
 
 
 async def _republish(stage: Stage) -> None:
@@ -254,8 +242,8 @@ EVENTS: Final = (
     Event(
         "department restored",
         "the library's database comes from a backup of two seconds ago",
-        _restore_department,
-        prepare=_dump_department,
+        partial(_restore, service=CHANGING),
+        prepare=partial(_dump, service=CHANGING),
         signal=Signal(CHANGING, log="version_floor.raised"),
         prove=_rebuilt_is_equal,
         commands=(DUMP, RESTORE, REBUILD),
@@ -263,7 +251,7 @@ EVENTS: Final = (
     Event(
         "clearance restored",
         "the clearance's database comes from a backup of two seconds ago",
-        _restore_clearance,
+        partial(_restore, service=CLEARANCE),
         prepare=_dump_clearance,
         signal=Signal(CLEARANCE, log="acceptance.restored"),
         prove=_rebuilt_is_equal,

@@ -144,13 +144,9 @@ class Stage:
         await self.installation.start(*names)
 
     async def mend(self) -> None:
-        """Start what is not running."""
-        for name, process in list(self.installation.processes.items()):
-            if process.poll() is not None:
-                self.installation.kill(name)
-        missing = [name for name in self.names if name not in self.installation.processes]
+        """Start what is not running, as far as it starts: what is amiss is seen by whether all agrees."""
         with suppress(StartFailed):
-            await self.installation.start(*missing)
+            await self.installation.start_missing(self.names)
 
     async def ready(self, service: str) -> dict[str, Any]:
         """What the operators' port says; empty if the process does not answer."""

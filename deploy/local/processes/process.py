@@ -95,7 +95,7 @@ class Process:
                 raise StartFailed(f"{self.name} exited with {describe_exit(code)}.{self.last_lines()}")
             if time.monotonic() > deadline:
                 raise StartFailed(f"{self.name}: not {state} after {timeout_s:g} s.{self.last_lines()}")
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # A probe has no event to wait for, and `Popen.wait` with a timeout polls too.
 
     def wait_ready(self, timeout_s: float = READY_TIMEOUT_S) -> Self:
         """Kills it at the timeout, raising StartFailed, and when interrupted."""

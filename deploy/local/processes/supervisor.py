@@ -41,7 +41,7 @@ class Supervisor(AbstractContextManager["Supervisor"]):
             for process in self._restarts_s:
                 if (code := process.poll()) is not None:
                     self._restart(process, code)
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # `os.wait`, for any child, has no timeout and takes the exit code from Popen.
 
     def stop_all(self) -> None:
         """Services side by side, then servers. A second Ctrl-C kills what is left."""

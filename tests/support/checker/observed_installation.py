@@ -84,11 +84,7 @@ class ObservedInstallation(Clients):
 
     async def mend(self) -> None:
         """Start whatever is not running."""
-        for name, process in list(self.installation.processes.items()):
-            if process.poll() is not None:
-                self.installation.kill(name)
-        missing = [name for name in self.names if name not in self.installation.processes]
-        await self.installation.start(*missing)
+        await self.installation.start_missing(self.names)
 
     async def student(self, *, cohort: str | None = COHORT, silent: Collection[str] = (), **records: Any) -> str:
         student_id = new_student_id()

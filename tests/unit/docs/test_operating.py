@@ -82,3 +82,11 @@ def test_every_setting_the_page_names_is_read() -> None:
     elsewhere = {"postgres", "secrets_folder"}
     named = {name.lower() for name in re.findall(r"`?LIXIAO_([A-Z_]+)", PAGE)}
     assert named - fields - elsewhere == set()
+
+
+def test_every_setting_is_on_a_page() -> None:
+    """In full, or as `…_REST` beside one in full."""
+    pages = PAGE + (ROOT / "docs" / "retention.md").read_text("utf-8")
+    full, rests = (set(re.findall(rf"`{start}([A-Z_]+)", pages)) for start in ("LIXIAO_", "…_"))
+    fields = {name.upper() for name in {**GatewaySettings.model_fields, **ClearanceSettings.model_fields}}
+    assert {name for name in fields - full if not any(name.endswith(f"_{rest}") for rest in rests)} == set()

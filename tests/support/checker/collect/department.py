@@ -81,7 +81,7 @@ def _department_fact(row: Any, said: dict[str, Any], clear: Any, every: Collecti
             return kind(tx, said["student_id"], said["attempt_id"])
         case "attestation" if how == "UPDATE":
             return HoldLapsed(tx, said["student_id"], said["attempt_id"])
-        case "attestation":
+        case "attestation" if how == "INSERT":
             answer = json.loads(said["answer"])
             clear_now = frozenset(check["check"] for check in answer["checks"] if check["verdict"] == "clear")
             outcome = said["outcome"] == "clear"

@@ -51,6 +51,12 @@ def numbers_of(evidence: Evidence, attempt_id: str) -> list[tuple[str, str]]:
     return own + [(part.student_id, part_id) for part_id, part in attempts.items() if part.part_of == attempt_id]
 
 
+def whole_of(evidence: Evidence, attempt_id: str) -> str:
+    """The attempt whose part about a former number it is; else itself."""
+    attempt = evidence.clearance.attempts.get(attempt_id)
+    return attempt.part_of if attempt is not None and attempt.part_of else attempt_id
+
+
 def missing_is_not_pass(evidence: Evidence) -> Iterator[str]:
     """S11: an accepted form has every check of every required department, and each that was asked says clear."""
     for submission in evidence.clearance.submissions:

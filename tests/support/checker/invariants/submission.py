@@ -8,7 +8,7 @@ from tests.support.checker.evidence.evidence import Evidence
 from tests.support.checker.evidence.facts import Attested, CommandWrite, EndReceived, FormVoided, SubmissionInsert
 from tests.support.checker.evidence.vouching import replayed
 from tests.support.checker.history import Kind, Outcome
-from tests.support.checker.invariants.acceptance import numbers_of
+from tests.support.checker.invariants.acceptance import numbers_of, whole_of
 
 SUBMIT = "submit"
 
@@ -45,11 +45,9 @@ def _announced(evidence: Evidence, stored: Mapping[str, set[str]]) -> Iterator[s
     for record in evidence.records:
         event = record.event
         if isinstance(event, SubmissionAccepted) and record.event_id not in evidence.forged:
-            part = evidence.clearance.attempts.get(str(event.attempt_id))
-            whole = evidence.clearance.attempts.get(part.part_of) if part is not None else None
-            attempt_id, who = (
-                (part.part_of, whole.student_id) if part and whole else (event.attempt_id, event.student_id)
-            )
+            attempt_id = whole_of(evidence, str(event.attempt_id))
+            whole = evidence.clearance.attempts.get(attempt_id) if attempt_id != str(event.attempt_id) else None
+            who = whole.student_id if whole is not None else event.student_id
             name = f"{attempt_id} {event.form_number}"
             if name not in stored.get(who, set()):
                 yield f"announced was {name}, stored is {sorted(stored.get(who, set()))}"
@@ -61,10 +59,7 @@ def no_acceptance_lost(evidence: Evidence) -> Iterator[str]:
     given = set()
     for record in evidence.records:
         if isinstance(record.event, SubmissionAccepted) and record.event_id not in evidence.forged:
-            part = evidence.clearance.attempts.get(str(record.event.attempt_id))
-            given.add(
-                (part.part_of if part and part.part_of else str(record.event.attempt_id), record.event.form_number)
-            )
+            given.add((whole_of(evidence, str(record.event.attempt_id)), record.event.form_number))
     for operation in evidence.operations:
         if operation.kind is Kind.DONE and operation.outcome is Outcome.OK:
             given.add((str(operation.reply["attempt_id"]), str(operation.reply["form_number"])))
@@ -73,10 +68,9 @@ def no_acceptance_lost(evidence: Evidence) -> Iterator[str]:
     ended = {str(one.attempt_id) for one in evidence.clearance.submissions}
     for name, department in evidence.departments.items():
         for fact in department.service.journal:
-            if isinstance(fact, EndReceived) and fact.outcome == "accepted":
-                part = evidence.clearance.attempts.get(fact.attempt_id)
-                if (part.part_of if part and part.part_of else fact.attempt_id) not in ended:
-                    yield f"{name} received that attempt {fact.attempt_id} was accepted, and there is no form of it"
+            accepted = isinstance(fact, EndReceived) and fact.outcome == "accepted"
+            if accepted and whole_of(evidence, fact.attempt_id) not in ended:
+                yield f"{name} received that attempt {fact.attempt_id} was accepted, and there is no form of it"
 
 
 def _two_open_commands(evidence: Evidence) -> Iterator[str]:
