@@ -68,8 +68,9 @@ def no_acceptance_lost(evidence: Evidence) -> Iterator[str]:
     ended = {str(one.attempt_id) for one in evidence.clearance.submissions}
     for name, department in evidence.departments.items():
         for fact in department.service.journal:
-            accepted = isinstance(fact, EndReceived) and fact.outcome == "accepted"
-            if accepted and whole_of(evidence, fact.attempt_id) not in ended:
+            if not isinstance(fact, EndReceived) or fact.outcome != "accepted":
+                continue
+            if whole_of(evidence, fact.attempt_id) not in ended:
                 yield f"{name} received that attempt {fact.attempt_id} was accepted, and there is no form of it"
 
 
