@@ -318,6 +318,9 @@ class AttestationGiven(Message):
     the answer rests on. `version` is the department's newest status at `attested_at`. A check with a reserved
     reason (`no-data`, `open-question`) is an objection too: the department does not know.
 
+    `held_until`: the hold stands at least until then; without it, until the `expires_at` of the request. The same
+    answer is given again with a later one when an attempt is requested with a longer life.
+
     With `ended` it is no answer but what the department knows and the clearance may have lost: the attempt is over
     there, and nothing is held. Its outcome is then `objected`.
     """
@@ -329,6 +332,7 @@ class AttestationGiven(Message):
     version: Version
     checks: Checks
     attested_at: Instant
+    held_until: Annotated[Instant | None, Field(exclude_if=lambda until: until is None)] = None
     ended: Annotated[KnownEnd | None, Field(exclude_if=lambda ended: ended is None)] = None
 
 

@@ -51,3 +51,7 @@ class Held(Exception):
     def __init__(self, blocked: Iterable[str] = ()) -> None:
         super().__init__()
         self.blocked = frozenset(blocked)
+
+
+class StillReading(Held):
+    """As by a hold: the service has not read yet what was asked before it started."""

@@ -43,6 +43,8 @@ TABLES: Final = (
     Table("roster_exception", forget=of_student("roster_exception", _FORMS)),
     Table("attempt", forget=of_student("attempt"), purge=_ATTEMPT_DUE, keep="keep_rounds_days"),
     Table("answer", forget=of_student("answer", _ATTEMPTS)),
+    # Goes with its answer.
+    Table("prolonged_hold", forget=of_student("prolonged_hold", _ATTEMPTS)),
     Table("attempt_waiver", forget=of_student("attempt_waiver", _ATTEMPTS)),
     # Deleted by the sweeper after a day.
     Table("waiting_attestation", forget=of_student("waiting_attestation")),

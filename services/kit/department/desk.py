@@ -1,5 +1,6 @@
 """A department's only write path: lock, assess, number the status and store, in one transaction."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
@@ -20,7 +21,7 @@ from services.kit.department.tables.row_batch import RowBatch
 from services.kit.department.tables.waiting_changes import AWAITED
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.outbox import Wakeup
-from services.kit.operations import Held, Refused
+from services.kit.operations import Held, Refused, StillReading
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import Claim, DepartmentRules, Record
@@ -68,6 +69,9 @@ class Desk(Generic[R]):
         self.reject_outdated = reject_outdated
         self.zone = zone
         self.source = source_of(rules.name)
+        self.has_read = asyncio.Event()
+        """What was asked before the start; until then holds may be missing."""
+        self.has_read.set()
         self._absent = {check.name: check.absent for check in department.checks}
         self.command_checks = {check.command.name: check.name for check in department.checks if check.command}
         self._records = RecordStore(rules, topic=topics.status(rules.name), source=self.source)
@@ -86,10 +90,11 @@ class Desk(Generic[R]):
         refuse_unknown: bool = False,
         claim: Claim | None = None,
         batch: RowBatch | None = None,
+        reads_first: bool = True,
     ) -> ChangeResult[R]:
         """Without audit and key (requests.py). The caller notifies `wakeup` after its commit.
 
-        `job_id`, `batch`: of an imported row.
+        `job_id`, `batch`: of an imported row. `reads_first`: false for what was read itself.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
@@ -123,6 +128,8 @@ class Desk(Generic[R]):
                     await self._records.save_instants(connection, [changed])
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if not assessment.clear:
+            if reads_first and not self.has_read.is_set():
+                raise StillReading(assessment.blocked)
             await _before_blocking(connection, student_id, assessment)
         status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
         if batch:
@@ -138,7 +145,7 @@ class Desk(Generic[R]):
         if case.case_number > locked.case_number:
             locked = locked.leaving_again(case.case_number, case.cohort)
         opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
-        await self.store(connection, opened, cause=CASE_OPENED(), now=now)
+        await self.store(connection, opened, cause=CASE_OPENED(), now=now, reads_first=False)
 
     async def store(
         self,
@@ -148,13 +155,15 @@ class Desk(Generic[R]):
         cause: Reason,
         now: datetime,
         coverages: Coverages | None = None,
+        reads_first: bool = True,
     ) -> None:
         """Assess and publish, for what no act or row changed.
 
-        A pass that a hold relies on stands until the hold ends: the record is assessed again then.
+        A pass that a hold relies on stands until the hold ends, and until `has_read`: then it is assessed again.
         """
         assessment, revision = await self.assess(connection, stored, coverages)
-        held = await _is_held(connection, stored.student_id, assessment)
+        unread = reads_first and not self.has_read.is_set() and not assessment.clear
+        held = unread or await _is_held(connection, stored.student_id, assessment)
         await self._records.save(
             connection,
             stored,

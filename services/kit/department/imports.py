@@ -18,7 +18,7 @@ from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
-from services.kit.operations import Held, Refused
+from services.kit.operations import Held, Refused, StillReading
 from services.kit.postgres.pool import Connection
 from services.kit.rules.reasons import ROW_IMPORTED
 
@@ -74,7 +74,8 @@ def department_import(
         return RowEffect("applied" if result.applied else "unchanged", result.standing)
 
     async def on_held(connection: Connection, student_id: str, held: Held) -> None:
-        await waiting_changes.note(connection, student_id, held.blocked)
+        if not isinstance(held, StillReading):
+            await waiting_changes.note(connection, student_id, held.blocked)
 
     async def state(connection: Connection, student_id: str) -> dict[str, Any]:
         checks = (await desk.read_in(connection, student_id)).assessment.checks

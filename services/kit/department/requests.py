@@ -11,7 +11,7 @@ from services.kit.department.tables import waiting_changes
 from services.kit.department.tables.holders import holders
 from services.kit.department.tables.idempotency import store_answer, stored_answer
 from services.kit.http.requests.idempotency import IdempotencyKey
-from services.kit.operations import Held, Refused
+from services.kit.operations import Held, Refused, StillReading
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import Claim, HolderOperation, N, Record
@@ -52,7 +52,7 @@ async def change_record(
     `as_of`: when it was true, now without it. `claim`: what no other student may hold.
 
     Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided,
-    `Outdated` and `KeyReused`.
+    `StillReading`, `Outdated` and `KeyReused`.
     """
     try:
         async with desk.pool.acquire() as connection:
@@ -77,11 +77,12 @@ async def change_record(
                 failpoint("desk.before_commit")
             failpoint("desk.after_commit")
     except (Refused, Held, Outdated) as error:
-        outcome, why = type(error).__name__.lower(), {}
+        outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), {}
         if isinstance(error, Refused):
             why = {"reason": error.reason.code}
         async with desk.pool.acquire() as connection, connection.transaction():
-            if isinstance(error, Held):
+            # While it reads, it must give the answers again that it has given: no change waits yet.
+            if isinstance(error, Held) and not isinstance(error, StillReading):
                 await waiting_changes.note(connection, student_id, error.blocked)
             await _append(connection, audit, outcome, student_id, why)
         raise

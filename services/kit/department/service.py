@@ -19,6 +19,7 @@ from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.loops.hold_watch import HoldWatch
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.recovery.first_reading import FirstReading
 from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.recovery.status_log import StatusLog
 from services.kit.department.retention import TABLES
@@ -144,7 +145,10 @@ def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health, depart
     )
     verify = verifier_of(settings, departments)
     router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s, verify=verify)
-    loops.consume(router, name=name, after_commit=desk.wakeup.notify)
+    consumer = loops.consume(router, name=name, after_commit=desk.wakeup.notify)
+    reading = FirstReading(desk, consumer)
+    loops.add("first reading", reading.run)
+    health.add("requests read", reading.probe)
     return loops
 
 

@@ -81,7 +81,9 @@ class StudentCommands(Generic[R]):
         failpoint("command.before_effect")
         try:
             evidence = replace(NO_EVIDENCE, items=self._desk.rules.items_of_command(event.command))
-            await self._desk.change_in(connection, event.student_id, operate, now=now, evidence=evidence)
+            await self._desk.change_in(
+                connection, event.student_id, operate, now=now, evidence=evidence, reads_first=False
+            )
         except Refused as refused:
             return (refused.reason,)
         except Held:

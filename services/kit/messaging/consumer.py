@@ -6,7 +6,8 @@ consumers replaced.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import asyncpg
@@ -150,7 +151,7 @@ class TransactionalConsumer:
             if await _broker_answers(consumer):
                 self.state.broker_answered_at = time.monotonic()
         if time.monotonic() - self.state.advanced_at > STUCK_AFTER_S:
-            if await self._is_behind(consumer):
+            if await self._is_behind():
                 raise ConsumerStuck(f"{self.group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
             self.state.advanced_at = time.monotonic()
 
@@ -172,17 +173,24 @@ class TransactionalConsumer:
             raise LogChanged(DATABASE_OLDER)
 
     async def caught_up(self) -> None:
-        """Returns once the whole group has committed everything that stands in its topics now."""
+        """Returns once the whole group has committed what stood in its topics when they first answered.
+
+        What comes later is not waited for: under load there is always something.
+        """
+        asked: dict[TopicPartition, int] = {}
         while True:
-            if await self.is_caught_up():
-                return
+            with suppress(KafkaError, *DATABASE_ERRORS):
+                ends = await self._ends()
+                # A log that was cut or made anew ends earlier.
+                asked = {part: min(asked.get(part, end), end) for part, end in ends.items()}
+                if asked and not await self._is_before(asked):
+                    return
             await asyncio.sleep(_CATCH_UP_EVERY_S)
 
     async def is_caught_up(self) -> bool:
         """False also while the broker or the database does not answer."""
-        consumer = self.subscriber.consumer
         try:
-            return consumer is not None and not await self._is_behind(consumer)
+            return not await self._is_behind()
         except (KafkaError, *DATABASE_ERRORS):
             return False
 
@@ -204,13 +212,22 @@ class TransactionalConsumer:
         except KafkaError as error:
             _log.info("kafka_commit.refused", group=self.group, error=type(error).__name__)
 
-    async def _is_behind(self, consumer: AIOKafkaConsumer) -> bool:
+    async def _is_behind(self) -> bool:
         """The whole group, not this member."""
-        partitions = _partitions(consumer)
-        if not partitions:
-            return True
-        ends, stored = await consumer.end_offsets(partitions), await stored_positions(self._pool, self.group)
-        return any(ends[part] > stored.get(part, StoredPosition()).next_offset for part in partitions)
+        ends = await self._ends()
+        return not ends or await self._is_before(ends)
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        """Of its topics; empty while they are not known."""
+        consumer = self.subscriber.consumer
+        if consumer is None or not (partitions := _partitions(consumer)):
+            return {}
+        ends: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+        return ends
+
+    async def _is_before(self, offsets: Mapping[TopicPartition, int]) -> bool:
+        stored = await stored_positions(self._pool, self.group)
+        return any(offset > stored.get(part, StoredPosition()).next_offset for part, offset in offsets.items())
 
 
 async def _broker_answers(consumer: AIOKafkaConsumer) -> bool:

@@ -27,6 +27,11 @@ def held_until(answer: int) -> int:
     return _UNTIL[answer]
 
 
+def is_prolonged(known: int, answer: int) -> bool:
+    """The same answer, held for longer."""
+    return known in _UNTIL and answer in _UNTIL and _UNTIL[known] < _UNTIL[answer]
+
+
 @cache
 def answer_about_an_end(accepted: bool, refused: bool, lapsed: bool) -> int:
     """NONE while the attempt may go on."""
@@ -36,11 +41,11 @@ def answer_about_an_end(accepted: bool, refused: bool, lapsed: bool) -> int:
 
 
 @cache
-def decided(answers: Sequence[int], *, expired: bool, every_department: bool) -> bool | None:
+def decided(answers: Sequence[int], *, expired: bool, held: bool, every_department: bool) -> bool | None:
     """Of the answers of all departments: accepted, refused, or None while it waits."""
     given = {f"d{name}": _attestation(f"d{name}", answer) for name, answer in enumerate(answers) if answer != NONE}
     required = {f"d{name}" for name in range(len(answers))} if every_department else given.keys()
-    settlement = in_time(settle(required, given, case_open=True), expired=expired)
+    settlement = in_time(settle(required, given, case_open=True), expired=expired, held=held)
     return {Outcome.ACCEPTED: True, Outcome.REFUSED: False, Outcome.WAITING: None}[settlement.outcome]
 
 

@@ -23,6 +23,7 @@ from tests.support.model.answers import (
     answer_about_an_end,
     decided,
     held_until,
+    is_prolonged,
 )
 from tests.support.model.round_state import (
     ACCEPTED,
@@ -162,7 +163,7 @@ class Round:
             return student
         if told.answer != NONE and self.rules.one_answer_an_attempt:
             hold = max(told.hold, expires) if told.hold else 0
-            return with_told(student, name, number, sent=told.sent | 1 << told.answer, hold=hold)
+            return with_told(student, name, number, sent=told.sent | 1 << HELD.get(hold, told.answer), hold=hold)
         answer = OBJECTED if column.owes else HELD[expires]
         hold = expires if answer != OBJECTED and self.rules.hold else 0
         return with_told(student, name, number, answer=answer, hold=hold, sent=told.sent | 1 << answer)
@@ -184,15 +185,19 @@ class Round:
             return student
         if answer in (ENDED_REFUSED, LAPSED):
             return end_of(student, number, REFUSED, SAID_REFUSED)
-        if student.columns[name].told[number].counted != NONE:
+        known = student.columns[name].told[number].counted
+        if known in HELD.values() and answer == OBJECTED:
+            return end_of(student, number, REFUSED, SAID_REFUSED)
+        if known != NONE and not is_prolonged(known, answer):
             return student
         student = with_told(student, name, number, counted=answer)
         counted = tuple(column.told[number].counted for column in student.columns)
-        until = [student.attempts[number].expires]
-        if self.rules.held_until:
-            until += [held_until(one) for one in counted if one in HELD.values()]
-        expired = self.rules.expiry and clock >= min(until)
-        outcome = decided(counted, expired=expired, every_department=self.rules.every_department)
+        outcome = decided(
+            counted,
+            expired=self.rules.expiry and clock >= student.attempts[number].expires,
+            held=not self.rules.held_until or all(clock < held_until(one) for one in counted if one in HELD.values()),
+            every_department=self.rules.every_department,
+        )
         if outcome is None:
             return student
         if not outcome:

@@ -17,8 +17,7 @@ SAID_FORMS: Final = SAID_FORM, SAID_OTHER_FORM
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """Each may be taken out. The last two the product has not: they stand for what is assumed of a restore
-    (docs/decisions/0031-holds-end-with-their-attempt.md).
+    """Each may be taken out.
 
     `held_until`: an answer counts no longer than the hold that it was given with. `reads_before_it_changes`: a
     restored department takes no debt before it has read its topics again.

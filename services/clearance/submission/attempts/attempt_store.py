@@ -151,6 +151,10 @@ async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
     return bool(await connection.fetchval(query, attempt_id))
 
 
+async def is_past(connection: Connection, instant: datetime) -> bool:
+    return bool(await connection.fetchval("SELECT $1 <= clock_timestamp()", instant))
+
+
 async def ended_before(connection: Connection, attempt_id: UUID, since_s: float) -> bool:
     query = "SELECT ended_at < clock_timestamp() - make_interval(secs => $2) FROM attempt WHERE attempt_id = $1"
     return bool(await connection.fetchval(query, attempt_id, since_s))
@@ -168,10 +172,31 @@ async def add_answer(connection: Connection, answer: AttestationGiven) -> bool:
     return str(added).endswith(" 1")
 
 
+async def prolong_hold(connection: Connection, answer: AttestationGiven) -> None:
+    """Of an answer that counts; the caller has seen that it is held for longer."""
+    await connection.execute(
+        """
+        INSERT INTO prolonged_hold (attempt_id, department, held_until) VALUES ($1, $2, $3)
+        ON CONFLICT (attempt_id, department) DO UPDATE SET held_until = excluded.held_until
+        """,
+        answer.attempt_id,
+        answer.department,
+        answer.held_until,
+    )
+
+
 async def answers_of(connection: Connection, attempt_id: UUID) -> dict[str, AttestationGiven]:
-    """By department."""
-    rows = await connection.fetch("SELECT department, said FROM answer WHERE attempt_id = $1", attempt_id)
-    return {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
+    """By department, as they are held now."""
+    rows = await connection.fetch(
+        """
+        SELECT department, said, held_until FROM answer LEFT JOIN prolonged_hold USING (attempt_id, department)
+        WHERE attempt_id = $1
+        """,
+        attempt_id,
+    )
+    answers = {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
+    prolonged = {row["department"]: row["held_until"] for row in rows if row["held_until"] is not None}
+    return answers | {name: answers[name].model_copy(update={"held_until": until}) for name, until in prolonged.items()}
 
 
 def _attempt(row: Any) -> Attempt:

@@ -36,7 +36,8 @@ class Decision:
             [settle(one.attempt.required, one.answers, case_open=case_open, waived=one.waivers.keys()) for one in asked]
         )
         if settlement.outcome is Outcome.ACCEPTED:
-            settlement = in_time(settlement, expired=await attempt_store.is_expired(connection, whole.attempt_id))
+            expired = await attempt_store.is_expired(connection, whole.attempt_id)
+            settlement = in_time(settlement, expired=expired, held=await _held(connection, asked))
         if settlement.outcome is Outcome.ACCEPTED:
             assert case is not None
             cause = await self._changed_since(connection, case, asked)
@@ -52,3 +53,10 @@ class Decision:
             if one.waivers and not one.waivers.keys() <= (await self._waivers.of(connection, of)).keys():
                 return RefusalCause.WAIVER_ENDED
         return None
+
+
+async def _held(connection: Connection, asked: Sequence[Asked]) -> bool:
+    """Whether every answer is still held: those to an attempt's first life are not, once it was opened anew."""
+    ends = [answer.held_until for one in asked for answer in one.required.values() if answer.held_until is not None]
+    first = min(ends, default=asked[0].attempt.expires_at)
+    return first >= asked[0].attempt.expires_at or not await attempt_store.is_past(connection, first)

@@ -22,7 +22,7 @@ from services.clearance.submission.events import ended_event, publish
 from services.clearance.submission.round.decision import Decision
 from services.clearance.submission.round.ends import Ends
 from services.clearance.submission.round.opening import Opening
-from services.clearance.submission.round.settlement import contradiction
+from services.clearance.submission.round.settlement import contradiction, is_clear, objection_reasons
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import CheckKey
 from services.kit.runtime.failpoints import failpoint
@@ -90,9 +90,12 @@ class Submissions:
             await self._end_as_known(connection, whole, event.ended)
             return
         if not await attempt_store.add_answer(connection, event):
-            if (await attempt_store.answers_of(connection, event.attempt_id))[event.department] != event:
-                raise Unreadable("attempt_id: the department gave this attempt another answer before")
-            return
+            known = (await attempt_store.answers_of(connection, event.attempt_id))[event.department]
+            if is_clear(known, waivers.keys()) and not is_clear(event, waivers.keys()):
+                await self._revoked(connection, whole, event, waivers.keys())
+                return
+            if not await _prolong(connection, known, event):
+                return
         failpoint("settle.after_answer")
         asked = [
             await asked_with_answers(connection, one)
@@ -115,6 +118,14 @@ class Submissions:
         end = await ended_event(connection, attempt)
         if end is not None:
             await publish(connection, self._topic, end)
+
+    async def _revoked(
+        self, connection: Connection, whole: Attempt, event: AttestationGiven, waived: Set[CheckKey]
+    ) -> None:
+        """A department whose database was restored has lost the hold that it answered with, and objects by now."""
+        _log.warning("attestation.revoked", department=event.department, attempt=str(whole.attempt_id))
+        objections = {event.department: objection_reasons(event, waived)}
+        await self._ends.refuse(connection, whole, RefusalCause.OBJECTED, objections)
 
     async def _end_as_known(self, connection: Connection, whole: Attempt, ended: KnownEnd) -> None:
         """An end that this database lost, or that nobody may accept any more. Raises `Unreadable`."""
@@ -146,3 +157,13 @@ class Submissions:
         await self._ends.refuse(connection, attempt, RefusalCause.EXPIRED)
         failpoint("expire.before_commit")
         return True
+
+
+async def _prolong(connection: Connection, known: AttestationGiven, event: AttestationGiven) -> bool:
+    """Whether the `known` answer is given again, held for longer. Raises `Unreadable` if it is another one."""
+    if event != known.model_copy(update={"held_until": event.held_until}):
+        raise Unreadable("attempt_id: the department gave this attempt another answer before")
+    if known.held_until is None or event.held_until is None or event.held_until <= known.held_until:
+        return False
+    await attempt_store.prolong_hold(connection, event)
+    return True

@@ -51,11 +51,16 @@ def settle(
     return WAITING
 
 
-def in_time(settlement: Settlement, *, expired: bool) -> Settlement:
-    """Nothing is accepted after the attempt's life: departments may have let go of what they attested."""
-    if expired and settlement.outcome is Outcome.ACCEPTED:
+def in_time(settlement: Settlement, *, expired: bool, held: bool = True) -> Settlement:
+    """Nothing is accepted after the attempt's life: departments may have let go of what they attested.
+
+    Not `held`: a hold that it counts on has ended before, and may have been prolonged meanwhile.
+    """
+    if settlement.outcome is not Outcome.ACCEPTED:
+        return settlement
+    if expired:
         return Settlement(Outcome.REFUSED, RefusalCause.EXPIRED)
-    return settlement
+    return settlement if held else WAITING
 
 
 def combined(settlements: Sequence[Settlement]) -> Settlement:

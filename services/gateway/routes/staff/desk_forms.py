@@ -65,6 +65,8 @@ def missing(texts: Texts, operation: DeskOperation, fields: Mapping[str, str]) -
 
 def errors_of(texts: Texts, operation: DeskOperation, refused: DeskRefused) -> dict[str, str]:
     """By field, of the whole under the empty name; in the language of the page."""
+    if refused.slug == "still-reading":
+        return {"": texts("staff.still_reading")}
     if refused.status == 423:
         return {"": texts("staff.held")}
     if refused.slug == "idempotency-key-reused":

@@ -9,7 +9,7 @@ from services.kit.http.requests.idempotency import KeyReused, key_reused
 from services.kit.http.requests.instants import outdated_problem
 from services.kit.manifests import DepartmentManifest
 from services.kit.message_format import fill
-from services.kit.operations import Held, Refused
+from services.kit.operations import Held, Refused, StillReading
 from services.kit.rules.instants import Outdated
 
 
@@ -20,6 +20,8 @@ def as_problems(department: DepartmentManifest) -> Iterator[None]:
         yield
     except Refused as refused:
         raise _refusal(department, refused) from None
+    except StillReading:
+        raise _still_reading() from None
     except Held:
         raise _held() from None
     except Outdated:
@@ -50,4 +52,14 @@ def _held() -> Problem:
         title="A submission of this student is being decided",
         detail="This change would block a check the submission relies on. Try again in a second.",
         headers={"Retry-After": "1"},
+    )
+
+
+def _still_reading() -> Problem:
+    return Problem(
+        423,
+        "still-reading",
+        title="The service has just started, and still reads what was asked before",
+        detail="This change would block a check that a submission may rely on. Try again in a few seconds.",
+        headers={"Retry-After": "2"},
     )

@@ -26,6 +26,7 @@ class Reassessment:
         self._changed = changed
 
     async def run(self) -> None:
+        await self._desk.has_read.wait()
         while True:
             with suppress_instrumentation():
                 while await self.batch():

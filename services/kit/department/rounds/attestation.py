@@ -39,7 +39,7 @@ FROM (SELECT $1::uuid AS attempt_id) AS asked
 LEFT JOIN attempt_end USING (attempt_id) LEFT JOIN attestation USING (attempt_id)
 """
 # Opened again by a clearance that was restored, the attempt lives longer.
-_PROLONG: Final = "UPDATE hold SET expires_at = greatest(expires_at, $2) WHERE attempt_id = $1"
+_PROLONG: Final = "UPDATE hold SET expires_at = greatest(expires_at, $2) WHERE attempt_id = $1 RETURNING expires_at"
 
 
 class Attestations(Generic[R]):
@@ -65,10 +65,13 @@ class Attestations(Generic[R]):
         if ended is not None:
             known_answer = known["answer"] and AttestationGiven.model_validate_json(known["answer"])
             answer = known_answer or await self._answer(connection, event, locked, now)
-            answer = answer.model_copy(update={"outcome": AttestationOutcome.OBJECTED, "ended": ended})
+            answer = answer.model_copy(
+                update={"outcome": AttestationOutcome.OBJECTED, "held_until": None, "ended": ended}
+            )
         elif known["answer"] is not None:
             answer = AttestationGiven.model_validate_json(known["answer"])
-            await connection.execute(_PROLONG, event.attempt_id, event.expires_at)
+            held_until = await connection.fetchval(_PROLONG, event.attempt_id, event.expires_at)
+            answer = answer.model_copy(update={"held_until": held_until})
         else:
             answer = await self._answer(connection, event, locked, now)
             await self._store(connection, answer, event)
@@ -98,6 +101,7 @@ class Attestations(Generic[R]):
             version=status.version,
             checks=waiting_changes.objected(assessment.checks, waiting_for),
             attested_at=now,
+            held_until=event.expires_at if clear else None,
         )
 
     async def _store(self, connection: Connection, answer: AttestationGiven, event: SubmissionRequested) -> None:
