@@ -89,7 +89,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
         metrics=settings.metrics,
         allowed_hosts=settings.allowed_hosts,
     )
-    app.state.credentials = auth.Credentials.load(settings.credentials)
+    app.state.credentials = auth.Credentials.of(settings)
     return app
 
 

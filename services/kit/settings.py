@@ -63,6 +63,8 @@ class Settings(BaseSettings):
     """PEM, with its chain; read again when the file changes. Without it a reverse proxy has to serve TLS."""
     tls_key: Path | None = None
     credentials: Path | None = None
+    token_rate: Annotated[float, Field(gt=0, le=1_000_000)] = 100.0
+    """Requests a second with one name's tokens, ten times as many at once."""
     signing_key: Path | None = None
     """PEM, Ed25519: signs what this service publishes."""
     trusted_keys: Path | None = None

@@ -109,7 +109,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         metrics=settings.metrics,
         allowed_hosts=settings.allowed_hosts,
     )
-    app.state.credentials = auth.Credentials.load(settings.credentials)
+    app.state.credentials = auth.Credentials.of(settings)
     return app
 
 

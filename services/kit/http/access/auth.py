@@ -20,15 +20,19 @@ from services.kit.http.client_address import limited_address
 from services.kit.http.problems import Problem
 from services.kit.names import STAFF_PAGES
 from services.kit.runtime.token_buckets import TokenBuckets
+from services.kit.settings import Settings
 from services.kit.tokens.store import Principal as Principal
 from services.kit.tokens.store import principal_of
 from services.kit.tokens.store import token_sha256 as token_sha256
 
 WRONG_RATE, WRONG_BURST = 0.2, 20.0
 """Unknown tokens from a client address."""
+BURST_S: Final = 10.0
+"""A known token may do at once what it may do in so long."""
 KNOWN_FOR_S: Final = 2.0
 """So long a token is taken after it was revoked."""
 _MAX_KNOWN: Final = 10_000
+_REPORT_RATE, _REPORT_BURST = 1.0, 10.0
 _log = structlog.get_logger(__name__)
 _bearer = HTTPBearer(auto_error=False, description="Token of a desk or of a department's own system.")
 
@@ -36,17 +40,25 @@ _bearer = HTTPBearer(auto_error=False, description="Token of a desk or of a depa
 class Credentials:
     """Without any, every protected route refuses. Used from one event loop."""
 
-    def __init__(self, file: CredentialsFile) -> None:
+    def __init__(self, file: CredentialsFile, *, token_rate: float | None = None) -> None:
+        """`token_rate`: requests a second by one name, `BURST_S` seconds of them at once; None: unlimited."""
         self.pool: asyncpg.Pool[Any] | None = None
         """Of the database with the table of tokens."""
         self._file = file
+        self._calls = TokenBuckets(token_rate, token_rate * BURST_S) if token_rate else None
+        self._reports = TokenBuckets(_REPORT_RATE, _REPORT_BURST)
         self._wrong = TokenBuckets(WRONG_RATE, WRONG_BURST)
         self._known: OrderedDict[str, tuple[Principal, float]] = OrderedDict()
 
     @classmethod
-    def load(cls, path: Path | None) -> "Credentials":
+    def of(cls, settings: Settings) -> "Credentials":
         """Raises `ValueError`, without content."""
-        return cls(CredentialsFile(path))
+        return cls.load(settings.credentials, token_rate=settings.token_rate)
+
+    @classmethod
+    def load(cls, path: Path | None, *, token_rate: float | None = None) -> "Credentials":
+        """Raises `ValueError`, without content."""
+        return cls(CredentialsFile(path), token_rate=token_rate)
 
     async def find(self, token: str, host: str = "") -> Principal | None:
         """Raises a 429 `Problem` for an address that has sent too many unknown ones, and database errors."""
@@ -68,6 +80,16 @@ class Credentials:
                 self._known.popitem(last=False)
         return principal
 
+    def count(self, principal: Principal, host: str) -> None:
+        """Raises a 429 `Problem` if there were too many requests under this name, whichever of its tokens they had."""
+        now_s = time.monotonic()
+        wait_s = self._calls.take(principal.name.encode(), 1.0, now_s) if self._calls else 0.0
+        if wait_s:
+            # A flood would be one in the log too.
+            if self._reports.take(principal.name.encode(), 1.0, now_s) == 0.0:
+                _log.warning("token.slowed", principal=principal.name, address=host)
+            raise _too_many(wait_s)
+
     async def _stored(self, digest: str) -> Principal | None:
         if self.pool is None:
             return None
@@ -86,9 +108,10 @@ def require(*roles: str) -> Callable[..., Any]:
         credentials: Credentials | None = getattr(request.app.state, "credentials", None)
         host = request.client.host if request.client else ""
         caller = await credentials.find(given.credentials, host) if credentials and given else None
-        if caller is None:
+        if credentials is None or caller is None:
             _log.warning("auth.refused", cause="token" if given else "no-token", address=host, required=roles)
             raise _unknown()
+        credentials.count(caller, host)
         if caller.roles.isdisjoint(roles):
             _log.warning("auth.refused", cause="role", principal=caller.name, address=host, required=roles)
             raise _forbidden(roles)
@@ -120,6 +143,16 @@ def _slowed(wait_s: float) -> Problem:
         "too-many-wrong-tokens",
         "Too many unknown tokens were sent from this address",
         detail="Send the right token after the time in Retry-After.",
+        headers={"Retry-After": str(int(wait_s) + 1)},
+    )
+
+
+def _too_many(wait_s: float) -> Problem:
+    return Problem(
+        429,
+        "too-many-requests",
+        "Too many requests were sent with this token",
+        detail="Send it again after the time in Retry-After; nothing was done.",
         headers={"Retry-After": str(int(wait_s) + 1)},
     )
 

@@ -16,9 +16,10 @@ from fastapi import FastAPI
 from typer.testing import CliRunner
 
 from services.kit.http.access import auth
-from services.kit.http.access.auth import WRONG_BURST, Credentials, token_sha256
+from services.kit.http.access.auth import BURST_S, WRONG_BURST, Credentials, token_sha256
 from services.kit.names import desk_role
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
+from services.kit.settings import Settings
 from services.kit.tokens.cli import token_commands
 from tests.component.kit.http.application import application, client_of, entry, problem_of
 from tests.support.waiting import eventually
@@ -136,6 +137,24 @@ async def test_an_address_that_guesses_is_slowed_and_logged_and_shuts_nobody_els
         (line["event"], line.get("address")) for line in logged
     }
     assert not re.search(r"guess-\d|" + token, lines.getvalue())
+
+
+async def test_one_name_that_floods_is_slowed_and_logged_and_no_other_is(desk: Desk, lines: io.StringIO) -> None:
+    settings = Settings(kafka="127.0.0.1:9", database="postgresql://none", token_rate=10 / BURST_S)
+    desk.app.state.credentials = credentials = Credentials.of(settings)
+    credentials.pool = desk.pool
+    token, other = [await desk.command("make", name, "--role", ROLE) for name in ("sync", "zhang.wei")]
+    newer = await desk.command("rotate", "sync", "--overlap-hours", "1")
+    statuses = [await desk.status(sent) for sent in [token] * 6 + [newer] * 6 + [token] * 30]
+    assert statuses.count(200) in (10, 11), "all tokens of a name count together"
+    refused = await desk.http.get("/desk", headers={"Authorization": f"Bearer {newer}"})
+    problem_of(refused, 429)
+    assert int(refused.headers["retry-after"]) >= 1
+    assert await desk.status(other) == 200
+    logged = [json.loads(line) for line in lines.getvalue().splitlines()]
+    slowed = [line for line in logged if line["event"] == "token.slowed"]
+    assert 0 < len(slowed) < 20, "a flood is not one in the log"
+    assert {(line["principal"], line["address"]) for line in slowed} == {("sync", "127.0.0.1")}
 
 
 async def test_an_entry_removed_from_the_file_is_refused_within_seconds_without_a_restart(
