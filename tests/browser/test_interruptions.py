@@ -98,26 +98,47 @@ async def test_a_session_that_ends_in_the_middle_is_said_and_nothing_is_done(
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
 
 
-async def test_signing_out_in_one_tab_ends_the_live_lines_of_the_other(
+async def test_signing_out_in_one_tab_clears_the_pages_of_the_others(
     installation: Installation, open_profile: Open
 ) -> None:
     person = await journey_data.student(installation, journey_data.CLEAR)
     context = await open_profile(
         PC, address=installation.address(GATEWAY), cookies=await journey_data.cookies(installation, person)
     )
-    page, other = await context.new_page(), await context.new_page()
-    await page.goto("/case")
+    live, still, other = [await context.new_page() for _ in range(3)]
+    await live.goto("/case")
+    await still.goto("/me")
     await other.goto("/case")
+    await expect(live.locator(".line")).to_have_count(5)
+    await expect(still.locator("#completed")).to_be_visible()
     await other.get_by_role("button", name="退出").click()
     await expect(other.get_by_role("heading", level=1)).to_have_text("已退出")
-    notice = page.locator("#notice")
-    await expect(notice).to_contain_text("登录已结束，请重新登录。")
-    await page.evaluate("scrollTo(0, document.body.scrollHeight)")
-    await expect(notice).to_be_in_viewport()
-    await notice.get_by_role("link", name="统一身份认证登录").click()
-    await journey_data.choose_person(page, person)
-    await expect(page).to_have_url(re.compile("/case$"))
+    for page in (live, still):
+        await _is_cleared(page)
+    await live.get_by_role("link", name="统一身份认证登录").click()
+    await journey_data.choose_person(live, person)
+    await expect(live).to_have_url(re.compile("/case$"))
+    await expect(live.locator("#summary-title")).to_have_text("5 项全部通过")
+
+
+async def test_a_session_that_is_ended_elsewhere_clears_the_open_live_page(
+    installation: Installation, open_profile: Open
+) -> None:
+    person = await journey_data.student(installation, journey_data.CLEAR)
+    cookies = await journey_data.cookies(installation, person)
+    page = await (await open_profile(PHONE, address=installation.address(GATEWAY), cookies=cookies)).new_page()
+    await page.goto("/case")
     await expect(page.locator("#summary-title")).to_have_text("5 项全部通过")
+    await (await installation.database(GATEWAY)).execute("DELETE FROM session WHERE student_id = $1", person.student_id)
+    await _is_cleared(page)
+
+
+async def _is_cleared(page: Page) -> None:
+    await expect(page.locator("main")).to_have_text(
+        re.compile(r"^\s*登录已结束，请重新登录。\s*统一身份认证登录\s*$"), timeout=journey_data.LONG_MS
+    )
+    await expect(page.get_by_role("button", name="退出")).to_have_count(0)
+    assert "csrf" not in await page.content()
 
 
 async def test_a_gateway_that_restarts_is_a_small_banner_and_then_the_newest(

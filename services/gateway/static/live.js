@@ -93,13 +93,9 @@
     });
     source.addEventListener("ended", function () {
       over = true;
+      window.clearTimeout(lostTimer);
       source.close();
-      showNotice(live.dataset.ended, "");
-      var link = document.createElement("a");
-      link.href = "/sign-in?next=case";
-      link.textContent = live.dataset.signIn;
-      notice.appendChild(document.createTextNode(" "));
-      notice.appendChild(link);
+      document.dispatchEvent(new Event("session-ended"));
     });
     source.addEventListener("error", function () {
       if (over) { return; }
