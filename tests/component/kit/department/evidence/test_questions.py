@@ -1,11 +1,13 @@
 """Refused rows: the student waits until a good word about the same item, or a person with a reason."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from schemas.events import OPEN_QUESTION
 from tests.component.kit.department.evidence.conftest import Office
+from tests.support.waiting import eventually
 
 CLEAR = ("clear",)
 WAITS = (OPEN_QUESTION,)
@@ -116,17 +118,22 @@ async def test_a_question_about_somebody_who_is_not_leaving_yet_waits_for_their_
     assert await office.verdict("TS2026999999") == WAITS
 
 
-async def test_a_row_held_back_by_a_submission_until_it_is_given_up_is_a_question_after_it(
+async def test_a_row_held_back_by_a_submission_opens_no_question_and_is_applied_after_it(
     office: Office, clear_student: str
 ) -> None:
     attempt = await office.ask(clear_student)
-    job = await office.import_file(row(clear_student))
-    assert job["rejected"] == 1
+    sent = await office.send(row(clear_student))
+    working = asyncio.create_task(office.worker.work())
+
+    async def waits() -> bool:
+        return bool((await office.get(sent.headers["Location"]))["rows_waiting"])
+
+    await eventually(waits, what="the row to wait")
+    await office.settle_down()
     assert await office.verdict(clear_student) == CLEAR, "the hold relies on it"
     await office.release(attempt, clear_student)
-    await office.settle_down()
-    assert await office.verdict(clear_student) == WAITS
-    await office.import_file(row(clear_student))
+    await asyncio.wait_for(working, 30)
+    assert (await office.get(sent.headers["Location"]))["applied"] == 1
     assert await office.verdict(clear_student) == ("arrears",)
 
 
