@@ -34,6 +34,8 @@ _PROBE_BROKER_EVERY_S: Final = 5.0
 _PROBE_BROKER_TIMEOUT_S: Final = 5.0
 _CHECK_LOGS_TIMEOUT_S: Final = 15.0
 _START_TIMEOUT_S: Final = 60.0
+_METADATA_AGE_MS: Final = 10_000
+"""By then a topic that was made anew is known. A request takes the broker less than a millisecond."""
 _log = structlog.get_logger(__name__)
 
 
@@ -70,7 +72,7 @@ class TransactionalConsumer:
             consumer_only=True,
             allow_auto_create_topics=False,
             graceful_timeout=0.5,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=_METADATA_AGE_MS,
         )
         self._broker.include_router(router)
         self.units = [
