@@ -42,14 +42,14 @@ def main(
 def _listed(console: Console, postgres: str, races: int, only: str, quick: bool) -> int:
     """How many mutants survive, counting the sound code as one when it has an anomaly."""
     chosen = [mutant for mutant in MUTANTS.values() if only in mutant.name and (mutant.quick or not quick)]
-    sound = run("", postgres, races=races, seeds=(1,))
+    sound = run("", "", postgres, races=races, seeds=(1,))
     console.print(f"the code as it is: {sound.operations} operations, {sound.found or 'no anomaly'}")
     killed = 0
     for number, mutant in enumerate(chosen, 1):
         began_s = time.monotonic()
-        found = run(mutant.name, postgres, races=mutant.races or races).found
-        killed += bool(found)
-        seen = "seen by " + ", ".join(found) if found else "SURVIVED"
+        found = run(mutant.name, mutant.invariant, postgres, races=mutant.races or races).found
+        killed += mutant.invariant in found
+        seen = "seen by " + ", ".join(found) if mutant.invariant in found else "SURVIVED"
         took_s = time.monotonic() - began_s
         console.print(f"{number:2}/{len(chosen)} {mutant.name}: {mutant.mistake} → {seen} ({took_s:.0f} s)")
         for invariant, example in list(found.items())[:1]:

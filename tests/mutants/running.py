@@ -35,22 +35,24 @@ class Verdict:
     operations: int
 
 
-def run(name: str, postgres: str, *, races: int = RACES, seeds: Sequence[int] = SEEDS) -> Verdict:
-    """Races of one seed after another until the checker finds something. Raises `Stale`, `RuntimeError`.
+def run(name: str, invariant: str, postgres: str, *, races: int = RACES, seeds: Sequence[int] = SEEDS) -> Verdict:
+    """Races of one seed after another until the checker finds the `invariant` broken.
 
-    Without a `name` the code runs as it is.
+    Raises `Stale`, `RuntimeError`.
     """
     operations = 0
+    found: dict[str, str] = {}
     unreached: set[str] | None = None
     for seed in seeds:
         answer = _child(name, postgres, races, seed)
         operations += answer["operations"]
         unreached = set(answer["unreached"]) & (unreached if unreached is not None else set(answer["unreached"]))
-        if answer["found"]:
-            return Verdict(answer["found"], operations)
-    if unreached:
+        found |= answer["found"]
+        if invariant in found:
+            return Verdict(found, operations)
+    if unreached and not found:
         raise Stale(f"{name} never came to {sorted(unreached)}")
-    return Verdict({}, operations)
+    return Verdict(found, operations)
 
 
 def _child(name: str, postgres: str, races: int, seed: int) -> Answer:

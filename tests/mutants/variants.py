@@ -14,6 +14,7 @@ from services.clearance.receipts.payload import form_payload
 from services.clearance.submission.attempts.attempt_store import answers_of, is_expired
 from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.settlement import Settlement, combined
+from services.clearance.submission.submission_store import add as add_submission
 from services.kit.audit.log import append_entry
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.rounds.attestation import Attestations
@@ -147,8 +148,8 @@ def _(patch: Patch) -> None:
 @mutant("check-then-insert", "the gateway looks for an open command, and inserts one when it sees none", breaks="S2")
 def _(patch: Patch) -> None:
     patch.sql(
-        "forms_before) VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING",
-        "forms_before) SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (SELECT FROM command"
+        "forms_before) VALUES ($1, $2, $3, $4, clock_timestamp(), $5) ON CONFLICT DO NOTHING RETURNING",
+        "forms_before) SELECT $1, $2, $3, $4, clock_timestamp(), $5 WHERE NOT EXISTS (SELECT FROM command"
         " WHERE (student_id, department, name) = ($2, $3, $4) AND state <> 'refused') RETURNING",
     )
     for index in ("command_asked_once", "command_submitted_once"):
@@ -321,7 +322,7 @@ def _(patch: Patch) -> None:
     patch.replace(on_evidence, by_the_rules)
 
 
-@mutant("another cohort's list counted", "a list covers every student, of whatever cohort", breaks="S28", quick=True)
+@mutant("another cohort's list counted", "a list covers every student, of whatever cohort", breaks="S28")
 def _(patch: Patch) -> None:
     patch.sql("withdrawn_at IS NULL AND (cohort IS NULL OR cohort = $1)) AS checks", "withdrawn_at IS NULL) AS checks")
 
@@ -334,12 +335,12 @@ def _(patch: Patch) -> None:
     patch.replace(EvidenceActs.row_refused, row_refused)
 
 
-@mutant("question settled by its own file", "of two rows of a file the good one is right", breaks="S28", quick=True)
+@mutant("question settled by its own file", "of two rows of a file the good one is right", breaks="S28")
 def _(patch: Patch) -> None:
     patch.sql("job_id IS DISTINCT FROM $3", "($3::uuid IS NULL OR true)")
 
 
-@mutant("half-read file covers", "a file covers whatever of it could not be read", breaks="S28", quick=True)
+@mutant("half-read file covers", "a file covers whatever of it could not be read", breaks="S28")
 def _(patch: Patch) -> None:
     async def whole(*_: Any) -> bool:
         return True
@@ -347,7 +348,7 @@ def _(patch: Patch) -> None:
     patch.replace(read_whole, whole)
 
 
-@mutant("withdrawal not assessed again", "what rested on a list stays when it is withdrawn", breaks="S28")
+@mutant("withdrawal not assessed again", "what rested on a list stays when it is withdrawn", breaks="S31")
 def _(patch: Patch) -> None:
     patch.sql(
         "UPDATE coverage_revision SET revision = revision + 1", "UPDATE coverage_revision SET revision = revision"
@@ -370,3 +371,11 @@ def _(patch: Patch) -> None:
 )
 def _(patch: Patch) -> None:
     patch.sql("withdrawn_at IS NULL AND ends_at > clock_timestamp()", "true")
+
+
+@mutant("acceptance not kept", "an acceptance is announced, and its form is not stored", breaks="S32")
+def _(patch: Patch) -> None:
+    async def forget(*_: Any) -> None:
+        """No row."""
+
+    patch.replace(add_submission, forget)

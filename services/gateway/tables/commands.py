@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -59,6 +59,8 @@ class StudentCommandTable:
     async def request(self, student_id: str, department: str, name: str, *, forms_before: int = 0) -> Command:
         """Idempotent: the open command of this name, or the accepted submission (`department` is empty).
 
+        Asked at the database's clock: the newest of two is the same for every gateway.
+
         `forms_before`: how many forms the student has. The one after them is requested once.
         """
         command = await bounded(self._request(student_id, department, name, forms_before), timeout_s=10)
@@ -86,27 +88,31 @@ class StudentCommandTable:
         return {student_id: tuple(commands) for student_id, commands in found.items()}
 
     async def _request(self, student_id: str, department: str, name: str, forms_before: int) -> Command:
-        now, command_id = datetime.now(UTC), uuid4()
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 f"""
                 INSERT INTO command (command_id, student_id, department, name, asked_at, forms_before)
-                VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING {COLUMNS}
+                VALUES ($1, $2, $3, $4, clock_timestamp(), $5) ON CONFLICT DO NOTHING RETURNING {COLUMNS}
                 """,
-                command_id,
+                uuid4(),
                 student_id,
                 department,
                 name,
-                now,
                 forms_before,
             )
             if row is not None:
-                event = event_of(command_of(row), student_id)
+                command = command_of(row)
+                event = event_of(command, student_id)
                 await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
                 await append(
-                    connection, topic=self._topics.command, key=student_id, event=event, source=SOURCE, now=now
+                    connection,
+                    topic=self._topics.command,
+                    key=student_id,
+                    event=event,
+                    source=SOURCE,
+                    now=command.asked_at,
                 )
-                return command_of(row)
+                return command
             # The conflicting command is open or an accepted submission; the newest is either.
             row = await connection.fetchrow(
                 f"""
