@@ -64,10 +64,10 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", handlers: Mapping[str, ReplayH
             dead_letters, following = await actions.page(connection, ended=state == "ended", after=after, limit=limit)
         return DeadLetterPage(dead_letters=dead_letters, next_after=following)
 
-    @router.get("/{dead_letter_id}", summary="Read one dead letter and its record", dependencies=[Depends(operator)])
-    async def show(dead_letter_id: DeadLetterId) -> DeadLetterDetail:
+    @router.get("/{dead_letter_id}", summary="Read one dead letter and its record")
+    async def show(dead_letter_id: DeadLetterId, principal: Operator) -> DeadLetterDetail:
         async with pool.acquire() as connection:
-            content = await actions.show(connection, dead_letter_id)
+            content = await actions.show(connection, dead_letter_id, by=principal.name)
         if content is None:
             raise _not_open(404)
         headers = {name: _text(value) for name, value in content.headers}

@@ -40,6 +40,7 @@ from services.gateway.routes.staff import STAFF_ROUTERS
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
 from services.gateway.staff.work_list import WorkListReader
+from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
@@ -177,6 +178,7 @@ async def _start(
         VerificationLimits(SharedLimits(pool)),
         StaffPeople(pool),
         StaffAudit(pool),
+        AccessAudit(pool),
         WorkListReader(readers),
         DeskClients(http, settings.desks),
         hub,

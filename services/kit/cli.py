@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import typer
 
+from services.kit.audit.commands import audit_commands, own_database
 from services.kit.messaging.dead_letters.cli import OpenDeadLetters, commands
 
 
@@ -11,6 +12,7 @@ def service_cli(title: str, *, serve: Callable[[], None], dead_letters: OpenDead
     """Without a command it serves. A service may add commands."""
     cli = typer.Typer(help=f"{title} and its operator commands.", pretty_exceptions_enable=False)
     cli.add_typer(commands, name="dead-letters")
+    cli.add_typer(audit_commands(own_database), name="audit")
 
     @cli.callback(invoke_without_command=True)
     def main(context: typer.Context) -> None:

@@ -16,6 +16,7 @@ from services.clearance.approvals.decisions import Decisions
 from services.clearance.approvals.problems import lacks_role, problem_of
 from services.clearance.approvals.proposal_store import Proposal, ProposalState
 from services.clearance.notify import notify
+from services.kit.audit.log import append_look_up
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
 from services.kit.http.requests.examples import openapi_examples
@@ -143,6 +144,7 @@ class _ApprovalRoutes:
         ) -> ProposalAnswer:
             async with self._problems(), self._pool.acquire() as connection:
                 proposal = await self._decisions.find(connection, proposal_id)
+                await _look_up(connection, principal, [proposal.student_id])
             if proposal.action not in self._visible(principal):
                 raise lacks_role(self._decisions.actions[proposal.action].confirms)
             return _answer(proposal)
@@ -193,6 +195,8 @@ class _ApprovalRoutes:
             proposals, following = await proposal_store.page(
                 connection, self._visible(principal), state=state, student_id=student_id, after=after, limit=limit
             )
+            found = [student_id] if student_id else sorted({proposal.student_id for proposal in proposals})
+            await _look_up(connection, principal, found)
         return ProposalPage(proposals=[_answer(proposal) for proposal in proposals], next_after=following)
 
     def _visible(self, principal: Principal) -> list[str]:
@@ -214,6 +218,10 @@ class _ApprovalRoutes:
             if problem is None:
                 raise
             raise problem from None
+
+
+async def _look_up(connection: Connection, principal: Principal, students: list[str]) -> None:
+    await append_look_up(connection, actor=principal.name, act="proposal.query", students=students)
 
 
 def _answer(proposal: Proposal) -> ProposalAnswer:

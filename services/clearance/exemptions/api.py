@@ -9,7 +9,8 @@ from pydantic import BaseModel
 
 from schemas.events import StudentId
 from services.clearance.exemptions import exemption_store
-from services.kit.http.access.auth import require
+from services.kit.audit.log import append_look_up
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
 from services.kit.names import APPROVER, ROSTER
 from services.kit.operations import StudentQuery
@@ -48,26 +49,34 @@ Limit = Annotated[int, Query(ge=1, le=exemption_store.MAX_PAGE)]
 
 def exemptions_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
     """Roles `roster` and `approver`."""
+    reader = require(ROSTER, APPROVER)
+    Reader = Annotated[Principal, Depends(reader)]
     router = APIRouter(
         prefix="/exemptions",
         tags=["approvals"],
-        dependencies=[Depends(require(ROSTER, APPROVER))],
+        dependencies=[Depends(reader)],
         responses=problem_responses(401, 403, 422, 503),
     )
 
-    async def page(student_id: str | None, in_force: bool, after: int, limit: int) -> ExemptionPage:
+    async def page(
+        principal: Principal, student_id: str | None, in_force: bool, after: int, limit: int
+    ) -> ExemptionPage:
         async with pool.acquire() as connection:
             rows, following = await exemption_store.page(
                 connection, student_id=student_id, only_in_force=in_force, after=after, limit=limit
             )
+            students = [student_id] if student_id else sorted({row["student_id"] for row in rows})
+            await append_look_up(connection, actor=principal.name, act="exemption.query", students=students)
         return ExemptionPage(exemptions=[ExemptionAnswer(**row) for row in rows], next_after=following)
 
     @router.get("", summary="List exemptions", operation_id="list-exemptions")
-    async def exemptions(in_force: bool = True, after: After = 0, limit: Limit = 50) -> ExemptionPage:
-        return await page(None, in_force, after, limit)
+    async def exemptions(
+        principal: Reader, in_force: bool = True, after: After = 0, limit: Limit = 50
+    ) -> ExemptionPage:
+        return await page(principal, None, in_force, after, limit)
 
     @router.post("/query", summary="List a student's exemptions, ended ones too", operation_id="query-exemptions")
-    async def query(body: StudentQuery, after: After = 0, limit: Limit = 50) -> ExemptionPage:
-        return await page(body.student_id, False, after, limit)
+    async def query(body: StudentQuery, principal: Reader, after: After = 0, limit: Limit = 50) -> ExemptionPage:
+        return await page(principal, body.student_id, False, after, limit)
 
     return router

@@ -100,8 +100,9 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
         return answer
 
     @router.post("/cases/query", summary="Read a student's case", operation_id="query-case")
-    async def query(body: StudentQuery) -> CaseAnswer:
+    async def query(body: StudentQuery, principal: Staff) -> CaseAnswer:
         async with pool.acquire() as connection:
+            await log.append_look_up(connection, actor=principal.name, act="case.query", students=[body.student_id])
             case = await case_store.find(connection, body.student_id)
             if case is None:
                 raise _unknown_student()

@@ -74,8 +74,10 @@ def former_number_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wake
         return await apply(roster.unjoin, "roster.unjoin", body, principal)
 
     @router.post("/query", summary="Read a student's former numbers", operation_id="query-former-numbers")
-    async def query(body: StudentQuery) -> FormerNumbersAnswer:
+    async def query(body: StudentQuery, principal: Staff) -> FormerNumbersAnswer:
         async with pool.acquire() as connection:
+            act = "former-number.query"
+            await log.append_look_up(connection, actor=principal.name, act=act, students=[body.student_id])
             numbers = await former_numbers(connection, body.student_id)
         return FormerNumbersAnswer(former_numbers=numbers, outcome="unchanged")
 

@@ -147,6 +147,7 @@ class Roster:
             Standing.of(result.case.state),
             cases.row_effect(result.before, result.case, changed=outcome == "applied"),
             None if self._served.recognises(row.leave_category) else row.leave_category,
+            result.case.version,
         )
 
     async def store(self, connection: Connection, previous: Case, case: Case, *, now: datetime) -> RosterResult:

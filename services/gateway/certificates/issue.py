@@ -66,6 +66,7 @@ class CertificateIssueRequests:
         """The record afterwards. The request is sent unless `refusal` has a reason."""
         refused = refusal(handover, record)
         if refused is not None:
+            await self._log_refused(account, "certificate.ask", record, refused)
             return record, refused
         cause = ""
         if record.issue is None:
@@ -77,12 +78,28 @@ class CertificateIssueRequests:
         """As `hand_over`."""
         refused = undo_refusal(undo, record)
         if refused is not None:
+            await self._log_refused(account, "certificate.ask-undo", record, refused)
             return record, refused
         cause = ""
         if record.issue is not None:
             await self._send(_undo_asked(account, record, undo), "certificate.ask-undo", record)
             record, cause = await self._answered(record, undo.command_id)
         return record, undo_outcome(record, undo.command_id, cause)
+
+    async def _log_refused(self, account: str, act: str, record: SubmissionRecord, refused: Outcome) -> None:
+        async def work() -> None:
+            form = record.published
+            async with self._pool.acquire() as connection:
+                await log.append_entry(
+                    connection,
+                    actor=account,
+                    act=act,
+                    outcome=refused.value,
+                    student_id=form.student_id,
+                    details={"form": form.form_number},
+                )
+
+        await bounded(work())
 
     async def _send(
         self, event: CertificateIssueAsked | CertificateIssueUndoAsked, act: str, record: SubmissionRecord

@@ -18,6 +18,7 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
 from services.gateway.staff.work_list import WorkListReader
+from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
@@ -77,6 +78,7 @@ FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
 StaffAuditTable = Annotated[StaffAudit, Depends(component(StaffAudit))]
+AccessAuditTable = Annotated[AccessAudit, Depends(component(AccessAudit))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]

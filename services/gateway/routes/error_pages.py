@@ -12,6 +12,7 @@ from services.gateway.case.live import TooManyStreams
 from services.gateway.routes.dependencies import RETRY, PageForbidden, SignInRequired, texts_of
 from services.gateway.routes.session_start import home_of
 from services.gateway.staff.desk_client import DeskUnavailable
+from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem
 
@@ -57,6 +58,8 @@ def install(app: FastAPI, renderer: Renderer) -> None:
 
     async def not_for_you(request: Request, error: Exception) -> Response:
         assert isinstance(error, PageForbidden)
+        audit: AccessAudit = request.app.state.components[AccessAudit]
+        await audit.page_refused(error.session, error.owner, getattr(request.scope.get("route"), "path", None))
         return _page_forbidden(renderer, request, error)
 
     async def too_many_streams(request: Request, error: Exception) -> Response:

@@ -61,7 +61,7 @@ class BrowserSession:
 
     async def end(self, response: Response) -> None:
         if self._id is not None:
-            await self._sessions.end(hashed(self._id))
+            await self._sessions.end(hashed(self._id), "replaced")
             drop_cookie(response, SESSION_COOKIE)
 
 

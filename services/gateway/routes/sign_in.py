@@ -9,7 +9,16 @@ from fastapi.responses import RedirectResponse
 
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused
-from services.gateway.routes.dependencies import Language, OpenId, Pages, SessionTable, Settings, Streams, Visitor
+from services.gateway.routes.dependencies import (
+    AccessAuditTable,
+    Language,
+    OpenId,
+    Pages,
+    SessionTable,
+    Settings,
+    Streams,
+    Visitor,
+)
 from services.gateway.routes.number_choice import NumberChooser
 from services.gateway.routes.session_start import DESTINATIONS, CurrentSession, StaffRoles, redirect_home
 from services.gateway.settings import GatewaySettings
@@ -47,6 +56,7 @@ async def callback(
     browser: CurrentSession,
     chooser: NumberChooser,
     roles: StaffRoles,
+    audit: AccessAuditTable,
     pages: Pages,
     texts: Language,
     code: str = "",
@@ -62,17 +72,19 @@ async def callback(
     except ProviderUnavailable as error:
         return _provider_unavailable(pages, texts, error)
     except SignInRefused as error:
-        _log.info("sign_in.refused", reason=error.reason.value)
+        await audit.sign_in_refused(error.reason.value)
         session = await browser.find() if error.reason is Refusal.CODE_REFUSED else None
         response = redirect_home(session) if session else _refused(pages, texts, "sign.failed_text", 403)
     else:
         if identity is None:
+            await audit.sign_in_refused("no_code")
             response = _refused(pages, texts, "sign.failed_text", 400)
         elif len(identity.student_ids) > 1:
             response = await chooser.enter(identity, started.destination)
         elif identity.student_ids or identity.roles & roles:
             response = await browser.start(identity, next(iter(identity.student_ids), None), started.destination)
         else:
+            await audit.sign_in_refused("no_role", identity.subject)
             response = _refused(pages, texts, "sign.no_student", 403)
     drop_sign_in_cookie(response, started)
     return response

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from services.gateway.settings import DeskAddress
 from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, History, HistoryEntry, operation_list
+from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.access.acting_for import acting_for
 
 _TIMEOUT_S: Final = 10.0
@@ -94,7 +95,11 @@ class DeskClient:
     ) -> httpx.Response:
         if self.desk is None:
             raise DeskUnavailable(self.department)
-        sent = {"Authorization": f"Bearer {self.desk.token}", **acting_for(person), **(headers or {})}
+        sent = {
+            "Authorization": f"Bearer {self.desk.token}",
+            **acting_for(person, CLIENT_ADDRESS.get()),
+            **(headers or {}),
+        }
         try:
             answer = await self.http.request(
                 method, f"{self.desk.address}{path}", json=body, headers=sent, timeout=_TIMEOUT_S

@@ -42,6 +42,8 @@ def history_line(
 
 def _act(texts: Texts, department: DepartmentManifest, operations: Sequence[DeskOperation], act: str) -> str:
     area, _, name = act.partition(".")
+    if area == "import":
+        return texts("staff.act_import")
     named: dict[str, str] = {}
     if area in ("desk", "command"):
         named = {check.command.name: texts.of(check.command.label) for check in department.checks if check.command}

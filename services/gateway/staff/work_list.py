@@ -34,6 +34,10 @@ class Filters:
     reason: str = ""
     sort: Sort = "since"
 
+    def named(self) -> dict[str, str]:
+        """Whom is chosen, without the order."""
+        return {"college": self.college, "cohort": self.cohort, "reason": self.reason}
+
     @property
     def narrow(self) -> bool:
         return bool(self.college or self.cohort or self.reason)

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeGuard
 
 import asyncpg
+import structlog
 
 from services.gateway.timeouts import bounded
-from services.kit.audit.log import append_entry
+from services.kit.audit.log import CLIENT_ADDRESS, append_entries, append_entry
+from services.kit.names import STUDENT
 from services.kit.postgres.pool import Connection
 
 MAX_PER_PERSON: Final = 20
@@ -19,12 +21,17 @@ _ID_CHARACTERS: Final = range(32, 129)
 COLUMNS: Final = "id_hash, student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at"
 """Of a `Session`, and when it was used."""
 _TOUCH_S: Final = 60
+_OLDEST: Final = (
+    "id_hash IN (SELECT id_hash FROM session WHERE issuer = $1 AND subject = $2 ORDER BY started_at DESC OFFSET $3)"
+)
 _OPEN_COLUMNS: Final = "id_hash, student_id, subject, started_at, seen_at"
 _OF_SAME_PERSON: Final = f"""
 SELECT {_OPEN_COLUMNS} FROM session
 WHERE (issuer, subject) = (SELECT issuer, subject FROM session WHERE id_hash = $1) AND expires_at > $2 AND seen_at > $3
 ORDER BY started_at DESC
 """
+
+_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,11 @@ class Session:
     account: str = field(default="", repr=False)
     roles: frozenset[str] = frozenset()
 
+    @property
+    def actor(self) -> str:
+        """As the audit names the person."""
+        return _actor(self.student_id, self.account, self.roles)
+
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
@@ -52,7 +64,7 @@ class OpenSession:
 
     @property
     def handle(self) -> str:
-        return self.id_hash.hex()[:16]
+        return _handle(self.id_hash)
 
 
 class Sessions:
@@ -79,17 +91,8 @@ class Sessions:
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection, connection.transaction():
             if old is not None:
-                await connection.execute("DELETE FROM session WHERE id_hash = $1", hashed(old))
-            await connection.execute(
-                """
-                DELETE FROM session WHERE id_hash IN (
-                    SELECT id_hash FROM session WHERE issuer = $1 AND subject = $2 ORDER BY started_at DESC OFFSET $3
-                )
-                """,
-                issuer,
-                subject,
-                MAX_PER_PERSON - 1,
-            )
+                await _end(connection, "replaced", "id_hash = $1", hashed(old))
+            await _end(connection, "too-many", _OLDEST, issuer, subject, MAX_PER_PERSON - 1)
             await connection.execute(
                 """
                 INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at,
@@ -106,6 +109,16 @@ class Sessions:
                 now + self._life,
                 sorted(roles),
             )
+            handle = _handle(hashed(session_id))
+            await append_entry(
+                connection,
+                actor=_actor(student_id, subject, roles),
+                act="session.start",
+                outcome="started",
+                student_id=student_id,
+                details={"session": handle, "roles": sorted(roles), "authenticated_at": authenticated_at},
+            )
+        _log.info("session.started", session=handle, staff=bool(roles), address=CLIENT_ADDRESS.get())
         return session_id
 
     async def find(self, session_id: str | None) -> Session | None:
@@ -126,8 +139,8 @@ class Sessions:
         )
         return frozenset(bytes(row["id_hash"]) for row in rows)
 
-    async def end(self, id_hash: bytes) -> None:
-        await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = $1", id_hash))
+    async def end(self, id_hash: bytes, cause: str = "signed-out") -> None:
+        await bounded(self._end(cause, "id_hash = $1", id_hash))
 
     async def of_same_person(self, session: Session) -> tuple[OpenSession, ...]:
         """Newest first, this one too."""
@@ -142,8 +155,12 @@ class Sessions:
             for one in await self.of_same_person(session)
             if one.id_hash != session.id_hash and handle in ("", one.handle)
         ]
-        await bounded(self._pool.execute("DELETE FROM session WHERE id_hash = ANY($1::bytea[])", ended))
+        await bounded(self._end("ended-elsewhere", "id_hash = ANY($1::bytea[])", ended))
         return tuple(ended)
+
+    async def _end(self, cause: str, which: str, *values: Any) -> tuple[bytes, ...]:
+        async with self._pool.acquire() as connection, connection.transaction():
+            return await _end(connection, cause, which, *values)
 
     async def _find(self, id_hash: bytes) -> Session | None:
         now = datetime.now(UTC)
@@ -194,16 +211,36 @@ async def sessions_of(connection: Connection, *, student_id: str, account: str) 
 
 async def end_all_of(connection: Connection, *, student_id: str, account: str, by: str) -> int:
     """Returns how many."""
-    ended = await connection.fetch(
-        "DELETE FROM session WHERE student_id = $1 OR subject = $2 RETURNING id_hash",
-        student_id or None,
-        account or None,
+    which = "student_id = $1 OR subject = $2"
+    return len(await _end(connection, "by-operator", which, student_id or None, account or None, by=by))
+
+
+async def _end(
+    connection: Connection, cause: str, which: str, *values: Any, by: str | None = None
+) -> tuple[bytes, ...]:
+    """In a transaction; each is audited, by `by` or its own person. The hashes of those ended."""
+    rows = await connection.fetch(
+        f"DELETE FROM session WHERE {which} RETURNING id_hash, student_id, subject, roles", *values
     )
-    details = {"account": account, "sessions": len(ended)}
-    await append_entry(
-        connection, actor=by, act="session.end", outcome="done", student_id=student_id or None, details=details
-    )
-    return len(ended)
+    by_actor: dict[str, list[tuple[str | None, dict[str, str]]]] = {}
+    for row in rows:
+        own = _actor(row["student_id"], row["subject"], row["roles"])
+        details = {"session": _handle(row["id_hash"]), **({"account": row["subject"]} if own != STUDENT else {})}
+        by_actor.setdefault(by or own, []).append((row["student_id"], details))
+    for actor, about in by_actor.items():
+        await append_entries(connection, actor=actor, act="session.end", outcome=cause, about=about)
+    if rows:
+        _log.info("session.ended", cause=cause, sessions=len(rows), address=CLIENT_ADDRESS.get())
+    return tuple(bytes(row["id_hash"]) for row in rows)
+
+
+def _actor(student_id: str | None, subject: str, roles: Collection[str]) -> str:
+    """As the audit names them: of staff the subject."""
+    return STUDENT if student_id and not roles else subject
+
+
+def _handle(id_hash: bytes) -> str:
+    return id_hash.hex()[:16]
 
 
 def _open_session(row: Mapping[str, Any]) -> OpenSession:

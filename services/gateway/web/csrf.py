@@ -3,13 +3,17 @@
 import secrets
 from typing import Annotated, Literal
 
+import structlog
 from fastapi import Form
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session
+from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.problems import Problem
 from services.kit.message_format import Language
+
+_log = structlog.get_logger(__name__)
 
 
 class _Form(BaseModel):
@@ -38,6 +42,7 @@ LanguageForm = Annotated[_LanguageForm, Form()]
 def check_csrf(session: Session | NumberChoice, token: str) -> None:
     """Raises a 403 `Problem`."""
     if not secrets.compare_digest(session.csrf.encode(), token.encode()):
+        _log.warning("request.refused", cause="csrf", address=CLIENT_ADDRESS.get(), method="POST")
         raise Problem(
             403,
             "csrf",

@@ -1,30 +1,16 @@
-"""Verify an audit chain: `python -m services.kit.audit verify`."""
+"""Audits: `python -m services.kit.audit verify | of-student | of-actor`."""
 
 import asyncio
 from typing import Annotated
 
 import asyncpg
 import typer
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from services.kit.audit.chain import ChainReport, verify
-from services.kit.settings import PREFIX, Dsn, load
+from services.kit.audit.commands import AuditSettings, audit_commands, databases_of_all
+from services.kit.settings import load
 
-
-class AuditSettings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
-    )
-
-    database: Dsn
-
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, help="The audit log of one service.")
-
-
-@app.callback()
-def _main() -> None:
-    pass
+app = audit_commands(databases_of_all)
 
 
 @app.command("verify")

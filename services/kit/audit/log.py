@@ -3,12 +3,18 @@
 import getpass
 import json
 import os
+from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final
 
 from services.kit.postgres.pool import Connection
 
 FORGOTTEN: Final = "forgotten"
 """Outcome of the entry behind which nothing about the student is shown."""
+READ: Final = "read"
+"""Outcome of an entry of somebody who only looked."""
+CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default="")
+"""Of the request that is answered: every entry it leads to has it as the detail `address`."""
 
 
 async def append_entry(
@@ -18,16 +24,33 @@ async def append_entry(
     act: str,
     outcome: str,
     student_id: str | None = None,
-    details: dict[str, Any] | None = None,
+    details: Mapping[str, Any] | None = None,
 ) -> None:
     """`actor`: a principal, `student` or a service (`/lixiao/clearance`).
 
     `details`: ids and versions, no name or student number.
     """
+    await append_entries(connection, actor=actor, act=act, outcome=outcome, about=[(student_id, details or {})])
+
+
+async def append_entries(
+    connection: Connection,
+    *,
+    actor: str,
+    act: str,
+    outcome: str,
+    about: Iterable[tuple[str | None, Mapping[str, Any]]],
+) -> None:
+    """One entry for each student with its details, in one statement."""
+    entries = list(about)
+    if not entries:
+        return
     await connection.execute(
         """
         WITH added AS (
-            INSERT INTO audit.entry (actor, act, outcome, student_id, details) VALUES ($1, $2, $3, $4, $5)
+            INSERT INTO audit.entry (actor, act, outcome, student_id, details)
+            SELECT $1::text, $2::text, $3::text, student_id, details
+            FROM unnest($4::text[], $5::text[]) AS about (student_id, details)
             RETURNING entry_id
         )
         INSERT INTO audit.unsealed (entry_id) SELECT entry_id FROM added
@@ -35,23 +58,42 @@ async def append_entry(
         actor,
         act,
         outcome,
-        student_id,
-        json.dumps(details or {}, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str),
+        [student_id for student_id, _ in entries],
+        [_json(details) for _, details in entries],
     )
 
 
+async def append_look_up(
+    connection: Connection, *, actor: str, act: str, students: Iterable[str | None] = (None,), **details: Any
+) -> None:
+    """Before what was asked for is shown. Without `students` it was a list of many."""
+    await append_entries(
+        connection, actor=actor, act=act, outcome=READ, about=[(student_id, details) for student_id in students]
+    )
+
+
+def _json(details: Mapping[str, Any]) -> str:
+    address = CLIENT_ADDRESS.get()
+    known = {**details, "address": address} if address else details
+    return json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
 async def entries_of(connection: Connection, student_id: str, *, limit: int) -> list[dict[str, Any]]:
-    """`at`, `actor`, `act`, `outcome` and `details`, newest first. Nothing from before the student was forgotten."""
+    """`at`, `actor`, `act`, `outcome` and `details`, newest first: what was done, not who looked.
+
+    Nothing from before the student was forgotten.
+    """
     rows = await connection.fetch(
         """
         SELECT at, actor, act, outcome, details FROM audit.entry
-        WHERE student_id = $1 AND entry_id > coalesce(
+        WHERE student_id = $1 AND outcome <> $4 AND entry_id > coalesce(
             (SELECT max(entry_id) FROM audit.entry WHERE student_id = $1 AND outcome = $3), 0)
         ORDER BY entry_id DESC LIMIT $2
         """,
         student_id,
         limit,
         FORGOTTEN,
+        READ,
     )
     return [{**dict(row), "details": json.loads(row["details"])} for row in rows]
 

@@ -71,7 +71,7 @@ def department_import(
             if source.batch is not None:
                 source.batch.coverages.clear()
             raise
-        return RowEffect("applied" if result.applied else "unchanged", result.standing)
+        return RowEffect("applied" if result.applied else "unchanged", result.standing, version=result.status_version)
 
     async def on_held(connection: Connection, student_id: str, held: Held) -> None:
         if not isinstance(held, StillReading):

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from services.kit.http import problems
 from services.kit.http.client_address import split
 from services.kit.http.error_handlers import HANDLERS
-from services.kit.http.middleware import AllowedHosts, CompleteOnDisconnect, RequestLimits
+from services.kit.http.middleware import AllowedHosts, ClientAddress, CompleteOnDisconnect, RequestLimits
 from services.kit.http.observed_routes import ObservedRoutes
 from services.kit.http.operators.operator_app import health_routes, operator_app
 from services.kit.http.requests.json_bodies import refuse_repeated_members
@@ -41,7 +41,9 @@ class _Application(FastAPI):
             stack = self._before_routes(stack)
         if self._allowed_hosts:
             stack = AllowedHosts(stack, self._allowed_hosts)
-        return self._outermost(stack) if self._outermost is not None else stack
+        if self._outermost is not None:
+            stack = self._outermost(stack)
+        return ClientAddress(stack)
 
     def openapi(self) -> dict[str, Any]:
         document = super().openapi()

@@ -6,6 +6,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.client_address import host_matches
 from services.kit.http.problems import MEDIA_TYPE, Problem
 
@@ -65,6 +66,23 @@ class _Response:
                 headers.setdefault(name, value)
         await self._send(message)
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
+
+
+class ClientAddress:
+    """What the audit records as the address of what a request leads to."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        before = CLIENT_ADDRESS.set(str((scope.get("client") or ("", 0))[0]))
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            CLIENT_ADDRESS.reset(before)
 
 
 class AllowedHosts:

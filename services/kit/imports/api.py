@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.kit.audit.log import append_look_up
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem
 from services.kit.http.requests.instants import require_past
@@ -160,7 +161,9 @@ def _add_queries(
         response_class=StreamingResponse,
         responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
     )
-    async def export(job: Known) -> StreamingResponse:
+    async def export(job: Known, principal: Annotated[Principal, Depends(staff)]) -> StreamingResponse:
+        async with pool.acquire() as connection:
+            await append_look_up(connection, actor=principal.name, act=f"import.{spec.kind}", job=job.job_id)
         headers = {"Content-Disposition": f'attachment; filename="rejected-{job.job_id}.csv"'}
         return StreamingResponse(rejected_csv(pool, job.job_id, spec.columns), headers=headers, media_type="text/csv")
 

@@ -42,7 +42,7 @@ class PendingRow:
 
 @dataclass(frozen=True, slots=True)
 class RowOutcome:
-    """The final state of a row. `student_id`: of a rejected one, if it can be read."""
+    """The final state of a row. `student_id`: of an applied one, and of a rejected one, if it can be read."""
 
     number: int
     state: RowState
@@ -51,6 +51,8 @@ class RowOutcome:
     standing: Standing | None = None
     effect: str | None = None
     unrecognised: str | None = None
+    version: int | None = None
+    """Of what is published about the student."""
 
 
 async def add_rows(connection: Connection, job_id: UUID, rows: Sequence[ReadRow]) -> None:
@@ -173,7 +175,7 @@ async def store_outcomes(
             [each.number for each in outcomes],
             [each.state for each in outcomes],
             [None if each.problems is None else json.dumps(each.problems, ensure_ascii=False) for each in outcomes],
-            [each.student_id for each in outcomes],
+            [each.student_id if each.state == "rejected" else None for each in outcomes],
             [each.standing for each in outcomes],
         )
         await _count_effects(connection, job_id, outcomes)

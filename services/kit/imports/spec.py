@@ -31,6 +31,8 @@ class RowEffect(NamedTuple):
     standing: Standing
     effect: str | None = None
     unrecognised: str | None = None
+    version: int | None = None
+    """Of what is published about the student, after it."""
 
 
 T = TypeVar("T", bound=OperationBody)

@@ -18,6 +18,7 @@ from opentelemetry.trace import Link
 from pydantic import ValidationError
 
 from schemas.student_ids import canonical_student_id
+from services.kit.audit.log import append_entries
 from services.kit.backoff import Backoff
 from services.kit.imports import job_store
 from services.kit.imports.files.problems import RowProblem
@@ -207,10 +208,23 @@ class ImportWorker:
             if batch is not None:
                 await batch.finish(connection)
             await store_outcomes(connection, scan.job.job_id, outcomes, held)
+            await self._audit(connection, scan.job, outcomes)
         if rows:
             scan.after, scan.savepoints = rows[-1].number, savepoints.row_failed
             scan.held_students, scan.waiting = held_students, waiting
         return bool(rows)
+
+    async def _audit(self, connection: Connection, job: WaitingJob, outcomes: Sequence[RowOutcome]) -> None:
+        """Of whom something changed: an entry for each row that was applied or has left a question open."""
+        for state in ("applied", "rejected"):
+            about: list[tuple[str | None, dict[str, Any]]] = []
+            for row in outcomes:
+                if row.state == state and row.student_id is not None:
+                    version = {} if row.version is None else {"version": row.version}
+                    about.append((row.student_id, {"job": job.job_id, "row": row.number, **version}))
+            await append_entries(
+                connection, actor=job.source.sent_by, act=f"import.{self._spec.kind}", outcome=state, about=about
+            )
 
     async def _begin_batch(self, connection: Connection, rows: Sequence[PendingRow]) -> Batch | None:
         if self._spec.begin_batch is None or not rows:
@@ -240,9 +254,11 @@ class ImportWorker:
             return RowOutcome(
                 row.number,
                 effect.outcome,
+                student_id=values.student_id if effect.outcome == "applied" else None,
                 standing=effect.standing,
                 effect=effect.effect,
                 unrecognised=effect.unrecognised,
+                version=effect.version,
             )
         except Held as held:
             await self._spec.on_held(connection, values.student_id, held)

@@ -9,7 +9,8 @@ from pydantic import BaseModel, Field
 
 from services.clearance.view.reconciliation import findings
 from services.clearance.view.reconciliation.findings import Finding
-from services.kit.http.access.auth import require
+from services.kit.audit.log import append_look_up
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
 from services.kit.names import OPERATOR
 
@@ -33,11 +34,12 @@ class FindingPage(BaseModel):
 
 
 def reconciliation_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
+    operator = require(OPERATOR)
     router = APIRouter(
         prefix="/reconciliation",
         tags=["reconciliation"],
         responses=problem_responses(401, 403, 422, 503),
-        dependencies=[Depends(require(OPERATOR))],
+        dependencies=[Depends(operator)],
     )
 
     @router.get("", summary="The newest comparison of each department and partition")
@@ -51,12 +53,14 @@ def reconciliation_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
 
     @router.get("/findings", summary="Partitions in which the view differs from a department, or did")
     async def list_findings(
+        principal: Annotated[Principal, Depends(operator)],
         state: Literal["open", "healed"] = "open",
         before: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=findings.MAX_PAGE)] = 50,
     ) -> FindingPage:
         async with pool.acquire() as connection:
             found = await findings.page(connection, healed=state == "healed", before=before, limit=limit)
+            await append_look_up(connection, actor=principal.name, act="finding.list", state=state)
         return FindingPage(findings=found, next_before=found[-1].finding_id if len(found) == limit else None)
 
     return router

@@ -14,11 +14,13 @@ from services.gateway.routes.dependencies import (
     PageForbidden,
     Pages,
     Person,
+    StaffAuditTable,
     StaffPeopleTable,
 )
 from services.gateway.staff.desk_client import DeskClient
 from services.gateway.staff.offices import offices_of
 from services.gateway.tables.sessions import Session
+from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.web.csrf import check_csrf
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem
@@ -41,6 +43,11 @@ class Office:
     name: str
     context: ViewContext
     pages: Renderer
+    audit: StaffAudit
+
+    async def look_up(self, *students: str) -> None:
+        """Audited; to be called before anything of them is shown."""
+        await self.audit.looked_up(self.staff.session.account, self.department.name, students)
 
     @property
     def person(self) -> str:
@@ -84,6 +91,7 @@ async def office(
     people: StaffPeopleTable,
     context: Context,
     pages: Pages,
+    audit: StaffAuditTable,
 ) -> Office:
     """Raises `PageForbidden` besides, and a 404 `Problem` for no department."""
     if department not in site.departments:
@@ -92,7 +100,7 @@ async def office(
     if found is None:
         raise PageForbidden(member.session, "staff")
     name = await people.name_of(member.session.account)
-    return Office(found, member, desks.of(department), name, context, pages)
+    return Office(found, member, desks.of(department), name, context, pages, audit)
 
 
 CurrentStaff = Annotated[Staff, Depends(staff)]

@@ -60,5 +60,4 @@ def _named(office: Office, kind: str) -> dict[str, str]:
 
 
 async def _log(office: Office, chosen: Filters, audit: StaffAuditTable) -> None:
-    filters = {"college": chosen.college, "cohort": chosen.cohort, "reason": chosen.reason}
-    await audit.list_exported(office.staff.session.account, office.department.name, filters)
+    await audit.list_exported(office.staff.session.account, office.department.name, chosen.named())

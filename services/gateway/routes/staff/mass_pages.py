@@ -61,6 +61,7 @@ async def _look(
     errors: Mapping[str, str],
 ) -> Response:
     view = operation_view(office.context.texts, office.department, operation, operation.name, typed=form.typed(errors))
+    await office.look_up(*students.students)
     names = await lists.names(students.students)
     return office.page(
         "staff_mass_look.html",

@@ -51,6 +51,7 @@ async def search(
     hits, more = await lists.named(text) if text and text.isprintable() else ((), False)
     if len(hits) == 1:
         return await student_page(office, students, hits[0].student_id)
+    await office.look_up(*(hit.student_id for hit in hits))
     return office.page(_HITS, status=200 if hits else 404, hits=hits, more=more, q=text)
 
 
@@ -101,6 +102,7 @@ async def student_page(
 ) -> Response:
     """`answer`: of an operation just done, `done`: its words."""
     person = office.person
+    await office.look_up(student_id)
     try:
         answer = answer or await office.desk.record(person, student_id)
         history = await office.desk.history(person, student_id)

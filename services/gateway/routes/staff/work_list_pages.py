@@ -66,6 +66,7 @@ async def list_page(
 ) -> Response:
     """`typed`: a form beside the list that was not done."""
     name = office.department.name
+    await office.audit.listed(office.staff.session.account, name, chosen.named())
     students, more = await lists.page(name, chosen, after)
     choices = await lists.choices(name)
     count = await lists.count(name, chosen)

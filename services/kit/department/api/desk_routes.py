@@ -11,6 +11,7 @@ from fastapi import APIRouter, Body, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from schemas.events import CheckStatus, Reason, StudentId
+from services.kit.audit.log import append_look_up
 from services.kit.department.api.preconditions import IfMatch, etag_of, only_if
 from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import ChangeResult, Desk, Operate
@@ -175,7 +176,16 @@ class _DeskRoutes:
         async def route(
             body: StudentQuery, response: Response, principal: Annotated[Principal, Depends(self._staff)]
         ) -> DeskAnswer:
-            return _answer(response, body.student_id, await self._desk.read(body.student_id))
+            async with self._desk.pool.acquire() as connection:
+                found = await self._desk.read_in(connection, body.student_id)
+                await append_look_up(
+                    connection,
+                    actor=principal.name,
+                    act="record.query",
+                    students=[body.student_id],
+                    version=found.status_version,
+                )
+            return _answer(response, body.student_id, found)
 
         return route
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events import Instant
+from services.kit.audit.log import append_look_up
 from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import CoveringLoad
@@ -119,10 +120,14 @@ def _add_questions(router: APIRouter, acts: EvidenceActs, desk: Desk[Any], staff
     Staff = Annotated[Principal, staff]
 
     @router.get("/questions", operation_id="questions", summary="List open questions")
-    async def open_questions(open: bool = True, before: Before = None, limit: Limit = 20) -> Questions:
+    async def open_questions(
+        principal: Staff, open: bool = True, before: Before = None, limit: Limit = 20
+    ) -> Questions:
         """Refused rows and files: until each is settled, the department does not know. `open=false` lists all."""
         async with desk.pool.acquire() as connection:
             found, more = await questions.latest(connection, open_only=open, before=before, limit=limit)
+            numbers = sorted({one.student_id for one in found if one.student_id is not None})
+            await append_look_up(connection, actor=principal.name, act="question.list", students=numbers)
         return Questions(questions=tuple(found), next_before=more)
 
     @router.post("/questions/end", operation_id="end-question", summary="End an open question with a reason")

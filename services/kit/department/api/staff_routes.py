@@ -1,14 +1,14 @@
 """What a department's staff page is made of: its operations as forms, and the history of one student."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.kit.audit.log import entries_of
+from services.kit.audit.log import append_look_up, entries_of
 from services.kit.department.desk import Desk
-from services.kit.http.access.auth import require
+from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
 from services.kit.manifests import DepartmentManifest
 from services.kit.names import desk_role
@@ -42,9 +42,10 @@ class History(_Answer):
 
 
 def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
+    staff = require(desk_role(department.name))
     router = APIRouter(
         tags=[department.title.en],
-        dependencies=[Depends(require(desk_role(department.name)))],
+        dependencies=[Depends(staff)],
         responses=problem_responses(401, 403, 422, 503),
     )
 
@@ -53,9 +54,10 @@ def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
         return (*map(_form, desk.rules.operations), *map(_form, desk.rules.holder_operations))
 
     @router.post("/records/history", operation_id="history", summary="Get what was done about a student")
-    async def history(body: StudentQuery) -> History:
-        """The newest 100 entries of the audit, newest first."""
+    async def history(body: StudentQuery, principal: Annotated[Principal, Depends(staff)]) -> History:
+        """The newest 100 entries of the audit, newest first, without those of who looked."""
         async with desk.pool.acquire() as connection:
+            await append_look_up(connection, actor=principal.name, act="record.history", students=[body.student_id])
             found = await entries_of(connection, body.student_id, limit=_NEWEST)
         return History(entries=tuple(HistoryEntry(**one) for one in found))
 

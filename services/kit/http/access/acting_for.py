@@ -1,5 +1,6 @@
 """Who acts, when a service acts for a person: the gateway for the staff who signed in there."""
 
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -7,11 +8,22 @@ from services.kit.http.problems import FieldProblem, Problem
 
 ACTING_FOR: Final = "Lixiao-Acting-For"
 """Header: the person in UTF-8, percent-encoded. Only a caller with the role `staff-pages` may send it."""
+ACTING_FROM: Final = "Lixiao-Acting-From"
+"""Header beside it: the person's client address."""
 _MAX: Final = 300
 
 
-def acting_for(person: str) -> dict[str, str]:
-    return {ACTING_FOR: quote(person[:_MAX])}
+def acting_for(person: str, address: str = "") -> dict[str, str]:
+    named = {ACTING_FOR: quote(person[:_MAX])}
+    return {**named, ACTING_FROM: address} if address else named
+
+
+def address_of(header: str) -> str:
+    """Empty if it is none."""
+    try:
+        return str(ip_address(header))
+    except ValueError:
+        return ""
 
 
 def actor(caller: str, header: str) -> str:

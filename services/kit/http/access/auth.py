@@ -5,7 +5,7 @@ They are in the service's database, and in a file for an installation that distr
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,7 +14,8 @@ import structlog
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from services.kit.http.access.acting_for import ACTING_FOR, actor
+from services.kit.audit.log import CLIENT_ADDRESS, append_entry
+from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, actor, address_of
 from services.kit.http.access.credentials_file import CredentialsFile
 from services.kit.http.client_address import limited_address
 from services.kit.http.problems import Problem
@@ -90,6 +91,14 @@ class Credentials:
                 _log.warning("token.slowed", principal=principal.name, address=host)
             raise _too_many(wait_s)
 
+    async def log_refused(self, name: str, cause: str, required: Collection[str], request: Request) -> None:
+        """In the audit, where there is one: somebody known asked for what they may not."""
+        if self.pool is None:
+            return
+        details = {"required": sorted(required), "route": getattr(request.scope.get("route"), "path", None)}
+        async with self.pool.acquire() as connection:
+            await append_entry(connection, actor=name, act="access.refuse", outcome=cause, details=details)
+
     async def _stored(self, digest: str) -> Principal | None:
         if self.pool is None:
             return None
@@ -114,6 +123,7 @@ def require(*roles: str) -> Callable[..., Any]:
         credentials.count(caller, host)
         if caller.roles.isdisjoint(roles):
             _log.warning("auth.refused", cause="role", principal=caller.name, address=host, required=roles)
+            await credentials.log_refused(caller.name, "role", roles, request)
             raise _forbidden(roles)
         _log.debug("auth.granted", principal=caller.name, address=host, required=roles)
         person = request.headers.get(ACTING_FOR)
@@ -121,7 +131,10 @@ def require(*roles: str) -> Callable[..., Any]:
             return caller
         if STAFF_PAGES not in caller.roles:
             _log.warning("auth.refused", cause="acting-for", principal=caller.name, address=host)
+            await credentials.log_refused(caller.name, "acting-for", (STAFF_PAGES,), request)
             raise _forbidden((STAFF_PAGES,))
+        if address := address_of(request.headers.get(ACTING_FROM, "")):
+            CLIENT_ADDRESS.set(address)
         return Principal(actor(caller.name, person), caller.roles)
 
     return principal

@@ -10,6 +10,7 @@ from typing import Any, Final
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from schemas.student_ids import canonical_student_id
 from services.kit.audit import log
 from services.kit.imports.files.columns import Columns, Headings
 from services.kit.imports.files.formats import Format, open_file
@@ -81,6 +82,15 @@ class Previews:
                         "sha256": (await asyncio.to_thread(hashlib.sha256, data)).hexdigest(),
                         **answer.model_dump(include={"rows_total", "rows_tried", "applied", "unchanged", "rejected"}),
                     },
+                )
+                looked_at = {
+                    canonical_student_id(row.fields.get("student_id", "")) for row in answer.rows if row.before
+                }
+                await log.append_look_up(
+                    connection,
+                    actor=by,
+                    act=f"import.{self._spec.kind}",
+                    students=sorted(number for number in looked_at if number),
                 )
         return answer
 

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 from aiokafka import ConsumerRecord
 from asyncpg import Record
 
+from schemas.student_ids import canonical_student_id
 from services.kit.audit import log
 from services.kit.messaging.dead_letters.store import ApplyBatch
 from services.kit.postgres.pool import Connection
@@ -80,10 +81,16 @@ async def page(
     return found, found[-1].id if len(rows) > len(found) else None
 
 
-async def show(connection: Connection, dead_letter_id: int) -> DeadLetterContent | None:
+async def show(connection: Connection, dead_letter_id: int, *, by: str) -> DeadLetterContent | None:
+    """Audited: it is about whom the record's key names."""
     row = await connection.fetchrow(
         f"SELECT {_COLUMNS}, key, value, headers FROM dead_letter WHERE id = $1", dead_letter_id
     )
+    if row is not None:
+        student_id = canonical_student_id((row["key"] or b"").decode("utf-8", "replace"))
+        await log.append_look_up(
+            connection, actor=by, act="dead-letter.show", students=[student_id], dead_letter=dead_letter_id
+        )
     return row and DeadLetterContent(_stored(row), row["key"], row["value"], _headers(row["headers"]))
 
 

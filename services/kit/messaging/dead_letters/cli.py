@@ -73,7 +73,7 @@ def show(context: typer.Context, dead_letter_id: int) -> None:
 
     async def read(store: DeadLetterStore) -> None:
         async with store.pool.acquire() as connection:
-            content = await actions.show(connection, dead_letter_id)
+            content = await actions.show(connection, dead_letter_id, by=command_line_actor())
         if content is None:
             raise DeadLetterClosed
         for field in StoredDeadLetter.__dataclass_fields__:

@@ -16,7 +16,7 @@ from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
-from services.kit.http.access.acting_for import ACTING_FOR, acting_for
+from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, acting_for
 from services.kit.http.app import create_app
 from services.kit.manifests import SERVICES, discover
 from services.kit.messaging.outbox import Wakeup
@@ -184,6 +184,30 @@ async def test_the_history_of_a_student_names_the_person_and_ends_where_the_stud
             )
         answer = await client.post("/records/history", json={"student_id": student_id})
         assert answer.json() == {"entries": []}
+
+
+async def test_who_looks_at_a_record_is_audited_with_the_persons_address_and_not_shown_as_an_act(
+    database: str,
+) -> None:
+    async with desk_client(database, "finance") as (desk, client):
+        student_id = new_student_id()
+        staff = {"Authorization": f"Bearer {STAFF_TOKEN}", **acting_for("方石 (staff-1)", "203.0.113.9")}
+        forged = {**staff, ACTING_FROM: "not an address"}
+        for headers in (staff, forged, {}):
+            await client.post("/records/query", json={"student_id": student_id}, headers=headers)
+        answer = await client.post("/records/history", json={"student_id": student_id})
+        assert answer.json() == {"entries": []}
+        rows = await desk.pool.fetch(
+            "SELECT actor, act, outcome, details::json ->> 'address' AS address FROM audit.entry"
+            " WHERE student_id = $1 ORDER BY entry_id",
+            student_id,
+        )
+        assert [tuple(row) for row in rows] == [
+            ("staff: 方石 (staff-1)", "record.query", "read", "203.0.113.9"),
+            ("staff: 方石 (staff-1)", "record.query", "read", "127.0.0.1"),
+            ("desk", "record.query", "read", "127.0.0.1"),
+            ("desk", "record.history", "read", "127.0.0.1"),
+        ]
 
 
 async def test_only_the_staff_pages_may_act_for_a_person(database: str) -> None:

@@ -119,6 +119,15 @@ async def test_making_rotating_and_revoking_are_audited_without_the_token(desk: 
     assert all("zhang.wei" in row["details"] and token not in row["details"] for row in entries)
 
 
+async def test_a_token_without_the_role_is_in_the_audit_and_an_unknown_one_is_not(desk: Desk) -> None:
+    token = await desk.command("make", "ops", "--role", "operator")
+    assert (await desk.status(token), await desk.status("unknown")) == (403, 401)
+    (entry,) = await desk.pool.fetch("SELECT actor, outcome, details FROM audit.entry WHERE act = 'access.refuse'")
+    details = json.loads(entry["details"])
+    assert (entry["actor"], entry["outcome"]) == ("ops", "role")
+    assert (details["required"], details["route"], details["address"]) == ([ROLE], "/desk", "127.0.0.1")
+
+
 async def test_an_address_that_guesses_is_slowed_and_logged_and_shuts_nobody_else_out(
     desk: Desk, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 """The worker: each row exactly once, whatever ends, waits or fails on the way."""
 
 import asyncio
+import json
 import random
 import secrets
 import sys
@@ -268,3 +269,21 @@ async def test_a_finished_import_is_purged_after_its_time_and_an_unfinished_neve
         await purge_in(counted.pool, IMPORTS, days=days)
         assert len((await counted.get("/imports"))["jobs"]) == left
     assert await counted.pool.fetchval("SELECT count(*) FROM import_row WHERE job_id = $1", done["job_id"]) == 0
+
+
+async def test_every_row_that_changed_somebody_is_in_the_audit_and_no_other(library: Service) -> None:
+    changed, same, faulty = student(), student(), student()
+    await library.imported(f"学号,论文\n{same},approved\n")
+    job = await library.imported(f"学号,论文\n{changed},approved\n{same},approved\n{faulty},no such state\n")
+    entries = await library.pool.fetch(
+        "SELECT actor, act, outcome, student_id, details::json AS details FROM audit.entry"
+        " WHERE details::json ->> 'job' = $1 AND details::json ->> 'row' IS NOT NULL ORDER BY entry_id",
+        job["job_id"],
+    )
+    told = {
+        (row["actor"], row["act"], row["outcome"], row["student_id"]): json.loads(row["details"]) for row in entries
+    }
+    assert told == {
+        ("desk", "import.library", "applied", changed): {"job": job["job_id"], "row": 2, "version": 0},
+    }
+    assert faulty not in {row["student_id"] for row in entries}, "this import leaves no questions"
