@@ -8,7 +8,6 @@ import asyncpg
 from deploy.local.identity.people import Person
 from services.gateway.tables.access_audit import AccessAudit
 from tests.support.gateway.hostile_provider import Hostile, answer, start
-from tests.support.gateway.hostile_provider import sign_in as hostile_sign_in
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import STAFF, id_of, rows
 
@@ -79,10 +78,10 @@ async def test_a_forged_answer_of_the_provider_is_audited_with_its_reason_and_si
     hostile_gate: RunningGateway, hostile: Hostile
 ) -> None:
     browser = BrowserClient(hostile_gate)
-    await hostile_sign_in(browser, hostile, nonce="of another sign-in")
-    state, _ = await start(browser)
-    hostile.token = answer(hostile.signed(aud="another service"))
-    await browser.get(f"/sign-in/callback?code=c-1&state={state}")
+    for forged in ({"nonce": "of another sign-in"}, {"aud": "another service"}):
+        state, nonce = await start(browser)
+        hostile.token = answer(hostile.signed(**{"nonce": nonce, **forged}))
+        assert (await browser.get(f"/sign-in/callback?code=c-1&state={state}")).status_code == 403
     found = await entries(hostile_gate, "unknown")
     assert [(act, outcome) for act, outcome, *_ in found][-2:] == [
         ("session.refuse", "wrong_nonce"),

@@ -177,7 +177,7 @@ async def test_the_history_of_a_student_names_the_person_and_ends_where_the_stud
             ("desk", "desk.payment", "refused"),
             ("staff: 方石 (staff-1)", "desk.charge", "changed"),
         ]
-        assert answer.json()["entries"][0]["details"] == {"reason": "overpayment"}
+        assert answer.json()["entries"][0]["details"] == {"reason": "overpayment", "address": "127.0.0.1"}
         async with desk.pool.acquire() as connection, connection.transaction():
             await log.append_entry(
                 connection, actor="system", act="forget", outcome=log.FORGOTTEN, student_id=student_id

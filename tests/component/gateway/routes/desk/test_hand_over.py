@@ -129,7 +129,9 @@ async def test_each_new_matter_since_the_submission_is_confirmed_by_name_with_a_
     done = await browser.post("/desk/issue", confirmed)
     assert "已登记领取" in done.text
     assert "已确认 1 项新情况，理由：已电话核实" in done.text
-    asked = [details for act, _, _, details in await audited(gateway, clerk) if act == "certificate.ask"]
+    told = [(outcome, one) for act, outcome, _, one in await audited(gateway, clerk) if act == "certificate.ask"]
+    assert [outcome for outcome, _ in told] == ["new-exception", "unconfirmed", "no-reason", "asked"]
+    asked = [one for outcome, one in told if outcome == "asked"]
     assert [(one["exceptions"], one["confirmed"], one["reason"]) for one in asked] == [(1, ["finance 9"], "已电话核实")]
     [issued] = await rows(
         gateway.read_model, "SELECT confirmed, reason FROM published.issue_v2 WHERE student_id = $1", signed.student_id
