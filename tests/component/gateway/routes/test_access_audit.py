@@ -78,7 +78,8 @@ async def test_a_forged_answer_of_the_provider_is_audited_with_its_reason_and_si
     hostile_gate: RunningGateway, hostile: Hostile
 ) -> None:
     browser = BrowserClient(hostile_gate)
-    for forged in ({"nonce": "of another sign-in"}, {"aud": "another service"}):
+    changes: tuple[dict[str, Any], ...] = ({"nonce": "of another sign-in"}, {"aud": "another service"})
+    for forged in changes:
         state, nonce = await start(browser)
         hostile.token = answer(hostile.signed(**{"nonce": nonce, **forged}))
         assert (await browser.get(f"/sign-in/callback?code=c-1&state={state}")).status_code == 403
