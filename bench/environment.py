@@ -10,11 +10,13 @@ from typing import Final
 import asyncpg
 import psutil
 
+from services.kit.kafka.connection import KafkaConnection
+
 PACKAGES: Final = ("aiokafka", "faststream", "asyncpg", "msgspec", "pydantic", "fastapi", "uvicorn", "uvloop")
 SETTINGS: Final = ("synchronous_commit", "fsync", "shared_buffers", "max_wal_size", "wal_compression")
 
 
-async def describe(postgres: str, kafka: str) -> list[str]:
+async def describe(postgres: str, kafka: KafkaConnection) -> list[str]:
     connection = await asyncpg.connect(postgres, timeout=10)
     try:
         number = await connection.fetchval("SHOW server_version")
@@ -27,7 +29,7 @@ async def describe(postgres: str, kafka: str) -> list[str]:
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB",
         f"Python {platform.python_version()} · " + " · ".join(f"{name} {version(name)}" for name in PACKAGES),
         f"PostgreSQL {number}: {', '.join(settings)}; a commit of one row takes {commit_us:,.0f} µs",
-        f"Kafka: {kafka}, one broker on this machine" if kafka else "Kafka: started for this run, one broker",
+        f"Kafka: {kafka.bootstrap_servers}, {kafka.security_protocol}, one broker on this machine",
         f"Busy before the run: {foreign_cores():.1f} of {os.cpu_count()} cores by other processes "
         f"(load {os.getloadavg()[0]:.1f})",
     ]

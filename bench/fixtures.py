@@ -16,6 +16,7 @@ from deploy.local.servers.postgres import Postgres, create_database, drop_databa
 from deploy.local.servers.server import obtain
 from deploy.local.services import ROOT
 from schemas.topics import Topics
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
 
@@ -40,10 +41,10 @@ IN_VIEW_TIMEOUT_S: Final = 120
 
 @dataclass(frozen=True, slots=True)
 class Servers:
-    """`postgres`: a superuser's DSN. `kafka`: host:port."""
+    """`postgres`: a superuser's DSN."""
 
     postgres: str
-    kafka: str
+    kafka: KafkaConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Sandbox:
     """One database and one namespace of topics."""
 
     dsn: str
-    kafka: str
+    kafka: KafkaConnection
     topics: Topics
 
     @property

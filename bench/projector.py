@@ -145,7 +145,7 @@ async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
 
 
 async def _check_offsets(sandbox: Sandbox, offsets: Sequence[int]) -> None:
-    reader = AIOKafkaConsumer(bootstrap_servers=sandbox.kafka, group_id=None)
+    reader = AIOKafkaConsumer(**sandbox.kafka.options(), group_id=None)
     await reader.start()
     try:
         topic = sandbox.topics.status(events.DEPARTMENT)

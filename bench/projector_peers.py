@@ -43,7 +43,7 @@ async def one_by_one(sandbox: Sandbox, count: int) -> Leg:
     """Default acknowledgement."""
     done = [0]
     pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
-    broker = KafkaBroker(sandbox.kafka, logger=None)
+    broker = KafkaBroker(**sandbox.kafka.broker_options(), logger=None)
 
     @broker.subscriber(
         sandbox.topics.status(events.DEPARTMENT),
@@ -62,7 +62,7 @@ async def in_batches(sandbox: Sandbox, count: int) -> Leg:
     """Acknowledged after the batch."""
     done = [0]
     pool = await asyncpg.create_pool(sandbox.dsn, min_size=2)
-    broker = KafkaBroker(sandbox.kafka, logger=None)
+    broker = KafkaBroker(**sandbox.kafka.broker_options(), logger=None)
 
     @broker.subscriber(
         sandbox.topics.status(events.DEPARTMENT),

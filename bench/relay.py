@@ -78,7 +78,7 @@ async def naive(sandbox: Sandbox, rows: int) -> Leg:
 
 
 async def _naive(sandbox: Sandbox) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=sandbox.kafka, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(**sandbox.kafka.options(), acks="all", enable_idempotence=True)
     await producer.start()
     connection = await asyncpg.connect(sandbox.dsn)
     try:

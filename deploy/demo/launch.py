@@ -22,7 +22,7 @@ from deploy.local.processes.process import StartFailed
 from deploy.local.processes.supervisor import Supervisor
 from deploy.local.running_services import RunningServices, port_names, service_names
 from deploy.local.servers import jars
-from deploy.local.servers.kafka import Kafka
+from deploy.local.servers.kafka import Kafka, RunningKafka
 from deploy.local.servers.postgres import Postgres
 from deploy.local.servers.server import Running, obtain
 from deploy.local.servers.zipkin import Zipkin
@@ -30,7 +30,8 @@ from deploy.local.services import UNIVERSITY
 from schemas.flows import CLEARANCE
 from services.kit.manifests import SERVICES, DepartmentManifest, discover
 from services.kit.names import ROSTER
-from services.kit.provisioning.topics import TopicMismatch, create_topics
+from services.kit.provisioning.acls import AclsRefused
+from services.kit.provisioning.topics import TopicMismatch
 
 READY_TIMEOUT_S: Final = 120
 
@@ -66,8 +67,8 @@ class Launch:
             self._provision_databases(services)
             waiting_for("Kafka")
             kafka.wait_ready()
-            with _reported_as("The topics could not be created"):
-                asyncio.run(create_topics(kafka.address, services.topics, departments))
+            with _reported_as("The topics and users of Kafka could not be created"):
+                asyncio.run(services.provision_kafka())
         return services
 
     def start_services(self, services: RunningServices) -> None:
@@ -127,11 +128,11 @@ class Launch:
     def _ledger(self) -> Ledger:
         return Ledger(self.folder / "loaded.json")
 
-    def _check_servers_unchanged(self, kafka: Running, postgres: Running) -> None:
+    def _check_servers_unchanged(self, kafka: RunningKafka, postgres: Running) -> None:
         """Offsets in the databases belong to one broker."""
         note = self.folder / "servers.json"
         now = {
-            "Kafka": "its own" if kafka.server else kafka.address,
+            "Kafka": "its own" if kafka.server else kafka.address.bootstrap_servers,
             "PostgreSQL": "its own" if postgres.server else urlsplit(postgres.address).netloc.rpartition("@")[2],
         }
         before = json.loads(note.read_text()) if note.exists() else now
@@ -154,5 +155,5 @@ class Launch:
 def _reported_as(what: str) -> Iterator[None]:
     try:
         yield
-    except (asyncpg.PostgresError, KafkaError, TopicMismatch, OSError, ValueError) as error:
+    except (asyncpg.PostgresError, KafkaError, AclsRefused, TopicMismatch, OSError, ValueError) as error:
         raise StartFailed(f"{what}: {error}") from error

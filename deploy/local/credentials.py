@@ -49,6 +49,11 @@ class Accounts:
             create_key(file, self.trusted_keys, service)
         return file
 
+    @property
+    def kafka_passwords(self) -> Path:
+        """A file for each service that signs in to Kafka."""
+        return self.folder / "kafka-passwords"
+
     def client_secret(self) -> str:
         return _secret(self.folder / "openid-client-secret").read_text()
 

@@ -15,6 +15,7 @@ from deploy.local.identity.people import Person
 from deploy.local.running_services import RunningServices, kind_of
 from deploy.local.services import ROOT
 from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
 from services.kit.names import OPERATOR, ROSTER
 
@@ -37,7 +38,7 @@ class Installation(RunningServices):
         folder: Path,
         *,
         postgres: str,
-        kafka: str,
+        kafka: KafkaConnection,
         zipkin: str | None = None,
         settings: Mapping[str, str] | None = None,
         root: Path = ROOT,

@@ -21,8 +21,11 @@ from deploy.local.servers.kafka import delete_topics
 from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import DepartmentManifest
+from services.kit.provisioning.acls import remove_acls, set_acls
 from services.kit.provisioning.databases import Provisioned, create_databases
+from services.kit.provisioning.kafka_users import create_users
 from services.kit.provisioning.topics import create_topics
 from services.kit.runtime.failpoints import EXIT_CODE
 from services.kit.runtime.private_files import write_private
@@ -44,7 +47,7 @@ class RunningServices(Databases):
         folder: Path,
         *,
         postgres: str,
-        kafka: str,
+        kafka: KafkaConnection,
         zipkin: str,
         namespace: str,
         departments: Mapping[str, DepartmentManifest],
@@ -54,7 +57,10 @@ class RunningServices(Databases):
         university: Path = UNIVERSITY,
         root: Path = ROOT,
     ) -> None:
-        """`people` can sign in. `settings`: variables of every service. `root`: the tree whose code runs."""
+        """`postgres` and `kafka` as superusers. `people` can sign in. `settings`: variables of every service.
+
+        `root`: the tree whose code runs.
+        """
         super().__init__(postgres, Topics(namespace), departments)
         self.folder, self.kafka, self.zipkin, self.root = folder, kafka, zipkin, root
         self.people = list(people)
@@ -67,7 +73,15 @@ class RunningServices(Databases):
 
     async def provision(self) -> None:
         await self.provision_databases()
+        await self.provision_kafka()
+
+    async def provision_kafka(self) -> None:
+        """Topics; with SASL also a user and ACLs for each service."""
         await create_topics(self.kafka, self.topics, self.departments)
+        if self.kafka.uses_sasl:
+            passwords = self.accounts.kafka_passwords
+            await create_users(self.kafka, self.departments, passwords, namespace=self.namespace)
+            await set_acls(self.kafka, self.topics, self.departments)
 
     async def provision_databases(self) -> Provisioned:
         """Needs no broker."""
@@ -184,6 +198,8 @@ class RunningServices(Databases):
             self.open.remove(self)
         await self.drop_databases()
         await delete_topics(self.kafka, self.namespace)
+        if self.kafka.uses_sasl:
+            await remove_acls(self.kafka, self.namespace)
 
 
 def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -17,6 +17,7 @@ from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, answers_ok
 from schemas.flows import CLEARANCE, GATEWAY
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.names import (
     APPROVER,
     CERTIFICATE_DESK,
@@ -27,6 +28,7 @@ from services.kit.names import (
     STAFF_PAGES,
     desk_role,
 )
+from services.kit.provisioning.kafka_users import MECHANISM, user_of
 
 ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
@@ -62,12 +64,12 @@ class Service:
 
 @dataclass(frozen=True)
 class ServiceProcesses:
-    """`databases`: service → its variables, as provisioning returns them. `people`: a file."""
+    """`databases`: service → its variables, as provisioning returns them. `kafka`: as superuser. `people`: a file."""
 
     departments: Sequence[str]
     ports: Mapping[str, int]
     accounts: Accounts
-    kafka: str
+    kafka: KafkaConnection
     zipkin: str
     namespace: str
     databases: Mapping[str, Mapping[str, str]]
@@ -106,7 +108,7 @@ class ServiceProcesses:
             "OTEL_TRACES_EXPORTER": "zipkin_json",
             "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{self.zipkin}/api/v2/spans",
             **_inherited(),
-            "LIXIAO_KAFKA": self.kafka,
+            **self._kafka_of(name).variables(),
             "LIXIAO_NAMESPACE": self.namespace,
             **self.databases[name],
             "LIXIAO_HTTP_PORT": str(self.ports[name]),
@@ -117,6 +119,17 @@ class ServiceProcesses:
             **({"LIXIAO_UNIVERSITY": str(self.university), **variables} if variables else {}),
         }
         return Service(name, f"services.{name}", self.ports[name], environment, self.ports[operator_port_of(name)])
+
+    def _kafka_of(self, name: str) -> KafkaConnection:
+        """As the service's own user, if there are any."""
+        if not self.kafka.uses_sasl:
+            return self.kafka
+        return replace(
+            self.kafka,
+            sasl_mechanism=MECHANISM,
+            sasl_username=user_of(name, self.namespace),
+            sasl_password_file=self.accounts.kafka_passwords / name,
+        )
 
     def _identity(self) -> Service:
         name = tomllib.loads((self.university / "university.toml").read_text("utf-8"))["name"]

@@ -69,7 +69,7 @@ def rebuild_view(
             compared = asyncio.run(
                 rebuild(
                     settings.database,
-                    kafka=settings.kafka,
+                    kafka=settings.kafka_connection,
                     group=settings.topics.group(PROJECTOR),
                     topics=status_topics(settings.topics, list(discover(settings.services_folder))),
                     switch=not check,

@@ -35,7 +35,7 @@ def roster_of(settings: ClearanceSettings) -> Roster:
 def projector_of(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> Projector:
     return Projector(
         pool=pool,
-        kafka=settings.kafka,
+        kafka=settings.kafka_connection,
         topics=settings.topics,
         departments=list(discover(settings.services_folder)),
         workers=settings.projector_workers,

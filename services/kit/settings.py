@@ -14,6 +14,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from schemas.topics import KEPT_DAYS, Topics
+from services.kit.kafka.settings import KafkaSettings
 from services.kit.manifests import SERVICES
 from services.kit.student_numbers import NumberForm
 
@@ -22,8 +23,6 @@ SECRETS_FOLDER = "LIXIAO_SECRETS_FOLDER"
 
 SESSION_TIMEOUT_S: Final = 12.0
 
-_SERVER = r"[A-Za-z0-9._-]+:[0-9]{1,5}"
-Bootstrap = Annotated[str, Field(pattern=rf"^{_SERVER}(,{_SERVER}){{0,31}}$")]
 _DSN = r"^postgres(ql)?://"
 Dsn = Annotated[str, Field(pattern=_DSN, repr=False)]
 OptionalDsn = Annotated[str | None, Field(pattern=_DSN, repr=False)]
@@ -32,7 +31,7 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 TopicDays = Annotated[int, Field(ge=1, le=3_650)]
 
 
-class Settings(BaseSettings):
+class Settings(KafkaSettings):
     """Services subclass it.
 
     `read_model`: the clearance's database, read-only, for the gateway. `credentials`: JSON [{name, token_sha256,
@@ -43,7 +42,6 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    kafka: Bootstrap
     namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")] = "lixiao"
     database: Dsn
     read_model: OptionalDsn = None

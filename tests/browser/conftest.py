@@ -7,6 +7,7 @@ import pytest
 from playwright.async_api import Browser, BrowserContext, ConsoleMessage, WebError
 
 from deploy.local.installation import Installation
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
@@ -70,7 +71,7 @@ async def scenes(make_database: DatabaseMaker) -> AsyncIterator[SceneSetter]:
 
 @pytest.fixture(scope="session")
 async def installation(
-    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service. A test that stops one starts it again."""
     installation = Installation(tmp_path_factory.mktemp("installation"), postgres=postgres.address, kafka=kafka.address)

@@ -15,6 +15,7 @@ from services.clearance.view.projector import Projector
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.department.desk import Desk
 from services.kit.department.subscriptions import department_router
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
@@ -36,7 +37,9 @@ def routers_of(service: str) -> list[TransactionalRouter]:
     if service == GATEWAY:
         return [gateway_router(TOPICS, DEPARTMENTS)]
     if service == CLEARANCE:
-        projector = Projector(pool=nothing, kafka="127.0.0.1:9", topics=TOPICS, departments=DEPARTMENTS)
+        projector = Projector(
+            pool=nothing, kafka=KafkaConnection("127.0.0.1:9"), topics=TOPICS, departments=DEPARTMENTS
+        )
         return [
             projector.router,
             submissions_router(nothing, TOPICS, DEPARTMENTS),

@@ -115,7 +115,7 @@ async def _rebuilt_is_equal(stage: Stage) -> None:
 
 async def _delete_topic(stage: Stage) -> None:
     topic = stage.installation.topics.status(CHANGING)
-    admin = AIOKafkaAdminClient(bootstrap_servers=stage.installation.kafka)
+    admin = AIOKafkaAdminClient(**stage.installation.kafka.options())
     await admin.start()
     try:
         await admin.delete_topics([topic])

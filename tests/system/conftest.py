@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.installation import Installation
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
@@ -15,7 +16,7 @@ LINES = 25
 
 @pytest.fixture(scope="package")
 async def installation(
-    postgres: Running, kafka: Running, zipkin: Running, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: RunningKafka, zipkin: Running, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service with traces. No test stops a process of it or touches its positions."""
     installation = Installation(
@@ -32,7 +33,7 @@ async def installation(
 
 @pytest.fixture(scope="package")
 async def _core(
-    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     installation = Installation(tmp_path_factory.mktemp("core"), postgres=postgres.address, kafka=kafka.address)
     await installation.provision()

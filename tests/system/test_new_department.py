@@ -14,6 +14,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 
 from deploy.local.installation import Installation
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY, ROOT
 from schemas.flows import CLEARANCE, GATEWAY
@@ -41,7 +42,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def installation(
-    tree: Path, postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
+    tree: Path, postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """The page's commands, run in the tree; then the new department, the clearance and the gateway."""
     installation = Installation(
@@ -52,6 +53,7 @@ async def installation(
     try:
         *commands, serve = page_commands()
         assert serve == SERVE
+        (installation.folder / "kafka-passwords").symlink_to(tree / "kafka-passwords")
         for command in commands:
             run(command, installation, postgres.address)
         installation.define_services(json.loads((tree / "databases.json").read_text()))
@@ -67,7 +69,7 @@ def run(command: str, installation: Installation, postgres: str) -> None:
     ours = {key: value for key, value in os.environ.items() if not key.startswith("LIXIAO_")}
     settings = {
         "LIXIAO_POSTGRES": postgres,
-        "LIXIAO_KAFKA": installation.kafka,
+        **installation.kafka.variables(),
         "LIXIAO_NAMESPACE": installation.namespace,
     }
     done = subprocess.run(
@@ -82,7 +84,7 @@ def run(command: str, installation: Installation, postgres: str) -> None:
 
 
 async def test_its_topics_are_made_and_its_service_is_one_of_the_demonstrations(installation: Installation) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=installation.kafka)
+    admin = AIOKafkaAdminClient(**installation.kafka.options())
     await admin.start()
     try:
         made = set(await admin.list_topics())

@@ -7,6 +7,7 @@ from contextlib import suppress
 import pytest
 
 from deploy.local.installation import Installation
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.postgres import dsn_of
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
@@ -26,7 +27,7 @@ ORDER BY form_number
 
 @pytest.fixture
 async def whole(
-    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     """Every service; attempts live longer than the test."""
     installation = Installation(tmp_path_factory.mktemp("restored"), postgres=postgres.address, kafka=kafka.address)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from deploy.local.installation import Installation
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.postgres import dsn_of
 from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
@@ -22,7 +23,7 @@ NO_BROKER = "127.0.0.1:1"
 
 @pytest.fixture
 async def whole(
-    postgres: Running, kafka: Running, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
     installation = Installation(tmp_path_factory.mktemp("department"), postgres=postgres.address, kafka=kafka.address)
     await installation.provision()

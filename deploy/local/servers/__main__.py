@@ -39,7 +39,8 @@ def up(names: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.j
         obtained = {name: obtain(one, wait=False, supervisor=supervisor) for name, one in servers.items()}
         for name, running in obtained.items():
             running.wait_ready()
-            console.print(f"export LIXIAO_{name.upper()}={shlex.quote(running.address)}", highlight=False)
+            for variable, value in servers[name].variables(running.address).items():
+                console.print(f"export {variable}={shlex.quote(value)}", highlight=False)
         console.print("Ready. Ctrl-C stops everything.")
         supervisor.watch()
 

@@ -1,32 +1,53 @@
 """One Apache Kafka broker (KRaft, broker and controller in one process) from jars.
 
-Acknowledged records survive a kill, because the operating system keeps what was written.
+Acknowledged records survive a kill, because the operating system keeps what was written. Everybody has to sign in, and
+may do what ACLs grant: the superuser with PLAIN, whose password is in the configuration, services with SCRAM.
 """
 
 import asyncio
+import os
 import secrets
 from contextlib import suppress
-from typing import Self
+from typing import Self, TypeAlias
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
+from pydantic import ValidationError
 
 from deploy.local.processes.ports import LOOPBACK
-from deploy.local.processes.process import Process
+from deploy.local.processes.process import Process, StartFailed
 from deploy.local.servers import jars
-from deploy.local.servers.server import ANSWER_TIMEOUT_S, LocalServer
+from deploy.local.servers.server import ANSWER_TIMEOUT_S, LocalServer, Running
+from services.kit.kafka.connection import KafkaConnection
+from services.kit.kafka.settings import KafkaSettings
+from services.kit.provisioning.kafka_users import password_in
+from services.kit.runtime.private_files import write_private
+from services.kit.settings import PREFIX, explained
 
 FORMAT_TIMEOUT_S = 60
 HEAP_MB = 384
 FORMAT_HEAP_MB = 128
 
+SUPERUSER = "lixiao"
+PASSWORD_FILE = "password"
+
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
-listeners=PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=PLAINTEXT://{host}:{port}
+listeners=SASL_PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}
+advertised.listeners=SASL_PLAINTEXT://{host}:{port}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+inter.broker.listener.name=SASL_PLAINTEXT
+listener.security.protocol.map=CONTROLLER:SASL_PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=PLAIN
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.sasl_plaintext.plain.sasl.jaas.config={plain}
+listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config={scram}
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
+listener.name.controller.plain.sasl.jaas.config={plain}
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:{superuser}
 controller.quorum.voters=1@{host}:{controller_port}
 log.dirs={data}
 broker.heartbeat.interval.ms=500
@@ -45,24 +66,65 @@ num.io.threads=2
 num.network.threads=2
 log.cleaner.dedupe.buffer.size=16777216
 """
+SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+PLAIN = (
+    "org.apache.kafka.common.security.plain.PlainLoginModule required "
+    'username="{user}" password="{password}" user_{user}="{password}";'
+)
 
 
-class Kafka(LocalServer):
+class Kafka(LocalServer[KafkaConnection]):
     preferred_port = 19092
     port_names = ("port", "controller-port")
 
     @property
-    def address(self) -> str:
-        return f"{LOOPBACK}:{self.ports['port']}"
+    def address(self) -> KafkaConnection:
+        """The superuser's."""
+        return KafkaConnection(
+            f"{LOOPBACK}:{self.ports['port']}",
+            security_protocol="SASL_PLAINTEXT",
+            sasl_mechanism="PLAIN",
+            sasl_username=SUPERUSER,
+            sasl_password_file=self.folder / PASSWORD_FILE,
+        )
+
+    @classmethod
+    def address_in_environment(cls) -> KafkaConnection | None:
+        """Also `LIXIAO_KAFKA_SECURITY_PROTOCOL` and the other variables of a client."""
+        if not os.environ.get("LIXIAO_KAFKA"):
+            return None
+        try:
+            return KafkaSettings(_env_prefix=PREFIX, _env_ignore_empty=True).kafka_connection
+        except ValidationError as error:
+            raise StartFailed("\n".join(explained(error))) from None
+
+    @classmethod
+    def variables(cls, address: KafkaConnection) -> dict[str, str]:
+        return address.variables()
+
+    @staticmethod
+    def shown(address: KafkaConnection) -> str:
+        return address.bootstrap_servers
+
+    @property
+    def properties(self) -> str:
+        port, controller_port = self.ports.values()
+        password = password_in(self.folder / PASSWORD_FILE)
+        return PROPERTIES.format(
+            host=LOOPBACK,
+            port=port,
+            controller_port=controller_port,
+            data=(self.folder / "data").as_posix(),
+            scram=SCRAM,
+            plain=PLAIN.format(user=SUPERUSER, password=password),
+            superuser=SUPERUSER,
+        )
 
     def start(self) -> Self:
         """Fetches jars and formats the data folder once."""
         options = ["-cp", ":".join(map(str, jars.ensure("kafka"))), "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
         data, configuration = self.folder / "data", self.folder / "server.properties"
-        port, controller_port = self.ports.values()
-        configuration.write_text(
-            PROPERTIES.format(host=LOOPBACK, port=port, controller_port=controller_port, data=data.as_posix())
-        )
+        write_private(configuration, self.properties)
         if not (data / "meta.properties").exists():
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
             cluster_id = f"--cluster-id={secrets.token_urlsafe(16)}"
@@ -73,8 +135,8 @@ class Kafka(LocalServer):
         return super().start()
 
     @staticmethod
-    async def answers(address: str, timeout_s: float = ANSWER_TIMEOUT_S) -> bool:
-        admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    async def answers(address: KafkaConnection, timeout_s: float = ANSWER_TIMEOUT_S) -> bool:
+        admin = AIOKafkaAdminClient(**address.options())
         try:
             async with asyncio.timeout(timeout_s):
                 await admin.start()
@@ -86,9 +148,12 @@ class Kafka(LocalServer):
                 await admin.close()
 
 
-async def delete_topics(kafka: str, namespace: str) -> None:
+RunningKafka: TypeAlias = Running[KafkaConnection]
+
+
+async def delete_topics(kafka: KafkaConnection, namespace: str) -> None:
     """Partitions of old runs slow a broker down."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    admin = AIOKafkaAdminClient(**kafka.options())
     await admin.start()
     try:
         old = [topic for topic in await admin.list_topics() if topic.startswith(f"{namespace}.")]

@@ -18,7 +18,7 @@ from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.processes.state_folder import stop_left_running
 from deploy.local.servers.postgres_binaries import binaries_for, home_for, unprivileged_user
-from deploy.local.servers.server import ANSWER_TIMEOUT_S, LocalServer
+from deploy.local.servers.server import ANSWER_TIMEOUT_S, ServerWithUrl
 from services.kit.runtime.private_files import write_private
 
 SUPERUSER = "lixiao"
@@ -40,7 +40,7 @@ NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": 
 """For tests of logic, not of crashes."""
 
 
-class Postgres(LocalServer):
+class Postgres(ServerWithUrl):
     preferred_port = 54320
 
     def __init__(self, state: Path, durable: bool = True) -> None:

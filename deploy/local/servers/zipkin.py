@@ -6,14 +6,14 @@ from typing import Self
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import answers_ok
 from deploy.local.servers import jars
-from deploy.local.servers.server import LocalServer
+from deploy.local.servers.server import ServerWithUrl
 
 HEAP_MB = 256
 MAX_SPANS = 50_000
 """A heap of 160 MB was full at 57,000 spans of SQL statements."""
 
 
-class Zipkin(LocalServer):
+class Zipkin(ServerWithUrl):
     preferred_port = 19411
 
     @property

@@ -21,6 +21,7 @@ from services.clearance.view.fold import Batch, fold_batch, split_at_digests
 from services.clearance.view.reconciliation.comparison import compare
 from services.clearance.view.records import status_row, unreadable_row
 from services.clearance.view.rows import Row
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -48,7 +49,7 @@ class Projector:
         self,
         *,
         pool: "asyncpg.Pool[Any]",
-        kafka: str,
+        kafka: KafkaConnection,
         topics: Topics,
         departments: Sequence[str],
         workers: int = 2,

@@ -16,6 +16,7 @@ from services.clearance.notify import notify
 from services.clearance.view import view_store
 from services.clearance.view.records import Position
 from services.clearance.view.refold import Frontier, RebuildFailed, TopicFold, consumer_of
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection
 
@@ -43,7 +44,7 @@ class Comparison:
 async def rebuild(
     dsn: str,
     *,
-    kafka: str,
+    kafka: KafkaConnection,
     group: str,
     topics: Mapping[str, str],
     switch: bool = True,

@@ -13,6 +13,7 @@ from schemas.types import highest_plausible_version
 from services.clearance.view import view_store
 from services.clearance.view.fold import fold_batch
 from services.clearance.view.records import Position
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.postgres.pool import Connection
 
@@ -94,12 +95,12 @@ class TopicFold:
 
 
 @asynccontextmanager
-async def consumer_of(kafka: str, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
+async def consumer_of(kafka: KafkaConnection, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
     """Without a group, at the start of every partition. Broker errors become `RebuildFailed`."""
     accept_any_header_name()
     consumer = AIOKafkaConsumer(
         *topics,
-        bootstrap_servers=kafka,
+        **kafka.options(),
         client_id="clearance.rebuild",
         group_id=None,
         enable_auto_commit=False,

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
@@ -52,7 +53,7 @@ class TransactionalConsumer:
         *,
         name: str,
         pool: "asyncpg.Pool[Any]",
-        kafka: str,
+        kafka: KafkaConnection,
         limit: DeadLetterLimit | None = None,
         after_commit: Callable[[], None] = lambda: None,
         set_aside: SetAside = nothing,
@@ -66,7 +67,7 @@ class TransactionalConsumer:
         )
         self.subscriber.attach(self._positions)
         self._broker = KafkaBroker(
-            kafka,
+            **kafka.broker_options(),
             client_id=self.group,
             logger=None,
             consumer_only=True,

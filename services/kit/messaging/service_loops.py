@@ -45,7 +45,7 @@ class ServiceLoops:
         self._settings, self._pool, self._health = settings, pool, health
         relay = Relay(
             settings.database,
-            kafka=settings.kafka,
+            kafka=settings.kafka_connection,
             name=name,
             wakeup=wakeup,
             alive=alive,
@@ -77,7 +77,7 @@ class ServiceLoops:
             router,
             name=name,
             pool=self._pool,
-            kafka=self._settings.kafka,
+            kafka=self._settings.kafka_connection,
             limit=DeadLetterLimit.of(self._settings),
             after_commit=after_commit,
         )

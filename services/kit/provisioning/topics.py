@@ -11,6 +11,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
 from schemas.topics import KEPT_DAYS, PARTITIONS, Topics, TopicSpec
+from services.kit.kafka.connection import KafkaConnection
 
 _MAX_REPLICAS: Final = 3
 _SETTLED_WITHIN_S: Final = 30.0
@@ -33,7 +34,7 @@ class TopicReport:
 
 
 async def create_topics(
-    bootstrap: str,
+    kafka: KafkaConnection,
     topics: Topics,
     departments: Iterable[str],
     *,
@@ -46,7 +47,7 @@ async def create_topics(
     `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicMismatch`, with nothing
     changed but topics the broker had not listed, for another number of partitions.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=15_000)
+    admin = AIOKafkaAdminClient(**kafka.options(), request_timeout_ms=15_000)
     await admin.start()
     try:
         replicas = replication_factor or min(_MAX_REPLICAS, len((await admin.describe_cluster())["brokers"]))
@@ -56,10 +57,10 @@ async def create_topics(
         existing = [spec for spec in wanted if spec.name in names]
         await _check(admin, existing, replicas, report)
         found = await _create(admin, [spec for spec in wanted if spec.name not in names], replicas, report)
-        await _wait_until_empty(lambda: _leaderless(admin, found), "a leader")
+        await wait_until_empty(lambda: _leaderless(admin, found), "a leader")
         await _check(admin, found, replicas, report)
         await _configure(admin, existing + found, report)
-        await _wait_until_empty(lambda: _leaderless(admin, wanted), "a leader")
+        await wait_until_empty(lambda: _leaderless(admin, wanted), "a leader")
         return report
     finally:
         await admin.close()
@@ -126,7 +127,7 @@ async def _configure(admin: AIOKafkaAdminClient, present: Sequence[TopicSpec], r
             for code, message, _, name in response.resources:
                 if code:
                     raise for_code(code)(f"{name}: {message}")
-        await _wait_until_empty(lambda: _unsettled(admin, changes), "its configuration")
+        await wait_until_empty(lambda: _unsettled(admin, changes), "its configuration")
 
 
 async def _topic_configs(admin: AIOKafkaAdminClient, names: Sequence[str]) -> dict[str, dict[str, str]]:
@@ -152,7 +153,7 @@ async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResourc
     return [change.name for change in changes if not change.configs.items() <= current[change.name].items()]
 
 
-async def _wait_until_empty(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
+async def wait_until_empty(lacking: Callable[[], Awaitable[list[str]]], what: str) -> None:
     """A broker acknowledges a change before every broker has it."""
     deadline = time.monotonic() + _SETTLED_WITHIN_S
     while names := await lacking():

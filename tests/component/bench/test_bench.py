@@ -6,11 +6,12 @@ from typer.testing import CliRunner
 from bench import __main__ as bench
 from bench.fixtures import Servers
 from bench.harness import in_subprocess, percentile
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 
 
 @pytest.mark.parametrize("name", ["projector", "relay", "latency", "gateway"])
-def test_a_measurement_runs_to_its_end(postgres: Running, kafka: Running, name: str) -> None:
+def test_a_measurement_runs_to_its_end(postgres: Running, kafka: RunningKafka, name: str) -> None:
     lines: list[str] = []
     bench.measure(Servers(postgres.address, kafka.address), [name], rounds=1, quick=True, report=lines.append)
     header = next(number for number, line in enumerate(lines) if line.startswith(name))

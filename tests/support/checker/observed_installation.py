@@ -19,6 +19,7 @@ from services.clearance.exemptions.actions import NOT_APPLICABLE, WITHDRAW
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import APPROVER, FORM_VOID, ROSTER
 from services.kit.postgres.pool import Connection
@@ -43,7 +44,7 @@ class ObservedInstallation(Clients):
     """`begin` before anything, `close` at the end."""
 
     def __init__(
-        self, folder: Path, *, postgres: str, kafka: str, life_s: float = 600.0, root: Path | None = None
+        self, folder: Path, *, postgres: str, kafka: KafkaConnection, life_s: float = 600.0, root: Path | None = None
     ) -> None:
         settings = {"LIXIAO_ATTEMPT_LIFE_S": str(life_s), "LIXIAO_KEYS": str(folder / "keys")}
         more: dict[str, Any] = {"root": root} if root else {}
@@ -190,7 +191,7 @@ class ObservedInstallation(Clients):
     async def rest(self, timeout_s: float = REST_TIMEOUT_S) -> bool:
         """Wait until nothing is on its way anywhere; whether that came in time."""
         deadline_s = time.monotonic() + timeout_s
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._kafka, group_id=None)
+        consumer = AIOKafkaConsumer(**self._kafka.options(), group_id=None)
         await consumer.start()
         try:
             specs = self.installation.topics.specs(self.installation.departments)

@@ -16,6 +16,7 @@ from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY, Topics
 from services.clearance.app import FOLDERS
 from services.clearance.view.projector import PROJECTOR, Projector
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
@@ -31,7 +32,7 @@ class ClearanceFixture:
     """One installation of the clearance, alone in its namespace and its database."""
 
     dsn: str
-    kafka: str
+    kafka: KafkaConnection
     topics: Topics
     pool: "asyncpg.Pool[Any]"
     publisher: BatchProducer
@@ -43,7 +44,8 @@ class ClearanceFixture:
     def configure(self, environment: pytest.MonkeyPatch) -> None:
         """For the command line."""
         environment.setenv("LIXIAO_DATABASE", self.dsn)
-        environment.setenv("LIXIAO_KAFKA", self.kafka)
+        for variable, value in self.kafka.variables().items():
+            environment.setenv(variable, value)
         environment.setenv("LIXIAO_NAMESPACE", self.topics.namespace)
 
     def projector(self, **options: Any) -> Projector:
@@ -95,7 +97,7 @@ HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 
 
 @asynccontextmanager
-async def clearance_fixture(dsn: str, kafka: str, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance_fixture(dsn: str, kafka: KafkaConnection, namespace: str) -> AsyncIterator[ClearanceFixture]:
     topics = Topics(namespace)
     await migrate(dsn, FOLDERS)
     await create_topics(kafka, topics, DEPARTMENTS)

@@ -18,6 +18,7 @@ from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.requests import change_record
 from services.kit.department.subscriptions import department_router
 from services.kit.department.tables.record_store import DIGESTS
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
@@ -112,7 +113,7 @@ class Reconciled:
 
 @asynccontextmanager
 async def reconciled(
-    department_database: str, clearance_database: str, kafka: str, namespace: str, *, healing: bool = True
+    department_database: str, clearance_database: str, kafka: KafkaConnection, namespace: str, *, healing: bool = True
 ) -> AsyncIterator[Reconciled]:
     """Without `healing` the department does not hear that it is asked."""
     async with AsyncExitStack() as stack:

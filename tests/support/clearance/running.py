@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import openpyxl
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged
 from services.clearance.app import clearance_app
@@ -78,7 +78,7 @@ class Service:
 
 
 @asynccontextmanager
-async def running_clearance(database: str, kafka: Running, namespace: str, folder: Path) -> AsyncIterator[Service]:
+async def running_clearance(database: str, kafka: RunningKafka, namespace: str, folder: Path) -> AsyncIterator[Service]:
     """`folder`: of credentials and keys."""
     entries = [
         {"name": name, "token_sha256": token_sha256(f"token-of-{name}"), "roles": roles}

@@ -9,6 +9,7 @@ from services.kit.department.desk import Desk
 from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.recovery.status_log import StatusLog
 from services.kit.department.subscriptions import department_router
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.relay import Relay
@@ -22,7 +23,13 @@ ALIVE_EVERY_S = 0.5
 
 @asynccontextmanager
 async def running_department(
-    database: str, department: str, kafka: str, topics: Topics, *, consuming: bool = False, covered: bool = True
+    database: str,
+    department: str,
+    kafka: KafkaConnection,
+    topics: Topics,
+    *,
+    consuming: bool = False,
+    covered: bool = True,
 ) -> AsyncIterator[Desk[Any]]:
     """`consuming`: also what the other services ask."""
     async with desk_over(database, department, topics.namespace, covered=covered) as desk, AsyncExitStack() as stack:

@@ -36,6 +36,7 @@ from services.kit.department.desk import ChangeResult, Desk
 from services.kit.department.requests import change_record
 from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.subscriptions import department_router
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.store import store_dead_letters
 from services.kit.messaging.faststream_shell import TransactionalRouter
@@ -46,7 +47,7 @@ from tests.support.departments.coverage import cover_everybody
 from tests.support.departments.desks import rules_of
 from tests.support.servers.fixtures import DatabaseMaker
 
-NOWHERE: Final = "127.0.0.1:9"
+NOWHERE: Final = KafkaConnection("127.0.0.1:9")
 RECORD_REPLACED: Final = Reason(code="record-replaced")
 RULES: Final = {name: rules_of(name) for name in discover()}
 DEPARTMENTS: Final = tuple(RULES)

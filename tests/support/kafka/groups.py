@@ -8,10 +8,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.protocol.admin import DeleteGroupsRequest
 
+from services.kit.kafka.connection import KafkaConnection
+
 
 @asynccontextmanager
-async def _admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def _admin(kafka: KafkaConnection) -> AsyncIterator[AIOKafkaAdminClient]:
+    admin = AIOKafkaAdminClient(**kafka.options())
     await admin.start()
     try:
         yield admin
@@ -19,7 +21,7 @@ async def _admin(kafka: str) -> AsyncIterator[AIOKafkaAdminClient]:
         await admin.close()
 
 
-async def shares(kafka: str, group: str) -> list[int]:
+async def shares(kafka: KafkaConnection, group: str) -> list[int]:
     """How many partitions each member of the group was given, smallest first; none while it is being shared out."""
     async with _admin(kafka) as admin:
         (answer,) = await admin.describe_consumer_groups([group])
@@ -31,9 +33,9 @@ async def shares(kafka: str, group: str) -> list[int]:
     return sorted(counts)
 
 
-async def move(kafka: str, group: str, topic: str, offset: int | None) -> None:
+async def move(kafka: KafkaConnection, group: str, topic: str, offset: int | None) -> None:
     """Make Kafka remember `offset` for every partition of a group nobody is in; None: the end of each."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**kafka.options(), group_id=group, enable_auto_commit=False)
     await consumer.start()
     try:
         await consumer._client.add_topic(topic)
@@ -46,7 +48,7 @@ async def move(kafka: str, group: str, topic: str, offset: int | None) -> None:
         await consumer.stop()
 
 
-async def delete(kafka: str, group: str) -> None:
+async def delete(kafka: KafkaConnection, group: str) -> None:
     """Delete a group nobody is in, with all that Kafka remembers of it."""
     async with _admin(kafka) as admin:
         coordinator = await admin.find_coordinator(group)
@@ -54,7 +56,7 @@ async def delete(kafka: str, group: str) -> None:
         assert [code for _, code in answer.results] == [0], answer
 
 
-async def remembered(kafka: str, group: str) -> dict[TopicPartition, int]:
+async def remembered(kafka: KafkaConnection, group: str) -> dict[TopicPartition, int]:
     """The offsets Kafka remembers."""
     async with _admin(kafka) as admin:
         found = await admin.list_consumer_group_offsets(group)

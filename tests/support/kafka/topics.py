@@ -14,6 +14,7 @@ from aiokafka.record.util import calc_crc32c
 
 from schemas.events import StatusChanged
 from schemas.topics import Topics
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.relaying.producer import partition_of
 from services.kit.provisioning.topics import create_topics
 from tests.support.waiting import eventually
@@ -25,9 +26,9 @@ CRC_AT, CRC_OF = 17, 21
 RawHeaders = Sequence[tuple[str, bytes | None]]
 
 
-async def everything(kafka: str, topic: str) -> list[ConsumerRecord]:
+async def everything(kafka: KafkaConnection, topic: str) -> list[ConsumerRecord]:
     """Every record that is in the topic now, each partition in its order."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
+    consumer = AIOKafkaConsumer(topic, **kafka.options(), auto_offset_reset="earliest", group_id=None)
     await consumer.start()
     try:
         parts = [TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic) or ()]
@@ -43,9 +44,9 @@ async def everything(kafka: str, topic: str) -> list[ConsumerRecord]:
 
 
 @asynccontextmanager
-async def reading(kafka: str, topic: str) -> AsyncIterator[list[ConsumerRecord]]:
+async def reading(kafka: KafkaConnection, topic: str) -> AsyncIterator[list[ConsumerRecord]]:
     """Everything that is and will be in the topic."""
-    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, auto_offset_reset="earliest", group_id=None)
+    consumer = AIOKafkaConsumer(topic, **kafka.options(), auto_offset_reset="earliest", group_id=None)
     await consumer.start()
     records: list[ConsumerRecord] = []
 
@@ -80,9 +81,11 @@ def nothing_lost(versions: Sequence[int]) -> bool:
     return each_once(firsts)
 
 
-async def recreate(kafka: str, topics: Topics, departments: Sequence[str], topic: str, **options: Any) -> None:
+async def recreate(
+    kafka: KafkaConnection, topics: Topics, departments: Sequence[str], topic: str, **options: Any
+) -> None:
     """Delete a topic and provision it anew."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    admin = AIOKafkaAdminClient(**kafka.options())
     await admin.start()
     try:
         await admin.delete_topics([topic])
@@ -99,8 +102,8 @@ async def recreate(kafka: str, topics: Topics, departments: Sequence[str], topic
 class Producer:
     """Sends any bytes as a record."""
 
-    def __init__(self, kafka: str) -> None:
-        self._producer = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=2 * 1024 * 1024)
+    def __init__(self, kafka: KafkaConnection) -> None:
+        self._producer = AIOKafkaProducer(**kafka.options(), max_request_size=2 * 1024 * 1024)
 
     async def __aenter__(self) -> "Producer":
         await self._producer.start()

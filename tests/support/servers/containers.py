@@ -13,7 +13,9 @@ from docker.errors import DockerException
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.postgres import PostgresContainer
 
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
+from services.kit.kafka.connection import KafkaConnection
 
 POSTGRES_IMAGE: Final = "postgres:18-alpine"
 KAFKA_IMAGE: Final = "confluentinc/cp-kafka:8.1.1"
@@ -42,8 +44,8 @@ def postgres_container() -> Iterator[Running]:
 
 
 @contextmanager
-def kafka_container() -> Iterator[Running]:
+def kafka_container() -> Iterator[RunningKafka]:
     """A Kafka broker in a container, in KRaft mode."""
     must_have_an_engine()
     with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
-        yield Running(container.get_bootstrap_server())
+        yield Running(KafkaConnection(container.get_bootstrap_server()))

@@ -15,7 +15,7 @@ import pytest
 from deploy.local.processes.process import StartFailed
 from deploy.local.processes.state_folder import StateFolder, claim_any, clean
 from deploy.local.servers.jars import cache_folder
-from deploy.local.servers.kafka import Kafka, delete_topics
+from deploy.local.servers.kafka import Kafka, RunningKafka, delete_topics
 from deploy.local.servers.postgres import Postgres, create_database, drop_database
 from deploy.local.servers.server import Running, obtain
 from deploy.local.servers.zipkin import Zipkin
@@ -70,7 +70,7 @@ def postgres(state: StateFolder, pytestconfig: pytest.Config) -> Iterator[Runnin
 
 
 @pytest.fixture(scope="session")
-def kafka(state: StateFolder, pytestconfig: pytest.Config) -> Iterator[Running]:
+def kafka(state: StateFolder, pytestconfig: pytest.Config) -> Iterator[RunningKafka]:
     """A Kafka broker for the session. Others use it at the same time: a test that stops it takes `own_kafka`."""
     if pytestconfig.getoption("--containers"):
         with contained(kafka_container()) as container:
@@ -130,7 +130,7 @@ async def database(postgres: Running) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def namespace(kafka: Running) -> AsyncIterator[str]:
+async def namespace(kafka: RunningKafka) -> AsyncIterator[str]:
     """A prefix of topics (`<namespace>.<producer>.<subject>.v1`) of its own; they are deleted after."""
     prefix = f"t{secrets.token_hex(3)}"
     yield prefix

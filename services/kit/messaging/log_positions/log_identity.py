@@ -13,6 +13,8 @@ from typing import Final
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
+from services.kit.kafka.connection import KafkaConnection
+
 _READ_WITHIN_S: Final = 5.0
 _POLL_MS: Final = 200
 _log = structlog.get_logger(__name__)
@@ -39,11 +41,9 @@ def fingerprint(record: ConsumerRecord) -> bytes:
     return digest.digest()
 
 
-async def fingerprints_at(bootstrap: str, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, bytes]:
+async def fingerprints_at(kafka: KafkaConnection, wanted: Mapping[TopicPartition, int]) -> dict[TopicPartition, bytes]:
     """Of the records at these offsets; without those that were compacted away. Raises `KafkaError`, `OSError`."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, group_id=None, enable_auto_commit=False, auto_offset_reset="none"
-    )
+    consumer = AIOKafkaConsumer(**kafka.options(), group_id=None, enable_auto_commit=False, auto_offset_reset="none")
     found: dict[TopicPartition, bytes] = {}
     try:
         await consumer.start()

@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.kit.backoff import Backoff
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.log_positions.log_identity import LogChanged, Loss, fingerprints_at
 from services.kit.messaging.log_positions.offsets import (
     NextPosition,
@@ -40,7 +41,7 @@ class StoredPositions(ConsumerRebalanceListener):  # type: ignore[misc]
         group: str,
         consumer: Callable[[], AIOKafkaConsumer | None],
         *,
-        kafka: str,
+        kafka: KafkaConnection,
         on_loss: OnLoss = no_loss,
     ) -> None:
         self.group = group

@@ -20,6 +20,7 @@ from schemas.codec import Unreadable, read
 from schemas.events import SourceAlive
 from schemas.topics import ALIVE_KEY
 from schemas.types import is_plausible_version
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.postgres.leadership import LeaderSession
 
@@ -65,7 +66,7 @@ class Tail:
     behind: tuple[ConsumerRecord, ...]
 
 
-async def compare_with_topic(session: LeaderSession, kafka: str, log: PublishedLog) -> None:
+async def compare_with_topic(session: LeaderSession, kafka: KafkaConnection, log: PublishedLog) -> None:
     """Raises what the broker raises: then nothing can be sent either."""
     row = await session.fetchrow("SELECT number, acknowledged FROM alive_mark WHERE topic = $1", log.topic)
     number, acknowledged = (row["number"], row["acknowledged"]) if row else (0, 0)
@@ -87,11 +88,11 @@ async def compare_with_topic(session: LeaderSession, kafka: str, log: PublishedL
 
 
 @asynccontextmanager
-async def _reader(kafka: str, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def _reader(kafka: KafkaConnection, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
     accept_any_header_name()
     consumer = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=kafka,
+        **kafka.options(),
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="earliest",

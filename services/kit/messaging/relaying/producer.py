@@ -9,6 +9,7 @@ from uuid import UUID
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
 
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.aiokafka_internals import abandon_producer, producer_id_of, set_producer_id
 from services.kit.messaging.log_positions.topic_metadata import topic_metadata
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
@@ -61,8 +62,8 @@ class BatchProducer:
     before the next producer's first record of its partition, or never.
     """
 
-    def __init__(self, bootstrap: str, *, client_id: str, identity: ProducerIdentity | None = None) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaConnection, *, client_id: str, identity: ProducerIdentity | None = None) -> None:
+        self._kafka = kafka
         self._client_id = client_id
         self._identity = identity
         self._producer: AIOKafkaProducer | None = None
@@ -114,7 +115,7 @@ class BatchProducer:
 
     async def _open(self) -> AIOKafkaProducer:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._kafka.options(),
             client_id=self._client_id,
             acks="all",
             enable_idempotence=True,

@@ -19,6 +19,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from schemas.codec import TOMBSTONE_HEADERS
 from services.kit.backoff import Backoff
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import JSON_HEADER, AliveMarks
 from services.kit.messaging.relaying.mark_publisher import MarkPublisher
@@ -57,7 +58,7 @@ class Relay:
         self,
         dsn: str,
         *,
-        kafka: str,
+        kafka: KafkaConnection,
         name: str,
         wakeup: Wakeup,
         alive: AliveMarks | None = None,

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 import pytest
 
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from services.clearance.roster.case_log import CaseLog
 from services.clearance.roster.roster import Roster
@@ -71,7 +72,7 @@ class Cases:
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

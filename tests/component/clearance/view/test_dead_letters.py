@@ -9,7 +9,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from typer.testing import CliRunner
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.events import StatusChanged
 from services.clearance.__main__ import cli
 from services.clearance.view.projector import Projector
@@ -24,7 +24,7 @@ FIXED = b"{ what older code could not read }"
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

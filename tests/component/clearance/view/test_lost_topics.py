@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.projector import Projector
 from services.clearance.view.status_dead_letters import clear_unreadable_mark
@@ -24,7 +24,7 @@ BAD = b"{ no event }"
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from services.clearance.view.freshness import SourceWatch
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
@@ -14,7 +14,7 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

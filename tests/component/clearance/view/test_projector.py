@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.events import Verdict
 from services.clearance.view import batch_spans, view_store
 from services.clearance.view.projector import Projector
@@ -40,7 +40,7 @@ POISON = {
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from services.clearance.__main__ import cli
 from services.clearance.view.rebuild import Comparison, rebuild
 from services.clearance.view.refold import RebuildFailed
@@ -18,7 +18,7 @@ from tests.support.waiting import eventually
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

@@ -20,6 +20,7 @@ from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres, create_database
 from deploy.local.servers.server import Running
 from deploy.local.servers.zipkin import MAX_SPANS, Zipkin
+from services.kit.kafka.connection import KafkaConnection
 from tests.support.waiting import eventually
 
 SPANS_A_REQUEST = 500
@@ -127,14 +128,14 @@ async def test_a_paused_kafka_answers_nothing_and_a_resumed_one_goes_on(own_kafk
 
 async def test_kafka_creates_no_topic_by_itself(own_kafka: Kafka) -> None:
     unknown = f"unknown-{secrets.token_hex(4)}"
-    producer = AIOKafkaProducer(bootstrap_servers=own_kafka.address, request_timeout_ms=1_000)
+    producer = AIOKafkaProducer(**own_kafka.address.options(), request_timeout_ms=1_000)
     await producer.start()
     try:
         with pytest.raises(Exception, match="(?i)unknown|timeout|available"):
             await producer.send_and_wait(unknown, b"lost")
     finally:
         await producer.stop()
-    admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.address)
+    admin = AIOKafkaAdminClient(**own_kafka.address.options())
     await admin.start()
     try:
         assert unknown not in await admin.list_topics()
@@ -206,10 +207,10 @@ def is_kept(address: str, trace_id: str) -> bool:
     return httpx.get(f"{address}/api/v2/trace/{trace_id}", timeout=30).status_code == 200
 
 
-async def new_topic(address: str) -> str:
+async def new_topic(address: KafkaConnection) -> str:
     """A topic of one partition; returns its name."""
     name = f"servers-{secrets.token_hex(4)}"
-    admin = AIOKafkaAdminClient(bootstrap_servers=address)
+    admin = AIOKafkaAdminClient(**address.options())
     await admin.start()
     try:
         await admin.create_topics([NewTopic(name, num_partitions=1, replication_factor=1)])
@@ -218,9 +219,9 @@ async def new_topic(address: str) -> str:
     return name
 
 
-async def send(address: str, topic: str, value: bytes) -> None:
+async def send(address: KafkaConnection, topic: str, value: bytes) -> None:
     """Send one record and wait for its acknowledgement."""
-    producer = AIOKafkaProducer(bootstrap_servers=address, acks="all")
+    producer = AIOKafkaProducer(**address.options(), acks="all")
     await producer.start()
     try:
         await producer.send_and_wait(topic, value)
@@ -228,9 +229,9 @@ async def send(address: str, topic: str, value: bytes) -> None:
         await producer.stop()
 
 
-async def read_first(address: str, topic: str) -> bytes:
+async def read_first(address: KafkaConnection, topic: str) -> bytes:
     """The first record of a topic."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=address, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer(**address.options(), auto_offset_reset="earliest")
     await consumer.start()
     try:
         consumer.assign([TopicPartition(topic, 0)])

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from deploy.local.installation import new_student_id
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.codec import encode
 from schemas.events import StatusChanged, SubmissionRequested
 from schemas.flows import CLEARANCE, source_of
@@ -95,7 +95,7 @@ async def test_a_doubt_about_a_pass_is_published_once_the_desk_has_read(database
 
 
 async def test_it_ends_once_what_was_asked_before_the_start_is_held(
-    database: str, kafka: Running, namespace: str
+    database: str, kafka: RunningKafka, namespace: str
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, ["library"])

@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from schemas.types import MAX_VERSION
 from services.kit.department.desk import Desk
@@ -32,7 +33,7 @@ NOTICED_WITHIN_S = 30.0
 
 
 @pytest.fixture
-async def clearance(database: str, kafka: Running, namespace: str) -> AsyncIterator[ClearanceFixture]:
+async def clearance(database: str, kafka: RunningKafka, namespace: str) -> AsyncIterator[ClearanceFixture]:
     async with clearance_fixture(database, kafka.address, namespace) as made:
         yield made
 

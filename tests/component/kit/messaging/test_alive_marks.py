@@ -6,7 +6,7 @@ from datetime import datetime
 import asyncpg
 
 from deploy.local.installation import new_student_id
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, SourceAlive
 from schemas.topics import ALIVE_KEY, Topics
@@ -24,7 +24,7 @@ WRITERS, WORK_S, EVERY_S = 6, 5.0, 0.5
 
 
 async def test_marks_come_while_the_outbox_is_never_empty_and_overtake_nothing(
-    database: str, namespace: str, kafka: Running
+    database: str, namespace: str, kafka: RunningKafka
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging import consumer
@@ -34,7 +34,7 @@ GROUP = "test.group"
 
 
 @pytest.fixture
-async def topic(kafka: Running, namespace: str) -> str:
+async def topic(kafka: RunningKafka, namespace: str) -> str:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [], partitions=4)
     return topics.command
@@ -60,7 +60,7 @@ async def running(*consumers: TransactionalConsumer) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def send(kafka: Running, topic: str, values: Sequence[bytes]) -> None:
+async def send(kafka: RunningKafka, topic: str, values: Sequence[bytes]) -> None:
     publisher = BatchProducer(kafka.address, client_id="test")
     await publisher.send([OutboundRecord(topic, b"key-%d" % number, value) for number, value in enumerate(values)])
     await publisher.close()
@@ -76,7 +76,7 @@ async def store(connection: Connection, records: Sequence[ConsumerRecord]) -> li
 
 def consumer_of(
     pool: "asyncpg.Pool[Any]",
-    kafka: Running,
+    kafka: RunningKafka,
     topic: str,
     apply: ApplyBatch = store,
     *,
@@ -98,9 +98,9 @@ async def stored(pool: "asyncpg.Pool[Any]") -> list[bytes]:
     return [row["value"] for row in await pool.fetch('SELECT value FROM stored ORDER BY partition, "offset"')]
 
 
-async def hinted(kafka: Running, topic: str) -> bool:
+async def hinted(kafka: RunningKafka, topic: str) -> bool:
     """Whether the group's offsets in Kafka cover every record."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+    admin = AIOKafkaAdminClient(**kafka.address.options())
     await admin.start()
     try:
         offsets = await admin.list_consumer_group_offsets(f"{topic.split('.')[0]}.{GROUP}")
@@ -110,7 +110,7 @@ async def hinted(kafka: Running, topic: str) -> bool:
 
 
 async def test_every_record_is_applied_once_also_across_a_restart(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     values = [b"%d" % number for number in range(300)]
     await send(kafka, topic, values[:150])
@@ -131,7 +131,7 @@ async def test_every_record_is_applied_once_also_across_a_restart(
 
 
 async def test_a_bad_record_is_parked_as_it_came_and_the_rest_goes_on(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     await send(kafka, topic, [b"one", b"bad", b"two", b"bad", b"three"])
     async with running(consumer_of(pool, kafka, topic)):
@@ -148,7 +148,7 @@ async def test_a_bad_record_is_parked_as_it_came_and_the_rest_goes_on(
 
 
 async def test_a_bad_moment_is_waited_out_and_the_same_batch_taken_again(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     failures = 3
 
@@ -171,7 +171,7 @@ async def test_a_bad_moment_is_waited_out_and_the_same_batch_taken_again(
 
 
 async def test_the_databases_position_counts_and_kafkas_does_not(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     await send(kafka, topic, [b"one", b"two", b"three"])
     async with running(consumer_of(pool, kafka, topic)):
@@ -187,7 +187,7 @@ async def test_the_databases_position_counts_and_kafkas_does_not(
 
 
 async def test_two_members_share_the_partitions_and_one_takes_over_from_the_other(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     first, second = consumer_of(pool, kafka, topic), consumer_of(pool, kafka, topic)
     async with running(first):
@@ -205,7 +205,7 @@ async def test_two_members_share_the_partitions_and_one_takes_over_from_the_othe
 
 
 async def test_a_position_beyond_the_end_means_the_topic_was_made_anew_and_it_is_read_from_its_start(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     await send(kafka, topic, [b"one", b"two"])
     group = f"{topic.split('.')[0]}.{GROUP}"
@@ -222,7 +222,7 @@ async def test_a_position_beyond_the_end_means_the_topic_was_made_anew_and_it_is
 
 
 async def test_a_consumer_that_moves_nothing_is_thrown_away(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str, monkeypatch: pytest.MonkeyPatch
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(consumer, "STUCK_AFTER_S", 1.0)
     reached = asyncio.Event()
@@ -240,7 +240,7 @@ async def test_a_consumer_that_moves_nothing_is_thrown_away(
 
 
 async def test_nothing_is_committed_while_the_group_rebalances(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str, monkeypatch: pytest.MonkeyPatch
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rebalancing: list[bool] = []
     first, second = (consumer_of(pool, kafka, topic, session_timeout_s=6) for _ in range(2))
@@ -260,7 +260,7 @@ async def test_nothing_is_committed_while_the_group_rebalances(
     # A static member that stops does not leave: the others wait for it until its session is over.
     gone = AIOKafkaConsumer(
         topic,
-        bootstrap_servers=kafka.address,
+        **kafka.address.options(),
         group_id=f"{topic.split('.')[0]}.{GROUP}",
         group_instance_id="gone",
         session_timeout_ms=6_000,
@@ -277,7 +277,7 @@ async def test_nothing_is_committed_while_the_group_rebalances(
 
 
 async def test_a_decoder_that_reads_nothing_stops_its_consumer_before_it_empties_the_topic(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     await send(kafka, topic, [b"bad"] * 40)
     limit, health = DeadLetterLimit(max_consecutive=10), Health()
@@ -315,7 +315,7 @@ async def store_numbers(connection: Connection, records: Sequence[ConsumerRecord
 
 
 async def test_a_value_that_the_database_refuses_is_set_aside_and_the_rest_of_its_batch_goes_on(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     good = [b"%d" % number for number in range(60)]
     await send(kafka, topic, [*good[:20], b"1e400000", *good[20:40], b'"\\ud800"', *good[40:]])
@@ -332,7 +332,7 @@ async def test_a_value_that_the_database_refuses_is_set_aside_and_the_rest_of_it
 
 
 async def test_a_database_that_refuses_every_value_stops_the_consumer(
-    pool: "asyncpg.Pool[Any]", kafka: Running, topic: str
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
     await send(kafka, topic, [b"1e400000"] * 40)
     stopped = consumer_of(pool, kafka, topic, store_numbers, limit=DeadLetterLimit(max_consecutive=10))

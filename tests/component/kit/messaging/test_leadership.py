@@ -1,6 +1,7 @@
 """Another relay takes over from a leader that is gone without a word, and what that one sends late does no harm."""
 
 import asyncio
+import os
 import signal
 import sys
 import time
@@ -14,7 +15,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import ProducerFenced
 
 from deploy.local.installation import new_student_id
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging.outbox import Wakeup
@@ -36,7 +37,7 @@ REPLACED_WITHIN_S, SILENT_AFTER_S = 30.0, 6.0
 
 
 @pytest.fixture
-async def topics(database: str, namespace: str, kafka: Running) -> Topics:
+async def topics(database: str, namespace: str, kafka: RunningKafka) -> Topics:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
@@ -88,10 +89,16 @@ async def drained(connection: Connection) -> bool:
 
 
 async def test_a_leader_that_hangs_alive_is_replaced_and_its_late_sends_do_no_harm(
-    database: str, topics: Topics, kafka: Running, connection: Connection
+    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
 ) -> None:
     hanging = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.support.kafka.relay_process", database, kafka.address, "hanging", cwd=ROOT
+        sys.executable,
+        "-m",
+        "tests.support.kafka.relay_process",
+        database,
+        "hanging",
+        cwd=ROOT,
+        env={**os.environ, **kafka.address.variables()},
     )
     try:
         await eventually(lambda: leads(connection, "hanging"), what="the process to lead")
@@ -119,7 +126,7 @@ async def test_a_leader_that_hangs_alive_is_replaced_and_its_late_sends_do_no_ha
 
 
 async def test_a_leader_behind_a_half_open_connection_is_replaced(
-    database: str, topics: Topics, kafka: Running, connection: Connection
+    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
 ) -> None:
     student_id = new_student_id()
     async with proxy_to(database) as (proxy, through):
@@ -136,7 +143,7 @@ async def test_a_leader_behind_a_half_open_connection_is_replaced(
 
 
 async def test_a_leader_that_waits_for_the_broker_is_not_replaced(
-    database: str, topics: Topics, kafka: Running, monkeypatch: pytest.MonkeyPatch
+    database: str, topics: Topics, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with LeaderSession(database, "waiting", silent_after_s=2) as session:
         monkeypatch.setattr("services.kit.postgres.leadership.BEAT_S", 0.5)
@@ -155,7 +162,7 @@ async def test_a_leader_that_waits_for_the_broker_is_not_replaced(
 
 
 async def test_what_an_abandoned_producer_sends_late_is_refused(
-    database: str, topics: Topics, kafka: Running, monkeypatch: pytest.MonkeyPatch
+    database: str, topics: Topics, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     abandoned: list[AIOKafkaProducer] = []
 
@@ -183,7 +190,7 @@ def _partition(topics: Topics) -> int:
 
 
 async def test_a_table_older_than_the_topic_gets_a_new_producer_id(
-    database: str, topics: Topics, kafka: Running, connection: Connection
+    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
 ) -> None:
     student_id = new_student_id()
     for version in (1, 2, 3):

@@ -12,10 +12,10 @@ from aiokafka import ConsumerRecord, TopicPartition
 from structlog.testing import capture_logs
 
 from deploy.local.processes.state_folder import clean
-from deploy.local.servers.kafka import Kafka
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import Kafka, RunningKafka
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging import consumer as consumer_module
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -54,7 +54,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(consumer_module, "_PROBE_BROKER_EVERY_S", 0.5)
 
 
-def consumer_of(pool: Pool, kafka: str, topics: Topics) -> TransactionalConsumer:
+def consumer_of(pool: Pool, kafka: KafkaConnection, topics: Topics) -> TransactionalConsumer:
     router = TransactionalRouter(group=topics.group("test"), session_timeout_s=6)
     batches = router.subscriber(topics.command, batch=True)
 
@@ -70,14 +70,14 @@ def consumer_of(pool: Pool, kafka: str, topics: Topics) -> TransactionalConsumer
 
 
 @asynccontextmanager
-async def running(pool: Pool, kafka: str, topics: Topics) -> AsyncIterator[TransactionalConsumer]:
+async def running(pool: Pool, kafka: KafkaConnection, topics: Topics) -> AsyncIterator[TransactionalConsumer]:
     """As a service runs it: started again when it fails."""
     consumer = consumer_of(pool, kafka, topics)
     async with background("consumer", consumer.run, Health()):
         yield consumer
 
 
-async def send(kafka: str, topics: Topics, *values: str) -> None:
+async def send(kafka: KafkaConnection, topics: Topics, *values: str) -> None:
     publisher = BatchProducer(kafka, client_id="test")
     await publisher.send([OutboundRecord(topics.command, b"key", value.encode(), (), 0) for value in values])
     await publisher.close()
@@ -100,7 +100,7 @@ def losses(logs: Sequence[Any]) -> list[str]:
 
 
 async def test_a_topic_made_anew_while_nobody_reads_is_read_from_its_start_though_it_has_grown_past_the_position(
-    pool: Pool, kafka: Running, topics: Topics
+    pool: Pool, kafka: RunningKafka, topics: Topics
 ) -> None:
     await create_topics(kafka.address, topics, [], partitions=1)
     await send(kafka.address, topics, "a", "b", "bad")
@@ -115,7 +115,9 @@ async def test_a_topic_made_anew_while_nobody_reads_is_read_from_its_start_thoug
     assert await pool.fetchval("SELECT count(*) FROM dead_letter") == 2, "of each log one, at the same offset"
 
 
-async def test_a_topic_made_anew_is_noticed_by_the_running_reader(pool: Pool, kafka: Running, topics: Topics) -> None:
+async def test_a_topic_made_anew_is_noticed_by_the_running_reader(
+    pool: Pool, kafka: RunningKafka, topics: Topics
+) -> None:
     await create_topics(kafka.address, topics, [], partitions=1)
     await send(kafka.address, topics, "a", "b", "c")
     with capture_logs() as logs:
@@ -230,7 +232,7 @@ async def test_a_batch_behind_what_a_restored_database_lost_is_not_stored(pool: 
 
 
 async def test_what_a_database_restored_under_the_consumer_has_lost_is_read_again(
-    pool: Pool, kafka: Running, topics: Topics
+    pool: Pool, kafka: RunningKafka, topics: Topics
 ) -> None:
     await create_topics(kafka.address, topics, [], partitions=1)
     await send(kafka.address, topics, "a", "b", "c")

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from deploy.local.installation import new_student_id
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
 from services.kit.department.service import FOLDERS
 from services.kit.messaging.outbox import Wakeup
@@ -25,7 +25,7 @@ IMPORTED, BATCH, CLERKS, WORK_S = 300, 50, 4, 6.0
 
 
 @pytest.fixture
-async def topics(database: str, namespace: str, kafka: Running) -> AsyncIterator[Topics]:
+async def topics(database: str, namespace: str, kafka: RunningKafka) -> AsyncIterator[Topics]:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
@@ -48,7 +48,7 @@ async def add_students(connection: Connection, students: Sequence[str]) -> None:
 
 
 async def test_a_row_that_commits_late_is_not_overtaken_by_a_newer_one_of_its_student(
-    database: str, topics: Topics, kafka: Running
+    database: str, topics: Topics, kafka: RunningKafka
 ) -> None:
     slow, quick = await asyncpg.connect(database), await asyncpg.connect(database)
     students, other = [new_student_id() for _ in range(8)], new_student_id()
@@ -70,7 +70,7 @@ async def test_a_row_that_commits_late_is_not_overtaken_by_a_newer_one_of_its_st
 
 
 async def test_a_row_of_a_transaction_newer_than_all_that_have_ended_is_not_overtaken_either(
-    database: str, topics: Topics, kafka: Running
+    database: str, topics: Topics, kafka: RunningKafka
 ) -> None:
     slow, quick = await asyncpg.connect(database), await asyncpg.connect(database)
     student_id, other = new_student_id(), new_student_id()
@@ -98,7 +98,7 @@ async def test_a_row_of_a_transaction_newer_than_all_that_have_ended_is_not_over
 
 
 async def test_an_import_beside_clerks_keeps_the_order_of_every_student(
-    database: str, topics: Topics, kafka: Running
+    database: str, topics: Topics, kafka: RunningKafka
 ) -> None:
     students = [new_student_id() for _ in range(IMPORTED)]
     importer = await asyncpg.connect(database)

@@ -6,7 +6,7 @@ from uuid import uuid4
 import asyncpg
 
 from deploy.local.installation import new_student_id
-from deploy.local.servers.server import Running
+from deploy.local.servers.kafka import RunningKafka
 from schemas.codec import is_tombstone, read
 from schemas.events import CaseChanged, CaseState, SourceAlive
 from schemas.topics import Topics
@@ -25,7 +25,7 @@ from tests.support.waiting import eventually
 
 
 async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outbox(
-    database: str, namespace: str, kafka: Running
+    database: str, namespace: str, kafka: RunningKafka
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
@@ -51,7 +51,7 @@ async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outb
 
 
 async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
-    database: str, namespace: str, kafka: Running
+    database: str, namespace: str, kafka: RunningKafka
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
@@ -75,7 +75,7 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
     await late.close()
 
 
-async def test_only_one_relay_leads_and_another_takes_over(database: str, namespace: str, kafka: Running) -> None:
+async def test_only_one_relay_leads_and_another_takes_over(database: str, namespace: str, kafka: RunningKafka) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
     await migrate(database, FOLDERS)
@@ -98,7 +98,9 @@ async def test_only_one_relay_leads_and_another_takes_over(database: str, namesp
     await connection.close()
 
 
-async def test_alive_marks_stand_behind_everything_that_was_said(database: str, namespace: str, kafka: Running) -> None:
+async def test_alive_marks_stand_behind_everything_that_was_said(
+    database: str, namespace: str, kafka: RunningKafka
+) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, ["library"])
     await migrate(database, FOLDERS)
@@ -125,7 +127,9 @@ async def test_alive_marks_stand_behind_everything_that_was_said(database: str, 
     await connection.close()
 
 
-async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(database: str, namespace: str, kafka: Running) -> None:
+async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
+    database: str, namespace: str, kafka: RunningKafka
+) -> None:
     topics = Topics(namespace)
     await migrate(database, FOLDERS)
     connection = await asyncpg.connect(database)
@@ -147,7 +151,7 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(database: str, nam
 
 
 async def test_a_row_without_a_value_arrives_as_a_tombstone_behind_what_was_said_before(
-    database: str, namespace: str, kafka: Running
+    database: str, namespace: str, kafka: RunningKafka
 ) -> None:
     topics, student_id = Topics(namespace), new_student_id()
     await create_topics(kafka.address, topics, [])

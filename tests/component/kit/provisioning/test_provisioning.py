@@ -19,6 +19,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.provisioning.databases import READER, create_databases, scram_verifier
@@ -28,8 +29,8 @@ DEPARTMENTS = ("library", "dorm-office")
 
 
 @pytest.fixture
-async def admin(kafka: Running) -> AsyncIterator[AIOKafkaAdminClient]:
-    client = AIOKafkaAdminClient(bootstrap_servers=kafka.address)
+async def admin(kafka: RunningKafka) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(**kafka.address.options())
     await client.start()
     yield client
     await client.close()
@@ -41,7 +42,7 @@ async def config_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
 
 
 async def test_every_topic_of_the_contract_is_made_with_its_configuration(
-    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
+    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics = Topics(namespace)
     wanted = {spec.name: spec for spec in topics.specs(DEPARTMENTS, 2)}
@@ -53,7 +54,7 @@ async def test_every_topic_of_the_contract_is_made_with_its_configuration(
         assert wanted[name].config.items() <= (await config_of(admin, name)).items()
 
 
-async def test_a_second_run_changes_nothing(kafka: Running, namespace: str) -> None:
+async def test_a_second_run_changes_nothing(kafka: RunningKafka, namespace: str) -> None:
     topics = Topics(namespace)
     first = await create_topics(kafka.address, topics, DEPARTMENTS, partitions=1)
     second = await create_topics(kafka.address, topics, DEPARTMENTS, partitions=1)
@@ -61,14 +62,14 @@ async def test_a_second_run_changes_nothing(kafka: Running, namespace: str) -> N
     assert set(second.unchanged) == set(first.created)
 
 
-async def test_runs_at_the_same_time_make_each_topic_once(kafka: Running, namespace: str) -> None:
+async def test_runs_at_the_same_time_make_each_topic_once(kafka: RunningKafka, namespace: str) -> None:
     topics = Topics(namespace)
     reports = await asyncio.gather(*(create_topics(kafka.address, topics, DEPARTMENTS, partitions=1) for _ in range(3)))
     created = [name for report in reports for name in report.created]
     assert sorted(created) == sorted(spec.name for spec in topics.specs(DEPARTMENTS))
 
 
-async def test_a_department_that_came_later_gets_its_topics(kafka: Running, namespace: str) -> None:
+async def test_a_department_that_came_later_gets_its_topics(kafka: RunningKafka, namespace: str) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, ["library"], partitions=1)
     report = await create_topics(kafka.address, topics, ["library", "sports"], partitions=1)
@@ -76,7 +77,7 @@ async def test_a_department_that_came_later_gets_its_topics(kafka: Running, name
 
 
 async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
-    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
+    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics = Topics(namespace)
     wrong = NewTopic(topics.case, 1, 1, topic_configs={"cleanup.policy": "delete", "segment.ms": "100000"})
@@ -88,7 +89,7 @@ async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
 
 
 async def test_topics_that_exist_get_another_retention(
-    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
+    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics, day_ms = Topics(namespace), 24 * 3600 * 1000
     await create_topics(kafka.address, topics, [], partitions=1)
@@ -100,7 +101,7 @@ async def test_topics_that_exist_get_another_retention(
 
 
 async def test_a_topic_that_the_brokers_list_does_not_show_yet_is_configured_and_compared_too(
-    kafka: Running, namespace: str, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
+    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def empty(_: AIOKafkaAdminClient) -> list[str]:
         return []
@@ -116,7 +117,7 @@ async def test_a_topic_that_the_brokers_list_does_not_show_yet_is_configured_and
 
 
 async def test_another_number_of_partitions_is_refused_and_nothing_is_made(
-    kafka: Running, namespace: str, admin: AIOKafkaAdminClient
+    kafka: RunningKafka, namespace: str, admin: AIOKafkaAdminClient
 ) -> None:
     topics = Topics(namespace)
     await admin.create_topics([NewTopic(topics.case, 3, 1)])
@@ -141,8 +142,8 @@ def run(arguments: list[str], **environment: str) -> subprocess.CompletedProcess
     )
 
 
-def test_the_command_makes_the_topics_and_says_so(kafka: Running, namespace: str) -> None:
-    environment = {"LIXIAO_KAFKA": kafka.address, "LIXIAO_NAMESPACE": namespace}
+def test_the_command_makes_the_topics_and_says_so(kafka: RunningKafka, namespace: str) -> None:
+    environment = {**kafka.address.variables(), "LIXIAO_NAMESPACE": namespace}
     first = run(["topics"], **environment)
     assert first.returncode == 0, first.stderr
     assert f"created: {namespace}.library.status.v1" in first.stdout.splitlines()

@@ -7,11 +7,12 @@ import pytest
 
 from deploy.demo.simulator import MAX_PACE, Simulator
 from deploy.local.running_services import RunningServices
+from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
 
 
 def simulator(folder: Path, pace: float, clock: Callable[[], float] = lambda: 0.0) -> Simulator:
-    services = RunningServices(folder, postgres="", kafka="", zipkin="", namespace="t", departments={})
+    services = RunningServices(folder, postgres="", kafka=KafkaConnection(""), zipkin="", namespace="t", departments={})
     return Simulator(services, ["TS1"], pace=pace, seed=1, clock=clock)
 
 
@@ -50,7 +51,9 @@ def test_a_closed_desk_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(Simulator, "_look_up", look_up)
     monkeypatch.setattr(RunningServices, "address", lambda self, name: "http://127.0.0.1:9")
     departments = discover()
-    services = RunningServices(tmp_path, postgres="", kafka="", zipkin="", namespace="t", departments=departments)
+    services = RunningServices(
+        tmp_path, postgres="", kafka=KafkaConnection(""), zipkin="", namespace="t", departments=departments
+    )
     simulated = Simulator(services, ["TS1"], pace=1, seed=1)
     simulated.closed = frozenset(departments) - {"dorm"}
     for _ in range(20):

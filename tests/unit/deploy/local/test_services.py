@@ -11,6 +11,7 @@ from deploy.local.processes.ports import LOOPBACK, remembered_ports
 from deploy.local.services import IDENTITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.http.access.credentials_file import CredentialsFile
+from services.kit.kafka.connection import KafkaConnection
 
 NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
 
@@ -22,7 +23,7 @@ def services(folder: Path) -> dict[str, Service]:
         ("library", "sports"),
         ports,
         Accounts(folder),
-        kafka="h:9092",
+        kafka=KafkaConnection("h:9092"),
         zipkin="http://h:9411",
         namespace="lixiao",
         databases=databases,
