@@ -139,3 +139,26 @@ async def test_the_pages_are_in_english_too(gateway: RunningGateway, open_profil
     await page.goto("/staff")
     await page.get_by_role("link", name="Library").wait_for()
     await looked_at(page, "desks-en", device)
+
+
+@pytest.mark.acceptance("D-008")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerk_tries_a_file_in_another_tab_imports_it_and_reads_what_was_refused(
+    gateway: RunningGateway, open_profile: Open, device: Device, tmp_path: Path
+) -> None:
+    page = await opened(gateway, open_profile, device)
+    file = tmp_path / "归还名单.csv"
+    file.write_text(f"student_id,card\n{new_student_id()},cancelled\n{new_student_id()},弄丢了\n", "utf-8")
+    await page.get_by_role("link", name="导入文件").click()
+    await page.set_input_files("#file", file)
+    await looked_at(page, "imports", device)
+    async with page.context.expect_page() as tab:
+        await page.get_by_role("button", name="先试一试").click()
+    tried = await tab.value
+    await tried.get_by_text("未改动数据").wait_for()
+    await looked_at(tried, "import-preview", device)
+    await tried.close()
+    await page.get_by_role("button", name="导入", exact=True).click()
+    await page.get_by_text("已完成").wait_for()
+    await page.get_by_role("heading", name="被拒绝的行").wait_for()
+    await looked_at(page, "import-job", device)

@@ -9,11 +9,11 @@ from schemas.events import CheckStatus
 from services.kit.student_numbers import Standing
 
 
-class _Answer(BaseModel):
+class DeskAnswer(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
 
-class DeskRecord(_Answer):
+class DeskRecord(DeskAnswer):
     """`record` is the department's own."""
 
     student_id: str
@@ -24,7 +24,7 @@ class DeskRecord(_Answer):
     record: dict[str, Any]
 
 
-class DeskOperation(_Answer):
+class DeskOperation(DeskAnswer):
     """`body`: JSON Schema. `of_item`: it names an item and no student."""
 
     name: str
@@ -33,7 +33,7 @@ class DeskOperation(_Answer):
     body: dict[str, Any]
 
 
-class HistoryEntry(_Answer):
+class HistoryEntry(DeskAnswer):
     at: datetime
     actor: str
     act: str
@@ -41,7 +41,7 @@ class HistoryEntry(_Answer):
     details: dict[str, Any]
 
 
-class History(_Answer):
+class History(DeskAnswer):
     entries: tuple[HistoryEntry, ...]
 
 

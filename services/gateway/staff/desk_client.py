@@ -14,6 +14,7 @@ from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.access.acting_for import acting_for
 
 _TIMEOUT_S: Final = 10.0
+_REFUSED: Final = (400, 404, 409, 413, 415, 422, 423, 429)
 _log = structlog.get_logger(__name__)
 
 
@@ -36,6 +37,7 @@ class DeskRefused(Exception):
         super().__init__(str(problem.get("type", status)))
         self.status = status
         self.slug = str(problem.get("type", "")).rpartition(":")[2]
+        self.title = str(problem.get("title") or "")
         self.detail = str(problem.get("detail") or problem.get("title") or "")
         self.detail_zh = str(problem.get("detail_zh") or "")
         self.errors = tuple(
@@ -56,43 +58,48 @@ class DeskClient:
     async def operations(self, person: str) -> tuple[DeskOperation, ...]:
         """Read once: they change with the department's code."""
         if not self._operations:
-            answer = await self._send("GET", "/operations", person)
+            answer = await self.send("GET", "/operations", person)
             try:
                 self._operations = operation_list.validate_json(answer.content)
             except ValidationError as error:
-                raise self._unreadable(error) from None
+                raise self.unreadable(error) from None
         return self._operations
 
     async def record(self, person: str, student_id: str) -> DeskRecord:
         """Raises `DeskRefused` besides, for what is no number here."""
-        return self._record(await self._send("POST", "/records/query", person, {"student_id": student_id}))
+        return self._record(await self.send("POST", "/records/query", person, {"student_id": student_id}))
 
     async def history(self, person: str, student_id: str) -> tuple[HistoryEntry, ...]:
-        answer = await self._send("POST", "/records/history", person, {"student_id": student_id})
+        answer = await self.send("POST", "/records/history", person, {"student_id": student_id})
         try:
             return History.model_validate_json(answer.content).entries
         except ValidationError as error:
-            raise self._unreadable(error) from None
+            raise self.unreadable(error) from None
 
     async def operate(self, person: str, operation: str, body: Mapping[str, Any], key: str) -> DeskRecord:
         """Once for `key`. Raises `DeskRefused` besides."""
         headers = {"Idempotency-Key": key}
-        return self._record(await self._send("POST", f"/operations/{operation}", person, body, headers))
+        return self._record(await self.send("POST", f"/operations/{operation}", person, body, headers))
 
     def _record(self, answer: httpx.Response) -> DeskRecord:
         try:
             return DeskRecord.model_validate_json(answer.content)
         except ValidationError as error:
-            raise self._unreadable(error) from None
+            raise self.unreadable(error) from None
 
-    async def _send(
+    async def send(
         self,
         method: str,
         path: str,
         person: str,
         body: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        file: tuple[str, bytes, str] | None = None,
+        timeout_s: float = _TIMEOUT_S,
     ) -> httpx.Response:
+        """`file`: name, content and media type, in place of a `body`. Raises `DeskRefused` besides."""
         if self.desk is None:
             raise DeskUnavailable(self.department)
         sent = {
@@ -102,19 +109,25 @@ class DeskClient:
         }
         try:
             answer = await self.http.request(
-                method, f"{self.desk.address}{path}", json=body, headers=sent, timeout=_TIMEOUT_S
+                method,
+                f"{self.desk.address}{path}",
+                json=body,
+                files={"file": file} if file else None,
+                params=query,
+                headers=sent,
+                timeout=timeout_s,
             )
         except httpx.HTTPError as error:
             _log.warning("desk.failed", department=self.department, error=type(error).__name__)
             raise DeskUnavailable(self.department) from error
         if answer.is_success:
             return answer
-        if answer.status_code in (400, 404, 409, 422, 423):
+        if answer.status_code in _REFUSED:
             raise DeskRefused(answer.status_code, _problem(answer))
         _log.warning("desk.failed", department=self.department, error=str(answer.status_code))
         raise DeskUnavailable(self.department)
 
-    def _unreadable(self, error: ValidationError) -> DeskUnavailable:
+    def unreadable(self, error: ValidationError) -> DeskUnavailable:
         _log.warning("desk.failed", department=self.department, error=type(error).__name__)
         return DeskUnavailable(self.department)
 

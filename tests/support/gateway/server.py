@@ -110,6 +110,10 @@ class BrowserClient:
     async def post(self, address: str, data: Headers = None, headers: Headers = None) -> httpx.Response:
         return self._kept(await self._http.post(address, data=data or {}, headers=self.headers(headers)))
 
+    async def post_file(self, address: str, data: Mapping[str, str], file: tuple[str, bytes, str]) -> httpx.Response:
+        """`file`: name, content and media type; its field is `file`."""
+        return self._kept(await self._http.post(address, data=data, files={"file": file}, headers=self.headers()))
+
     async def post_json(self, address: str, body: Any, headers: Headers = None) -> httpx.Response:
         return self._kept(await self._http.post(address, json=body, headers=self.headers(headers)))
 

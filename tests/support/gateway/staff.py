@@ -14,9 +14,14 @@ from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.examples import Examples
+from services.kit.department.imports import department_import
 from services.kit.http.app import create_app
+from services.kit.imports.api import imports_router
+from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
+from services.kit.messaging.outbox import Wakeup
 from services.kit.names import STAFF_PAGES, desk_role
+from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from tests.support.credentials import credentials
 from tests.support.departments.desks import desk_over
@@ -70,10 +75,14 @@ def _app(department: str, database: str, token: str) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with desk_over(database, department) as desk:
+            uploaded = Wakeup()
+            imports = department_import(desk, manifest)
+            app.include_router(imports_router(imports, desk.pool, uploaded))
             app.include_router(desk_router(desk, manifest))
             app.include_router(staff_router(desk, manifest))
             app.include_router(holder_router(desk, manifest, Examples()))
-            yield
+            async with background("imports", ImportWorker(imports, desk.pool, uploaded).run, Health()):
+                yield
 
     app = create_app(
         title=department, version="1", description="", health=Health(), lifespan=lifespan, routers=[], telemetry=None
