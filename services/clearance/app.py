@@ -27,7 +27,8 @@ from services.clearance.parts import (
     submissions_of,
     submissions_router_of,
 )
-from services.clearance.receipts.signing_keys import Keyring, file_missing
+from services.clearance.receipts.configured import keyring_of
+from services.clearance.receipts.signing_keys import key_missing
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_log import CaseLog
 from services.clearance.roster.former_number_api import former_number_router
@@ -95,7 +96,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
 
 async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
     async with pool.acquire() as connection, connection.transaction():
-        await Keyring(settings.keys).ensure(connection)
+        await keyring_of(settings).ensure(connection)
     wakeup, uploaded = Wakeup(), Wakeup()
     roster, projector = roster_of(settings), projector_of(settings, pool)
     rows = roster_import(roster, after_commit=wakeup.notify, own_sources=settings.sources_of(ROSTER))
@@ -154,7 +155,7 @@ def _add_watches(
     reconciliation = ReconciliationWatch(pool, settings.topics, roster, wakeup)
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)
-    health.add_warning("signing key", partial(file_missing, Keyring(settings.keys), pool))
+    health.add_warning("signing key", partial(key_missing, keyring_of(settings), pool))
 
 
 FOLDERS: Final = (

@@ -17,7 +17,8 @@ from services.clearance.approvals.actions import ActionRefused
 from services.clearance.exemptions.policy_changes import PolicyChanges, policy_changes
 from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.parts import policy_of, projector_of, replay_handlers, roster_of
-from services.clearance.receipts.signing_keys import KeyMissing, Keyring
+from services.clearance.receipts.configured import keyring_of
+from services.clearance.receipts.private_keys.store import KeyMissing
 from services.clearance.roster.case_store import roster_attributes
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.after_acceptance.signing_again import FIRST, NotToBeReplaced, SigningAgain
@@ -145,7 +146,7 @@ def sign_forms_again(
 
 async def _sign_again(settings: ClearanceSettings, kid: str) -> list[str]:
     """The numbers of forms that were not. Interrupted, the next call goes on."""
-    signing, after, signed = SigningAgain(Keyring(settings.keys), settings.topics.submission), FIRST, 0
+    signing, after, signed = SigningAgain(keyring_of(settings), settings.topics.submission), FIRST, 0
     unsound: list[str] = []
     async with connected(settings.database) as connection:
         while True:

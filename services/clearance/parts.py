@@ -11,7 +11,7 @@ from services.clearance.exemptions.actions import ExemptionActions
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.forgetting.actions import forget_action
 from services.clearance.forgetting.forget import Forgetting
-from services.clearance.receipts.signing_keys import Keyring
+from services.clearance.receipts.configured import keyring_of
 from services.clearance.roster.roster import Roster
 from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.after_acceptance.form_void import void_action
@@ -52,7 +52,7 @@ def submissions_of(settings: ClearanceSettings) -> Submissions:
         required=required_checks(discover(settings.services_folder)),
         roster=roster_of(settings),
         waivers=CaseWaivers(policy_of(settings)),
-        keyring=Keyring(settings.keys),
+        keyring=keyring_of(settings),
         zone=settings.zone,
         life_s=settings.attempt_life_s,
     )
@@ -71,7 +71,7 @@ def submissions_router_of(settings: ClearanceSettings, submissions: Submissions)
 
 def outcomes_router_of(settings: ClearanceSettings) -> TransactionalRouter:
     return outcomes_router(
-        Restoring(roster=roster_of(settings), keyring=Keyring(settings.keys)),
+        Restoring(roster=roster_of(settings), keyring=keyring_of(settings)),
         settings.topics,
         session_timeout_s=settings.session_timeout_s,
         verify=verifier_of(settings, discover(settings.services_folder)),

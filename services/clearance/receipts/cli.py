@@ -10,6 +10,7 @@ from typing import Annotated, Any, Final
 import typer
 from joserfc.jwk import OKPKey
 
+from services.clearance.receipts.configured import keyring_of
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.clearance.settings import ClearanceSettings
 from services.kit.audit.log import command_line_actor
@@ -33,8 +34,8 @@ def list_keys() -> None:
     async def work(connection: Connection, keyring: Keyring) -> None:
         for key in await keyring.list_keys(connection):
             state = "revoked" if key.revoked_at else "verifies" if key.retired_at else "signs"
-            file = "" if key.has_file else "  (no private file here)"
-            typer.echo(f"{key.kid}  {key.created_at:%Y-%m-%d %H:%M:%S}  {state}{file}")
+            here = "" if key.has_private else "  (its private part is not here)"
+            typer.echo(f"{key.kid}  {key.created_at:%Y-%m-%d %H:%M:%S}  {state}{here}")
 
     _with_keyring(work)
 
@@ -51,13 +52,14 @@ def rotate_key() -> None:
 
 @keys.command("revoke")
 def revoke_key(kid: str) -> None:
-    """Revoke a retired key whose private part leaked: forms signed with it no longer verify."""
+    """Revoke a retired key whose private part leaked, and destroy that: forms signed with it no longer verify."""
 
     async def work(connection: Connection, keyring: Keyring) -> None:
         if not await keyring.revoke(connection, kid, actor=command_line_actor()):
             typer.echo("There is no such retired key. Rotate first, then revoke the previous key.", err=True)
             raise typer.Exit(1)
-        typer.echo(f"{kid} is revoked")
+        destroyed = await keyring.destroy(connection, kid, actor=command_line_actor())
+        typer.echo(f"{kid} is revoked, " + ("its private part destroyed" if destroyed else "its private part not here"))
 
     _with_keyring(work)
 
@@ -129,6 +131,6 @@ def _with_keyring(work: Callable[[Connection, Keyring], Awaitable[None]]) -> Non
 
     async def run() -> None:
         async with one_transaction(settings.database) as connection:
-            await work(connection, Keyring(settings.keys))
+            await work(connection, keyring_of(settings))
 
     asyncio.run(run())

@@ -6,12 +6,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from joserfc.jwk import OKPKey
-
 from schemas.events import AttestationGiven
 from services.clearance.roster.cases import Student
 from services.kit.receipts.form_digest import SPELLINGS, Facts, instant
-from services.kit.receipts.jws import sign
+from services.kit.receipts.jws import Signer, sign
 from services.kit.receipts.qr import MAX_QR_CHARS, pack
 from services.kit.rules.waivers import Waiver, signed_waivers
 
@@ -99,10 +97,10 @@ def submission_facts(answers: Mapping[str, AttestationGiven]) -> dict[str, Any]:
     }
 
 
-def sign_form(payload: Mapping[str, Any], key: OKPKey, kid: str) -> Receipt:
+def sign_form(payload: Mapping[str, Any], signer: Signer) -> Receipt:
     text = ""
     for spell in SPELLINGS:
-        text = sign(_with_facts(payload, spell), key, kid)
+        text = sign(_with_facts(payload, spell), signer)
         receipt = Receipt.of(text)
         if receipt.qr_text is not None:
             return receipt

@@ -7,7 +7,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -31,13 +31,25 @@ class Form:
     receipt: str
 
 
+class Signer(Protocol):
+    """A private key, wherever it is."""
+
+    @property
+    def kid(self) -> str: ...
+
+    def sign(self, message: bytes) -> bytes:
+        """Ed25519, 64 bytes. May block."""
+        ...
+
+
 def canonical(document: Mapping[str, Any]) -> bytes:
     """Sorted keys, no whitespace, UTF-8; no floats."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
-def sign(payload: Mapping[str, Any], key: OKPKey, kid: str) -> str:
-    return jws.serialize_compact(_header(kid), canonical(payload), key, algorithms=[ALGORITHM])
+def sign(payload: Mapping[str, Any], signer: Signer) -> str:
+    message = f"{encoded(canonical(_header(signer.kid)))}.{encoded(canonical(payload))}"
+    return f"{message}.{encoded(signer.sign(message.encode()))}"
 
 
 def verify(receipt: str, keys: Mapping[str, OKPKey]) -> Form:

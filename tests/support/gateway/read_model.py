@@ -22,6 +22,7 @@ from schemas.events import (
     Reason,
 )
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
+from services.clearance.receipts.private_keys.files import LoadedKey
 from services.clearance.receipts.signing_keys import public_jwk
 from services.clearance.roster.cases import Student
 from services.clearance.submission.after_acceptance import certificate_issue
@@ -90,7 +91,7 @@ class ReadModelWriter(CaseWriter):
             waivers=waivers,
             replaces=replaces,
         )
-        receipt = sign_form(payload, key, kid)
+        receipt = sign_form(payload, LoadedKey(kid, key))
         assert receipt.qr_text is not None
         form = SignedForm(student_id, number, code, receipt.text, receipt.qr_text, kid)
         if case_number > 1 or replaces is not None:

@@ -20,6 +20,7 @@ from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
+from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.cases import Student
 from services.clearance.roster.roster import Roster
@@ -184,7 +185,8 @@ class InProcessServices:
     async def _wire_clearance(self) -> None:
         service, topics, zone = self.clearance, self.topics, ClearanceSettings.model_construct().zone
         self.roster = Roster(topic=topics.case, served=self.policy.served, zone=zone)
-        self.keyring = Keyring(self.keys)
+        self.store = FileKeys(self.keys)
+        self.keyring = Keyring(self.store)
         async with service.pool.acquire() as connection, connection.transaction():
             await self.keyring.ensure(connection)
         submissions = self.submissions(self.keyring)

@@ -29,6 +29,7 @@ from schemas.events import (
     Verdict,
 )
 from schemas.flows import source_of
+from services.clearance.receipts.private_keys.files import LoadedKey
 from services.kit.receipts.jws import sign
 from tests.support.checker.evidence.evidence import Evidence, Record
 from tests.support.checker.evidence.facts import (
@@ -182,7 +183,7 @@ def receipt(facts: dict[str, Any], *, form: str = FORM) -> str:
         "student": {"student_id": WHO},
         "departments": {name: {"version": fact["version"]} for name, fact in facts.items()},
     }
-    return sign(payload, KEY, "k1")
+    return sign(payload, LoadedKey("k1", KEY))
 
 
 def clearance() -> ClearanceTables:

@@ -12,6 +12,7 @@ from uuid import UUID
 from joserfc.jwk import OKPKey
 
 from services.clearance.receipts.payload import Receipt
+from services.clearance.receipts.private_keys.in_thread import in_thread
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.submission import submission_store
 from services.clearance.submission.events import publish
@@ -54,7 +55,7 @@ class SigningAgain:
     async def batch(self, connection: Connection, kid: str, *, after: UUID, actor: str) -> SignedBatch:
         """The next forms signed with `kid`. Raises `NotToBeReplaced` and `KeyMissing`."""
         old = await _replaced_key(connection, kid)
-        new_kid, key = await self.keyring.signer(connection)
+        signer = await self.keyring.signer(connection)
         forms = await connection.fetch(_FORMS, kid, after, AT_ONCE)
         unsound = []
         for form in forms:
@@ -63,7 +64,8 @@ class SigningAgain:
             except InvalidSignature:
                 unsound.append(form["form_number"])
                 continue
-            await self._replace(connection, form, kid, Receipt.of(sign(payload, key, new_kid)), new_kid, actor)
+            signed = Receipt.of(await in_thread(sign, payload, signer))
+            await self._replace(connection, form, kid, signed, signer.kid, actor)
         last = forms[-1]["attempt_id"] if forms else None
         return SignedBatch(len(forms) - len(unsound), tuple(unsound), last)
 

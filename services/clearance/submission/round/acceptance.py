@@ -6,18 +6,17 @@ from datetime import datetime
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from joserfc.jwk import OKPKey
-
 from schemas.events import AttestationGiven
 from services.clearance.receipts.payload import form_payload, sign_form, submission_facts
 from services.clearance.roster.cases import Student
 from services.clearance.submission.submission_store import Position, Submission
+from services.kit.receipts.jws import Signer
 from services.kit.receipts.numbers import CODES, NUMBERS, form_number, verification_code
 from services.kit.rules.waivers import Waiver
 
 
 def signed_submission(
-    signer: tuple[str, OKPKey],
+    signer: Signer,
     student: Student,
     position: Position,
     attempt_id: UUID,
@@ -28,8 +27,7 @@ def signed_submission(
     *,
     former: Mapping[str, Mapping[str, AttestationGiven]],
 ) -> Submission:
-    """`signer`: kid and key. The form number has the year of `accepted_at` in `zone`."""
-    kid, key = signer
+    """Signing may block. The form number has the year of `accepted_at` in `zone`."""
     number = form_number(accepted_at.astimezone(zone).year, secrets.randbelow(NUMBERS))
     code = verification_code(secrets.randbelow(CODES))
     payload = form_payload(
@@ -52,6 +50,6 @@ def signed_submission(
         accepted_at=accepted_at,
         facts=submission_facts(answers),
         former={number: submission_facts(given) for number, given in former.items()},
-        receipt=sign_form(payload, key, kid),
-        kid=kid,
+        receipt=sign_form(payload, signer),
+        kid=signer.kid,
     )

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.attempts import AttemptState
 from schemas.events import CaseState
+from services.clearance.receipts.private_keys.in_thread import in_thread
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import cases
 from services.clearance.roster.case_store import SOURCE
@@ -35,10 +36,11 @@ class Ends:
         required, waivers = whole.required, whole.waivers
         ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
         assert ended.ended_at is not None
-        key = await self._keyring.signer(connection)
+        signer = await self._keyring.signer(connection)
         position = await submission_store.next_position(connection, attempt.student_id, attempt.case_number)
-        submission = signed_submission(
-            key,
+        submission = await in_thread(
+            signed_submission,
+            signer,
             case.student,
             position,
             attempt.attempt_id,

@@ -11,6 +11,7 @@ from joserfc.jwk import OKPKey
 
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
 from services.clearance.receipts.payload import Receipt, form_payload, sign_form, submission_facts
+from services.clearance.receipts.private_keys.files import LoadedKey
 from services.clearance.roster.cases import Student
 from services.gateway.certificates.verification import GOOD, Finding, read_scan, verify_scan
 from services.gateway.read_model.student_rows import attested_facts
@@ -66,7 +67,7 @@ def accepted(
     payload = form_payload(
         form_number=NUMBER, code=CODE, attempt_id=attempt, accepted_at=AT, student=STUDENT, answers=answers
     )
-    form = sign_form(payload, KEY, kid)
+    form = sign_form(payload, LoadedKey(kid, KEY))
     facts = attested_facts(submission_facts(answers))
     return PublishedSubmission(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts), form
 
@@ -126,7 +127,7 @@ def test_a_key_that_is_not_listed_is_refused_by_code_and_by_number() -> None:
 def signed_again(record: PublishedSubmission) -> tuple[PublishedSubmission, str, dict[str, OKPKey]]:
     """The record after its key leaked, the paper with its new signature, and the keys that verify from then on."""
     new = OKPKey.generate_key(ALGORITHM)
-    text = sign(unverified(record.receipt).payload, new, "k2")
+    text = sign(unverified(record.receipt).payload, LoadedKey("k2", new))
     return replace(record, receipt=text, former_receipts=(record.receipt,)), text, {"k2": new}
 
 
@@ -216,7 +217,7 @@ def waived_form(*waivers: Waiver, blocked: bool = True) -> tuple[PublishedSubmis
         answers=answers,
         waivers=waivers,
     )
-    form = sign_form(payload, KEY, "k1")
+    form = sign_form(payload, LoadedKey("k1", KEY))
     facts = attested_facts(submission_facts(answers))
     return PublishedSubmission(STUDENT.student_id, NUMBER, CODE, AT, form.text, facts, waivers), form.text
 

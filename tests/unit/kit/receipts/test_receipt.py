@@ -17,6 +17,7 @@ from pydantic import JsonValue
 from schemas.events import AttestationGiven, AttestationOutcome, CheckStatus, Verdict
 from services.clearance.receipts.cli import form_in
 from services.clearance.receipts.payload import form_payload, sign_form
+from services.clearance.receipts.private_keys.files import LoadedKey
 from services.clearance.roster.cases import Student
 from services.kit.receipts.jws import InvalidSignature, canonical, public_keys, sign
 from services.kit.receipts.numbers import ALPHABET, CODES, NUMBERS, form_number, read_form_number, verification_code
@@ -67,10 +68,10 @@ def payload_of(facts: dict[str, dict[str, dict[str, JsonValue]]] = FACTS) -> dic
     )
 
 
-RECEIPT = sign_form(payload_of(), KEY, KID)
+RECEIPT = sign_form(payload_of(), LoadedKey(KID, KEY))
 assert RECEIPT.qr_text is not None
 QR_TEXT = RECEIPT.qr_text
-SHORT = sign({"form": "2026-K7M3R-X4Q9T-H", "student": {"name": "欧阳知远"}, "v": 1}, KEY, KID)
+SHORT = sign({"form": "2026-K7M3R-X4Q9T-H", "student": {"name": "欧阳知远"}, "v": 1}, LoadedKey(KID, KEY))
 
 
 def flipped(text: str) -> list[str]:
@@ -137,14 +138,14 @@ def test_a_signature_under_another_header_is_no_form(header: dict[str, object]) 
 
 def test_a_form_under_a_key_that_is_not_listed_is_refused() -> None:
     other = OKPKey.generate_key("Ed25519")
-    assert refused(sign(payload_of(), other, KID))
-    assert refused(sign(payload_of(), other, "unlisted"))
+    assert refused(sign(payload_of(), LoadedKey(KID, other)))
+    assert refused(sign(payload_of(), LoadedKey("unlisted", other)))
 
 
 def test_old_forms_verify_beside_the_new_key_until_theirs_is_taken_off_the_list() -> None:
     newer = OKPKey.generate_key("Ed25519")
     both = KEYS | public_keys([{**newer.as_dict(private=False), "kid": "newer"}])
-    assert verify_text(sign(payload_of(), newer, "newer"), both).kid == "newer"
+    assert verify_text(sign(payload_of(), LoadedKey("newer", newer)), both).kid == "newer"
     assert verify_text(RECEIPT.text, both).kid == KID
     with pytest.raises(InvalidSignature):
         verify_text(RECEIPT.text, {"newer": both["newer"]})
@@ -160,7 +161,7 @@ def test_the_qr_text_is_the_receipt_and_fits_a_code_of_version_30() -> None:
 def test_facts_too_long_for_a_code_are_signed_as_their_digest() -> None:
     rows: list[JsonValue] = [{**RESIDENCE, "room": f"{n * 7919 % 1009}-{n}"} for n in range(400)]
     payload = payload_of({"dorm": {"check-out": {"resident": True, "residences": rows}}})
-    receipt = sign_form(payload, KEY, KID)
+    receipt = sign_form(payload, LoadedKey(KID, KEY))
     assert receipt.qr_text is not None
     assert len(receipt.qr_text) <= MAX_QR_CHARS
     facts = verify_text(receipt.qr_text, KEYS).payload["departments"]["dorm"]["checks"]["check-out"]
@@ -171,7 +172,7 @@ def test_facts_too_long_for_a_code_are_signed_as_their_digest() -> None:
 def test_a_form_is_found_in_a_file_that_holds_one_and_refused_in_one_that_holds_two() -> None:
     assert form_in(f"Form\n{RECEIPT.text}\n".encode()) == RECEIPT.text
     assert form_in(b"%PDF-1.7 (" + QR_TEXT.encode() + b")") == QR_TEXT
-    other = sign({"v": 1}, KEY, KID)
+    other = sign({"v": 1}, LoadedKey(KID, KEY))
     for content in (b"", b"nothing here", f"{RECEIPT.text} {other}".encode()):
         with pytest.raises(InvalidSignature):
             form_in(content)

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.events import SubmissionAccepted
 from schemas.flows import source_of
+from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring, jwk_set
 from services.clearance.submission.after_acceptance.signing_again import FIRST, NotToBeReplaced, SigningAgain
 from services.kit.receipts.jws import InvalidSignature, public_keys, unverified
@@ -189,7 +190,7 @@ async def test_without_the_private_key_nothing_is_accepted_until_it_is_there(har
     attempt_id = await harness.submit(student_id)
     async with harness.clearance.pool.acquire() as connection, connection.transaction():
         assert await harness.keyring.missing(connection) is None
-        await Keyring(tmp_path).rotate(connection, actor="test")
+        await Keyring(FileKeys(tmp_path)).rotate(connection, actor="test")
         assert "is not in the folder" in str(await harness.keyring.missing(connection))
     question = await harness.question()
     records = await harness.answers(question)

@@ -17,6 +17,7 @@ from schemas.events import (
     SubmissionAccepted,
     SubmissionRefused,
 )
+from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
 from services.kit.rules.waivers import Waiver, WaiverKind
 from tests.support.in_process.after_acceptance import forms as forms_of
@@ -162,7 +163,7 @@ async def test_a_form_signed_with_a_key_made_since_the_backup_verifies_again(
     student_id = await harness.student()
     await backup.take()
     async with harness.clearance.pool.acquire() as connection, connection.transaction():
-        kid = await Keyring(harness.keys).rotate(connection, actor="operator")
+        kid = await Keyring(FileKeys(harness.keys)).rotate(connection, actor="operator")
     await harness.submit(student_id)
     said = await harness.deliver_all()
     (before,) = await forms(harness)

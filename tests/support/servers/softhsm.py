@@ -1,0 +1,44 @@
+"""A SoftHSM token: keys that sign without leaving it, as an HSM's do."""
+
+import os
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from deploy.local.servers.jars import cache_folder
+
+PIN: Final = "1357-pin"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    module: Path
+    label: str
+    pin: str = PIN
+
+
+def find_softhsm() -> tuple[Path, Path] | None:
+    """Library and tool."""
+    for root in (Path("/"), cache_folder() / "softhsm"):
+        for module in root.glob("usr/lib/*/softhsm/libsofthsm2.so"):
+            tool = root / "usr/bin/softhsm2-util"
+            if tool.exists():
+                return module, tool
+    return None
+
+
+def made_token(folder: Path) -> Token | None:
+    """In `folder`, which the whole process then uses: SoftHSM reads its configuration once. None without SoftHSM."""
+    found = find_softhsm()
+    if found is None:
+        return None
+    module, tool = found
+    (folder / "tokens").mkdir()
+    configuration = folder / "softhsm2.conf"
+    configuration.write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
+    os.environ["SOFTHSM2_CONF"] = str(configuration)
+    token = Token(module, "lixiao-test")
+    arguments = ["--init-token", "--free", "--label", token.label, "--pin", PIN, "--so-pin", "8642-so"]
+    subprocess.run([tool, "--module", module, *arguments], check=True, capture_output=True)
+    return token
