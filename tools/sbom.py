@@ -4,23 +4,16 @@
 """
 
 import json
-import re
 import sys
 import tomllib
-from importlib.metadata import PackageNotFoundError, metadata
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
-ROOT: Final = Path(__file__).parents[1]
-_PACKAGE: Final = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s\\;]+)", re.MULTILINE)
-_DIGEST: Final = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+from tools.locked import LOCK, ROOT, Locked, licence, locked
 
 
 def bill(lock: str, project: dict[str, Any]) -> dict[str, Any]:
-    """`lock`: of pip, with digests. The same one for the same lock."""
-    starts = list(_PACKAGE.finditer(lock))
-    ends = [found.start() for found in starts[1:]] + [len(lock)]
-    components = [_component(one[1], one[2], lock[one.end() : end]) for one, end in zip(starts, ends, strict=True)]
+    """The same one for the same lock."""
+    components = [_component(package) for package in locked(lock)]
     name, version = project["name"], project["version"]
     return {
         "bomFormat": "CycloneDX",
@@ -32,34 +25,23 @@ def bill(lock: str, project: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _component(name: str, version: str, text: str) -> dict[str, Any]:
-    address = f"pkg:pypi/{re.sub(r'[-_.]+', '-', name).lower()}@{version}"
-    licence = _licence(name)
+def _component(package: Locked) -> dict[str, Any]:
+    address = f"pkg:pypi/{package.normalised}@{package.version}"
+    stated = licence(package.name)
     return {
         "type": "library",
         "bom-ref": address,
-        "name": name,
-        "version": version,
+        "name": package.name,
+        "version": package.version,
         "purl": address,
-        **({"licenses": [{"license": {"name": licence}}]} if licence else {}),
-        # Of every file that may be installed: wheels of all platforms, and the source.
-        "properties": [{"name": "lixiao:sha256", "value": digest} for digest in sorted(_DIGEST.findall(text))],
+        **({"licenses": [{"license": {"name": stated}}]} if stated else {}),
+        "properties": [{"name": "lixiao:sha256", "value": digest} for digest in package.digests],
     }
-
-
-def _licence(name: str) -> str:
-    try:
-        found = metadata(name)
-    except PackageNotFoundError:
-        return ""
-    classifiers = [each for each in found.get_all("Classifier") or () if each.startswith("License :: ")]
-    stated, named = ((found.get_all(field) or [""])[0] for field in ("License-Expression", "License"))
-    return stated or ", ".join(each.rpartition(" :: ")[2] for each in classifiers) or named.strip().split("\n")[0][:100]
 
 
 def main() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    json.dump(bill((ROOT / "requirements.lock").read_text("utf-8"), project), sys.stdout, indent=1, ensure_ascii=False)
+    json.dump(bill(LOCK.read_text("utf-8"), project), sys.stdout, indent=1, ensure_ascii=False)
 
 
 if __name__ == "__main__":
