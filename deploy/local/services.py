@@ -8,7 +8,7 @@ import os
 import sys
 import tomllib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -28,7 +28,7 @@ from services.kit.names import (
     STAFF_PAGES,
     desk_role,
 )
-from services.kit.provisioning.kafka_users import MECHANISM, user_of
+from services.kit.provisioning.kafka_users import as_service
 
 ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
@@ -124,12 +124,7 @@ class ServiceProcesses:
         """As the service's own user, if there are any."""
         if not self.kafka.uses_sasl:
             return self.kafka
-        return replace(
-            self.kafka,
-            sasl_mechanism=MECHANISM,
-            sasl_username=user_of(name, self.namespace),
-            sasl_password_file=self.accounts.kafka_passwords / name,
-        )
+        return as_service(self.kafka, name, self.accounts.kafka_passwords, namespace=self.namespace)
 
     def _identity(self) -> Service:
         name = tomllib.loads((self.university / "university.toml").read_text("utf-8"))["name"]

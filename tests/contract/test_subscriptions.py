@@ -19,6 +19,8 @@ from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
+from services.kit.provisioning.acl_requests import Operation, Pattern, Resource
+from services.kit.provisioning.acls import acls_of, principal_of
 from tests.support.departments.desks import rules_of
 from tests.support.samples.documents import SCHEMAS
 
@@ -100,6 +102,23 @@ def test_each_consumer_group_is_named_after_its_consumer(service: str) -> None:
     groups = [router.subscription.group_id for router in routers_of(service)]
 
     assert groups == expected.get(service, [f"lixiao.{service}"])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_may_read_what_it_subscribes_to_and_join_its_groups(service: str) -> None:
+    acls = acls_of(TOPICS, DEPARTMENTS)
+
+    def may_read(resource: Resource, name: str) -> bool:
+        return any(
+            (acl.principal, acl.operation, acl.resource)
+            == (principal_of(service, TOPICS.namespace), Operation.READ, resource)
+            and (name.startswith(acl.name) if acl.pattern == Pattern.PREFIXED else name == acl.name)
+            for acl in acls
+        )
+
+    for router in routers_of(service):
+        assert may_read(Resource.GROUP, str(router.subscription.group_id))
+        assert all(may_read(Resource.TOPIC, topic) for topic in topics_of(by_faststream(router)))
 
 
 def test_every_event_of_the_contract_has_its_model() -> None:

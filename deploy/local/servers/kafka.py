@@ -7,8 +7,9 @@ may do what ACLs grant: the superuser with PLAIN, whose password is in the confi
 import asyncio
 import os
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Self, TypeAlias
+from typing import ClassVar, Self, TypeAlias
 
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
@@ -75,7 +76,7 @@ PLAIN = (
 
 class Kafka(LocalServer[KafkaConnection]):
     preferred_port = 19092
-    port_names = ("port", "controller-port")
+    port_names: ClassVar[Sequence[str]] = ("port", "controller-port")
 
     @property
     def address(self) -> KafkaConnection:
@@ -108,12 +109,11 @@ class Kafka(LocalServer[KafkaConnection]):
 
     @property
     def properties(self) -> str:
-        port, controller_port = self.ports.values()
         password = password_in(self.folder / PASSWORD_FILE)
         return PROPERTIES.format(
             host=LOOPBACK,
-            port=port,
-            controller_port=controller_port,
+            port=self.ports["port"],
+            controller_port=self.ports["controller-port"],
             data=(self.folder / "data").as_posix(),
             scram=SCRAM,
             plain=PLAIN.format(user=SUPERUSER, password=password),

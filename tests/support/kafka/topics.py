@@ -106,7 +106,11 @@ class Producer:
         self._producer = AIOKafkaProducer(**kafka.options(), max_request_size=2 * 1024 * 1024)
 
     async def __aenter__(self) -> "Producer":
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self._producer.stop()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

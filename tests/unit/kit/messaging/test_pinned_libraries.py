@@ -3,8 +3,11 @@
 import inspect
 from importlib.metadata import version
 
+import aiokafka.client
+import aiokafka.protocol.admin
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
 from aiokafka.consumer import fetcher
 from aiokafka.producer.sender import Sender
@@ -79,6 +82,18 @@ def test_a_producer_id_may_be_given_before_the_start() -> None:
     assert "self._txn_manager = TransactionManager(" in inspect.getsource(AIOKafkaProducer)
     assert list(inspect.signature(TransactionManager.set_pid_and_epoch).parameters) == ["self", "pid", "epoch"]
     assert "self._txn_manager.has_pid()" in inspect.getsource(Sender._maybe_wait_for_pid)
+
+
+def test_a_client_makes_each_connection_by_the_function_that_is_replaced() -> None:
+    assert inspect.getsource(AIOKafkaClient).count("await create_conn(") == 2
+    assert "sasl_plain_password=self._sasl_plain_password" in inspect.getsource(AIOKafkaClient)
+    assert AIOKafkaClient.bootstrap.__globals__ is vars(aiokafka.client)
+
+
+def test_aiokafka_has_no_requests_for_acls_and_users_that_would_do() -> None:
+    assert not hasattr(AIOKafkaAdminClient, "create_acls")
+    assert not any(name.startswith("AlterUserScramCredentials") for name in vars(aiokafka.protocol.admin))
+    assert list(inspect.signature(AIOKafkaAdminClient._send_request).parameters) == ["self", "request", "node_id"]
 
 
 def test_a_request_of_our_own_can_be_sent_to_a_broker() -> None:
