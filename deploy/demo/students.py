@@ -12,7 +12,7 @@ from deploy.demo import names
 from deploy.demo.starting_records import BY_PERSONA, starting_records
 from deploy.local.identity.people import Person
 from services.kit.manifests import DepartmentManifest
-from services.kit.names import CERTIFICATE_DESK, desk_role
+from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, college_role, desk_role
 
 YEAR: Final = 2026
 SEED: Final = 20260601
@@ -73,6 +73,14 @@ PERSONAS: Final = (
 
 STAFF: Final = (
     Person(sub="staff-certificate-1", name="钱映雪", roles=(CERTIFICATE_DESK,), situation="certificate-desk"),
+    Person(sub="staff-graduate-1", name="顾长宁", roles=(GRADUATE_SCHOOL,), situation="progress", office="研究生院"),
+    Person(
+        sub="staff-college-1",
+        name="简宁",
+        roles=(college_role(names.COLLEGES[0][0]),),
+        situation="progress",
+        office=names.COLLEGES[0][0],
+    ),
 )
 
 CLERKS: Final = ("周若溪", "冯砚秋", "许知白", "蒋云舒", "沈叶青", "韩松年", "唐予安", "邓静姝")

@@ -39,6 +39,7 @@ from services.gateway.routes.desk import desk_api, desk_pages
 from services.gateway.routes.staff import STAFF_ROUTERS
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
+from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.command_resends import CommandResends
@@ -180,6 +181,7 @@ async def _start(
         StaffAudit(pool),
         AccessAudit(pool),
         WorkListReader(readers),
+        ProgressReader(readers),
         DeskClients(http, settings.desks),
         hub,
         OpenIdClient(http, _openid(settings)),

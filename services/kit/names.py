@@ -22,12 +22,26 @@ FORGETTING: Final = "forgetting"
 STAFF_PAGES: Final = "staff-pages"
 """Acts for the member of staff whom a request names, besides its other roles."""
 
+GRADUATE_SCHOOL: Final = "graduate-school"
+"""Sees how far everybody is."""
+_COLLEGE: Final = "college:"
+
 STUDENT: Final = "student"
 """Actor of an audit entry that the student's own request led to."""
 
 
 def desk_role(department: str) -> str:
     return f"desk:{department}"
+
+
+def college_role(college: str) -> str:
+    """Sees how far the students of this college are, named as the roster does."""
+    return f"{_COLLEGE}{college}"
+
+
+def college_of_role(role: str) -> str:
+    """Empty for another role."""
+    return role.removeprefix(_COLLEGE) if role.startswith(_COLLEGE) else ""
 
 
 class AdvisoryLock(IntEnum):

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Page, expect
 
+from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.app import FOLDERS
 from services.gateway.web.cookies import LANGUAGE_COOKIE
+from services.kit.names import GRADUATE_SCHOOL
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
@@ -22,6 +24,7 @@ from tests.support.samples import case_samples
 from tests.support.servers.fixtures import DatabaseMaker
 
 CLERK = clerk("library", "finance", name="周若溪")
+SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
 SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 
 
@@ -31,19 +34,23 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
     await migrate(read_model, FOLDERS)
     with (
         served_desks({name: await make_database(name) for name in ("library", "finance")}) as served,
-        running_gateway(database, read_model, (CLERK,), desks=addresses(served)) as running,
+        running_gateway(database, read_model, (CLERK, SCHOOL), desks=addresses(served)) as running,
     ):
         yield running
 
 
-async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh") -> Page:
-    person = BrowserClient(gateway)
-    await person.sign_in(CLERK, place="staff")
-    await person.close()
-    cookies = {**person.cookies, LANGUAGE_COOKIE: language}
+async def opened(
+    gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh", *, person: Person | None = None
+) -> Page:
+    """At the first page of the person, the clerk by default."""
+    signing_in = BrowserClient(gateway)
+    place = "progress" if person else "staff"
+    await signing_in.sign_in(person or CLERK, place=place)
+    await signing_in.close()
+    cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
     context = await open_profile(device, address=gateway.address, cookies=cookies)
     page = await context.new_page()
-    await page.goto("/staff/library")
+    await page.goto("/progress" if person else "/staff/library")
     return page
 
 
@@ -162,3 +169,22 @@ async def test_a_clerk_tries_a_file_in_another_tab_imports_it_and_reads_what_was
     await page.get_by_text("已完成").wait_for()
     await page.get_by_role("heading", name="被拒绝的行").wait_for()
     await looked_at(page, "import-job", device)
+
+
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_the_graduate_school_goes_from_the_whole_to_a_college_s_list(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    clearance = ReadModelWriter(gateway.read_model)
+    for name, state in (("百里奚", "open"), ("公孙衍", "completed")):
+        number = new_student_id()
+        await clearance.put_case(number, name=name, college="力学与土木工程学院", state=state)
+        if state == "open":
+            reasons = [Reason(code="books-not-returned", parameters={"count": 1})]
+            await clearance.put_status(number, "library", [case_samples.check("borrowing", {}, *reasons)])
+    page = await opened(gateway, open_profile, device, person=SCHOOL)
+    await page.get_by_role("heading", name="卡在哪里").wait_for()
+    await looked_at(page, "progress", device)
+    await page.get_by_role("link", name="力学与土木工程学院").click()
+    await page.get_by_text("百里奚").first.wait_for()
+    await looked_at(page, "progress-students", device)

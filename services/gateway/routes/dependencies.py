@@ -17,6 +17,7 @@ from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
+from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.commands import StudentCommandTable
@@ -47,7 +48,7 @@ class SignInRequired(Exception):
 class PageForbidden(Exception):
     """`owner`: whose page it is."""
 
-    def __init__(self, session: Session, owner: Literal["student", "desk", "staff"]) -> None:
+    def __init__(self, session: Session, owner: Literal["student", "desk", "staff", "progress"]) -> None:
         super().__init__("not for this person")
         self.session = session
         self.owner = owner
@@ -79,6 +80,7 @@ Certificates = Annotated[CertificateIssueRequests, Depends(component(Certificate
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
 StaffAuditTable = Annotated[StaffAudit, Depends(component(StaffAudit))]
 AccessAuditTable = Annotated[AccessAudit, Depends(component(AccessAudit))]
+Progress = Annotated[ProgressReader, Depends(component(ProgressReader))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]

@@ -34,6 +34,7 @@ _NEXT: Final = {
     "/submit": "case",
     "/desk": "desk",
     "/staff": "staff",
+    "/progress": "progress",
 }
 
 
@@ -159,6 +160,10 @@ def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
 _FORBIDDEN: Final = {
     "desk": ("This is the certificate desk's", "The account that is signed in has not the desk's role."),
     "staff": ("This is a department's", "The account that is signed in has not the department's role."),
+    "progress": (
+        "This is for the graduate school and the colleges",
+        "The account that is signed in has not their role.",
+    ),
     "student": ("This is for students", "The account that is signed in has no student id."),
 }
 
@@ -166,7 +171,7 @@ _FORBIDDEN: Final = {
 def _page_name(path: str) -> str:
     """A name, never an address."""
     area = path.split("/")[1] if path.count("/") > 1 else ""
-    return _NEXT.get(path, area if area in ("desk", "staff") else "case")
+    return _NEXT.get(path, area if area in ("desk", "staff", "progress") else "case")
 
 
 def _sent_from(request: Request) -> str:

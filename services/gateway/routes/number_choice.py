@@ -43,7 +43,7 @@ class Chooser:
             issuer=identity.issuer,
             subject=identity.subject,
             authenticated_at=identity.authenticated_at,
-            roles=identity.roles & self._roles,
+            roles=self._roles.among(identity.roles),
             student_ids=identity.student_ids,
             destination=destination,
         )

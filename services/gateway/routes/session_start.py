@@ -7,10 +7,11 @@ from fastapi.responses import RedirectResponse
 
 from services.gateway.oidc.identity import Identity
 from services.gateway.routes.dependencies import CurrentSite, SessionTable, StaffPeopleTable
+from services.gateway.staff.progress import scope_of
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session, hashed
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
-from services.kit.names import CERTIFICATE_DESK, desk_role
+from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, college_of_role, desk_role
 
 DESTINATIONS: Final = {
     "case": "/case",
@@ -19,16 +20,22 @@ DESTINATIONS: Final = {
     "guide": "/",
     "desk": "/desk",
     "staff": "/staff",
+    "progress": "/progress",
 }
 """By name: an address in the URL would be an open redirect."""
 
 
-def staff_roles(site: CurrentSite) -> frozenset[str]:
-    """Who has one signs in without a student number."""
-    return frozenset((CERTIFICATE_DESK, *map(desk_role, site.departments)))
+class KnownRoles:
+    """Roles of staff: who has one signs in without a student number."""
+
+    def __init__(self, site: CurrentSite) -> None:
+        self._names = frozenset((CERTIFICATE_DESK, GRADUATE_SCHOOL, *map(desk_role, site.departments)))
+
+    def among(self, roles: frozenset[str]) -> frozenset[str]:
+        return frozenset(role for role in roles if role in self._names or college_of_role(role))
 
 
-StaffRoles = Annotated[frozenset[str], Depends(staff_roles)]
+StaffRoles = Annotated[KnownRoles, Depends(KnownRoles)]
 
 
 class BrowserSession:
@@ -43,7 +50,7 @@ class BrowserSession:
 
     async def start(self, who: Identity | NumberChoice, student_id: str | None, destination: str) -> Response:
         """Under a new id. Without a `student_id`, `who` has a role of staff."""
-        roles = who.roles & self._roles
+        roles = self._roles.among(who.roles)
         if roles and isinstance(who, Identity) and who.name:
             await self._people.remember(who.subject, who.name)
         session_id = await self._sessions.start(
@@ -74,7 +81,10 @@ def redirect_home(session: Session) -> Response:
 
 
 def _staff_home(roles: frozenset[str]) -> str:
-    return "/desk" if CERTIFICATE_DESK in roles else "/staff"
+    if CERTIFICATE_DESK in roles:
+        return "/desk"
+    only_looks = bool(roles) and all(scope_of((role,)) is not None for role in roles)
+    return "/progress" if only_looks else "/staff"
 
 
 CurrentSession = Annotated[BrowserSession, Depends(BrowserSession)]

@@ -81,7 +81,7 @@ async def callback(
             response = _refused(pages, texts, "sign.failed_text", 400)
         elif len(identity.student_ids) > 1:
             response = await chooser.enter(identity, started.destination)
-        elif identity.student_ids or identity.roles & roles:
+        elif identity.student_ids or roles.among(identity.roles):
             response = await browser.start(identity, next(iter(identity.student_ids), None), started.destination)
         else:
             await audit.sign_in_refused("no_role", identity.subject)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from services.gateway.case.view_model import CasePage, CheckView
 from services.gateway.i18n.catalogue import Texts, catalogue
 from services.gateway.i18n.formats import phone_parts
+from services.gateway.staff.progress import scope_of
 from services.gateway.tables.sessions import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
@@ -48,6 +49,7 @@ class Renderer:
             mark=mark,
             line_html=lru_cache(_KEPT_LINES)(self._line_html),
             CERTIFICATE_DESK=CERTIFICATE_DESK,
+            scope_of=scope_of,
             DESK_ROLES=frozenset(map(desk_role, site.departments)),
         )
 

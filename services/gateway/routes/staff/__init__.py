@@ -4,7 +4,14 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from services.gateway.routes.staff import export_routes, import_pages, mass_pages, record_pages, work_list_pages
+from services.gateway.routes.staff import (
+    export_routes,
+    import_pages,
+    mass_pages,
+    progress_pages,
+    record_pages,
+    work_list_pages,
+)
 
 STAFF_ROUTERS: Final[tuple[APIRouter, ...]] = (
     work_list_pages.router,
@@ -12,4 +19,5 @@ STAFF_ROUTERS: Final[tuple[APIRouter, ...]] = (
     mass_pages.router,
     export_routes.router,
     import_pages.router,
+    progress_pages.router,
 )
