@@ -134,6 +134,7 @@ class ServiceProcesses:
             "client_secret": self.accounts.client_secret(),
             "redirect_uris": [f"{gateway}/sign-in/callback"],
             "post_logout_redirect_uris": [f"{gateway}/signed-out", f"{gateway}/"],
+            "backchannel_logout_uri": f"{gateway}/sign-in/logout-token",
         }
         environment = {
             **_inherited(),

@@ -27,6 +27,7 @@ from services.gateway.routes import (
     form_pdf,
     number_choice,
     own_sessions,
+    provider_logout,
     public_verification,
     security_txt,
     sign_in,
@@ -56,6 +57,7 @@ from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.guard import Guard
 from services.gateway.web.kept_answers import KeptAnswers
 from services.gateway.web.renderer import Renderer
+from services.gateway.web.role_confirmation import RoleConfirmation
 from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.clearance_policy import load_policy
 from services.kit.http.app import create_app
@@ -115,6 +117,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             public_verification.router,
             sign_in.router,
             own_sessions.router,
+            provider_logout.router,
             security_txt.router,
             number_choice.router,
             student_api.router,
@@ -152,7 +155,13 @@ async def _start(
     http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
     wakeup, printer = Wakeup(), FormRenderer()
     running.callback(printer.close)
-    sessions = Sessions(pool, idle_s=settings.session_idle_s, life_s=settings.session_life_s)
+    openid = OpenIdClient(http, _openid(settings))
+    sessions = Sessions(
+        pool,
+        idle_s=settings.session_idle_s,
+        life_s=settings.session_life_s,
+        roles_check_s=settings.roles_check_s,
+    )
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands = StudentCommandTable(pool, settings.topics, wakeup)
     hub = Hub(
@@ -184,7 +193,8 @@ async def _start(
         ProgressReader(readers),
         DeskClients(http, settings.desks),
         hub,
-        OpenIdClient(http, _openid(settings)),
+        openid,
+        RoleConfirmation(sessions, openid, life_s=settings.roles_life_s),
         printer,
     )
     before_drain(app, hub.close)

@@ -14,6 +14,7 @@ TABLES: Final = (
         keep="session_idle_s",
     ),
     Table("shared_limit", purge=oldest("shared_limit", "at < $1"), keep="session_idle_s"),
+    Table("used_logout_token", purge=oldest("used_logout_token", "expires_at < $1"), keep="session_idle_s"),
     Table(
         "number_choice",
         forget=of_student("number_choice", "student_ids && $1"),

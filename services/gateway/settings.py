@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import Name
+from services.kit.names import CERTIFICATE_DESK
 from services.kit.settings import Dsn, Settings
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
@@ -20,6 +21,19 @@ class DeskAddress(BaseModel):
     token: Annotated[str, Field(min_length=16, repr=False)]
 
 
+class RoleContext(BaseModel):
+    """How people with a role must have signed in. `acr`: values of which one is needed; any without them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    max_age_s: Annotated[int, Field(ge=300, le=604_800)] | None = None
+    acr: Annotated[tuple[Annotated[str, Field(pattern=r"^[!-~]{1,200}$")], ...], Field(max_length=20)] = ()
+
+
+def _desk_context() -> dict[str, RoleContext]:
+    return {CERTIFICATE_DESK: RoleContext(max_age_s=28_800)}
+
+
 class GatewaySettings(Settings):
     """`public_url`, without a path, is for redirects and origin checks."""
 
@@ -29,6 +43,12 @@ class GatewaySettings(Settings):
     """Whom to tell of a fault, for /.well-known/security.txt."""
     session_idle_s: Annotated[int, Field(ge=60, le=86_400)] = 3_600
     session_life_s: Annotated[int, Field(ge=60, le=604_800)] = 43_200
+    roles_check_s: Annotated[float, Field(ge=1, le=86_400)] = 300.0
+    """The provider is asked again for the roles of staff who go on working."""
+    roles_life_s: Annotated[float, Field(ge=60, le=604_800)] = 3_600.0
+    """A session of staff whose roles could not be confirmed for so long ends."""
+    role_authentication: Annotated[dict[str, RoleContext], Field(default_factory=_desk_context)]
+    """JSON, by role: `{"max_age_s", "acr"}`, both optional."""
     max_streams: Annotated[int, Field(ge=1, le=100_000)] = 5_000
     stream_session_check_s: Annotated[float, Field(gt=0, le=50)] = 15.0
     """For open live pages; one ends within a minute of signing out elsewhere."""
@@ -52,6 +72,12 @@ class GatewaySettings(Settings):
     def _idle_within_life(self) -> "GatewaySettings":
         if self.session_idle_s > self.session_life_s:
             raise ValueError("session_idle_s must not be longer than session_life_s")
+        return self
+
+    @model_validator(mode="after")
+    def _checked_within_life(self) -> "GatewaySettings":
+        if self.roles_check_s > self.roles_life_s:
+            raise ValueError("roles_check_s must not be longer than roles_life_s")
         return self
 
     @model_validator(mode="after")

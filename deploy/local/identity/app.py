@@ -3,9 +3,11 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import httpx
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
@@ -48,6 +50,21 @@ class Provider:
         response: Response | None = self.server.create_endpoint_response("end_session", ending)
         return response or self.pages.signed_out()
 
+    async def sign_out_everywhere(self, request: Request) -> Response:
+        """As an administrator does, or as the account is closed: every client is told (`sub` in the form)."""
+        person = self.server.people.get((await _parameters(request)).get("sub", ""))
+        if person is None:
+            raise InvalidRequestError("nobody has this subject")
+        self.server.forget(lambda one: one.sub == person.sub)
+        statuses = {}
+        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+            for client in self.server.clients.values():
+                if client.backchannel_logout_uri is not None:
+                    form = {"logout_token": self.server.logout_token(client, person)}
+                    answer = await http.post(client.backchannel_logout_uri, data=form)
+                    statuses[client.client_id] = answer.status_code
+        return JSONResponse(statuses)
+
     def refused(self, request: Request, error: Exception) -> Response:
         """Errors go to the client: in the token response, or by the browser if its address can be trusted."""
         # Authlib raises ValueError where a value does not fit into an error's description (RFC 6749 §5.2).
@@ -79,6 +96,7 @@ def create_app(provider: Provider) -> FastAPI:
     app.add_api_route("/sign-in", provider.sign_in, methods=["POST"], response_model=None)
     app.add_api_route("/token", provider.token, methods=["POST"], response_model=None)
     app.add_api_route("/logout", provider.logout, methods=["GET", "POST"], response_model=None)
+    app.add_api_route("/sign-out-everywhere", provider.sign_out_everywhere, methods=["POST"], response_model=None)
     app.add_api_route("/style.css", provider.pages.style, methods=["GET"], response_model=None)
     app.add_api_route("/jwks", lambda: provider.server.keys.as_dict(private=False))
     app.add_api_route("/.well-known/openid-configuration", lambda: discovery_document(provider.issuer))

@@ -1,12 +1,18 @@
 """Authlib's authorization server with only code flow, PKCE (S256) and ID tokens."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from time import time
 from typing import Any
 
-from authlib.oauth2.rfc6749 import AuthorizationCodeGrant, AuthorizationServer, InvalidRequestError, OAuth2Request
+from authlib.oauth2.rfc6749 import (
+    AuthorizationCodeGrant,
+    AuthorizationServer,
+    InvalidRequestError,
+    OAuth2Request,
+    RefreshTokenGrant,
+)
 from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from authlib.oauth2.rfc6750 import BearerTokenGenerator
 from authlib.oauth2.rfc7636 import CodeChallenge
@@ -16,6 +22,7 @@ from authlib.oidc.core.models import AuthorizationCodeMixin
 from authlib.oidc.rpinitiated import EndSessionEndpoint
 from fastapi import Response
 from fastapi.responses import JSONResponse, RedirectResponse
+from joserfc import jwt
 from joserfc.jwk import KeySet, RSAKey
 
 from deploy.local.identity.people import Person
@@ -23,6 +30,9 @@ from deploy.local.identity.settings import Client
 
 CODE_LIFETIME_S = 60
 ID_TOKEN_LIFETIME_S = 300
+LOGOUT_TOKEN_LIFETIME_S = 120
+MAX_SIGNED_IN = 10_000
+BACKCHANNEL_LOGOUT = "http://schemas.openid.net/event/backchannel-logout"
 
 
 class ProviderRequest(OAuth2Request):  # type: ignore[misc]
@@ -86,6 +96,38 @@ def _live(code: AuthorizationCode, now_s: float) -> bool:
     return now_s < code.auth_time_s + CODE_LIFETIME_S
 
 
+class RefreshGrant(RefreshTokenGrant):  # type: ignore[misc]
+    """Each refresh token once; of somebody who is signed out, none."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+    INCLUDE_NEW_REFRESH_TOKEN = True
+
+    def authenticate_refresh_token(self, refresh_token: str) -> "SignedIn | None":
+        found: SignedIn | None = self.server.signed_in.get(refresh_token)
+        return found
+
+    def authenticate_user(self, refresh_token: "SignedIn") -> Person:
+        return self.server.people[refresh_token.sub]  # type: ignore[no-any-return]
+
+    def revoke_old_credential(self, refresh_token: "SignedIn") -> None:
+        self.server.forget(lambda one: one is refresh_token)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """What a refresh token stands for."""
+
+    sub: str
+    client: Client
+    scope: str
+
+    def check_client(self, client: Client) -> bool:
+        return client is self.client
+
+    def get_scope(self) -> str:
+        return self.scope
+
+
 class RequiredCodeChallenge(CodeChallenge):  # type: ignore[misc]
     """For confidential clients too; and refusals that Authlib leaves to the application."""
 
@@ -126,6 +168,13 @@ class IdTokens(OpenIDCode):  # type: ignore[misc]
         return {name: value for name, value in claims.items() if value}
 
 
+class RefreshedIdTokens(IdTokens):
+    """Without nonce and `auth_time` (OpenID Connect Core §12.2)."""
+
+    def __call__(self, grant: RefreshGrant) -> None:
+        grant.register_hook("after_create_token_response", self.process_token)
+
+
 class EndSession(EndSessionEndpoint):  # type: ignore[misc]
     """The provider keeps no session: it only redirects to a registered address."""
 
@@ -146,13 +195,21 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         self.people = {person.sub: person for person in people}
         self.clients = {client.client_id: client for client in clients}
         self.codes: dict[str, AuthorizationCode] = {}
+        self.signed_in: dict[str, SignedIn] = {}
+        """By refresh token."""
+        self.issuer = issuer
         # The key id is the thumbprint: a restart never gives an old id to a new key.
         self.keys = KeySet([RSAKey.generate_key(2048, {"use": "sig", "alg": "RS256"}, auto_kid=True)])
         # OAuth wants an access token; here it opens nothing.
         self.register_token_generator(
             "default",
-            BearerTokenGenerator(lambda **_: secrets.token_urlsafe(32), expires_generator=ID_TOKEN_LIFETIME_S),
+            BearerTokenGenerator(
+                lambda **_: secrets.token_urlsafe(32),
+                refresh_token_generator=lambda **_: secrets.token_urlsafe(32),
+                expires_generator=ID_TOKEN_LIFETIME_S,
+            ),
         )
+        self.register_grant(RefreshGrant, [RefreshedIdTokens(issuer, self.keys)])
         self.register_grant(CodeGrant, [RequiredCodeChallenge(), IdTokens(issuer, self.keys)])
         self.register_endpoint(EndSession)
 
@@ -160,7 +217,28 @@ class Server(AuthorizationServer):  # type: ignore[misc]
         return self.clients.get(client_id)
 
     def save_token(self, token: dict[str, Any], request: ProviderRequest) -> None:
-        pass
+        if len(self.signed_in) >= MAX_SIGNED_IN:
+            self.signed_in.pop(next(iter(self.signed_in)))
+        if "refresh_token" in token:
+            self.signed_in[token["refresh_token"]] = SignedIn(request.user.sub, request.client, token["scope"])
+
+    def forget(self, chosen: Callable[[SignedIn], bool]) -> None:
+        self.signed_in = {token: one for token, one in self.signed_in.items() if not chosen(one)}
+
+    def logout_token(self, client: Client, person: Person) -> str:
+        """OpenID Connect Back-Channel Logout 1.0 §2.4."""
+        now_s = int(time())
+        claims = {
+            "iss": self.issuer,
+            "aud": client.client_id,
+            "iat": now_s,
+            "exp": now_s + LOGOUT_TOKEN_LIFETIME_S,
+            "jti": secrets.token_urlsafe(16),
+            "sub": person.sub,
+            "events": {BACKCHANNEL_LOGOUT: {}},
+        }
+        key = self.keys.keys[0]
+        return jwt.encode({"alg": "RS256", "kid": key.kid, "typ": "logout+jwt"}, claims, key, ["RS256"])
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         pass
@@ -184,7 +262,9 @@ def discovery_document(issuer: str) -> dict[str, Any]:
         "end_session_endpoint": f"{issuer}/logout",
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported": ["authorization_code"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": False,
         "subject_types_supported": ["public"],
         "id_token_signing_alg_values_supported": ["RS256"],
         "code_challenge_methods_supported": ["S256"],

@@ -20,6 +20,7 @@ class Client(BaseModel):
     client_secret: SecretStr
     redirect_uris: Annotated[tuple[str, ...], Field(min_length=1, max_length=20)]
     post_logout_redirect_uris: Annotated[tuple[str, ...], Field(max_length=20)] = ()
+    backchannel_logout_uri: str | None = None
 
     @property
     def client_metadata(self) -> dict[str, tuple[str, ...]]:
@@ -47,7 +48,7 @@ class Client(BaseModel):
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type == "authorization_code"
+        return grant_type in ("authorization_code", "refresh_token")
 
 
 def _without_path(issuer: str) -> str:

@@ -1,20 +1,25 @@
 """An OpenID Connect relying party: authorization code flow with PKCE."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import httpx
 from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
+from joserfc.jwk import Key
 
+from services.gateway.oidc.authentication import NO_CONTEXT, RequiredContext
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
 from services.gateway.oidc.identity import Identity, identity_of
+from services.gateway.oidc.logout_token import LogoutToken, logout_token_of
 from services.gateway.oidc.provider import DiscoveredProvider, OpenIdSettings, ProviderCache, request_json
 from services.gateway.oidc.tokens import check_claims, verified_claims
 from services.gateway.oidc.userinfo import fetch_userinfo
+
+T = TypeVar("T")
 
 
 class OpenIdClient:
@@ -27,7 +32,9 @@ class OpenIdClient:
         self._settings = settings
         self._provider = ProviderCache(http, settings, monotonic)
 
-    async def authorization_url(self, state: str, nonce: str, code_verifier: str, redirect_uri: str) -> str:
+    async def authorization_url(
+        self, state: str, nonce: str, code_verifier: str, redirect_uri: str, context: RequiredContext = NO_CONTEXT
+    ) -> str:
         parameters = {
             "response_type": "code",
             "client_id": self._settings.client_id,
@@ -37,6 +44,7 @@ class OpenIdClient:
             "nonce": nonce,
             "code_challenge": create_s256_code_challenge(code_verifier),
             "code_challenge_method": "S256",
+            **context.parameters(),
         }
         url: str = add_params_to_uri((await self._provider.get()).endpoints["authorization_endpoint"], parameters)
         return url
@@ -50,29 +58,56 @@ class OpenIdClient:
     async def exchange(self, code: str, code_verifier: str, nonce: str, redirect_uri: str) -> Identity:
         """The caller has checked `state`. Also raises `SignInRefused`."""
         provider = await self._provider.get()
-        endpoint = provider.endpoints["token_endpoint"]
-        token, access_token = await self._redeem(endpoint, code, code_verifier, redirect_uri)
-        claims = await self._verified_claims(token, provider)
+        form = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
+        answer = await self._answer(provider, {**form, "redirect_uri": redirect_uri})
+        token = _id_token_in(answer)
+        if token is None:
+            raise SignInRefused(Refusal.TOKEN_MALFORMED)
+        claims = await self._verified(token, provider, verified_claims)
         check_claims(claims, self._settings, nonce, datetime.now(UTC))
+        return await self._identity(provider, claims, answer)
+
+    async def refresh(self, refresh_token: str, subject: str) -> Identity | None:
+        """Who it is now; None if the answer has no ID token. Also raises `SignInRefused`: the sign-in is over there."""
+        provider = await self._provider.get()
+        answer = await self._answer(provider, {"grant_type": "refresh_token", "refresh_token": refresh_token})
+        token = _id_token_in(answer)
+        if token is None:
+            return None
+        claims = await self._verified(token, provider, verified_claims)
+        check_claims(claims, self._settings, None, datetime.now(UTC))
+        if claims["sub"] != subject:
+            raise SignInRefused(Refusal.WRONG_SUBJECT)
+        return await self._identity(provider, claims, answer)
+
+    async def logout_token(self, token: str) -> LogoutToken:
+        """Also raises `SignInRefused`."""
+        provider, now = await self._provider.get(), datetime.now(UTC)
+        return await self._verified(
+            token, provider, lambda signed, keys: logout_token_of(signed, keys, self._settings, now)
+        )
+
+    async def _identity(
+        self, provider: DiscoveredProvider, claims: Mapping[str, Any], answer: Mapping[str, Any]
+    ) -> Identity:
         userinfo: dict[str, Any] = {}
         if self._settings.userinfo:
-            endpoint = provider.endpoints["userinfo_endpoint"]
-            timeout_s = self._settings.timeout_s
+            endpoint, timeout_s = provider.endpoints["userinfo_endpoint"], self._settings.timeout_s
+            access_token = answer.get("access_token")
             userinfo = await fetch_userinfo(self._http, endpoint, access_token, claims["sub"], timeout_s)
-        return identity_of(claims, self._settings, userinfo)
+        return identity_of(claims, self._settings, userinfo, answer.get("refresh_token"))
 
-    async def _verified_claims(self, token: str, provider: DiscoveredProvider) -> dict[str, Any]:
+    async def _verified(self, token: str, provider: DiscoveredProvider, read: Callable[[str, Sequence[Key]], T]) -> T:
         try:
-            return verified_claims(token, provider.keys)
+            return read(token, provider.keys)
         except SignInRefused as refused:
             # A new key may have a new name, its predecessor's, or none.
             if refused.reason not in (Refusal.UNKNOWN_KEY, Refusal.BAD_SIGNATURE):
                 raise
-        return verified_claims(token, (await self._provider.get(newer_than=provider)).keys)
+        return read(token, (await self._provider.get(newer_than=provider)).keys)
 
-    async def _redeem(self, endpoint: str, code: str, code_verifier: str, redirect_uri: str) -> tuple[str, object]:
-        form = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
-        form["redirect_uri"] = redirect_uri
+    async def _answer(self, provider: DiscoveredProvider, form: dict[str, str]) -> dict[str, Any]:
+        """Of the token endpoint."""
         auth: httpx.BasicAuth | None = None
         client_id, secret = self._settings.client_id, self._settings.client_secret
         if self._settings.client_authentication == "client_secret_basic" and secret is not None:
@@ -81,11 +116,11 @@ class OpenIdClient:
         else:
             form |= {"client_id": client_id} | ({} if secret is None else {"client_secret": secret})
         timeout_s = self._settings.timeout_s
-        return _tokens_in(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
+        endpoint = provider.endpoints["token_endpoint"]
+        return _granted(*await request_json(self._http, "POST", endpoint, timeout_s, data=form, auth=auth))
 
 
-def _tokens_in(status: int, answer: dict[str, Any]) -> tuple[str, object]:
-    """The ID token and the access token."""
+def _granted(status: int, answer: dict[str, Any]) -> dict[str, Any]:
     error = answer.get("error")
     if error in ("invalid_client", "unauthorized_client") or (status in (401, 403) and error != "invalid_grant"):
         raise ProviderUnavailable(Unavailability.CLIENT_REJECTED)
@@ -93,7 +128,11 @@ def _tokens_in(status: int, answer: dict[str, Any]) -> tuple[str, object]:
         raise SignInRefused(Refusal.CODE_REFUSED)
     if status != 200:
         raise ProviderUnavailable(Unavailability.BAD_STATUS)
+    return answer
+
+
+def _id_token_in(answer: Mapping[str, Any]) -> str | None:
     token = answer.get("id_token")
-    if not isinstance(token, str) or not token.isascii():
+    if token is not None and not (isinstance(token, str) and token.isascii()):
         raise SignInRefused(Refusal.TOKEN_MALFORMED)
-    return token, answer.get("access_token")
+    return token

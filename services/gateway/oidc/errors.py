@@ -18,6 +18,12 @@ class Refusal(StrEnum):
     WRONG_NONCE = "wrong_nonce"
     WRONG_SUBJECT = "wrong_subject"
     CLAIM_MALFORMED = "claim_malformed"
+    STALE_AUTHENTICATION = "stale_authentication"
+    """Longer ago than a role of the person allows, or the provider does not say when."""
+    WEAK_AUTHENTICATION = "weak_authentication"
+    """In none of the ways (`acr`) that a role of the person asks for."""
+    REPLAYED = "replayed"
+    """A logout token that was taken before."""
 
 
 class Unavailability(StrEnum):

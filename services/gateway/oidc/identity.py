@@ -11,6 +11,7 @@ from services.gateway.oidc.provider import OpenIdSettings
 from services.kit.student_numbers import student_number
 
 MAX_STUDENT_IDS: Final = 20
+MAX_REFRESH_TOKEN: Final = 16_384
 
 
 def _one_text(value: Any) -> Any:
@@ -18,6 +19,11 @@ def _one_text(value: Any) -> Any:
     if isinstance(value, list) and len(value) <= 1:
         value = value[0] if value else None
     return None if value == "" else value
+
+
+def _refresh_token(value: Any) -> Any:
+    """One that cannot be one is as none."""
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_REFRESH_TOKEN and value.isascii() else None
 
 
 def _list(value: Any) -> Any:
@@ -51,9 +57,17 @@ class Identity(BaseModel):
     name: _OneText
     roles: Annotated[frozenset[_Text], BeforeValidator(_list), Field(max_length=200)]
     authenticated_at: datetime
+    """Of the token, if the provider does not say when (`auth_time`)."""
+    auth_time: datetime | None = None
+    acr: _OneText = None
+    sid: _OneText = None
+    """Of the session at the provider."""
+    refresh_token: Annotated[str | None, BeforeValidator(_refresh_token), Field(repr=False)] = None
 
 
-def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: Mapping[str, Any]) -> Identity:
+def identity_of(
+    claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: Mapping[str, Any], refresh_token: object = None
+) -> Identity:
     """`userinfo` adds what the checked claims lack. Raises `SignInRefused`."""
 
     def found(name: str) -> Any:
@@ -68,6 +82,10 @@ def identity_of(claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: M
             name=found("name"),
             roles=found(settings.roles_claim),
             authenticated_at=datetime.fromtimestamp(claims.get("auth_time") or claims["iat"], UTC),
+            auth_time=datetime.fromtimestamp(claims["auth_time"], UTC) if claims.get("auth_time") else None,
+            acr=claims.get("acr"),
+            sid=claims.get("sid"),
+            refresh_token=refresh_token,
         )
     except (ValueError, OverflowError, OSError):  # pydantic's, and of an instant beyond the calendar
         raise SignInRefused(Refusal.CLAIM_MALFORMED) from None

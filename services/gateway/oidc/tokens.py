@@ -39,7 +39,16 @@ _CLAIM_REFUSALS: Final = {
 
 
 def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
-    """Raises `SignInRefused` unless one of `keys` has signed."""
+    """Of an ID token. Raises `SignInRefused` unless one of `keys` has signed."""
+    header, claims = signed_claims(token, keys)
+    # An access token or a logout token signed by the same key is not an ID token (RFC 8725 §3.11).
+    if header.get("typ", "JWT").upper() != "JWT" or "events" in claims:
+        raise SignInRefused(Refusal.WRONG_TYPE)
+    return claims
+
+
+def signed_claims(token: str, keys: Sequence[Key]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The header and the claims. Raises `SignInRefused` unless one of `keys` has signed."""
     try:
         with warnings.catch_warnings(action="ignore", category=SecurityWarning):  # of the old name EdDSA
             message = jws.extract_compact(token.encode(), registry=_REGISTRY)
@@ -57,10 +66,7 @@ def verified_claims(token: str, keys: Sequence[Key]) -> dict[str, Any]:
         raise SignInRefused(Refusal.BAD_SIGNATURE if candidates else Refusal.UNKNOWN_KEY)
     if "crit" in header or not isinstance(claims, dict):
         raise SignInRefused(Refusal.TOKEN_MALFORMED)
-    # An access token or a logout token signed by the same key is not an ID token (RFC 8725 §3.11).
-    if header.get("typ", "JWT").upper() != "JWT" or "events" in claims:
-        raise SignInRefused(Refusal.WRONG_TYPE)
-    return claims
+    return dict(header), claims
 
 
 def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
@@ -75,9 +81,9 @@ def _candidates(header: Mapping[str, Any], keys: Sequence[Key]) -> list[Key]:
     return [key for key in fitting if key.kid == key_id] or [key for key in fitting if key.kid is None]
 
 
-def check_claims(claims: Mapping[str, Any], settings: OpenIdSettings, nonce: str, now: datetime) -> None:
-    """Raises `SignInRefused`."""
-    expected = {"iss": settings.issuer, "aud": settings.client_id, "nonce": nonce}
+def check_claims(claims: Mapping[str, Any], settings: OpenIdSettings, nonce: str | None, now: datetime) -> None:
+    """`nonce`: None for the token of a refresh, which has none. Raises `SignInRefused`."""
+    expected = {"iss": settings.issuer, "aud": settings.client_id, **({} if nonce is None else {"nonce": nonce})}
     options = {name: {"essential": True, "value": value} for name, value in expected.items()}
     parameters = {"client_id": settings.client_id, "nonce": nonce}
     try:

@@ -29,6 +29,7 @@ from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.university import Site
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
 from services.gateway.web.renderer import Renderer
+from services.gateway.web.role_confirmation import RoleConfirmation
 from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.http.problems import Problem
 from services.kit.names import CERTIFICATE_DESK
@@ -83,6 +84,7 @@ AccessAuditTable = Annotated[AccessAudit, Depends(component(AccessAudit))]
 Progress = Annotated[ProgressReader, Depends(component(ProgressReader))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]
+Confirmation = Annotated[RoleConfirmation, Depends(component(RoleConfirmation))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]
 Streams = Annotated[Hub, Depends(component(Hub))]
 OpenId = Annotated[OpenIdClient, Depends(component(OpenIdClient))]
@@ -101,16 +103,18 @@ async def view_context(site: CurrentSite, texts: Annotated[Texts, Depends(langua
     return ViewContext(site, texts, datetime.now(UTC))
 
 
-async def session_if_any(request: Request, sessions: SessionTable) -> Session | None:
+async def session_if_any(request: Request, sessions: SessionTable, roles: Confirmation) -> Session | None:
     if (failure := request.scope.get(EARLIER_FAILURE)) is not None:
         raise failure
-    return await sessions.find(request.cookies.get(SESSION_COOKIE))
+    session_id = request.cookies.get(SESSION_COOKIE)
+    session = await sessions.find(session_id)
+    return await roles.confirmed(session_id, session) if session and session_id else None
 
 
-async def session_if_known(request: Request, sessions: SessionTable) -> Session | None:
+async def session_if_known(request: Request, sessions: SessionTable, roles: Confirmation) -> Session | None:
     """None also while the database does not answer: the guide stays open."""
     try:
-        return await session_if_any(request, sessions)
+        return await session_if_any(request, sessions, roles)
     except Exception as error:
         if not transient(error):
             raise

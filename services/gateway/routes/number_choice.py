@@ -46,6 +46,7 @@ class Chooser:
             roles=self._roles.among(identity.roles),
             student_ids=identity.student_ids,
             destination=destination,
+            sid=identity.sid,
         )
         response = RedirectResponse(ADDRESS, 303)
         set_cookie(response, NUMBER_CHOICE_COOKIE, choice_id, LIFE_S)

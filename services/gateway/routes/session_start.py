@@ -1,12 +1,14 @@
 """The browser's session."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Final
 
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.gateway.oidc.authentication import required_context
 from services.gateway.oidc.identity import Identity
-from services.gateway.routes.dependencies import CurrentSite, SessionTable, StaffPeopleTable
+from services.gateway.routes.dependencies import CurrentSite, SessionTable, Settings, StaffPeopleTable
 from services.gateway.staff.progress import scope_of
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions import Session, hashed
@@ -39,7 +41,15 @@ StaffRoles = Annotated[KnownRoles, Depends(KnownRoles)]
 
 
 class BrowserSession:
-    def __init__(self, request: Request, sessions: SessionTable, roles: StaffRoles, people: StaffPeopleTable) -> None:
+    def __init__(
+        self,
+        request: Request,
+        sessions: SessionTable,
+        roles: StaffRoles,
+        people: StaffPeopleTable,
+        settings: Settings,
+    ) -> None:
+        self._settings = settings
         self._roles = roles
         self._people = people
         self._id = request.cookies.get(SESSION_COOKIE)
@@ -53,6 +63,7 @@ class BrowserSession:
         roles = self._roles.among(who.roles)
         if roles and isinstance(who, Identity) and who.name:
             await self._people.remember(who.subject, who.name)
+        context = required_context(self._settings.role_authentication, roles)
         session_id = await self._sessions.start(
             student_id=student_id,
             issuer=who.issuer,
@@ -60,6 +71,9 @@ class BrowserSession:
             authenticated_at=who.authenticated_at,
             old=self._id,
             roles=roles,
+            until=context.ends_at(who.authenticated_at, datetime.now(UTC)),
+            sid=who.sid,
+            refresh_token=who.refresh_token,
         )
         address = DESTINATIONS.get(destination, "/case") if student_id else _staff_home(roles)
         response = RedirectResponse(address, 303)

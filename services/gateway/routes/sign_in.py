@@ -1,6 +1,7 @@
 """Sign-in and sign-out. The student id comes from the provider's claim alone."""
 
 import time
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
@@ -8,6 +9,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
 from services.gateway.i18n.catalogue import Texts
+from services.gateway.oidc.authentication import RequiredContext, required_context
+from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused
 from services.gateway.routes.dependencies import (
     AccessAuditTable,
@@ -25,8 +28,17 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie
 from services.gateway.web.csrf import CsrfForm, check_csrf
 from services.gateway.web.renderer import Renderer
-from services.gateway.web.sign_in_cookies import drop_sign_in_cookie, find_sign_in, new_sign_in, set_sign_in_cookie
+from services.gateway.web.sign_in_cookies import (
+    SignIn,
+    drop_sign_in_cookie,
+    find_sign_in,
+    new_sign_in,
+    set_sign_in_cookie,
+)
+from services.kit.names import CERTIFICATE_DESK
 
+_ROLES_OF: Final = {"desk": (CERTIFICATE_DESK,)}
+"""Of a place, before anybody knows who comes."""
 _CLEARED: Final = '"cache", "storage"'
 """Not the cookies: the language is one, and a sign-in in another tab."""
 _log = structlog.get_logger(__name__)
@@ -39,13 +51,11 @@ async def sign_in(
     request: Request, openid: OpenId, settings: Settings, pages: Pages, texts: Language, next: str = "case"
 ) -> Response:
     started = new_sign_in(next if next in DESTINATIONS else "case", time.time())
+    context = required_context(settings.role_authentication, _ROLES_OF.get(started.destination, ()))
     try:
-        address = await openid.authorization_url(started.state, started.nonce, started.verifier, _callback(settings))
+        return await _to_provider(request, openid, settings, started, context)
     except ProviderUnavailable as error:
         return _provider_unavailable(pages, texts, error)
-    response = RedirectResponse(address, 303)
-    set_sign_in_cookie(response, request.cookies, started)
-    return response
 
 
 @router.get("/sign-in/callback")
@@ -69,12 +79,24 @@ async def callback(
         return redirect_home(session) if session else _refused(pages, texts, "sign.failed_text", 400)
     try:
         identity = await openid.exchange(code, started.verifier, started.nonce, _callback(settings)) if code else None
+        if identity is not None:
+            context = required_context(settings.role_authentication, roles.among(identity.roles))
+            unmet = context.unmet(identity, datetime.now(UTC))
+            if unmet is not None and started.stepped_up:
+                raise SignInRefused(unmet)
+            if unmet is not None:
+                again = new_sign_in(started.destination, time.time(), stepped_up=True)
+                response = await _to_provider(request, openid, settings, again, context)
+                drop_sign_in_cookie(response, started)
+                return response
     except ProviderUnavailable as error:
         return _provider_unavailable(pages, texts, error)
     except SignInRefused as error:
         await audit.sign_in_refused(error.reason.value)
         session = await browser.find() if error.reason is Refusal.CODE_REFUSED else None
-        response = redirect_home(session) if session else _refused(pages, texts, "sign.failed_text", 403)
+        weak = error.reason in (Refusal.STALE_AUTHENTICATION, Refusal.WEAK_AUTHENTICATION)
+        text = "sign.weak_text" if weak else "sign.failed_text"
+        response = redirect_home(session) if session else _refused(pages, texts, text, 403)
     else:
         if identity is None:
             await audit.sign_in_refused("no_code")
@@ -109,6 +131,18 @@ async def signed_out(openid: OpenId, settings: Settings, pages: Pages, texts: La
     except ProviderUnavailable:
         provider = None
     return _page(pages, texts, texts("sign.out_title"), texts("sign.out_text"), 200, provider or "")
+
+
+async def _to_provider(
+    request: Request, openid: OpenIdClient, settings: GatewaySettings, started: SignIn, context: RequiredContext
+) -> Response:
+    """Raises `ProviderUnavailable`."""
+    address = await openid.authorization_url(
+        started.state, started.nonce, started.verifier, _callback(settings), context
+    )
+    response = RedirectResponse(address, 303)
+    set_sign_in_cookie(response, request.cookies, started)
+    return response
 
 
 def _callback(settings: GatewaySettings) -> str:

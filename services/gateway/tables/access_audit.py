@@ -1,4 +1,4 @@
-"""Refused sign-ins, and pages refused for want of a role, in the gateway's audit and log."""
+"""Refused sign-ins and logout tokens, and pages refused for want of a role, in the gateway's audit and log."""
 
 import time
 from typing import Any, Final
@@ -25,15 +25,22 @@ class AccessAudit:
     async def sign_in_refused(self, reason: str, subject: str | None = None) -> None:
         """`subject`: if the provider named one."""
         _log.info("sign_in.refused", reason=reason, address=CLIENT_ADDRESS.get())
-        if subject is None and self._unnamed.take(b"", 1.0, time.monotonic()) > 0:
-            return
-        await bounded(self._append(subject or _NOBODY, "session.refuse", reason, None, {}))
+        if subject is not None or self._is_few():
+            await bounded(self._append(subject or _NOBODY, "session.refuse", reason, None, {}))
+
+    async def logout_refused(self, reason: str) -> None:
+        _log.warning("logout.refused", reason=reason, address=CLIENT_ADDRESS.get())
+        if self._is_few():
+            await bounded(self._append(_NOBODY, "logout.refuse", reason, None, {}))
 
     async def page_refused(self, session: Session, owner: str, route: str | None) -> None:
         """`owner`: whose page it is."""
         _log.warning("access.refused", cause="role", required=owner, route=route, address=CLIENT_ADDRESS.get())
         details = {"required": owner, "route": route}
         await bounded(self._append(session.actor, "access.refuse", "role", session.student_id or None, details))
+
+    def _is_few(self) -> bool:
+        return self._unnamed.take(b"", 1.0, time.monotonic()) == 0.0
 
     async def _append(
         self, actor: str, act: str, outcome: str, student_id: str | None, details: dict[str, str | None]

@@ -26,6 +26,10 @@ class NumberChoice:
     roles: frozenset[str]
     student_ids: tuple[str, ...] = field(repr=False)
     destination: str
+    sid: str | None = None
+    """Of the session at the provider."""
+    refresh_token: None = None
+    """Not kept while a number is chosen: such a session of staff lasts as one without."""
 
 
 class NumberChoices:
@@ -43,6 +47,7 @@ class NumberChoices:
         roles: Collection[str],
         student_ids: Collection[str],
         destination: str,
+        sid: str | None = None,
     ) -> str:
         """The id for the cookie."""
         choice_id = secrets.token_urlsafe(32)
@@ -50,8 +55,8 @@ class NumberChoices:
             self._pool.execute(
                 """
                 INSERT INTO number_choice (id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids,
-                                           destination, expires_at)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+                                           destination, expires_at, sid)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
                 """,
                 hashed(choice_id),
                 secrets.token_urlsafe(32),
@@ -62,6 +67,7 @@ class NumberChoices:
                 list(student_ids),
                 destination,
                 datetime.now(UTC) + timedelta(seconds=LIFE_S),
+                sid,
             )
         )
         return choice_id
@@ -72,7 +78,7 @@ class NumberChoices:
         row = await bounded(
             self._pool.fetchrow(
                 """
-                SELECT id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids, destination
+                SELECT id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids, destination, sid
                 FROM number_choice WHERE id_hash = $1 AND expires_at > $2
                 """,
                 hashed(choice_id),
@@ -88,6 +94,7 @@ class NumberChoices:
             frozenset(row["roles"]),
             tuple(row["student_ids"]),
             row["destination"],
+            row["sid"],
         )
 
     async def end(self, id_hash: bytes) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeGuard
 import asyncpg
 import structlog
 
+from services.gateway.tables.sealed_tokens import seal, unseal
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import CLIENT_ADDRESS, append_entries, append_entry
 from services.kit.names import STUDENT
@@ -17,13 +18,18 @@ from services.kit.postgres.pool import Connection
 
 MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
+ROLES_CHECK_S: Final = 300.0
+_ROLES_RETRY: Final = timedelta(seconds=30)
 _ID_CHARACTERS: Final = range(32, 129)
-COLUMNS: Final = "id_hash, student_id, csrf, authenticated_at, expires_at, subject, roles, seen_at"
+COLUMNS: Final = (
+    "id_hash, student_id, csrf, authenticated_at, expires_at, subject, roles, roles_confirmed_at, roles_due_at, seen_at"
+)
 """Of a `Session`, and when it was used."""
 _TOUCH_S: Final = 60
 _OLDEST: Final = (
     "id_hash IN (SELECT id_hash FROM session WHERE issuer = $1 AND subject = $2 ORDER BY started_at DESC OFFSET $3)"
 )
+_NAMED: Final = "issuer = $1 AND ($2::text IS NULL OR subject = $2) AND ($3::text IS NULL OR sid = $3)"
 _OPEN_COLUMNS: Final = "id_hash, student_id, subject, started_at, seen_at"
 _OF_SAME_PERSON: Final = f"""
 SELECT {_OPEN_COLUMNS} FROM session
@@ -45,6 +51,9 @@ class Session:
     expires_at: datetime
     account: str = field(default="", repr=False)
     roles: frozenset[str] = frozenset()
+    roles_confirmed_at: datetime | None = None
+    roles_due_at: datetime | None = None
+    """When the provider last confirmed them, and is to be asked again."""
 
     @property
     def actor(self) -> str:
@@ -70,10 +79,13 @@ class OpenSession:
 class Sessions:
     """Methods may raise transient database errors."""
 
-    def __init__(self, pool: "asyncpg.Pool[Any]", *, idle_s: int, life_s: int) -> None:
+    def __init__(
+        self, pool: "asyncpg.Pool[Any]", *, idle_s: int, life_s: int, roles_check_s: float = ROLES_CHECK_S
+    ) -> None:
         self._pool = pool
         self.idle = timedelta(seconds=idle_s)
         self._life = timedelta(seconds=life_s)
+        self._roles_check = timedelta(seconds=roles_check_s)
         self._touch = min(timedelta(seconds=_TOUCH_S), self.idle / 10)
 
     async def start(
@@ -85,19 +97,26 @@ class Sessions:
         authenticated_at: datetime,
         old: str | None,
         roles: Collection[str] = (),
+        until: datetime | None = None,
+        sid: str | None = None,
+        refresh_token: str | None = None,
     ) -> str:
-        """The id for the cookie. `old`, the browser's, ends here."""
+        """The id for the cookie. `old`, the browser's, ends here. `until`: if that comes before its life is over.
+
+        `sid`: of the session at the provider. `refresh_token`: to ask there for the roles again.
+        """
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
+        expires_at = min(now + self._life, until or datetime.max.replace(tzinfo=UTC))
         async with self._pool.acquire() as connection, connection.transaction():
             if old is not None:
                 await _end(connection, "replaced", "id_hash = $1", hashed(old))
             await _end(connection, "too-many", _OLDEST, issuer, subject, MAX_PER_PERSON - 1)
             await connection.execute(
                 """
-                INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at,
-                                     started_at, seen_at, expires_at, roles)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9)
+                INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at, started_at, seen_at,
+                                     expires_at, roles, roles_confirmed_at, roles_due_at, sid, refresh_token)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13)
                 """,
                 hashed(session_id),
                 student_id,
@@ -106,8 +125,12 @@ class Sessions:
                 subject,
                 authenticated_at,
                 now,
-                now + self._life,
+                expires_at,
                 sorted(roles),
+                now if roles else None,
+                now + self._roles_check if roles else None,
+                sid,
+                seal(session_id, refresh_token) if refresh_token and roles else None,
             )
             handle = _handle(hashed(session_id))
             await append_entry(
@@ -141,6 +164,78 @@ class Sessions:
 
     async def end(self, id_hash: bytes, cause: str = "signed-out") -> None:
         await bounded(self._end(cause, "id_hash = $1", id_hash))
+
+    async def end_by_provider(
+        self, *, issuer: str, subject: str | None, sid: str | None, token_id: str, valid_until: datetime
+    ) -> tuple[bytes, ...] | None:
+        """The hashes of the sessions ended, of all that is named; None if this logout token was taken before."""
+        return await bounded(self._end_by_provider(issuer, subject, sid, token_id, valid_until))
+
+    async def _end_by_provider(
+        self, issuer: str, subject: str | None, sid: str | None, token_id: str, valid_until: datetime
+    ) -> tuple[bytes, ...] | None:
+        async with self._pool.acquire() as connection, connection.transaction():
+            new = await connection.fetchval(
+                "INSERT INTO used_logout_token (digest, expires_at) VALUES ($1, $2)"
+                " ON CONFLICT DO NOTHING RETURNING true",
+                hashed(token_id),
+                valid_until,
+            )
+            if not new:
+                return None
+            await connection.execute(f"DELETE FROM number_choice WHERE {_NAMED}", issuer, subject, sid)
+            return await _end(connection, "by-provider", _NAMED, issuer, subject, sid, by="identity provider")
+
+    async def due_refresh_token(self, session_id: str, session: Session) -> str | None:
+        """For the one request that may ask the provider now."""
+        now = datetime.now(UTC)
+        sealed = await bounded(
+            self._pool.fetchval(
+                "UPDATE session SET roles_due_at = $2 WHERE id_hash = $1 AND roles_due_at <= $3"
+                " RETURNING refresh_token",
+                session.id_hash,
+                now + _ROLES_RETRY,
+                now,
+            )
+        )
+        return sealed and unseal(session_id, sealed)
+
+    async def confirm_roles(
+        self, session_id: str, session: Session, roles: Collection[str], refresh_token: str | None
+    ) -> None:
+        """`refresh_token`: if the provider gave another. A role that is gone is audited."""
+        await bounded(self._confirm_roles(session_id, session, roles, refresh_token))
+
+    async def _confirm_roles(
+        self, session_id: str, session: Session, roles: Collection[str], refresh_token: str | None
+    ) -> None:
+        now = datetime.now(UTC)
+        async with self._pool.acquire() as connection, connection.transaction():
+            await connection.execute(
+                """
+                UPDATE session SET roles = $2, roles_confirmed_at = $3, roles_due_at = $4,
+                                   refresh_token = coalesce($5, refresh_token)
+                WHERE id_hash = $1
+                """,
+                session.id_hash,
+                sorted(roles),
+                now,
+                now + self._roles_check,
+                seal(session_id, refresh_token) if refresh_token else None,
+            )
+            if set(roles) != session.roles:
+                await append_entry(
+                    connection,
+                    actor=session.actor,
+                    act="session.roles",
+                    outcome="reduced",
+                    student_id=session.student_id or None,
+                    details={
+                        "session": _handle(session.id_hash),
+                        "before": sorted(session.roles),
+                        "after": sorted(roles),
+                    },
+                )
 
     async def of_same_person(self, session: Session) -> tuple[OpenSession, ...]:
         """Newest first, this one too."""
@@ -192,6 +287,8 @@ def session_of(row: asyncpg.Record) -> Session:
         row["expires_at"],
         row["subject"],
         frozenset(row["roles"]),
+        row["roles_confirmed_at"],
+        row["roles_due_at"],
     )
 
 

@@ -24,11 +24,13 @@ class SignIn:
     verifier: str = field(repr=False)
     destination: str
     started_s: int
+    stepped_up: int = 0
+    """1 when the provider was asked for what the person's roles require, as the first answer did not show it."""
 
 
-def new_sign_in(destination: str, now_s: float) -> SignIn:
+def new_sign_in(destination: str, now_s: float, *, stepped_up: bool = False) -> SignIn:
     state, nonce, verifier = (secrets.token_urlsafe(_SECRET_BYTES) for _ in range(3))
-    return SignIn(state, nonce, verifier, destination, int(now_s))
+    return SignIn(state, nonce, verifier, destination, int(now_s), int(stepped_up))
 
 
 def find_sign_in(cookies: Mapping[str, str], state: str) -> SignIn | None:
@@ -55,6 +57,6 @@ def _name(state: str) -> str:
 
 def _read(value: str) -> SignIn | None:
     match value.split("."):
-        case [state, nonce, verifier, destination, started_s] if started_s.isdecimal():
-            return SignIn(state, nonce, verifier, destination, int(started_s))
+        case [state, nonce, verifier, destination, started_s, "0" | "1" as stepped_up] if started_s.isdecimal():
+            return SignIn(state, nonce, verifier, destination, int(started_s), int(stepped_up))
     return None

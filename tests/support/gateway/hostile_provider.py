@@ -44,11 +44,14 @@ class Hostile:
     asked: Counter[str] = field(default_factory=Counter)
     authorization: str = ""
     """The header of the newest request for userinfo."""
+    form: str = ""
+    """The body of the newest request for tokens."""
 
     def claims(self, **changes: Any) -> Claims:
         """Right claims with `changes`; None takes a claim away."""
         now_s = int(time.time())
-        right = {"iss": self.issuer, "sub": "u-1", "aud": "lixiao", "iat": now_s, "exp": now_s + 300, "nonce": "n-1"}
+        right = {"iss": self.issuer, "sub": "u-1", "aud": "lixiao", "nonce": "n-1"}
+        right |= {"iat": now_s, "exp": now_s + 300, "auth_time": now_s}
         return {name: value for name, value in {**right, **changes}.items() if value is not None}
 
     def signed(self, key: RSAKey = KEY, **changes: Any) -> str:
@@ -62,6 +65,10 @@ class Hostile:
             "jwks_uri": f"{self.issuer}/jwks",
             "userinfo_endpoint": f"{self.issuer}/userinfo",
         }
+
+    def is_about(self, sub: str) -> None:
+        """Whom userinfo speaks of."""
+        self.userinfo = lambda: JSONResponse({"sub": sub})
 
     def behave(self) -> None:
         """Do all as one should, from now on."""
@@ -100,6 +107,7 @@ def hostile_app(hostile: Hostile) -> FastAPI:
 
     @app.api_route("/token", methods=["GET", "POST"], response_model=None)
     async def token(request: Request) -> Response:
+        hostile.form = (await request.body()).decode()
         return await respond(request, hostile.token, answer(hostile.signed()))
 
     @app.get("/userinfo", response_model=None)
@@ -169,6 +177,8 @@ async def start(browser: BrowserClient, place: str = "case") -> tuple[str, str]:
 
 async def come_back(browser: BrowserClient, hostile: Hostile, state: str, nonce: str, **claims: Any) -> httpx.Response:
     """Return from the provider, which confirms `claims`."""
+    if "sub" in claims:
+        hostile.is_about(claims["sub"])
     hostile.token = answer(hostile.signed(nonce=nonce, **claims))
     return await browser.get(f"/sign-in/callback?code=c-1&state={state}")
 

@@ -42,6 +42,7 @@ class RunningGateway:
     read_model: str
     people: tuple[Person, ...]
     operator_address: str = ""
+    issuer: str = ""
 
 
 @contextmanager
@@ -63,6 +64,7 @@ def running_gateway(
                 client_secret=SecretStr(SECRET),
                 redirect_uris=(f"{address}/sign-in/callback",),
                 post_logout_redirect_uris=(f"{address}/signed-out",),
+                backchannel_logout_uri=f"{address}/sign-in/logout-token",
             )
             provider.mount("/", create_app(Provider(issuer, people, (client,), Pages("示例大学", "Example"))))
             given: dict[str, Any] = {
@@ -82,7 +84,7 @@ def running_gateway(
                 address,
                 operator_address,
             ):
-                yield RunningGateway(address, database, read_model, people, operator_address)
+                yield RunningGateway(address, database, read_model, people, operator_address, issuer)
         finally:
             structlog.reset_defaults()
 

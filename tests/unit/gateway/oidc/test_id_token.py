@@ -59,6 +59,7 @@ def test_right_claims_say_who_signed_in_and_do_not_print_it() -> None:
         name="苏木槿",
         roles=frozenset({"certificate-desk"}),
         authenticated_at=datetime.fromtimestamp(NOW_S - 5, UTC),
+        auth_time=datetime.fromtimestamp(NOW_S - 5, UTC),
     )
     assert not [private for private in ("u-1", "苏木槿", "TS22010001") if private in repr(identity)]
 

@@ -1,0 +1,29 @@
+"""Refresh tokens encrypted under the session id, which only the browser holds: a copy of the table gives none away."""
+
+import secrets
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+_NONCE_BYTES: Final = 12
+
+
+def seal(session_id: str, token: str) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return nonce + _cipher(session_id).encrypt(nonce, token.encode(), None)
+
+
+def unseal(session_id: str, sealed: bytes) -> str | None:
+    """None if it is not of this session."""
+    try:
+        return _cipher(session_id).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], None).decode()
+    except InvalidTag:
+        return None
+
+
+def _cipher(session_id: str) -> AESGCM:
+    # The id has 256 random bits; the table's key is another hash of it.
+    return AESGCM(HKDF(SHA256(), 32, salt=None, info=b"lixiao refresh token").derive(session_id.encode()))
