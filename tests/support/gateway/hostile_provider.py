@@ -50,7 +50,7 @@ class Hostile:
     def claims(self, **changes: Any) -> Claims:
         """Right claims with `changes`; None takes a claim away."""
         now_s = int(time.time())
-        right = {"iss": self.issuer, "sub": "u-1", "aud": "lixiao", "nonce": "n-1"}
+        right: Claims = {"iss": self.issuer, "sub": "u-1", "aud": "lixiao", "nonce": "n-1"}
         right |= {"iat": now_s, "exp": now_s + 300, "auth_time": now_s}
         return {name: value for name, value in {**right, **changes}.items() if value is not None}
 
