@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
-import httpx
 from fastapi import FastAPI, Request, Response
 from starlette.types import ASGIApp
 
@@ -17,6 +16,7 @@ from services.gateway.case.live import Hub
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.provider import OpenIdSettings
+from services.gateway.outgoing import outgoing_client
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
@@ -152,7 +152,7 @@ async def _start(
     running.push_async_callback(_close, readers)
     visitors = await open_pool(settings.database, name=f"{GATEWAY}.visits", max_size=2, plain_reads=True)
     running.push_async_callback(_close, visitors)
-    http = await running.enter_async_context(httpx.AsyncClient(follow_redirects=False, trust_env=False))
+    http = await running.enter_async_context(outgoing_client(settings))
     wakeup, printer = Wakeup(), FormRenderer()
     running.callback(printer.close)
     openid = OpenIdClient(http, _openid(settings))

@@ -1,5 +1,6 @@
 """The gateway's own settings."""
 
+from pathlib import Path
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
@@ -65,6 +66,8 @@ class GatewaySettings(Settings):
     openid_roles_claim: str = "roles"
     openid_userinfo: bool = False
     """Read userinfo for claims that the ID token lacks."""
+    authorities: Path | None = None
+    """PEM of whose certificates of provider and desks are believed; the public ones without it."""
     desks: Annotated[dict[Name, DeskAddress], Field(default_factory=dict, repr=False)]
     """JSON, by department: `{"address", "token"}`. A department without one has a work list and no records."""
 

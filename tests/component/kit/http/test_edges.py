@@ -313,6 +313,31 @@ async def test_a_service_serves_tls_and_takes_a_renewed_certificate_without_a_re
         assert name_in_certificate(operators) == "second"
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n",
+        b"Content-Length: 4\r\nContent-Length: 5\r\n",
+        b"Transfer-Encoding: chunked, identity\r\n",
+        b"Content-Length: 4\nX: a\r\n",
+    ],
+    ids=["length and chunks", "two lengths", "another last coding", "a bare line feed"],
+)
+def test_a_body_of_two_lengths_is_refused(headers: bytes) -> None:
+    with service() as target:
+        hidden = b"0\r\n\r\nGET /whoami HTTP/1.1\r\nHost: a\r\n\r\n"
+        answer = answer_to(target, b"POST /form HTTP/1.1\r\nHost: a\r\n" + headers + b"\r\n" + hidden)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_request_is_not_echoed_to_its_sender() -> None:
+    with service() as target:
+        answer = answer_to(target, b"TRACE /whoami HTTP/1.1\r\nHost: a\r\nX: secret\r\nConnection: close\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 405 ")
+        assert b"secret" not in answer
+
+
 @pytest.mark.parametrize("package", connections.PINNED)
 def test_the_installed_version_is_the_one_the_protocol_was_written_for(package: str) -> None:
     assert version(package) == connections.PINNED[package], (
