@@ -74,19 +74,23 @@ class KafkaConnection:
             options["security"] = security(self.sasl_username, self._password, tls)
         return options
 
-    def variables(self) -> dict[str, str]:
-        """The environment that `KafkaSettings` reads it from."""
+    def settings(self) -> dict[str, Any]:
+        """The fields of `KafkaSettings` that give it again."""
         values = {
-            "": self.bootstrap_servers,
-            "_SECURITY_PROTOCOL": self.security_protocol,
-            "_SASL_MECHANISM": self.sasl_mechanism,
-            "_SASL_USERNAME": self.sasl_username,
-            "_SASL_PASSWORD_FILE": self.sasl_password_file,
-            "_SSL_CAFILE": self.ssl_cafile,
-            "_SSL_CERTFILE": self.ssl_certfile,
-            "_SSL_KEYFILE": self.ssl_keyfile,
+            "kafka": self.bootstrap_servers,
+            "kafka_security_protocol": self.security_protocol,
+            "kafka_sasl_mechanism": self.sasl_mechanism,
+            "kafka_sasl_username": self.sasl_username,
+            "kafka_sasl_password_file": self.sasl_password_file,
+            "kafka_ssl_cafile": self.ssl_cafile,
+            "kafka_ssl_certfile": self.ssl_certfile,
+            "kafka_ssl_keyfile": self.ssl_keyfile,
         }
-        return {f"LIXIAO_KAFKA{name}": str(value) for name, value in values.items() if value is not None}
+        return {name: str(value) for name, value in values.items() if value is not None}
+
+    def variables(self) -> dict[str, str]:
+        """The same, as the environment has them."""
+        return {f"LIXIAO_{name.upper()}": value for name, value in self.settings().items()}
 
     def certificates(self) -> ssl.SSLContext:
         """As the files are now. Raises `OSError`, also for what is no certificate."""

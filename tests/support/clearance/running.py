@@ -87,7 +87,7 @@ async def running_clearance(database: str, kafka: RunningKafka, namespace: str, 
     credentials = folder / "credentials.json"
     credentials.write_text(json.dumps(entries))
     settings = ClearanceSettings(
-        kafka=kafka.address,
+        **kafka.address.settings(),
         database=database,
         namespace=namespace,
         credentials=credentials,
