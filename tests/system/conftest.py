@@ -49,3 +49,17 @@ async def core(_core: Installation) -> Installation:
     missing = [name for name in ("library", CLEARANCE) if name not in _core.processes]
     await _core.start(*missing)
     return _core
+
+
+@pytest.fixture
+async def whole(
+    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """Every service, for one test that may stop and restore any; attempts live longer than the test."""
+    installation = Installation(tmp_path_factory.mktemp("whole"), postgres=postgres.address, kafka=kafka.address)
+    await installation.provision()
+    try:
+        await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
+        yield installation
+    finally:
+        await installation.close()

@@ -1,16 +1,13 @@
 """The clearance's database from a backup, under all services: what was accepted since is accepted as it was."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
 
 from deploy.local.installation import Installation
-from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.postgres import dsn_of
 from deploy.local.servers.server import Running
-from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.postgres.pool import DATABASE_ERRORS
 from tests.support.gateway.server import BrowserClient
@@ -23,20 +20,6 @@ _FORMS = """
 SELECT student_id, attempt_id, form_number, code, receipt, accepted_at, facts::text FROM published.submission_v2
 ORDER BY form_number
 """
-
-
-@pytest.fixture
-async def whole(
-    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Installation]:
-    """Every service; attempts live longer than the test."""
-    installation = Installation(tmp_path_factory.mktemp("restored"), postgres=postgres.address, kafka=kafka.address)
-    await installation.provision()
-    try:
-        await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
-        yield installation
-    finally:
-        await installation.close()
 
 
 async def forms(installation: Installation) -> list[tuple[object, ...]]:

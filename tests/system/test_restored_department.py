@@ -1,17 +1,14 @@
 """A department restored while a submission is being decided: no debt comes in before its hold is back."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
-import pytest
 
 from deploy.local.installation import Installation
-from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.postgres import dsn_of
 from deploy.local.servers.server import Running
-from deploy.local.services import IDENTITY
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE
 from tests.support.servers.backups import backup_of
 from tests.support.waiting import eventually
 from tests.system.test_submission import ready_to_submit, submit
@@ -19,19 +16,6 @@ from tests.system.test_walk import CLEAR
 
 RESTORED, SILENT = "library", "archives"
 NO_BROKER = "127.0.0.1:1"
-
-
-@pytest.fixture
-async def whole(
-    postgres: Running, kafka: RunningKafka, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Installation]:
-    installation = Installation(tmp_path_factory.mktemp("department"), postgres=postgres.address, kafka=kafka.address)
-    await installation.provision()
-    try:
-        await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
-        yield installation
-    finally:
-        await installation.close()
 
 
 async def put(installation: Installation, student_id: str, record: Mapping[str, Any]) -> httpx.Response:

@@ -1,5 +1,6 @@
 """A department's files: sent, tried first without an effect, followed while they are read, and what was refused."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -29,29 +30,24 @@ async def jobs(office: CurrentOffice, before: PreviousPage = None) -> Response:
 
 @router.post("/staff/{department}/imports", max_body_size=MAX_BODY_BYTES)
 async def start(request: Request, office: CurrentOffice) -> Response:
-    file = await _file(request, office)
-    if file is None:
-        return await _jobs(office, error=office.context.texts("staff.import_no_file"))
-    try:
+    async def started(file: SentFile) -> Response:
         job = await _imports(office).start(file)
-    except DeskRefused as refused:
-        return await _jobs(office, refused=refused)
-    return RedirectResponse(f"{office.address}/imports/{job.job_id}", 303)
+        return RedirectResponse(f"{office.address}/imports/{job.job_id}", 303)
+
+    return await _with_file(request, office, started)
 
 
 @router.post("/staff/{department}/imports/preview", max_body_size=MAX_BODY_BYTES)
 async def preview(request: Request, office: CurrentOffice) -> Response:
     """In a tab of its own: the file stays chosen in the one before."""
-    file = await _file(request, office)
-    if file is None:
-        return await _jobs(office, error=office.context.texts("staff.import_no_file"))
-    try:
+
+    async def tried(file: SentFile) -> Response:
         found = await _imports(office).preview(file)
-    except DeskRefused as refused:
-        return await _jobs(office, refused=refused)
-    shown = sorted((*found.rows, *found.rejected_rows), key=lambda one: one.row)
-    columns = list(dict.fromkeys(name for one in shown for name in one.fields))
-    return office.page("staff_import_preview.html", preview=found, rows=shown, columns=columns, file=file.name)
+        shown = sorted((*found.rows, *found.rejected_rows), key=lambda one: one.row)
+        columns = list(dict.fromkeys(name for one in shown for name in one.fields))
+        return office.page("staff_import_preview.html", preview=found, rows=shown, columns=columns, file=file.name)
+
+    return await _with_file(request, office, tried)
 
 
 @router.get("/staff/{department}/imports/{job_id}")
@@ -72,6 +68,17 @@ async def rejected_file(office: CurrentOffice, job_id: UUID) -> Response:
         raise _unknown() from None
     headers = {"Content-Disposition": f'attachment; filename="rejected-{job_id}.csv"'}
     return Response(answer.content, media_type=CSV_TYPE, headers=headers)
+
+
+async def _with_file(request: Request, office: Office, act: Callable[[SentFile], Awaitable[Response]]) -> Response:
+    """What is refused is said above the form."""
+    file = await _file(request, office)
+    if file is None:
+        return await _jobs(office, error=office.context.texts("staff.import_no_file"))
+    try:
+        return await act(file)
+    except DeskRefused as refused:
+        return await _jobs(office, refused=refused)
 
 
 async def _jobs(
