@@ -231,6 +231,7 @@ def _openid(settings: GatewaySettings) -> OpenIdSettings:
         issuer=settings.openid_issuer,
         client_id=settings.openid_client_id,
         client_secret=settings.openid_client_secret,
+        client_secret_file=settings.openid_client_secret_file,
         client_authentication=settings.openid_client_authentication,
         scope=settings.openid_scope,
         student_id_claim=settings.openid_student_id_claim,

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from schemas.events import Name
 from services.kit.names import CERTIFICATE_DESK
+from services.kit.secret_files import secret_of
 from services.kit.settings import Dsn, Settings
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
@@ -19,7 +20,19 @@ class DeskAddress(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     address: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")]
-    token: Annotated[str, Field(min_length=16, repr=False)]
+    token: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    token_file: Path | None = None
+    """In its place; read at each request."""
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "DeskAddress":
+        if (self.token is None) == (self.token_file is None):
+            raise ValueError("give token or token_file")
+        return self
+
+    def bearer(self) -> str:
+        """Raises `NoSecret`."""
+        return secret_of(self.token, self.token_file) or ""
 
 
 class RoleContext(BaseModel):
@@ -60,6 +73,8 @@ class GatewaySettings(Settings):
     openid_issuer: str
     openid_client_id: str
     openid_client_secret: Annotated[str | None, Field(repr=False)] = None
+    openid_client_secret_file: Path | None = None
+    """In its place; read at each use."""
     openid_client_authentication: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
     openid_scope: str = "openid profile"
     openid_student_id_claim: str = "student_id"

@@ -109,7 +109,7 @@ class OpenIdClient:
     async def _answer(self, provider: DiscoveredProvider, form: dict[str, str]) -> dict[str, Any]:
         """Of the token endpoint."""
         auth: httpx.BasicAuth | None = None
-        client_id, secret = self._settings.client_id, self._settings.client_secret
+        client_id, secret = self._settings.client_id, self._settings.secret()
         if self._settings.client_authentication == "client_secret_basic" and secret is not None:
             # Both are encoded before they are joined (RFC 6749 §2.3.1), which Authlib's client does not do.
             auth = httpx.BasicAuth(quote(client_id, safe=""), quote(secret, safe=""))

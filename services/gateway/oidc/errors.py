@@ -39,6 +39,8 @@ class Unavailability(StrEnum):
     ISSUER_MISMATCH = "issuer_mismatch"
     NO_KEYS = "no_keys"
     CLIENT_REJECTED = "client_rejected"
+    NO_SECRET = "no_secret"
+    """The file of the client secret cannot be read."""
 
 
 class SignInRefused(Exception):

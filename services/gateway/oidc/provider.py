@@ -5,6 +5,7 @@ import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import httpx
@@ -13,6 +14,7 @@ from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, OctKey, RSAKey
 
 from services.gateway.oidc.errors import ProviderUnavailable, Unavailability
+from services.kit.secret_files import NoSecret, secret_of
 
 MAX_RESPONSE_BYTES: Final = 262_144
 CACHE_LIFETIME_S: Final = 3600.0
@@ -29,6 +31,8 @@ class OpenIdSettings:
     issuer: str
     client_id: str
     client_secret: str | None = field(default=None, repr=False)
+    client_secret_file: Path | None = None
+    """In its place; read at each use."""
     client_authentication: Literal["client_secret_basic", "client_secret_post", "none"] = "client_secret_basic"
     scope: str = "openid profile"
     student_id_claim: str = "student_id"
@@ -39,10 +43,19 @@ class OpenIdSettings:
     def __post_init__(self) -> None:
         if not is_secure_url(self.issuer, loopback_allowed=True):
             raise ValueError("the issuer must be an https address, or http on this machine")
-        if (self.client_authentication == "none") != (self.client_secret is None):
+        if self.client_secret is not None and self.client_secret_file is not None:
+            raise ValueError("a client secret is given twice")
+        if (self.client_authentication == "none") != (self.client_secret is None and self.client_secret_file is None):
             raise ValueError("a client secret is needed exactly when client_authentication is not 'none'")
         if "openid" not in self.scope.split():
             raise ValueError("the scope must contain openid")
+
+    def secret(self) -> str | None:
+        """Raises `ProviderUnavailable`."""
+        try:
+            return secret_of(self.client_secret, self.client_secret_file)
+        except NoSecret:
+            raise ProviderUnavailable(Unavailability.NO_SECRET) from None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from services.gateway.settings import DeskAddress
 from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, History, HistoryEntry, operation_list
 from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.access.acting_for import acting_for
+from services.kit.secret_files import NoSecret
 
 _TIMEOUT_S: Final = 10.0
 _REFUSED: Final = (400, 404, 409, 413, 415, 422, 423, 429)
@@ -103,7 +104,7 @@ class DeskClient:
         if self.desk is None:
             raise DeskUnavailable(self.department)
         sent = {
-            "Authorization": f"Bearer {self.desk.token}",
+            "Authorization": f"Bearer {self._token(self.desk)}",
             **acting_for(person, CLIENT_ADDRESS.get()),
             **(headers or {}),
         }
@@ -126,6 +127,13 @@ class DeskClient:
             raise DeskRefused(answer.status_code, _problem(answer))
         _log.warning("desk.failed", department=self.department, error=str(answer.status_code))
         raise DeskUnavailable(self.department)
+
+    def _token(self, desk: DeskAddress) -> str:
+        try:
+            return desk.bearer()
+        except NoSecret as error:
+            _log.warning("desk.failed", department=self.department, error=type(error).__name__)
+            raise DeskUnavailable(self.department) from error
 
     def unreadable(self, error: ValidationError) -> DeskUnavailable:
         _log.warning("desk.failed", department=self.department, error=type(error).__name__)

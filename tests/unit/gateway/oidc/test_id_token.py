@@ -4,6 +4,7 @@ import json
 import random
 from base64 import urlsafe_b64encode
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -331,7 +332,7 @@ def test_metadata_that_is_not_this_issuers_or_leads_elsewhere_is_refused(
     "wrong",
     [
         *({"issuer": "http://identity.example.edu"}, {"scope": "profile"}),
-        *({"client_secret": None}, {"client_authentication": "none"}),
+        *({"client_secret": None}, {"client_authentication": "none"}, {"client_secret_file": Path("secret")}),
     ],
 )
 def test_a_configuration_that_cannot_be_safe_is_refused(wrong: dict[str, Any]) -> None:
