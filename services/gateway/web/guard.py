@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.gateway.tables.sessions import hashed
 from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.http.client_address import limited_address
+from services.kit.http.middleware import HSTS
 from services.kit.http.problems import Problem
 from services.kit.runtime.token_buckets import TokenBuckets
 
@@ -37,7 +38,6 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-_HSTS: Final = "max-age=31536000; includeSubDomains"
 _CACHE: Final = b"cache-control"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNLIMITED: Final = ("/static/",)
@@ -57,7 +57,7 @@ class Guard:
         self._app = app
         self._refuse = refuse
         self._origin = origin
-        secure = {"Strict-Transport-Security": _HSTS} if origin.startswith("https://") else {}
+        secure = {"Strict-Transport-Security": HSTS} if origin.startswith("https://") else {}
         self._headers = [(name.lower().encode(), value.encode()) for name, value in (HEADERS | secure).items()]
         self._names = frozenset(name for name, _ in self._headers)
         self._addresses = TokenBuckets(ADDRESS_RATE, ADDRESS_BURST)

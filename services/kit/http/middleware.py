@@ -18,6 +18,7 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Responses may override them."""
+HSTS: Final = "max-age=31536000; includeSubDomains"
 _TOO_LARGE: Final = Problem(
     413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
 )
@@ -64,6 +65,8 @@ class _Response:
                 return
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
+            if self._scope.get("scheme") == "https":
+                headers.setdefault("Strict-Transport-Security", HSTS)
         await self._send(message)
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 

@@ -306,7 +306,9 @@ async def test_a_service_serves_tls_and_takes_a_renewed_certificate_without_a_re
     pair: dict[str, Any] = {"tls_certificate": tmp_path / "certificate.pem", "tls_key": tmp_path / "key.pem"}
     with live_servers(lambda _: app(), operator_port=0, **pair) as addresses:
         target, operators = map(target_of, addresses)
-        assert httpx.get(f"https://127.0.0.1:{target[1]}/whoami", verify=False).json()["scheme"] == "https"
+        answer = httpx.get(f"https://127.0.0.1:{target[1]}/whoami", verify=False)
+        assert answer.json()["scheme"] == "https"
+        assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains"
         assert (name_in_certificate(target), name_in_certificate(operators)) == ("first", "first")
         certificate(tmp_path, "second")
         await eventually(lambda: name_in_certificate(target) == "second", what="the renewed certificate")

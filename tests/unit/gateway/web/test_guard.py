@@ -12,6 +12,11 @@ from tests.support.observability.log_lines import captured_lines
 
 async def request(guard: Guard, method: str, headers: dict[str, str]) -> int:
     """The status of the answer."""
+    return int((await answer(guard, method, headers))["status"])
+
+
+async def answer(guard: Guard, method: str, headers: dict[str, str]) -> Any:
+    """Its beginning."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -23,11 +28,17 @@ async def request(guard: Guard, method: str, headers: dict[str, str]) -> int:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
     scope = {"type": "http", "method": method, "path": "/case", "headers": raw, "client": ("203.0.113.7", 1)}
     await guard(scope, receive, send)
-    return int(sent[0]["status"])
+    return sent[0]
 
 
 def guard() -> Guard:
     return Guard(PlainTextResponse("fine"), origin="https://lixiao.example.edu", refuse=lambda _, problem: problem)
+
+
+@pytest.mark.parametrize("headers", [{}, {"sec-fetch-site": "cross-site"}])
+async def test_a_browser_is_told_to_come_back_over_https_whatever_is_answered(headers: dict[str, str]) -> None:
+    start = await answer(guard(), "POST", headers)
+    assert (b"strict-transport-security", b"max-age=31536000; includeSubDomains") in start["headers"]
 
 
 @pytest.mark.parametrize(
