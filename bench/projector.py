@@ -16,7 +16,7 @@ from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Leg, in_subprocess, over, row
 from bench.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord, partition_of
 
 PARTITIONS: Final = 12
@@ -64,7 +64,7 @@ class Round:
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     sizes = QUICK if quick else Sizes()
-    with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
+    with fixtures.sandbox(on, CLEARANCE_FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         stored = asyncio.run(_load(sandbox, sizes))
         asyncio.run(_fill(sandbox, sizes.students))
         batches = projector_legs.batches_of(stored)

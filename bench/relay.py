@@ -14,7 +14,7 @@ from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Leg, in_subprocess, over, row, timed, unless_it_ends
 from schemas.codec import CONTENT_TYPE
 from schemas.topics import PARTITIONS
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.relay import Relay
 
@@ -46,7 +46,7 @@ class Round:
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     sizes = QUICK if quick else Sizes()
-    with fixtures.sandbox(on, FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
+    with fixtures.sandbox(on, DEPARTMENT_FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         asyncio.run(_fill(sandbox, sizes.rows))
         yield f"{sizes.rows:,} rows to a topic of {PARTITIONS} partitions, idempotent, acknowledged by all"
         done = [_round(sandbox, sizes) for _ in range(rounds)]

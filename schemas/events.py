@@ -186,6 +186,23 @@ class RepublicationAsked(Message):
     asked_at: Instant
 
 
+AcceptedEnd = Annotated[bool, Field(exclude_if=lambda accepted: not accepted)]
+
+
+class AuditSealed(Message):
+    """The newest seal of a service's audit, kept outside its database. Key: `service`.
+
+    Only the service reads it, and its `audit verify`: the chain has to have each such seal, so that newest entries that
+    were removed are missed. `accepted`: an operator took the chain as it ends here, because the database comes from a
+    backup: seals before this record are not looked for any more.
+    """
+
+    service: Name
+    seq: Annotated[int, Field(ge=0, le=MAX_NUMBER)]
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    accepted: AcceptedEnd = False
+
+
 class SubmitAsked(Message):
     """A student submitted (提交离校服务). `command_id` is also the id of the attempt it opens."""
 
@@ -420,6 +437,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.source-alive.v1": SourceAlive,
     "lixiao.case-changed.v1": CaseChanged,
     "lixiao.republication-asked.v1": RepublicationAsked,
+    "lixiao.audit-sealed.v1": AuditSealed,
     "lixiao.submit-asked.v1": SubmitAsked,
     "lixiao.command-asked.v1": CommandAsked,
     "lixiao.command-answered.v1": CommandAnswered,

@@ -71,7 +71,13 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
             },
         ),
     )
-    return shared + tuple(flow for name in names for flow in _department(topics, name))
+    audits = tuple(_audit(topics, name) for name in (CLEARANCE, GATEWAY, *names))
+    return shared + tuple(flow for name in names for flow in _department(topics, name)) + audits
+
+
+def _audit(topics: Topics, service: str) -> Flow:
+    about = f"Newest seals of the audit of {service}, kept outside its database."
+    return Flow(topics.audit(service), about, service, {events.AuditSealed: (service,)})
 
 
 def _department(topics: Topics, name: str) -> tuple[Flow, ...]:

@@ -61,6 +61,9 @@ class Topics:
     def answer(self, department: str) -> str:
         return f"{self.namespace}.{department}.answer.v1"
 
+    def audit(self, service: str) -> str:
+        return f"{self.namespace}.{service}.audit.v1"
+
     def signed(self, topic: str) -> bool:
         """Whether its records carry their sender's signature: all but statuses."""
         return not topic.endswith(".status.v1")
@@ -73,11 +76,11 @@ class Topics:
         self, departments: Iterable[str], partitions: int = PARTITIONS, *, days: int = KEPT_DAYS
     ) -> tuple[TopicSpec, ...]:
         """`days`: as `KEPT_DAYS`."""
-        names = [self.submission, self.republication, self.command]
+        names = [self.submission, self.republication, self.command, self.audit("clearance"), self.audit("gateway")]
         compacted = [self.case]
         for department in sorted(departments):
             compacted.append(self.status(department))
-            names += [self.attestation(department), self.answer(department)]
+            names += [self.attestation(department), self.answer(department), self.audit(department)]
         kept_ms = str(days * _DAY_MS)
         latest_state = {
             "cleanup.policy": "compact",

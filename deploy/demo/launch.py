@@ -30,6 +30,7 @@ from deploy.local.services import UNIVERSITY
 from schemas.flows import CLEARANCE
 from services.kit.manifests import SERVICES, DepartmentManifest, discover
 from services.kit.names import ROSTER
+from services.kit.postgres.migrations import MigrationError
 from services.kit.provisioning.acls import AclsRefused
 from services.kit.provisioning.topics import TopicMismatch
 
@@ -75,6 +76,8 @@ class Launch:
         """Side by side. Raises StartFailed."""
         names = service_names(services.departments)
         with self.progress.step(f"{len(names)} services") as waiting_for:
+            with _reported_as("The tables could not be made"):
+                asyncio.run(services.migrate(*names))
             processes = {name: services.process(name) for name in names}
             for process in processes.values():
                 self.supervisor.add(process)
@@ -155,5 +158,13 @@ class Launch:
 def _reported_as(what: str) -> Iterator[None]:
     try:
         yield
-    except (asyncpg.PostgresError, KafkaError, AclsRefused, TopicMismatch, OSError, ValueError) as error:
+    except (
+        asyncpg.PostgresError,
+        KafkaError,
+        AclsRefused,
+        MigrationError,
+        TopicMismatch,
+        OSError,
+        ValueError,
+    ) as error:
         raise StartFailed(f"{what}: {error}") from error

@@ -9,6 +9,7 @@ from deploy.local.servers.postgres import dsn_of
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
 from services.kit.manifests import DepartmentManifest
+from services.kit.provisioning.roles import owner_of
 
 
 class Databases:
@@ -50,6 +51,6 @@ class Databases:
             for name in (*self.departments, CLEARANCE, GATEWAY):
                 database = self.database_name(name)
                 await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
-                await connection.execute(f'DROP ROLE IF EXISTS "{database}"')
+                await connection.execute(f'DROP ROLE IF EXISTS "{database}", "{owner_of(database)}"')
         finally:
             await connection.close()

@@ -21,10 +21,14 @@ from deploy.local.servers.kafka import delete_topics
 from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses, operator_port_of
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.migration_folders import GATEWAY_FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import DepartmentManifest
+from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.acls import remove_acls, set_acls
-from services.kit.provisioning.databases import Provisioned, create_databases
+from services.kit.provisioning.databases import OWNER_VARIABLE, Provisioned, create_databases
 from services.kit.provisioning.kafka_users import create_users
 from services.kit.provisioning.topics import create_topics
 from services.kit.runtime.failpoints import EXIT_CODE
@@ -70,6 +74,7 @@ class RunningServices(Databases):
         self._university = university
         self._ports = dict(ports or {name: _port() for name in port_names(departments)})
         self._services: dict[str, Service] = {}
+        self._owners: dict[str, str] = {}
 
     async def provision(self) -> None:
         await self.provision_databases()
@@ -93,7 +98,9 @@ class RunningServices(Databases):
         return made
 
     def define_services(self, databases: Mapping[str, Mapping[str, str]]) -> None:
-        """`databases`: service → its variables, as provisioning returned them."""
+        """`databases`: service → its variables, as provisioning returned them. A process does not get its owner's."""
+        own = {name: dict(variables) for name, variables in databases.items()}
+        self._owners = {name: variables.pop(OWNER_VARIABLE) for name, variables in own.items()}
         people = self.folder / "people.json"
         write_private(people, json.dumps([person.model_dump() for person in self.people], ensure_ascii=False))
         processes = ServiceProcesses(
@@ -103,7 +110,7 @@ class RunningServices(Databases):
             kafka=self.kafka,
             zipkin=self.zipkin,
             namespace=self.namespace,
-            databases=databases,
+            databases=own,
             people=people,
             university=self._university,
         )
@@ -112,11 +119,21 @@ class RunningServices(Databases):
 
     async def start(self, *names: str, failpoint: str = "", wait: bool = True) -> None:
         """Side by side; returns when each is ready. With a `failpoint` they exit there."""
+        await self.migrate(*names)
         for name in names:
             self.processes[name] = self.process(name, failpoint=failpoint)
             self.processes[name].start()
         for name in names if wait else ():
             await self.ready(name)
+
+    async def migrate(self, *names: str) -> None:
+        """As an operator does before a release is started: by the owner, with the files of `root`."""
+        owned = {name for name in map(kind_of, names) if name in self._owners}
+        await asyncio.gather(*(migrate(self._owners[name], self._migrations(name)) for name in owned))
+
+    def _migrations(self, service: str) -> list[Path]:
+        folders = {CLEARANCE: CLEARANCE_FOLDERS, GATEWAY: GATEWAY_FOLDERS}.get(service, DEPARTMENT_FOLDERS)
+        return [self.root / folder.relative_to(ROOT) for folder in folders]
 
     def process(self, name: str, *, failpoint: str = "") -> Process:
         """Not yet started."""
@@ -158,16 +175,20 @@ class RunningServices(Databases):
         self.kill(name)
 
     def command(self, name: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run a service's command line."""
+        """Run a service's command line, as an operator who has the owner's address too."""
         process = self.process(name)
         return subprocess.run(
             [*process.command, *arguments],
             cwd=self.root,
-            env={**(process.env or {}), "COLUMNS": "300"},
+            env={**(process.env or {}), **self.operators_variables(name), "COLUMNS": "300"},
             capture_output=True,
             text=True,
             timeout=COMMAND_TIMEOUT_S,
         )
+
+    def operators_variables(self, name: str) -> dict[str, str]:
+        """What an operator's commands have beside the service's own variables."""
+        return {OWNER_VARIABLE: self._owners[kind_of(name)]}
 
     def logs(self) -> dict[str, str]:
         return {file.stem: file.read_text("utf-8", "replace") for file in (self.folder / "logs").glob("*.log")}

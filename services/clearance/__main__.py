@@ -1,5 +1,6 @@
 """`python -m services.clearance [command]`: the service, or an operator command."""
 
+from schemas.flows import CLEARANCE
 from services.clearance.app import clearance_app
 from services.clearance.cli import (
     checks_that_apply,
@@ -9,6 +10,7 @@ from services.clearance.cli import (
     rebuild_view,
     sign_forms_again,
 )
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.receipts.cli import keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
@@ -24,7 +26,9 @@ def run() -> None:
     serve(clearance_app(settings), settings)
 
 
-cli = service_cli("The clearance service", serve=run, dead_letters=open_dead_letters)
+cli = service_cli(
+    CLEARANCE, "The clearance service", serve=run, dead_letters=open_dead_letters, migrations=CLEARANCE_FOLDERS
+)
 cli.add_typer(keys, name="keys")
 cli.add_typer(token_commands({ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR}), name="tokens")
 keys.command("sign-again")(sign_forms_again)

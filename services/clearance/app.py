@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI
@@ -16,6 +15,7 @@ from services.clearance.exemptions.api import exemptions_router
 from services.clearance.forgetting.calendar import CalendarForgetting
 from services.clearance.forgetting.forget import Forgetting
 from services.clearance.forgetting.tables import TABLES
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.parts import (
     actions_of,
     decisions_of,
@@ -50,7 +50,7 @@ from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import ROSTER
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
-from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.republishing.api import republications_router
 from services.kit.republishing.worker import Republisher
@@ -69,7 +69,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await migrate(settings.database, FOLDERS)
+        await migrate(settings.owner_database, CLEARANCE_FOLDERS)
         async with AsyncExitStack() as running:
             pool = await open_pool(settings.database, name=CLEARANCE, max_size=10 + settings.projector_workers)
             running.push_async_callback(pool.close)
@@ -156,9 +156,3 @@ def _add_watches(
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)
     health.add_warning("signing key", partial(key_missing, keyring_of(settings), pool))
-
-
-FOLDERS: Final = (
-    *(KIT_MIGRATIONS / name for name in ("outbox", "inbox", "audit", "tokens", "republication", "imports", "digest")),
-    Path(__file__).parent / "migrations",
-)

@@ -69,7 +69,7 @@ def rebuild_view(
         try:
             compared = asyncio.run(
                 rebuild(
-                    settings.database,
+                    settings.owner_database,
                     kafka=settings.kafka_connection,
                     group=settings.topics.group(PROJECTOR),
                     topics=status_topics(settings.topics, list(discover(settings.services_folder))),

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
 from services.gateway.cli import sessions
+from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.cli import service_cli
@@ -30,7 +31,7 @@ def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     )
 
 
-cli = service_cli("The gateway", serve=run, dead_letters=open_dead_letters)
+cli = service_cli(GATEWAY, "The gateway", serve=run, dead_letters=open_dead_letters, migrations=GATEWAY_FOLDERS)
 cli.add_typer(sessions, name="sessions")
 
 if __name__ == "__main__":

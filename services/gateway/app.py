@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request, Response
@@ -14,6 +13,7 @@ from starlette.types import ASGIApp
 from schemas.flows import GATEWAY
 from services.gateway.case.live import Hub
 from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.provider import OpenIdSettings
 from services.gateway.outgoing import outgoing_client
@@ -68,19 +68,12 @@ from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
-from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.notifications import listen
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
-
-FOLDERS: Final = (
-    KIT_MIGRATIONS / "outbox",
-    KIT_MIGRATIONS / "inbox",
-    KIT_MIGRATIONS / "audit",
-    Path(__file__).parent / "migrations",
-)
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
@@ -144,7 +137,7 @@ def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
 async def _start(
     app: FastAPI, running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health
 ) -> None:
-    await migrate(settings.database, FOLDERS)
+    await migrate(settings.owner_database, GATEWAY_FOLDERS)
     pool = await open_pool(settings.database, name=GATEWAY)
     running.push_async_callback(_close, pool)
     # No connection yet: the pages open while the read model does not answer.

@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from schemas.topics import KEPT_DAYS, Topics
 from services.kit.kafka.settings import KafkaSettings
 from services.kit.manifests import SERVICES
+from services.kit.postgres.dsn import unprotected_hosts
 from services.kit.student_numbers import NumberForm
 
 PREFIX = "LIXIAO_"
@@ -31,19 +32,39 @@ Days = Annotated[int, Field(ge=1, le=36_500)]
 TopicDays = Annotated[int, Field(ge=1, le=3_650)]
 
 
-class Settings(KafkaSettings):
+class DatabaseSettings(BaseSettings):
+    """Of whatever connects to PostgreSQL: the rule for its addresses."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_tls: Literal["verified", "any"] = "verified"
+    """`any`: also addresses beyond this machine without a verified certificate."""
+
+    @field_validator("database", "migration_database", "read_model", "postgres", check_fields=False)
+    @classmethod
+    def _protected(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and info.data.get("database_tls") == "verified" and (hosts := unprotected_hosts(value)):
+            raise ValueError(
+                f"{', '.join(hosts)} is beyond this machine and its certificate is not verified: "
+                "add ?sslmode=verify-full&sslrootcert=<file of the authority>, "
+                "or set LIXIAO_DATABASE_TLS=any where the network itself is protected"
+            )
+        return value
+
+
+class Settings(KafkaSettings, DatabaseSettings):
     """Services subclass it.
 
     `read_model`: the clearance's database, read-only, for the gateway. `credentials`: JSON [{name, token_sha256,
     roles}]; without it every protected route refuses.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
-
     namespace: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,40}$")] = "lixiao"
     database: Dsn
+    migration_database: OptionalDsn = None
+    """The same database as its owner, who may change tables. For commands; a service that has it migrates at start."""
     read_model: OptionalDsn = None
     http_host: str = "127.0.0.1"
     http_port: Port = 8080
@@ -67,6 +88,8 @@ class Settings(KafkaSettings):
     """PEM, Ed25519: signs what this service publishes."""
     trusted_keys: Path | None = None
     """Folder of the services' public keys; with it an unsigned or wrongly signed record is a dead letter."""
+    audit_heads: Path | None = None
+    """File of heads that `audit verify` compares the audit with, and adds to."""
     services_folder: Path = SERVICES
     university: Path | None = None
     student_id_pattern: Annotated[str | None, Field(max_length=200)] = None
@@ -156,6 +179,10 @@ class Settings(KafkaSettings):
         if value <= info.data.get("topic_days", 0):
             raise ValueError("it has to be more than LIXIAO_TOPIC_DAYS: until then an event may be received again")
         return value
+
+    @property
+    def owner_database(self) -> str:
+        return self.migration_database or self.database
 
     @property
     def number_form(self) -> NumberForm | None:

@@ -8,7 +8,7 @@ from playwright.async_api import Page, expect
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
@@ -26,7 +26,7 @@ DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 @pytest.fixture(scope="module")
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with running_gateway(database, read_model, (CLERK,)) as running:
         async with carrying(running, ReadModelWriter(read_model)):
             yield running

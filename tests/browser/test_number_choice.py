@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from deploy.local.installation import new_student_id
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
 from tests.support.browser import axe
@@ -20,7 +20,7 @@ from tests.support.servers.fixtures import DatabaseMaker
 @pytest.fixture(scope="module")
 async def served(make_database: DatabaseMaker) -> AsyncIterator[tuple[RunningGateway, Hostile]]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with running_provider() as hostile, hostile_gateway(database, read_model, hostile) as gateway:
         yield gateway, hostile
 

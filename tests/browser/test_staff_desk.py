@@ -10,7 +10,7 @@ from playwright.async_api import Page, expect
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import GRADUATE_SCHOOL
 from services.kit.postgres.migrations import migrate
@@ -31,7 +31,7 @@ SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 @pytest.fixture(scope="module")
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with (
         served_desks({name: await make_database(name) for name in ("library", "finance")}) as served,
         running_gateway(database, read_model, (CLERK, SCHOOL), desks=addresses(served)) as running,

@@ -134,6 +134,7 @@ def test_every_event_is_in_exactly_the_channels_it_is_produced_to() -> None:
     produced = {
         "lixiao.case-changed.v1": {TOPICS.case},
         "lixiao.republication-asked.v1": {TOPICS.republication},
+        "lixiao.audit-sealed.v1": {TOPICS.audit(name) for name in ("clearance", "gateway", *DEPARTMENTS)},
         "lixiao.submission-requested.v1": {TOPICS.submission},
         "lixiao.submission-accepted.v1": {TOPICS.submission},
         "lixiao.submission-refused.v1": {TOPICS.submission},

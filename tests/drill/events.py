@@ -20,7 +20,9 @@ from tests.support.waiting import eventually
 
 DUMP: Final = 'pg_dump --format=custom --file="$SERVICE.dump" "$DATABASE"'
 RESTORE: Final = 'pg_restore --clean --if-exists --single-transaction --dbname="$DATABASE" "$SERVICE.dump"'
+ACCEPT_AUDIT: Final = 'python -m "services.$SERVICE" audit accept --why restored'
 DATABASES: Final = "python -m services.kit.provisioning databases --secrets databases.json"
+MIGRATE: Final = "python -m services.gateway migrate"
 TOPICS: Final = "python -m services.kit.provisioning topics"
 ROTATE: Final = "python -m services.clearance keys rotate"
 REVOKE: Final = 'python -m services.clearance keys revoke "$KID"'
@@ -97,6 +99,7 @@ async def _restore(stage: Stage, service: str) -> None:
     await asyncio.to_thread(_stop, stage, service)
     await stage.run(service, RESTORE)
     await stage.installation.start(service)
+    assert "accepted" in await stage.run(service, ACCEPT_AUDIT)
 
 
 async def _dump_clearance(stage: Stage) -> None:
@@ -150,6 +153,7 @@ async def _drop_gateway(stage: Stage) -> None:
 
 async def _make_gateway(stage: Stage) -> None:
     await stage.run(GATEWAY, DATABASES, LIXIAO_NAMESPACE=stage.installation.namespace)
+    await stage.run(GATEWAY, MIGRATE)
     await stage.restart(GATEWAY)
 
 
@@ -246,7 +250,7 @@ EVENTS: Final = (
         prepare=partial(_dump, service=CHANGING),
         signal=Signal(CHANGING, log="version_floor.raised"),
         prove=_rebuilt_is_equal,
-        commands=(DUMP, RESTORE, REBUILD),
+        commands=(DUMP, RESTORE, ACCEPT_AUDIT, REBUILD),
     ),
     Event(
         "clearance restored",
@@ -255,7 +259,7 @@ EVENTS: Final = (
         prepare=_dump_clearance,
         signal=Signal(CLEARANCE, log="acceptance.restored"),
         prove=_rebuilt_is_equal,
-        commands=(DUMP, RESTORE, REBUILD),
+        commands=(DUMP, RESTORE, ACCEPT_AUDIT, REBUILD),
     ),
     Event(
         "topic lost",
@@ -280,8 +284,8 @@ EVENTS: Final = (
         _drop_gateway,
         signal=Signal(GATEWAY),
         heal=_make_gateway,
-        healed_by=f"`{DATABASES}`, restart of the gateway",
-        commands=(DATABASES,),
+        healed_by=f"`{DATABASES}`, `{MIGRATE}`, restart of the gateway",
+        commands=(DATABASES, MIGRATE),
     ),
     Event(
         "signing key lost",

@@ -116,6 +116,7 @@ class Stage:
         process = self.installation.process(service)
         environment = {
             **(process.env or {}),
+            **self.installation.operators_variables(service),
             "PATH": os.pathsep.join((*map(str, PROGRAMS), "/usr/bin", "/bin")),
             "LIXIAO_POSTGRES": self.postgres,
             "SERVICE": service,

@@ -8,13 +8,13 @@ from typing import Any, Final
 import asyncpg
 
 from schemas.flows import CLEARANCE, GATEWAY
-from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
 from services.clearance.forgetting.tables import TABLES as CLEARANCE_TABLES
-from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.retention import TABLES as GATEWAY_TABLES
 from services.gateway.settings import GatewaySettings
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.retention import TABLES as DEPARTMENT_TABLES
-from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.retention.purge import Purge
 from services.kit.retention.tables import Table
 

@@ -1,11 +1,12 @@
 """Hash chain of the audit: a seal hashes its entry and the last seal.
 
-One sealer follows, so that writers need not wait. Only a head kept elsewhere shows that the newest entries are gone.
+One sealer follows, so that writers need not wait. That the newest entries are gone, heads kept elsewhere show.
 """
 
 import asyncio
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
@@ -25,13 +26,33 @@ _ENTRY: Final = "entry.entry_id, entry.at, entry.actor, entry.act, entry.outcome
 
 
 @dataclass(frozen=True, slots=True)
+class Head:
+    """A seal, by which the chain up to it is known. Number 0: of a chain without any."""
+
+    seq: int
+    hash: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> "Head":
+        """Raises `ValueError`."""
+        seq, _, digest = text.partition(":")
+        if not seq.isdecimal() or len(digest) != 64:
+            raise ValueError("a head is written SEQ:HASH, as printed by verify")
+        return cls(int(seq), bytes.fromhex(digest))
+
+    def __str__(self) -> str:
+        return f"{self.seq}:{self.hash.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
 class ChainReport:
-    """`head`: `SEQ:HASH` of the newest seal, to be kept elsewhere."""
+    """`head`: the newest seal, to be kept elsewhere. `is_cut`: it stands before one that was kept."""
 
     sealed: int
     unsealed: int
-    head: str
+    head: Head
     problems: tuple[str, ...]
+    is_cut: bool = False
 
 
 def chain_hash(previous: bytes, entry: Any) -> bytes:
@@ -92,9 +113,11 @@ async def _seal(connection: Connection) -> int:
     return len(ids)
 
 
-async def verify(connection: Connection, *, head: str | None = None) -> ChainReport:
-    """`head` is from an earlier report; raises `ValueError` if malformed."""
-    expected = _parsed(head)
+async def verify(connection: Connection, *, heads: Iterable[Head] = ()) -> ChainReport:
+    """`heads` were kept elsewhere."""
+    expected: dict[int, set[bytes]] = {}
+    for head in heads:
+        expected.setdefault(head.seq, set()).add(head.hash)
     problems: list[str] = []
     async with connection.transaction(isolation="repeatable_read", readonly=True):
         seq, previous, count = 0, INITIAL_HASH, 0
@@ -109,13 +132,14 @@ async def verify(connection: Connection, *, head: str | None = None) -> ChainRep
             elif row["seq"] == seq + 1 and chain_hash(previous, row) != row["hash"]:
                 problems.append(f"seal {row['seq']}: entry {row['entry_id']} or the seal was changed")
             seq, previous, count = row["seq"], row["hash"], count + 1
-            if expected and row["seq"] == expected[0] and row["hash"] != expected[1]:
-                problems.append(f"seal {row['seq']} is not the one of the given head")
-        if expected and seq < expected[0]:
-            problems.append(f"the chain ends at {seq}, before the given head {expected[0]}")
+            if expected.get(row["seq"], {row["hash"]}) != {row["hash"]}:
+                problems.append(f"seal {row['seq']} is not the one of a head kept elsewhere")
+        newest = max(expected, default=0)
+        if seq < newest:
+            problems.append(f"the chain ends at {seq}, before the head {newest} kept elsewhere")
         problems += await _unsealed_problems(connection)
         unsealed = await connection.fetchval("SELECT count(*) FROM audit.unsealed")
-    return ChainReport(count, unsealed, f"{seq}:{previous.hex()}", tuple(problems[:MAX_PROBLEMS]))
+    return ChainReport(count, unsealed, Head(seq, previous), tuple(problems[:MAX_PROBLEMS]), seq < newest)
 
 
 async def _unsealed_problems(connection: Connection) -> list[str]:
@@ -133,12 +157,3 @@ async def _unsealed_problems(connection: Connection) -> list[str]:
     return [f"entry {row['entry_id']} was removed before it was sealed" for row in lost] + [
         f"entry {row['entry_id']}: its seal was removed" for row in bare
     ]
-
-
-def _parsed(head: str | None) -> tuple[int, bytes] | None:
-    if head is None:
-        return None
-    seq, _, digest = head.partition(":")
-    if not seq.isdecimal() or len(digest) != 64:
-        raise ValueError("a head is written SEQ:HASH, as printed by verify")
-    return int(seq), bytes.fromhex(digest)

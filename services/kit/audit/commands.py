@@ -8,26 +8,22 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings
 
 from schemas.student_ids import canonical_student_id
 from services.kit.audit.log import append_look_up, command_line_actor
 from services.kit.audit.trail import AuditEntry, of_actor, of_student
 from services.kit.postgres.command_line import connected
 from services.kit.postgres.pool import Connection
-from services.kit.settings import PREFIX, Dsn, load
+from services.kit.settings import PREFIX, DatabaseSettings, Dsn, load
 
 
-class AuditSettings(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
-    )
-
+class AuditSettings(DatabaseSettings):
     database: Dsn
 
 
 class EveryDatabase(BaseSettings):
-    model_config = AuditSettings.model_config
+    model_config = DatabaseSettings.model_config
 
     databases: Path | None = None
     """As `python -m services.kit.provisioning databases` writes it."""

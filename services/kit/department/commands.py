@@ -10,6 +10,7 @@ import typer
 
 from services.kit.cli import service_cli
 from services.kit.department.desk import Desk
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.rounds.hold_commands import hold_commands
 from services.kit.department.rounds.holds import Holds
@@ -39,7 +40,9 @@ def department_commands(rules: DepartmentRules[Any]) -> typer.Typer:
         settings = load(Settings)
         serve(department_app(rules, settings), settings)
 
-    cli = service_cli(f"The {rules.name} service", serve=run, dead_letters=partial(_open_dead_letters, rules))
+    dead_letters = partial(_open_dead_letters, rules)
+    title = f"The {rules.name} service"
+    cli = service_cli(rules.name, title, serve=run, dead_letters=dead_letters, migrations=DEPARTMENT_FOLDERS)
     cli.add_typer(token_commands({desk_role(rules.name), OPERATOR}), name="tokens")
     cli.command("republish")(republish_command(partial(_open_publisher, rules)))
     cli.add_typer(hold_commands(partial(_open_holds, rules)), name="holds")

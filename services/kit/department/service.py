@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any
 
 import asyncpg
 from fastapi import FastAPI
@@ -19,6 +19,7 @@ from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.loops.hold_watch import HoldWatch
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.recovery.first_reading import FirstReading
 from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.recovery.status_log import StatusLog
@@ -38,7 +39,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.observability import telemetry
-from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
+from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
 from services.kit.republishing.api import republications_router
 from services.kit.republishing.worker import Republisher
@@ -47,11 +48,6 @@ from services.kit.runtime.health import Health
 from services.kit.settings import Settings
 from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
-
-FOLDERS: Final = tuple(
-    KIT_MIGRATIONS / name
-    for name in ("outbox", "inbox", "audit", "tokens", "republication", "digest", "desk", "imports")
-)
 
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
@@ -68,7 +64,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        await migrate(settings.database, FOLDERS)
+        await migrate(settings.owner_database, DEPARTMENT_FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
         app.state.credentials.pool = pool
         desk = _desk(rules, pool, department, settings)

@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 
 from services.kit.audit.chain import ChainSealer
+from services.kit.manifests import discover
+from services.kit.messaging.audit_heads.anchor import AuditAnchor
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.faststream_shell import TransactionalRouter
@@ -17,13 +19,13 @@ from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.outbox_metrics import measure_outbox
 from services.kit.messaging.relaying.own_topic import PublishedLog
 from services.kit.messaging.relaying.relay import Relay
-from services.kit.postgres.pool import database_probe
+from services.kit.postgres.pool import database_probe, owns_tables
 from services.kit.retention.purge import Purge
 from services.kit.retention.tables import Table
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings
-from services.kit.signing.configured import signer_of, unverified
+from services.kit.signing.configured import signer_of, unverified, verifier_of
 
 Run = Callable[[], Awaitable[None]]
 
@@ -53,12 +55,22 @@ class ServiceLoops:
             signer=signer_of(settings),
         )
         health.add("database", database_probe(pool))
+        health.add_warning("database role", partial(owns_tables, pool))
         health.add_warning("signatures", partial(unverified, settings))
         add_relay_probe(health, relay)
+        anchor = AuditAnchor(
+            pool,
+            name,
+            kafka=settings.kafka_connection,
+            topic=settings.topics.audit(name),
+            verify=verifier_of(settings, discover(settings.services_folder)),
+        )
+        health.add_warning("audit", anchor.warning)
         self._loops: dict[str, Run] = {
             "relay": relay.run,
             "outbox metrics": partial(measure_outbox, pool, name),
             "audit sealer": ChainSealer(pool).run,
+            "audit anchor": anchor.run,
             "purge": Purge(pool, tables, settings).run,
         }
 

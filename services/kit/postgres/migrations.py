@@ -1,4 +1,7 @@
-"""Schema migrations: numbered SQL files, each applied once, in a transaction."""
+"""Schema migrations: numbered SQL files, each applied once, in a transaction.
+
+They are applied as the owner of the tables. A service that works as another role finds nothing left to apply.
+"""
 
 import hashlib
 import re
@@ -21,13 +24,17 @@ _FILE: Final = re.compile(r"^[0-9]{4}_[a-z0-9_]+\.sql$")
 _LOCK: Final = f"select pg_advisory_lock({AdvisoryLock.MIGRATION:d})"
 
 
-_TABLE: Final = """
+MIGRATION_TABLE: Final = """
 create table if not exists migration (
     name text primary key,
     sha256 text not null,
     applied_at timestamptz not null default now()
 )
 """
+
+
+_APPLIED: Final = "select name, sha256 from migration"
+_MAY_APPLY: Final = "select has_schema_privilege('public', 'create')"
 
 
 class MigrationError(Exception):
@@ -42,6 +49,10 @@ class _Migration:
     @property
     def sha256(self) -> str:
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+def kit_folders(*names: str) -> tuple[Path, ...]:
+    return tuple(KIT_MIGRATIONS / name for name in names)
 
 
 async def migrate(dsn: str, folders: Sequence[Path], *, retry_for_s: float = 30.0) -> list[str]:
@@ -61,10 +72,26 @@ async def migrate(dsn: str, folders: Sequence[Path], *, retry_for_s: float = 30.
 
 
 async def _apply_all(connection: "asyncpg.Connection[Any]", wanted: Sequence[_Migration]) -> list[str]:
+    applied = await _applied(connection)
+    missing = [each.name for each in wanted if applied.get(each.name) != each.sha256]
+    if not missing:
+        return []
+    if not await connection.fetchval(_MAY_APPLY):
+        raise MigrationError(
+            f"{missing[0]} is not applied to this database as it is here, and its role may not do that: "
+            "run the service's `migrate` command with LIXIAO_MIGRATION_DATABASE, the owner's address, first"
+        )
     await connection.execute(_LOCK)
-    await connection.execute(_TABLE)
-    applied = {row["name"]: row["sha256"] for row in await connection.fetch("select name, sha256 from migration")}
+    await connection.execute(MIGRATION_TABLE)
+    applied = await _applied(connection)
     return [each.name for each in wanted if await _apply(connection, each, applied.get(each.name))]
+
+
+async def _applied(connection: "asyncpg.Connection[Any]") -> dict[str, str]:
+    """Name → SHA-256."""
+    if await connection.fetchval("select to_regclass('migration')") is None:
+        return {}
+    return {row["name"]: row["sha256"] for row in await connection.fetch(_APPLIED)}
 
 
 async def _apply(connection: "asyncpg.Connection[Any]", migration: _Migration, applied: str | None) -> bool:

@@ -75,6 +75,18 @@ def database_probe(pool: "asyncpg.Pool[asyncpg.Record]") -> Callable[[], Awaitab
     return probe
 
 
+_OWNS_TABLES: Final = """
+SELECT pg_has_role(current_user, relowner, 'USAGE') FROM pg_class WHERE oid = to_regclass('public.migration')
+"""
+
+
+async def owns_tables(pool: "asyncpg.Pool[asyncpg.Record]") -> str | None:
+    """A warning of readiness: the pool's role may change tables and put triggers out of the way."""
+    if not await pool.fetchval(_OWNS_TABLES):
+        return None
+    return "the service's role owns its tables: run the provisioning of databases, which makes an owner beside it"
+
+
 _TRANSIENT_CLASSES: Final = ("08", "40", "53", "57", "58")
 """Connection, rollback, resources, operator intervention, system."""
 _TRANSIENT_STATES: Final = frozenset({"25006", "25P03", "25P04", "55P03"})

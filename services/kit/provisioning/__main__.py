@@ -10,7 +10,7 @@ import asyncpg
 import typer
 from aiokafka.errors import KafkaError
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import KEPT_DAYS, Topics
@@ -21,7 +21,7 @@ from services.kit.provisioning.acls import PRINCIPAL, AclsRefused, set_acls
 from services.kit.provisioning.databases import Provisioned, create_databases
 from services.kit.provisioning.kafka_users import create_users
 from services.kit.provisioning.topics import TopicMismatch, TopicReport, create_topics
-from services.kit.settings import PREFIX, Dsn, TopicDays, load
+from services.kit.settings import PREFIX, DatabaseSettings, Dsn, TopicDays, load
 from services.kit.signing.keys import create_key
 
 __all__ = ["Provisioned", "TopicMismatch", "TopicReport", "create_databases", "create_topics"]
@@ -38,12 +38,8 @@ class TopicSettings(KafkaSettings):
     topic_days: TopicDays = KEPT_DAYS
 
 
-class ServerSettings(BaseSettings):
+class ServerSettings(DatabaseSettings):
     """LIXIAO_POSTGRES is a superuser's DSN."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", hide_input_in_errors=True
-    )
 
     postgres: Dsn
     namespace: str = "lixiao"
@@ -156,7 +152,7 @@ def _reported_as(command: str) -> Iterator[None]:
 def databases_command(
     secrets: Annotated[Path, typer.Option(help="JSON file of the DSNs, kept between runs; made with mode 0600.")],
 ) -> None:
-    """Create a role and a database for each service on LIXIAO_POSTGRES, and write their DSNs to the secrets file."""
+    """Create a database with two roles for each service on LIXIAO_POSTGRES, and write the secrets file of DSNs."""
     settings = load(ServerSettings)
     departments = list(discover(settings.services_folder))
     try:

@@ -1,7 +1,6 @@
-"""A role and a database for each service, without other grants.
+"""A database for each service, with two roles: the owner migrates it, the service works with it.
 
 The gateway reads the clearance's database through `lixiao_reader`, to which its migrations grant the read model.
-`lixiao_audit` owns every audit: services append, and cannot change or drop.
 """
 
 import base64
@@ -21,25 +20,15 @@ import asyncpg
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.migrations import KIT_MIGRATIONS
+from services.kit.provisioning.roles import AUDITOR, OWNER_SUFFIX, owner_of, rights
 from services.kit.runtime.private_files import write_private
 
 READER: Final = "lixiao_reader"
-AUDITOR: Final = "lixiao_audit"
 """Cannot log in."""
 DATABASE_VARIABLE: Final = "LIXIAO_DATABASE"
+OWNER_VARIABLE: Final = "LIXIAO_MIGRATION_DATABASE"
 READ_MODEL_VARIABLE: Final = "LIXIAO_READ_MODEL"
 _AUDIT_MIGRATIONS: Final = KIT_MIGRATIONS / "audit"
-_AUDIT_OWNED: Final = """
-alter schema audit owner to "{owner}";
-alter table audit.entry owner to "{owner}";
-alter table audit.seal owner to "{owner}";
-alter table audit.unsealed owner to "{owner}";
-alter function audit.refuse() owner to "{owner}";
-revoke all on schema audit from public;
-grant usage on schema audit to "{service}";
-grant select, insert on audit.entry, audit.seal to "{service}";
-grant select, insert, delete on audit.unsealed to "{service}";
-"""
 _SCRAM_ROUNDS: Final = 4096
 _IDENTIFIER: Final = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
@@ -68,21 +57,49 @@ async def create_databases(
         # Held for the file too: file and passwords must come from the same run.
         await connection.execute("select pg_advisory_lock($1)", AdvisoryLock.PROVISIONING)
         stored = _read(secrets)
-        passwords = {each: _password(stored, each, names[each]) or random.token_urlsafe(32) for each in services}
-        done = Provisioned({each: _variables(superuser, each, names, passwords) for each in services})
+        roles = [_Roles.of(stored.get(each, {}), names[each]) for each in services]
+        done = Provisioned(dict(zip(services, (each.variables(superuser) for each in roles), strict=True)))
+        gateway = roles[services.index(GATEWAY)]
+        done.secrets[GATEWAY][READ_MODEL_VARIABLE] = _dsn(
+            superuser, gateway.service, gateway.password, names[CLEARANCE]
+        )
         write_private(secrets, json.dumps({**stored, **done.secrets}, indent=2) + "\n")
         await _role(connection, READER, "nologin")
         await _role(connection, AUDITOR, "nologin")
-        for service in services:
-            await _role(connection, names[service], f"login password '{scram_verifier(passwords[service])}'")
-            made = await _database(connection, names[service])
-            await _audit(superuser, names[service])
-            (done.created if made else done.unchanged).append(names[service])
+        for each in roles:
+            for role, password in ((each.owner, each.owner_password), (each.service, each.password)):
+                await _role(connection, role, f"login password '{scram_verifier(password)}'")
+            made = await _database(connection, each)
+            await _rights(superuser, each.service)
+            (done.created if made else done.unchanged).append(each.service)
         await connection.execute(f'grant "{READER}" to "{names[GATEWAY]}"')
         await connection.execute(f'grant connect on database "{names[CLEARANCE]}" to "{READER}"')
     finally:
         await connection.close(timeout=5)
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class _Roles:
+    """Of one database, which has the name of the service's role."""
+
+    service: str
+    owner: str
+    password: str = field(repr=False)
+    owner_password: str = field(repr=False)
+
+    @classmethod
+    def of(cls, stored: dict[str, str], service: str) -> "_Roles":
+        """With the passwords of `stored`."""
+        owner = owner_of(service)
+        password = _password(stored, DATABASE_VARIABLE, service)
+        return cls(service, owner, password, _password(stored, OWNER_VARIABLE, owner))
+
+    def variables(self, superuser: str) -> dict[str, str]:
+        return {
+            DATABASE_VARIABLE: _dsn(superuser, self.service, self.password, self.service),
+            OWNER_VARIABLE: _dsn(superuser, self.owner, self.owner_password, self.service),
+        }
 
 
 async def _role(connection: "asyncpg.Connection[Any]", name: str, options: str) -> None:
@@ -91,24 +108,27 @@ async def _role(connection: "asyncpg.Connection[Any]", name: str, options: str) 
     await connection.execute(f'{verb} role "{name}" nosuperuser nocreatedb nocreaterole noreplication {options}')
 
 
-async def _database(connection: "asyncpg.Connection[Any]", name: str) -> bool:
+async def _database(connection: "asyncpg.Connection[Any]", roles: _Roles) -> bool:
+    name = roles.service
     exists = await connection.fetchval("select exists (select from pg_database where datname = $1)", name)
     if not exists:
-        await connection.execute(f'create database "{name}" owner "{name}"')
-    # By default every role may connect to every database.
-    await connection.execute(f'revoke all on database "{name}" from public')
+        await connection.execute(f'create database "{name}" owner "{roles.owner}"')
+    # By default every role may connect to every database. One from before is the service's.
+    await connection.execute(
+        f'revoke all on database "{name}" from public; alter database "{name}" owner to "{roles.owner}"; '
+        f'revoke all on database "{name}" from "{name}"; grant connect on database "{name}" to "{name}"'
+    )
     return not exists
 
 
-async def _audit(superuser: str, name: str) -> None:
-    """A role without login owns it: a service could drop what it created itself."""
+async def _rights(superuser: str, name: str) -> None:
     parts = urlsplit(superuser)
     connection = await asyncpg.connect(urlunsplit(parts._replace(path=f"/{name}")), timeout=10, command_timeout=60)
     try:
         async with connection.transaction():
             for file in sorted(_AUDIT_MIGRATIONS.glob("*.sql")):
                 await connection.execute(file.read_text("utf-8"))
-            await connection.execute(_AUDIT_OWNED.format(owner=AUDITOR, service=name))
+            await connection.execute(rights(name))
     finally:
         await connection.close(timeout=5)
 
@@ -125,16 +145,9 @@ def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
 
 def _identifier(namespace: str, service: str) -> str:
     name = f"{namespace}_{service}".replace("-", "_")
-    if not _IDENTIFIER.match(name) or name in (READER, AUDITOR):
+    if not _IDENTIFIER.match(owner_of(name)) or name in (READER, AUDITOR) or name.endswith(OWNER_SUFFIX):
         raise ValueError(f"{name!r} cannot be the name of a role and a database")
     return name
-
-
-def _variables(superuser: str, service: str, names: dict[str, str], passwords: dict[str, str]) -> dict[str, str]:
-    variables = {DATABASE_VARIABLE: _dsn(superuser, names[service], passwords[service], names[service])}
-    if service == GATEWAY:
-        variables[READ_MODEL_VARIABLE] = _dsn(superuser, names[GATEWAY], passwords[GATEWAY], names[CLEARANCE])
-    return variables
 
 
 def _dsn(superuser: str, role: str, password: str, database: str) -> str:
@@ -143,9 +156,10 @@ def _dsn(superuser: str, role: str, password: str, database: str) -> str:
     return urlunsplit((parts.scheme, f"{role}:{quote(password, safe='')}@{server}", f"/{database}", parts.query, ""))
 
 
-def _password(stored: Secrets, service: str, role: str) -> str | None:
-    parts = urlsplit(stored.get(service, {}).get(DATABASE_VARIABLE, ""))
-    return parts.password if parts.username == role else None
+def _password(stored: dict[str, str], variable: str, role: str) -> str:
+    """As before, or a new one."""
+    parts = urlsplit(stored.get(variable, ""))
+    return parts.password if parts.username == role and parts.password else random.token_urlsafe(32)
 
 
 def _read(path: Path) -> Secrets:

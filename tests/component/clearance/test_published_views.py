@@ -4,7 +4,7 @@ import re
 
 import asyncpg
 
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.paths import ROOT
 from tests.support.servers.fixtures import DatabaseMaker
@@ -24,7 +24,7 @@ async def test_the_page_lists_every_view_with_its_columns_as_the_database_has_th
     make_database: DatabaseMaker,
 ) -> None:
     dsn = await make_database("clearance")
-    await migrate(dsn, FOLDERS)
+    await migrate(dsn, CLEARANCE_FOLDERS)
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch(

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from deploy.local.identity.people import Person
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.hostile_provider import Hostile, hostile_gateway, running_provider
 from tests.support.gateway.read_model import ReadModelWriter
@@ -19,7 +19,7 @@ _free = iter(PEOPLE)
 @pytest.fixture(scope="module")
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with running_gateway(
         database, read_model, (*PEOPLE, STAFF), stream_session_check_s=1.0, command_resend_s=3600, command_life_s=90_000
     ) as running:
@@ -30,7 +30,7 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
 async def hostile_gate(make_database: DatabaseMaker, serving: Hostile) -> AsyncIterator[RunningGateway]:
     """A gateway at which people sign in with the provider that misbehaves."""
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with hostile_gateway(database, read_model, serving) as running:
         yield running
 

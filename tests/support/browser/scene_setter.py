@@ -14,7 +14,7 @@ from playwright.async_api import Page, Response
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
@@ -132,7 +132,7 @@ async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[Any]"]:
 async def scene_setter(make_database: DatabaseMaker, people: int = 240) -> AsyncIterator[SceneSetter]:
     """Two gateways and their people for the length of a `with`."""
     database, other, read_model = [await make_database(name) for name in ("gateway", "gateway", "clearance")]
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     cast = tuple(Person(sub=f"u-{n}", name=f"虚构{n}", student_id=new_student_id()) for n in range(people))
     calm = {"freshness_bound_s": 86_400}
     async with AsyncExitStack() as running:

@@ -14,7 +14,7 @@ from schemas.codec import CONTENT_TYPE, TOMBSTONE_HEADERS, encode
 from schemas.events import CheckStatus, Message, Reason, SourceAlive, StatusChanged, StatusDigest, Verdict
 from schemas.flows import source_of
 from schemas.topics import ALIVE_KEY, Topics
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.view.projector import PROJECTOR, Projector
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
@@ -99,7 +99,7 @@ HEADERS: Final = (("content-type", CONTENT_TYPE.encode()),)
 @asynccontextmanager
 async def clearance_fixture(dsn: str, kafka: KafkaConnection, namespace: str) -> AsyncIterator[ClearanceFixture]:
     topics = Topics(namespace)
-    await migrate(dsn, FOLDERS)
+    await migrate(dsn, CLEARANCE_FOLDERS)
     await create_topics(kafka, topics, DEPARTMENTS)
     pool = await open_pool(dsn, name="test")
     publisher = BatchProducer(kafka, client_id="test")

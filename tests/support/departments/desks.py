@@ -9,7 +9,7 @@ from typing import Any
 from schemas.events import CaseChanged, CaseState, StatusChanged
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
@@ -34,7 +34,7 @@ async def desk_over(
     database: str, department: str, namespace: str = "test", *, covered: bool = True
 ) -> AsyncIterator[Desk[Any]]:
     """`covered`: by a complete list, so that no row about a student has its meaning by the manifest."""
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     pool = await open_pool(database, name=f"test-{department}")
     if covered:
         await cover_everybody(pool, rules_of(department))

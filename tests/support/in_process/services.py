@@ -18,8 +18,8 @@ from schemas.codec import TOMBSTONE_HEADERS
 from schemas.events import Reason
 from schemas.flows import CLEARANCE, GATEWAY
 from schemas.topics import Topics
-from services.clearance.app import FOLDERS as CLEARANCE_FOLDERS
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster.cases import Student
@@ -30,12 +30,12 @@ from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.sweeper import AttemptSweeper
 from services.clearance.submission.subscriptions import outcomes_router, submissions_router
 from services.clearance.view.projector import Projector
-from services.gateway.app import FOLDERS as GATEWAY_FOLDERS
+from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.clearance_policy import ClearancePolicy
 from services.kit.department.desk import ChangeResult, Desk
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.requests import change_record
-from services.kit.department.service import FOLDERS as DEPARTMENT_FOLDERS
 from services.kit.department.subscriptions import department_router
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover, required_checks

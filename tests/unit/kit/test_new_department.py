@@ -50,7 +50,7 @@ def test_a_copied_folder_bears_its_own_name_without_a_change_of_code(tmp_path: P
 def test_its_topics_are_among_those_provisioned(services: Path) -> None:
     topics = Topics("test")
     more = {spec.name for spec in topics.specs(discover(services))} - {spec.name for spec in topics.specs(discover())}
-    assert more == {topics.status(NEW), topics.attestation(NEW), topics.answer(NEW)}
+    assert more == {topics.status(NEW), topics.attestation(NEW), topics.answer(NEW), topics.audit(NEW)}
 
 
 def test_nobody_leaves_before_it_has_spoken(services: Path) -> None:

@@ -70,7 +70,7 @@ async def compare_with_topic(session: LeaderSession, kafka: KafkaConnection, log
     """Raises what the broker raises: then nothing can be sent either."""
     row = await session.fetchrow("SELECT number, acknowledged FROM alive_mark WHERE topic = $1", log.topic)
     number, acknowledged = (row["number"], row["acknowledged"]) if row else (0, 0)
-    async with asyncio.timeout(_READ_WITHIN_S), _reader(kafka, log.topic) as consumer:
+    async with asyncio.timeout(_READ_WITHIN_S), reader_of(kafka, log.topic) as consumer:
         tails = await _tails(consumer, whole=not log.marked)
         behind_marks = chain.from_iterable(tail.behind for tail in tails.values())
         newest = {record.key: record for record in behind_marks if record.key not in (None, ALIVE_KEY)}
@@ -88,10 +88,10 @@ async def compare_with_topic(session: LeaderSession, kafka: KafkaConnection, log
 
 
 @asynccontextmanager
-async def _reader(kafka: KafkaConnection, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def reader_of(kafka: KafkaConnection, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
     accept_any_header_name()
     consumer = AIOKafkaConsumer(
-        topic,
+        *topics,
         **kafka.options(),
         group_id=None,
         enable_auto_commit=False,
@@ -112,7 +112,7 @@ async def _tails(consumer: AIOKafkaConsumer, *, whole: bool) -> dict[int, Tail]:
     starts = {part: begins[part] if whole else max(begins[part], ends[part] - _TAIL) for part in parts}
     tails: dict[int, Tail] = {}
     while starts:
-        for part, records in (await _records(consumer, starts, ends)).items():
+        for part, records in (await records_between(consumer, starts, ends)).items():
             marks = [number for number, record in enumerate(records) if record.key == ALIVE_KEY]
             if marks or starts[part] <= begins[part]:
                 after = records[marks[-1] + 1 :] if marks else records
@@ -122,7 +122,7 @@ async def _tails(consumer: AIOKafkaConsumer, *, whole: bool) -> dict[int, Tail]:
     return tails
 
 
-async def _records(
+async def records_between(
     consumer: AIOKafkaConsumer, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
     found: dict[TopicPartition, list[ConsumerRecord]] = {part: [] for part in starts}

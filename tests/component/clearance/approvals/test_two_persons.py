@@ -13,9 +13,9 @@ import httpx
 import pytest
 
 from deploy.local.installation import new_student_id
-from services.clearance.app import FOLDERS
 from services.clearance.approvals.actions import Action, ActionRefused, Approved, ProposalBody
 from services.clearance.approvals.api import approvals_router
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.parts import decisions_of
 from services.clearance.roster.cases import Student
 from services.clearance.roster.roster import Roster
@@ -112,7 +112,7 @@ class Room:
 
 @asynccontextmanager
 async def approval_room(database: str, one_person: Iterable[str] = ()) -> AsyncIterator[Room]:
-    await migrate(database, FOLDERS)
+    await migrate(database, CLEARANCE_FOLDERS)
     pool = await open_pool(database, name="test")
     await pool.execute(
         "CREATE TABLE IF NOT EXISTS stamped (student_id text, mark text, proposed_by text, confirmed_by text)"

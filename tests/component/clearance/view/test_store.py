@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.view.fold import AliveMark
 from services.clearance.view.rows import NEVER, Row, merge
 from services.clearance.view.source_store import apply_alive
@@ -27,7 +27,7 @@ LATER = NOW + timedelta(minutes=1)
 @pytest.fixture(scope="module")
 async def dsn(make_database: DatabaseMaker) -> str:
     made = await make_database("clearance")
-    await migrate(made, FOLDERS)
+    await migrate(made, CLEARANCE_FOLDERS)
     return made
 
 
@@ -263,7 +263,9 @@ async def test_rows_from_before_the_work_list_are_filled_with_what_the_fold_woul
     written = msgspec.structs.replace(row(1, 1), status=json.dumps(document))
     clear = msgspec.structs.replace(row(1, 1, student_id="TS-2"), status=json.dumps({"checks": checks[2:]}))
     await apply_rows(connection, [written, clear], now=NOW)
-    migration = next(folder for folder in FOLDERS if folder.parent.name == "clearance") / "0030_open_lists.sql"
+    migration = (
+        next(folder for folder in CLEARANCE_FOLDERS if folder.parent.name == "clearance") / "0030_open_lists.sql"
+    )
     text = migration.read_text("utf-8")
     await connection.execute(text[text.index("UPDATE status") : text.index(";", text.index("UPDATE status"))])
     found = await connection.fetch("SELECT open_codes, open_since FROM status ORDER BY student_id")

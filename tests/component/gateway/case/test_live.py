@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 import pytest
 
 from deploy.local.identity.people import Person
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.case.live import MAX_PER_SESSION
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
@@ -85,7 +85,7 @@ async def test_an_open_page_of_an_ended_session_is_told_so(
 
 async def test_an_open_page_of_a_stopping_gateway_may_reconnect(make_database: DatabaseMaker, person: Person) -> None:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     await ReadModelWriter(read_model).put_case(id_of(person))
     server = running_gateway(database, read_model, (person,))
     browser = BrowserClient(await asyncio.to_thread(server.__enter__))

@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.topics import Topics
-from services.gateway.app import FOLDERS
+from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.read_model.types import CommandState
 from services.gateway.tables import commands
 from services.gateway.tables.commands import StudentCommandTable
@@ -27,7 +27,7 @@ class Ahead:
 async def test_the_command_after_a_refused_one_is_the_newest_whichever_gateway_took_it(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await migrate(database, FOLDERS)
+    await migrate(database, GATEWAY_FOLDERS)
     async with await open_pool(database, name="gateway") as pool:
         table = StudentCommandTable(pool, Topics("test"), Wakeup())
         student_id = new_student_id()

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from deploy.local.servers.postgres import Postgres, create_database
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
@@ -41,7 +41,7 @@ async def together(own_postgres: Postgres, make_database: DatabaseMaker) -> Asyn
 
 
 async def _gate(database: str, read_model: str) -> AsyncIterator[RunningGateway]:
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     clearance = ReadModelWriter(read_model)
     assert STUDENT.student_id is not None
     await clearance.put_case(STUDENT.student_id)

@@ -11,7 +11,7 @@ from pdfminer.pdfpage import PDFPage
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
@@ -24,7 +24,7 @@ PEOPLE = tuple(Person(sub=f"u-{number}", name="虚构", student_id=new_student_i
 @pytest.fixture(scope="module")
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with running_gateway(database, read_model, PEOPLE) as running:
         yield running
 

@@ -10,7 +10,7 @@ from deploy.local.servers.kafka import RunningKafka
 from schemas.codec import read
 from schemas.events import CaseChanged, SourceAlive
 from schemas.topics import ALIVE_KEY, Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.relay import Relay
@@ -28,7 +28,7 @@ async def test_marks_come_while_the_outbox_is_never_empty_and_overtake_nothing(
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     committed: dict[str, datetime] = {}
     ended = asyncio.Event()
 

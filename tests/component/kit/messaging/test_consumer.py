@@ -13,7 +13,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 
 from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging import consumer
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
@@ -42,7 +42,7 @@ async def topic(kafka: RunningKafka, namespace: str) -> str:
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator["asyncpg.Pool[Any]"]:
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     pool = await open_pool(database, name="test")
     await pool.execute('CREATE TABLE stored (partition int, "offset" bigint, value bytea)')
     yield pool

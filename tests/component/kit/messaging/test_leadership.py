@@ -17,7 +17,7 @@ from aiokafka.errors import ProducerFenced
 from deploy.local.installation import new_student_id
 from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying import producer
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
@@ -40,7 +40,7 @@ REPLACED_WITHIN_S, SILENT_AFTER_S = 30.0, 6.0
 async def topics(database: str, namespace: str, kafka: RunningKafka) -> Topics:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     return topics
 
 

@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 from deploy.local.processes.state_folder import clean
 from deploy.local.servers.kafka import Kafka, RunningKafka
 from schemas.topics import Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging import consumer as consumer_module
 from services.kit.messaging.consumer import TransactionalConsumer
@@ -42,7 +42,7 @@ def topics() -> Topics:
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     pool = await open_pool(database, name="test")
     await pool.execute('CREATE TABLE stored (partition int, "offset" bigint, value text)')
     yield pool

@@ -14,8 +14,8 @@ from schemas.events import CaseChanged, CaseState
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.department.loops.hold_watch import HoldWatch
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.rounds.holds import Holds
-from services.kit.department.service import FOLDERS
 from services.kit.manifests import discover
 from services.kit.messaging import outbox
 from services.kit.messaging.consumer import TransactionalConsumer
@@ -50,7 +50,7 @@ class Recorded:
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator["asyncpg.Pool[Any]"]:
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     pool = await open_pool(database, name="test")
     yield pool
     await pool.close()

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.installation import new_student_id
 from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
@@ -28,7 +28,7 @@ IMPORTED, BATCH, CLERKS, WORK_S = 300, 50, 4, 6.0
 async def topics(database: str, namespace: str, kafka: RunningKafka) -> AsyncIterator[Topics]:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     connection = await asyncpg.connect(database)
     await connection.execute("CREATE TABLE numbered (student_id text PRIMARY KEY, version int NOT NULL)")
     yield topics

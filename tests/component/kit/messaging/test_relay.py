@@ -10,7 +10,7 @@ from deploy.local.servers.kafka import RunningKafka
 from schemas.codec import is_tombstone, read
 from schemas.events import CaseChanged, CaseState, SourceAlive
 from schemas.topics import Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
@@ -29,7 +29,7 @@ async def test_every_row_arrives_in_the_order_of_its_student_and_leaves_the_outb
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     connection = await asyncpg.connect(database)
     students = [new_student_id() for _ in range(40)]
     bell = Wakeup()
@@ -55,7 +55,7 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     early, late = await asyncpg.connect(database), await asyncpg.connect(database)
     slow, quick = new_student_id(), new_student_id()
     async with (
@@ -78,7 +78,7 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
 async def test_only_one_relay_leads_and_another_takes_over(database: str, namespace: str, kafka: RunningKafka) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     connection = await asyncpg.connect(database)
     first = Relay(database, kafka=kafka.address, name="first", wakeup=Wakeup())
     second = Relay(database, kafka=kafka.address, name="second", wakeup=Wakeup())
@@ -103,7 +103,7 @@ async def test_alive_marks_stand_behind_everything_that_was_said(
 ) -> None:
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, ["library"])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     connection = await asyncpg.connect(database)
     student_id = new_student_id()
     topic = topics.status("library")
@@ -131,7 +131,7 @@ async def test_a_topic_that_does_not_exist_yet_keeps_its_rows(
     database: str, namespace: str, kafka: RunningKafka
 ) -> None:
     topics = Topics(namespace)
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     connection = await asyncpg.connect(database)
     student_id = new_student_id()
     await say(connection, topics, student_id, 1)
@@ -155,7 +155,7 @@ async def test_a_row_without_a_value_arrives_as_a_tombstone_behind_what_was_said
 ) -> None:
     topics, student_id = Topics(namespace), new_student_id()
     await create_topics(kafka.address, topics, [])
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     connection = await asyncpg.connect(database)
     relay = Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())
     async with reading(kafka.address, topics.case) as records, running(relay):

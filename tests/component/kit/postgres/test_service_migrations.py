@@ -5,13 +5,17 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.clearance.app import FOLDERS as CLEARANCE
-from services.gateway.app import FOLDERS as GATEWAY
-from services.kit.department.service import FOLDERS as DEPARTMENT
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.migration_folders import GATEWAY_FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.manifests import SERVICES
 from services.kit.postgres.migrations import migrate
 
-FOLDERS: dict[str, tuple[Path, ...]] = {"department": DEPARTMENT, "clearance": CLEARANCE, "gateway": GATEWAY}
+FOLDERS: dict[str, tuple[Path, ...]] = {
+    "department": DEPARTMENT_FOLDERS,
+    "clearance": CLEARANCE_FOLDERS,
+    "gateway": GATEWAY_FOLDERS,
+}
 
 
 @pytest.mark.parametrize("service", FOLDERS)

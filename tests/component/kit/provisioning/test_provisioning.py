@@ -73,7 +73,9 @@ async def test_a_department_that_came_later_gets_its_topics(kafka: RunningKafka,
     topics = Topics(namespace)
     await create_topics(kafka.address, topics, ["library"], partitions=1)
     report = await create_topics(kafka.address, topics, ["library", "sports"], partitions=1)
-    assert set(report.created) == {topics.status("sports"), topics.attestation("sports"), topics.answer("sports")}
+    assert set(report.created) == {
+        getattr(topics, subject)("sports") for subject in ("status", "attestation", "answer", "audit")
+    }
 
 
 async def test_a_wrong_configuration_is_set_right_and_what_others_said_is_kept(
@@ -94,7 +96,10 @@ async def test_topics_that_exist_get_another_retention(
     topics, day_ms = Topics(namespace), 24 * 3600 * 1000
     await create_topics(kafka.address, topics, [], partitions=1)
     report = await create_topics(kafka.address, topics, [], partitions=1, days=30)
-    assert sorted(report.altered) == sorted([topics.case, topics.submission, topics.republication, topics.command])
+    assert sorted(report.altered) == sorted(
+        [topics.case, topics.submission, topics.republication, topics.command]
+        + [topics.audit(name) for name in ("clearance", "gateway")]
+    )
     ordinary, compacted = await config_of(admin, topics.submission), await config_of(admin, topics.case)
     assert ordinary["retention.ms"] == str(30 * day_ms)
     assert (compacted["retention.ms"], compacted["delete.retention.ms"]) == ("-1", str(30 * day_ms))
@@ -201,7 +206,8 @@ async def test_each_service_gets_a_database_of_its_own_that_no_other_enters(
     assert await value(library, "select current_user || ' ' || current_database()") == (
         f"{installation}_library {installation}_library"
     )
-    await value(library, "create table book (id int)")
+    await value(done.secrets["library"]["LIXIAO_MIGRATION_DATABASE"], "create table book (id int)")
+    await value(library, "insert into book values (1)")
     for other in (f"{installation}_dorm_office", f"{installation}_clearance"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await value(into(library, other), "select 1")
@@ -213,7 +219,7 @@ async def test_the_gateway_reads_of_the_clearance_only_what_the_reader_is_grante
     postgres: Running, installation: str, tmp_path: Path
 ) -> None:
     done = await create_databases(postgres.address, DEPARTMENTS, tmp_path / "s.json", namespace=installation)
-    clearance = done.secrets["clearance"]["LIXIAO_DATABASE"]
+    clearance = done.secrets["clearance"]["LIXIAO_MIGRATION_DATABASE"]
     connection = await asyncpg.connect(clearance)
     await connection.execute(
         "create schema published; create table hidden as select 1 as n; "

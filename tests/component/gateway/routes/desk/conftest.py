@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.component.gateway.routes.desk.clerks import BOTH, CLERKS, STUDENTS, clerks
 from tests.support.gateway.read_model import ReadModelWriter, SignedForm, carrying
@@ -17,7 +17,7 @@ from tests.support.servers.fixtures import DatabaseMaker
 @pytest.fixture(scope="package")
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     with running_gateway(database, read_model, (*CLERKS, *STUDENTS, BOTH)) as running:
         yield running
 

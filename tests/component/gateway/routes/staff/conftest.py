@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
 from tests.component.gateway.routes.staff.working import CERTIFICATES, EVERYWHERE, FINANCE, LIBRARY, STUDENT, AtWork
 from tests.support.gateway.read_model import ReadModelWriter
@@ -22,7 +22,7 @@ async def desks(make_database: DatabaseMaker) -> AsyncIterator[dict[str, ServedD
 @pytest.fixture(scope="module")
 async def gateway(make_database: DatabaseMaker, desks: dict[str, ServedDesk]) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     people = (LIBRARY, FINANCE, EVERYWHERE, CERTIFICATES, STUDENT)
     with running_gateway(database, read_model, people, desks=addresses(desks)) as running:
         yield running
