@@ -38,6 +38,9 @@ _AWAY: Final = (httpx.TransportError, httpx.TimeoutException)
 
 
 @dataclass
+PROVISIONING: Final = "services.kit.provisioning"
+
+
 class Stage:
     """`watched` is the student whose page is read; the forms of `accepted` are never changed by the load."""
 
@@ -117,6 +120,8 @@ class Stage:
         environment = {
             **(process.env or {}),
             **self.installation.operators_variables(service),
+            # What makes topics and databases is run by whoever administers the servers.
+            **(self.installation.kafka.variables() if PROVISIONING in command else {}),
             "PATH": os.pathsep.join((*map(str, PROGRAMS), "/usr/bin", "/bin")),
             "LIXIAO_POSTGRES": self.postgres,
             "SERVICE": service,
