@@ -32,15 +32,13 @@ COMMAND_TIMEOUT_S: Final = 60
 SETTLED_S: Final = 60.0
 ALIVE_EVERY_S: Final = "2"
 CHANGING: Final = "library"
+PROVISIONING: Final = "services.kit.provisioning"
 """The department whose records the load changes."""
 PROGRAMS: Final = (Path(sys.executable).parent, wheel_installation() / "bin")
 _AWAY: Final = (httpx.TransportError, httpx.TimeoutException)
 
 
 @dataclass
-PROVISIONING: Final = "services.kit.provisioning"
-
-
 class Stage:
     """`watched` is the student whose page is read; the forms of `accepted` are never changed by the load."""
 

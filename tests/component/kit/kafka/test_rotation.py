@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 
 from deploy.local.processes.state_folder import StateFolder, clean
 from schemas.topics import Topics
-from services.kit.department.service import FOLDERS
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.store import DeadLetter
@@ -57,7 +57,7 @@ def broker(state: StateFolder, first: Authority) -> Iterator[TlsKafka]:
 
 @pytest.fixture
 async def pool(database: str) -> AsyncIterator[Pool]:
-    await migrate(database, FOLDERS)
+    await migrate(database, DEPARTMENT_FOLDERS)
     pool = await open_pool(database, name="test")
     await pool.execute("CREATE TABLE stored (version int)")
     yield pool

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
-from services.clearance.app import FOLDERS
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.names import GRADUATE_SCHOOL, college_role
 from services.kit.postgres.migrations import migrate
 from tests.component.gateway.routes.staff.working import LIBRARY, STUDENT
@@ -28,7 +28,7 @@ COUNSELLOR = Person(sub="counsellor", name="简宁", roles=(college_role(OURS),)
 @pytest.fixture(scope="module")
 async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
-    await migrate(read_model, FOLDERS)
+    await migrate(read_model, CLEARANCE_FOLDERS)
     people = (SCHOOL, COUNSELLOR, LIBRARY, STUDENT)
     with running_gateway(database, read_model, people) as running:
         yield running
