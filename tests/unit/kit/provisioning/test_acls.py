@@ -19,24 +19,36 @@ def granted(service: str, operation: Operation, resource: Resource = Resource.TO
 
 def test_a_department_writes_its_topics_and_reads_what_it_is_asked_and_its_own_statuses() -> None:
     status, attestation, answer = TOPICS.status("library"), TOPICS.attestation("library"), TOPICS.answer("library")
-    assert granted("library", Operation.WRITE) == {status, attestation, answer}
+    audit = TOPICS.audit("library")
+    assert granted("library", Operation.WRITE) == {status, attestation, answer, audit}
     assert granted("library", Operation.READ) == {
         TOPICS.case,
         TOPICS.submission,
         TOPICS.republication,
         TOPICS.command,
         status,
+        audit,
     }
 
 
 def test_the_clearance_reads_every_department_and_writes_none() -> None:
-    assert granted(CLEARANCE, Operation.WRITE) == {TOPICS.case, TOPICS.submission, TOPICS.republication}
+    assert granted(CLEARANCE, Operation.WRITE) == {
+        TOPICS.case,
+        TOPICS.submission,
+        TOPICS.republication,
+        TOPICS.audit(CLEARANCE),
+    }
     assert {TOPICS.status("dorm"), TOPICS.attestation("dorm"), TOPICS.case} <= granted(CLEARANCE, Operation.READ)
 
 
 def test_the_gateway_reads_no_status_and_no_case() -> None:
-    assert granted(GATEWAY, Operation.WRITE) == {TOPICS.command}
-    assert granted(GATEWAY, Operation.READ) == {TOPICS.submission, TOPICS.answer("library"), TOPICS.answer("dorm")}
+    assert granted(GATEWAY, Operation.WRITE) == {TOPICS.command, TOPICS.audit(GATEWAY)}
+    assert granted(GATEWAY, Operation.READ) == {
+        TOPICS.submission,
+        TOPICS.answer("library"),
+        TOPICS.answer("dorm"),
+        TOPICS.audit(GATEWAY),
+    }
 
 
 def test_groups_of_a_service_begin_with_its_name_and_a_dot() -> None:
