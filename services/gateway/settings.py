@@ -19,7 +19,10 @@ class DeskAddress(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    address: Annotated[str, Field(pattern=r"^https?://[A-Za-z0-9.\-\[\]:]+$")]
+    address: Annotated[
+        str, Field(pattern=r"^(https://[A-Za-z0-9.\-\[\]:]+|http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?)$")
+    ]
+    """Over https, but on this machine."""
     token: Annotated[str | None, Field(min_length=16, repr=False)] = None
     token_file: Path | None = None
     """In its place; read at each request."""

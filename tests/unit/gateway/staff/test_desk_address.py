@@ -23,6 +23,27 @@ def test_a_replaced_token_is_sent_from_the_next_request_on(tmp_path: Path) -> No
             desk.bearer()
 
 
+@pytest.mark.parametrize(
+    ("address", "taken"),
+    [
+        ("https://library.example.edu", True),
+        ("https://library.example.edu:8443", True),
+        ("http://localhost:8003", True),
+        ("http://[::1]:8003", True),
+        ("http://library.example.edu", False),
+        ("http://127.0.0.1.example.edu", False),
+        ("http://localhost:8003@example.edu", False),
+    ],
+)
+def test_a_token_goes_beyond_this_machine_over_https_alone(address: str, taken: bool) -> None:
+    try:
+        DeskAddress(address=address, token="x" * 16)
+    except ValidationError:
+        assert not taken
+    else:
+        assert taken
+
+
 @pytest.mark.parametrize("given", [{}, {"token": "x" * 16, "token_file": "library"}, {"token": "short"}])
 def test_a_desk_has_one_token(given: dict[str, str]) -> None:
     with pytest.raises(ValidationError):
