@@ -76,7 +76,11 @@ async def submit(
     check_csrf(session, token)
     eligibility = submission_eligibility(progress)
     if eligibility.possible:
-        return command_answer(await commands.request(session.student_id, "", SUBMIT, forms_before=len(progress.forms)))
+        return command_answer(
+            await commands.request(
+                session.student_id, "", SUBMIT, forms_before=len(progress.forms), asked_in=session.handle
+            )
+        )
     return _earlier_command(context, progress, eligibility)
 
 
@@ -99,7 +103,7 @@ async def request_command(
     check_csrf(session, token)
     eligibility = command_eligibility(progress, context.site.departments, department, command)
     if eligibility.possible:
-        return command_answer(await commands.request(session.student_id, department, command))
+        return command_answer(await commands.request(session.student_id, department, command, asked_in=session.handle))
     return _earlier_command(context, progress, eligibility)
 
 

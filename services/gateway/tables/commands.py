@@ -22,8 +22,9 @@ from schemas.flows import GATEWAY, source_of
 from schemas.topics import Topics
 from services.gateway.read_model.types import SUBMIT, UNANSWERED, Command, CommandState
 from services.gateway.timeouts import bounded
+from services.kit.audit.log import append_entry
 from services.kit.messaging.outbox import Wakeup, append
-from services.kit.names import COMMAND_CHANNEL
+from services.kit.names import COMMAND_CHANNEL, STUDENT
 from services.kit.postgres.pool import Connection
 
 SOURCE: Final = source_of(GATEWAY)
@@ -56,14 +57,18 @@ class StudentCommandTable:
         self._topics = topics
         self._wakeup = wakeup
 
-    async def request(self, student_id: str, department: str, name: str, *, forms_before: int = 0) -> Command:
+    async def request(
+        self, student_id: str, department: str, name: str, *, forms_before: int = 0, asked_in: str = ""
+    ) -> Command:
         """Idempotent: the open command of this name, or the accepted submission (`department` is empty).
 
         Asked at the database's clock: the newest of two is the same for every gateway.
 
-        `forms_before`: how many forms the student has. The one after them is requested once.
+        `asked_in`: the handle of the session, for the audit. `forms_before`: how many forms the student has; the one
+        after them is requested once.
         """
-        command = await bounded(self._request(student_id, department, name, forms_before), timeout_s=10)
+        requested = self._request(student_id, department, name, forms_before, asked_in)
+        command = await bounded(requested, timeout_s=10)
         self._wakeup.notify()
         return command
 
@@ -87,7 +92,7 @@ class StudentCommandTable:
             found.setdefault(row["student_id"], []).append(command_of(row))
         return {student_id: tuple(commands) for student_id, commands in found.items()}
 
-    async def _request(self, student_id: str, department: str, name: str, forms_before: int) -> Command:
+    async def _request(self, student_id: str, department: str, name: str, forms_before: int, asked_in: str) -> Command:
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 f"""
@@ -111,6 +116,18 @@ class StudentCommandTable:
                     event=event,
                     source=SOURCE,
                     now=command.asked_at,
+                )
+                await append_entry(
+                    connection,
+                    actor=STUDENT,
+                    act="command.ask",
+                    outcome="asked",
+                    student_id=student_id,
+                    details={
+                        "command": command.command_id,
+                        "name": f"{department}.{name}" if department else name,
+                        "session": asked_in,
+                    },
                 )
                 return command
             # The conflicting command is open or an accepted submission; the newest is either.

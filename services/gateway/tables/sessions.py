@@ -56,6 +56,11 @@ class Session:
     """When the provider last confirmed them, and is to be asked again."""
 
     @property
+    def handle(self) -> str:
+        """Names it in the audit."""
+        return _handle(self.id_hash)
+
+    @property
     def actor(self) -> str:
         """As the audit names the person."""
         return _actor(self.student_id, self.account, self.roles)

@@ -10,9 +10,11 @@ from typing import Annotated, Final
 import typer
 from pydantic_settings import BaseSettings
 
+from schemas.flows import GATEWAY
 from schemas.student_ids import canonical_student_id
 from services.kit.audit.log import append_look_up, command_line_actor
 from services.kit.audit.trail import AuditEntry, of_actor, of_student
+from services.kit.audit.unasked import asked, unasked
 from services.kit.postgres.command_line import connected
 from services.kit.postgres.pool import Connection
 from services.kit.settings import PREFIX, DatabaseSettings, Dsn, load
@@ -69,6 +71,33 @@ def audit_commands(databases: Databases) -> typer.Typer:
         _print(databases(), "audit.of-actor", lambda db: of_actor(db, name, since.replace(tzinfo=UTC)), None, of=name)
 
     return commands
+
+
+def unasked_commands(
+    since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC.")] = _EVER,
+) -> None:
+    """Compare all databases of LIXIAO_DATABASES: commands acted upon that the gateway's audit does not have.
+
+    Exits with 1 if there are any, and prints them: personal data.
+    """
+    count = asyncio.run(_unasked(databases_of_all(), since.replace(tzinfo=UTC)))
+    typer.echo(f"{count} commands that no session asked for", err=True)
+    if count:
+        raise typer.Exit(1)
+
+
+async def _unasked(databases: dict[str, str], since: datetime) -> int:
+    if GATEWAY not in databases:
+        raise typer.BadParameter("LIXIAO_DATABASES has no gateway")
+    async with connected(databases.pop(GATEWAY)) as gateway:
+        known, first = await asked(gateway)
+    count = 0
+    for service, dsn in databases.items() if first else ():
+        async with connected(dsn) as connection:
+            async for entry in unasked(connection, known, max(since, first or since)):
+                count += 1
+                typer.echo(_line(service, entry))
+    return count
 
 
 def _print(databases: dict[str, str], act: str, ask: Ask, student_id: str | None, **details: str) -> None:

@@ -1,7 +1,7 @@
 """What an auditor asks of one database's audit: who touched this student, what did this person do."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -46,9 +46,13 @@ async def _pages(connection: Connection, statement: str, subject: str, *values: 
     while True:
         rows = await connection.fetch(statement, subject, after, *values)
         for row in rows:
-            yield AuditEntry(
-                row["at"], row["actor"], row["act"], row["outcome"], row["student_id"], json.loads(row["details"])
-            )
+            yield entry_of(row)
         if len(rows) < PAGE:
             return
         after = rows[-1]["entry_id"]
+
+
+def entry_of(row: Mapping[str, Any]) -> AuditEntry:
+    return AuditEntry(
+        row["at"], row["actor"], row["act"], row["outcome"], row["student_id"], json.loads(row["details"])
+    )

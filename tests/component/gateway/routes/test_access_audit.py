@@ -8,8 +8,9 @@ import asyncpg
 from deploy.local.identity.people import Person
 from services.gateway.tables.access_audit import AccessAudit
 from tests.support.gateway.hostile_provider import Hostile, answer, start
+from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
-from tests.support.gateway.visits import STAFF, id_of, rows
+from tests.support.gateway.visits import STAFF, clear_and_signed_in, commands, id_of, rows
 
 Entry = tuple[str, str, str | None, dict[str, Any]]
 
@@ -100,3 +101,21 @@ async def test_a_flood_of_refused_sign_ins_does_not_flood_the_audit(gateway: Run
         assert 100 <= len(await entries(gateway, "unknown")) - before < 150
         await audit.sign_in_refused("no_role", "an account that is known")
     assert len(await entries(gateway, "an account that is known")) == 1
+
+
+async def test_a_students_command_is_audited_with_the_session_that_asked_for_it(
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    await clear_and_signed_in(browser, clearance, person)
+    token = await browser.csrf()
+    for _ in range(2):
+        await browser.post("/submit", {"csrf": token})
+    begun, command = await entries(gateway, "student", id_of(person))
+    (made,) = await commands(gateway, person)
+    assert command[:2] == ("command.ask", "asked")
+    assert command[3] == {
+        "command": str(made["command_id"]),
+        "name": "submit",
+        "session": begun[3]["session"],
+        "address": "127.0.0.1",
+    }
