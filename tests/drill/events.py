@@ -24,6 +24,8 @@ ACCEPT_AUDIT: Final = 'python -m "services.$SERVICE" audit accept --why restored
 DATABASES: Final = "python -m services.kit.provisioning databases --secrets databases.json"
 MIGRATE: Final = "python -m services.gateway migrate"
 TOPICS: Final = "python -m services.kit.provisioning topics"
+KAFKA_USERS: Final = "python -m services.kit.provisioning kafka-users --passwords kafka-passwords"
+ACLS: Final = "python -m services.kit.provisioning acls"
 ROTATE: Final = "python -m services.clearance keys rotate"
 REVOKE: Final = 'python -m services.clearance keys revoke "$KID"'
 SIGN_AGAIN: Final = 'python -m services.clearance keys sign-again "$KID"'
@@ -141,6 +143,8 @@ async def _lose_kafka(stage: Stage) -> None:
     shutil.rmtree(stage.broker.folder / "data")
     await asyncio.to_thread(lambda: stage.broker.start().wait_ready())
     await _provision_topics(stage)
+    await stage.run(CLEARANCE, KAFKA_USERS)
+    await stage.run(CLEARANCE, ACLS)
 
 
 async def _republish_cases(stage: Stage) -> None:
@@ -276,7 +280,7 @@ EVENTS: Final = (
         signal=Signal(CLEARANCE, log="log.changed"),
         heal=_republish_cases,
         healed_by=f"departments by themselves, cases and forms by `{REPUBLISH_CASES}`",
-        commands=(TOPICS, REPUBLISH_CASES),
+        commands=(TOPICS, KAFKA_USERS, ACLS, REPUBLISH_CASES),
     ),
     Event(
         "gateway database lost",
