@@ -21,7 +21,7 @@ from tests.support.browser.student_states import card_open, clear, completed, wa
 from tests.support.gateway.server import BrowserClient
 
 SAFE: Final = frozenset({"GET", "HEAD"})
-WITHOUT_TOKEN: Final = frozenset({"/language", "/verify", "/sign-in/number"})
+WITHOUT_TOKEN: Final = frozenset({"/language", "/verify", "/sign-in/number", "/sign-in/logout-token"})
 """Writes that need no token of the session: they touch nothing of anybody, or have a token of their own."""
 FILLED: Final = {"department": "library", "command": "cancel-card"}
 HEADERS: Final = {
