@@ -26,6 +26,8 @@ SESSION_TIMEOUT_S: Final = "6"
 """The least a broker accepts by default."""
 POLL_S: Final = 0.05
 HELD_TIMEOUT_S: Final = 30.0
+KEPT_BRIEFLY: Final = httpx.Limits(keepalive_expiry=2.0)
+"""Services close an idle connection after five seconds, which is httpx's own time: a request could meet that."""
 NOWHERE: Final = "http://127.0.0.1:9"
 Versions = dict[str, tuple[int, str]]
 """Student → version and JSON of a department's newest status."""
@@ -78,7 +80,7 @@ class Installation(RunningServices):
             account = account or {CLEARANCE: ROSTER, GATEWAY: OPERATOR}.get(kind_of(name), kind_of(name))
             headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
             self._clients[key] = httpx.AsyncClient(
-                base_url=self.address(name), headers=headers, timeout=30, trust_env=False
+                base_url=self.address(name), headers=headers, timeout=30, trust_env=False, limits=KEPT_BRIEFLY
             )
         return self._clients[key]
 

@@ -19,7 +19,7 @@ from deploy.local.identity.app import Provider, create_app
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
-from deploy.local.installation import Installation
+from deploy.local.installation import KEPT_BRIEFLY, Installation
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
@@ -96,7 +96,7 @@ class BrowserClient:
         self.gateway = gateway
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
-        self._http = httpx.AsyncClient(base_url=gateway.address, timeout=20)
+        self._http = httpx.AsyncClient(base_url=gateway.address, timeout=20, limits=KEPT_BRIEFLY)
         self._headers = {"accept-language": language, "sec-fetch-site": "same-origin"}
 
     async def close(self) -> None:
