@@ -21,23 +21,12 @@ from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.retention import TABLES
-from services.gateway.routes import (
-    case_reads,
-    error_pages,
-    form_pdf,
-    number_choice,
-    own_sessions,
-    provider_logout,
-    public_verification,
-    security_txt,
-    sign_in,
-    student_api,
-    student_commands,
-    student_pages,
-)
+from services.gateway.routes import error_pages, public_verification, security_txt
 from services.gateway.routes.dependencies import provide
 from services.gateway.routes.desk import desk_api, desk_pages
+from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in
 from services.gateway.routes.staff import STAFF_ROUTERS
+from services.gateway.routes.student import case_reads, form_pdf, student_api, student_commands, student_pages
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
 from services.gateway.staff.progress import ProgressReader

@@ -11,7 +11,7 @@ import pytest
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
-from services.gateway.routes import case_reads
+from services.gateway.routes.student import case_reads
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.rules.waivers import Waiver, WaiverKind
 from tests.support.gateway.read_model import ReadModelWriter

@@ -15,7 +15,7 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.printing.typst import MAX_OF_PERSON, MAX_WAITING, TEMPLATES, FormRenderer, qr_svg
 from services.gateway.read_model.types import Attested
-from services.gateway.routes.form_pdf import form_document
+from services.gateway.routes.student.form_pdf import form_document
 from services.kit.http.problems import Problem
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW

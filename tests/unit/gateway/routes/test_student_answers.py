@@ -7,7 +7,7 @@ from services.gateway.case.progress import case_progress
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import StudentSnapshot
-from services.gateway.routes.student_answers import case_answer
+from services.gateway.routes.student.student_answers import case_answer
 from services.kit.message_format import LANGUAGES, Language
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW, site

@@ -9,7 +9,7 @@ from services.gateway.case.progress import CaseProgress
 from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import SUBMIT, Case
 from services.gateway.routes.dependencies import RETRY, Commands, Context, CurrentCase, FavouriteTable, Student
-from services.gateway.routes.student_answers import (
+from services.gateway.routes.student.student_answers import (
     CaseAnswer,
     CheckAnswer,
     CommandAnswer,

@@ -22,8 +22,8 @@ from services.gateway.routes.dependencies import (
     Streams,
     Visitor,
 )
-from services.gateway.routes.number_choice import NumberChooser
-from services.gateway.routes.session_start import DESTINATIONS, CurrentSession, StaffRoles, redirect_home
+from services.gateway.routes.session.number_choice import NumberChooser
+from services.gateway.routes.session.session_start import DESTINATIONS, CurrentSession, StaffRoles, redirect_home
 from services.gateway.settings import GatewaySettings
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie
 from services.gateway.web.csrf import CsrfForm, check_csrf

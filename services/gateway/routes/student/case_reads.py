@@ -20,8 +20,8 @@ from services.gateway.i18n.formats import local_day
 from services.gateway.read_model.student_rows import StudentRows
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.routes.dependencies import EARLIER_FAILURE
-from services.gateway.routes.student_answers import case_answer
-from services.gateway.routes.student_pages import case_page
+from services.gateway.routes.student.student_answers import case_answer
+from services.gateway.routes.student.student_pages import case_page
 from services.gateway.tables.visits import Visit, Visits
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
 from services.gateway.web.kept_answers import KeptAnswers, Pieces

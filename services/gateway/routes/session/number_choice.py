@@ -12,7 +12,7 @@ from services.gateway.oidc.identity import Identity
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Case
 from services.gateway.routes.dependencies import Choices, Language, Pages, SignInRequired, Students
-from services.gateway.routes.session_start import CurrentSession, StaffRoles, redirect_home
+from services.gateway.routes.session.session_start import CurrentSession, StaffRoles, redirect_home
 from services.gateway.tables.number_choices import LIFE_S
 from services.gateway.web.cookies import NUMBER_CHOICE_COOKIE, drop_cookie, set_cookie
 from services.gateway.web.csrf import CsrfFields, check_csrf
