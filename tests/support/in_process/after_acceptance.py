@@ -45,9 +45,11 @@ async def open_exceptions(harness: Harness, form_number: str) -> dict[str, list[
     return {row["name"]: [one["code"] for one in json.loads(row["reasons"])] for row in rows}
 
 
-async def hand_over(harness: Harness, student_id: str, form_number: str, **more: Any) -> str:
+async def hand_over(
+    harness: Harness, student_id: str, form_number: str, *, command_id: UUID | None = None, **more: Any
+) -> str:
     """The desk's request, received: the cause of the refusal, or "issued"."""
-    command_id = uuid4()
+    command_id = command_id or uuid4()
     event = CertificateIssueAsked(
         command_id=command_id,
         student_id=student_id,

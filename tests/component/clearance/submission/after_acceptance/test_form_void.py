@@ -82,15 +82,7 @@ async def test_a_void_form_is_never_handed_over(harness: Harness) -> None:
 async def test_a_form_is_not_voided_twice_nor_while_its_certificates_are_out(harness: Harness) -> None:
     student_id, form_number = await submitted(harness)
     command_id = uuid4()
-    event = CertificateIssueAsked(
-        command_id=command_id,
-        student_id=student_id,
-        form_number=form_number,
-        asked_by="clerk-1",
-        taken_by=TakenBy.SELF,
-        asked_at=datetime.now(UTC),
-    )
-    await harness.clearance.receive([harness.record(harness.topics.command, event)])
+    assert await hand_over(harness, student_id, form_number, command_id=command_id) == "issued"
     with pytest.raises(ActionRefused, match="handed-over"):
         await propose(harness, student_id, form_number)
     undo = CertificateIssueUndoAsked(
