@@ -170,8 +170,8 @@ async def test_a_later_cohort_opens_a_new_case_beside_the_finished_one(harness: 
     [event] = of(await harness.deliver_all(), CaseChanged)
     assert (event.state, event.cohort) == (CaseState.OPEN, "2027")
     assert await open_exceptions(harness, first["form_number"]) == {"roster 1": ["new-case"]}
-    names = {"confirmed": ("roster 1",), "reason": "本人先领取前一学位证书"}
-    assert await hand_over(harness, student_id, first["form_number"], **names) == "issued"
+    named, reason = ("roster 1",), "本人先领取前一学位证书"
+    assert await hand_over(harness, student_id, first["form_number"], confirmed=named, reason=reason) == "issued"
     assert await open_exceptions(harness, first["form_number"]) == {}
     refused = await harness.submitted(student_id)
     assert await harness.state(refused) == ("refused", "objected"), "nobody has spoken of the second departure"
