@@ -8,13 +8,19 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupAuthorizationFailedError,
+    GroupCoordinatorNotAvailableError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from schemas.topics import KEPT_DAYS, PARTITIONS, Topics, TopicSpec
 from services.kit.kafka.connection import KafkaConnection
 
 _MAX_REPLICAS: Final = 3
 _SETTLED_WITHIN_S: Final = 30.0
+_OFFSETS: Final = "__consumer_offsets"
 _SET_ON_THE_TOPIC: Final = 1
 """Kafka's DYNAMIC_TOPIC_CONFIG: not a broker default."""
 
@@ -42,10 +48,11 @@ async def create_topics(
     replication_factor: int | None = None,
     days: int = KEPT_DAYS,
 ) -> TopicReport:
-    """Returns when each partition has a leader. `days`: how long ordinary topics keep their records.
+    """Returns when each partition has a leader and consumer groups a coordinator.
 
-    `replication_factor` defaults to min(3, brokers); writes need one less. Raises `TopicMismatch`, with nothing
-    changed but topics the broker had not listed, for another number of partitions.
+    `days`: how long ordinary topics keep their records. `replication_factor` defaults to min(3, brokers); writes need
+    one less. Raises `TopicMismatch`, with nothing changed but topics the broker had not listed, for another number of
+    partitions.
     """
     admin = AIOKafkaAdminClient(**kafka.options(), request_timeout_ms=15_000)
     await admin.start()
@@ -61,6 +68,7 @@ async def create_topics(
         await _check(admin, found, replicas, report)
         await _configure(admin, existing + found, report)
         await wait_until_empty(lambda: _leaderless(admin, wanted), "a leader")
+        await wait_until_empty(lambda: _without_coordinators(admin, topics), "a leader")
         return report
     finally:
         await admin.close()
@@ -146,6 +154,18 @@ async def _leaderless(admin: AIOKafkaAdminClient, wanted: Sequence[TopicSpec]) -
         return []
     described = await admin.describe_topics([spec.name for spec in wanted])
     return [topic["topic"] for topic in described if not _has_leaders(topic)]
+
+
+async def _without_coordinators(admin: AIOKafkaAdminClient, topics: Topics) -> list[str]:
+    """A new cluster makes the topic of groups when the first is looked for: consumers would log errors meanwhile."""
+    try:
+        await admin.find_coordinator(topics.group("provisioning"))
+    except GroupCoordinatorNotAvailableError:
+        return [_OFFSETS]
+    except GroupAuthorizationFailedError:
+        return []
+    described = await admin.describe_topics([_OFFSETS])
+    return [_OFFSETS] if any(part["leader"] < 0 for topic in described for part in topic["partitions"]) else []
 
 
 async def _unsettled(admin: AIOKafkaAdminClient, changes: Sequence[ConfigResource]) -> list[str]:

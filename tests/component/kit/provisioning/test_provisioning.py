@@ -19,7 +19,8 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from deploy.local.servers.kafka import RunningKafka
+from deploy.local.processes.state_folder import clean
+from deploy.local.servers.kafka import Kafka, RunningKafka
 from deploy.local.servers.server import Running
 from schemas.topics import Topics
 from services.kit.provisioning.databases import READER, create_databases, scram_verifier
@@ -52,6 +53,22 @@ async def test_every_topic_of_the_contract_is_made_with_its_configuration(
     assert {topic["topic"]: len(topic["partitions"]) for topic in described} == dict.fromkeys(wanted, 2)
     for name in (topics.status("library"), topics.command):
         assert wanted[name].config.items() <= (await config_of(admin, name)).items()
+
+
+async def test_groups_have_a_coordinator_once_a_new_cluster_is_provisioned(tmp_path: Path) -> None:
+    kafka = Kafka(tmp_path)
+    try:
+        kafka.start().wait_ready()
+        await create_topics(kafka.address, Topics(), DEPARTMENTS, partitions=1)
+        admin = AIOKafkaAdminClient(**kafka.address.options())
+        await admin.start()
+        try:
+            assert {await admin.find_coordinator(f"group-{number}") for number in range(20)} == {1}
+        finally:
+            await admin.close()
+    finally:
+        kafka.stop()
+        clean(tmp_path)
 
 
 async def test_a_second_run_changes_nothing(kafka: RunningKafka, namespace: str) -> None:
