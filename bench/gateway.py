@@ -29,7 +29,7 @@ from deploy.local.installation import Installation, new_student_id
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
-from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.web.cookies import SESSION_COOKIE
 
 PAGE: Final = "/case"

@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.web.cookies import SESSION_COOKIE
 
 ANSWER_TIMEOUT_S: Final = 60.0

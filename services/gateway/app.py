@@ -36,7 +36,8 @@ from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
-from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.sessions.confirmed_roles import ConfirmedRoles
+from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.tables.shared_limits import SharedLimits
 from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.tables.staff_people import StaffPeople
@@ -176,7 +177,9 @@ async def _start(
         DeskClients(http, settings.desks),
         hub,
         openid,
-        RoleConfirmation(sessions, openid, life_s=settings.roles_life_s),
+        RoleConfirmation(
+            sessions, ConfirmedRoles(pool, check_s=settings.roles_check_s), openid, life_s=settings.roles_life_s
+        ),
         printer,
     )
     before_drain(app, hub.close)

@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 
 from services.gateway.settings import GatewaySettings
-from services.gateway.tables.sessions import end_all_of, sessions_of
+from services.gateway.tables.sessions.ending import end_all_of, sessions_of
 from services.kit.audit.log import command_line_actor
 from services.kit.postgres.command_line import one_transaction
 from services.kit.postgres.pool import Connection

@@ -21,7 +21,7 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Command
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
 
 MAX_PER_SESSION: Final = 4

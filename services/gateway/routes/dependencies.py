@@ -23,7 +23,8 @@ from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.number_choices import NumberChoices
-from services.gateway.tables.sessions import Session, Sessions
+from services.gateway.tables.sessions.session import Session
+from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.tables.staff_people import StaffPeople
 from services.gateway.university import Site

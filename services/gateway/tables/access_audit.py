@@ -6,7 +6,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
 from services.kit.runtime.token_buckets import TokenBuckets

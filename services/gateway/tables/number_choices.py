@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.tables.sessions import hashed
+from services.gateway.tables.sessions.session import hashed
 from services.gateway.timeouts import bounded
 
 LIFE_S: Final = 600

@@ -9,13 +9,14 @@ from typing import Any, Final
 import asyncpg
 
 from services.gateway.read_model.types import Command
-from services.gateway.tables import commands, sessions
-from services.gateway.tables.sessions import Session, Sessions, hashed, session_of, well_formed
+from services.gateway.tables import commands
+from services.gateway.tables.sessions.session import COLUMNS, Session, hashed, session_of, well_formed
+from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.timeouts import bounded
 from services.kit.postgres.coalescing import CoalescedReads
 
 _VISITS: Final = f"""
-SELECT {sessions.COLUMNS},
+SELECT {COLUMNS},
        (SELECT json_agg(newest ORDER BY department, name) FROM (
             SELECT DISTINCT ON (department, name) {commands.COLUMNS} FROM command
             WHERE command.student_id = session.student_id ORDER BY department, name, asked_at DESC

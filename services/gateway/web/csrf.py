@@ -8,7 +8,7 @@ from fastapi import Form
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.tables.number_choices import NumberChoice
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.problems import Problem
 from services.kit.message_format import Language

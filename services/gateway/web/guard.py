@@ -10,7 +10,7 @@ from starlette.requests import Request, cookie_parser
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.gateway.tables.sessions import hashed
+from services.gateway.tables.sessions.session import hashed
 from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.http.client_address import limited_address
 from services.kit.http.middleware import HSTS

@@ -14,7 +14,7 @@ from services.gateway.case.view_model import CasePage, CheckView
 from services.gateway.i18n.catalogue import Texts, catalogue
 from services.gateway.i18n.formats import phone_parts
 from services.gateway.staff.progress import scope_of
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
 from services.kit.message_format import Language

@@ -7,7 +7,9 @@ import structlog
 
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
-from services.gateway.tables.sessions import Session, Sessions
+from services.gateway.tables.sessions.confirmed_roles import ConfirmedRoles
+from services.gateway.tables.sessions.session import Session
+from services.gateway.tables.sessions.session_table import Sessions
 
 _log = structlog.get_logger(__name__)
 
@@ -15,8 +17,8 @@ _log = structlog.get_logger(__name__)
 class RoleConfirmation:
     """`life_s`: without a confirmation the session ends, whether the provider is away or gives no refresh tokens."""
 
-    def __init__(self, sessions: Sessions, openid: OpenIdClient, *, life_s: float) -> None:
-        self._sessions, self._openid = sessions, openid
+    def __init__(self, sessions: Sessions, roles: ConfirmedRoles, openid: OpenIdClient, *, life_s: float) -> None:
+        self._sessions, self._roles, self._openid = sessions, roles, openid
         self._life = timedelta(seconds=life_s)
 
     async def confirmed(self, session_id: str, session: Session) -> Session | None:
@@ -24,7 +26,7 @@ class RoleConfirmation:
         now = datetime.now(UTC)
         if not session.roles or session.roles_due_at is None or now < session.roles_due_at:
             return session
-        token = await self._sessions.due_refresh_token(session_id, session)
+        token = await self._roles.due_refresh_token(session_id, session)
         confirmed = await self._asked(session_id, session, token) if token else session
         if confirmed is not None and confirmed.roles_confirmed_at and now > confirmed.roles_confirmed_at + self._life:
             await self._sessions.end(session.id_hash, "roles-unconfirmed")
@@ -48,5 +50,5 @@ class RoleConfirmation:
         if not roles and not session.student_id:
             await self._sessions.end(session.id_hash, "roles-removed")
             return None
-        await self._sessions.confirm_roles(session_id, session, roles, identity.refresh_token)
+        await self._roles.confirm(session_id, session, roles, identity.refresh_token)
         return replace(session, roles=roles, roles_confirmed_at=datetime.now(UTC))

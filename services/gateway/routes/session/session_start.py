@@ -11,7 +11,7 @@ from services.gateway.oidc.identity import Identity
 from services.gateway.routes.dependencies import CurrentSite, SessionTable, Settings, StaffPeopleTable
 from services.gateway.staff.progress import scope_of
 from services.gateway.tables.number_choices import NumberChoice
-from services.gateway.tables.sessions import Session, hashed
+from services.gateway.tables.sessions.session import Session, hashed
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
 from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, college_of_role, desk_role
 

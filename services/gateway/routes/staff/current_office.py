@@ -19,7 +19,7 @@ from services.gateway.routes.dependencies import (
 )
 from services.gateway.staff.desk_client import DeskClient
 from services.gateway.staff.offices import offices_of
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.web.csrf import check_csrf
 from services.gateway.web.renderer import Renderer

@@ -23,7 +23,7 @@ from services.gateway.routes.dependencies import (
 )
 from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
 from services.gateway.staff.progress import Chosen, Leaving, ProgressReader, Scope, State, scope_of
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.web.csrf import CsrfFields, check_csrf
 from services.gateway.web.renderer import Renderer

@@ -14,7 +14,7 @@ from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.types import Submission
 from services.gateway.routes.dependencies import Context, Printer, ReadableCase, Settings, Student
 from services.gateway.settings import GatewaySettings
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 
 router = APIRouter(include_in_schema=False)
 

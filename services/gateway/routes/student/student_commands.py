@@ -9,7 +9,7 @@ from services.gateway.case.progress import CaseProgress
 from services.gateway.case.wording import ViewContext, obstacle_message
 from services.gateway.read_model.types import SUBMIT
 from services.gateway.routes.dependencies import Commands, Context, CurrentCase, Pages, Student
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.web.csrf import CsrfForm, check_csrf
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem

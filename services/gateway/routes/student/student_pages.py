@@ -30,7 +30,7 @@ from services.gateway.routes.dependencies import (
     Student,
     Visitor,
 )
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 from services.gateway.web.renderer import Renderer

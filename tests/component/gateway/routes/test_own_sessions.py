@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from deploy.local.identity.people import Person
 from services.gateway.cli import sessions
-from services.gateway.tables.sessions import Sessions
+from services.gateway.tables.sessions.session_table import Sessions
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import id_of, rows

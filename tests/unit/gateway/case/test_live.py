@@ -10,7 +10,7 @@ from services.gateway.case.live import Hub, StateUpdate, StreamEnded
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.types import StudentSnapshot
-from services.gateway.tables.sessions import Session
+from services.gateway.tables.sessions.session import Session
 from tests.support.samples import case_samples
 
 SESSION = Session(b"hash", "TS23170042P31", "csrf", case_samples.NOW, case_samples.NOW + timedelta(hours=1))
