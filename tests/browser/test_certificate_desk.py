@@ -66,7 +66,7 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
     await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
     assert form.form_number in await page.locator(".handed").inner_text()
     await scan(page, form.qr_text, "此前已经领取")
-    assert "由 clerk-1 发放" in await page.locator(".checked-sentence").inner_text()
+    assert "发放人：clerk-1" in await page.locator(".checked-sentence").inner_text()
 
 
 @pytest.mark.acceptance("S-103")
@@ -78,7 +78,7 @@ async def test_a_debt_after_the_submission_is_shown_in_red_above_the_unchanged_f
     form = await clearance.accept_signed(new_student_id())
     await clearance.open_exception(form.student_id, "finance", DEBT)
     page = await opened(gateway, open_profile, device)
-    await scan(page, form.qr_text, "提交后有新情况")
+    await scan(page, form.qr_text, "提交后有新增未办事项")
     assert "60.00" in await page.locator(".exception").inner_text()
     assert await page.locator(".exception .tel").count() == 1
     assert await page.locator(".submitted .verdict.clear").count() == 5
@@ -86,7 +86,7 @@ async def test_a_debt_after_the_submission_is_shown_in_red_above_the_unchanged_f
 
 WORDS = {
     "zh": {
-        "exception": "提交后有新情况",
+        "exception": "提交后有新增未办事项",
         "name": "姓名由“王玥”改为“王钥”。",
         "unconfirmed": "请逐项核实并勾选确认",
         "no_reason": "请填写理由",
@@ -95,7 +95,7 @@ WORDS = {
         "genuine": "真实有效",
     },
     "en": {
-        "exception": "Something new since the submission",
+        "exception": "New open matters since the submission",
         "name": "Name changed from “王玥” to “王钥”.",
         "unconfirmed": "look into each matter and tick it",
         "no_reason": "Enter the reason",

@@ -125,7 +125,7 @@ async def test_the_service_is_saved_as_a_favourite_until_it_is_removed(
     await other.get_by_role("button", name="已收藏").click()
     await expect(other.get_by_role("button", name="我要收藏")).to_be_visible()
     await page.goto("/me")
-    await expect(page.locator("#favourites")).to_contain_text("还没有收藏")
+    await expect(page.locator("#favourites")).to_contain_text("暂无收藏")
 
 
 async def test_to_keep_the_service_one_signs_in_first(scenes: SceneSetter, open_profile: Open) -> None:
@@ -157,7 +157,7 @@ async def test_the_sign_in_help_says_whom_to_call_or_write(
 @pytest.mark.acceptance("S-003")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 @pytest.mark.parametrize(
-    ("scene", "heading"), [("not-served", "结业不使用本服务"), ("not-on-roster", "不在本次离校名单中")]
+    ("scene", "heading"), [("not-served", "本服务不面向结业学生"), ("not-on-roster", "未查询到您的离校信息")]
 )
 async def test_a_student_the_service_is_not_for_is_told_so_and_whom_to_ask(
     scenes: SceneSetter, open_profile: Open, device: Device, scene: str, heading: str

@@ -66,7 +66,7 @@ async def test_a_debt_not_yet_on_the_page_refuses_the_submission_with_its_reason
     finally:
         view.resume()
     refusal = page.locator(".refusal")
-    await expect(refusal).to_contain_text("的提交没有被接受", timeout=journey_data.LONG_MS)
+    await expect(refusal).to_contain_text("的提交未被受理", timeout=journey_data.LONG_MS)
     await expect(refusal).to_contain_text("财务处收费管理办公室：有 1 项欠费，共 60.00 元")
     await journey_data.shows(page, "finance-arrears", "未通过")
     assert await journey_data.attempts(installation, person) == ["refused"]
@@ -193,12 +193,12 @@ async def test_while_nothing_can_be_read_the_page_is_grey_calm_and_says_whom_to_
     assert actor is not None
     page = await (await open_profile(device, address=scenes.address(scene), cookies=actor.cookies)).new_page()
     await page.goto("/case")
-    await expect(page.locator("#summary-title")).to_contain_text("现在读不到离校数据")
+    await expect(page.locator("#summary-title")).to_contain_text("暂时无法获取离校数据")
     await expect(page.locator(".line .verdict")).to_have_text(["待同步"] * 5)
     await expect(page.locator("#notice")).to_be_hidden()
     assert await page.locator(".line a.tel").count() == 7
     await page.goto("/me")
-    await expect(page.locator("#completed")).to_contain_text("现在读不到离校数据")
+    await expect(page.locator("#completed")).to_contain_text("暂时无法获取离校数据")
     await page.goto("/submit")
     await expect(page.locator("main")).to_contain_text("已经办好的事项不会丢失")
 
@@ -208,14 +208,14 @@ async def test_errors_speak_of_the_thing_and_the_remedy(scenes: SceneSetter, ope
     assert actor is not None
     page = await (await open_profile(PHONE, address=scenes.gateway.address, cookies=actor.cookies)).new_page()
     await page.goto("/no-such-page")
-    await _is_kind(page, "没有这个页面")
+    await _is_kind(page, "页面不存在")
     await page.goto("/case/library/cancel-card")
     await page.evaluate("document.querySelector('main [name=csrf]').value = 'old'")
     await page.get_by_role("button", name="确认注销").click()
-    await _is_kind(page, "操作没有执行")
+    await _is_kind(page, "操作未成功")
     await page.context.clear_cookies()  # a signed-in person is sent on to their page
     await page.goto("/sign-in/callback?code=1&state=2")
-    await expect(page.get_by_role("heading", level=1)).to_have_text("登录没有完成")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("登录未成功")
     await expect(page.get_by_role("link", name="统一身份认证登录")).to_be_visible()
 
 

@@ -127,7 +127,7 @@ async def _view_and_print(page: Page, device: Device, number: str) -> None:
         "梅苑2号楼",
         "纪小满",
         "没有欠费",
-        "毕业证、学位证",
+        "毕业证书、学位证书",
     ):
         assert words in form
     assert re.search(r"提交时间 \d{4}年\d{1,2}月\d{1,2}日 \d\d:\d\d:\d\d", form)
@@ -192,11 +192,11 @@ async def _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(
     await page.get_by_role("button", name=journey_data.CLERK.name).click()
     await page.get_by_label("扫描二维码，或输入表单编号").fill(number)
     await page.keyboard.press("Enter")
-    await expect(page.locator(".checked-verdict")).to_have_text("提交后有新情况")
+    await expect(page.locator(".checked-verdict")).to_have_text("提交后有新增未办事项")
     await expect(page.locator(".exception")).to_contain_text("12.00")
     await page.locator("input[name=confirm]").check()
     await page.get_by_label("仍然发放的理由").fill("已向部门核实")
-    await page.get_by_role("button", name="已领取").click()
+    await page.get_by_role("button", name="登记领取").click()
     again = page.get_by_role("button", name="查看结果")
     done = page.locator(".checked-verdict", has_text="已登记领取")
     await expect(again.or_(done)).to_be_visible()

@@ -97,7 +97,7 @@ async def test_a_broker_away_for_a_while_loses_nothing_and_the_page_says_how_old
     assert {check["state"] for check in (await checks(browser)).values()} == {"waiting"}, "silence is no pass"
     line = line_of((await browser.get("/case")).text, "library-borrowing")
     assert "待同步" in line
-    assert "以后没有收到" in line
+    assert "以后未收到" in line
 
     async def both_say_so() -> bool:
         return {await status_of(installation, name, "ready") for name in ("library", CLEARANCE)} == {503}
@@ -161,7 +161,7 @@ async def test_a_read_model_away_alone_makes_every_line_wait_and_says_since_when
         )
         page = await browser.get("/case")
         assert page.status_code == 503
-        assert "现在读不到离校数据" in page.text
+        assert "暂时无法获取离校数据" in page.text
         assert 'class="line clear"' not in page.text
         assert page.text.count("待同步") >= sum(len(one.checks) for one in installation.departments.values())
         assert (await browser.get("/api/v1/checks")).status_code == 503

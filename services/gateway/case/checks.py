@@ -1,6 +1,7 @@
 """One check as a view. Pure."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Final
 
 from pydantic import JsonValue
@@ -17,6 +18,7 @@ from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManif
 from services.kit.rules.reasons import CASE_OPENED
 
 NONE: Final = "—"
+_WORTH_TWO_TIMES: Final = timedelta(minutes=1)
 NUMERIC: Final = frozenset({"count", "money"})
 
 
@@ -133,8 +135,11 @@ def _freshness(context: ViewContext, progress: CheckProgress, cause: str) -> Fre
     if progress.aged and progress.result.waiting_reason is not WaitingReason.STALE:
         since = context.local_time(received.alive_as_of or received.received_at).words
         note = context.texts("fresh.aged", department=context.texts.of(progress.department.title), since=since)
-    true_at = context.local_time(received.status.occurred_at)
-    return Freshness(true_at, context.local_time(received.received_at), cause, note)
+    true_at, received_at = context.local_time(received.status.occurred_at), context.local_time(received.received_at)
+    late = abs(received.received_at - received.status.occurred_at) >= _WORTH_TWO_TIMES
+    key = "fresh.line_received" if late else "fresh.line"
+    words = context.texts(key, true_at=true_at.words, received_at=received_at.words)
+    return Freshness(words, true_at, received_at, cause, note)
 
 
 def _without_news(cause: Reason, reported: CheckStatus) -> bool:

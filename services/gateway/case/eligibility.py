@@ -36,6 +36,13 @@ class Eligibility:
     def possible(self) -> bool:
         return self.obstacle is None
 
+    @property
+    def in_the_way(self) -> tuple[CheckProgress, ...]:
+        """What to settle first: the open checks of a submission, a command's own check."""
+        if self.open_checks or self.check is None or self.check.result.state.passes:
+            return self.open_checks
+        return (self.check,)
+
 
 def submission_eligibility(progress: CaseProgress) -> Eligibility:
     state = progress.submission.state

@@ -66,8 +66,9 @@ class CommandView:
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """`note` warns of age."""
+    """`words` have one time, or two that differ by a minute or more. `note` warns of age."""
 
+    words: str
     true_at: LocalTime
     received_at: LocalTime
     cause: str

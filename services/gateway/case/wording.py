@@ -233,5 +233,10 @@ def obstacle_message(
     if check is None or check.check.command is None:
         return texts("command.not_offered", label=eligibility.command), (summary.sentence, summary.next_step)
     title = texts("command.not_offered", label=texts.of(check.check.command.label))
-    why = texts("command.not_offered_why", department=texts.of(check.department.title))
-    return title, (command_note(context, check) or why,)
+    if eligibility.obstacle is Obstacle.UNREADABLE:
+        return title, (summary.sentence, summary.next_step)
+    if note := command_note(context, check):
+        return title, (note,)
+    if check.result.state.passes:
+        return title, (texts("command.not_offered_passed", title=texts.of(check.check.title)),)
+    return title, (texts("command.not_offered_why", department=texts.of(check.department.title)),)

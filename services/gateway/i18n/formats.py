@@ -85,7 +85,7 @@ def _local_time(
         words = f"{_day_and_month(day, language)} {clock}"
     else:
         words = f"{long_date(day, language)} {clock}"
-    exact = f"{long_date(day, language)} {local:%H:%M:%S} (UTC{local:%z})"
+    exact = f"{long_date(day, language)} {local:%H:%M:%S}"
     return LocalTime(words, exact, at.isoformat(timespec="seconds"))
 
 

@@ -106,6 +106,6 @@ def _refused(
         action=("/case", context.texts("form.back")),
         back="/case",
         status=503 if eligibility.obstacle is Obstacle.UNREADABLE else 409,
-        open_checks=[check_view(context, one) for one in eligibility.open_checks],
+        open_checks=[check_view(context, one) for one in eligibility.in_the_way],
         contact=context.site.university.support,
     )

@@ -95,7 +95,7 @@ async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
         assert (name, set(data)) == ("unread", {"since"})
         assert page.status_code == 503
         assert verdicts(page) == {"waiting"}
-        assert "现在读不到离校数据" in page.text
+        assert "暂时无法获取离校数据" in page.text
         assert "tel:051683590233" in page.text
         assert (twin.status_code, twin.json()["type"]) == (503, "urn:lixiao:problem:unreadable")
         assert refused.status_code == 503

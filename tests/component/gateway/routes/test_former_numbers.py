@@ -53,4 +53,4 @@ async def test_the_former_number_itself_has_no_case_to_work_on(
     await clearance.put_case(new := new_student_id())
     await clearance.join(new, id_of(person))
     await browser.sign_in(person)
-    assert "不在本次离校名单中" in (await browser.get("/case")).text
+    assert "未查询到您的离校信息" in (await browser.get("/case")).text

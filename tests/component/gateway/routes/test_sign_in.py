@@ -51,7 +51,7 @@ async def test_signing_in_again_gives_a_new_id_and_ends_the_old(
 async def test_somebody_without_a_student_number_is_told_so(browser: BrowserClient) -> None:
     answer = await browser.sign_in(STAFF)
     assert answer.status_code == 403
-    assert "这个账号没有学号" in answer.text
+    assert "当前账号没有学号" in answer.text
     assert browser.session_id is None
 
 
@@ -82,7 +82,7 @@ async def test_a_session_ends_by_itself_unused_or_old(
     assert (await browser.get("/api/v1/me")).status_code == 401
     late = await browser.post("/submit", {"csrf": "x"})
     assert late.status_code == 401
-    assert "登录已结束，刚才的操作没有执行。" in late.text
+    assert "登录已结束，刚才的操作未执行。" in late.text
     assert 'href="/sign-in?next=case"' in late.text
 
 
@@ -104,5 +104,5 @@ async def test_a_form_sent_after_the_session_ended_leads_to_signing_in_and_back(
     referer = f"{gateway.address}{sent_from}" if sent_from.startswith("/") else sent_from
     answer = await browser.post(address, {"csrf": "x", "kept": "yes"}, {"referer": referer})
     assert answer.status_code == 401
-    assert "登录已结束，刚才的操作没有执行。" in answer.text
+    assert "登录已结束，刚才的操作未执行。" in answer.text
     assert f'href="/sign-in?next={place}"' in answer.text

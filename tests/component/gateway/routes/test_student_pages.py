@@ -22,7 +22,7 @@ async def test_somebody_not_on_the_roster_is_told_whom_to_ask(browser: BrowserCl
     await browser.sign_in(person)
     page = await browser.get("/case")
     assert page.status_code == 200
-    assert "不在本次离校名单中" in page.text
+    assert "未查询到您的离校信息" in page.text
     assert "tel:051683590322" in page.text
     assert (await browser.get("/api/v1/case")).status_code == 404
 
@@ -51,10 +51,10 @@ async def test_a_completed_case_is_found_viewed_and_carries_what_the_desk_needs(
     await browser.sign_in(person, place="completed")
     assert f"LX-{id_of(person)}" in (await browser.get("/me")).text
     form = (await browser.get("/completed")).text
-    for words in (f"LX-{id_of(person)}", "7KQ4-M2XD", "<svg", "已审核", "欧阳𠮷㛃", "凭本单领取毕业证、学位证"):
+    for words in (f"LX-{id_of(person)}", "7KQ4-M2XD", "<svg", "已审核", "欧阳𠮷㛃", "凭此单领取毕业证书、学位证书"):
         assert words in form
     page = (await browser.get("/case")).text
-    assert "离校服务只能提交一次，已经提交。" in page
+    assert "您已提交离校服务，每人仅可提交一次。" in page
     assert 'href="/submit"' not in page
     twin = (await browser.get("/api/v1/submission")).json()
     assert (twin["state"], twin["form_number"]) == ("done", f"LX-{id_of(person)}")
@@ -113,12 +113,12 @@ async def test_what_a_department_does_not_know_is_told_in_codes_and_words_and_re
     refused = await browser.post("/api/v1/submission", headers=headers)
     assert refused.status_code == 409
     (open_item,) = refused.json()["open"]
-    assert open_item["todo"][0].startswith("还没有收到财务处收费管理办公室关于你的数据")
+    assert open_item["todo"][0].startswith("尚未收到财务处收费管理办公室关于您的数据")
     page = await browser.get("/case")
     assert "没有欠费" not in page.text
     sent = await browser.post("/submit", {"csrf": await browser.csrf()})
     assert sent.status_code == 409
-    for words in ("还没有收到财务处收费管理办公室关于你的数据", "0516-83590233"):
+    for words in ("尚未收到财务处收费管理办公室关于您的数据", "0516-83590233"):
         assert words in sent.text
 
 
@@ -142,7 +142,7 @@ async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_program
 ) -> None:
     page = await browser.get("/no-such-page")
     assert (page.status_code, page.headers["content-type"]) == (404, "text/html; charset=utf-8")
-    assert "没有这个页面" in page.text
+    assert "页面不存在" in page.text
     for address in ("/docs", "/openapi.json", "/metrics"):
         assert (await browser.get(address)).status_code == 404
     async with httpx.AsyncClient(base_url=gateway.operator_address) as operator:

@@ -1,6 +1,7 @@
 """What is asked: the single submission and the commands to a department."""
 
 import asyncio
+import json
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -21,6 +22,7 @@ from services.gateway.tables.commands import end_accepted, end_answered, end_ref
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, clear_and_signed_in, commands, id_of, posted
+from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 ENDS: Final[dict[type[Message], Any]] = {
@@ -134,7 +136,7 @@ async def test_a_command_asks_confirms_waits_and_says_why_it_was_refused(
         ),
     )
     page = (await browser.get("/case")).text
-    assert "注销没有成功：还有 1 册图书未还" in page
+    assert "注销未成功：还有 1 册图书未还" in page
     assert 'href="/case/library/cancel-card"' in page
 
 
@@ -147,6 +149,24 @@ async def test_a_command_that_is_not_offered_cannot_be_asked(
     assert (await browser.post("/case/library/burn-books", {"csrf": token})).status_code == 404
     assert (await browser.post("/case/nobody/cancel-card", {"csrf": token})).status_code == 404
     assert await commands(gateway, person) == []
+
+
+async def test_what_was_settled_before_says_why_a_command_is_not_possible_any_more_and_whom_to_call(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    """A book is lent while the confirmation is open, or one goes back to it afterwards."""
+    await card_open(clearance, person)
+    lent = case_samples.blocked().statuses["library"].status
+    await clearance.put_status(id_of(person), "library", json.loads(lent.model_dump_json())["checks"], 4)
+    await browser.sign_in(person)
+    page = await browser.post("/case/library/cancel-card", {"csrf": await browser.csrf()})
+    assert page.status_code == 409
+    for words in ("暂不能注销", "图书馆的记录有变化，请先办理：", "还有 2 册图书未还，请到图书馆归还。", "tel:051683592019"):
+        assert words in page.text
+    await clearance.all_clear_library(id_of(person), 5)
+    page = await browser.get("/case/library/cancel-card")
+    assert page.status_code == 409
+    assert "图书馆-图书借阅已通过，无需再次办理。" in page.text
 
 
 async def hear(gateway: RunningGateway, event: Any) -> None:

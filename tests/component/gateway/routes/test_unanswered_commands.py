@@ -132,7 +132,7 @@ async def test_without_any_answer_it_is_given_up_and_the_student_may_ask_again(
     await later(gateway, person, timedelta(seconds=6))
     await turn(gateway)
     assert await states(gateway, person) == {first: ("refused", "unanswered")}
-    assert "没有收到答复，结果未知" in (await browser.get("/case")).text
+    assert "未收到答复，结果未知" in (await browser.get("/case")).text
     second = await submit(browser)
     assert second != first
     assert (await states(gateway, person))[second] == ("asked", "")
@@ -164,5 +164,5 @@ async def test_a_card_whose_cancelling_was_given_up_is_offered_again_with_the_re
     await later(gateway, person, timedelta(seconds=LIFE_S + 1))
     await turn(gateway)
     page = (await browser.get("/case")).text
-    assert "没有收到图书馆对" in page
+    assert "未收到图书馆对" in page
     assert 'href="/case/library/cancel-card"' in page

@@ -22,8 +22,8 @@ CLEAR: Final = {
     "dorm": ROOMS + "{student},南湖,梅苑1楼,307,2026-06-05,李四\n",
     "finance": CHARGE + "{student},C1,2025,学费,8000.00,8000.00\n",
 }
-IN_QUESTION: Final = "有一条关于你的数据没有录入成功，正在核实，暂不算通过。"
-NO_DATA: Final = "关于你的数据，暂不算通过。"
+IN_QUESTION: Final = "有一条关于您的数据未能录入，正在核实，暂不能判定是否通过。"
+NO_DATA: Final = "关于您的数据，暂不能判定是否通过。"
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ def test_a_submission_refused_for_what_a_department_does_not_know_says_so_and_wh
         {"finance": (case_samples.NO_DATA,), "archives": (case_samples.OPEN_QUESTION,)},
     )
     refusal = shown(replace(case_samples.without_data(), attempt=ended)).submit.refusal_reasons
-    assert refusal[0].startswith("财务处收费管理办公室：还没有收到财务处收费管理办公室关于你的数据")
+    assert refusal[0].startswith("财务处收费管理办公室：尚未收到财务处收费管理办公室关于您的数据")
     assert refusal[0].endswith("（0516-83590233）。")
     assert "正在核实" in refusal[1]
 
@@ -92,7 +92,7 @@ def test_a_refused_command_says_why_and_is_offered_again() -> None:
     command = lines(shown(case_samples.card_open(), refused))["library-borrowing"].command
     assert command is not None
     assert command.offered
-    assert command.note == "注销没有成功：还有 1 册图书未还，请到图书馆归还。"
+    assert command.note == "注销未成功：还有 1 册图书未还，请到图书馆归还。"
 
 
 def test_a_done_command_waits_for_the_status_that_says_so() -> None:

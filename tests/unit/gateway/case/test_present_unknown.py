@@ -23,12 +23,12 @@ def test_the_first_page_is_grey_and_says_whose_data_is_missing() -> None:
     assert {line.state for line in lines(page).values()} == {CheckState.WAITING}
     assert (page.summary.tone, page.summary.sentence) == ("waiting", "正在等待各部门的数据")
     assert page.summary.next_step == (
-        "还没有收到图书馆、档案馆、总务部公寓与物业中心、财务处收费管理办公室关于你的数据。"
-        "各部门提供后自动更新，现在不用办理；如有疑问，请拨打各事项的咨询电话。"
+        "尚未收到图书馆、档案馆、总务部公寓与物业中心、财务处收费管理办公室关于您的数据。"
+        "各部门提供后自动更新，现在无需办理；如有疑问，请拨打各事项的咨询电话。"
     )
     line = lines(page)["finance-arrears"]
     assert line.todo == (
-        "还没有收到财务处收费管理办公室关于你的数据，暂不算通过。数据到达后自动更新；"
+        "尚未收到财务处收费管理办公室关于您的数据，暂不能判定是否通过。数据到达后自动更新；"
         "如有疑问请咨询财务处收费管理办公室。",
     )
     assert [part.text for part in line.phones if part.dial] == ["0516-83590233"]
@@ -59,14 +59,14 @@ def test_one_late_department_is_named_with_its_phone() -> None:
     assert page.summary.sentence == "4 项已通过，1 项待同步"
     assert page.summary.next_step.endswith("如有疑问请咨询财务处收费管理办公室（0516-83590233）。")
     page = shown(replace(case_samples.clear(), statuses=statuses), language="en")
-    assert page.summary.next_step.endswith("if in doubt, ask: Finance office (0516-83590233).")
+    assert page.summary.next_step.endswith("if in doubt, call Finance office (0516-83590233).")
 
 
 def test_a_refused_row_is_grey_and_what_is_known_is_no_promise() -> None:
     page = shown(case_samples.in_question())
     line = lines(page)["finance-arrears"]
     assert line.state is CheckState.WAITING
-    assert line.todo[0].startswith("财务处收费管理办公室有一条关于你的数据没有录入成功，正在核实，暂不算通过。")
+    assert line.todo[0].startswith("财务处收费管理办公室有一条关于您的数据未能录入，正在核实，暂不能判定是否通过。")
     assert line.table is None
     assert line.freshness is not None
     assert line.freshness.cause == "有一条数据待核实"
@@ -88,14 +88,14 @@ def test_what_is_known_stays_beside_what_is_in_question() -> None:
 def test_a_department_that_never_spoke_is_grey_and_blocks() -> None:
     page = shown(case_samples.waiting())
     assert lines(page)["archives-thesis"].state is CheckState.WAITING
-    assert "尚未收到" in lines(page)["archives-thesis"].todo[0]
+    assert "尚未同步" in lines(page)["archives-thesis"].todo[0]
     assert page.submit.state == "open-items"
 
 
 def test_a_pass_older_than_the_bound_is_grey_and_says_since_when() -> None:
     line = lines(shown(case_samples.waiting()))["dorm-check-out"]
     assert line.state is CheckState.WAITING
-    assert line.todo == ("10:20以后没有收到总务部公寓与物业中心的消息，暂不算通过；恢复后自动更新。",)
+    assert line.todo == ("10:20以后未收到总务部公寓与物业中心的数据，暂不能判定是否通过；恢复后自动更新。",)
 
 
 def test_an_open_line_that_is_old_says_that_it_may_not_be_the_newest() -> None:
@@ -119,7 +119,7 @@ def test_what_cannot_be_read_is_grey(unreadable: bool) -> None:
         reading = replace(case_samples.clear(), statuses=statuses)
     line = lines(shown(reading))["finance-arrears"]
     assert line.state is CheckState.WAITING
-    assert line.todo == ("财务处收费管理办公室发来的数据无法读取，已通知技术人员处理，暂不算通过。",)
+    assert line.todo == ("财务处收费管理办公室的数据无法读取，已通知技术人员处理，暂不能判定是否通过。",)
 
 
 def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
@@ -153,6 +153,6 @@ def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
 def test_while_the_read_model_is_away_nothing_is_green_and_nothing_can_be_submitted() -> None:
     page = shown(ReadModelUnavailable(NOW - timedelta(minutes=3)))
     assert {line.state for line in lines(page).values()} == {CheckState.WAITING}
-    assert page.summary.sentence == "现在读不到离校数据（10:32起）"
-    assert all("现在读不到" in line.todo[0] and line.phones for line in lines(page).values())
+    assert page.summary.sentence == "暂时无法获取离校数据（10:32起）"
+    assert all("暂时无法获取" in line.todo[0] and line.phones for line in lines(page).values())
     assert page.submit.state == "unavailable"

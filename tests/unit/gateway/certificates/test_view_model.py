@@ -82,7 +82,7 @@ def test_what_is_not_genuine_is_not_green_and_shows_nobody(finding: Finding, lan
 def test_what_was_collected_is_red_and_says_who_when_and_by_whom() -> None:
     shown = page(one=registered(issues=(ISSUE,)))
     assert (shown.state, shown.verdict, shown.offered) == (CheckState.BLOCKED, "此前已经领取", False)
-    for words in ("2026年6月7日", "clerk-1", "由 司马䶮 代领"):
+    for words in ("2026年6月7日", "clerk-1", "代领人：司马䶮"):
         assert words in shown.sentence
 
 
@@ -93,7 +93,7 @@ def test_ones_own_handing_over_is_green() -> None:
 
 def test_an_open_exception_is_red_with_the_departments_reason_and_phone() -> None:
     shown = page(one=registered(exceptions=(TAKEN_AWAY,)))
-    assert (shown.state, shown.verdict) == (CheckState.BLOCKED, "提交后有新情况")
+    assert (shown.state, shown.verdict) == (CheckState.BLOCKED, "提交后有新增未办事项")
     assert "60.00" in shown.exceptions[0].reasons[0]
     assert any(part.dial for part in shown.exceptions[0].phones)
     text = html(shown)

@@ -18,7 +18,7 @@ async def test_a_clerk_has_the_desk_and_no_students_page(browser: BrowserClient,
     assert 'href="/case"' not in page.text
     for address in ("/case", "/me", "/completed", "/me/form.pdf", "/submit"):
         refused = await browser.get(address)
-        assert (refused.status_code, "这个账号没有学号" in refused.text) == (403, True), address
+        assert (refused.status_code, "当前账号没有学号" in refused.text) == (403, True), address
     assert (await browser.get("/api/v1/case")).status_code == 403
     assert (await browser.get("/")).status_code == 200
 
@@ -28,7 +28,7 @@ async def test_a_student_is_told_in_words_that_this_is_the_desk(browser: Browser
     token = await browser.csrf()
     for answer in (await browser.get("/desk"), await check(browser, token, signed.qr_text)):
         assert answer.status_code == 403
-        assert "只有证书发放窗口的工作人员" in answer.text
+        assert "本页仅供证书发放人员使用" in answer.text
         assert signed.form_number not in answer.text
 
 

@@ -56,9 +56,9 @@ async def test_what_is_not_genuine_shows_nothing_of_anybody(
         edited.qr_text: ("differs", "与系统记录不一致"),
         edited.form_number: ("differs", "与系统记录不一致"),
         "2026-22222-22222-Z": ("unknown", "没有这个编号"),
-        other: ("unreadable", "没有读出表单"),
-        "\x00<script>": ("unreadable", "没有读出表单"),
-        "": ("unreadable", "没有读出表单"),
+        other: ("unreadable", "未识别到离校流程单"),
+        "\x00<script>": ("unreadable", "未识别到离校流程单"),
+        "": ("unreadable", "未识别到离校流程单"),
     }
     for text, (_, words) in cases.items():
         page = await check(browser, token, text)
@@ -92,7 +92,7 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
     answers = [await browser.post("/verify", one) for one in wrong]
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
-    assert "未能确认" in answers[0].text
+    assert "核验未通过" in answers[0].text
 
 
 async def test_the_public_keys_are_listed_and_verify_a_form_without_the_service(

@@ -31,7 +31,7 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
     done = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert done.status_code == 200
     assert "已登记领取" in done.text
-    assert f"由 {clerk.sub} 发放，本人领取" in done.text
+    assert f"发放人：{clerk.sub}；本人领取" in done.text
     assert "共 1 份" in done.text
     again = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert "已登记领取" in again.text
@@ -64,7 +64,7 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
     assert "已登记领取" in answers[won.index(True)].text
     loser = answers[won.index(False)]
     assert (loser.status_code, "此前已经领取" in loser.text) == (409, True)
-    assert f"由 {winner} 发放，本人领取" in loser.text
+    assert f"发放人：{winner}；本人领取" in loser.text
     marked = await rows(gateway.read_model, "SELECT issued_by FROM issue WHERE student_id = $1", signed.student_id)
     assert [row["issued_by"] for row in marked] == [winner]
     for one in browsers:
@@ -80,7 +80,7 @@ async def test_a_proxy_is_named(
     assert nameless.status_code == 422
     assert "请填写代领人姓名" in nameless.text
     done = await browser.post("/desk/issue", {**fields(nameless), "taken_by": "proxy", "proxy_name": " 司马  䶮 "})
-    assert "由 司马 䶮 代领" in done.text
+    assert "代领人：司马 䶮" in done.text
     marked = await rows(gateway.read_model, "SELECT * FROM published.issue_v1 WHERE student_id = $1", signed.student_id)
     assert (marked[0]["issued_to"], marked[0]["proxy_name"]) == (TakenBy.PROXY.value, "司马 䶮")
 
@@ -116,7 +116,7 @@ async def test_each_new_matter_since_the_submission_is_confirmed_by_name_with_a_
         "/desk/issue", {**before, "taken_by": "self", "confirm": "finance 9", "reason": "已电话核实"}
     )
     assert late.status_code == 409
-    for words in ("提交后有新情况", "有 1 项欠费，共 60.00 元", "tel:", "核验之后又有新情况"):
+    for words in ("提交后有新增未办事项", "有 1 项欠费，共 60.00 元", "tel:", "核验之后又有新增未办事项"):
         assert words in late.text
     page = await check(browser, token, signed.qr_text)
     assert "有 1 项欠费，共 60.00 元" in page.text
@@ -128,7 +128,7 @@ async def test_each_new_matter_since_the_submission_is_confirmed_by_name_with_a_
     confirmed = {**fields(mute), "taken_by": "self", "confirm": "finance 9", "reason": "已电话核实"}
     done = await browser.post("/desk/issue", confirmed)
     assert "已登记领取" in done.text
-    assert "已确认 1 项新情况，理由：已电话核实" in done.text
+    assert "已确认 1 项新增未办事项，理由：已电话核实" in done.text
     told = [(outcome, one) for act, outcome, _, one in await audited(gateway, clerk) if act == "certificate.ask"]
     assert [outcome for outcome, _ in told] == ["new-exception", "unconfirmed", "no-reason", "asked"]
     asked = [one for outcome, one in told if outcome == "asked"]

@@ -46,7 +46,7 @@ async def test_a_departments_route_refuses_every_other_role(
     await browser.sign_in(other)
     answer = await asked(browser, method, path)
     assert answer.status_code == 403
-    assert "这里是部门工作台" in answer.text
+    assert "本页仅供本部门的工作人员使用" in answer.text
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES, ids=" ".join)

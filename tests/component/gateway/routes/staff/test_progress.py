@@ -127,4 +127,4 @@ async def test_it_is_nobody_elses(browser: BrowserClient, person: Person, addres
     await browser.sign_in(person)
     answer = await browser.get(address)
     assert answer.status_code == 403
-    assert "办理进度页面" in answer.text
+    assert "本页仅供研究生院和学院的工作人员使用" in answer.text
