@@ -161,7 +161,12 @@ async def test_what_was_settled_before_says_why_a_command_is_not_possible_any_mo
     await browser.sign_in(person)
     page = await browser.post("/case/library/cancel-card", {"csrf": await browser.csrf()})
     assert page.status_code == 409
-    for words in ("暂不能注销", "图书馆的记录有变化，请先办理：", "还有 2 册图书未还，请到图书馆归还。", "tel:051683592019"):
+    for words in (
+        "暂不能注销",
+        "图书馆的记录有变化，请先办理：",
+        "还有 2 册图书未还，请到图书馆归还。",
+        "tel:051683592019",
+    ):
         assert words in page.text
     await clearance.all_clear_library(id_of(person), 5)
     page = await browser.get("/case/library/cancel-card")
