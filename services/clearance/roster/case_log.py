@@ -17,6 +17,7 @@ from services.kit.observability import metrics
 from services.kit.republishing import store
 from services.kit.republishing.store import EVERYTHING, LOG_LOST, RESTORED, Scope
 
+_FOUND: Final = {"found_by": "relay"}
 _log = structlog.get_logger(__name__)
 
 
@@ -27,6 +28,7 @@ class CaseLog:
 
     def __init__(self, pool: "asyncpg.Pool[Any]", topic: str) -> None:
         self._pool, self.topic = pool, topic
+        metrics.DATABASES_BEHIND.add(0, _FOUND)
 
     def version_of(self, record: ConsumerRecord) -> int:
         event = _case(record)
@@ -52,8 +54,8 @@ class CaseLog:
             await connection.execute(_RAISE_FLOOR, highest)
             await connection.execute(_RAISE_CASES, highest)
             await store.request(connection, EVERYTHING, reason=RESTORED, by=SOURCE)
-        metrics.DATABASES_BEHIND.add(1, {"found_by": "relay"})
-        _log.critical("version_floor.raised", found_by="relay", floor=highest)
+        metrics.DATABASES_BEHIND.add(1, _FOUND)
+        _log.critical("version_floor.raised", **_FOUND, floor=highest)
 
     async def lost(self, partitions: Sequence[int]) -> None:
         async with self._pool.acquire() as connection, connection.transaction():

@@ -60,7 +60,7 @@ class SourceWatch:
     async def _measure_older(self) -> None:
         before = self._older
         found = {row["department"]: (row["count"], row["since"]) for row in await self._pool.fetch(_OLDER)}
-        for department in before.keys() | found.keys():
+        for department in before.keys() | found.keys() | self._unconfirmed.keys():
             count, since = found.get(department, (0, None))
             metrics.OLDER_VERSIONS.set(count, {"department": department})
             if count > before.get(department, (0, None))[0]:

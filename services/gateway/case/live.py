@@ -23,6 +23,7 @@ from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Command
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
+from services.kit.observability import metrics
 
 MAX_PER_SESSION: Final = 4
 """Of the six connections that a browser opens to a host on HTTP/1.1."""
@@ -67,6 +68,8 @@ class Stream:
     last: StreamUpdate | None = None
     session_confirmed: bool = False
     """Found alive since the stream connected."""
+    shown_until: datetime | None = None
+    """When the newest status on the page became true; None before the first page."""
 
     def offer(self, update: StreamUpdate) -> None:
         if update == self.last or isinstance(self.last, StreamEnded):
@@ -111,6 +114,7 @@ class Hub:
             raise TooManyStreams
         stream = Stream(session, texts)
         self._streams.add(stream)
+        self._measure()
         if self._closed:
             stream.offer(StreamEnded(reconnect=True))
         self.notify()
@@ -118,6 +122,7 @@ class Hub:
             yield stream
         finally:
             self._streams.discard(stream)
+            self._measure()
 
     def end(self, id_hash: bytes) -> None:
         for stream in self._streams:
@@ -134,7 +139,11 @@ class Hub:
     def count(self) -> int:
         return len(self._streams)
 
+    def _measure(self) -> None:
+        metrics.LIVE_STREAMS.set(len(self._streams))
+
     async def run(self) -> None:
+        self._measure()
         checked = time.monotonic()
         while True:
             with suppress(TimeoutError):
@@ -167,6 +176,7 @@ class Hub:
                 page = present(ViewContext(self._site, texts, progress.now), progress)
                 updates[student_id, texts.language] = StateUpdate(page)
             stream.offer(updates[student_id, texts.language])
+            _measure_change(stream, cases[student_id])
             if number % 50 == 49:
                 await asyncio.sleep(0)
 
@@ -187,3 +197,12 @@ class Hub:
             stream.session_confirmed = stream.session.id_hash in alive
             if not stream.session_confirmed:
                 stream.offer(StreamEnded())
+
+
+def _measure_change(stream: Stream, progress: CaseProgress) -> None:
+    newest = max((one.received.status.occurred_at for one in progress.checks if one.received), default=None)
+    if newest is None:
+        return
+    if stream.shown_until is not None and newest > stream.shown_until:
+        metrics.COMMIT_TO_PAGE.record(max(0.0, (datetime.now(UTC) - newest).total_seconds()))
+    stream.shown_until = newest

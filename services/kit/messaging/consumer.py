@@ -21,7 +21,7 @@ from services.kit.messaging.aiokafka_internals import accept_any_header_name
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
-from services.kit.messaging.log_positions.log_identity import LogChanged
+from services.kit.messaging.log_positions.log_identity import LogChanged, Loss
 from services.kit.messaging.log_positions.offsets import DATABASE_OLDER, StoredPosition, stored_positions
 from services.kit.messaging.log_positions.positions import OnLoss, StoredPositions, no_loss
 from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
@@ -90,6 +90,8 @@ class TransactionalConsumer:
         ]
         for topic in self.subscriber.topic_names:
             metrics.DEAD_LETTERS.add(0, {"group": self.group, "topic": topic})
+            for loss in Loss:
+                metrics.LOG_LOSSES.add(0, {"group": self.group, "topic": topic, "cause": loss.value})
         metrics.CONSUMER_LAG.set(0, {"consumer": name})
 
     async def run(self) -> None:

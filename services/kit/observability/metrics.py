@@ -1,8 +1,10 @@
 """All our metrics, by OpenTelemetry's naming. No label names a student.
 
-Ages are computed when read: a hanging task's grows, where a set gauge would stay.
+Ages are computed when read: a hanging task's grows, where a set gauge would stay. Counters are there from the start, at
+zero: a query for an increase misses the first one of a series that begins with it.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -17,20 +19,24 @@ Labels = tuple[tuple[str, str], ...]
 
 
 class AgeGauge:
-    """Seconds since an instant, if set."""
+    """Seconds since an instant, if set. `zero_if_none`: none is no age, rather than unknown."""
 
-    def __init__(self, name: str, description: str, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, name: str, description: str, clock: Callable[[], float] = time.time, *, zero_if_none: bool = False
+    ) -> None:
         self._since: dict[Labels, float] = {}
-        self._clock = clock
+        self._clock, self._zero_if_none = clock, zero_if_none
         _meter.create_observable_gauge(name, [self._observe], unit="s", description=description)
 
     def set_oldest(self, instant: datetime | None, **labels: str) -> None:
-        """`instant` is aware; None removes the age."""
+        """`instant` is aware; None removes the age or makes it zero."""
         key = tuple(sorted(labels.items()))
-        if instant is None:
-            self._since.pop(key, None)
-        else:
+        if instant is not None:
             self._since[key] = instant.timestamp()
+        elif self._zero_if_none:
+            self._since[key] = math.inf
+        else:
+            self._since.pop(key, None)
 
     def read(self) -> dict[Labels, float]:
         """Never below zero: clocks differ."""
@@ -46,7 +52,9 @@ OUTBOX_DEPTH: Final = _meter.create_gauge(
     unit="{row}",
     description="Outbox rows not yet acknowledged by the broker, counted up to 100,000; every instance shows it.",
 )
-OUTBOX_AGE: Final = AgeGauge("lixiao.outbox.age", "Age of the oldest outbox row; absent while the outbox is empty.")
+OUTBOX_AGE: Final = AgeGauge(
+    "lixiao.outbox.age", "Age of the oldest outbox row; zero while the outbox is empty.", zero_if_none=True
+)
 CONSUMER_LAG: Final = _meter.create_gauge(
     "lixiao.consumer.lag",
     unit="{record}",
@@ -103,12 +111,23 @@ COMMIT_TO_VIEW: Final = _meter.create_histogram(
     description="From a department's commit of a status to its row in the view, by department.",
     explicit_bucket_boundaries_advisory=[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
 )
+COMMIT_TO_PAGE: Final = _meter.create_histogram(
+    "lixiao.commit_to_page",
+    unit="s",
+    description="From a department's commit of a status to the page with it being put on a student's open stream.",
+    explicit_bucket_boundaries_advisory=[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300],
+)
+LIVE_STREAMS: Final = _meter.create_gauge(
+    "lixiao.live_streams", unit="{stream}", description="Open live pages of this process."
+)
 OPEN_QUESTIONS: Final = _meter.create_gauge(
     "lixiao.open_questions",
     unit="{question}",
     description="Refused rows and files that a department has no answer to yet, by department and what they are about.",
 )
-HOLD_AGE: Final = AgeGauge("lixiao.hold.age", "Age of the department's oldest hold; absent while it has none.")
+HOLD_AGE: Final = AgeGauge(
+    "lixiao.hold.age", "Age of the department's oldest hold; zero while it has none.", zero_if_none=True
+)
 HOLDS_LAPSED: Final = _meter.create_counter(
     "lixiao.holds.lapsed",
     unit="{hold}",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.attempts import AttemptState
+from schemas.attempts import AttemptState, RefusalCause
 from schemas.events import CaseState
 from services.clearance.receipts.private_keys.in_thread import in_thread
 from services.clearance.receipts.signing_keys import Keyring
@@ -30,6 +30,7 @@ class Ends:
 
     def __init__(self, *, topic: str, roster: Roster, keyring: Keyring, zone: ZoneInfo) -> None:
         self._topic, self._roster, self._keyring, self._zone = topic, roster, keyring, zone
+        _measure_from_zero()
 
     async def accept(self, connection: Connection, case: Case, asked: Sequence[Asked]) -> None:
         (whole, *parts), attempt = asked, asked[0].attempt
@@ -116,6 +117,12 @@ async def _audit_part(connection: Connection, part: Attempt, act: str, outcome: 
         student_id=part.student_id,
         details={"attempt": part.attempt_id, "part_of": part.parent_id},
     )
+
+
+def _measure_from_zero() -> None:
+    metrics.ATTEMPTS.add(0, {"outcome": AttemptState.ACCEPTED, "cause": "accepted"})
+    for cause in RefusalCause:
+        metrics.ATTEMPTS.add(0, {"outcome": attempt_store.refused_state(cause), "cause": cause})
 
 
 def _measure(ended: Attempt, cause: str) -> None:

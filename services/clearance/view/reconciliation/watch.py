@@ -72,6 +72,7 @@ class ReconciliationWatch:
         differing = Counter(row["department"] for row in self._open)
         for row in oldest:
             department = row["department"]
+            metrics.RECONCILIATION_FINDINGS.add(0, {"department": department})
             metrics.RECONCILIATION_AGE.set_oldest(row["compared_at"], department=department)
             metrics.DIFFERING_PARTITIONS.set(differing[department], {"department": department})
 

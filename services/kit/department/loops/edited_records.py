@@ -19,6 +19,8 @@ EVERY_S: Final = 5.0
 _AT_ONCE: Final = 100
 _EDITED: Final = "SELECT student_id FROM record WHERE edited AND student_id > $1 ORDER BY student_id LIMIT $2"
 _STILL_EDITED: Final = "SELECT edited FROM record WHERE student_id = $1 FOR UPDATE"
+_PUBLISHED: Final = "published"
+_UNREADABLE: Final = "unreadable"
 _log = structlog.get_logger(__name__)
 
 
@@ -28,6 +30,8 @@ class EditedRecords:
     def __init__(self, desk: Desk[Any], *, every_s: float = EVERY_S) -> None:
         self._desk, self._every_s = desk, every_s
         self._unreadable: frozenset[str] = frozenset()
+        for outcome in (_PUBLISHED, _UNREADABLE):
+            metrics.EDITED_RECORDS.add(0, {"department": desk.rules.name, "outcome": outcome})
 
     async def run(self) -> None:
         while True:
@@ -47,9 +51,9 @@ class EditedRecords:
                     unreadable.add(after)
         if published:
             self._desk.wakeup.notify()
-            self._tell("published", published)
+            self._tell(_PUBLISHED, published)
         if new := unreadable - self._unreadable:
-            self._tell("unreadable", len(new))
+            self._tell(_UNREADABLE, len(new))
         self._unreadable = frozenset(unreadable)
         return published
 

@@ -24,6 +24,7 @@ class HoldWatch:
         self._pool, self._department, self._holds = pool, department, holds
         self._overdue_at: float | None = None
         """By `time.monotonic()`."""
+        metrics.HOLDS_LAPSED.add(0, {"department": department})
 
     async def run(self) -> None:
         while True:

@@ -42,7 +42,7 @@ async def republication_asked(connection: Connection, event: RepublicationAsked)
     if event.above_version is not None:
         highest = await connection.fetchval(_HIGHEST, list(event.student_ids))
         if highest < event.above_version:
-            await version_floor.raise_to(connection, event.above_version, found_by="clearance")
+            await version_floor.raise_to(connection, event.above_version, found_by=version_floor.CLEARANCE)
     scope = Scope(event.student_ids, event.partition)
     await store.request(connection, scope, reason=event.reason, by=source_of(CLEARANCE))
 

@@ -13,6 +13,7 @@ from schemas.flows import source_of
 from schemas.types import is_plausible_version
 from services.kit.department.recovery import version_floor
 from services.kit.messaging.relaying.own_topic import Newest
+from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.republishing import store
 from services.kit.republishing.store import EVERYTHING, LOG_LOST, RESTORED, Scope
@@ -28,6 +29,8 @@ class StatusLog:
     def __init__(self, pool: "asyncpg.Pool[Any]", department: str, topic: str) -> None:
         self.topic = topic
         self._pool, self._department, self._source = pool, department, source_of(department)
+        for finder in (version_floor.RELAY, version_floor.CLEARANCE):
+            metrics.DATABASES_BEHIND.add(0, {"found_by": finder})
 
     def version_of(self, record: ConsumerRecord) -> int:
         return _status(record)[0]
@@ -41,7 +44,7 @@ class StatusLog:
 
     async def fell_behind(self, highest: int) -> None:
         async with self._pool.acquire() as connection, connection.transaction():
-            await version_floor.raise_to(connection, highest, found_by="relay")
+            await version_floor.raise_to(connection, highest, found_by=version_floor.RELAY)
             await store.request(connection, EVERYTHING, reason=RESTORED, by=self._source)
 
     async def lost(self, partitions: Sequence[int]) -> None:

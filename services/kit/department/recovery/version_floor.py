@@ -7,14 +7,13 @@ import structlog
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 
+RELAY: Final = "relay"
+CLEARANCE: Final = "clearance"
 _log = structlog.get_logger(__name__)
 
 
 async def raise_to(connection: Connection, version: int, *, found_by: str) -> bool:
-    """Whether it was lower. The alarm of a database that is older than what it has published.
-
-    `found_by`: the topic or a reader.
-    """
+    """Whether it was lower. The alarm of a database that is older than what it has published."""
     # Nobody writes a status meanwhile: who read the lower floor has committed, and who waits reads the new one.
     await connection.execute("LOCK TABLE record IN EXCLUSIVE MODE")
     raised = await connection.fetchval(_RAISE, version)

@@ -28,6 +28,9 @@ def test_an_age_grows_by_itself_and_is_silent_about_what_was_never_told() -> Non
     assert age.read() == {(("department", "library"),): 7.0, (("department", "dorm"),): 0.0}
     age.set_oldest(None, department="library")
     assert age.read() == {(("department", "dorm"),): 0.0}
+    always = AgeGauge("lixiao.test.always", "", clock=lambda: clock[0], zero_if_none=True)
+    always.set_oldest(None, outbox="library")
+    assert always.read() == {(("outbox", "library"),): 0.0}, "none is no age"
 
 
 def test_an_exporter_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

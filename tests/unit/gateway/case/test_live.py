@@ -3,15 +3,20 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
+
+import pytest
 
 from services.gateway.case.live import Hub, StateUpdate, StreamEnded
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.types import StudentSnapshot
 from services.gateway.tables.sessions.session import Session
+from services.kit.observability import metrics
 from tests.support.samples import case_samples
+from tests.support.waiting import eventually
 
 SESSION = Session(b"hash", "TS23170042P31", "csrf", case_samples.NOW, case_samples.NOW + timedelta(hours=1))
 TEXTS = catalogue("zh")
@@ -24,11 +29,12 @@ class Reads:
 
     def __init__(self) -> None:
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
+        self.snapshot = case_samples.clear()
 
     async def many(self, students: Collection[str]) -> dict[str, StudentSnapshot]:
         self.asked.set()
         await self.let_go.wait()
-        return {student_id: case_samples.clear() for student_id in students}
+        return dict.fromkeys(students, self.snapshot)
 
 
 async def no_commands(_: Collection[str]) -> dict[str, Any]:
@@ -80,3 +86,27 @@ async def test_a_stopping_server_ends_open_and_arriving_streams_without_ending_t
         async with hub.connect(SESSION, TEXTS) as arriving:
             for stream in (opened, arriving):
                 assert await asyncio.wait_for(stream.updates.get(), PROMPTLY_S) == StreamEnded(reconnect=True)
+
+
+async def test_the_way_from_a_commit_to_an_open_page_is_measured_once_for_each_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[float] = []
+    monkeypatch.setattr(metrics.COMMIT_TO_PAGE, "record", measured.append)
+    reads = Reads()
+    reads.let_go.set()
+    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as stream:
+        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        assert not measured, "what the first page shows may be weeks old"
+        reads.snapshot = changed_at(datetime.now(UTC) - timedelta(seconds=2))
+        hub.notify()
+        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        await eventually(lambda: len(measured) == 1, what="the measurement")
+        assert 2 <= measured[0] < 2 + PROMPTLY_S
+
+
+def changed_at(instant: datetime) -> StudentSnapshot:
+    before = case_samples.clear()
+    received = before.statuses["library"]
+    changed = replace(received, status=received.status.model_copy(update={"occurred_at": instant}))
+    return replace(before, statuses={**before.statuses, "library": changed})
