@@ -7,6 +7,7 @@ from services.kit.operations import OperationBody, Refused, Remedy
 from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.evidence import item
 from services.kit.rules.reasons import Cause, Refusal
+from services.kit.rules.undo import Undo
 
 from .import_row import ArchivesRow, apply_row
 from .rules import ArchivesRecord, Thesis, assess
@@ -46,14 +47,16 @@ def _require_received(record: ArchivesRecord) -> None:
         raise Refused(NOT_RECEIVED(), remedy=Remedy("请先登记收到论文。", "Receive the thesis first."))
 
 
+_THESIS: Final[Undo[ArchivesRecord]] = Undo("thesis")
+
 RULES = DepartmentRules(
     __name__,
     record=ArchivesRecord,
     assess=assess,
     operations=(
-        Operation("received", "Receive the printed thesis", ThesisBody, receive),
-        Operation("approved", "Approve the thesis", ThesisBody, approve),
-        Operation("returned", "Return the thesis to the student", ThesisBody, return_thesis),
+        Operation("received", "Receive the printed thesis", ThesisBody, receive, undo=_THESIS),
+        Operation("approved", "Approve the thesis", ThesisBody, approve, undo=_THESIS),
+        Operation("returned", "Return the thesis to the student", ThesisBody, return_thesis, undo=_THESIS),
     ),
     import_row=ArchivesRow,
     apply_row=apply_row,

@@ -10,6 +10,7 @@ from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.evidence import item
 from services.kit.rules.fields import Day, ShortLine
 from services.kit.rules.reasons import Cause, Refusal
+from services.kit.rules.undo import Undo
 
 from .import_row import DormRow, apply_row
 from .rules import MAX_RESIDENCES, ROOM, DormRecord, Residence, assess
@@ -60,13 +61,15 @@ def residence_item(fields: Mapping[str, Any]) -> frozenset[str]:
     return item("residence", *(fields.get(name) for name in ("campus", "building", "room")))
 
 
+_RESIDENCE: Final[Undo[DormRecord]] = Undo("residences", ROOM)
+
 RULES = DepartmentRules(
     __name__,
     record=DormRecord,
     assess=assess,
     operations=(
-        Operation("assign", "Assign a room, or reopen one that was checked out", AssignBody, assign),
-        Operation("check-out", "Check a student out of a room", CheckOutBody, check_out),
+        Operation("assign", "Assign a room, or reopen one that was checked out", AssignBody, assign, undo=_RESIDENCE),
+        Operation("check-out", "Check a student out of a room", CheckOutBody, check_out, undo=_RESIDENCE),
     ),
     import_row=DormRow,
     apply_row=apply_row,

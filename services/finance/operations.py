@@ -11,6 +11,7 @@ from services.kit.rules.department_rules import DepartmentRules, Operation
 from services.kit.rules.evidence import item
 from services.kit.rules.fields import ZERO, Amount, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
+from services.kit.rules.undo import Undo
 
 from .import_row import FinanceRow, apply_row
 from .rules import MAX_CHARGES, Charge, ChargeYear, FinanceRecord, assess
@@ -94,16 +95,20 @@ def _with_charge(record: FinanceRecord, charge: Charge) -> FinanceRecord:
     return record.updated(charges=replace_by_key(record.charges, charge, "charge_id", limit=MAX_CHARGES))
 
 
+_CHARGE: Final[Undo[FinanceRecord]] = Undo("charges", ("charge_id",))
+
 RULES = DepartmentRules(
     __name__,
     record=FinanceRecord,
     assess=assess,
     operations=(
-        Operation("charge", "Charge an item", ChargeBody, charge),
-        Operation("payment", "Record a payment of a charge, in full or in part", ChargeSettlement, pay),
-        Operation("waiver", "Waive a charge, in full or in part", ChargeSettlement, waive),
-        Operation("refund", "Refund an overpayment of a charge", ChargeRefund, refund),
-        Operation("correction", "Correct the amount of a charge, to zero if need be", ChargeCorrection, correct),
+        Operation("charge", "Charge an item", ChargeBody, charge, undo=_CHARGE),
+        Operation("payment", "Record a payment of a charge, in full or in part", ChargeSettlement, pay, undo=_CHARGE),
+        Operation("waiver", "Waive a charge, in full or in part", ChargeSettlement, waive, undo=_CHARGE),
+        Operation("refund", "Refund an overpayment of a charge", ChargeRefund, refund, undo=_CHARGE),
+        Operation(
+            "correction", "Correct the amount of a charge, to zero if need be", ChargeCorrection, correct, undo=_CHARGE
+        ),
     ),
     import_row=FinanceRow,
     apply_row=apply_row,

@@ -98,6 +98,8 @@ class OperationManifest(_Manifest):
     """Fields that a line of `rows` fills."""
     fill: dict[str, Literal["today", "person"]] = {}
     """Field → what it begins with: the day, or the name of who is signed in."""
+    no_undo: Text | None = None
+    """Why the office cannot take it back, and what to do instead."""
 
 
 class DepartmentManifest(_Manifest):

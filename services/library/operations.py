@@ -11,6 +11,7 @@ from services.kit.rules.department_rules import DepartmentRules, HolderOperation
 from services.kit.rules.evidence import item
 from services.kit.rules.fields import Amount, Day, ItemId, Line, yuan
 from services.kit.rules.reasons import Cause, Refusal
+from services.kit.rules.undo import Undo
 
 from .import_row import (
     BORROWING,
@@ -108,16 +109,20 @@ def lend(record: LibraryRecord, body: LoanBody) -> tuple[LibraryRecord, Reason]:
             field="barcode",
             remedy=Remedy("请先归还，再借出。", "Return the book first, then lend it again."),
         )
+    _require_card(record)
+    return record.updated(loans=replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)), cause
+
+
+def _require_card(record: LibraryRecord) -> None:
     if record.card is Card.CANCELLED:
         raise Refused(LOAN_ON_CANCELLED_CARD(), remedy=Remedy("请先重新办证。", "Issue the card again first."))
     if record.card is Card.NONE:
         raise Refused(
             CARD_NONE(), remedy=Remedy("请先办证，或更正记录。", "Issue a card first, or correct the record.")
         )
-    return record.updated(loans=replace_by_key(record.loans, loan, "barcode", limit=MAX_ITEMS)), cause
 
 
-def _lent_to_another(body: LoanBody) -> Refused:
+def _lent_to_another(body: LoanBody | None = None) -> Refused:
     remedy = Remedy(
         "请先归还：按条码归还会找到借书人。", "Return it first; return-by-barcode finds the student who has it."
     )
@@ -147,6 +152,14 @@ def return_book(record: LibraryRecord, body: ReturnBody | BarcodeBody) -> tuple[
         )
     remaining = tuple(other for other in record.loans if other is not loan)
     return record.updated(loans=remaining), BOOK_RETURNED(title=loan.title)
+
+
+_LOAN: Final[Undo[LibraryRecord]] = Undo("loans", ("barcode",))
+_RETURN: Final = Undo("loans", ("barcode",), allowed=_require_card, taken=_lent_to_another)
+_FINE: Final[Undo[LibraryRecord]] = Undo("fines", ("fine_id",))
+_VIOLATION: Final[Undo[LibraryRecord]] = Undo("violations", ("violation_id",))
+_CARD: Final[Undo[LibraryRecord]] = Undo("card")
+_THESIS: Final[Undo[LibraryRecord]] = Undo("thesis")
 
 
 def fine(record: LibraryRecord, body: FineBody) -> tuple[LibraryRecord, Reason]:
@@ -238,31 +251,42 @@ RULES = DepartmentRules(
     record=LibraryRecord,
     assess=assess,
     operations=(
-        Operation("loan", "Lend a book", LoanBody, lend, BORROWING, taken=_lent_to_another),
-        Operation("return", "Return a book", ReturnBody, return_book, BORROWING),
-        Operation("fine", "Add a fine", FineBody, fine, BORROWING),
-        Operation("payment", "Record a payment of a fine, in full or in part", FinePayment, pay, BORROWING),
-        Operation("refund", "Refund an overpayment of a fine", FineRefund, refund, BORROWING),
+        Operation("loan", "Lend a book", LoanBody, lend, BORROWING, taken=_lent_to_another, undo=_LOAN),
+        Operation("return", "Return a book", ReturnBody, return_book, BORROWING, undo=_RETURN),
+        Operation("fine", "Add a fine", FineBody, fine, BORROWING, undo=_FINE),
+        Operation("payment", "Record a payment of a fine, in full or in part", FinePayment, pay, BORROWING, undo=_FINE),
+        Operation("refund", "Refund an overpayment of a fine", FineRefund, refund, BORROWING, undo=_FINE),
         Operation(
-            "correction", "Correct the amount of a fine, to zero if need be", FineCorrection, correct_fine, BORROWING
+            "correction",
+            "Correct the amount of a fine, to zero if need be",
+            FineCorrection,
+            correct_fine,
+            BORROWING,
+            undo=_FINE,
         ),
-        Operation("violation", "Record a violation", ViolationBody, add_violation, BORROWING),
-        Operation("settle-violation", "Settle a violation", SettleViolationBody, settle_violation, BORROWING),
+        Operation("violation", "Record a violation", ViolationBody, add_violation, BORROWING, undo=_VIOLATION),
+        Operation(
+            "settle-violation", "Settle a violation", SettleViolationBody, settle_violation, BORROWING, undo=_VIOLATION
+        ),
         Operation("issue-card", "Issue a card, also after a cancellation", CardBody, issue_card, BORROWING, CARD_ITEM),
         Operation(
-            "cancel-card", "Cancel the card", CardBody, lambda record, body: cancel_card(record), BORROWING, CARD_ITEM
+            "cancel-card",
+            "Cancel the card",
+            CardBody,
+            lambda record, body: cancel_card(record),
+            BORROWING,
+            CARD_ITEM,
+            undo=_CARD,
         ),
-        Operation(
-            "thesis-received",
-            "Receive a thesis, the first time or after changes",
-            ThesisBody,
-            receive_thesis,
-            THESIS,
-            THESIS_ITEM,
+        *(
+            Operation(name, summary, ThesisBody, apply, THESIS, THESIS_ITEM, undo=_THESIS)
+            for name, summary, apply in (
+                ("thesis-received", "Receive a thesis, the first time or after changes", receive_thesis),
+                ("thesis-in-review", "Start the review of the thesis", review_thesis),
+                ("thesis-returned", "Return the thesis for changes", return_thesis),
+                ("thesis-approved", "Approve the thesis", approve_thesis),
+            )
         ),
-        Operation("thesis-in-review", "Start the review of the thesis", ThesisBody, review_thesis, THESIS, THESIS_ITEM),
-        Operation("thesis-returned", "Return the thesis for changes", ThesisBody, return_thesis, THESIS, THESIS_ITEM),
-        Operation("thesis-approved", "Approve the thesis", ThesisBody, approve_thesis, THESIS, THESIS_ITEM),
     ),
     holder_operations=(
         HolderOperation(
@@ -272,6 +296,7 @@ RULES = DepartmentRules(
             return_book,
             _not_with_one_student,
             BORROWING,
+            undo=_RETURN,
         ),
     ),
     holdings=holdings,

@@ -107,6 +107,33 @@ async def test_a_clerk_finds_a_student_lends_takes_back_and_goes_on_to_the_next(
     await page.get_by_role("heading", name="令狐采薇").wait_for()
 
 
+@pytest.mark.acceptance("D-006")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerk_undoes_what_was_done_by_mistake_and_reads_why_something_cannot_be_undone(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    number = new_student_id()
+    await ReadModelWriter(gateway.read_model).put_case(number, name="司空见")
+    page = await opened(gateway, open_profile, device)
+    await scan(page, number)
+    await page.locator("summary", has_text="登记罚款").click()
+    form = page.locator("details[open] form")
+    await form.get_by_label("罚款编号").fill("F-1")
+    await form.get_by_label("金额").fill("3.50")
+    await form.get_by_role("button").click()
+    await page.get_by_role("status").filter(has_text="已办理：登记罚款").wait_for()
+    await page.locator(".checked .undo summary").click()
+    await looked_at(page, "undo", device)
+    await page.locator(".checked").get_by_label("撤销原因").fill("看错了一行")
+    await page.get_by_role("button", name="撤销：登记罚款").first.click()
+    await page.get_by_role("status").filter(has_text="已撤销").wait_for()
+    await page.get_by_text("原因：看错了一行").wait_for()
+    await page.get_by_role("button", name="注销借书证").click()
+    await page.get_by_role("button", name="办理借书证").click()
+    await page.get_by_text("不能撤销：如需收回，请办理“注销借书证”。").wait_for()
+    await looked_at(page, "undone", device)
+
+
 @pytest.mark.acceptance("D-005")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_clerk_takes_those_selected_in_the_list_through_one_operation(

@@ -147,4 +147,10 @@ async def test_its_staff_have_a_desk_made_from_its_folder(installation: Installa
         return student_id in (await browser.get(desk)).text
 
     await eventually(is_listed, what="the student in the desk's list", poll_s=PAGE_POLL_S)
+    entry = re.search(r'name="entry" value="([0-9]+)"', done.text)
+    assert entry is not None
+    undo = {"student": student_id, "entry": entry[1], "reason": "拿错了", "key": "a-key-of-the-undo"}
+    undone = await browser.post(f"{desk}/undo", {"csrf": token[1], **undo})
+    assert undone.status_code == 200
+    assert "原因：拿错了" in undone.text
     await browser.close()

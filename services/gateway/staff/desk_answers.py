@@ -1,7 +1,7 @@
 """What a department's desk answers, as far as its pages show it."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -34,11 +34,16 @@ class DeskOperation(DeskAnswer):
 
 
 class HistoryEntry(DeskAnswer):
+    """`reason`: why something was taken back, of the entry that did."""
+
+    entry_id: int
     at: datetime
     actor: str
     act: str
     outcome: str
     details: dict[str, Any]
+    undo: Literal["offered", "undone", "moved-on", "not-offered"]
+    reason: str | None = None
 
 
 class History(DeskAnswer):

@@ -82,6 +82,11 @@ class DeskClient:
         headers = {"Idempotency-Key": key}
         return self._record(await self.send("POST", f"/operations/{operation}", person, body, headers))
 
+    async def take_back(self, person: str, student_id: str, entry_id: int, reason: str, key: str) -> DeskRecord:
+        """Once for `key`. Raises `DeskRefused` besides."""
+        body = {"student_id": student_id, "entry_id": entry_id, "reason": reason}
+        return self._record(await self.send("POST", "/records/undo", person, body, {"Idempotency-Key": key}))
+
     def _record(self, answer: httpx.Response) -> DeskRecord:
         try:
             return DeskRecord.model_validate_json(answer.content)

@@ -20,6 +20,11 @@ class HistoryLine:
     act: str
     outcome: str
     who: str
+    entry_id: int = 0
+    undo: bool = False
+    """Whether it can be taken back now."""
+    note: str = ""
+    """Why it was taken back, or why it cannot be."""
 
 
 def history_line(
@@ -34,16 +39,35 @@ def history_line(
         at=when.words,
         exact=when.exact,
         iso=when.iso,
-        act=_act(texts, department, operations, entry.act),
+        act=_act(texts, department, operations, entry.act, str(entry.details.get("operation", ""))),
         outcome=_words(texts, outcome) or entry.outcome,
         who=_who(texts, department, entry.actor),
+        entry_id=entry.entry_id,
+        undo=entry.undo == "offered",
+        note=_note(texts, department, entry),
     )
 
 
-def _act(texts: Texts, department: DepartmentManifest, operations: Sequence[DeskOperation], act: str) -> str:
+def _note(texts: Texts, department: DepartmentManifest, entry: HistoryEntry) -> str:
+    if entry.reason:
+        return texts("staff.undo_because", reason=entry.reason)
+    if entry.undo in ("undone", "moved-on"):
+        return texts(f"staff.undo_{entry.undo.replace('-', '_')}")
+    area, _, name = entry.act.partition(".")
+    manifest = department.operations.get(name) if area == "desk" and entry.outcome == "changed" else None
+    return texts("staff.undo_no", why=texts.of(manifest.no_undo)) if manifest and manifest.no_undo else ""
+
+
+def _act(
+    texts: Texts, department: DepartmentManifest, operations: Sequence[DeskOperation], act: str, of: str = ""
+) -> str:
+    """`of`: the operation that was taken back."""
     area, _, name = act.partition(".")
     if area == "import":
         return texts("staff.act_import")
+    if act == "desk.undo":
+        undone = _act(texts, department, operations, f"desk.{of}") if of else ""
+        return texts("staff.act_undo", act=undone) if undone else texts("staff.undo")
     named: dict[str, str] = {}
     if area in ("desk", "command"):
         named = {check.command.name: texts.of(check.command.label) for check in department.checks if check.command}

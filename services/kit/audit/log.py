@@ -17,6 +17,18 @@ CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default=""
 """Of the request that is answered: every entry it leads to has it as the detail `address`."""
 
 
+_APPEND: Final = """
+WITH added AS (
+    INSERT INTO audit.entry (actor, act, outcome, student_id, details)
+    SELECT $1::text, $2::text, $3::text, student_id, details
+    FROM unnest($4::text[], $5::text[]) AS about (student_id, details)
+    RETURNING entry_id
+), listed AS (
+    INSERT INTO audit.unsealed (entry_id) SELECT entry_id FROM added
+)
+"""
+
+
 async def append_entry(
     connection: Connection,
     *,
@@ -25,12 +37,15 @@ async def append_entry(
     outcome: str,
     student_id: str | None = None,
     details: Mapping[str, Any] | None = None,
-) -> None:
-    """`actor`: a principal, `student` or a service (`/lixiao/clearance`).
+) -> int:
+    """`actor`: a principal, `student` or a service (`/lixiao/clearance`). Returns the entry's id.
 
     `details`: ids and versions, no name or student number.
     """
-    await append_entries(connection, actor=actor, act=act, outcome=outcome, about=[(student_id, details or {})])
+    entry_id: int = await connection.fetchval(
+        f"{_APPEND} SELECT entry_id FROM added", actor, act, outcome, [student_id], [_json(details or {})]
+    )
+    return entry_id
 
 
 async def append_entries(
@@ -46,15 +61,7 @@ async def append_entries(
     if not entries:
         return
     await connection.execute(
-        """
-        WITH added AS (
-            INSERT INTO audit.entry (actor, act, outcome, student_id, details)
-            SELECT $1::text, $2::text, $3::text, student_id, details
-            FROM unnest($4::text[], $5::text[]) AS about (student_id, details)
-            RETURNING entry_id
-        )
-        INSERT INTO audit.unsealed (entry_id) SELECT entry_id FROM added
-        """,
+        f"{_APPEND} SELECT FROM added",
         actor,
         act,
         outcome,
@@ -79,13 +86,13 @@ def _json(details: Mapping[str, Any]) -> str:
 
 
 async def entries_of(connection: Connection, student_id: str, *, limit: int) -> list[dict[str, Any]]:
-    """`at`, `actor`, `act`, `outcome` and `details`, newest first: what was done, not who looked.
+    """`entry_id`, `at`, `actor`, `act`, `outcome` and `details`, newest first: what was done, not who looked.
 
     Nothing from before the student was forgotten.
     """
     rows = await connection.fetch(
         """
-        SELECT at, actor, act, outcome, details FROM audit.entry
+        SELECT entry_id, at, actor, act, outcome, details FROM audit.entry
         WHERE student_id = $1 AND outcome <> $4 AND entry_id > coalesce(
             (SELECT max(entry_id) FROM audit.entry WHERE student_id = $1 AND outcome = $3), 0)
         ORDER BY entry_id DESC LIMIT $2

@@ -38,7 +38,11 @@ SYSTEM: Final = "system"
 
 @dataclass(frozen=True, slots=True)
 class ChangeResult(Generic[R]):
-    """`repeated`: the stored answer of an idempotency key."""
+    """`repeated`: the stored answer of an idempotency key.
+
+    Of what was applied: the record `before`, the checks of which it was the first word (`gained`), and the number of
+    open questions it `settled`.
+    """
 
     record: R
     assessment: Assessment
@@ -46,6 +50,9 @@ class ChangeResult(Generic[R]):
     status_version: int
     standing: Standing
     repeated: bool = False
+    before: R | None = None
+    gained: frozenset[str] = frozenset()
+    settled: int = 0
 
 
 class Desk(Generic[R]):
@@ -116,7 +123,7 @@ class Desk(Generic[R]):
             locked,
             record=record,
             instants=with_word(locked.instants, evidence.items, at),
-            own_evidence=locked.own_evidence | (self.rules.checks if evidence.checks is None else evidence.checks),
+            own_evidence=_own_evidence(locked, self.rules.checks, evidence),
             open_questions=locked.open_questions - settled,
         )
         assessment, revision = await self.assess(connection, changed, batch.coverages if batch else None)
@@ -135,7 +142,10 @@ class Desk(Generic[R]):
         if batch:
             batch.changed(changed if status is None else replace(changed, previous=status))
         version = status.version if status else locked.status_version
-        return ChangeResult(record, assessment, True, version, locked.standing)
+        gained = changed.own_evidence - locked.own_evidence
+        return ChangeResult(
+            record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=settled
+        )
 
     async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
         """Ignores older versions. An opened case always gets its first status."""
@@ -251,6 +261,10 @@ class Desk(Generic[R]):
             absent=self._absent,
             open_questions=stored.open_questions > 0,
         )
+
+
+def _own_evidence(locked: StoredRecord[Any], every: frozenset[str], evidence: ActEvidence) -> frozenset[str]:
+    return (locked.own_evidence | (every if evidence.checks is None else evidence.checks)) - evidence.withdraws
 
 
 def _operated(locked: StoredRecord[R], operate: Operate[R], evidence: ActEvidence, at: int) -> tuple[R, Reason]:

@@ -1,5 +1,6 @@
 """Requests at a desk: each is audited, and one with an idempotency key has one effect and answer."""
 
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, TypeVar
@@ -8,13 +9,14 @@ from schemas.events import CheckStatus
 from services.kit.audit import log
 from services.kit.department.desk import SYSTEM, ChangeResult, Desk, Operate
 from services.kit.department.tables import waiting_changes
+from services.kit.department.tables.done_operations import DoneOperation, remember
 from services.kit.department.tables.holders import holders
 from services.kit.department.tables.idempotency import store_answer, stored_answer
 from services.kit.http.requests.idempotency import IdempotencyKey
-from services.kit.operations import Held, Refused, StillReading
+from services.kit.operations import Held, ItemBody, Refused, StillReading
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
-from services.kit.rules.department_rules import Claim, HolderOperation, N, Record
+from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Operation, Record
 from services.kit.rules.evidence import EVERY_CHECK, ActEvidence
 from services.kit.rules.instants import Outdated
 from services.kit.rules.visible_text import STORED
@@ -32,6 +34,8 @@ class AuditContext:
     act: str
 
 
+NO_DETAILS: Final[Mapping[str, Any]] = {}
+AndThen = Callable[[Connection, ChangeResult[R], int], Awaitable[None]]
 SYSTEM_CONTEXT: Final = AuditContext(SYSTEM, "change")
 
 
@@ -46,10 +50,13 @@ async def change_record(
     evidence: ActEvidence = EVERY_CHECK,
     as_of: datetime | None = None,
     claim: Claim | None = None,
+    details: Mapping[str, Any] = NO_DETAILS,
+    and_then: AndThen[R] | None = None,
 ) -> ChangeResult[R]:
-    """Apply `operate` and audit it, once for a key.
+    """Apply `operate` and audit it, with `details`, once for a key.
 
-    `as_of`: when it was true, now without it. `claim`: what no other student may hold.
+    `as_of`: when it was true, now without it. `claim`: what no other student may hold. `and_then`: in the transaction
+    of what was applied, with its audit entry.
 
     Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided,
     `StillReading`, `Outdated` and `KeyReused`.
@@ -70,16 +77,19 @@ async def change_record(
                     refuse_unknown=desk.refuse_unknown,
                     claim=claim,
                 )
-                details = {"version": result.status_version, "clear": result.assessment.clear}
-                await _append(connection, audit, "changed" if result.applied else "unchanged", student_id, details)
+                known = {"version": result.status_version, "clear": result.assessment.clear, **details}
+                outcome = "changed" if result.applied else "unchanged"
+                entry_id = await _append(connection, audit, outcome, student_id, known)
+                if and_then is not None and result.applied:
+                    await and_then(connection, result, entry_id)
                 if key is not None:
                     await store_answer(connection, key, _answer(student_id, result))
                 failpoint("desk.before_commit")
             failpoint("desk.after_commit")
     except (Refused, Held, Outdated) as error:
-        outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), {}
+        outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), dict(details)
         if isinstance(error, Refused):
-            why = {"reason": error.reason.code}
+            why["reason"] = error.reason.code
         async with desk.pool.acquire() as connection, connection.transaction():
             # While it reads, it must give the answers again that it has given: no change waits yet.
             if isinstance(error, Held) and not isinstance(error, StillReading):
@@ -108,9 +118,37 @@ async def change_of_holder(
         raise refused
     evidence = ActEvidence(operation.checks, items)
     result = await change_record(
-        desk, found[0], lambda record: operation.apply(record, body), now=now, key=key, audit=audit, evidence=evidence
+        desk,
+        found[0],
+        lambda record: operation.apply(record, body),
+        now=now,
+        key=key,
+        audit=audit,
+        evidence=evidence,
+        and_then=remembered(desk.rules, operation, body),
     )
     return found[0], result
+
+
+def remembered(
+    rules: DepartmentRules[R], operation: Operation[R, Any] | HolderOperation[R, Any], body: ItemBody
+) -> AndThen[R] | None:
+    """What it changed is kept, so that the office can take it back; None for one that it cannot."""
+    undo = operation.undo
+    if undo is None:
+        return None
+    names = undo.names(body)
+    checks = rules.checks if operation.checks is None else operation.checks
+
+    async def store(connection: Connection, result: ChangeResult[R], entry_id: int) -> None:
+        assert result.before is not None
+        before, after = undo.of(result.before, names), undo.of(result.record, names)
+        if before != after:
+            settled = result.settled > 0
+            done = DoneOperation(entry_id, operation.name, names, before, after, checks, result.gained, settled)
+            await remember(connection, done)
+
+    return store
 
 
 def _repeated(desk: Desk[R], answer: dict[str, Any]) -> ChangeResult[R]:
@@ -134,8 +172,8 @@ def _answer(student_id: str, result: ChangeResult[Any]) -> dict[str, Any]:
 
 
 async def _append(
-    connection: Connection, audit: AuditContext, outcome: str, student_id: str, details: dict[str, Any]
-) -> None:
-    await log.append_entry(
+    connection: Connection, audit: AuditContext, outcome: str, student_id: str, details: Mapping[str, Any]
+) -> int:
+    return await log.append_entry(
         connection, actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=details
     )

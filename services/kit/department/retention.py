@@ -21,6 +21,12 @@ TABLES: Final = (
         keep="keep_requests_days",
     ),
     Table(
+        "done_operation",
+        forget=of_student("done_operation"),
+        purge=oldest("done_operation", "done_at < $1"),
+        keep="keep_requests_days",
+    ),
+    Table(
         "attestation",
         forget=of_student("attestation"),
         purge=oldest(

@@ -11,6 +11,7 @@ from schemas.events import Reason
 from services.kit.operations import ItemBody, OperationBody, Refused
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.evidence import ActEvidence
+from services.kit.rules.undo import Undo
 
 
 class Record(BaseModel):
@@ -45,6 +46,8 @@ class Operation(Generic[R, B]):
     items: frozenset[str] = frozenset()
     taken: Callable[[B], Refused] | None = None
     """Refuses it while another student holds an item of the body."""
+    undo: Undo[R] | None = None
+    """How the office takes it back; `no_undo` of the manifest says why it cannot."""
 
 
 N = TypeVar("N", bound=ItemBody)
@@ -63,6 +66,7 @@ class HolderOperation(Generic[R, N]):
     apply: Callable[[R, N], tuple[R, Reason]]
     not_one: Callable[[int], Refused]
     checks: frozenset[str] | None = None
+    undo: Undo[R] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,12 +24,14 @@ class ActEvidence:
     """What an act or row is evidence for.
 
     `checks`: None for every check of the department. `items`: what it speaks of, as `charge:F-1`; None for the whole
-    record. An open question about these items is settled by it, if it `settles`.
+    record. An open question about these items is settled by it, if it `settles`. `withdraws`: checks of which there is
+    no word any more.
     """
 
     checks: frozenset[str] | None = None
     items: frozenset[str] | None = frozenset()
     settles: bool = True
+    withdraws: frozenset[str] = frozenset()
 
 
 EVERY_CHECK: Final = ActEvidence()

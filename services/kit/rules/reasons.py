@@ -52,9 +52,18 @@ QUESTION_OPENED: Final = Cause("question-opened")
 QUESTION_CLOSED: Final = Cause("question-closed")
 REPUBLISHED: Final = Cause("republished")
 RULES_CHANGED: Final = Cause("rules-changed")
+TAKEN_BACK: Final = Cause("taken-back")
 SHARED_CAUSES: Final = frozenset(
     cause.code
-    for cause in (NOTHING_ON_RECORD, COVERAGE_CHANGED, QUESTION_OPENED, QUESTION_CLOSED, REPUBLISHED, RULES_CHANGED)
+    for cause in (
+        NOTHING_ON_RECORD,
+        COVERAGE_CHANGED,
+        QUESTION_OPENED,
+        QUESTION_CLOSED,
+        REPUBLISHED,
+        RULES_CHANGED,
+        TAKEN_BACK,
+    )
 )
 
 STUDENT_UNKNOWN: Final = Refusal("student-unknown")

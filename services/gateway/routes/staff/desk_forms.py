@@ -65,20 +65,34 @@ def missing(texts: Texts, operation: DeskOperation, fields: Mapping[str, str]) -
 
 def errors_of(texts: Texts, operation: DeskOperation, refused: DeskRefused) -> dict[str, str]:
     """By field, of the whole under the empty name; in the language of the page."""
-    if refused.slug == "still-reading":
-        return {"": texts("staff.still_reading")}
-    if refused.status == 423:
-        return {"": texts("staff.held")}
-    if refused.slug == "idempotency-key-reused":
-        return {"": texts("staff.sent_before")}
+    if (words := _of_every_form(texts, refused)) is not None:
+        return {"": words}
     if refused.status == 422:
         known = {one.field: one.problem for one in refused.errors}
         return {field: _wrong(texts, operation, field, problem) for field, problem in known.items()} or {
             "": texts("staff.refused", why=refused.detail)
         }
-    why = refused.detail_zh if texts.language == "zh" and refused.detail_zh else refused.detail
+    why = _detail(texts, refused)
     fields = [one.field for one in refused.errors if one.field]
     return {fields[0] if fields else "": why}
+
+
+def undo_error(texts: Texts, refused: DeskRefused) -> str:
+    if refused.status == 422 and refused.errors:
+        return texts("staff.field_wrong")
+    return _of_every_form(texts, refused) or _detail(texts, refused)
+
+
+def _of_every_form(texts: Texts, refused: DeskRefused) -> str | None:
+    if refused.slug == "still-reading":
+        return texts("staff.still_reading")
+    if refused.status == 423:
+        return texts("staff.held")
+    return texts("staff.sent_before") if refused.slug == "idempotency-key-reused" else None
+
+
+def _detail(texts: Texts, refused: DeskRefused) -> str:
+    return refused.detail_zh if texts.language == "zh" and refused.detail_zh else refused.detail
 
 
 def _wrong(texts: Texts, operation: DeskOperation, field: str, problem: str) -> str:

@@ -12,7 +12,7 @@ from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.types import ReadModelUnavailable
 from services.gateway.routes.dependencies import Students, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
-from services.gateway.routes.staff.desk_forms import SentForm, errors_of, missing
+from services.gateway.routes.staff.desk_forms import SentForm, errors_of, missing, undo_error
 from services.gateway.routes.staff.work_list_pages import list_page
 from services.gateway.staff.desk_answers import DeskRecord
 from services.gateway.staff.desk_client import DeskRefused
@@ -30,8 +30,16 @@ class _Search(CsrfFields):
     q: Annotated[str, Field(max_length=200)] = ""
 
 
+class _Undo(CsrfFields):
+    student: Annotated[str, Field(max_length=64)] = ""
+    entry: Annotated[int, Field(ge=0, le=2**63 - 1)] = 0
+    reason: Annotated[str, Field(max_length=200)] = ""
+    key: Annotated[str, Field(max_length=128, pattern=r"^[\x21-\x7e]*$")] = ""
+
+
 @router.get("/staff/{department}/student")
 @router.get("/staff/{department}/operate")
+@router.get("/staff/{department}/undo")
 @router.get("/staff/{department}/item")
 async def from_the_start(office: CurrentOffice) -> Response:
     """After a change of language, or a reload without its form."""
@@ -71,6 +79,21 @@ async def operate(office: CurrentOffice, students: Students, form: SentForm) -> 
     return await student_page(office, students, student_id, answer=answer, done=done)
 
 
+@router.post("/staff/{department}/undo")
+async def take_back(office: CurrentOffice, students: Students, form: Annotated[_Undo, Form()]) -> Response:
+    """An entry of the student's history."""
+    office.check_csrf(form.csrf)
+    texts = office.context.texts
+    if not form.reason.strip():
+        return await student_page(office, students, form.student, wrong=texts("staff.undo_reason_missing"), status=422)
+    try:
+        answer = await office.desk.take_back(office.person, form.student, form.entry, form.reason, form.key)
+    except DeskRefused as refused:
+        wrong = undo_error(texts, refused)
+        return await student_page(office, students, form.student, wrong=wrong, status=refused.status)
+    return await student_page(office, students, form.student, answer=answer, done=texts("staff.undo_done"))
+
+
 @router.post("/staff/{department}/item")
 async def operate_item(office: CurrentOffice, students: Students, lists: WorkLists, form: SentForm) -> Response:
     """Of a student who is not known before: the answer says whose item it was."""
@@ -98,9 +121,10 @@ async def student_page(
     answer: DeskRecord | None = None,
     typed: Typed | None = None,
     done: str = "",
+    wrong: str = "",
     status: int = 200,
 ) -> Response:
-    """`answer`: of an operation just done, `done`: its words."""
+    """`answer`: of an operation just done, `done`: its words; `wrong`: why something was not done."""
     person = office.person
     await office.look_up(student_id)
     try:
@@ -122,7 +146,7 @@ async def student_page(
         waivers={check: one for (department, check), one in waivers.items() if department == name},
         typed=typed,
     )
-    return office.page("staff_record.html", status=status, page=record_page(office.context, at), done=done)
+    return office.page("staff_record.html", status=status, page=record_page(office.context, at), done=done, wrong=wrong)
 
 
 def _done(office: Office, answer: DeskRecord, label: str) -> str:

@@ -16,7 +16,7 @@ from services.kit.department.api.preconditions import IfMatch, etag_of, only_if
 from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples
-from services.kit.department.requests import AuditContext, change_record
+from services.kit.department.requests import AndThen, AuditContext, change_record, remembered
 from services.kit.http.access import auth
 from services.kit.http.access.auth import Principal
 from services.kit.http.problems import Problem
@@ -123,6 +123,7 @@ class _DeskRoutes:
                 as_of,
                 IdempotencyKey.of(principal.name, key, request),
                 self._desk.rules.claim_of(operation, body),
+                remembered(self._desk.rules, operation, body),
             )
 
         return route
@@ -199,6 +200,7 @@ class _DeskRoutes:
         as_of: datetime | None,
         key: IdempotencyKey | None = None,
         claim: Claim | None = None,
+        and_then: AndThen[Any] | None = None,
     ) -> DeskAnswer:
         now = datetime.now(UTC)
         require_past(as_of, now)
@@ -213,6 +215,7 @@ class _DeskRoutes:
                 evidence=evidence,
                 as_of=as_of,
                 claim=claim,
+                and_then=and_then,
             )
         return _answer(response, student_id, result)
 

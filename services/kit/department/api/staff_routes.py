@@ -1,19 +1,26 @@
-"""What a department's staff page is made of: its operations as forms, and the history of one student."""
+"""What a department's staff page is made of: operations as forms, a student's history, and taking back what it has."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.kit.audit.log import append_look_up, entries_of
+from services.kit.department.api.desk_routes import DeskAnswer, desk_answer
+from services.kit.department.api.preconditions import etag_of
+from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import Desk
+from services.kit.department.tables.done_operations import done_operations
+from services.kit.department.undo import UndoRequest, UndoState, take_back, undo_state
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
+from services.kit.http.requests.idempotency import IdempotencyKey, KeyHeader
 from services.kit.manifests import DepartmentManifest
 from services.kit.names import desk_role
-from services.kit.operations import StudentQuery
+from services.kit.operations import OperationBody, StudentQuery
 from services.kit.rules.department_rules import HolderOperation, Operation
+from services.kit.rules.fields import Line
 
 _NEWEST: Final = 100
 
@@ -27,14 +34,26 @@ class OperationForm(_Answer):
     summary: str
     of_item: bool = Field(description="Whether the body names an item, and no student.")
     body: dict[str, Any] = Field(description="JSON Schema of the body.")
+    undo: bool = Field(description="Whether the office can take it back.")
 
 
 class HistoryEntry(_Answer):
+    entry_id: int
     at: datetime
     actor: str = Field(description="Principal; with a person, `principal: person`.")
     act: str = Field(examples=["desk.loan"])
     outcome: str = Field(description="`changed`, `unchanged`, `refused`, `held` or `outdated`; of other acts, theirs.")
     details: dict[str, Any]
+    undo: UndoState = Field(
+        default="not-offered",
+        description="`offered`; `undone`; `moved-on`: what it changed was changed again since; else `not-offered`.",
+    )
+    reason: str | None = Field(default=None, description="Why it was taken back, of the entry that did.")
+
+
+class UndoBody(OperationBody):
+    entry_id: int = Field(ge=1, le=2**63 - 1, description="Of the operation in the student's history.")
+    reason: Line
 
 
 class History(_Answer):
@@ -59,7 +78,32 @@ def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
         async with desk.pool.acquire() as connection:
             await append_look_up(connection, actor=principal.name, act="record.history", students=[body.student_id])
             found = await entries_of(connection, body.student_id, limit=_NEWEST)
-        return History(entries=tuple(HistoryEntry(**one) for one in found))
+            kept = await done_operations(connection, body.student_id)
+            record = (await desk.read_in(connection, body.student_id)).record
+        done = {one.entry_id: undo_state(desk.rules, record, one) for one in kept}
+        reasons = {one.undo_entry_id: one.undo_reason for one in kept}
+        return History(
+            entries=tuple(
+                HistoryEntry(**one, undo=done.get(one["entry_id"], "not-offered"), reason=reasons.get(one["entry_id"]))
+                for one in found
+            )
+        )
+
+    @router.post("/records/undo", operation_id="undo", summary="Take back an operation")
+    async def undo(
+        body: UndoBody, key: KeyHeader, response: Response, principal: Annotated[Principal, Depends(staff)]
+    ) -> DeskAnswer:
+        """Puts what the operation changed as it was before, while that is as the operation left it."""
+        with as_problems(department):
+            result = await take_back(
+                desk,
+                UndoRequest(body.student_id, body.entry_id, body.reason),
+                now=datetime.now(UTC),
+                key=IdempotencyKey.of(principal.name, key, f"undo {body.model_dump_json()}"),
+                actor=principal.name,
+            )
+        response.headers["ETag"] = etag_of(result.record)
+        return desk_answer(body.student_id, result)
 
     return router
 
@@ -70,4 +114,5 @@ def _form(operation: Operation[Any, Any] | HolderOperation[Any, Any]) -> Operati
         summary=operation.summary,
         of_item=isinstance(operation, HolderOperation),
         body=operation.body.model_json_schema(),
+        undo=operation.undo is not None,
     )

@@ -33,9 +33,9 @@ CHARGE = {"charge_id": "C1", "year": "2026", "name": "学费", "amount": "10.00"
 
 @asynccontextmanager
 async def desk_client(
-    database: str, department: str, **settings: bool
+    database: str, department: str, *, covered: bool = True, **settings: bool
 ) -> AsyncIterator[tuple[Desk[Any], httpx.AsyncClient]]:
-    async with desk_over(database, department) as desk:
+    async with desk_over(database, department, covered=covered) as desk:
         manifest, examples = discover()[department], load_examples(SERVICES / department)
         app = create_app(
             title=department,

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -17,6 +18,7 @@ from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 CANCEL_CARD = DeskOperation(name="cancel-card", summary="Cancel the card", of_item=False, body={})
+Undo = Literal["offered", "undone", "moved-on", "not-offered"]
 WORDS = {
     ("desk.cancel-card", "changed"): ("注销借书证", "已办理"),
     ("desk.cancel-card", "held"): ("注销借书证", "未办理：正在核对提交"),
@@ -24,6 +26,7 @@ WORDS = {
     ("command.cancel-card", "refused"): ("注销借书证", "未办理：不符合规定"),
     ("desk.replace-record", "unchanged"): ("更新全部登记内容", "没有变化"),
     ("desk.nothing-on-record", "outdated"): ("确认无登记", "未办理：已有更新的记录"),
+    ("desk.undo", "changed"): ("撤销", "已办理"),
     ("attempt.attest", "held"): ("提交离校时核对", "通过，提交期间不能改动"),
     ("attempt.attest", "objected"): ("提交离校时核对", "未通过"),
     ("attempt.release", "accepted"): ("提交的结果", "已受理"),
@@ -38,9 +41,20 @@ UNSEEN = {"desk.loan", "student.forget", "record.query", "record.history", "ques
 """An example in the API's documents; nothing is shown of what was before a student was forgotten; who only looked."""
 
 
-def line(act: str, outcome: str, *, actor: str = "clerk", language: Language = "zh") -> HistoryLine:
+def line(
+    act: str,
+    outcome: str,
+    *,
+    actor: str = "clerk",
+    language: Language = "zh",
+    details: dict[str, Any] | None = None,
+    undo: Undo = "not-offered",
+    reason: str | None = None,
+) -> HistoryLine:
     site = case_samples.site()
-    entry = HistoryEntry(at=NOW, actor=actor, act=act, outcome=outcome, details={})
+    entry = HistoryEntry(
+        entry_id=1, at=NOW, actor=actor, act=act, outcome=outcome, details=details or {}, undo=undo, reason=reason
+    )
     return history_line(ViewContext(site, catalogue(language), NOW), site.departments["library"], (CANCEL_CARD,), entry)
 
 
@@ -67,6 +81,28 @@ def test_it_is_told_whose_hand_it_was(language: Language) -> None:
         for actor in (STUDENT, source_of("library"), "staff-pages: 方石 (clerk-library)", "library-desk")
     ]
     assert hands == [student, system, "方石 (clerk-library)", "library-desk"]
+
+
+def test_an_undo_names_what_it_undid_and_why() -> None:
+    shown = line("desk.undo", "changed", details={"operation": "cancel-card", "undoes": 7}, reason="录错了学号")
+    assert (shown.act, shown.note) == ("撤销：注销借书证", "原因：录错了学号")
+
+
+def test_an_entry_says_whether_it_can_be_undone_and_if_not_why() -> None:
+    assert line("desk.cancel-card", "changed", undo="offered").undo
+    shown = [
+        line("desk.cancel-card", "changed", undo="undone"),
+        line("desk.cancel-card", "changed", undo="moved-on"),
+        line("desk.issue-card", "changed"),
+        line("desk.issue-card", "refused"),
+    ]
+    assert [one.undo for one in shown] == [False] * 4
+    assert [one.note for one in shown] == [
+        "已撤销",
+        "此后该项又有变动，不能撤销",
+        "不能撤销：如需收回，请办理“注销借书证”。",
+        "",
+    ]
 
 
 def test_an_entry_of_a_later_release_is_shown_by_its_codes() -> None:

@@ -114,6 +114,40 @@ async def test_an_item_alone_finds_its_student(library: AtWork) -> None:
     assert "没有学生借着这个条码的图书" in answer.text
 
 
+async def test_an_operation_is_undone_right_after_it_and_the_history_says_so(library: AtWork) -> None:
+    await library.search(new_student_id())
+    await library.press("loan", **loan())
+    answer = await library.undo(" ")
+    assert (answer.status_code, "请填写撤销原因" in answer.text) == (422, True)
+    answer = await library.undo("扫错了学生证")
+    assert answer.status_code == 200
+    assert "已撤销" in answer.text
+    assert "撤销：借出图书" in answer.text
+    assert "原因：扫错了学生证" in answer.text
+    assert "矿山压力" not in answer.text.partition("登记内容")[2].partition("办理记录")[0]
+    assert "/undo" not in answer.text
+
+
+async def test_what_has_moved_on_since_is_not_undone_by_a_page_of_before(library: AtWork) -> None:
+    number = new_student_id()
+    await library.search(number)
+    await library.press("fine", fine_id="F-1", amount="3.50")
+    before = library.page
+    await library.press("payment", "payment-0", amount="1.00")
+    assert "此后该项又有变动，不能撤销" in library.page
+    library.page = before
+    answer = await library.undo("登记重复")
+    assert answer.status_code == 409
+    assert "此后该项又有变动，不能撤销；请按现在的内容另行办理。" in answer.text
+
+
+async def test_what_the_office_cannot_undo_says_what_to_do_instead(library: AtWork) -> None:
+    await library.search(new_student_id())
+    await library.press("cancel-card")
+    answer = await library.press("issue-card")
+    assert "不能撤销：如需收回，请办理“注销借书证”。" in answer.text
+
+
 async def test_no_student_number_is_in_an_address_of_the_pages(library: AtWork) -> None:
     number = new_student_id()
     answer = await library.search(number)

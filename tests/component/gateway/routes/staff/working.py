@@ -50,6 +50,14 @@ class AtWork:
         typed = {f"f.{name}": value for name, value in fields.items()}
         return self._shown(await self.browser.post(address, {**hidden, **typed}))
 
+    async def undo(self, reason: str, entry: int = 0) -> httpx.Response:
+        """The entry on the page, the newest of those that can be undone by default."""
+        found = [(address, content) for address, content in _FORM.findall(self.page) if address.endswith("/undo")]
+        assert found, "nothing on the page can be undone"
+        address, content = found[entry]
+        hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(content)}
+        return self._shown(await self.browser.post(address, {**hidden, "reason": reason}))
+
     def form(self, operation: str, anchor: str) -> tuple[str, dict[str, str]]:
         for address, content in _FORM.findall(self.page):
             hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(content)}

@@ -1,0 +1,92 @@
+"""Table `done_operation`: what an operation changed, so that the office can take it back."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from services.kit.postgres.pool import Connection
+
+_COLUMNS: Final = """
+entry_id, operation, names, part_before, part_after, checks, gained, settled, undo_entry_id, undo_reason
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class DoneOperation:
+    """`entry_id`: of its audit entry; `undo_entry_id`: of the one that took it back, for `undo_reason`."""
+
+    entry_id: int
+    operation: str
+    names: Mapping[str, str]
+    before: Any
+    after: Any
+    checks: frozenset[str]
+    gained: frozenset[str]
+    settled: bool
+    undo_entry_id: int | None = None
+    undo_reason: str | None = None
+
+
+async def remember(connection: Connection, done: DoneOperation) -> None:
+    """Of the student of its audit entry."""
+    await connection.execute(
+        """
+        INSERT INTO done_operation (entry_id, student_id, operation, names, part_before, part_after, checks, gained,
+                                    settled)
+        SELECT $1, student_id, $2, $3, $4, $5, $6, $7, $8 FROM audit.entry WHERE entry_id = $1
+        """,
+        done.entry_id,
+        done.operation,
+        json.dumps(done.names),
+        json.dumps(done.before),
+        json.dumps(done.after),
+        sorted(done.checks),
+        sorted(done.gained),
+        done.settled,
+    )
+
+
+async def done_operations(connection: Connection, student_id: str) -> list[DoneOperation]:
+    """Those that are still kept, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM done_operation WHERE student_id = $1 ORDER BY entry_id DESC", student_id
+    )
+    return [_done(row) for row in rows]
+
+
+async def mark_undone(connection: Connection, done: DoneOperation, *, undo_entry_id: int, reason: str) -> bool:
+    """False if it was taken back before."""
+    marked = await connection.execute(
+        "UPDATE done_operation SET undo_entry_id = $2, undo_reason = $3 WHERE entry_id = $1 AND undo_entry_id IS NULL",
+        done.entry_id,
+        undo_entry_id,
+        reason,
+    )
+    return bool(marked == "UPDATE 1")
+
+
+async def hand_evidence_on(connection: Connection, entry_id: int, checks: frozenset[str]) -> None:
+    """A later operation becomes the first word about these checks."""
+    await connection.execute(
+        "UPDATE done_operation SET gained = ARRAY(SELECT unnest(gained || $2::text[]) ORDER BY 1) WHERE entry_id = $1",
+        entry_id,
+        sorted(checks),
+    )
+
+
+def _done(row: asyncpg.Record) -> DoneOperation:
+    return DoneOperation(
+        row["entry_id"],
+        row["operation"],
+        json.loads(row["names"]),
+        json.loads(row["part_before"]),
+        json.loads(row["part_after"]),
+        frozenset(row["checks"]),
+        frozenset(row["gained"]),
+        row["settled"],
+        row["undo_entry_id"],
+        row["undo_reason"],
+    )
