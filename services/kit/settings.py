@@ -127,6 +127,8 @@ class Settings(KafkaSettings, DatabaseSettings):
     """Raw records of ended dead letters, from their end."""
     keep_rounds_days: Days = 400
     """Attempts that led to nothing, attestations, ends and commands, from their end; longer than `topic_days`."""
+    keep_notes_days: Days = 180
+    """Notes between staff, from their writing."""
     digest_every_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """Digests of all statuses beside alive marks: the view is compared with each, and two that differ are a finding."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

@@ -134,6 +134,23 @@ async def test_a_clerk_undoes_what_was_done_by_mistake_and_reads_why_something_c
     await looked_at(page, "undone", device)
 
 
+@pytest.mark.acceptance("D-007")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerk_leaves_a_note_for_the_others_of_the_office(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    number = new_student_id()
+    await ReadModelWriter(gateway.read_model).put_case(number, name="欧阳晓")
+    page = await opened(gateway, open_profile, device)
+    await scan(page, number)
+    await page.locator("summary", has_text="写备注").click()
+    await page.get_by_label("备注（只有本部门工作人员可见").fill("家长代办，\n周五来取。")
+    await page.get_by_role("button", name="保存备注").click()
+    await page.get_by_role("status").filter(has_text="备注已保存").wait_for()
+    await page.get_by_text("周五来取。").wait_for()
+    await looked_at(page, "note", device)
+
+
 @pytest.mark.acceptance("D-005")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_clerk_takes_those_selected_in_the_list_through_one_operation(

@@ -50,4 +50,14 @@ class History(DeskAnswer):
     entries: tuple[HistoryEntry, ...]
 
 
+class Note(DeskAnswer):
+    text: str
+    written_by: str
+    written_at: datetime
+
+
+class Notes(DeskAnswer):
+    notes: tuple[Note, ...]
+
+
 operation_list: TypeAdapter[tuple[DeskOperation, ...]] = TypeAdapter(tuple[DeskOperation, ...])

@@ -9,7 +9,15 @@ import structlog
 from pydantic import ValidationError
 
 from services.gateway.settings import DeskAddress
-from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, History, HistoryEntry, operation_list
+from services.gateway.staff.desk_answers import (
+    DeskOperation,
+    DeskRecord,
+    History,
+    HistoryEntry,
+    Note,
+    Notes,
+    operation_list,
+)
 from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.access.acting_for import acting_for
 from services.kit.secret_files import NoSecret
@@ -77,6 +85,14 @@ class DeskClient:
         except ValidationError as error:
             raise self.unreadable(error) from None
 
+    async def notes(self, person: str, student_id: str) -> tuple[Note, ...]:
+        return self._notes(await self.send("POST", "/notes/query", person, {"student_id": student_id}))
+
+    async def write_note(self, person: str, student_id: str, text: str, key: str) -> None:
+        """Once for `key`. Raises `DeskRefused` besides."""
+        body = {"student_id": student_id, "text": text}
+        await self.send("POST", "/notes", person, body, {"Idempotency-Key": key})
+
     async def operate(self, person: str, operation: str, body: Mapping[str, Any], key: str) -> DeskRecord:
         """Once for `key`. Raises `DeskRefused` besides."""
         headers = {"Idempotency-Key": key}
@@ -86,6 +102,12 @@ class DeskClient:
         """Once for `key`. Raises `DeskRefused` besides."""
         body = {"student_id": student_id, "entry_id": entry_id, "reason": reason}
         return self._record(await self.send("POST", "/records/undo", person, body, {"Idempotency-Key": key}))
+
+    def _notes(self, answer: httpx.Response) -> tuple[Note, ...]:
+        try:
+            return Notes.model_validate_json(answer.content).notes
+        except ValidationError as error:
+            raise self.unreadable(error) from None
 
     def _record(self, answer: httpx.Response) -> DeskRecord:
         try:

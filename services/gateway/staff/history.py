@@ -80,6 +80,10 @@ def _who(texts: Texts, department: DepartmentManifest, actor: str) -> str:
         return texts("staff.by_student")
     if actor == source_of(department.name):
         return texts("staff.by_system")
+    return person_of(actor)
+
+
+def person_of(actor: str) -> str:
     # The department knows the pages by the name of their credential: the person is who matters.
     return actor.partition(": ")[2] or actor
 

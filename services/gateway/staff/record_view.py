@@ -9,10 +9,10 @@ from services.gateway.case.checks import NONE, fact_views, format_value, table_v
 from services.gateway.case.decision import CheckState, unknown_codes
 from services.gateway.case.view_model import Fact, Table
 from services.gateway.case.wording import ViewContext, reason_sentence, waiver_word
-from services.gateway.i18n.formats import format_money, long_date_or_text
+from services.gateway.i18n.formats import LocalTime, format_money, long_date_or_text
 from services.gateway.read_model.types import Case
-from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, HistoryEntry
-from services.gateway.staff.history import HistoryLine, history_line
+from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, HistoryEntry, Note
+from services.gateway.staff.history import HistoryLine, history_line, person_of
 from services.gateway.staff.operation_form import OperationView, Typed, label_of, operation_view
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver
@@ -46,6 +46,13 @@ class RecordList:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteLine:
+    at: LocalTime
+    text: str
+    who: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPage:
     """`buttons`: operations with nothing to type. `warning`: of the number on the roster."""
 
@@ -60,6 +67,7 @@ class RecordPage:
     buttons: tuple[OperationView, ...]
     forms: tuple[OperationView, ...]
     history: tuple[HistoryLine, ...]
+    notes: tuple[NoteLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +79,7 @@ class AtDesk:
     operations: Sequence[DeskOperation]
     answer: DeskRecord
     history: Sequence[HistoryEntry] = ()
+    notes: Sequence[Note] = ()
     case: Case | None = None
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
     typed: Typed | None = None
@@ -106,6 +115,9 @@ def record_page(context: ViewContext, at: AtDesk) -> RecordPage:
         buttons=tuple(one for one in loose if one.at_once),
         forms=tuple(one for one in loose if not one.at_once),
         history=tuple(history_line(context, at.department, at.operations, one) for one in at.history),
+        notes=tuple(
+            NoteLine(context.local_time(one.written_at), one.text, person_of(one.written_by)) for one in at.notes
+        ),
     )
 
 

@@ -26,6 +26,7 @@ TABLES: Final = (
         purge=oldest("done_operation", "done_at < $1"),
         keep="keep_requests_days",
     ),
+    Table("note", forget=of_student("note"), purge=oldest("note", "written_at < $1"), keep="keep_notes_days"),
     Table(
         "attestation",
         forget=of_student("attestation"),

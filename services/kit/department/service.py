@@ -11,6 +11,7 @@ from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.hold_routes import holds_router
 from services.kit.department.api.holder_routes import holder_router
+from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
@@ -79,6 +80,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
             holder_router(desk, department, examples),
             holds_router(holds),
             staff_router(desk, department),
+            notes_router(desk, department),
             imports_router(rows, pool, uploaded),
             evidence_router(acts, desk),
             republications_router(pool),

@@ -135,6 +135,19 @@ ShortLine = Annotated[
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=_LINE), VISIBLE]
 
 
+def _one_kind_of_line_break(value: Any) -> Any:
+    return value.replace("\r\n", "\n").replace("\r", "\n") if isinstance(value, str) else value
+
+
+Paragraph = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=500, pattern=r"^[^\x00-\x09\x0b-\x1f\x7f]+$"),
+    BeforeValidator(_one_kind_of_line_break),
+    VISIBLE,
+]
+"""What a person writes to another, in several lines."""
+
+
 def _nfkc(value: Any) -> Any:
     return unicodedata.normalize("NFKC", value) if isinstance(value, str) else value
 

@@ -12,6 +12,7 @@ from deploy.local.identity.people import Person
 from services.gateway.settings import DeskAddress
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.holder_routes import holder_router
+from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.examples import Examples
 from services.kit.department.imports import department_import
@@ -80,6 +81,7 @@ def _app(department: str, database: str, token: str) -> FastAPI:
             app.include_router(imports_router(imports, desk.pool, uploaded))
             app.include_router(desk_router(desk, manifest))
             app.include_router(staff_router(desk, manifest))
+            app.include_router(notes_router(desk, manifest))
             app.include_router(holder_router(desk, manifest, Examples()))
             async with background("imports", ImportWorker(imports, desk.pool, uploaded).run, Health()):
                 yield

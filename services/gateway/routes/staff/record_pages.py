@@ -1,5 +1,6 @@
 """A student at a department's desk: searched by number or name, looked at, operated on. All by POST."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Final
 
@@ -37,6 +38,13 @@ class _Undo(CsrfFields):
     key: Annotated[str, Field(max_length=128, pattern=r"^[\x21-\x7e]*$")] = ""
 
 
+class _Note(CsrfFields):
+    student: Annotated[str, Field(max_length=64)] = ""
+    text: Annotated[str, Field(max_length=2_000)] = ""
+    key: Annotated[str, Field(max_length=128, pattern=r"^[\x21-\x7e]*$")] = ""
+
+
+@router.get("/staff/{department}/note")
 @router.get("/staff/{department}/student")
 @router.get("/staff/{department}/operate")
 @router.get("/staff/{department}/undo")
@@ -94,6 +102,21 @@ async def take_back(office: CurrentOffice, students: Students, form: Annotated[_
     return await student_page(office, students, form.student, answer=answer, done=texts("staff.undo_done"))
 
 
+@router.post("/staff/{department}/note")
+async def write_note(office: CurrentOffice, students: Students, form: Annotated[_Note, Form()]) -> Response:
+    """For the others of the office."""
+    office.check_csrf(form.csrf)
+    wrong, status = office.context.texts("staff.note_missing"), 422
+    if form.text.strip():
+        try:
+            await office.desk.write_note(office.person, form.student, form.text, form.key)
+        except DeskRefused as refused:
+            wrong, status = office.context.texts("staff.note_wrong"), refused.status
+        else:
+            return await student_page(office, students, form.student, done=office.context.texts("staff.note_written"))
+    return await student_page(office, students, form.student, wrong=wrong, note=form.text, status=status)
+
+
 @router.post("/staff/{department}/item")
 async def operate_item(office: CurrentOffice, students: Students, lists: WorkLists, form: SentForm) -> Response:
     """Of a student who is not known before: the answer says whose item it was."""
@@ -122,14 +145,17 @@ async def student_page(
     typed: Typed | None = None,
     done: str = "",
     wrong: str = "",
+    note: str = "",
     status: int = 200,
 ) -> Response:
-    """`answer`: of an operation just done, `done`: its words; `wrong`: why something was not done."""
+    """`answer`: of an operation just done, `done`: its words. `wrong`: why something was not done, as this `note`."""
     person = office.person
     await office.look_up(student_id)
     try:
         answer = answer or await office.desk.record(person, student_id)
-        history = await office.desk.history(person, student_id)
+        history, notes = await asyncio.gather(
+            office.desk.history(person, student_id), office.desk.notes(person, student_id)
+        )
     except DeskRefused:
         return office.page(_HITS, status=404, hits=(), more=False, q=student_id)
     found = await students.of(student_id)
@@ -142,11 +168,14 @@ async def student_page(
         operations=await office.desk.operations(person),
         answer=answer,
         history=history,
+        notes=notes,
         case=snapshot.case if snapshot else None,
         waivers={check: one for (department, check), one in waivers.items() if department == name},
         typed=typed,
     )
-    return office.page("staff_record.html", status=status, page=record_page(office.context, at), done=done, wrong=wrong)
+    return office.page(
+        "staff_record.html", status=status, page=record_page(office.context, at), done=done, wrong=wrong, note=note
+    )
 
 
 def _done(office: Office, answer: DeskRecord, label: str) -> str:

@@ -12,6 +12,7 @@ from services.kit.audit import log
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
+from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
@@ -47,6 +48,7 @@ async def desk_client(
                 desk_router(desk, manifest, examples, **settings),
                 holder_router(desk, manifest, examples),
                 staff_router(desk, manifest),
+                notes_router(desk, manifest),
                 evidence_router(EvidenceActs(desk, Wakeup()), desk),
             ],
             telemetry=None,

@@ -27,6 +27,7 @@ WORDS = {
     ("desk.replace-record", "unchanged"): ("更新全部登记内容", "没有变化"),
     ("desk.nothing-on-record", "outdated"): ("确认无登记", "未办理：已有更新的记录"),
     ("desk.undo", "changed"): ("撤销", "已办理"),
+    ("note.write", "written"): ("写了内部备注", "已保存"),
     ("attempt.attest", "held"): ("提交离校时核对", "通过，提交期间不能改动"),
     ("attempt.attest", "objected"): ("提交离校时核对", "未通过"),
     ("attempt.release", "accepted"): ("提交的结果", "已受理"),
@@ -37,7 +38,7 @@ WORDS = {
     ("import.library", "rejected"): ("导入文件中的一行", "未导入：该行有误"),
     ("record.edited", "published"): ("登记内容在系统之外被改动", "按现有内容重新发布"),
 }
-UNSEEN = {"desk.loan", "student.forget", "record.query", "record.history", "question.list"}
+UNSEEN = {"desk.loan", "student.forget", "record.query", "record.history", "question.list", "note.query"}
 """An example in the API's documents; nothing is shown of what was before a student was forgotten; who only looked."""
 
 
@@ -69,7 +70,7 @@ def test_an_entry_is_shown_in_words(entry: tuple[str, str], words: tuple[str, st
 
 def test_whatever_a_department_writes_about_a_student_is_among_them() -> None:
     written = "".join(path.read_text("utf-8") for path in Path(services.kit.department.__path__[0]).rglob("*.py"))
-    acts = set(re.findall(r'"((?:attempt|question|record|desk|student)\.[a-z-]+)"', written))
+    acts = set(re.findall(r'"((?:attempt|question|record|desk|student|note)\.[a-z-]+)"', written))
     assert acts - UNSEEN == {act for act, _ in WORDS} - {"desk.cancel-card", "command.cancel-card", "import.library"}
 
 

@@ -148,6 +148,33 @@ async def test_what_the_office_cannot_undo_says_what_to_do_instead(library: AtWo
     assert "不能撤销：如需收回，请办理“注销借书证”。" in answer.text
 
 
+async def test_a_note_is_kept_for_the_office_with_who_wrote_it_and_is_written_once(
+    library: AtWork, desks: dict[str, ServedDesk]
+) -> None:
+    number = new_student_id()
+    await library.search(number)
+    answer = await library.note("家长代办，\r\n周五来取。<b>")
+    assert answer.status_code == 200
+    assert "备注已保存" in answer.text
+    assert '<p class="noted">家长代办，\n周五来取。&lt;b&gt;</p>' in answer.text
+    assert "写了内部备注" in answer.text
+    answer = await library.search(number)
+    assert answer.text.count("家长代办") == 1
+    assert ("staff-pages: 方石 (clerk-library)", "note.write", "written") in await desks["library"].audited()
+
+
+async def test_a_note_without_words_or_with_invisible_ones_is_not_kept_and_stays_in_the_form(library: AtWork) -> None:
+    await library.search(new_student_id())
+    answer = await library.note(" ")
+    assert (answer.status_code, "请填写备注。" in answer.text) == (422, True)
+    for wrong in ("看\u202e不见", "长" * 501):
+        answer = await library.note(wrong)
+        assert answer.status_code == 422
+        assert "备注没有保存" in answer.text
+        assert f"required>{wrong}</textarea>" in answer.text
+        assert 'class="noted"' not in answer.text
+
+
 async def test_no_student_number_is_in_an_address_of_the_pages(library: AtWork) -> None:
     number = new_student_id()
     answer = await library.search(number)

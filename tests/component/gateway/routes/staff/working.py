@@ -50,6 +50,11 @@ class AtWork:
         typed = {f"f.{name}": value for name, value in fields.items()}
         return self._shown(await self.browser.post(address, {**hidden, **typed}))
 
+    async def note(self, text: str) -> httpx.Response:
+        address, content = next(each for each in _FORM.findall(self.page) if each[0].endswith("/note"))
+        hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(content)}
+        return self._shown(await self.browser.post(address, {**hidden, "text": text}))
+
     async def undo(self, reason: str, entry: int = 0) -> httpx.Response:
         """The entry on the page, the newest of those that can be undone by default."""
         found = [(address, content) for address, content in _FORM.findall(self.page) if address.endswith("/undo")]
