@@ -203,12 +203,27 @@ class AuditSealed(Message):
     accepted: AcceptedEnd = False
 
 
+class SessionProof(Message):
+    """What shows that a person's session asked for the command: signed by the session's key, Ed25519 in base64url.
+
+    Signed is the JSON array of the text `lixiao session proof 1`, the event's type and the command's fields in the
+    order of its schema, without `asked_at` and this proof, as Python's `json.dumps` writes it.
+    """
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
+    signature: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{86}$")]
+
+
+CommandProof = Annotated[SessionProof | None, Field(exclude_if=lambda proof: proof is None)]
+
+
 class SubmitAsked(Message):
     """A student submitted (提交离校服务). `command_id` is also the id of the attempt it opens."""
 
     command_id: Id
     student_id: StudentId
     asked_at: Instant
+    session: CommandProof = None
 
 
 class CommandAsked(Message):
@@ -219,6 +234,7 @@ class CommandAsked(Message):
     department: Name
     command: Name
     asked_at: Instant
+    session: CommandProof = None
 
 
 class CommandOutcome(StrEnum):
@@ -267,6 +283,7 @@ class CertificateIssueAsked(Message):
     confirmed: Annotated[tuple[ExceptionName, ...], Field(max_length=MAX_DEPARTMENTS + 1)] = ()
     reason: StaffReason | None = None
     asked_at: Instant
+    session: CommandProof = None
 
 
 class CertificateIssueUndoAsked(Message):
@@ -282,6 +299,7 @@ class CertificateIssueUndoAsked(Message):
     asked_by: Annotated[str, Field(min_length=1, max_length=255)]
     reason: StaffReason
     asked_at: Instant
+    session: CommandProof = None
 
 
 WaivedChecks = Annotated[

@@ -116,6 +116,7 @@ class ServiceProcesses:
             "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, roles)),
             "LIXIAO_SIGNING_KEY": str(self.accounts.signing_key(name)),
             "LIXIAO_TRUSTED_KEYS": str(self.accounts.trusted_keys),
+            "LIXIAO_REQUIRE_SESSION_PROOF": "true",
             **({"LIXIAO_UNIVERSITY": str(self.university), **variables} if variables else {}),
         }
         return Service(name, f"services.{name}", self.ports[name], environment, self.ports[operator_port_of(name)])

@@ -66,6 +66,7 @@ def submissions_router_of(settings: ClearanceSettings, submissions: Submissions)
         departments,
         session_timeout_s=settings.session_timeout_s,
         verify=verifier_of(settings, departments),
+        prove=settings.require_session_proof,
     )
 
 

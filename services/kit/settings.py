@@ -88,6 +88,8 @@ class Settings(KafkaSettings, DatabaseSettings):
     """PEM, Ed25519: signs what this service publishes."""
     trusted_keys: Path | None = None
     """Folder of the services' public keys; with it an unsigned or wrongly signed record is a dead letter."""
+    require_session_proof: bool = False
+    """A command without the proof of a session that asked for it is a dead letter. At whoever acts on commands."""
     audit_heads: Path | None = None
     """File of heads that `audit verify` compares the audit with, and adds to."""
     services_folder: Path = SERVICES

@@ -56,10 +56,13 @@ def submissions_router(
     *,
     session_timeout_s: float = SESSION_TIMEOUT_S,
     verify: Verify | None = None,
+    prove: bool = False,
 ) -> TransactionalRouter:
     """An attestation counts only on its department's own topic. Handlers notify the student's page."""
     producers = {topics.attestation(name): name for name in departments}
-    router = TransactionalRouter(group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s, verify=verify)
+    router = TransactionalRouter(
+        group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s, verify=verify, prove=prove
+    )
     events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), workers=2)
 
     @events(filter=carries(SubmitAsked))

@@ -23,6 +23,7 @@ from services.gateway.certificates.verification import Finding
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.read_model.types import SubmissionRecord
 from services.gateway.tables.commands import SOURCE
+from services.gateway.tables.sessions.session import Session
 from services.gateway.timeouts import bounded
 from services.kit.audit import log
 from services.kit.messaging.outbox import Wakeup, append
@@ -61,28 +62,28 @@ class CertificateIssueRequests:
         await bounded(work())
 
     async def hand_over(
-        self, account: str, record: SubmissionRecord, handover: Handover
+        self, clerk: Session, record: SubmissionRecord, handover: Handover
     ) -> tuple[SubmissionRecord, Outcome]:
         """The record afterwards. The request is sent unless `refusal` has a reason."""
         refused = refusal(handover, record)
         if refused is not None:
-            await self._log_refused(account, "certificate.ask", record, refused)
+            await self._log_refused(clerk.account, "certificate.ask", record, refused)
             return record, refused
         cause = ""
         if record.issue is None:
-            await self._send(_issue_asked(account, record, handover), "certificate.ask", record)
+            await self._send(clerk, _issue_asked(clerk.account, record, handover), "certificate.ask", record)
             record, cause = await self._answered(record, handover.command_id)
         return record, outcome(record, handover.command_id, cause)
 
-    async def undo(self, account: str, record: SubmissionRecord, undo: Undo) -> tuple[SubmissionRecord, Outcome]:
+    async def undo(self, clerk: Session, record: SubmissionRecord, undo: Undo) -> tuple[SubmissionRecord, Outcome]:
         """As `hand_over`."""
         refused = undo_refusal(undo, record)
         if refused is not None:
-            await self._log_refused(account, "certificate.ask-undo", record, refused)
+            await self._log_refused(clerk.account, "certificate.ask-undo", record, refused)
             return record, refused
         cause = ""
         if record.issue is not None:
-            await self._send(_undo_asked(account, record, undo), "certificate.ask-undo", record)
+            await self._send(clerk, _undo_asked(clerk.account, record, undo), "certificate.ask-undo", record)
             record, cause = await self._answered(record, undo.command_id)
         return record, undo_outcome(record, undo.command_id, cause)
 
@@ -102,9 +103,18 @@ class CertificateIssueRequests:
         await bounded(work())
 
     async def _send(
-        self, event: CertificateIssueAsked | CertificateIssueUndoAsked, act: str, record: SubmissionRecord
+        self,
+        clerk: Session,
+        event: CertificateIssueAsked | CertificateIssueUndoAsked,
+        act: str,
+        record: SubmissionRecord,
     ) -> None:
-        details: dict[str, Any] = {"command": event.command_id, "form": event.form_number, "reason": event.reason or ""}
+        details: dict[str, Any] = {
+            "command": event.command_id,
+            "form": event.form_number,
+            "reason": event.reason or "",
+            "session": clerk.handle,
+        }
         if isinstance(event, CertificateIssueAsked):
             details["taken_by"] = event.taken_by.value
             details["exceptions"], details["confirmed"] = len(record.exceptions), sorted(event.confirmed)
@@ -112,7 +122,7 @@ class CertificateIssueRequests:
         async def work() -> None:
             async with self._pool.acquire() as connection, connection.transaction():
                 topic, key, now = self._topics.command, event.student_id, event.asked_at
-                await append(connection, topic=topic, key=key, event=event, source=SOURCE, now=now)
+                await append(connection, topic=topic, key=key, event=clerk.prove(event), source=SOURCE, now=now)
                 await log.append_entry(
                     connection,
                     actor=event.asked_by,

@@ -35,7 +35,7 @@ WHERE command_id IN (
     WHERE state = 'asked' AND next_send_at <= clock_timestamp()
       AND asked_at < clock_timestamp() - make_interval(secs => $1)
     ORDER BY next_send_at LIMIT $2 FOR UPDATE SKIP LOCKED
-) RETURNING {COLUMNS}
+) RETURNING {COLUMNS}, session_proof
 """
 
 
@@ -62,7 +62,7 @@ class CommandResends:
                 await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
             rows = await connection.fetch(_DUE, self._after_s, MAX_AT_ONCE, MAX_DOUBLINGS)
             for row in rows:
-                event = event_of(command_of(row), row["student_id"])
+                event = event_of(command_of(row), row["student_id"], row["session_proof"])
                 await append(
                     connection,
                     topic=self._topics.command,

@@ -12,8 +12,8 @@ from schemas.events import (
     CommandAnswered,
     CommandAsked,
     CommandOutcome,
-    Message,
     Reason,
+    SessionProof,
     SubmissionAccepted,
     SubmissionRefused,
     SubmitAsked,
@@ -21,6 +21,7 @@ from schemas.events import (
 from schemas.flows import GATEWAY, source_of
 from schemas.topics import Topics
 from services.gateway.read_model.types import SUBMIT, UNANSWERED, Command, CommandState
+from services.gateway.tables.sessions.session import Session
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import append_entry
 from services.kit.messaging.outbox import Wakeup, append
@@ -41,6 +42,7 @@ _END_GIVEN_UP: Final = f"""
       AND (other.student_id, other.department, other.name, other.forms_before)
         = (command.student_id, command.department, command.name, command.forms_before)))
 """
+_KEEP_PROOF: Final = "UPDATE command SET session_proof = $2 WHERE command_id = $1"
 _GIVEN_UP: Final = f"SELECT cause = '{UNANSWERED}' FROM command WHERE command_id = $1 AND student_id = $2 FOR UPDATE"
 _GIVE_WAY: Final = f"""
 UPDATE command AS other SET state = 'refused', ended_at = clock_timestamp(), cause = '{UNANSWERED}'
@@ -57,17 +59,14 @@ class StudentCommandTable:
         self._topics = topics
         self._wakeup = wakeup
 
-    async def request(
-        self, student_id: str, department: str, name: str, *, forms_before: int = 0, asked_in: str = ""
-    ) -> Command:
-        """Idempotent: the open command of this name, or the accepted submission (`department` is empty).
+    async def request(self, session: Session, department: str, name: str, *, forms_before: int = 0) -> Command:
+        """Idempotent: the student's open command of this name, or the accepted submission (`department` is empty).
 
         Asked at the database's clock: the newest of two is the same for every gateway.
 
-        `asked_in`: the handle of the session, for the audit. `forms_before`: how many forms the student has; the one
-        after them is requested once.
+        `forms_before`: how many forms the student has; the one after them is requested once.
         """
-        requested = self._request(student_id, department, name, forms_before, asked_in)
+        requested = self._request(session, department, name, forms_before)
         command = await bounded(requested, timeout_s=10)
         self._wakeup.notify()
         return command
@@ -92,7 +91,8 @@ class StudentCommandTable:
             found.setdefault(row["student_id"], []).append(command_of(row))
         return {student_id: tuple(commands) for student_id, commands in found.items()}
 
-    async def _request(self, student_id: str, department: str, name: str, forms_before: int, asked_in: str) -> Command:
+    async def _request(self, session: Session, department: str, name: str, forms_before: int) -> Command:
+        student_id = session.student_id
         async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 f"""
@@ -107,7 +107,9 @@ class StudentCommandTable:
             )
             if row is not None:
                 command = command_of(row)
-                event = event_of(command, student_id)
+                event = session.prove(event_of(command, student_id))
+                proof = event.session.model_dump_json() if event.session else None
+                await connection.execute(_KEEP_PROOF, command.command_id, proof)
                 await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
                 await append(
                     connection,
@@ -126,7 +128,7 @@ class StudentCommandTable:
                     details={
                         "command": command.command_id,
                         "name": f"{department}.{name}" if department else name,
-                        "session": asked_in,
+                        "session": session.handle,
                     },
                 )
                 return command
@@ -181,15 +183,20 @@ async def _end(
         await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
 
 
-def event_of(command: Command, student_id: str) -> Message:
+def event_of(command: Command, student_id: str, proof: str | None = None) -> SubmitAsked | CommandAsked:
+    """`proof`: as `session_proof` has it."""
+    session = SessionProof.model_validate_json(proof) if proof else None
     if not command.department and command.name == SUBMIT:
-        return SubmitAsked(command_id=command.command_id, student_id=student_id, asked_at=command.asked_at)
+        return SubmitAsked(
+            command_id=command.command_id, student_id=student_id, asked_at=command.asked_at, session=session
+        )
     return CommandAsked(
         command_id=command.command_id,
         student_id=student_id,
         department=command.department,
         command=command.name,
         asked_at=command.asked_at,
+        session=session,
     )
 
 

@@ -14,7 +14,7 @@ from schemas.flows import GATEWAY
 from schemas.student_ids import canonical_student_id
 from services.kit.audit.log import append_look_up, command_line_actor
 from services.kit.audit.trail import AuditEntry, of_actor, of_student
-from services.kit.audit.unasked import asked, unasked
+from services.kit.audit.unasked import asked_commands, unasked
 from services.kit.postgres.command_line import connected
 from services.kit.postgres.pool import Connection
 from services.kit.settings import PREFIX, DatabaseSettings, Dsn, load
@@ -76,7 +76,7 @@ def audit_commands(databases: Databases) -> typer.Typer:
 def unasked_commands(
     since: Annotated[datetime, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="UTC.")] = _EVER,
 ) -> None:
-    """Compare all databases of LIXIAO_DATABASES: commands acted upon that the gateway's audit does not have.
+    """Compare all databases of LIXIAO_DATABASES: commands acted upon that no session of the gateway's audit asked for.
 
     Exits with 1 if there are any, and prints them: personal data.
     """
@@ -90,13 +90,13 @@ async def _unasked(databases: dict[str, str], since: datetime) -> int:
     if GATEWAY not in databases:
         raise typer.BadParameter("LIXIAO_DATABASES has no gateway")
     async with connected(databases.pop(GATEWAY)) as gateway:
-        known, first = await asked(gateway)
+        known = await asked_commands(gateway)
     count = 0
-    for service, dsn in databases.items() if first else ():
+    for service, dsn in databases.items() if known.first else ():
         async with connected(dsn) as connection:
-            async for entry in unasked(connection, known, max(since, first or since)):
+            async for entry, problem in unasked(connection, service, known, max(since, known.first or since)):
                 count += 1
-                typer.echo(_line(service, entry))
+                typer.echo(_line(service, entry, problem=problem))
     return count
 
 
@@ -119,7 +119,7 @@ async def _printed(
     return count
 
 
-def _line(service: str, entry: AuditEntry) -> str:
+def _line(service: str, entry: AuditEntry, **more: str) -> str:
     """JSON, for a person and for `jq`."""
     return json.dumps(
         {
@@ -130,6 +130,7 @@ def _line(service: str, entry: AuditEntry) -> str:
             "outcome": entry.outcome,
             "student": entry.student_id,
             **entry.details,
+            **more,
         },
         ensure_ascii=False,
     )

@@ -73,7 +73,7 @@ async def _open_dead_letters(rules: DepartmentRules[Any]) -> AsyncIterator[DeadL
     settings = load(Settings)
     verify = verifier_of(settings, discover(settings.services_folder))
     async with _open_desk(rules, settings) as desk:
-        router = department_router(desk, settings.topics, verify=verify)
+        router = department_router(desk, settings.topics, verify=verify, prove=settings.require_session_proof)
         yield DeadLetterStore(desk.pool, {router.group: ReplayHandler(router.subscription.apply)})
 
 

@@ -142,7 +142,13 @@ def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health, depart
         name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks, published=log
     )
     verify = verifier_of(settings, departments)
-    router = department_router(desk, topics, session_timeout_s=settings.session_timeout_s, verify=verify)
+    router = department_router(
+        desk,
+        topics,
+        session_timeout_s=settings.session_timeout_s,
+        verify=verify,
+        prove=settings.require_session_proof,
+    )
     consumer = loops.consume(router, name=name, after_commit=desk.wakeup.notify)
     reading = FirstReading(desk, consumer)
     loops.add("first reading", reading.run)

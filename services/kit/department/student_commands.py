@@ -18,6 +18,7 @@ from services.kit.rules.department_rules import Record
 from services.kit.rules.evidence import NO_EVIDENCE, unknown_reason
 from services.kit.rules.reasons import BEING_DECIDED, CASE_NOT_OPEN, COMMAND_UNKNOWN
 from services.kit.runtime.failpoints import failpoint
+from services.kit.signing.session_proofs import session_key_of
 
 R = TypeVar("R", bound=Record)
 
@@ -106,5 +107,9 @@ class StudentCommands(Generic[R]):
             act=f"command.{event.command}",
             outcome=answer.outcome.value,
             student_id=event.student_id,
-            details={"command": event.command_id, "reasons": [reason.code for reason in answer.reasons]},
+            details={
+                "command": event.command_id,
+                "reasons": [reason.code for reason in answer.reasons],
+                **session_key_of(event),
+            },
         )

@@ -25,12 +25,17 @@ from services.kit.signing.records import Verify
 
 
 def department_router(
-    desk: Desk[Any], topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S, verify: Verify | None = None
+    desk: Desk[Any],
+    topics: Topics,
+    *,
+    session_timeout_s: float = SESSION_TIMEOUT_S,
+    verify: Verify | None = None,
+    prove: bool = False,
 ) -> TransactionalRouter:
     attestations, commands = Attestations(desk, topics), StudentCommands(desk, topics)
     forgetting = DepartmentForgetting(desk.rules.name, topics)
     router = TransactionalRouter(
-        group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s, verify=verify
+        group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s, verify=verify, prove=prove
     )
     events = router.subscriber(topics.case, topics.submission, topics.command, topics.republication)
 

@@ -35,6 +35,7 @@ from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
 from services.kit.signing.records import Verify
+from services.kit.signing.session_proofs import check_proof
 
 PINNED: Final = {"faststream": "0.7.8", "aiokafka": "0.14.0"}
 _POLL_MS: Final = 1000
@@ -43,13 +44,21 @@ CommitBatch = Callable[[Records], Awaitable[None]]
 
 
 class TransactionalRouter(KafkaRouter):
-    """A consumer group whose batches are transactions. `verify`: who wrote a record, before it is decoded."""
+    """A consumer group whose batches are transactions. `verify`: who wrote a record, before it is decoded.
+
+    `prove`: a command has to show the session that asked for it.
+    """
 
     def __init__(
-        self, *, group: str, session_timeout_s: float = SESSION_TIMEOUT_S, verify: Verify | None = None
+        self,
+        *,
+        group: str,
+        session_timeout_s: float = SESSION_TIMEOUT_S,
+        verify: Verify | None = None,
+        prove: bool = False,
     ) -> None:
         super().__init__()
-        self.group, self._verify = group, verify
+        self.group, self._verify, self._prove = group, verify, prove
         self._session_timeout_ms = round(session_timeout_s * 1000)
 
     @property
@@ -91,7 +100,7 @@ class TransactionalRouter(KafkaRouter):
                 ),
             ),
             calls,
-            decoder=_raw if batch else _verified(self._verify, decoder or event_decoder()),
+            decoder=_raw if batch else _verified(self._verify, self._prove, decoder or event_decoder()),
             batch=batch,
             workers=workers,
             max_records=max_records,
@@ -188,13 +197,13 @@ async def _untouched(record: ConsumerRecord | Sequence[ConsumerRecord]) -> Kafka
     return KafkaMessage(body=b"", raw_message=record, consumer=FAKE_CONSUMER, correlation_id="-")
 
 
-def _verified(verify: Verify | None, decoder: EventDecoder) -> EventDecoder:
-    if verify is None:
-        return decoder
-
+def _verified(verify: Verify | None, prove: bool, decoder: EventDecoder) -> EventDecoder:
     async def decode(message: StreamMessage[Any]) -> Any:
-        verify(message.raw_message)
-        return await decoder(message)
+        if verify is not None:
+            verify(message.raw_message)
+        event = await decoder(message)
+        check_proof(event, required=prove)
+        return event
 
     return decode
 

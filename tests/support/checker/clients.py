@@ -19,6 +19,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.kit.http.problems import Problem
 from services.kit.postgres.pool import DATABASE_ERRORS
 from tests.support.checker.history import History, Kind, Outcome
+from tests.support.gateway.sessions import session_of_person
 
 END_TIMEOUT_S: Final = 40.0
 COHORT: Final = "2026"
@@ -100,7 +101,7 @@ class Clients(ABC):
         began_s = time.monotonic()
         try:
             forms = 0 if department else await self._forms(student_id)
-            command = await self.commands.request(student_id, department, name, forms_before=forms)
+            command = await self.commands.request(session_of_person(student_id), department, name, forms_before=forms)
         except _LOST:
             self.history.add(Kind.ASK, student_id, Outcome.UNKNOWN, began_s=began_s)
             return ""
@@ -138,14 +139,16 @@ class Clients(ABC):
             if record is not None:
                 names, seen = frozenset(one.name for one in record.exceptions), fingerprint(record.exceptions)
                 handover = Handover(uuid4(), TakenBy.SELF, "", seen, names, "looked into")
-                await self.certificates.hand_over("clerk", record, handover)
+                await self.certificates.hand_over(session_of_person(account="clerk"), record, handover)
 
     async def undo(self, student_id: str) -> None:
         """Take the hand-over back that the desk's page shows."""
         with suppress(Problem, *_LOST):
             record = await self._form(student_id)
             if record is not None and record.issue is not None:
-                await self.certificates.undo("clerk", record, Undo(uuid4(), record.issue.command_id, "by mistake"))
+                await self.certificates.undo(
+                    session_of_person(account="clerk"), record, Undo(uuid4(), record.issue.command_id, "by mistake")
+                )
 
     async def void_form(self, student_id: str) -> None:
         """Void the form that stands, if there is one."""

@@ -14,6 +14,7 @@ from schemas.issues import IssueRefusal
 from services.clearance.roster import case_store, standing_forms
 from services.kit.audit import log
 from services.kit.postgres.pool import Connection
+from services.kit.signing.session_proofs import session_key_of
 
 ISSUED: Final = "issued"
 UNDONE: Final = "undone"
@@ -167,5 +168,5 @@ async def _answer(
         act=act,
         outcome=refusal or done,
         student_id=event.student_id,
-        details={"command": event.command_id, "form": event.form_number, **details},
+        details={"command": event.command_id, "form": event.form_number, **details, **session_key_of(event)},
     )

@@ -16,6 +16,7 @@ from services.kit.names import STUDENT
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import departments_to_ask
 from services.kit.runtime.failpoints import failpoint
+from services.kit.signing.session_proofs import session_key_of
 
 
 class Opening:
@@ -94,5 +95,9 @@ async def _audit_submit(connection: Connection, attempt: Attempt | None, event: 
         act="submission.ask",
         outcome=outcome,
         student_id=event.student_id,
-        details={"attempt": event.command_id, "required": sorted(attempt.required) if attempt else []},
+        details={
+            "attempt": event.command_id,
+            "required": sorted(attempt.required) if attempt else [],
+            **session_key_of(event),
+        },
     )

@@ -71,7 +71,7 @@ class Desk:
         checked = await self._verified(token, form_number)
         if checked.genuine is None:
             return checked
-        record, outcome = await self.certificates.hand_over(self.clerk.account, checked.genuine, handover)
+        record, outcome = await self.certificates.hand_over(self.clerk, checked.genuine, handover)
         return CheckedForm(checked.result, record, outcome)
 
     async def undo(self, token: str, form_number: str, undo: Undo) -> CheckedForm:
@@ -79,7 +79,7 @@ class Desk:
         checked = await self._verified(token, form_number)
         if checked.genuine is None:
             return checked
-        record, outcome = await self.certificates.undo(self.clerk.account, checked.genuine, undo)
+        record, outcome = await self.certificates.undo(self.clerk, checked.genuine, undo)
         return CheckedForm(checked.result, record, outcome)
 
     async def _verified(self, token: str, text: str) -> CheckedForm:

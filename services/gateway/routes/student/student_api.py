@@ -76,11 +76,7 @@ async def submit(
     check_csrf(session, token)
     eligibility = submission_eligibility(progress)
     if eligibility.possible:
-        return command_answer(
-            await commands.request(
-                session.student_id, "", SUBMIT, forms_before=len(progress.forms), asked_in=session.handle
-            )
-        )
+        return command_answer(await commands.request(session, "", SUBMIT, forms_before=len(progress.forms)))
     return _earlier_command(context, progress, eligibility)
 
 
@@ -103,7 +99,7 @@ async def request_command(
     check_csrf(session, token)
     eligibility = command_eligibility(progress, context.site.departments, department, command)
     if eligibility.possible:
-        return command_answer(await commands.request(session.student_id, department, command, asked_in=session.handle))
+        return command_answer(await commands.request(session, department, command))
     return _earlier_command(context, progress, eligibility)
 
 

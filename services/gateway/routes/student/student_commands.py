@@ -36,9 +36,7 @@ async def submit(
     if not eligibility.possible and not eligibility.already_requested:
         return _refused(pages, session, progress, context, eligibility)
     if eligibility.possible:
-        await commands.request(
-            session.student_id, "", SUBMIT, forms_before=len(progress.forms), asked_in=session.handle
-        )
+        await commands.request(session, "", SUBMIT, forms_before=len(progress.forms))
     return RedirectResponse("/case#submit", 303)
 
 
@@ -71,7 +69,7 @@ async def request_command(
     if not eligibility.possible and not eligibility.already_requested:
         return _refused(pages, session, progress, context, eligibility)
     if eligibility.possible:
-        await commands.request(session.student_id, department, command, asked_in=session.handle)
+        await commands.request(session, department, command)
     return RedirectResponse(f"/case#{eligibility.check.anchor}" if eligibility.check else "/case", 303)
 
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import asyncpg
 
-from services.gateway.tables.sessions.sealed_tokens import seal, unseal
 from services.gateway.tables.sessions.session import Session
+from services.gateway.tables.sessions.session_secrets import seal, unseal
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import append_entry
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, TypeGuard
 
+from services.gateway.tables.sessions.session_secrets import session_key
 from services.kit.names import STUDENT
+from services.kit.signing.session_proofs import A
 
 COLUMNS: Final = (
     "id_hash, student_id, csrf, authenticated_at, expires_at, subject, roles, roles_confirmed_at, roles_due_at, seen_at"
@@ -31,6 +33,14 @@ class Session:
     roles_confirmed_at: datetime | None = None
     roles_due_at: datetime | None = None
     """When the provider last confirmed them, and is to be asked again."""
+    secret: str = field(default="", repr=False)
+    """The id, which the browser sent. Empty where a page is only read."""
+
+    def prove(self, event: A) -> A:
+        """The command, with what shows that this session asked for it."""
+        if not self.secret:
+            raise ValueError("the session was found without its id")
+        return session_key(self.secret).prove(event)
 
     @property
     def handle(self) -> str:
@@ -58,7 +68,7 @@ class OpenSession:
         return handle_of(self.id_hash)
 
 
-def session_of(row: Mapping[str, Any]) -> Session:
+def session_of(row: Mapping[str, Any], secret: str = "") -> Session:
     """`row` has `COLUMNS`."""
     return Session(
         row["id_hash"],
@@ -70,6 +80,7 @@ def session_of(row: Mapping[str, Any]) -> Session:
         frozenset(row["roles"]),
         row["roles_confirmed_at"],
         row["roles_due_at"],
+        secret,
     )
 
 

@@ -10,7 +10,6 @@ import structlog
 
 from services.gateway.tables.sessions.confirmed_roles import ROLES_CHECK_S
 from services.gateway.tables.sessions.ending import end_where
-from services.gateway.tables.sessions.sealed_tokens import seal
 from services.gateway.tables.sessions.session import (
     COLUMNS,
     OPEN_COLUMNS,
@@ -23,6 +22,7 @@ from services.gateway.tables.sessions.session import (
     session_of,
     well_formed,
 )
+from services.gateway.tables.sessions.session_secrets import seal, session_key
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
 
@@ -105,7 +105,12 @@ class Sessions:
                 act="session.start",
                 outcome="started",
                 student_id=student_id,
-                details={"session": handle, "roles": sorted(roles), "authenticated_at": authenticated_at},
+                details={
+                    "session": handle,
+                    "key": session_key(session_id).public,
+                    "roles": sorted(roles),
+                    "authenticated_at": authenticated_at,
+                },
             )
         _log.info("session.started", session=handle, staff=bool(roles), address=CLIENT_ADDRESS.get())
         return session_id
@@ -114,7 +119,7 @@ class Sessions:
         """Postpones the idle timeout."""
         if not well_formed(session_id):
             return None
-        return await bounded(self._find(hashed(session_id)))
+        return await bounded(self._find(session_id))
 
     async def alive(self, id_hashes: Collection[bytes]) -> frozenset[bytes]:
         """Does not postpone the idle timeout."""
@@ -172,18 +177,18 @@ class Sessions:
         async with self._pool.acquire() as connection, connection.transaction():
             return await end_where(connection, cause, which, *values)
 
-    async def _find(self, id_hash: bytes) -> Session | None:
+    async def _find(self, session_id: str) -> Session | None:
         now = datetime.now(UTC)
         row = await self._pool.fetchrow(
             f"SELECT {COLUMNS} FROM session WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3",
-            id_hash,
+            hashed(session_id),
             now,
             now - self.idle,
         )
         if row is None:
             return None
         await self.touch((row,), now)
-        return session_of(row)
+        return session_of(row, session_id)
 
     async def touch(self, found: Iterable[asyncpg.Record], now: datetime) -> None:
         """Of these rows, postpones the idle timeout of those not seen for a while."""

@@ -14,6 +14,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
+from tests.support.gateway.sessions import session_of_person
 
 
 class Ahead:
@@ -33,9 +34,9 @@ async def test_the_command_after_a_refused_one_is_the_newest_whichever_gateway_t
         student_id = new_student_id()
         with monkeypatch.context() as ahead:
             ahead.setattr(commands, "datetime", Ahead)
-            first = await table.request(student_id, "", "submit")
+            first = await table.request(session_of_person(student_id), "", "submit")
         await pool.execute("UPDATE command SET state = 'refused', ended_at = now() WHERE true")
-        second = await table.request(student_id, "", "submit")
+        second = await table.request(session_of_person(student_id), "", "submit")
         (newest,) = await table.newest(student_id)
         assert (newest.command_id, newest.state) == (second.command_id, CommandState.ASKED)
         assert second.command_id != first.command_id

@@ -6,11 +6,13 @@ from typing import Any
 import asyncpg
 
 from deploy.local.identity.people import Person
+from schemas.events import SubmitAsked
 from services.gateway.tables.access_audit import AccessAudit
+from services.kit.signing.session_proofs import check_proof
 from tests.support.gateway.hostile_provider import Hostile, answer, start
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
-from tests.support.gateway.visits import STAFF, clear_and_signed_in, commands, id_of, rows
+from tests.support.gateway.visits import STAFF, clear_and_signed_in, commands, id_of, posted, rows
 
 Entry = tuple[str, str, str | None, dict[str, Any]]
 
@@ -37,6 +39,20 @@ async def test_a_students_sign_in_and_sign_out_are_audited_with_session_and_addr
     assert begun[3]["address"] == ended[3]["address"] == "127.0.0.1"
     assert begun[3]["session"] == ended[3]["session"]
     assert person.sub not in json.dumps([begun, ended])
+
+
+async def test_a_command_shows_the_session_that_the_audit_has_the_key_of(
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    await clear_and_signed_in(browser, clearance, person)
+    await browser.post("/submit", {"csrf": await browser.csrf()})
+    (event,) = await posted(gateway, person)
+    assert isinstance(event, SubmitAsked)
+    check_proof(event, required=True)
+    found = await entries(gateway, "student", id_of(person))
+    [begun], [asked] = ([one[3] for one in found if one[0] == act] for act in ("session.start", "command.ask"))
+    assert event.session is not None
+    assert (begun["key"], begun["session"]) == (event.session.key, asked["session"])
 
 
 async def test_each_way_a_session_ends_is_told_apart(

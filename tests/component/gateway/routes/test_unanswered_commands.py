@@ -20,6 +20,7 @@ from schemas.topics import Topics
 from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import end_accepted, end_answered, end_refused
 from services.kit.messaging.outbox import Wakeup
+from services.kit.signing.session_proofs import check_proof
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, clear_and_signed_in, commands, id_of, posted, rows
@@ -91,6 +92,7 @@ async def test_a_submission_whose_event_was_lost_is_sent_again_under_its_id_and_
         for event in again:
             assert isinstance(event, SubmitAsked)
             assert (event.command_id, event.student_id) == (command_id, id_of(person))
+            check_proof(event, required=True)
     assert isinstance(first, SubmitAsked)
 
 
@@ -107,6 +109,8 @@ async def test_a_departments_command_is_sent_again_and_an_answered_one_is_not(
     (again,) = await lose_events(gateway, person)
     assert isinstance(again, CommandAsked)
     assert (again.command_id, again.command, again.department) == (asked.command_id, "cancel-card", "library")
+    assert again.session == asked.session
+    check_proof(again, required=True)
     answer = CommandAnswered(
         command_id=asked.command_id,
         student_id=id_of(person),

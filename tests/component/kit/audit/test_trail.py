@@ -11,11 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from services.kit.audit import log, trail
-from services.kit.audit.__main__ import app
 from services.kit.audit.commands import audit_commands, databases_of_all, own_database
 from services.kit.postgres.migrations import KIT_MIGRATIONS, migrate
 from services.kit.postgres.pool import open_pool
-from tests.support.servers.fixtures import DatabaseMaker
 
 
 @pytest.fixture
@@ -85,41 +83,3 @@ async def test_all_databases_of_an_installation_are_asked_at_once(
     secrets.write_text(json.dumps({name: {"LIXIAO_DATABASE": database} for name in ("library", "dorm")}))
     found = await asked({"LIXIAO_DATABASES": str(secrets)}, "of-student", typed="TS20260001\n")
     assert [(one["service"], one["act"]) for one in found][:2] == [("library", "desk.pay"), ("dorm", "desk.pay")]
-
-
-async def test_a_command_that_no_session_asked_for_is_found(
-    database: str, pool: "asyncpg.Pool[Any]", make_database: DatabaseMaker, tmp_path: Path
-) -> None:
-    gateway = await make_database("gateway")
-    await migrate(gateway, [KIT_MIGRATIONS / "audit"])
-    secrets = tmp_path / "secrets.json"
-    databases = {"gateway": gateway, "clearance": database}
-    secrets.write_text(json.dumps({name: {"LIXIAO_DATABASE": dsn} for name, dsn in databases.items()}))
-
-    async def told(dsn: str, act: str, outcome: str, **details: str) -> None:
-        connection = await asyncpg.connect(dsn)
-        await log.append_entry(
-            connection, actor="student", act=act, outcome=outcome, student_id="TS20260001", details=details
-        )
-        await connection.close()
-
-    async def compared() -> tuple[int, list[str]]:
-        environment = {"LIXIAO_DATABASES": str(secrets)}
-        done = await asyncio.to_thread(CliRunner().invoke, app, ["unasked"], env=environment)
-        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-        return done.exit_code, [line.get("command") or line["attempt"] for line in lines]
-
-    await told(database, "submission.ask", "opened", attempt="from before the gateway told")
-    await told(gateway, "command.ask", "asked", command="c-1")
-    await told(gateway, "certificate.ask", "asked", command="c-2")
-    await told(gateway, "certificate.ask", "unconfirmed", form="f-1")
-    for act, details in (
-        ("submission.ask", {"attempt": "c-1"}),
-        ("certificate.issue", {"command": "c-2"}),
-        ("submission.accept", {"attempt": "c-9"}),
-    ):
-        await told(database, act, "done", **details)
-    assert await compared() == (0, [])
-    await told(database, "submission.ask", "opened", attempt="forged-1")
-    await told(database, "certificate.issue", "issued", command="forged-2")
-    assert await compared() == (1, ["forged-1", "forged-2"])

@@ -21,6 +21,7 @@ from schemas.events import (
 )
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
+from services.kit.signing.session_proofs import SessionKey
 from tests.support.departments.desks import now
 from tests.support.in_process.services import record_of
 
@@ -152,6 +153,24 @@ async def test_a_batch_handler_gets_the_raw_records_and_returns_its_dead_letters
     one, other = record_of("t", b"k", b"{"), record_of("t", b"k", b"\xff")
     assert await dead_letters_of(router, one, other) == []
     assert handled == [([one, other], "the open transaction")]
+
+
+async def test_where_commands_have_to_be_proven_one_without_its_sessions_proof_is_dead_lettered() -> None:
+    handled: list[CommandAsked] = []
+    router = TransactionalRouter(group="g", prove=True)
+    events = router.subscriber("t")
+
+    @events(filter=carries(CommandAsked))
+    async def command_asked(event: CommandAsked, connection: Transaction) -> None:
+        handled.append(event)
+
+    proven = SessionKey(b"k" * 32).prove(command())
+    of_another = command().model_copy(update={"session": proven.session})
+    assert await dead_letters_of(router, record(command()), record(of_another), record(proven), record(case())) == [
+        ("session: the command shows no session that asked for it", False),
+        ("session: the proof is not of this command", False),
+    ]
+    assert handled == [proven]
 
 
 async def test_each_record_is_decoded_once_however_many_handlers_there_are() -> None:

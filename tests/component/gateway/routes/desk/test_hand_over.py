@@ -9,6 +9,7 @@ import pytest
 from deploy.local.identity.people import Person
 from schemas.codec import read
 from schemas.events import CertificateIssueAsked, TakenBy
+from services.kit.signing.session_proofs import check_proof
 from tests.component.gateway.routes.desk.clerks import (
     DEBT,
     at_desk,
@@ -100,6 +101,15 @@ async def test_an_outcome_that_is_not_there_yet_is_waited_for_and_asked_again_ha
         signed.form_number,
         form["command_id"],
     )
+    check_proof(event, required=True)
+    assert event.session is not None
+    [begun] = await rows(
+        gateway.database,
+        "SELECT details::json ->> 'key' AS key FROM audit.entry WHERE act = 'session.start' AND actor = $1"
+        " ORDER BY entry_id DESC LIMIT 1",
+        clerk.sub,
+    )
+    assert begun["key"] == event.session.key
     await clearance.receive_issue(event)
     again = await browser.post("/desk/issue", fields(waiting))
     assert (again.status_code, "已登记领取" in again.text) == (200, True)

@@ -1,4 +1,4 @@
-"""Refresh tokens encrypted under the session id, which only the browser holds: a copy of the table gives none away."""
+"""What is made of a session's id, which only the browser holds: a copy of the table gives none of it away."""
 
 import secrets
 from typing import Final
@@ -8,10 +8,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from services.kit.signing.session_proofs import SessionKey
+
 _NONCE_BYTES: Final = 12
 
 
+def session_key(session_id: str) -> SessionKey:
+    """By which the session shows what it asked for."""
+    return SessionKey(_derived(session_id, b"lixiao session key"))
+
+
 def seal(session_id: str, token: str) -> bytes:
+    """A refresh token, encrypted."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return nonce + _cipher(session_id).encrypt(nonce, token.encode(), None)
 
@@ -25,5 +33,9 @@ def unseal(session_id: str, sealed: bytes) -> str | None:
 
 
 def _cipher(session_id: str) -> AESGCM:
+    return AESGCM(_derived(session_id, b"lixiao refresh token"))
+
+
+def _derived(session_id: str, purpose: bytes) -> bytes:
     # The id has 256 random bits; the table's key is another hash of it.
-    return AESGCM(HKDF(SHA256(), 32, salt=None, info=b"lixiao refresh token").derive(session_id.encode()))
+    return HKDF(SHA256(), 32, salt=None, info=purpose).derive(session_id.encode())
