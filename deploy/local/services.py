@@ -85,12 +85,18 @@ class ServiceProcesses:
             "LIXIAO_OPENID_CLIENT_ID": CLIENT_ID,
             "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
             "LIXIAO_DESKS": json.dumps({name: self._desk(name) for name in self.departments}),
+            "LIXIAO_ROSTER": json.dumps(
+                {"address": self._address(CLEARANCE), "token": self.accounts.token(_staff_account(ROSTER))}
+            ),
         }
         return [
             *(self._service(name, _desk_accounts(name)) for name in self.departments),
             self._service(
                 CLEARANCE,
-                {name: {name} for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
+                {
+                    **{name: {name} for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
+                    _staff_account(ROSTER): {ROSTER, STAFF_PAGES},
+                },
                 clearance,
             ),
             self._identity(),

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
-from fastapi import FastAPI, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp
 
 from schemas.flows import GATEWAY
@@ -24,12 +24,15 @@ from services.gateway.retention import TABLES
 from services.gateway.routes import error_pages, public_verification, security_txt
 from services.gateway.routes.dependencies import provide
 from services.gateway.routes.desk import desk_api, desk_pages
+from services.gateway.routes.roster import ROSTER_ROUTERS
 from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in
 from services.gateway.routes.staff import STAFF_ROUTERS
 from services.gateway.routes.student import case_reads, form_pdf, student_api, student_commands, student_pages
 from services.gateway.settings import GatewaySettings
-from services.gateway.staff.desk_client import DeskClients
+from services.gateway.staff.desk_client import DeskClient, DeskClients
 from services.gateway.staff.progress import ProgressReader
+from services.gateway.staff.roster.client import RosterClient
+from services.gateway.staff.roster.listing import RosterReader
 from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.command_resends import CommandResends
@@ -55,7 +58,7 @@ from services.kit.http.serving.server import before_drain
 from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
-from services.kit.names import COMMAND_CHANNEL, VIEW_CHANNEL
+from services.kit.names import COMMAND_CHANNEL, ROSTER, VIEW_CHANNEL
 from services.kit.observability import telemetry
 from services.kit.observability.telemetry import Telemetry
 from services.kit.postgres.migrations import migrate
@@ -64,6 +67,24 @@ from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    student_pages.router,
+    student_commands.router,
+    form_pdf.router,
+    desk_pages.router,
+    desk_api.router,
+    *STAFF_ROUTERS,
+    *ROSTER_ROUTERS,
+    public_verification.router,
+    sign_in.router,
+    own_sessions.router,
+    provider_logout.router,
+    security_txt.router,
+    number_choice.router,
+    student_api.router,
+)
+"""Of every page and answer; beside them assets, health and what operators ask for."""
 
 
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
@@ -89,22 +110,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
         ),
         health=health,
         lifespan=lifespan,
-        routers=(
-            renderer.assets.routes(),
-            student_pages.router,
-            student_commands.router,
-            form_pdf.router,
-            desk_pages.router,
-            desk_api.router,
-            *STAFF_ROUTERS,
-            public_verification.router,
-            sign_in.router,
-            own_sessions.router,
-            provider_logout.router,
-            security_txt.router,
-            number_choice.router,
-            student_api.router,
-        ),
+        routers=(renderer.assets.routes(), *ROUTERS),
         telemetry=traced or telemetry.start(f"lixiao-{GATEWAY}", settings=settings),
         docs=settings.docs,
         metrics=settings.metrics,
@@ -175,6 +181,8 @@ async def _start(
         WorkListReader(readers),
         ProgressReader(readers),
         DeskClients(http, settings.desks),
+        RosterClient(DeskClient(ROSTER, http, settings.roster)),
+        RosterReader(readers),
         hub,
         openid,
         RoleConfirmation(

@@ -15,7 +15,7 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
 
 class DeskAddress(BaseModel):
-    """Of a department's desk API. `token` has the department's role and `staff-pages`."""
+    """Of a department's desk API, or of the clearance's. `token` has its role and `staff-pages`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
@@ -88,6 +88,8 @@ class GatewaySettings(Settings):
     """PEM of whose certificates of provider and desks are believed; the public ones without it."""
     desks: Annotated[dict[Name, DeskAddress], Field(default_factory=dict, repr=False)]
     """JSON, by department: `{"address", "token"}`. A department without one has a work list and no records."""
+    roster: Annotated[DeskAddress | None, Field(repr=False)] = None
+    """JSON, of the clearance: `{"address", "token"}`. Without it the roster is a list only."""
 
     @model_validator(mode="after")
     def _idle_within_life(self) -> "GatewaySettings":

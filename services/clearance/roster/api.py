@@ -15,6 +15,7 @@ from services.clearance.roster.cases import HEADINGS, Case, RosterRow, Student
 from services.clearance.roster.roster import Roster, RosterResult
 from services.clearance.roster.standing_forms import standing_forms
 from services.kit.audit import log
+from services.kit.audit.history import History, history_of
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.http.requests.instants import AsOf, outdated_problem, require_past
@@ -42,7 +43,7 @@ class FormAnswer(BaseModel):
 
 
 class CaseAnswer(BaseModel):
-    """`forms`: the accepted submissions that stand, whatever the state is now."""
+    """`forms`: the accepted submissions that stand, whatever the state is now. `taken_off`: after the completion."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -52,6 +53,7 @@ class CaseAnswer(BaseModel):
     opened_on: date
     outcome: Outcome
     student: Student
+    taken_off: bool
     forms: tuple[FormAnswer, ...]
 
 
@@ -108,12 +110,19 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
                 raise _unknown_student()
             return await _answer(connection, case, "unchanged")
 
+    @router.post("/cases/history", summary="Get what was done about a student's case", operation_id="case-history")
+    async def history(body: StudentQuery, principal: Staff) -> History:
+        async with pool.acquire() as connection:
+            return await history_of(connection, body.student_id, asked_by=principal.name, act="case.history")
+
     return router
 
 
 async def _audit(connection: Connection, principal: Principal, act: str, changed: RosterResult) -> None:
     student = changed.case.student
-    details = {"version": changed.case.version, "state": changed.case.state.value}
+    details: dict[str, Any] = {"version": changed.case.version, "state": changed.case.state.value}
+    if changed.changed:
+        details["changed"] = changed.changed
     await log.append_entry(
         connection,
         actor=principal.name,
@@ -154,6 +163,7 @@ async def _answer(connection: Connection, case: Case, outcome: Outcome) -> CaseA
         opened_on=case.opened_on,
         outcome=outcome,
         student=case.student,
+        taken_off=case.taken_off,
         forms=tuple(
             FormAnswer(
                 form_number=form.form_number,

@@ -139,6 +139,14 @@ def listed(
     return _numbered(previous, Case(student, previous.version, state, opened_on, number, joined_to=joined_to))
 
 
+def changed_fields(previous: Case | None, case: Case) -> tuple[str, ...]:
+    """Names of the student's fields that differ; none of a new case."""
+    if previous is None:
+        return ()
+    was, now = previous.student, case.student
+    return tuple(name for name in Student.model_fields if getattr(was, name) != getattr(now, name))
+
+
 def is_another_case(accepted: Mapping[str, Any], student: Student) -> bool:
     """Whether the roster speaks of a later cohort, or of another major begun later, than was completed.
 

@@ -31,11 +31,12 @@ class JoinRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RosterResult:
-    """`before`: the case's state before, None if there was none."""
+    """`before`: the case's state before, None if there was none. `changed`: fields of the student."""
 
     case: Case
     outcome: Outcome
     before: CaseState | None = None
+    changed: tuple[str, ...] = ()
 
 
 class Roster:
@@ -174,7 +175,8 @@ class Roster:
             )
         # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
-        return RosterResult(case, "applied", previous.state if previous else None)
+        before = previous.state if previous else None
+        return RosterResult(case, "applied", before, cases.changed_fields(previous, case))
 
 
 def _may_have_forms(case: Case) -> bool:

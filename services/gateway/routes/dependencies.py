@@ -18,6 +18,8 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
 from services.gateway.staff.progress import ProgressReader
+from services.gateway.staff.roster.client import RosterClient
+from services.gateway.staff.roster.listing import RosterReader
 from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.commands import StudentCommandTable
@@ -50,7 +52,7 @@ class SignInRequired(Exception):
 class PageForbidden(Exception):
     """`owner`: whose page it is."""
 
-    def __init__(self, session: Session, owner: Literal["student", "desk", "staff", "progress"]) -> None:
+    def __init__(self, session: Session, owner: Literal["student", "desk", "staff", "progress", "roster"]) -> None:
         super().__init__("not for this person")
         self.session = session
         self.owner = owner
@@ -82,6 +84,8 @@ Certificates = Annotated[CertificateIssueRequests, Depends(component(Certificate
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
 StaffAuditTable = Annotated[StaffAudit, Depends(component(StaffAudit))]
 AccessAuditTable = Annotated[AccessAudit, Depends(component(AccessAudit))]
+Roster = Annotated[RosterClient, Depends(component(RosterClient))]
+RosterLists = Annotated[RosterReader, Depends(component(RosterReader))]
 Progress = Annotated[ProgressReader, Depends(component(ProgressReader))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]

@@ -35,6 +35,7 @@ _NEXT: Final = {
     "/desk": "desk",
     "/staff": "staff",
     "/progress": "progress",
+    "/roster": "roster",
 }
 
 
@@ -146,12 +147,14 @@ def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) 
 
 def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
     texts = texts_of(request)
+    of_roster = request.url.path.startswith("/roster")
+    area, home = ("roster_page", "/roster") if of_roster else ("staff", "/staff")
     return renderer.message(
         texts,
-        title=texts("staff.away_title"),
-        paragraphs=[texts("staff.away_text")],
+        title=texts(f"{area}.away_title"),
+        paragraphs=[texts(f"{area}.away_text")],
         session=None,
-        action=("/staff", texts("staff.title")),
+        action=(home, texts(f"{area}.title")),
         status=503,
         headers=RETRY,
     )
@@ -164,6 +167,7 @@ _FORBIDDEN: Final = {
         "This is for the graduate school and the colleges",
         "The account that is signed in has not their role.",
     ),
+    "roster": ("This is for the graduate school", "The account that is signed in has not its role."),
     "student": ("This is for students", "The account that is signed in has no student id."),
 }
 
@@ -171,7 +175,7 @@ _FORBIDDEN: Final = {
 def _page_name(path: str) -> str:
     """A name, never an address."""
     area = path.split("/")[1] if path.count("/") > 1 else ""
-    return _NEXT.get(path, area if area in ("desk", "staff", "progress") else "case")
+    return _NEXT.get(path, area if area in ("desk", "staff", "progress", "roster") else "case")
 
 
 def _sent_from(request: Request) -> str:

@@ -42,7 +42,7 @@ class HistoryEntry(DeskAnswer):
     act: str
     outcome: str
     details: dict[str, Any]
-    undo: Literal["offered", "undone", "moved-on", "not-offered"]
+    undo: Literal["offered", "undone", "moved-on", "not-offered"] = "not-offered"
     reason: str | None = None
 
 

@@ -23,6 +23,7 @@ DESTINATIONS: Final = {
     "desk": "/desk",
     "staff": "/staff",
     "progress": "/progress",
+    "roster": "/roster",
 }
 """By name: an address in the URL would be an open redirect."""
 

@@ -1,21 +1,22 @@
-"""A department's files: sent, tried first without an effect, followed while they are read, and what was refused."""
+"""Files of rows: sent, tried first without an effect, followed while they are read, and what was refused."""
 
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from starlette.datastructures import UploadFile
 
-from services.gateway.routes.staff.current_office import CurrentOffice, Office
+from services.gateway.routes.staff.current_office import office
+from services.gateway.routes.staff.workplace import Workplace
 from services.gateway.staff.desk_client import DeskRefused
 from services.gateway.staff.desk_imports import DeskImports, SentFile
+from services.gateway.staff.import_answers import ImportPreview
 from services.gateway.staff.list_export import CSV_TYPE
 from services.kit.http.problems import Problem
 from services.kit.imports.requests import MAX_BODY_BYTES
 
-router = APIRouter(include_in_schema=False)
 _MAX_FIELDS: Final = 4
 _MAX_COVERS: Final = 100
 _MAX_JOB_NUMBER: Final = 2**63 - 1
@@ -23,54 +24,63 @@ _MAX_ROW: Final = 2**31 - 1
 PreviousPage = Annotated[int | None, Query(ge=1, le=_MAX_JOB_NUMBER)]
 
 
-@router.get("/staff/{department}/imports")
-async def jobs(office: CurrentOffice, before: PreviousPage = None) -> Response:
-    return await _jobs(office, before)
+def import_routes(address: str, workplace: Callable[..., Awaitable[Workplace]]) -> APIRouter:
+    """Of a workplace: a department's desk, or the roster. `workplace`: a dependency."""
+    router = APIRouter(include_in_schema=False)
+    Here = Annotated[Workplace, Depends(workplace)]
+
+    @router.get(f"{address}/imports")
+    async def jobs(office: Here, before: PreviousPage = None) -> Response:
+        return await _jobs(office, before)
+
+    @router.post(f"{address}/imports", max_body_size=MAX_BODY_BYTES)
+    async def start(request: Request, office: Here) -> Response:
+        async def started(file: SentFile) -> Response:
+            job = await _imports(office).start(file)
+            return RedirectResponse(f"{office.address}/imports/{job.job_id}", 303)
+
+        return await _with_file(request, office, started)
+
+    @router.post(f"{address}/imports/preview", max_body_size=MAX_BODY_BYTES)
+    async def preview(request: Request, office: Here) -> Response:
+        """In a tab of its own: the file stays chosen in the one before."""
+
+        async def tried(file: SentFile) -> Response:
+            return _preview(office, file, await _imports(office).preview(file))
+
+        return await _with_file(request, office, tried)
+
+    @router.get(f"{address}/imports/{{job_id}}")
+    async def job(office: Here, job_id: UUID, after: Annotated[int, Query(ge=0, le=_MAX_ROW)] = 0) -> Response:
+        try:
+            found = await _imports(office).job(job_id)
+            rejected = await _imports(office).rejected(job_id, after) if found.rejected else None
+        except DeskRefused:
+            raise _unknown() from None
+        return office.page("staff_import_job.html", job=found, rejected=rejected, first=after == 0)
+
+    @router.get(f"{address}/imports/{{job_id}}/rejected.csv")
+    async def rejected_file(office: Here, job_id: UUID) -> Response:
+        try:
+            answer = await _imports(office).rejected_file(job_id)
+        except DeskRefused:
+            raise _unknown() from None
+        headers = {"Content-Disposition": f'attachment; filename="rejected-{job_id}.csv"'}
+        return Response(answer.content, media_type=CSV_TYPE, headers=headers)
+
+    return router
 
 
-@router.post("/staff/{department}/imports", max_body_size=MAX_BODY_BYTES)
-async def start(request: Request, office: CurrentOffice) -> Response:
-    async def started(file: SentFile) -> Response:
-        job = await _imports(office).start(file)
-        return RedirectResponse(f"{office.address}/imports/{job.job_id}", 303)
-
-    return await _with_file(request, office, started)
+router: Final = import_routes("/staff/{department}", office)
 
 
-@router.post("/staff/{department}/imports/preview", max_body_size=MAX_BODY_BYTES)
-async def preview(request: Request, office: CurrentOffice) -> Response:
-    """In a tab of its own: the file stays chosen in the one before."""
-
-    async def tried(file: SentFile) -> Response:
-        found = await _imports(office).preview(file)
-        shown = sorted((*found.rows, *found.rejected_rows), key=lambda one: one.row)
-        columns = list(dict.fromkeys(name for one in shown for name in one.fields))
-        return office.page("staff_import_preview.html", preview=found, rows=shown, columns=columns, file=file.name)
-
-    return await _with_file(request, office, tried)
+def _preview(office: Workplace, file: SentFile, preview: ImportPreview) -> Response:
+    shown = sorted((*preview.rows, *preview.rejected_rows), key=lambda one: one.row)
+    columns = list(dict.fromkeys(name for one in shown for name in one.fields))
+    return office.page("staff_import_preview.html", preview=preview, rows=shown, columns=columns, file=file.name)
 
 
-@router.get("/staff/{department}/imports/{job_id}")
-async def job(office: CurrentOffice, job_id: UUID, after: Annotated[int, Query(ge=0, le=_MAX_ROW)] = 0) -> Response:
-    try:
-        found = await _imports(office).job(job_id)
-        rejected = await _imports(office).rejected(job_id, after) if found.rejected else None
-    except DeskRefused:
-        raise _unknown() from None
-    return office.page("staff_import_job.html", job=found, rejected=rejected, first=after == 0)
-
-
-@router.get("/staff/{department}/imports/{job_id}/rejected.csv")
-async def rejected_file(office: CurrentOffice, job_id: UUID) -> Response:
-    try:
-        answer = await _imports(office).rejected_file(job_id)
-    except DeskRefused:
-        raise _unknown() from None
-    headers = {"Content-Disposition": f'attachment; filename="rejected-{job_id}.csv"'}
-    return Response(answer.content, media_type=CSV_TYPE, headers=headers)
-
-
-async def _with_file(request: Request, office: Office, act: Callable[[SentFile], Awaitable[Response]]) -> Response:
+async def _with_file(request: Request, office: Workplace, act: Callable[[SentFile], Awaitable[Response]]) -> Response:
     """What is refused is said above the form."""
     file = await _file(request, office)
     if file is None:
@@ -82,7 +92,7 @@ async def _with_file(request: Request, office: Office, act: Callable[[SentFile],
 
 
 async def _jobs(
-    office: Office, before: int | None = None, *, error: str = "", refused: DeskRefused | None = None
+    office: Workplace, before: int | None = None, *, error: str = "", refused: DeskRefused | None = None
 ) -> Response:
     found = await _imports(office).latest(before)
     return office.page(
@@ -96,11 +106,11 @@ async def _jobs(
     )
 
 
-def _imports(office: Office) -> DeskImports:
+def _imports(office: Workplace) -> DeskImports:
     return DeskImports(office.desk, office.person)
 
 
-async def _file(request: Request, office: Office) -> SentFile | None:
+async def _file(request: Request, office: Workplace) -> SentFile | None:
     """None if none was chosen. Raises a 403 or a 422 `Problem`."""
     async with request.form(max_files=1, max_fields=_MAX_FIELDS) as form:
         values: dict[str, Any] = dict(form)

@@ -1,12 +1,12 @@
 """What a department's staff page is made of: operations as forms, a student's history, and taking back what it has."""
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.kit.audit.log import append_look_up, entries_of
+from services.kit.audit import history
 from services.kit.department.api.desk_routes import DeskAnswer, desk_answer
 from services.kit.department.api.preconditions import etag_of
 from services.kit.department.api.problems import as_problems
@@ -22,8 +22,6 @@ from services.kit.operations import OperationBody, StudentQuery
 from services.kit.rules.department_rules import HolderOperation, Operation
 from services.kit.rules.fields import Line
 
-_NEWEST: Final = 100
-
 
 class _Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
@@ -37,13 +35,7 @@ class OperationForm(_Answer):
     undo: bool = Field(description="Whether the office can take it back.")
 
 
-class HistoryEntry(_Answer):
-    entry_id: int
-    at: datetime
-    actor: str = Field(description="Principal; with a person, `principal: person`.")
-    act: str = Field(examples=["desk.loan"])
-    outcome: str = Field(description="`changed`, `unchanged`, `refused`, `held` or `outdated`; of other acts, theirs.")
-    details: dict[str, Any]
+class HistoryEntry(history.HistoryEntry):
     undo: UndoState = Field(
         default="not-offered",
         description="`offered`; `undone`; `moved-on`: what it changed was changed again since; else `not-offered`.",
@@ -73,19 +65,22 @@ def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
         return (*map(_form, desk.rules.operations), *map(_form, desk.rules.holder_operations))
 
     @router.post("/records/history", operation_id="history", summary="Get what was done about a student")
-    async def history(body: StudentQuery, principal: Annotated[Principal, Depends(staff)]) -> History:
+    async def records_history(body: StudentQuery, principal: Annotated[Principal, Depends(staff)]) -> History:
         """The newest 100 entries of the audit, newest first, without those of who looked."""
         async with desk.pool.acquire() as connection:
-            await append_look_up(connection, actor=principal.name, act="record.history", students=[body.student_id])
-            found = await entries_of(connection, body.student_id, limit=_NEWEST)
+            found = await history.history_of(connection, body.student_id, asked_by=principal.name, act="record.history")
             kept = await done_operations(connection, body.student_id)
             record = (await desk.read_in(connection, body.student_id)).record
         done = {one.entry_id: undo_state(desk.rules, record, one) for one in kept}
         reasons = {one.undo_entry_id: one.undo_reason for one in kept}
         return History(
             entries=tuple(
-                HistoryEntry(**one, undo=done.get(one["entry_id"], "not-offered"), reason=reasons.get(one["entry_id"]))
-                for one in found
+                HistoryEntry(
+                    **one.model_dump(),
+                    undo=done.get(one.entry_id, "not-offered"),
+                    reason=reasons.get(one.entry_id),
+                )
+                for one in found.entries
             )
         )
 
