@@ -41,10 +41,12 @@ from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS
 from services.clearance.view.freshness import SourceWatch
 from services.clearance.view.reconciliation.api import reconciliation_router
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
+from services.clearance.view.season import measure_season
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
+from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import ROSTER
@@ -152,6 +154,7 @@ def _add_watches(
     health.add("sources", sources.probe)
     health.add_warning("older versions", sources.warning)
     loops.add("freshness", sources.run)
+    loops.add("season", partial(measure_season, pool, tuple(discover(settings.services_folder))))
     reconciliation = ReconciliationWatch(pool, settings.topics, roster, wakeup)
     health.add_warning("reconciliation", reconciliation.warning)
     loops.add("reconciliation", reconciliation.run)

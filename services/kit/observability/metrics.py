@@ -120,6 +120,13 @@ COMMIT_TO_PAGE: Final = _meter.create_histogram(
 LIVE_STREAMS: Final = _meter.create_gauge(
     "lixiao.live_streams", unit="{stream}", description="Open live pages of this process."
 )
+CASES: Final = _meter.create_gauge("lixiao.cases", unit="{case}", description="Cases by state.")
+OPEN_STATUSES: Final = _meter.create_gauge(
+    "lixiao.open_statuses", unit="{student}", description="Students for whom a department has an open check."
+)
+CERTIFICATE_END: Final = _meter.create_gauge(
+    "lixiao.certificate.end", unit="s", description="When the service's own TLS certificate ends, in Unix time."
+)
 OPEN_QUESTIONS: Final = _meter.create_gauge(
     "lixiao.open_questions",
     unit="{question}",

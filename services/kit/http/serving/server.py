@@ -5,17 +5,20 @@ import signal
 import socket
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import Any, Final, cast
 
 import structlog
 import uvicorn
+from cryptography import x509
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 from uvicorn.config import STARTUP_FAILURE
 
 from services.kit.http.client_address import TrustedProxies
 from services.kit.http.serving.connections import KEEP_ALIVE_S, LimitedProtocol, OpenConnections
+from services.kit.observability import metrics
 from services.kit.runtime.gc_tuning import tune_gc
 from services.kit.settings import Settings
 
@@ -41,6 +44,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(self._configure(app))
         self._certificate_read = _changed_at(settings)
+        _measure_certificate(settings.tls_certificate)
 
     def _configure(self, app: ASGIApp) -> uvicorn.Config:
         settings = self._settings
@@ -113,6 +117,7 @@ class Server(uvicorn.Server):
             _log.error("certificate.refused", error=type(error).__name__)
         else:
             _log.info("certificate.reloaded")
+            _measure_certificate(self._settings.tls_certificate)
         self._certificate_read = changed
 
 
@@ -130,6 +135,16 @@ def serve(app: FastAPI, settings: Settings) -> None:
             app.state.telemetry.stop()
     if not server.started:
         raise SystemExit(3)
+
+
+def _measure_certificate(file: Path | None) -> None:
+    if file is None:
+        return
+    try:
+        first, *_ = x509.load_pem_x509_certificates(file.read_bytes())
+    except (OSError, ValueError):
+        return  # uvicorn names the fault
+    metrics.CERTIFICATE_END.set(first.not_valid_after_utc.timestamp())
 
 
 def _exit(number: int, frame: FrameType | None) -> None:
