@@ -1,12 +1,13 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench faults drill mutants screenshots clean setup help jars browser softhsm
+.PHONY: demo test check bench faults drill mutants screenshots clean setup help jars browser debian
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STATE := $(if $(LIXIAO_STATE),$(LIXIAO_STATE),.lixiao)
+CACHE := $(if $(LIXIAO_CACHE),$(LIXIAO_CACHE),$(STATE)/cache)
 STAMP := $(VENV)/.installed
 PYTEST ?=
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
@@ -17,7 +18,7 @@ help: ## list the targets
 demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops it
 	@$(BIN)/python -m deploy.demo
 
-test: $(STAMP) jars browser softhsm check ## check, then all tests on a real broker and database (some: PYTEST='-k …')
+test: $(STAMP) jars browser debian check ## check, then all tests on a real broker and database (some: PYTEST='-k …')
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 check: $(STAMP) ## format, lint, types, import layers
@@ -42,7 +43,7 @@ screenshots: $(STAMP) jars browser ## regenerate the screenshots and the picture
 	@$(BIN)/python -m tests.support.browser.manual_pictures
 	@$(BIN)/python -m tests.support.browser.screenshots
 
-setup: $(STAMP) jars browser softhsm ## install everything without running it
+setup: $(STAMP) jars browser debian ## install everything without running it
 	@echo "Set up. Next: make demo, make test."
 
 clean: ## stop what runs from here; remove its state and all caches, not the virtual environment
@@ -60,5 +61,6 @@ jars: $(STAMP)
 browser:
 	@sh deploy/local/browser.sh
 
-softhsm:
-	@sh deploy/local/softhsm.sh $(if $(LIXIAO_CACHE),$(LIXIAO_CACHE),$(STATE)/cache)/softhsm
+debian:
+	@sh deploy/local/debian.sh $(CACHE)/softhsm 'usr/bin/softhsm2-util usr/lib/*/softhsm/libsofthsm2.so' softhsm2 libsofthsm2
+	@sh deploy/local/debian.sh $(CACHE)/prometheus 'usr/bin/prometheus usr/bin/promtool' prometheus

@@ -31,7 +31,7 @@ PAYLOAD = {"v": 1, "form": "2026-K7M3R-X4Q9T-H", "student": {"name": "欧阳知�
 def token(tmp_path_factory: pytest.TempPathFactory) -> Token:
     made = made_token(tmp_path_factory.mktemp("softhsm"))
     if made is None:
-        pytest.skip("no SoftHSM: make softhsm, or apt install softhsm2")
+        pytest.skip("no SoftHSM: make debian, or apt install softhsm2")
     return made
 
 
