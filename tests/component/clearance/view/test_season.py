@@ -33,7 +33,11 @@ async def test_the_season_is_counted_with_zeros(clearance: ClearanceFixture, mon
     who = student()
     async with background("projector", clearance.projector().run, Health()):
         await clearance.publish(status(who, 1))
-        await eventually(lambda: clearance.row(who), what="the status in the view")
+
+        async def viewed() -> bool:
+            return await clearance.row(who) is not None
+
+        await eventually(viewed, what="the status in the view")
     counting = asyncio.create_task(measure_season(clearance.pool, ("library",), every_s=0.05))
     try:
         await eventually(lambda: "library" in counted, what="the first count")
