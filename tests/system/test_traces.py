@@ -48,6 +48,7 @@ async def test_a_desks_request_is_one_trace_up_to_the_views_commit(installation:
         headers={"Idempotency-Key": secrets.token_hex(8), "traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"},
     )
     assert answer.status_code == 200, answer.text
+    assert answer.headers["traceresponse"].split("-")[1] == trace_id
     topic = installation.topics.status("finance")
     spans = await spans_until(collector, trace_id, f"process {topic}", f"send {topic}", "post /operations/charge")
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Final
 
+from opentelemetry import trace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -18,6 +19,8 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Responses may override them."""
+TRACE_RESPONSE: Final = "traceresponse"
+"""The trace that answered, as W3C's Trace Context has it: what a person quotes, and an operator looks for."""
 HSTS: Final = "max-age=31536000; includeSubDomains"
 _TOO_LARGE: Final = Problem(
     413, "too-large", "The body is too large", detail="Send less at once; an import may be split into parts."
@@ -29,7 +32,7 @@ _ELSEWHERE: Final = Problem(
 
 
 class RequestLimits:
-    """Default headers, problems for 413, and no re-raise of answered errors."""
+    """Default headers, the trace's id, problems for 413, and no re-raise of answered errors."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -67,6 +70,9 @@ class _Response:
                 headers.setdefault(name, value)
             if self._scope.get("scheme") == "https":
                 headers.setdefault("Strict-Transport-Security", HSTS)
+            traced = trace.get_current_span().get_span_context()
+            if traced.is_valid:
+                headers[TRACE_RESPONSE] = f"00-{traced.trace_id:032x}-{traced.span_id:016x}-{traced.trace_flags:02x}"
         await self._send(message)
         self.complete = message["type"] == "http.response.body" and not message.get("more_body", False)
 

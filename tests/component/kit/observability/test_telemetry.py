@@ -1,5 +1,6 @@
 """A process's telemetry from start to end, and its metrics."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from oteltap import OtelTapHttpProtobufReceiver, OtelTapHttpProtobufReceiverSettings
 
+from deploy.local.processes.ports import free_port
 from deploy.local.servers.server import Running
 from services.kit.observability.metrics import AgeGauge
 from services.kit.observability.telemetry import TelemetryError, build
@@ -93,3 +96,23 @@ async def test_a_started_process_sends_its_spans_and_shows_its_metrics(zipkin: R
     await eventually(lambda: found().status_code == 200, what="the trace at the collector", poll_s=0.2)
     (span,) = found().json()
     assert (span["name"], span["localEndpoint"]["serviceName"]) == ("work", "library")
+
+
+async def test_spans_and_metrics_reach_a_collector_by_otlp() -> None:
+    port = free_port()
+    environment = {
+        "LIXIAO_KAFKA": "127.0.0.1:9",
+        "LIXIAO_DATABASE": "postgresql://nobody@127.0.0.1/none",
+        "OTEL_TRACES_EXPORTER": "otlp",
+        "OTEL_METRICS_EXPORTER": "otlp",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port}",
+    }
+    async with OtelTapHttpProtobufReceiver(OtelTapHttpProtobufReceiverSettings(http_port=port)) as collector:
+        span = asyncio.ensure_future(collector.await_trace(lambda each: each.name == "work", timeout=60))
+        metric = asyncio.ensure_future(
+            collector.await_metric(lambda each: each.name == "lixiao.outbox.depth", timeout=60)
+        )
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", PROCESS, env=environment)
+        assert await process.wait() == 0
+        assert (await span).trace_id
+        assert (await metric).gauge.data_points[0].as_int == 3
