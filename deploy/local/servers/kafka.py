@@ -79,6 +79,10 @@ class Kafka(LocalServer[KafkaConnection]):
     port_names: ClassVar[Sequence[str]] = ("port", "controller-port")
 
     @property
+    def java_options(self) -> Sequence[str]:
+        return ()
+
+    @property
     def address(self) -> KafkaConnection:
         """The superuser's."""
         return KafkaConnection(
@@ -131,7 +135,7 @@ class Kafka(LocalServer[KafkaConnection]):
             format_it = ("kafka.tools.StorageTool", "format", cluster_id, "-c", configuration, "--ignore-formatted")
             command = jars.java(FORMAT_HEAP_MB, *options, *format_it)
             Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
-        self.command = jars.java(HEAP_MB, *options, "kafka.Kafka", configuration)
+        self.command = jars.java(HEAP_MB, *self.java_options, *options, "kafka.Kafka", configuration)
         return super().start()
 
     @staticmethod

@@ -14,7 +14,7 @@ from aiokafka.abc import AbstractTokenProvider
 from aiokafka.helpers import create_ssl_context
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 
-from services.kit.kafka.password_files import PasswordFile, read_at_each_connection
+from services.kit.kafka.connecting import PasswordFile, change_connecting
 
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 SaslMechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN", "OAUTHBEARER"]
@@ -49,6 +49,7 @@ class KafkaConnection:
 
     def options(self) -> dict[str, Any]:
         """Keyword arguments of aiokafka's clients."""
+        change_connecting()
         options: dict[str, Any] = {
             "bootstrap_servers": self.bootstrap_servers,
             "security_protocol": self.security_protocol,
@@ -65,6 +66,7 @@ class KafkaConnection:
 
     def broker_options(self) -> dict[str, Any]:
         """Keyword arguments of FastStream's broker."""
+        change_connecting()
         tls = self._ssl_context()
         options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers, "security": BaseSecurity(tls)}
         if self.uses_sasl and self.sasl_mechanism == OAUTHBEARER:
@@ -108,7 +110,6 @@ class KafkaConnection:
 
     @property
     def _password(self) -> PasswordFile:
-        read_at_each_connection()
         return PasswordFile(self.sasl_password_file or Path())
 
     @property

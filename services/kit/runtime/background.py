@@ -9,6 +9,7 @@ from typing import Final
 import structlog
 
 from services.kit.backoff import Backoff
+from services.kit.kafka.refusals import log_refusal
 from services.kit.observability import metrics
 from services.kit.runtime.health import Health
 
@@ -68,6 +69,7 @@ class _SupervisedTask:
             metrics.TASK_FAILURES.add(1, {"task": self._name})
             delay_s = self._backoff.next_s
             _log.error("task.failed", task=self._name, error=self._failure, restart_in_s=delay_s, exc_info=error)
+            log_refusal(error)
             await self._backoff.wait()
 
     async def _run_once(self) -> Exception | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -11,7 +11,6 @@ import asyncpg
 import pytest
 from aiokafka.errors import KafkaConnectionError
 
-from deploy.local.processes.state_folder import StateFolder, clean
 from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.kafka.connection import KafkaConnection
@@ -31,7 +30,6 @@ from services.kit.runtime.health import Health
 from tests.support.certificates import Authority
 from tests.support.kafka.outbox import case_of, say
 from tests.support.kafka.topics import Producer
-from tests.support.servers.fixtures import must
 from tests.support.servers.tls_kafka import TlsKafka
 from tests.support.waiting import eventually
 
@@ -39,20 +37,6 @@ Pool: TypeAlias = "asyncpg.Pool[Any]"
 BY_CERTIFICATE: Final = "User:CN={service}"
 STUDENT: Final = "TS20260001"
 RECONNECTED_WITHIN_S: Final = 90
-
-
-@pytest.fixture(scope="module")
-def first() -> Authority:
-    return Authority("first")
-
-
-@pytest.fixture(scope="module")
-def broker(state: StateFolder, first: Authority) -> Iterator[TlsKafka]:
-    broker = TlsKafka(state.folder / f"own-{secrets.token_hex(3)}")
-    broker.trust(first)
-    yield must(lambda: broker.start().wait_ready())
-    broker.stop()
-    clean(broker.folder.parent)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from aiokafka import client as aiokafka_client
 from aiokafka.admin import AIOKafkaAdminClient
 from faststream.kafka import KafkaBroker
 
-from services.kit.kafka import password_files
+from services.kit.kafka import connecting
+from services.kit.kafka.connecting import PasswordFile
 from services.kit.kafka.connection import KafkaConnection, SaslMechanism, SecurityProtocol
-from services.kit.kafka.password_files import PasswordFile
 from tests.support.certificates import Authority
 
 
@@ -56,7 +56,7 @@ async def test_the_password_is_read_at_each_connection(password: Path, monkeypat
     async def connect(*_: Any, sasl_plain_password: Any = None, **__: Any) -> None:
         given.append(sasl_plain_password)
 
-    monkeypatch.setattr(password_files, "_create_conn_with_text", connect)
+    monkeypatch.setattr(connecting, "_create_conn_with_text", connect)
     options = KafkaConnection("kafka:9092", "SASL_PLAINTEXT", "PLAIN", "library", password).options()
     for text in ("first", "second\n", " third"):
         password.write_text(text)
