@@ -21,7 +21,7 @@ def _none_logged(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wrapped(error: Exception) -> Exception:
-    outer = KafkaConnectionError("closed")
+    outer: Exception = KafkaConnectionError("closed")
     outer.__cause__ = error
     return outer
 
