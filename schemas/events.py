@@ -440,6 +440,20 @@ class SubmissionRefused(Message):
     refused_at: Instant
 
 
+class NoticeSent(Message):
+    """A notice was handed over to a channel: a mail server or a robot took it. Key: `student_id`.
+
+    `occasions` are the ids of what it was about. Only the notice service reads it, also to know after a restore what
+    was sent since the backup. Carries neither text nor address.
+    """
+
+    notice_id: Id
+    student_id: StudentId
+    channel: Name
+    occasions: Annotated[tuple[Id, ...], Field(min_length=1, max_length=MAX_DEPARTMENTS * MAX_CHECKS)]
+    sent_at: Instant
+
+
 class Tombstone(Message):
     """A record without a value whose header says so: whatever the topic held under the key is forgotten.
 
@@ -465,6 +479,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.attestation-given.v1": AttestationGiven,
     "lixiao.submission-accepted.v1": SubmissionAccepted,
     "lixiao.submission-refused.v1": SubmissionRefused,
+    "lixiao.notice-sent.v1": NoticeSent,
 }
 """By CloudEvents `type`. A breaking change is a new type beside the old one."""
 

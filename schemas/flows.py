@@ -13,6 +13,9 @@ from schemas.topics import Topics
 
 CLEARANCE: Final = "clearance"
 GATEWAY: Final = "gateway"
+NOTICES: Final = "notices"
+SHARED: Final = (CLEARANCE, GATEWAY, NOTICES)
+"""The services that are no department."""
 
 
 def source_of(service: str) -> str:
@@ -41,16 +44,16 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
             topics.case,
             "The state of each student's case. A tombstone (no value) forgets the student everywhere.",
             CLEARANCE,
-            {events.CaseChanged: names},
+            {events.CaseChanged: (*names, NOTICES)},
         ),
         Flow(
             topics.submission,
             "Confirmation rounds: requests for attestation, and how each attempt ended.",
             CLEARANCE,
             {
-                events.SubmissionRequested: names,
-                events.SubmissionAccepted: (*names, GATEWAY, CLEARANCE),
-                events.SubmissionRefused: (*names, GATEWAY, CLEARANCE),
+                events.SubmissionRequested: (*names, NOTICES),
+                events.SubmissionAccepted: (*names, GATEWAY, CLEARANCE, NOTICES),
+                events.SubmissionRefused: (*names, GATEWAY, CLEARANCE, NOTICES),
             },
         ),
         Flow(
@@ -70,8 +73,14 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
                 events.CertificateIssueUndoAsked: clearance,
             },
         ),
+        Flow(
+            topics.sent,
+            "Which notices were sent: a notice service whose database was restored sends none of them again.",
+            NOTICES,
+            {events.NoticeSent: (NOTICES,)},
+        ),
     )
-    audits = tuple(_audit(topics, name) for name in (CLEARANCE, GATEWAY, *names))
+    audits = tuple(_audit(topics, name) for name in (*SHARED, *names))
     return shared + tuple(flow for name in names for flow in _department(topics, name)) + audits
 
 
@@ -87,7 +96,7 @@ def _department(topics: Topics, name: str) -> tuple[Flow, ...]:
             topics.status(name),
             f"The newest status of each student from {name}, and alive marks. A tombstone forgets the student.",
             name,
-            {events.StatusChanged: clearance, events.SourceAlive: clearance},
+            {events.StatusChanged: (CLEARANCE, NOTICES), events.SourceAlive: clearance},
         ),
         Flow(
             topics.attestation(name),

@@ -52,6 +52,10 @@ class Topics:
     def command(self) -> str:
         return f"{self.namespace}.gateway.command.v1"
 
+    @property
+    def sent(self) -> str:
+        return f"{self.namespace}.notices.sent.v1"
+
     def status(self, department: str) -> str:
         return f"{self.namespace}.{department}.status.v1"
 
@@ -76,7 +80,8 @@ class Topics:
         self, departments: Iterable[str], partitions: int = PARTITIONS, *, days: int = KEPT_DAYS
     ) -> tuple[TopicSpec, ...]:
         """`days`: as `KEPT_DAYS`."""
-        names = [self.submission, self.republication, self.command, self.audit("clearance"), self.audit("gateway")]
+        names = [self.submission, self.republication, self.command, self.sent]
+        names += [self.audit(service) for service in ("clearance", "gateway", "notices")]
         compacted = [self.case]
         for department in sorted(departments):
             compacted.append(self.status(department))

@@ -6,7 +6,7 @@ from typing import Any
 import asyncpg
 
 from deploy.local.servers.postgres import dsn_of
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import SHARED
 from schemas.topics import Topics
 from services.kit.manifests import DepartmentManifest
 from services.kit.provisioning.roles import owner_of
@@ -48,7 +48,7 @@ class Databases:
             shared.terminate()
         connection = await asyncpg.connect(self._postgres, timeout=10)
         try:
-            for name in (*self.departments, CLEARANCE, GATEWAY):
+            for name in (*self.departments, *SHARED):
                 database = self.database_name(name)
                 await connection.execute(f'DROP DATABASE IF EXISTS "{database}" WITH (FORCE)')
                 await connection.execute(f'DROP ROLE IF EXISTS "{database}", "{owner_of(database)}"')

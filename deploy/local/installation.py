@@ -14,10 +14,10 @@ import httpx
 from deploy.local.identity.people import Person
 from deploy.local.running_services import RunningServices, kind_of
 from deploy.local.services import ROOT
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
-from services.kit.names import OPERATOR, ROSTER
+from services.kit.names import CONTACTS, OPERATOR, ROSTER
 
 PEOPLE: Final = 80
 ENROLLED_AT_ONCE: Final = 60
@@ -77,7 +77,9 @@ class Installation(RunningServices):
         """By default as the process's own desk."""
         key = f"{name} {account}"
         if key not in self._clients:
-            account = account or {CLEARANCE: ROSTER, GATEWAY: OPERATOR}.get(kind_of(name), kind_of(name))
+            account = account or {CLEARANCE: ROSTER, GATEWAY: OPERATOR, NOTICES: CONTACTS}.get(
+                kind_of(name), kind_of(name)
+            )
             headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
             self._clients[key] = httpx.AsyncClient(
                 base_url=self.address(name), headers=headers, timeout=30, trust_env=False, limits=KEPT_BRIEFLY

@@ -19,7 +19,7 @@ from deploy.local.processes.ports import free_port
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.servers.kafka import delete_topics
 from deploy.local.services import IDENTITY, ROOT, UNIVERSITY, Service, ServiceProcesses, operator_port_of
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from schemas.topics import Topics
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.migration_folders import GATEWAY_FOLDERS
@@ -33,6 +33,7 @@ from services.kit.provisioning.kafka_users import create_users
 from services.kit.provisioning.topics import create_topics
 from services.kit.runtime.failpoints import EXIT_CODE
 from services.kit.runtime.private_files import write_private
+from services.notices.migration_folders import NOTICE_FOLDERS
 
 START_TIMEOUT_S: Final = 60
 COMMAND_TIMEOUT_S: Final = 60
@@ -132,7 +133,9 @@ class RunningServices(Databases):
         await asyncio.gather(*(migrate(self._owners[name], self._migrations(name)) for name in owned))
 
     def _migrations(self, service: str) -> list[Path]:
-        folders = {CLEARANCE: CLEARANCE_FOLDERS, GATEWAY: GATEWAY_FOLDERS}.get(service, DEPARTMENT_FOLDERS)
+        folders = {CLEARANCE: CLEARANCE_FOLDERS, GATEWAY: GATEWAY_FOLDERS, NOTICES: NOTICE_FOLDERS}.get(
+            service, DEPARTMENT_FOLDERS
+        )
         return [self.root / folder.relative_to(ROOT) for folder in folders]
 
     def process(self, name: str, *, failpoint: str = "") -> Process:
@@ -224,14 +227,15 @@ class RunningServices(Databases):
 
 
 def service_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
-    """In the order of their ports."""
+    """In the order of their ports, without the notice service, which an installation need not run."""
     return (GATEWAY, IDENTITY, CLEARANCE, *departments)
 
 
 def port_names(departments: Mapping[str, DepartmentManifest]) -> tuple[str, ...]:
     """The services', then the operators'."""
     names = service_names(departments)
-    return (*names, *(operator_port_of(name) for name in names if name != IDENTITY))
+    operators = (operator_port_of(name) for name in names if name != IDENTITY)
+    return (*names, *operators, NOTICES, operator_port_of(NOTICES))
 
 
 def kind_of(name: str) -> str:

@@ -16,11 +16,12 @@ from typing import Final
 from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, answers_ok
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.names import (
     APPROVER,
     CERTIFICATE_DESK,
+    CONTACTS,
     FORGETTING,
     FORM_VOID,
     OPERATOR,
@@ -77,7 +78,7 @@ class ServiceProcesses:
     university: Path = UNIVERSITY
 
     def services(self) -> list[Service]:
-        """Departments in the order of the page, clearance, identity provider, gateway."""
+        """Departments in the order of the page, clearance, identity provider, gateway, notices."""
         clearance = {"LIXIAO_KEYS": str(self.accounts.folder / "keys")}
         gateway = {
             "LIXIAO_PUBLIC_URL": self._address(GATEWAY),
@@ -101,6 +102,7 @@ class ServiceProcesses:
             ),
             self._identity(),
             self._service(GATEWAY, {name: {name} for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
+            self._service(NOTICES, {CONTACTS: {CONTACTS}}, {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)}),
         ]
 
     def _desk(self, department: str) -> dict[str, str]:

@@ -22,6 +22,9 @@ FORGETTING: Final = "forgetting"
 STAFF_PAGES: Final = "staff-pages"
 """Acts for the member of staff whom a request names, besides its other roles."""
 
+CONTACTS: Final = "contacts"
+"""Keeps where students are written to."""
+
 GRADUATE_SCHOOL: Final = "graduate-school"
 """Sees how far everybody is."""
 _COLLEGE: Final = "college:"

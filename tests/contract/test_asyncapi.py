@@ -134,7 +134,7 @@ def test_every_event_is_in_exactly_the_channels_it_is_produced_to() -> None:
     produced = {
         "lixiao.case-changed.v1": {TOPICS.case},
         "lixiao.republication-asked.v1": {TOPICS.republication},
-        "lixiao.audit-sealed.v1": {TOPICS.audit(name) for name in ("clearance", "gateway", *DEPARTMENTS)},
+        "lixiao.audit-sealed.v1": {TOPICS.audit(name) for name in ("clearance", "gateway", "notices", *DEPARTMENTS)},
         "lixiao.submission-requested.v1": {TOPICS.submission},
         "lixiao.submission-accepted.v1": {TOPICS.submission},
         "lixiao.submission-refused.v1": {TOPICS.submission},
@@ -145,6 +145,7 @@ def test_every_event_is_in_exactly_the_channels_it_is_produced_to() -> None:
         "lixiao.status-changed.v1": {TOPICS.status(name) for name in DEPARTMENTS},
         "lixiao.source-alive.v1": {TOPICS.status(name) for name in DEPARTMENTS},
         "lixiao.attestation-given.v1": {TOPICS.attestation(name) for name in DEPARTMENTS},
+        "lixiao.notice-sent.v1": {TOPICS.sent},
         "lixiao.command-answered.v1": {TOPICS.answer(name) for name in DEPARTMENTS},
     }
     found: dict[str, set[str]] = {name: set() for name in EVENT_TYPES}

@@ -261,7 +261,7 @@ def test_the_explanation_says_what_broke_for_whom_and_what_to_do(tmp_path: Path)
     text = gate.explanation(name, breaks)
 
     assert "enum value added: 'waived'" in text
-    assert "Readers: clearance." in text
+    assert "Readers: clearance, notices." in text
     assert "add lixiao.status-changed.v2 beside lixiao.status-changed.v1: deploy readers" in text
 
 

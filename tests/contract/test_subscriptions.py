@@ -8,7 +8,7 @@ from faststream.kafka import KafkaBroker
 from faststream.specification import AsyncAPI
 
 from schemas.events import TYPE_OF, Message, StatusChanged
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from schemas.topics import Topics
 from services.clearance.submission.subscriptions import outcomes_router, submissions_router
 from services.clearance.view.projector import Projector
@@ -21,6 +21,7 @@ from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.outbox import Wakeup
 from services.kit.provisioning.acl_requests import Operation, Pattern, Resource
 from services.kit.provisioning.acls import acls_of, principal_of
+from services.notices.subscriptions import cases_router, sent_router, statuses_router
 from tests.support.departments.desks import rules_of
 from tests.support.samples.documents import SCHEMAS
 
@@ -28,7 +29,7 @@ DOCUMENT: Final[dict[str, Any]] = yaml.safe_load((SCHEMAS / "asyncapi.yaml").rea
 TOPICS: Final = Topics()
 DEPARTMENTS: Final = tuple(discover())
 NAME_OF: Final = {model.__name__: name for model, name in TYPE_OF.items()}
-SERVICES: Final = (*DEPARTMENTS, CLEARANCE, GATEWAY)
+SERVICES: Final = (*DEPARTMENTS, CLEARANCE, GATEWAY, NOTICES)
 Received = dict[str, set[str]]
 """Topic → the events received there."""
 
@@ -38,6 +39,8 @@ def routers_of(service: str) -> list[TransactionalRouter]:
     nothing: Any = None
     if service == GATEWAY:
         return [gateway_router(TOPICS, DEPARTMENTS)]
+    if service == NOTICES:
+        return [sent_router(TOPICS), cases_router(TOPICS), statuses_router(TOPICS, DEPARTMENTS, window_s=900.0)]
     if service == CLEARANCE:
         projector = Projector(
             pool=nothing, kafka=KafkaConnection("127.0.0.1:9"), topics=TOPICS, departments=DEPARTMENTS
@@ -100,7 +103,8 @@ def test_a_service_has_a_handler_for_exactly_the_events_the_contract_has_it_rece
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_consumer_group_is_named_after_its_consumer(service: str) -> None:
     expected = {
-        "clearance": ["lixiao.clearance.projector", "lixiao.clearance.submissions", "lixiao.clearance.outcomes"]
+        "clearance": ["lixiao.clearance.projector", "lixiao.clearance.submissions", "lixiao.clearance.outcomes"],
+        "notices": ["lixiao.notices.sent", "lixiao.notices.cases", "lixiao.notices.statuses"],
     }
     groups = [router.subscription.group_id for router in routers_of(service)]
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from services.clearance.forgetting.tables import TABLES as CLEARANCE_TABLES
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.migration_folders import GATEWAY_FOLDERS
@@ -17,6 +17,8 @@ from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.retention import TABLES as DEPARTMENT_TABLES
 from services.kit.retention.purge import Purge
 from services.kit.retention.tables import Table
+from services.notices.migration_folders import NOTICE_FOLDERS
+from services.notices.retention import TABLES as NOTICES_TABLES
 
 SETTINGS: Final = GatewaySettings.model_construct()
 """The defaults: the gateway's setting names are those of all services."""
@@ -25,11 +27,13 @@ TABLES: Final[dict[str, tuple[Table, ...]]] = {
     DEPARTMENT: DEPARTMENT_TABLES,
     CLEARANCE: CLEARANCE_TABLES,
     GATEWAY: GATEWAY_TABLES,
+    NOTICES: NOTICES_TABLES,
 }
 FOLDERS: Final[dict[str, Sequence[Path]]] = {
     DEPARTMENT: DEPARTMENT_FOLDERS,
     CLEARANCE: CLEARANCE_FOLDERS,
     GATEWAY: GATEWAY_FOLDERS,
+    NOTICES: NOTICE_FOLDERS,
 }
 
 

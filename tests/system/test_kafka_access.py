@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.errors import GroupAuthorizationFailedError, KafkaConnectionError, TopicAuthorizationFailedError
 
 from deploy.local.installation import Installation
-from schemas.flows import CLEARANCE, GATEWAY, flows
+from schemas.flows import GATEWAY, SHARED, flows
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.log_positions.topic_metadata import topic_metadata
 from services.kit.provisioning.acls import AclsRefused, admin_of, set_acls
@@ -58,7 +58,7 @@ async def test_a_service_writes_its_own_topics_and_no_other(installation: Instal
     departments = list(installation.departments)
     senders = {flow.topic: flow.sender for flow in flows(installation.topics, departments)}
     assert senders.keys() == all_topics(installation)
-    for service in (*departments, CLEARANCE, GATEWAY):
+    for service in (*departments, *SHARED):
         # As the relay: an idempotent producer.
         producer = AIOKafkaProducer(**user(installation, service).options(), acks="all", enable_idempotence=True)
         await producer.start()
@@ -72,7 +72,7 @@ async def test_a_service_writes_its_own_topics_and_no_other(installation: Instal
 
 async def test_a_service_sees_the_topics_it_sends_or_receives_and_reads_no_other(installation: Installation) -> None:
     departments = list(installation.departments)
-    for service in (*departments, CLEARANCE, GATEWAY):
+    for service in (*departments, *SHARED):
         own = {
             flow.topic
             for flow in flows(installation.topics, departments)

@@ -154,6 +154,13 @@ FORM_MISSING_GLYPHS: Final = _meter.create_counter(
     unit="{character}",
     description="Characters that forms printed as boxes because no font has them, by script (ISO 15924).",
 )
+NOTICES: Final = _meter.create_counter(
+    "lixiao.notices", unit="{notice}", description="Notices by channel and what became of them."
+)
+NOTICE_AGE: Final = AgeGauge("lixiao.notice.age", "Age of the oldest notice that waits to be sent, by channel.")
+DEAD_NOTICES: Final = _meter.create_gauge(
+    "lixiao.notices.dead", unit="{notice}", description="Notices that could not be sent, by channel."
+)
 TASK_FAILURES: Final = _meter.create_counter(
     "lixiao.task.failures", unit="{failure}", description="Failures of a background task, by task."
 )

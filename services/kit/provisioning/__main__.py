@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from pydantic import Field
 from pydantic_settings import SettingsConfigDict
 
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import SHARED
 from schemas.topics import KEPT_DAYS, Topics
 from services.kit.kafka.settings import KafkaSettings
 from services.kit.manifests import SERVICES, discover
@@ -95,7 +95,7 @@ def kafka_users_command(
     """
     settings = load(TopicSettings)
     departments = list(discover(settings.services_folder))
-    if unknown := set(rotate or ()) - {*departments, CLEARANCE, GATEWAY}:
+    if unknown := set(rotate or ()) - {*departments, *SHARED}:
         raise typer.BadParameter(f"no such service: {', '.join(sorted(unknown))}")
     with _reported_as("kafka-users"):
         users = asyncio.run(

@@ -11,7 +11,7 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 
-from schemas.flows import CLEARANCE, GATEWAY, flows
+from schemas.flows import SHARED, flows
 from schemas.topics import Topics
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.provisioning.acl_requests import (
@@ -61,7 +61,7 @@ def acls_of(topics: Topics, departments: Iterable[str], principal: str = PRINCIP
         allow(flow.sender, Operation.WRITE, Resource.TOPIC, flow.topic, Pattern.LITERAL)
         for reader in {*flow.receivers, *([flow.sender] if flow.topic in states else [])}:
             allow(reader, Operation.READ, Resource.TOPIC, flow.topic, Pattern.LITERAL)
-    for service in (*departments, CLEARANCE, GATEWAY):
+    for service in (*departments, *SHARED):
         group = topics.group(service)
         allow(service, Operation.READ, Resource.GROUP, group, Pattern.LITERAL)
         allow(service, Operation.READ, Resource.GROUP, f"{group}.", Pattern.PREFIXED)

@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, SHARED
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.migrations import KIT_MIGRATIONS
 from services.kit.provisioning.roles import AUDITOR, OWNER_SUFFIX, owner_of, rights
@@ -50,7 +50,7 @@ async def create_databases(
 
     Passwords in `secrets` (JSON, mode 0600) are kept. It is written first: the next run completes an interrupted one.
     """
-    services = [*departments, CLEARANCE, GATEWAY]
+    services = [*departments, *SHARED]
     names = {service: _identifier(namespace, service) for service in services}
     connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
     try:

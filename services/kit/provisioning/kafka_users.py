@@ -9,7 +9,7 @@ from typing import Final
 
 from aiokafka.errors import KafkaError, for_code
 
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import SHARED
 from services.kit.kafka.connection import KafkaConnection, SaslMechanism
 from services.kit.provisioning.acl_requests import AlterUsers, ScramUser
 from services.kit.provisioning.acls import admin_of
@@ -48,7 +48,7 @@ async def create_users(
     """
     users: dict[str, str] = {}
     replaced: dict[Path, str] = {}
-    for service in (*departments, CLEARANCE, GATEWAY):
+    for service in (*departments, *SHARED):
         file = passwords / service
         if service in rotate:
             users[user_of(service, namespace)] = replaced[file] = new_password()

@@ -41,6 +41,7 @@ POINTS: Final = (
     "command.before_commit",
     "seal.before_commit",
     "seal.after_commit",
+    "notice.after_send",
 )
 """In the order a change, a submission and a command reach them."""
 

@@ -64,7 +64,7 @@ def test_each_folder_is_there(folder: str) -> None:
 def test_each_room_has_its_row() -> None:
     rooms = {
         path.parent.relative_to(ROOT).as_posix()
-        for service in ("kit", "clearance", "gateway")
+        for service in ("kit", "clearance", "gateway", "notices")
         for path in (ROOT / "services" / service).glob("*/__init__.py")
     }
     assert len(rooms) > 15

@@ -14,10 +14,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from services.clearance.settings import ClearanceSettings
 from services.gateway.settings import GatewaySettings
+from services.notices.settings import NoticeSettings
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "operating.md").read_text("utf-8")
 METRICS = ROOT / "services" / "kit" / "observability" / "metrics.py"
+SETTINGS = (GatewaySettings, ClearanceSettings, NoticeSettings)
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 
@@ -78,7 +80,7 @@ def test_a_log_event_is_a_noun_and_a_verb_in_the_past() -> None:
 
 
 def test_every_setting_the_page_names_is_read() -> None:
-    fields = set(GatewaySettings.model_fields) | set(ClearanceSettings.model_fields)
+    fields = {name for settings in SETTINGS for name in settings.model_fields}
     elsewhere = {"postgres", "secrets_folder", "databases"}
     named = {name.lower() for name in re.findall(r"`?LIXIAO_([A-Z_]+)", PAGE)}
     assert named - fields - elsewhere == set()
@@ -88,5 +90,5 @@ def test_every_setting_is_on_a_page() -> None:
     """In full, or as `…_REST` beside one in full."""
     pages = PAGE + (ROOT / "docs" / "retention.md").read_text("utf-8")
     full, rests = (set(re.findall(rf"`{start}([A-Z_]+)", pages)) for start in ("LIXIAO_", "…_"))
-    fields = {name.upper() for name in {**GatewaySettings.model_fields, **ClearanceSettings.model_fields}}
+    fields = {name.upper() for settings in SETTINGS for name in settings.model_fields}
     assert {name for name in fields - full if not any(name.endswith(f"_{rest}") for rest in rests)} == set()

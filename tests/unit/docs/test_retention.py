@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from schemas.flows import CLEARANCE, GATEWAY, flows
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES, flows
 from schemas.topics import Topics
 from services.kit.manifests import SERVICES
 from services.kit.retention.tables import IMPORTS, MESSAGING, Table
@@ -20,6 +20,7 @@ SECTIONS: Final[dict[str, tuple[Table, ...]]] = {
     "A department": tuple(table for table in TABLES[DEPARTMENT] if table not in SHARED),
     "The clearance": tuple(table for table in TABLES[CLEARANCE] if table not in SHARED),
     "The gateway": tuple(table for table in TABLES[GATEWAY] if table not in SHARED),
+    "The notice service": tuple(table for table in TABLES[NOTICES] if table not in SHARED),
 }
 CREATED: Final = re.compile(r"CREATE (?:UNLOGGED )?TABLE (?:IF NOT EXISTS )?([a-z_.]+)", re.IGNORECASE)
 

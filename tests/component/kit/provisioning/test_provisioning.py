@@ -22,6 +22,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from deploy.local.processes.state_folder import clean
 from deploy.local.servers.kafka import Kafka, RunningKafka
 from deploy.local.servers.server import Running
+from schemas.flows import SHARED
 from schemas.topics import Topics
 from services.kit.provisioning.databases import READER, create_databases, scram_verifier
 from services.kit.provisioning.topics import TopicMismatch, create_topics
@@ -114,8 +115,8 @@ async def test_topics_that_exist_get_another_retention(
     await create_topics(kafka.address, topics, [], partitions=1)
     report = await create_topics(kafka.address, topics, [], partitions=1, days=30)
     assert sorted(report.altered) == sorted(
-        [topics.case, topics.submission, topics.republication, topics.command]
-        + [topics.audit(name) for name in ("clearance", "gateway")]
+        [topics.case, topics.submission, topics.republication, topics.command, topics.sent]
+        + [topics.audit(name) for name in SHARED]
     )
     ordinary, compacted = await config_of(admin, topics.submission), await config_of(admin, topics.case)
     assert ordinary["retention.ms"] == str(30 * day_ms)
@@ -216,7 +217,7 @@ async def test_each_service_gets_a_database_of_its_own_that_no_other_enters(
 ) -> None:
     path = tmp_path / "made" / "secrets.json"
     done = await create_databases(postgres.address, DEPARTMENTS, path, namespace=installation)
-    assert done.secrets.keys() == {*DEPARTMENTS, "clearance", "gateway"}
+    assert done.secrets.keys() == {*DEPARTMENTS, *SHARED}
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(path.read_text()) == done.secrets
     library = done.secrets["library"]["LIXIAO_DATABASE"]

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from deploy.local.servers.server import Running
+from schemas.flows import SHARED
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.audit.log import append_entry
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
@@ -18,7 +19,7 @@ from services.kit.postgres.pool import open_pool, owns_tables
 from services.kit.provisioning.databases import DATABASE_VARIABLE, OWNER_VARIABLE, create_databases, scram_verifier
 from services.kit.retention.erasing import erasing
 
-SERVICES = ("library", "clearance", "gateway")
+SERVICES = ("library", *SHARED)
 ATTEMPT = "00000000-0000-4000-8000-000000000001"
 
 

@@ -49,6 +49,16 @@ ROWS: Final = {
                (sha256('b'), 'TS20260001', 'c', 'i', 's', now(), now(), now() + interval '2 years',
                 now() + interval '3 years');
     """,
+    "notices": """
+    INSERT INTO occasion (occasion_id, student_id, kind, subject, number, due_at, collected_at)
+        VALUES (gen_random_uuid(), 'TS20260001', 'refused', 'submission', 1, now(), now()),
+               (gen_random_uuid(), 'TS20260001', 'refused', 'submission', 2, now(), NULL);
+    INSERT INTO notice (notice_id, student_id, channel, occasions, state, ended_at)
+        VALUES (gen_random_uuid(), 'TS20260001', 'mail', '{}', 'sent', now()),
+               (gen_random_uuid(), 'TS20260001', 'mail', '{}', 'waiting', NULL);
+    INSERT INTO sent_occasion VALUES (gen_random_uuid(), 'mail', 'TS20260001', now());
+    INSERT INTO contact (student_id, mail) VALUES ('TS20260001', 'a@example.edu');
+    """,
 }
 LIVES: Final = {
     "department": (
@@ -60,6 +70,7 @@ LIVES: Final = {
         (SETTINGS.session_idle_s / 86_400, {"session": 1}),
         (SETTINGS.keep_rounds_days, {"command": 1, "favourite": 1}),
     ),
+    "notices": ((SETTINGS.keep_rounds_days, {"occasion": 1, "notice": 1, "sent_occasion": 1, "contact": 1}),),
 }
 
 

@@ -9,11 +9,11 @@ import pytest
 from deploy.local.credentials import Accounts
 from deploy.local.processes.ports import LOOPBACK, remembered_ports
 from deploy.local.services import IDENTITY, Service, ServiceProcesses, operator_port_of
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from services.kit.http.access.credentials_file import CredentialsFile
 from services.kit.kafka.connection import KafkaConnection
 
-NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports")
+NAMES = (GATEWAY, IDENTITY, CLEARANCE, "library", "sports", NOTICES)
 
 
 def services(folder: Path) -> dict[str, Service]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from schemas.topics import Topics
 from services.kit.provisioning.acl_requests import Acl, Operation, Pattern, Permission, Resource
 from services.kit.provisioning.acls import _is_ours, acls_of
@@ -51,6 +51,18 @@ def test_the_gateway_reads_no_status_and_no_case() -> None:
     }
 
 
+def test_the_notice_service_reads_statuses_and_cases_and_writes_what_it_sent() -> None:
+    assert granted(NOTICES, Operation.WRITE) == {TOPICS.sent, TOPICS.audit(NOTICES)}
+    assert granted(NOTICES, Operation.READ) == {
+        TOPICS.case,
+        TOPICS.submission,
+        TOPICS.status("library"),
+        TOPICS.status("dorm"),
+        TOPICS.sent,
+        TOPICS.audit(NOTICES),
+    }
+
+
 def test_groups_of_a_service_begin_with_its_name_and_a_dot() -> None:
     assert granted("library", Operation.READ, Resource.GROUP) == {"lixiao.library", "lixiao.library."}
     assert granted("library", Operation.WRITE, Resource.GROUP) == set()
@@ -58,7 +70,7 @@ def test_groups_of_a_service_begin_with_its_name_and_a_dot() -> None:
 
 def test_brokers_that_know_certificates_name_a_service_by_its_subject() -> None:
     named = {acl.principal for acl in acls_of(TOPICS, ["library"], "User:CN={service},O=University")}
-    assert named == {f"User:CN={name},O=University" for name in ("library", CLEARANCE, GATEWAY)}
+    assert named == {f"User:CN={name},O=University" for name in ("library", CLEARANCE, GATEWAY, NOTICES)}
 
 
 @pytest.mark.parametrize(

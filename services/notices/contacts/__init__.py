@@ -1,0 +1,1 @@
+"""Where students are written to: the API and the file they come by."""

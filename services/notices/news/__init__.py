@@ -1,0 +1,1 @@
+"""What a student is to know, and in which words: pure decisions."""

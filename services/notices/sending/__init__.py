@@ -1,0 +1,1 @@
+"""Collecting occasions into notices, and sending these by mail and robots."""

@@ -1,0 +1,1 @@
+"""The notice service's tables."""

@@ -1,0 +1,1 @@
+"""The notice service as it runs, and the receivers of its notices."""

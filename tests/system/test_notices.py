@@ -1,0 +1,103 @@
+"""From a desk to a student's mailbox, also through a sender that is killed."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.local.installation import Installation
+from deploy.local.servers.kafka import RunningKafka
+from deploy.local.servers.server import Running
+from schemas.flows import CLEARANCE, NOTICES
+from tests.support.notices.mail_server import MailServer, mail_server
+from tests.support.notices.running import FROM
+from tests.support.waiting import eventually
+
+LEASE_OVER = "UPDATE notice SET due_at = now() WHERE state = 'waiting'"
+
+
+@pytest.fixture(scope="module")
+async def mails() -> AsyncIterator[MailServer]:
+    async with mail_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+async def desks(
+    postgres: Running, kafka: RunningKafka, mails: MailServer, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Installation]:
+    """One department, the clearance and the notice service."""
+    installation = Installation(tmp_path_factory.mktemp("notices"), postgres=postgres.address, kafka=kafka.address)
+    await installation.provision()
+    installation.configure(
+        NOTICES,
+        LIXIAO_SMTP_HOST="127.0.0.1",
+        LIXIAO_SMTP_PORT=str(mails.port),
+        LIXIAO_SMTP_TLS="none",
+        LIXIAO_MAIL_FROM=FROM,
+        LIXIAO_NOTICE_WINDOW_S="0",
+        LIXIAO_NOTICE_QUIET="00:00-00:00",
+    )
+    try:
+        await installation.start("library", CLEARANCE, NOTICES)
+        yield installation
+    finally:
+        await installation.close()
+
+
+async def reachable_student(desks: Installation, address: str) -> str:
+    """On the roster, with a thesis that is open and known to be."""
+    student_id = await desks.enrol()
+    body = {"student_id": student_id, "mail": address}
+    answer = await desks.client(NOTICES).put("/contacts", json=body)
+    assert answer.status_code == 200, answer.text
+    await desks.opened("library", [student_id])
+    await desks.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
+    await known(desks, student_id)
+    return student_id
+
+
+async def known(desks: Installation, student_id: str) -> None:
+    """The notice service has read the library's newest status of the student."""
+    published, _ = (await desks.published("library"))[student_id]
+
+    async def read() -> bool:
+        version = await (await desks.database(NOTICES)).fetchval(
+            "SELECT version FROM known_line WHERE student_id = $1 AND department = 'library'", student_id
+        )
+        return bool(version == published)
+
+    await eventually(read, what="the notice service to know the library's status", timeout_s=30)
+
+
+async def approve(desks: Installation, student_id: str) -> None:
+    await desks.put("library", student_id, {"card": "cancelled", "thesis": "approved"})
+
+
+async def test_what_a_desk_settles_is_in_the_students_mailbox(desks: Installation, mails: MailServer) -> None:
+    student_id = await reachable_student(desks, "first@students.example.edu")
+    await approve(desks, student_id)
+    await eventually(lambda: bool(mails.to("first@students.example.edu")), what="the mail", timeout_s=30)
+    (message,) = mails.to("first@students.example.edu")
+    assert message["Subject"] == "【离校服务】有事项已通过"
+    assert "/case" in message.get_content()
+    assert student_id not in message.get_content()
+    log = desks.logs()[NOTICES]
+    assert student_id not in log
+    assert "students.example.edu" not in log
+
+
+async def test_a_sender_killed_before_it_noted_the_sending_sends_again_under_the_same_message_id(
+    desks: Installation, mails: MailServer
+) -> None:
+    student_id = await reachable_student(desks, "second@students.example.edu")
+    desks.stop(NOTICES)
+    await desks.start(NOTICES, failpoint="notice.after_send")
+    await approve(desks, student_id)
+    await desks.crashed(NOTICES)
+    assert len(mails.to("second@students.example.edu")) == 1
+    await desks.start(NOTICES)
+    await (await desks.database(NOTICES)).execute(LEASE_OVER)
+    await eventually(lambda: len(mails.to("second@students.example.edu")) == 2, what="the mail again", timeout_s=30)
+    first, second = mails.to("second@students.example.edu")
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first.get_content() == second.get_content()
