@@ -27,7 +27,14 @@ from services.gateway.routes.desk import desk_api, desk_pages
 from services.gateway.routes.roster import ROSTER_ROUTERS
 from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in
 from services.gateway.routes.staff import STAFF_ROUTERS
-from services.gateway.routes.student import case_reads, form_pdf, student_api, student_commands, student_pages
+from services.gateway.routes.student import (
+    case_reads,
+    comment_pages,
+    form_pdf,
+    student_api,
+    student_commands,
+    student_pages,
+)
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClient, DeskClients
 from services.gateway.staff.progress import ProgressReader
@@ -38,6 +45,7 @@ from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
+from services.gateway.tables.line_comments import LineComments
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions.confirmed_roles import ConfirmedRoles
 from services.gateway.tables.sessions.session_table import Sessions
@@ -71,6 +79,7 @@ from services.kit.student_numbers import use_number_form
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     student_pages.router,
     student_commands.router,
+    comment_pages.router,
     form_pdf.router,
     desk_pages.router,
     desk_api.router,
@@ -152,10 +161,12 @@ async def _start(
         roles_check_s=settings.roles_check_s,
     )
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
-    commands = StudentCommandTable(pool, settings.topics, wakeup)
+    commands, limits = StudentCommandTable(pool, settings.topics, wakeup), SharedLimits(pool)
+    comments = LineComments(pool, limits)
     hub = Hub(
         read_model,
         commands.newest_of,
+        comments.newest_of,
         sessions.alive,
         site=renderer.site,
         max_streams=settings.max_streams,
@@ -174,7 +185,8 @@ async def _start(
         Visits(visitors, sessions),
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
-        VerificationLimits(SharedLimits(pool)),
+        comments,
+        VerificationLimits(limits),
         StaffPeople(pool),
         StaffAudit(pool),
         AccessAudit(pool),

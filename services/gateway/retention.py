@@ -26,6 +26,12 @@ TABLES: Final = (
         "favourite", forget=of_student("favourite"), purge=oldest("favourite", "kept_at < $1"), keep="keep_rounds_days"
     ),
     Table(
+        "line_comment",
+        forget=of_student("line_comment"),
+        purge=oldest("line_comment", "coalesce(answered_at, asked_at) < $1"),
+        keep="keep_notes_days",
+    ),
+    Table(
         "command",
         forget=of_student("command"),
         purge=oldest("command", "state <> 'asked' AND ended_at < $1"),

@@ -130,7 +130,7 @@ class Settings(KafkaSettings, DatabaseSettings):
     keep_rounds_days: Days = 400
     """Attempts that led to nothing, attestations, ends and commands, from their end; longer than `topic_days`."""
     keep_notes_days: Days = 180
-    """Notes between staff, from their writing."""
+    """Notes between staff, from their writing; comments of students, from their answer, else from their writing."""
     digest_every_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """Digests of all statuses beside alive marks: the view is compared with each, and two that differ are a finding."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"

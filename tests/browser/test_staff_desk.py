@@ -25,6 +25,11 @@ from tests.support.servers.fixtures import DatabaseMaker
 
 CLERK = clerk("library", "finance", name="周若溪")
 SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
+STUDENTS = {
+    f"{device}-{language}": Person(sub=f"student-{device}-{language}", name="纳兰容", student_id=new_student_id())
+    for device in (PHONE, PC)
+    for language in ("zh", "en")
+}
 SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 
 
@@ -34,7 +39,7 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
     await migrate(read_model, CLEARANCE_FOLDERS)
     with (
         served_desks({name: await make_database(name) for name in ("library", "finance")}) as served,
-        running_gateway(database, read_model, (CLERK, SCHOOL), desks=addresses(served)) as running,
+        running_gateway(database, read_model, (CLERK, SCHOOL, *STUDENTS.values()), desks=addresses(served)) as running,
     ):
         yield running
 
@@ -44,13 +49,13 @@ async def opened(
 ) -> Page:
     """At the first page of the person, the clerk by default."""
     signing_in = BrowserClient(gateway)
-    place = "progress" if person else "staff"
+    place = "case" if person and person.student_id else "progress" if person else "staff"
     await signing_in.sign_in(person or CLERK, place=place)
     await signing_in.close()
     cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
     context = await open_profile(device, address=gateway.address, cookies=cookies)
     page = await context.new_page()
-    await page.goto("/progress" if person else "/staff/library")
+    await page.goto(f"/{place}" if person else "/staff/library")
     return page
 
 
@@ -149,6 +154,47 @@ async def test_a_clerk_leaves_a_note_for_the_others_of_the_office(
     await page.get_by_role("status").filter(has_text="备注已保存").wait_for()
     await page.get_by_text("周五来取。").wait_for()
     await looked_at(page, "note", device)
+
+
+@pytest.mark.acceptance("N-003")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+@pytest.mark.parametrize("language", ["zh", "en"])
+async def test_a_student_says_a_line_is_wrong_and_the_clerks_answer_comes_up_at_it(
+    gateway: RunningGateway, open_profile: Open, device: Device, language: str
+) -> None:
+    words = {
+        "zh": ("认为有误？提出异议", "异议内容", "提交异议", "等待图书馆答复", "已核实，请今天再看。"),
+        "en": ("Is this wrong? Say so", "What is wrong", "Send", "has not answered yet", "It is settled now."),
+    }
+    ask, label, send, waiting, reply = words[language]
+    person, clearance = STUDENTS[f"{device}-{language}"], ReadModelWriter(gateway.read_model)
+    number = person.student_id or ""
+    await clearance.put_case(number, name=person.name)
+    await clearance.all_clear(number)
+    facts = {"unreturned_count": 1, "debt": "0.00", "violation_count": 0, "card": "active"}
+    owed = case_samples.check("borrowing", facts, Reason(code="books-not-returned", parameters={"count": 1}))
+    approved = case_samples.check("thesis", {"thesis": "approved"})
+    await clearance.put_status(number, "library", [owed, approved], version=2)
+    student = await opened(gateway, open_profile, device, language, person=person)
+    line = student.locator("#library-borrowing")
+    await line.get_by_role("link", name=ask).click()
+    await student.get_by_label(label).fill("书已于 6 月 2 日归还，有回执。")
+    await looked_at(student, f"comment-{language}", device)
+    await student.get_by_role("button", name=send).click()
+    await line.get_by_text(waiting).wait_for()
+    await looked_at(student, f"comment-waiting-{language}", device)
+
+    clerk_page = await opened(gateway, open_profile, device, language)
+    await clerk_page.goto("/staff/library?comment=open")
+    await clerk_page.locator(".tag.said").first.wait_for()
+    await looked_at(clerk_page, f"comment-list-{language}", device)
+    await scan(clerk_page, number)
+    await clerk_page.locator(".comment.open textarea").fill(reply)
+    await looked_at(clerk_page, f"comment-record-{language}", device)
+    await clerk_page.locator(".comment.open button").click()
+    await clerk_page.get_by_role("status").wait_for()
+    await expect(line.get_by_text(reply)).to_be_visible(timeout=20_000)
+    await looked_at(student, f"comment-answered-{language}", device)
 
 
 @pytest.mark.acceptance("D-005")

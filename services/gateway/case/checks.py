@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from schemas.events import NO_DATA, CheckStatus, Reason
 from services.gateway.case.command_offer import CommandOffer
+from services.gateway.case.comments import comment_view
 from services.gateway.case.decision import CheckState, WaitingReason, unknown_codes
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CheckView, Column, CommandView, Fact, Freshness, Group, LinkView, Table
@@ -50,6 +51,7 @@ def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
         freshness=_freshness(context, progress, cause),
         turned=texts("live.turned", title=title, verdict=verdict, cause=waiver or cause or verdict),
         updated=texts("live.updated", title=title, cause=cause or verdict),
+        comment=comment_view(context, progress),
     )
 
 

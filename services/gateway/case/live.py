@@ -19,6 +19,7 @@ from services.gateway.case.progress import CaseProgress, case_progress
 from services.gateway.case.view_model import CasePage
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
+from services.gateway.read_model.line_comment import LineComment
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Command
 from services.gateway.tables.sessions.session import Session
@@ -90,13 +91,15 @@ class Hub:
         self,
         read_model: ReadModel,
         commands: Callable[[Collection[str]], Awaitable[dict[str, tuple[Command, ...]]]],
+        comments: Callable[[Collection[str]], Awaitable[dict[str, tuple[LineComment, ...]]]],
         alive_sessions: Callable[[Collection[bytes]], Awaitable[frozenset[bytes]]],
         *,
         site: Site,
         max_streams: int,
         session_check_s: float,
     ) -> None:
-        self._read_model, self._commands, self._alive_sessions = read_model, commands, alive_sessions
+        self._read_model, self._commands, self._comments = read_model, commands, comments
+        self._alive_sessions = alive_sessions
         self._site, self._max_streams = site, max_streams
         self._session_check_s = session_check_s
         self._streams: set[Stream] = set()
@@ -182,10 +185,12 @@ class Hub:
 
     async def _read(self, students: Collection[str]) -> dict[str, CaseProgress]:
         snapshots = await self._read_model.many(students)
-        commands = await self._commands(students)
+        commands, comments = await self._commands(students), await self._comments(students)
         now = datetime.now(UTC)
         return {
-            student_id: case_progress(snapshot, commands.get(student_id, ()), self._site, now)
+            student_id: case_progress(
+                snapshot, commands.get(student_id, ()), self._site, now, comments.get(student_id, ())
+            )
             for student_id, snapshot in snapshots.items()
         }
 

@@ -16,6 +16,7 @@ from services.gateway.case.submission_round import (
     round_open,
     since_last_form,
 )
+from services.gateway.read_model.line_comment import LineComment
 from services.gateway.read_model.types import (
     SUBMIT,
     Case,
@@ -52,6 +53,8 @@ class CheckProgress:
     former_number: str = ""
     """It is about a former number of the person, the `ordinal`-th."""
     ordinal: int = 0
+    comment: LineComment | None = None
+    """The student's newest about it."""
 
     @property
     def reported(self) -> CheckStatus | None:
@@ -84,9 +87,13 @@ class CaseProgress:
 
 
 def case_progress(
-    snapshot: StudentSnapshot | ReadModelUnavailable, commands: Sequence[Command], site: Site, now: datetime
+    snapshot: StudentSnapshot | ReadModelUnavailable,
+    commands: Sequence[Command],
+    site: Site,
+    now: datetime,
+    comments: Sequence[LineComment] = (),
 ) -> CaseProgress:
-    """`commands`: the newest of each name."""
+    """`commands`: the newest of each name. `comments`: the newest about each check."""
     unavailable = SubmissionProgress(SubmissionState.UNAVAILABLE)
     if isinstance(snapshot, ReadModelUnavailable):
         return CaseProgress(
@@ -106,6 +113,7 @@ def case_progress(
     checks = _checks(
         snapshot, () if done or submitted else commands, site, now, commands_open=not done and not submitted
     )
+    checks = tuple(replace(one, comment=_comment(comments, one)) for one in checks)
     if not done:
         checks += _former_checks(snapshot, site, now)
     if done:
@@ -177,6 +185,12 @@ def _unknown_checks(site: Site) -> tuple[CheckProgress, ...]:
         )
         for department in site.departments.values()
         for check in department.checks
+    )
+
+
+def _comment(comments: Sequence[LineComment], check: CheckProgress) -> LineComment | None:
+    return next(
+        (one for one in comments if (one.department, one.check) == (check.department.name, check.check.name)), None
     )
 
 

@@ -76,6 +76,22 @@ class Freshness:
 
 
 @dataclass(frozen=True, slots=True)
+class CommentView:
+    """`heading` and `text` of the newest one, if there is any; `answered` and `answer` once it has one.
+
+    `offered`: another may be written.
+    """
+
+    heading: str
+    text: str
+    answered: str
+    answer: str
+    offered: bool
+    ask: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class CheckView:
     """`turned` and `updated` are read out when the state or the facts change. `todo` is for an open check,
     `waiver` for one that the student does not need.
@@ -99,6 +115,7 @@ class CheckView:
     freshness: Freshness | None
     turned: str
     updated: str
+    comment: CommentView | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
+from services.gateway.tables.line_comments import LineComments
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.sessions.session_table import Sessions
@@ -79,6 +80,7 @@ Choices = Annotated[NumberChoices, Depends(component(NumberChoices))]
 Students = Annotated[ReadModel, Depends(component(ReadModel))]
 Submissions = Annotated[SubmissionRecords, Depends(component(SubmissionRecords))]
 Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable))]
+Comments = Annotated[LineComments, Depends(component(LineComments))]
 FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
@@ -158,10 +160,13 @@ Student = Annotated[Session, Depends(signed_in_student)]
 Clerk = Annotated[Session, Depends(signed_in_clerk)]
 
 
-async def case_of_student(session: Student, students: Students, commands: Commands, context: Context) -> CaseProgress:
-    snapshot = await students.of(session.student_id)
-    newest = await commands.newest(session.student_id)
-    return case_progress(snapshot, newest, context.site, context.now)
+async def case_of_student(
+    session: Student, students: Students, commands: Commands, comments: Comments, context: Context
+) -> CaseProgress:
+    student_id = session.student_id
+    snapshot = await students.of(student_id)
+    newest, said = await commands.newest(student_id), await comments.newest_of((student_id,))
+    return case_progress(snapshot, newest, context.site, context.now, said.get(student_id, ()))
 
 
 CurrentCase = Annotated[CaseProgress, Depends(case_of_student)]

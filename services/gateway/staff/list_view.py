@@ -1,7 +1,8 @@
 """Rows of a work list, and what it is filtered by."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS
 from services.gateway.case.wording import ViewContext
@@ -21,10 +22,15 @@ class StudentLine:
     reasons: tuple[str, ...]
     since: LocalTime
     days: int
+    comment: str = ""
+    """Since when a comment waits for its answer."""
 
 
 def student_lines(
-    context: ViewContext, department: DepartmentManifest, students: Sequence[OpenStudent]
+    context: ViewContext,
+    department: DepartmentManifest,
+    students: Sequence[OpenStudent],
+    commented: Mapping[str, datetime],
 ) -> tuple[StudentLine, ...]:
     return tuple(
         StudentLine(
@@ -35,9 +41,22 @@ def student_lines(
             reason_words(context.texts, department, one.codes),
             context.local_time(one.since),
             (context.now - one.since).days,
+            _waits(context, commented.get(one.student_id)),
         )
         for one in students
     )
+
+
+def _waits(context: ViewContext, since: datetime | None) -> str:
+    if since is None:
+        return ""
+    return context.texts("staff.comment_tag", since=waiting_since(context, since))
+
+
+def waiting_since(context: ViewContext, since: datetime) -> str:
+    """With the days, if it was not today."""
+    at, days = context.local_time(since).words, (context.now - since).days
+    return context.texts("staff.waiting_days", at=at, days=days) if days else at
 
 
 def reason_words(texts: Texts, department: DepartmentManifest, codes: Sequence[str]) -> tuple[str, ...]:

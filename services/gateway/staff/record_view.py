@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from schemas.events import NO_DATA, CheckStatus, Verdict
 from services.gateway.case.checks import NONE, fact_views, format_value, table_view
@@ -10,9 +11,11 @@ from services.gateway.case.decision import CheckState, unknown_codes
 from services.gateway.case.view_model import Fact, Table
 from services.gateway.case.wording import ViewContext, reason_sentence, waiver_word
 from services.gateway.i18n.formats import LocalTime, format_money, long_date_or_text
+from services.gateway.read_model.line_comment import LineComment
 from services.gateway.read_model.types import Case
 from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, HistoryEntry, Note
 from services.gateway.staff.history import HistoryLine, history_line, person_of
+from services.gateway.staff.list_view import waiting_since
 from services.gateway.staff.operation_form import OperationView, Typed, label_of, operation_view
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver
@@ -53,6 +56,17 @@ class NoteLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CommentLine:
+    """`heading`: of which check, when and how long it waits; `answered`: by whom and when, empty while it is open."""
+
+    comment_id: UUID
+    heading: str
+    text: str
+    answered: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordPage:
     """`buttons`: operations with nothing to type. `warning`: of the number on the roster."""
 
@@ -68,6 +82,7 @@ class RecordPage:
     forms: tuple[OperationView, ...]
     history: tuple[HistoryLine, ...]
     notes: tuple[NoteLine, ...]
+    comments: tuple[CommentLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,7 @@ class AtDesk:
     answer: DeskRecord
     history: Sequence[HistoryEntry] = ()
     notes: Sequence[Note] = ()
+    comments: Sequence[LineComment] = ()
     case: Case | None = None
     waivers: Mapping[str, Waiver] = field(default_factory=dict)
     typed: Typed | None = None
@@ -118,6 +134,7 @@ def record_page(context: ViewContext, at: AtDesk) -> RecordPage:
         notes=tuple(
             NoteLine(context.local_time(one.written_at), one.text, person_of(one.written_by)) for one in at.notes
         ),
+        comments=tuple(_comment(context, at.department, one) for one in at.comments),
     )
 
 
@@ -131,6 +148,19 @@ def item_forms(
     return tuple(
         operation_view(context.texts, department, one, one.name, typed=typed) for one in operations if one.of_item
     )
+
+
+def _comment(context: ViewContext, department: DepartmentManifest, comment: LineComment) -> CommentLine:
+    texts, answered = context.texts, ""
+    check = next((texts.of(one.title) for one in department.checks if one.name == comment.check), comment.check)
+    asked = context.local_time(comment.asked_at).words
+    if comment.answered_at is None:
+        heading = texts("staff.comment_said", check=check, since=waiting_since(context, comment.asked_at))
+    else:
+        heading = texts("staff.comment_was_said", check=check, at=asked)
+        at = context.local_time(comment.answered_at).words
+        answered = texts("staff.comment_answered", who=comment.answered_by, at=at)
+    return CommentLine(comment.comment_id, heading, comment.text, answered, comment.answer)
 
 
 def _warning(context: ViewContext, standing: Standing, *, on_roster: bool) -> str:

@@ -1,7 +1,7 @@
 """Who is open at a department, in the published views: by filter, in an order, a page after a key."""
 
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -18,6 +18,7 @@ _CHOICES_S: Final = 60.0
 _EXPORT_PAGE: Final = 2_000
 _LAST: Final = "\U0010ffff"
 Sort = Literal["since", "number"]
+Commented = Literal["", "open"]
 
 _COLUMNS: Final = "student_id, open_codes, open_since, name, college, major, cohort"
 _FROM: Final = "FROM published.open_status_v1 WHERE department = $1"
@@ -27,25 +28,26 @@ _AFTER: Final[dict[Sort, str]] = {"since": "(open_since, student_id) > (${0}, ${
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """Empty: any. `reason` is `check:code`."""
+    """Empty: any. `reason` is `check:code`. `comment`: those alone whose comment is open, whom the reader is given."""
 
     college: str = ""
     cohort: str = ""
     reason: str = ""
     sort: Sort = "since"
+    comment: Commented = ""
 
     def named(self) -> dict[str, str]:
         """Whom is chosen, without the order."""
-        return {"college": self.college, "cohort": self.cohort, "reason": self.reason}
+        return {"college": self.college, "cohort": self.cohort, "reason": self.reason, "comment": self.comment}
 
     @property
     def narrow(self) -> bool:
-        return bool(self.college or self.cohort or self.reason)
+        return bool(self.college or self.cohort or self.reason or self.comment)
 
     @property
     def query(self) -> str:
         """Names no student."""
-        return urlencode({"college": self.college, "cohort": self.cohort, "reason": self.reason, "sort": self.sort})
+        return urlencode({**self.named(), "sort": self.sort})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,16 @@ class WorkListReader:
         self._choices: dict[str, tuple[float, Choices]] = {}
 
     async def page(
-        self, department: str, filters: Filters, after: After | None = None, limit: int = PAGE
+        self,
+        department: str,
+        filters: Filters,
+        after: After | None = None,
+        limit: int = PAGE,
+        *,
+        commented: Collection[str] = (),
     ) -> tuple[tuple[OpenStudent, ...], bool]:
-        """And whether there are more."""
-        conditions, values = _conditions(department, filters)
+        """And whether there are more. `commented`: whose comment is open."""
+        conditions, values = _conditions(department, filters, commented)
         if after is not None:
             keys = [after.since, after.student_id] if filters.sort == "since" else [after.student_id]
             conditions += f" AND {_AFTER[filters.sort].format(*range(len(values) + 1, len(values) + 1 + len(keys)))}"
@@ -109,18 +117,20 @@ class WorkListReader:
         rows = await bounded(self._pool.fetch(statement, *values))
         return tuple(map(_student, rows[:limit])), len(rows) > limit
 
-    async def count(self, department: str, filters: Filters) -> int:
+    async def count(self, department: str, filters: Filters, *, commented: Collection[str] = ()) -> int:
         """At most `MAX_COUNT`."""
-        conditions, values = _conditions(department, filters)
+        conditions, values = _conditions(department, filters, commented)
         statement = f"SELECT count(*) FROM (SELECT {_FROM}{conditions} LIMIT {MAX_COUNT}) AS found"
         return int(await bounded(self._pool.fetchval(statement, *values)))
 
-    async def everybody(self, department: str, filters: Filters) -> AsyncIterator[OpenStudent]:
+    async def everybody(
+        self, department: str, filters: Filters, *, commented: Collection[str] = ()
+    ) -> AsyncIterator[OpenStudent]:
         """Page after page: a row that changes meanwhile may be missing or old."""
         after: After | None = None
         more = True
         while more:
-            rows, more = await self.page(department, filters, after, _EXPORT_PAGE)
+            rows, more = await self.page(department, filters, after, _EXPORT_PAGE, commented=commented)
             for row in rows:
                 yield row
             if rows:
@@ -161,8 +171,8 @@ class WorkListReader:
         return hits, len(rows) > MAX_HITS
 
 
-def _conditions(department: str, filters: Filters) -> tuple[str, list[Any]]:
-    text, values = "", [department]
+def _conditions(department: str, filters: Filters, commented: Collection[str]) -> tuple[str, list[Any]]:
+    text, values = "", list[Any]([department])
     for value, condition in (
         (filters.college, "college = ${}"),
         (filters.cohort, "cohort = ${}"),
@@ -171,7 +181,10 @@ def _conditions(department: str, filters: Filters) -> tuple[str, list[Any]]:
         if value:
             values.append(value)
             text += f" AND {condition.format(len(values))}"
-    return text, list[Any](values)
+    if filters.comment:
+        values.append(list(commented))
+        text += f" AND student_id = any(${len(values)}::text[])"
+    return text, values
 
 
 def _student(row: asyncpg.Record) -> OpenStudent:

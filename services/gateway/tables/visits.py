@@ -1,4 +1,4 @@
-"""The session of a request and its student's newest commands, in one statement with those of concurrent requests."""
+"""A request's session and the student's newest commands and comments, in one statement with those of other requests."""
 
 import json
 from collections.abc import Mapping
@@ -8,8 +8,9 @@ from typing import Any, Final
 
 import asyncpg
 
+from services.gateway.read_model.line_comment import LineComment
 from services.gateway.read_model.types import Command
-from services.gateway.tables import commands
+from services.gateway.tables import commands, line_comments
 from services.gateway.tables.sessions.session import COLUMNS, Session, hashed, session_of, well_formed
 from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.timeouts import bounded
@@ -20,21 +21,30 @@ SELECT {COLUMNS},
        (SELECT json_agg(newest ORDER BY department, name) FROM (
             SELECT DISTINCT ON (department, name) {commands.COLUMNS} FROM command
             WHERE command.student_id = session.student_id ORDER BY department, name, asked_at DESC
-        ) AS newest) AS commands
+        ) AS newest) AS commands,
+       (SELECT json_agg(newest ORDER BY department, check_name) FROM (
+            SELECT DISTINCT ON (department, check_name) {line_comments.COLUMNS} FROM line_comment
+            WHERE line_comment.student_id = session.student_id ORDER BY department, check_name, asked_at DESC
+        ) AS newest) AS comments
 FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > $3
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """`command_rows`: JSON; two that are equal are the same commands."""
+    """`command_rows`, `comment_rows`: JSON; two that are equal are the same commands or comments."""
 
     session: Session
     command_rows: str
+    comment_rows: str
 
     def commands(self) -> tuple[Command, ...]:
         """The newest of each name."""
         return tuple(commands.command_of(row) for row in json.loads(self.command_rows))
+
+    def comments(self) -> tuple[LineComment, ...]:
+        """The newest about each check."""
+        return tuple(line_comments.comment_of(row) for row in json.loads(self.comment_rows))
 
 
 class Visits:
@@ -55,4 +65,6 @@ class Visits:
         now = datetime.now(UTC)
         rows = await self._pool.fetch(_VISITS, id_hashes, now, now - self._sessions.idle)
         await self._sessions.touch(rows, now)
-        return {row["id_hash"]: Visit(session_of(row), row["commands"] or "[]") for row in rows}
+        return {
+            row["id_hash"]: Visit(session_of(row), row["commands"] or "[]", row["comments"] or "[]") for row in rows
+        }

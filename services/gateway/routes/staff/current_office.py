@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import Depends
 
 from services.gateway.routes.dependencies import (
+    Comments,
     Context,
     CurrentSite,
     Desks,
@@ -17,6 +18,7 @@ from services.gateway.routes.dependencies import (
 )
 from services.gateway.routes.staff.workplace import Workplace
 from services.gateway.staff.offices import offices_of
+from services.gateway.tables.line_comments import LineComments
 from services.gateway.tables.sessions.session import Session
 from services.kit.http.problems import Problem
 from services.kit.manifests import DepartmentManifest
@@ -32,6 +34,7 @@ class Staff:
 class Office(Workplace):
     department: DepartmentManifest
     staff: Staff
+    comments: LineComments
 
     async def look_up(self, *students: str) -> None:
         """Audited; to be called before anything of them is shown."""
@@ -59,6 +62,7 @@ async def office(
     context: Context,
     pages: Pages,
     audit: StaffAuditTable,
+    comments: Comments,
 ) -> Office:
     """Raises `PageForbidden` besides, and a 404 `Problem` for no department."""
     if department not in site.departments:
@@ -76,6 +80,7 @@ async def office(
         context=context,
         pages=pages,
         audit=audit,
+        comments=comments,
     )
 
 

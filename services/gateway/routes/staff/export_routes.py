@@ -44,7 +44,8 @@ async def as_xlsx(office: CurrentOffice, lists: WorkLists, chosen: CurrentFilter
 
 async def _rows(office: Office, lists: WorkListReader, chosen: Filters) -> AsyncIterator[Row]:
     texts = office.context.texts
-    async for one in lists.everybody(office.department.name, chosen):
+    commented = await office.comments.open_at(office.department.name) if chosen.comment else {}
+    async for one in lists.everybody(office.department.name, chosen, commented=commented):
         reasons = texts.joined(reason_words(texts, office.department, one.codes))
         since = office.context.campus_time(one.since)
         yield one.student_id, one.name, one.college, one.major, one.cohort, reasons, since

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Form, Response
 from fastapi.responses import RedirectResponse
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
 from services.gateway.case.progress import current_waivers
 from services.gateway.read_model.students import ReadModel
@@ -21,9 +22,11 @@ from services.gateway.staff.operation_form import STUDENT, Typed, body_of, opera
 from services.gateway.staff.record_view import AtDesk, record_page
 from services.gateway.staff.work_list import Filters
 from services.gateway.web.csrf import CsrfFields
+from services.kit.rules.fields import Paragraph
 from services.kit.student_numbers import student_number
 
 router = APIRouter(include_in_schema=False)
+_PARAGRAPH: Final[TypeAdapter[str]] = TypeAdapter(Paragraph)
 _HITS: Final = "staff_hits.html"
 
 
@@ -44,6 +47,13 @@ class _Note(CsrfFields):
     key: Annotated[str, Field(max_length=128, pattern=r"^[\x21-\x7e]*$")] = ""
 
 
+class _Answer(CsrfFields):
+    student: Annotated[str, Field(max_length=64)] = ""
+    comment: UUID | None = None
+    text: Annotated[str, Field(max_length=2_000)] = ""
+
+
+@router.get("/staff/{department}/comment")
 @router.get("/staff/{department}/note")
 @router.get("/staff/{department}/student")
 @router.get("/staff/{department}/operate")
@@ -117,6 +127,23 @@ async def write_note(office: CurrentOffice, students: Students, form: Annotated[
     return await student_page(office, students, form.student, wrong=wrong, note=form.text, status=status)
 
 
+@router.post("/staff/{department}/comment")
+async def answer_comment(office: CurrentOffice, students: Students, form: Annotated[_Answer, Form()]) -> Response:
+    """The student reads it at the check."""
+    office.check_csrf(form.csrf)
+    texts, name = office.context.texts, office.department.name
+    try:
+        text = _PARAGRAPH.validate_python(form.text)
+    except ValidationError:
+        return await student_page(office, students, form.student, wrong=texts("comment.wrong"), status=422)
+    account = office.staff.session.account
+    if not form.comment or not await office.comments.answer(
+        form.comment, name, text, by=office.person, account=account
+    ):
+        return await student_page(office, students, form.student, wrong=texts("staff.comment_gone"), status=409)
+    return await student_page(office, students, form.student, done=texts("staff.comment_done"))
+
+
 @router.post("/staff/{department}/item")
 async def operate_item(office: CurrentOffice, students: Students, lists: WorkLists, form: SentForm) -> Response:
     """Of a student who is not known before: the answer says whose item it was."""
@@ -158,6 +185,7 @@ async def student_page(
         )
     except DeskRefused:
         return office.page(_HITS, status=404, hits=(), more=False, q=student_id)
+    comments = await office.comments.at(office.department.name, student_id)
     found = await students.of(student_id)
     snapshot = None if isinstance(found, ReadModelUnavailable) else found
     waivers = current_waivers(snapshot, office.context.site) if snapshot else {}
@@ -169,6 +197,7 @@ async def student_page(
         answer=answer,
         history=history,
         notes=notes,
+        comments=comments,
         case=snapshot.case if snapshot else None,
         waivers={check: one for (department, check), one in waivers.items() if department == name},
         typed=typed,

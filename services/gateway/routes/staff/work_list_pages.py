@@ -13,15 +13,17 @@ from services.gateway.staff.desk_client import DeskUnavailable
 from services.gateway.staff.list_view import reason_options, student_lines
 from services.gateway.staff.operation_form import OperationView, Typed
 from services.gateway.staff.record_view import item_forms
-from services.gateway.staff.work_list import MAX_COUNT, After, Filters, Sort
+from services.gateway.staff.work_list import MAX_COUNT, After, Commented, Filters, Sort
 from services.gateway.web.csrf import CsrfFields
 
 router = APIRouter(include_in_schema=False)
 _Filter = Annotated[str, Query(max_length=200)]
 
 
-def filters(college: _Filter = "", cohort: _Filter = "", reason: _Filter = "", sort: Sort = "since") -> Filters:
-    return Filters(college, cohort, reason, sort)
+def filters(
+    college: _Filter = "", cohort: _Filter = "", reason: _Filter = "", sort: Sort = "since", comment: Commented = ""
+) -> Filters:
+    return Filters(college, cohort, reason, sort, comment)
 
 
 CurrentFilters = Annotated[Filters, Depends(filters)]
@@ -32,6 +34,7 @@ class _After(CsrfFields):
     cohort: Annotated[str, Field(max_length=200)] = ""
     reason: Annotated[str, Field(max_length=200)] = ""
     sort: Sort = "since"
+    comment: Commented = ""
     after: Annotated[str, Field(max_length=64)]
     since: datetime
 
@@ -51,7 +54,7 @@ async def first_page(office: CurrentOffice, lists: WorkLists, chosen: CurrentFil
 @router.post("/staff/{department}")
 async def next_page(office: CurrentOffice, lists: WorkLists, form: Annotated[_After, Form()]) -> Response:
     office.check_csrf(form.csrf)
-    chosen = Filters(form.college, form.cohort, form.reason, form.sort)
+    chosen = Filters(form.college, form.cohort, form.reason, form.sort, form.comment)
     return await list_page(office, lists, chosen, After(form.after, form.since))
 
 
@@ -67,21 +70,23 @@ async def list_page(
     """`typed`: a form beside the list that was not done."""
     name = office.department.name
     await office.audit.listed(office.staff.session.account, name, chosen.named())
-    students, more = await lists.page(name, chosen, after)
+    commented = await office.comments.open_at(name)
+    students, more = await lists.page(name, chosen, after, commented=commented)
     choices = await lists.choices(name)
-    count = await lists.count(name, chosen)
+    count = await lists.count(name, chosen, commented=commented)
     forms, away = await _item_forms(office, typed)
     return office.page(
         "staff_list.html",
         status=status,
         filters=chosen,
         first=after is None,
-        lines=student_lines(office.context, office.department, students),
+        lines=student_lines(office.context, office.department, students, commented),
         next=students[-1] if more else None,
         count=f"{count}+" if count == MAX_COUNT else str(count),
         choices=choices,
         pairs=lambda names: [(name, name) for name in names],
         reasons=reason_options(office.context.texts, office.department),
+        commented=len(commented),
         item_forms=forms,
         away=away,
     )

@@ -102,12 +102,21 @@ class CaseReads:
         marks = rows.alive_marks() if path == TWIN else None
         silent = tuple(mark if mark is None or mark < bound else "heard" for mark in rows.alive_marks())
         day = local_day(given.now, site.university.utc_offset_minutes)
-        return day, given.visit.session.roles, given.visit.command_rows, silent, marks, rows.content()
+        return (
+            day,
+            given.visit.session.roles,
+            given.visit.command_rows,
+            given.visit.comment_rows,
+            silent,
+            marks,
+            rows.content(),
+        )
 
     def _made(self, path: str, given: CaseInput) -> str | None:
         site = self._renderer.site
         context = ViewContext(site, given.texts, given.now)
-        progress = case_progress(given.rows.snapshot(), given.visit.commands(), site, given.now)
+        visit = given.visit
+        progress = case_progress(given.rows.snapshot(), visit.commands(), site, given.now, visit.comments())
         if path == TWIN:
             return case_answer(context, progress.case, progress).model_dump_json() if progress.case else None
         if progress.standing not in _SHOWN:

@@ -47,7 +47,9 @@ async def hub_over(reads: Reads, *alive: bytes) -> AsyncIterator[Hub]:
         return frozenset(alive)
 
     site = case_samples.site()
-    hub = Hub(cast(ReadModel, reads), no_commands, alive_ones, site=site, max_streams=10, session_check_s=3600)
+    hub = Hub(
+        cast(ReadModel, reads), no_commands, no_commands, alive_ones, site=site, max_streams=10, session_check_s=3600
+    )
     running = asyncio.create_task(hub.run())
     try:
         yield hub

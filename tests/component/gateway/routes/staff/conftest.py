@@ -6,7 +6,15 @@ import pytest
 
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.kit.postgres.migrations import migrate
-from tests.component.gateway.routes.staff.working import CERTIFICATES, EVERYWHERE, FINANCE, LIBRARY, STUDENT, AtWork
+from tests.component.gateway.routes.staff.working import (
+    CERTIFICATES,
+    EVERYWHERE,
+    FINANCE,
+    LIBRARY,
+    STUDENT,
+    STUDENTS,
+    AtWork,
+)
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.gateway.staff import ServedDesk, addresses, served_desks
@@ -23,7 +31,7 @@ async def desks(make_database: DatabaseMaker) -> AsyncIterator[dict[str, ServedD
 async def gateway(make_database: DatabaseMaker, desks: dict[str, ServedDesk]) -> AsyncIterator[RunningGateway]:
     database, read_model = await make_database("gateway"), await make_database("clearance")
     await migrate(read_model, CLEARANCE_FOLDERS)
-    people = (LIBRARY, FINANCE, EVERYWHERE, CERTIFICATES, STUDENT)
+    people = (LIBRARY, FINANCE, EVERYWHERE, CERTIFICATES, STUDENT, *STUDENTS)
     with running_gateway(database, read_model, people, desks=addresses(desks)) as running:
         yield running
 

@@ -17,6 +17,10 @@ FINANCE = clerk("finance", name="卫澜")
 EVERYWHERE = clerk("library", "finance", "dorm", "archives", name="时雨")
 CERTIFICATES = Person(sub="certificates", name="钱映雪", roles=(CERTIFICATE_DESK,))
 STUDENT = Person(sub="a-student", name="虚构学生", student_id=new_student_id())
+STUDENTS = tuple(
+    Person(sub=f"student-{number}", name=f"虚构学生{number}", student_id=new_student_id()) for number in range(8)
+)
+"""One for each test: a student's comments are counted."""
 
 _FORM = re.compile(r"<form[^>]*?action=\"([^\"]+)\"[^>]*>(.*?)</form>", re.DOTALL)
 _HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
@@ -54,6 +58,12 @@ class AtWork:
         address, content = next(each for each in _FORM.findall(self.page) if each[0].endswith("/note"))
         hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(content)}
         return self._shown(await self.browser.post(address, {**hidden, "text": text}))
+
+    async def answer(self, text: str, **other: str) -> httpx.Response:
+        """The open comment on the page."""
+        address, content = next(each for each in _FORM.findall(self.page) if each[0].endswith("/comment"))
+        hidden = {name: html.unescape(value) for name, value in _HIDDEN.findall(content)}
+        return self._shown(await self.browser.post(address, {**hidden, "text": text, **other}))
 
     async def undo(self, reason: str, entry: int = 0) -> httpx.Response:
         """The entry on the page, the newest of those that can be undone by default."""
