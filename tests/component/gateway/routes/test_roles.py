@@ -48,7 +48,7 @@ _FORBIDDEN: Final = re.compile(
 )
 ENDED: Final = "event: ended\ndata: {}\n\n"
 """The stream of a live page that is nobody's any more."""
-_EXAMPLES: Final = {"department": "library", "command": "cancel-card", "ordinal": "1"}
+_EXAMPLES: Final = {"department": "library", "command": "cancel-card", "check": "borrowing", "ordinal": "1"}
 _ANY_ID: Final = "7d1f8f4e-0000-4000-8000-000000000000"
 
 ROUTES: Final = sorted(
