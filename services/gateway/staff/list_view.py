@@ -9,6 +9,7 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime
 from services.gateway.staff.operation_form import label_of
+from services.gateway.staff.waiting import waiting_since
 from services.gateway.staff.work_list import OpenStudent
 from services.kit.manifests import DepartmentManifest
 
@@ -51,12 +52,6 @@ def _waits(context: ViewContext, since: datetime | None) -> str:
     if since is None:
         return ""
     return context.texts("staff.comment_tag", since=waiting_since(context, since))
-
-
-def waiting_since(context: ViewContext, since: datetime) -> str:
-    """With the days, if it was not today."""
-    at, days = context.local_time(since).words, (context.now - since).days
-    return context.texts("staff.waiting_days", at=at, days=days) if days else at
 
 
 def reason_words(texts: Texts, department: DepartmentManifest, codes: Sequence[str]) -> tuple[str, ...]:
