@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo test check bench faults drill mutants screenshots clean setup help jars browser debian
+.PHONY: demo image test test-image check bench faults drill mutants screenshots clean setup help jars browser debian
 
 PYTHON ?= python3
 VENV := .venv
@@ -13,7 +13,7 @@ PYTEST ?=
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 help: ## list the targets
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 22
 
 demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops it
 	@$(BIN)/python -m deploy.demo
@@ -35,6 +35,12 @@ faults: $(STAMP) jars ## kill and pause processes and check that nothing is lost
 
 drill: $(STAMP) jars ## break a small installation in every way that has a runbook, and time its recovery
 	@$(BIN)/python -m tests.drill
+
+image: $(STAMP) ## build the image of every service: make image BASE=python:3.11-slim-bookworm@sha256:…
+	@sh deploy/container/build.sh $(BASE)
+
+test-image: $(STAMP) jars ## run every service from the image with podman, and submit as a student
+	@$(BIN)/python -m tests.image
 
 mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants

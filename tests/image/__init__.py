@@ -1,0 +1,1 @@
+"""`python -m tests.image`: the built image as every service."""
