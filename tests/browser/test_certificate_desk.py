@@ -1,6 +1,8 @@
 """The certificate desk with a scanner that types, on a phone and on a PC: what a clerk sees, and hands over once."""
 
+import os
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -19,6 +21,7 @@ from tests.support.gateway.read_model import ReadModelWriter, carrying
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.servers.fixtures import DatabaseMaker
 
+SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=(CERTIFICATE_DESK,))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 
@@ -40,6 +43,14 @@ async def opened(gateway: RunningGateway, open_profile: Open, device: Device, la
     page = await context.new_page()
     await page.goto("/desk")
     return page
+
+
+async def looked_at(page: Page, name: str, device: Device) -> None:
+    """No rule of accessibility broken, nothing cut off at the side."""
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"desk-{name}-{device}.png", full_page=True)
+    assert await violations(page) == []
+    assert await sideways(page) == 0
 
 
 async def scan(page: Page, text: str, verdict: str) -> None:
@@ -66,7 +77,7 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
     await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
     assert form.form_number in await page.locator(".handed").inner_text()
     await scan(page, form.qr_text, "此前已经领取")
-    assert "发放人：clerk-1" in await page.locator(".checked-sentence").inner_text()
+    assert "发放人：钱映雪" in await page.locator(".checked-sentence").inner_text()
 
 
 @pytest.mark.acceptance("S-103")
@@ -155,3 +166,63 @@ async def test_a_hand_over_is_undone_with_a_reason_and_its_history_stays_on_the_
     assert await page.locator(".history li").count() == 2
     assert await violations(page) == []
     assert await sideways(page) == 0
+
+
+@pytest.mark.acceptance("K-001")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_student_without_the_paper_is_found_by_number_or_name_in_amber_and_the_hand_over_names_the_clerk(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    clearance = ReadModelWriter(gateway.read_model)
+    form = await clearance.accept_signed(new_student_id(), name=f"端木叙白{device}")
+    open_still = new_student_id()
+    await clearance.put_case(open_still, name=f"端木叙白{device}")
+    page = await opened(gateway, open_profile, device)
+    await page.keyboard.insert_text(f"端木叙白{device}")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("没有有效的离校流程单").wait_for()
+    await looked_at(page, "holders", device)
+    await page.get_by_role("button", name=f"端木叙白{device}").click()
+    await page.locator(".checked.caution .checked-verdict", has_text="编号有效").wait_for()
+    await looked_at(page, "caution", device)
+    await page.locator("#form").fill(form.student_id)
+    await page.keyboard.press("Enter")
+    await page.locator(".checked.caution .checked-verdict", has_text="编号有效").wait_for()
+    await page.locator("form.hand-over .button").first.click()
+    await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
+    await expect(page.locator(".checked-sentence")).to_contain_text("钱映雪")
+    await page.locator(".undo summary").click()
+    await page.locator("#undo_reason").fill("证书交回")
+    await page.locator(".undo .button").click()
+    await page.locator(".checked-verdict", has_text="已撤销登记").wait_for()
+    await expect(page.locator(".history")).to_contain_text("由 钱映雪 撤销")
+    await looked_at(page, "undone", device)
+
+
+CAMERA = """
+(text) => {
+  window.BarcodeDetector = class {
+    static async getSupportedFormats() { return ['qr_code']; }
+    async detect() { return [{ rawValue: text }]; }
+  };
+  const canvas = document.createElement('canvas');
+  const drawing = canvas.getContext('2d');
+  setInterval(() => drawing.fillRect(0, 0, Math.random() * 100, 50), 40);
+  const media = { getUserMedia: async () => canvas.captureStream() };
+  Object.defineProperty(navigator, 'mediaDevices', { value: media });
+}
+"""
+
+
+@pytest.mark.acceptance("K-001")
+async def test_a_phone_reads_the_code_with_its_camera_where_its_browser_can(
+    gateway: RunningGateway, open_profile: Open
+) -> None:
+    form = await ReadModelWriter(gateway.read_model).accept_signed(new_student_id())
+    page = await opened(gateway, open_profile, PHONE)
+    if not await page.evaluate("'BarcodeDetector' in window"):
+        await expect(page.locator("#camera")).to_be_hidden()
+    await page.add_init_script(f"({CAMERA})({form.qr_text!r})")
+    await page.reload()
+    await page.get_by_role("button", name="用摄像头扫描").click()
+    await page.locator(".checked-verdict", has_text="真实有效").wait_for()

@@ -13,6 +13,7 @@ from playwright.async_api import ConsoleMessage
 from services.gateway.app import gateway_app
 from services.gateway.routes.public_verification import KEYS_ADDRESS
 from services.gateway.settings import GatewaySettings
+from services.gateway.web.guard import CAMERA_PAGES
 from services.kit.observability import telemetry
 from tests.support.browser.chromium import PC, open_context
 from tests.support.browser.scene_setter import NOWHERE, Scene, SceneSetter, Visitor
@@ -69,10 +70,11 @@ def is_guarded(response: httpx.Response) -> bool:
     assert "unsafe" not in response.headers["content-security-policy"]
     assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == ("'none'", "'self'", "'none'")
     assert (policy["base-uri"], policy["form-action"]) == ("'none'", "'self'")
+    path, kept = response.request.url.path, "no-store"
+    camera = "camera=(self)" if path in CAMERA_PAGES else "camera=()"
     for name, value in HEADERS.items():
         assert response.headers[name] == value
-    assert "camera=()" in response.headers["permissions-policy"]
-    path, kept = response.request.url.path, "no-store"
+    assert camera in response.headers["permissions-policy"]
     if response.status_code == 200 and path.startswith("/static/"):
         kept = "immutable"
     elif response.status_code == 200 and path == KEYS_ADDRESS:

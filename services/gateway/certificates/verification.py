@@ -22,6 +22,7 @@ from services.kit.receipts.qr import PREFIX, unverified_text, verify_text
 from services.kit.rules.waivers import Waiver, signed_waivers
 
 MAX_CHARACTERS: Final = 65_536
+MAX_SEARCH: Final = 64
 
 
 class Finding(StrEnum):
@@ -74,8 +75,15 @@ def read_scan(text: str, keys: Mapping[str, OKPKey], revoked: Collection[str] = 
             form, defect = claimed, Finding.FORGED
         number = form.payload.get("form")
         return Scan(number if isinstance(number, str) else None, form.receipt, defect)
-    number = read_form_number(text) if len(text) <= 64 else None
+    number = read_form_number(text) if len(text) <= MAX_SEARCH else None
     return Scan(number, None, None if number else Finding.UNREADABLE)
+
+
+def searched(text: str) -> str | None:
+    """What a student is looked for by: a number or a name. None for what a form is read from."""
+    text = " ".join(text.split())
+    is_form = text.startswith(PREFIX) or text.count(".") == 2 or read_form_number(text) is not None
+    return None if is_form or not 0 < len(text) <= MAX_SEARCH or not text.isprintable() else text
 
 
 def _of_revoked_key(text: str, revoked: Collection[str]) -> Form | None:

@@ -1,8 +1,8 @@
 """A verified form as the certificate desk sees it: one verdict to read in two seconds. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 from uuid import UUID
 
 from schemas.events import UNKNOWN_REASONS, TakenBy
@@ -22,6 +22,9 @@ from services.gateway.read_model.types import (
     OpenException,
     SubmissionRecord,
 )
+
+DeskState = CheckState | Literal["caution"]
+CAUTION: Final[Literal["caution"]] = "caution"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +58,14 @@ class HandoverLine:
 
 @dataclass(frozen=True, slots=True)
 class DeskPage:
-    """`form` and `student` only for a genuine form. `seen`: see `fingerprint`. `pending`: issue, undo or empty.
+    """`caution`: only the number was checked, so the paper has to be compared.
+
+    `form` and `student` only for a genuine form. `seen`: see `fingerprint`. `pending`: issue, undo or empty.
 
     `undo_of` is the command of the hand-over that can be undone.
     """
 
-    state: CheckState
+    state: DeskState
     verdict: str
     sentence: str
     form_number: str = ""
@@ -115,8 +120,10 @@ def desk_page(
     texts, finding = context.texts, result.finding
     key = finding.value.replace("-", "_")
     if finding not in GOOD or record is None or result.student is None:
-        state = CheckState.WAITING if finding in (Finding.UNREADABLE, Finding.UNKNOWN) else CheckState.BLOCKED
-        return DeskPage(state, texts(f"desk.{key}"), texts(f"desk.{key}_text"))
+        unknown = finding in (Finding.UNREADABLE, Finding.UNKNOWN)
+        return DeskPage(
+            CheckState.WAITING if unknown else CheckState.BLOCKED, texts(f"desk.{key}"), texts(f"desk.{key}_text")
+        )
     issue, pending = record.issue, pressed.pending
     state, verdict, sentence = _verdict(context, finding, record, pressed)
     error = f"desk.error_{pressed.outcome.value.replace('-', '_')}" if pressed.outcome in _ERRORS else ""
@@ -146,7 +153,7 @@ def desk_page(
 
 def _verdict(
     context: ViewContext, finding: Finding, record: SubmissionRecord, pressed: Pressed
-) -> tuple[CheckState, str, str]:
+) -> tuple[DeskState, str, str]:
     texts, issue, pending = context.texts, record.issue, pressed.pending
     if record.submission.void is not None:
         return CheckState.BLOCKED, texts("desk.void"), void_sentence(context, record.submission.void)
@@ -162,7 +169,23 @@ def _verdict(
     if pressed.outcome is Outcome.UNDONE:
         return CheckState.CLEAR, texts("desk.undone_now"), texts("desk.undone_now_text")
     key = finding.value.replace("-", "_")
-    return CheckState.CLEAR, texts(f"desk.{key}"), texts(f"desk.{key}_text")
+    seen: DeskState = CheckState.CLEAR if finding is Finding.GENUINE else CAUTION
+    return seen, texts(f"desk.{key}"), texts(f"desk.{key}_text")
+
+
+def named(record: SubmissionRecord, names: Mapping[str, str]) -> SubmissionRecord:
+    """With who handed over and who undid that by name, where an account has one."""
+    return replace(record, issues=tuple(_named(one, names) for one in record.issues))
+
+
+def accounts_of(record: SubmissionRecord) -> frozenset[str]:
+    by = {one.issued_by for one in record.issues}
+    return frozenset(by | {one.undo.undone_by for one in record.issues if one.undo is not None})
+
+
+def _named(issue: CertificateIssue, names: Mapping[str, str]) -> CertificateIssue:
+    undo = issue.undo and replace(issue.undo, undone_by=names.get(issue.undo.undone_by, issue.undo.undone_by))
+    return replace(issue, issued_by=names.get(issue.issued_by, issue.issued_by), undo=undo)
 
 
 _ERRORS: Final = frozenset(

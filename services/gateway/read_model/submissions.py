@@ -15,6 +15,7 @@ from services.gateway.read_model.student_rows import attested_facts, form_void, 
 from services.gateway.read_model.types import (
     ROSTER,
     CertificateIssue,
+    FormHolder,
     IssuedCertificate,
     IssueUndo,
     OpenException,
@@ -29,6 +30,7 @@ from services.kit.receipts.jws import public_keys
 from services.kit.rules.waivers import Waiver
 
 MAX_RECENT: Final = 50
+LAST_LETTER: Final = "\U0010ffff"
 _SUBMISSION: Final = """
 SELECT student_id, case_number, attempt_id, form_number, accepted_at, code, receipt, facts, replaces, voided_at,
        void_reason, replaced_by
@@ -51,6 +53,12 @@ _RECENT: Final = """
 SELECT form_number, issued_at, issued_to, proxy_name, case_v1.name
 FROM published.issue_v2 JOIN published.case_v1 USING (student_id)
 WHERE issued_by = $1 AND issued_at >= $2 AND undone_at IS NULL ORDER BY issued_at DESC LIMIT $3
+"""
+_HOLDERS: Final = """
+SELECT student_id, name, college, major,
+       coalesce((SELECT form_number FROM published.submission_v1 AS form
+                 WHERE form.student_id = found.student_id), '') AS form_number
+FROM published.case_v1 AS found
 """
 _FORMER: Final = "SELECT receipt FROM published.former_signature_v1 WHERE form_number = $1"
 _REVOKED: Final = "SELECT kid FROM published.revoked_key_v1"
@@ -96,6 +104,26 @@ class SubmissionRecords:
             former = tuple(one["receipt"] for one in await connection.fetch(_FORMER, form_number))
             waivers = await _waivers_of_attempt(connection, row["attempt_id"])
             return _record(row, issues, exceptions, waivers, former)
+
+        return await self._read(work)
+
+    async def holder(self, student_id: str) -> FormHolder | None:
+        """None for a number that was never on the roster."""
+
+        async def work(connection: Connection) -> FormHolder | None:
+            row = await connection.fetchrow(f"{_HOLDERS} WHERE student_id = $1", student_id)
+            return FormHolder(**row) if row else None
+
+        return await self._read(work)
+
+    async def holders_named(self, beginning: str) -> tuple[FormHolder, ...]:
+        """Whose name begins so, at most `MAX_RECENT`."""
+
+        async def work(connection: Connection) -> tuple[FormHolder, ...]:
+            # By bytes, as the index is.
+            where = "WHERE name ~>=~ $1 AND name ~<~ $2 ORDER BY name, student_id LIMIT $3"
+            rows = await connection.fetch(f"{_HOLDERS} {where}", beginning, beginning + LAST_LETTER, MAX_RECENT)
+            return tuple(FormHolder(**row) for row in rows)
 
         return await self._read(work)
 

@@ -230,6 +230,17 @@ class SubmissionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class FormHolder:
+    """A student on the roster. `form_number` of the form that stands, empty without one."""
+
+    student_id: str
+    name: str
+    college: str
+    major: str
+    form_number: str
+
+
+@dataclass(frozen=True, slots=True)
 class IssuedCertificate:
     form_number: str
     name: str

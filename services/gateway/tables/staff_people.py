@@ -1,5 +1,6 @@
 """Names of members of staff, as the provider gave them at the last sign-in."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,3 +25,9 @@ class StaffPeople:
         return (
             await bounded(self._pool.fetchval("SELECT name FROM staff_person WHERE subject = $1", subject)) or subject
         )
+
+    async def names_of(self, subjects: Collection[str]) -> dict[str, str]:
+        """Of those that have one."""
+        found = "SELECT subject, name FROM staff_person WHERE subject = any($1::text[])"
+        rows = await bounded(self._pool.fetch(found, list(subjects)))
+        return {row["subject"]: row["name"] for row in rows}

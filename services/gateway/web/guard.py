@@ -38,6 +38,9 @@ HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
+CAMERA_PAGES: Final = frozenset({"/desk", "/desk/issue", "/desk/undo"})
+"""They read a form's code with the camera of a phone; no other page may use it."""
+_CAMERA: Final = (b"permissions-policy", HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)").encode())
 _CACHE: Final = b"cache-control"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _UNLIMITED: Final = ("/static/",)
@@ -71,7 +74,7 @@ class Guard:
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = self._guarded(message["headers"])
+                message["headers"] = self._guarded(message["headers"], scope["path"])
             await send(message)
 
         headers = Headers(scope=scope)
@@ -82,14 +85,17 @@ class Guard:
             self._report(refused, scope)
             await self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
 
-    def _guarded(self, given: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    def _guarded(self, given: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
         """`given` without those that the guard sets, and these."""
         headers = [one for one in given if one[0].lower() not in self._names]
         # FastAPI's streams set `no-cache`, which permits storing.
         if not any(name.lower() == _CACHE and value.startswith(b"public") for name, value in headers):
             headers = [one for one in headers if one[0].lower() != _CACHE]
             headers.append((_CACHE, b"no-store"))
-        return headers + self._headers
+        own = self._headers
+        if path in CAMERA_PAGES:
+            own = [one for one in own if one[0] != _CAMERA[0]] + [_CAMERA]
+        return headers + own
 
     def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
         if scope["method"] not in _SAFE and not self._same_site(headers):

@@ -9,10 +9,19 @@ from pydantic import AfterValidator, Field
 
 from services.gateway.certificates.handover import Handover, Outcome, Undo
 from services.gateway.certificates.verification import GOOD, VerificationResult, read_scan, verify_scan
-from services.gateway.read_model.types import SubmissionRecord
-from services.gateway.routes.dependencies import Certificates, Clerk, Context, Submissions
+from services.gateway.certificates.view_model import accounts_of, named
+from services.gateway.read_model.types import FormHolder, SubmissionRecord
+from services.gateway.routes.dependencies import (
+    Certificates,
+    Clerk,
+    Context,
+    StaffAuditTable,
+    StaffPeopleTable,
+    Submissions,
+)
 from services.gateway.web.csrf import check_csrf
 from services.kit.rules.visible_text import VISIBLE
+from services.kit.student_numbers import student_number
 
 OUTCOME_STATUS: Final[Mapping[Outcome | None, int]] = {
     Outcome.ISSUED: 200,
@@ -59,6 +68,21 @@ class Desk:
     submissions: Submissions
     certificates: Certificates
     context: Context
+    people: StaffPeopleTable
+    audit: StaffAuditTable
+
+    async def holders(self, token: str, text: str) -> tuple[FormHolder, ...]:
+        """Students by number, else by the beginning of a name. Audited."""
+        check_csrf(self.clerk, token)
+        number = student_number(text) if any(one.isdigit() for one in text) else None
+        holder = await self.submissions.holder(number) if number else None
+        found = (holder,) if holder else () if number else await self.submissions.holders_named(text)
+        await self.audit.looked_up(self.clerk.account, "certificates", (one.student_id for one in found))
+        return found
+
+    async def named(self, record: SubmissionRecord | None) -> SubmissionRecord | None:
+        """With the names of those who handed over."""
+        return record and named(record, await self.people.names_of(accounts_of(record)))
 
     async def check(self, token: str, scanned: str) -> CheckedForm:
         """Audited."""

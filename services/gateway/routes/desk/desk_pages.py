@@ -8,8 +8,9 @@ from pydantic import Field
 
 from schemas.events import TakenBy
 from services.gateway.certificates.handover import Handover, Outcome, Undo
-from services.gateway.certificates.verification import MAX_CHARACTERS
-from services.gateway.certificates.view_model import DeskPage, Pressed, desk_page, handover_lines
+from services.gateway.certificates.verification import MAX_CHARACTERS, searched
+from services.gateway.certificates.view_model import NOT_PRESSED, DeskPage, Pressed, desk_page, handover_lines
+from services.gateway.read_model.types import FormHolder
 from services.gateway.routes.dependencies import Pages
 from services.gateway.routes.desk.current_desk import OUTCOME_STATUS, CheckedForm, CurrentDesk, Desk, ProxyName, Why
 from services.gateway.web.csrf import CsrfFields
@@ -51,8 +52,16 @@ async def page(pages: Pages, desk: CurrentDesk) -> Response:
 
 @router.post("/desk")
 async def check(pages: Pages, desk: CurrentDesk, form: Annotated[_Check, Form()]) -> Response:
-    checked = await desk.check(form.csrf, form.form)
-    return await _page(pages, desk, desk_page(desk.context, checked.result, checked.record, command_id=uuid4()))
+    """A form by what is on it, or a student: then only the number is checked."""
+    text = form.form
+    if (student := searched(text)) is not None:
+        holders = await desk.holders(form.csrf, student)
+        if len(holders) == 1 and holders[0].form_number:
+            text = holders[0].form_number
+        elif holders:
+            return await _page(pages, desk, None, holders=holders)
+    checked = await desk.check(form.csrf, text)
+    return await _page(pages, desk, await _shown(desk, checked, uuid4()))
 
 
 @router.post("/desk/issue")
@@ -73,14 +82,29 @@ async def undo(pages: Pages, desk: CurrentDesk, form: Annotated[_Undo, Form()]) 
 async def _after(pages: Renderer, desk: Desk, checked: CheckedForm, command_id: UUID, pressed: Pressed) -> Response:
     # A refused command stays refused: the next press is another.
     next_id = command_id if checked.outcome is Outcome.PENDING else uuid4()
-    page = desk_page(desk.context, checked.result, checked.record, command_id=next_id, pressed=pressed)
+    page = await _shown(desk, checked, next_id, pressed)
     return await _page(pages, desk, page, OUTCOME_STATUS.get(checked.outcome, 409))
 
 
-async def _page(pages: Renderer, desk: Desk, page: DeskPage | None, status: int = 200) -> Response:
+async def _shown(desk: Desk, checked: CheckedForm, command_id: UUID, pressed: Pressed = NOT_PRESSED) -> DeskPage:
+    record = await desk.named(checked.record)
+    return desk_page(desk.context, checked.result, record, command_id=command_id, pressed=pressed)
+
+
+async def _page(
+    pages: Renderer, desk: Desk, page: DeskPage | None, status: int = 200, *, holders: tuple[FormHolder, ...] = ()
+) -> Response:
     context = desk.context
     midnight = context.on_campus(context.now).replace(hour=0, minute=0, second=0, microsecond=0)
     handovers = handover_lines(context, await desk.submissions.handed_over_by(desk.clerk.account, midnight))
     return pages.page(
-        "desk.html", context.texts, session=desk.clerk, back="/desk", status=status, page=page, handovers=handovers
+        "desk.html",
+        context.texts,
+        session=desk.clerk,
+        back="/desk",
+        status=status,
+        page=page,
+        handovers=handovers,
+        holders=holders,
+        clerk=await desk.people.name_of(desk.clerk.account),
     )

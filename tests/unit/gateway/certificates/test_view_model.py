@@ -58,7 +58,9 @@ def page(
 def html(shown: DeskPage | None, language: str = "zh", handed: tuple[IssuedCertificate, ...] = ()) -> str:
     texts = catalogue("en" if language == "en" else "zh")
     lines = handover_lines(ViewContext(case_samples.site(), texts, NOW), handed)
-    answer = RENDERER.page("desk.html", texts, session=SESSION, back="/desk", page=shown, handovers=lines)
+    answer = RENDERER.page(
+        "desk.html", texts, session=SESSION, back="/desk", page=shown, handovers=lines, holders=(), clerk="方石"
+    )
     return bytes(answer.body).decode()
 
 

@@ -32,7 +32,7 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
     done = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert done.status_code == 200
     assert "已登记领取" in done.text
-    assert f"发放人：{clerk.sub}；本人领取" in done.text
+    assert f"发放人：{clerk.name}；本人领取" in done.text
     assert "共 1 份" in done.text
     again = await browser.post("/desk/issue", {**form, "taken_by": "self"})
     assert "已登记领取" in again.text
@@ -40,7 +40,7 @@ async def test_certificates_are_handed_over_once_and_the_next_desk_sees_who_and_
     other = await at_desk(second, colleague)
     page = await check(second, other, signed.qr_text)
     assert "此前已经领取" in page.text
-    assert f"由 {clerk.sub} 发放" in page.text
+    assert f"发放人：{clerk.name}" in page.text
     assert 'name="taken_by"' not in page.text
     late = await second.post("/desk/issue", {**form, "csrf": other, "taken_by": "self", "command_id": ""})
     assert late.status_code == 422
@@ -65,7 +65,7 @@ async def test_a_photocopy_at_two_desks_at_once_is_honoured_at_one(
     assert "已登记领取" in answers[won.index(True)].text
     loser = answers[won.index(False)]
     assert (loser.status_code, "此前已经领取" in loser.text) == (409, True)
-    assert f"发放人：{winner}；本人领取" in loser.text
+    assert f"发放人：{pair[won.index(True)].name}；本人领取" in loser.text
     marked = await rows(gateway.read_model, "SELECT issued_by FROM issue WHERE student_id = $1", signed.student_id)
     assert [row["issued_by"] for row in marked] == [winner]
     for one in browsers:
@@ -161,7 +161,7 @@ async def test_a_hand_over_is_undone_with_a_reason_and_made_again(
     undo = {**fields(mute), "reason": "登记到了别人名下"}
     undone = await browser.post("/desk/undo", undo)
     assert undone.status_code == 200
-    for words in ("已撤销登记", f"由 {clerk.sub} 撤销，理由：登记到了别人名下", "登记领取"):
+    for words in ("已撤销登记", f"由 {clerk.name} 撤销，理由：登记到了别人名下", "登记领取"):
         assert words in undone.text
     again = await browser.post("/desk/undo", undo)
     assert (again.status_code, "已撤销登记" in again.text) == (200, True)
