@@ -106,5 +106,5 @@ async def _page(
         page=page,
         handovers=handovers,
         holders=holders,
-        clerk=await desk.people.name_of(desk.clerk.account),
+        clerk_name=await desk.people.name_of(desk.clerk.account),
     )
