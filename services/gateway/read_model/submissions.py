@@ -30,7 +30,7 @@ from services.kit.receipts.jws import public_keys
 from services.kit.rules.waivers import Waiver
 
 MAX_RECENT: Final = 50
-LAST_LETTER: Final = "\U0010ffff"
+_LAST: Final = "\U0010ffff"
 _SUBMISSION: Final = """
 SELECT student_id, case_number, attempt_id, form_number, accepted_at, code, receipt, facts, replaces, voided_at,
        void_reason, replaced_by
@@ -122,7 +122,7 @@ class SubmissionRecords:
         async def work(connection: Connection) -> tuple[FormHolder, ...]:
             # By bytes, as the index is.
             where = "WHERE name ~>=~ $1 AND name ~<~ $2 ORDER BY name, student_id LIMIT $3"
-            rows = await connection.fetch(f"{_HOLDERS} {where}", beginning, beginning + LAST_LETTER, MAX_RECENT)
+            rows = await connection.fetch(f"{_HOLDERS} {where}", beginning, beginning + _LAST, MAX_RECENT)
             return tuple(FormHolder(**row) for row in rows)
 
         return await self._read(work)
