@@ -22,6 +22,7 @@ from tests.support.gateway.server import BrowserClient, RunningGateway, running_
 from tests.support.gateway.staff import addresses, clerk, served_desks
 from tests.support.samples import case_samples
 from tests.support.servers.fixtures import DatabaseMaker
+from tests.support.waiting import eventually
 
 CLERK = clerk("library", "finance", name="周若溪")
 SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
@@ -45,7 +46,13 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
 
 
 async def opened(
-    gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh", *, person: Person | None = None
+    gateway: RunningGateway,
+    open_profile: Open,
+    device: Device,
+    language: str = "zh",
+    *,
+    person: Person | None = None,
+    scripts: bool = True,
 ) -> Page:
     """At the first page of the person, the clerk by default."""
     signing_in = BrowserClient(gateway)
@@ -53,7 +60,7 @@ async def opened(
     await signing_in.sign_in(person or CLERK, place=place)
     await signing_in.close()
     cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
-    context = await open_profile(device, address=gateway.address, cookies=cookies)
+    context = await open_profile(device, address=gateway.address, cookies=cookies, scripts=scripts)
     page = await context.new_page()
     await page.goto(f"/{place}" if person else "/staff/library")
     return page
@@ -197,6 +204,34 @@ async def test_a_student_says_a_line_is_wrong_and_the_clerks_answer_comes_up_at_
     await looked_at(student, f"comment-answered-{language}", device)
 
 
+@pytest.mark.acceptance("D-009")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerk_takes_what_is_listed_as_a_file_and_prints_it(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    clearance, college = ReadModelWriter(gateway.read_model), f"打印学院{device}"
+    names = [f"上官{number:02}" for number in range(3)]
+    for name in names:
+        number = new_student_id()
+        await clearance.put_case(number, name=name, college=college)
+        await clearance.put_status(number, "library", [case_samples.check("borrowing", {}, Reason(code="debt-open"))])
+    page = await opened(gateway, open_profile, device)
+    await page.goto(f"/staff/library?college={college}")
+    async with page.expect_download() as taken:
+        await page.get_by_role("link", name="CSV").click()
+    file = await (await taken.value).path()
+    assert [name for name in names if name not in file.read_text("utf-8-sig")] == []
+    await page.get_by_role("link", name="打印名单").click()
+    await page.get_by_role("button", name="打印").wait_for()
+    await looked_at(page, "print", device)
+    await page.emulate_media(media="print")
+    await expect(page.locator(".top")).to_be_hidden()
+    await expect(page.get_by_role("button", name="打印")).to_be_hidden()
+    await expect(page.get_by_text(names[-1])).to_be_visible()
+    if SHOTS:
+        await page.pdf(path=Path(SHOTS) / f"printed-{device}.pdf", prefer_css_page_size=True)
+
+
 @pytest.mark.acceptance("D-005")
 @pytest.mark.parametrize("device", [PHONE, PC], ids=str)
 async def test_a_clerk_takes_those_selected_in_the_list_through_one_operation(
@@ -278,3 +313,70 @@ async def test_the_graduate_school_goes_from_the_whole_to_a_college_s_list(
     await page.get_by_role("link", name="力学与土木工程学院").click()
     await page.get_by_text("百里奚").first.wait_for()
     await looked_at(page, "progress-students", device)
+
+
+@pytest.mark.acceptance("S-004")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_a_clerks_whole_day_works_without_scripts(
+    gateway: RunningGateway, open_profile: Open, device: Device, tmp_path: Path
+) -> None:
+    """By keyboard at the search box; all else by forms and links."""
+    clearance, number, other = ReadModelWriter(gateway.read_model), new_student_id(), new_student_id()
+    college = f"无脚本学院{device}"
+    for one, name in ((number, "皇甫端"), (other, "慕容雪")):
+        await clearance.put_case(one, name=name, college=college)
+        await clearance.put_status(one, "library", [case_samples.check("borrowing", {}, Reason(code="debt-open"))])
+    page = await opened(gateway, open_profile, device, scripts=False)
+    await page.goto(f"/staff/library?college={college}")
+    await page.get_by_label("排序").select_option("number")
+    await page.get_by_role("button", name="筛选").click()
+    await expect(page.locator(".work tbody tr")).to_have_count(2)
+    await scan(page, number)
+    done = page.get_by_role("status")
+    await page.locator("summary", has_text="登记罚款").click()
+    form = page.locator("details[open] form")
+    await form.get_by_label("罚款编号").fill("F-1")
+    await form.get_by_label("金额").fill("3.50")
+    await form.get_by_role("button").click()
+    await expect(done).to_contain_text("已办理：登记罚款")
+    await page.locator(".checked .undo summary").click()
+    await page.locator(".checked").get_by_label("撤销原因").fill("看错了一行")
+    await page.get_by_role("button", name="撤销：登记罚款").first.click()
+    await expect(done).to_contain_text("已撤销")
+    await page.locator("summary", has_text="写备注").click()
+    await page.get_by_label("备注（只有本部门工作人员可见").fill("周五再来。")
+    await page.get_by_role("button", name="保存备注").click()
+    await expect(done).to_contain_text("备注已保存")
+    await page.get_by_role("button", name="注销借书证").click()
+    await expect(done).to_contain_text("已办理：注销借书证")
+    await scan(page, other)
+    await expect(page.get_by_role("heading", name="慕容雪")).to_be_visible()
+
+    await page.goto(f"/staff/library?college={college}")
+    for name in ("皇甫端", "慕容雪"):
+        await page.get_by_label(f"选择{name}").check()
+    await page.get_by_role("button", name="批量办理").click()
+    await page.get_by_label("收到论文").check()
+    await page.get_by_role("button", name="下一步").click()
+    await page.get_by_role("button", name="为 2 名学生办理").click()
+    await expect(page.locator(".result.changed")).to_have_count(2)
+    await page.goto(f"/staff/library?college={college}")
+    await page.get_by_role("link", name="打印名单").click()
+    await expect(page.locator("noscript p")).to_be_visible()
+    await page.get_by_role("link", name="返回名单").click()
+
+    file = tmp_path / "归还名单.csv"
+    file.write_text(f"student_id,card\n{number},cancelled\n{other},弄丢了\n", "utf-8")
+    await page.get_by_role("link", name="导入文件").click()
+    await page.set_input_files("#file", file)
+    await page.get_by_role("button", name="导入", exact=True).click()
+
+    async def imported() -> bool:
+        again = page.get_by_role("link", name="刷新")
+        if await again.count():
+            await again.click()
+        return await page.get_by_role("heading", name="被拒绝的行").count() == 1
+
+    await eventually(imported, what="the file to be imported", timeout_s=60)
+    await page.get_by_role("button", name="退出").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("已退出")

@@ -1,7 +1,8 @@
-"""A department's work list as a file: what is listed, by the same filters. Audited."""
+"""A department's work list as a file or a page to print: what is listed, by the same filters. Audited."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Final
 
 from fastapi import APIRouter, Response
@@ -11,10 +12,11 @@ from services.gateway.routes.dependencies import StaffAuditTable, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
 from services.gateway.routes.staff.work_list_pages import CurrentFilters
 from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
-from services.gateway.staff.list_view import reason_words
+from services.gateway.staff.list_view import reason_options, reason_words
 from services.gateway.staff.work_list import Filters, WorkListReader
 
 router = APIRouter(include_in_schema=False)
+_MAX_PRINTED: Final = 3_000
 _COLUMNS: Final = (
     "student.student_id",
     "student.name",
@@ -42,7 +44,31 @@ async def as_xlsx(office: CurrentOffice, lists: WorkLists, chosen: CurrentFilter
     return Response(file, media_type=XLSX_TYPE, headers=_named(office, "xlsx"))
 
 
-async def _rows(office: Office, lists: WorkListReader, chosen: Filters) -> AsyncIterator[Row]:
+@router.get("/staff/{department}/list.print")
+async def to_print(office: CurrentOffice, lists: WorkLists, chosen: CurrentFilters, audit: StaffAuditTable) -> Response:
+    """A page of paper holds about thirty: of more than `_MAX_PRINTED` the first."""
+    await _log(office, chosen, audit)
+    rows: list[Row] = []
+    async with aclosing(_rows(office, lists, chosen)) as listed:
+        async for row in listed:
+            if len(rows) > _MAX_PRINTED:
+                break
+            rows.append(row)
+    texts = office.context.texts
+    reason = next((words for value, words in reason_options(texts, office.department) if value == chosen.reason), "")
+    comments = texts("staff.comments_waiting") if chosen.comment else ""
+    return office.page(
+        "staff_print.html",
+        heading=_heading(office),
+        rows=rows[:_MAX_PRINTED],
+        most=_MAX_PRINTED if len(rows) > _MAX_PRINTED else 0,
+        chosen=[one for one in (chosen.college, chosen.cohort, reason, comments) if one],
+        at=office.context.local_time(office.context.now),
+        query=chosen.query,
+    )
+
+
+async def _rows(office: Office, lists: WorkListReader, chosen: Filters) -> AsyncGenerator[Row]:
     texts = office.context.texts
     commented = await office.comments.open_at(office.department.name) if chosen.comment else {}
     async for one in lists.everybody(office.department.name, chosen, commented=commented):

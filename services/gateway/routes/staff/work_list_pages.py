@@ -84,7 +84,8 @@ async def list_page(
         next=students[-1] if more else None,
         count=f"{count}+" if count == MAX_COUNT else str(count),
         choices=choices,
-        pairs=lambda names: [(name, name) for name in names],
+        # What is chosen may be newer than the choices.
+        pairs=lambda names, chosen: [(name, name) for name in sorted({*names, chosen} - {""})],
         reasons=reason_options(office.context.texts, office.department),
         commented=len(commented),
         item_forms=forms,

@@ -5,7 +5,6 @@ import io
 import re
 
 import asyncpg
-import pytest
 from openpyxl import load_workbook
 
 from deploy.local.installation import new_student_id
@@ -62,7 +61,6 @@ async def test_nobody_too_many_and_no_operation_are_said(library: AtWork) -> Non
     assert "请选择办理事项" in await step(library, step="look", students=new_student_id())
 
 
-@pytest.mark.acceptance("D-009")
 async def test_the_list_is_a_file_of_what_is_listed_and_the_audit_says_who_took_it(
     library: AtWork, clearance: ReadModelWriter, gateway: RunningGateway
 ) -> None:
@@ -85,10 +83,12 @@ async def test_the_list_is_a_file_of_what_is_listed_and_the_audit_says_who_took_
     assert cells == [["学号", "姓名"], [number, "=cmd|calc"], [other, "夏侯"]]
     assert sheet["B2"].data_type == "s"
     assert answer.headers["content-disposition"].startswith('attachment; filename="library-')
+    printed = (await library.browser.get(f"{library.address}/list.print?college={college}")).text
+    assert [one in printed for one in (number, other, "=cmd|calc", "打印人：方石", college)] == [True] * 5
     connection = await asyncpg.connect(gateway.database)
     try:
         taken = await connection.fetch("SELECT actor, details FROM audit.entry WHERE act = 'staff.export-list'")
     finally:
         await connection.close()
-    assert [one["actor"] for one in taken] == ["clerk-library", "clerk-library"]
+    assert [one["actor"] for one in taken] == ["clerk-library"] * 3
     assert number not in taken[0]["details"]
