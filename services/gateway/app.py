@@ -30,6 +30,7 @@ from services.gateway.routes.staff import STAFF_ROUTERS
 from services.gateway.routes.student import (
     case_reads,
     comment_pages,
+    form_pages,
     form_pdf,
     student_api,
     student_commands,
@@ -78,6 +79,7 @@ from services.kit.student_numbers import use_number_form
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     student_pages.router,
+    form_pages.router,
     student_commands.router,
     comment_pages.router,
     form_pdf.router,

@@ -36,6 +36,15 @@ class Contact(_Model):
     other: str = ""
 
 
+class Collection(_Model):
+    """Where and when the certificates are handed out, whom to call about it, and what to bring."""
+
+    place: Text
+    hours: Text
+    contact: Contact
+    bring: tuple[Text, ...] = ()
+
+
 class FileNames(Text):
     """Both may be the same."""
 
@@ -86,6 +95,7 @@ class University(_Model):
     form_title: Text
     certificates: Text
     """What the printed form is needed to collect."""
+    collection: Collection | None = None
     support: Contact
     not_served: Contact
     """For students the service is not for."""

@@ -51,6 +51,13 @@ class Link(_Manifest):
     """Empty: plain text."""
 
 
+class DetailManifest(_Manifest):
+    """A list beside the fields (the books that are out), shown while it has rows. `rows` is its fact."""
+
+    rows: str
+    fields: tuple[FieldManifest, ...]
+
+
 class CommandManifest(_Manifest):
     """Offered exactly when the check's facts equal `offered_when`."""
 
@@ -75,9 +82,17 @@ class CheckManifest(_Manifest):
     """Reason → what to do next, and where. Without the reserved codes of the contract: their words are the page's."""
     absent: Literal["clear", "blocked", "unknown"] = "unknown"
     """What no row about a student means once a covering load includes them: passed, not passed, or still not known."""
+    with_department: frozenset[Name] = frozenset()
+    """Reasons while it is the department's turn: the student has done their part."""
     notes: dict[str, Text] = {}
     """Fact → a sentence shown with it; `{name}` is a fact."""
+    details: DetailManifest | None = None
+    place: Text | None = None
+    """Where it is done, and `hours` when: beside the phones."""
+    hours: Text | None = None
     link: Link | None = None
+    links: tuple[Link, ...] = ()
+    """Where it is done online; one without an address is not shown."""
     command: CommandManifest | None = None
 
     @model_validator(mode="after")
@@ -85,6 +100,9 @@ class CheckManifest(_Manifest):
         reserved = sorted(UNKNOWN_REASONS & self.reasons.keys())
         if reserved:
             raise ValueError(f"reasons: {', '.join(reserved)} is reserved by the contract")
+        unknown = sorted(self.with_department - self.reasons.keys())
+        if unknown:
+            raise ValueError(f"with_department: {', '.join(unknown)} is no reason of the check")
         return self
 
 
@@ -108,6 +126,7 @@ class DepartmentManifest(_Manifest):
     name: Name
     order: int
     title: Text
+    icon: Literal["book", "box", "bed", "coins", "office"] = "office"
     checks: Annotated[tuple[CheckManifest, ...], Field(min_length=1)]
     causes: dict[Name, Text] = {}
     """Cause → short phrase."""

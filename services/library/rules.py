@@ -1,5 +1,6 @@
 """Clear with the library: its two checks. Pure."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Final, Literal
@@ -15,6 +16,8 @@ from services.kit.rules.reasons import Blocker
 
 MAX_ITEMS: Final = 200
 """Of each kind, per student."""
+MAX_BOOKS_NAMED: Final = 20
+"""In a status: a page lists no more, and the count says how many there are."""
 
 BOOKS_NOT_RETURNED: Final = Blocker("books-not-returned", "count")
 DEBT_OPEN: Final = Blocker("debt-open", "amount")
@@ -90,12 +93,23 @@ class LibraryRecord(Record):
         return sum(not violation.settled for violation in self.violations)
 
 
+class BookOut(Item):
+    """What a student needs to find the book."""
+
+    title: Line
+    due_on: Day
+
+
 class BorrowingFacts(Item):
     unreturned_count: Annotated[int, Field(ge=0)]
     debt: MoneyText
     violation_count: Annotated[int, Field(ge=0)]
     card: Literal["none", "active", "cancelled"]
     overpaid: Annotated[MoneyText, Field(description="Paid beyond the fines; absent when nothing was")] = "0.00"
+    loans: Annotated[
+        tuple[BookOut, ...],
+        Field(max_length=MAX_BOOKS_NAMED, description="The books that are out, due first; absent when none is"),
+    ] = ()
 
 
 class ThesisFacts(Item):
@@ -120,6 +134,7 @@ def assess(record: LibraryRecord) -> Assessment:
         debt=yuan(record.debt),
         violation_count=record.open_violations,
         card=record.card.value,
+        loans=_books_out(record.loans),
         overpaid=yuan(record.overpaid),
     )
     thesis = ThesisFacts(thesis=record.thesis.value)
@@ -132,6 +147,11 @@ def assess(record: LibraryRecord) -> Assessment:
             check_status("thesis", thesis_blockers, thesis.model_dump(mode="json")),
         )
     )
+
+
+def _books_out(loans: Iterable[Loan]) -> tuple[BookOut, ...]:
+    due_first = sorted(loans, key=lambda loan: (loan.due_on, loan.barcode))[:MAX_BOOKS_NAMED]
+    return tuple(BookOut(title=loan.title, due_on=loan.due_on) for loan in due_first)
 
 
 def _borrowing_blockers(record: LibraryRecord) -> list[Reason]:

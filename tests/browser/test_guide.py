@@ -5,7 +5,10 @@ import re
 import pytest
 from playwright.async_api import expect
 
+from deploy.local.installation import Installation
+from schemas.flows import GATEWAY
 from tests.browser.conftest import Open
+from tests.support.browser import journey_data
 from tests.support.browser.chromium import PC, PHONE, Device, box, sideways
 from tests.support.browser.measure import WATCH
 from tests.support.browser.scene_setter import SceneSetter
@@ -128,11 +131,21 @@ async def test_the_service_is_saved_as_a_favourite_until_it_is_removed(
     await expect(page.locator("#favourites")).to_contain_text("暂无收藏")
 
 
-async def test_to_keep_the_service_one_signs_in_first(scenes: SceneSetter, open_profile: Open) -> None:
-    page = await (await open_profile(PHONE, address=scenes.gateway.address)).new_page()
+@pytest.mark.acceptance("S-022")
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+async def test_a_favourite_pressed_before_signing_in_is_kept_after_it(
+    installation: Installation, open_profile: Open, scripts: bool
+) -> None:
+    person = await journey_data.student(installation, journey_data.ONLY_THE_CARD)
+    page = await (await open_profile(PHONE, address=installation.address(GATEWAY), scripts=scripts)).new_page()
     await page.goto("/")
     await page.get_by_role("link", name="我要收藏").click()
     await expect(page).to_have_title(re.compile("统一身份认证"))
+    await journey_data.choose_person(page, person)
+    await expect(page).to_have_url(f"{installation.address(GATEWAY)}/")
+    await expect(page.get_by_role("button", name="已收藏")).to_have_attribute("aria-pressed", "true")
+    await page.goto("/me")
+    await expect(page.locator("#favourites")).to_contain_text("研究生离校服务")
 
 
 @pytest.mark.acceptance("S-012", "S-014")

@@ -36,6 +36,8 @@ async def test_from_sign_in_to_the_printed_form(installation: Installation, open
     await _desks_act(installation, page, person)
     await _cancel_the_card(page)
     await _submit(installation, page)
+    await expect(page).to_have_url(re.compile("/submitted$"), timeout=journey_data.LONG_MS)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("离校手续已办结")
     number = await journey_data.is_done(page)
     assert await journey_data.attempts(installation, person) == ["accepted"]
     await _view_and_print(page, device, number)
@@ -75,6 +77,7 @@ async def _desks_act(installation: Installation, page: Page, person: Person) -> 
         "总务部公寓与物业中心",
         "财务处收费管理办公室",
     ], "the order stays"
+    await announcements.get_by_role("button", name="关闭提示").click()
     assert await axe.violations(page) == []
 
 
@@ -166,7 +169,7 @@ async def _a_new_debt_leaves_the_form_as_it_is(
     await journey_data.when_free(installation, "finance", "charge", student_id=person.student_id or "", **charge)
     await installation.in_step("finance")
     lines = await page.locator("article.form .line").all_inner_texts()
-    told = page.get_by_text("提交之后有 1 项新情况，领取时由办事窗口核对。")
+    told = page.locator(".caution-box", has_text="财务处收费管理办公室：有 1 项欠费，共 12.00 元")
 
     async def is_told() -> bool:
         await page.reload()

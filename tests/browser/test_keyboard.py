@@ -28,7 +28,7 @@ async def test_one_goes_from_the_guide_to_the_submission_without_a_mouse(
     await expect(page.locator("main")).to_be_focused()
     await _tab_to(page, "我要办理")
     await _enter(page, "/case$")
-    await _tab_to(page, "图书馆 ")
+    await _tab_to(page, "数据更新于")
     await page.keyboard.press("Enter")
     await expect(page.locator("#library-borrowing .exact")).to_be_visible()
     await _tab_to(page, "提交离校服务")

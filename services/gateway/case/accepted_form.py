@@ -3,6 +3,7 @@
 from schemas.events import Reason, StatusChanged, Verdict
 from services.gateway.case.checks import check_view, group_view
 from services.gateway.case.decision import CheckResult, CheckState
+from services.gateway.case.exception_wording import later_matter
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import FormView, Group
@@ -27,7 +28,7 @@ def form_view(context: ViewContext, submission: Submission, case: Case) -> FormV
         qr_text=submission.qr_text,
         student=student_info(context, submission.student or case),
         groups=groups,
-        exceptions=submission.exception_count,
+        exceptions=tuple(later_matter(context, one) for one in submission.exceptions),
         issued=context.local_time(submission.issued_at) if submission.issued_at else None,
         void=void_sentence(context, submission.void) if submission.void else "",
         replaces=submission.replaces,

@@ -1,6 +1,6 @@
 """One check as a view. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -12,7 +12,15 @@ from services.gateway.case.comments import comment_view
 from services.gateway.case.decision import CheckState, WaitingReason, unknown_codes
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CheckView, Column, CommandView, Fact, Freshness, Group, LinkView, Table
-from services.gateway.case.wording import ViewContext, command_note, next_steps, notes, waiver_sentence, waiver_word
+from services.gateway.case.wording import (
+    ViewContext,
+    command_note,
+    next_steps,
+    notes,
+    turn_of,
+    waiver_sentence,
+    waiver_word,
+)
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import PhonePart, format_money, long_date_or_text, phone_parts
 from services.kit.manifests import CheckManifest, DepartmentManifest, FieldManifest
@@ -20,33 +28,43 @@ from services.kit.rules.reasons import CASE_OPENED
 
 NONE: Final = "—"
 _WORTH_TWO_TIMES: Final = timedelta(minutes=1)
+NO_TERMS: Final[Mapping[str, str]] = {}
 NUMERIC: Final = frozenset({"count", "money"})
 
 
 def check_view(context: ViewContext, progress: CheckProgress) -> CheckView:
     texts, check, department = context.texts, progress.check, progress.department
     reported, state = progress.reported, progress.result.state
+    turn = turn_of(progress)
     title, cause = check_title(texts, progress), _cause(texts, progress)
     verdict = waiver_word(texts, progress.waiver) if progress.waiver else texts(f"verdict.{state}")
     waiver = waiver_sentence(context, progress)
     facts = reported.facts if reported else {}
     unknown = unknown_codes(reported) if reported else frozenset()
+    table = table_view(check, facts, texts, certain=not unknown, terms=context.terms)
     known = reported is not None and NO_DATA not in unknown
     return CheckView(
         anchor=progress.anchor,
         department=department.name,
         department_title=texts.of(department.title),
+        icon=department.icon,
         title=title,
         state=state,
         verdict=verdict,
         known=known,
         facts=() if check.rows else fact_views(check, facts, texts),
-        table=table_view(check, facts, texts, certain=not unknown) if check.rows and known else None,
+        table=table if check.rows and known else None,
+        details=details_view(check, facts, texts) if known else None,
         link=LinkView(texts.of(check.link.label), check.link.address) if check.link else None,
+        links=_links(texts, check) if not state.passes else (),
         todo=next_steps(context, progress),
         notes=notes(texts, check, facts),
         waiver=waiver,
         phones=_phones(context, check),
+        place=texts.of(check.place) if check.place and not state.passes else "",
+        hours=texts.of(check.hours) if check.hours and not state.passes else "",
+        turn=turn,
+        turn_word=texts(f"turn.{turn}") if turn else "",
         command=_command(context, progress),
         freshness=_freshness(context, progress, cause),
         turned=texts("live.turned", title=title, verdict=verdict, cause=waiver or cause or verdict),
@@ -66,7 +84,7 @@ def group_view(texts: Texts, department: DepartmentManifest, checks: tuple[Check
     states = {one.state for one in checks}
     order = (CheckState.BLOCKED, CheckState.WAITING, CheckState.CLEAR)
     state = next((each for each in order if each in states), CheckState.WAIVED)
-    return Group(department.name, texts.of(department.title), state, texts(f"verdict.{state}"), checks)
+    return Group(department.name, department.icon, texts.of(department.title), state, texts(f"verdict.{state}"), checks)
 
 
 def fact_views(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts) -> tuple[Fact, ...]:
@@ -83,7 +101,12 @@ def fact_views(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Text
 
 
 def table_view(
-    check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts, *, certain: bool = True
+    check: CheckManifest,
+    facts: Mapping[str, JsonValue],
+    texts: Texts,
+    *,
+    certain: bool = True,
+    terms: Mapping[str, str] = NO_TERMS,
 ) -> Table | None:
     """None for no rows while the department is not certain: "nothing is due" would be a promise."""
     listed = facts.get(check.rows or "")
@@ -93,13 +116,35 @@ def table_view(
     total = check.total
     return Table(
         columns=tuple(Column(texts.of(field.label), field.kind in NUMERIC) for field in check.fields),
-        rows=tuple(tuple(format_value(field, row.get(field.name), texts) for field in check.fields) for row in rows),
+        rows=tuple(
+            tuple(format_value(field, row.get(field.name), texts, terms) for field in check.fields) for row in rows
+        ),
         total=(texts.of(total.label), format_value(total, facts.get(total.name), texts)) if total else None,
         empty=texts.of(check.empty) if check.empty and not rows else "",
     )
 
 
-def format_value(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
+def _cells(
+    rows: Sequence[Mapping[str, JsonValue]], fields: Sequence[FieldManifest], texts: Texts, terms: Mapping[str, str]
+) -> tuple[tuple[str, ...], ...]:
+    return tuple(tuple(format_value(field, row.get(field.name), texts, terms) for field in fields) for row in rows)
+
+
+def details_view(check: CheckManifest, facts: Mapping[str, JsonValue], texts: Texts) -> Table | None:
+    """None without rows."""
+    if check.details is None:
+        return None
+    fields, listed = check.details.fields, facts.get(check.details.rows)
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    if not rows:
+        return None
+    return Table(
+        columns=tuple(Column(texts.of(field.label), field.kind in NUMERIC) for field in fields),
+        rows=_cells(rows, fields, texts, NO_TERMS),
+    )
+
+
+def format_value(field: FieldManifest, value: JsonValue, texts: Texts, terms: Mapping[str, str] = NO_TERMS) -> str:
     """A dash when empty; an unknown code as it is."""
     if value is None or value == "":
         return texts.of(field.codes[""]) if "" in field.codes else NONE
@@ -109,7 +154,7 @@ def format_value(field: FieldManifest, value: JsonValue, texts: Texts) -> str:
         return texts.of(field.codes[str(value)])
     if field.kind == "date":
         return long_date_or_text(str(value), texts.language)
-    return str(value)
+    return terms.get(str(value), str(value))
 
 
 def _cause(texts: Texts, progress: CheckProgress) -> str:
@@ -121,6 +166,10 @@ def _cause(texts: Texts, progress: CheckProgress) -> str:
     # The kit's causes are the same at every department.
     key = f"cause.{cause.code}"
     return texts(key) if key in texts.entries else ""
+
+
+def _links(texts: Texts, check: CheckManifest) -> tuple[LinkView, ...]:
+    return tuple(LinkView(texts.of(link.label), link.address) for link in check.links if link.address)
 
 
 def _phones(context: ViewContext, check: CheckManifest) -> tuple[PhonePart, ...]:

@@ -3,12 +3,14 @@
 from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.checks import check_view, group_view
 from services.gateway.case.decision import CheckState
+from services.gateway.case.exception_wording import later_matters
+from services.gateway.case.headline import headline
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.student_info import student_info
 from services.gateway.case.submission_round import SubmissionState
 from services.gateway.case.submit_panel import submit_view
-from services.gateway.case.view_model import CasePage, EarlierForm, FormView, Group, Summary
-from services.gateway.case.wording import ViewContext, headline
+from services.gateway.case.view_model import CasePage, CheckView, EarlierForm, FormView, Group, Summary, Task, Turn
+from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.formats import long_date
 
 
@@ -79,16 +81,24 @@ def _groups(context: ViewContext, progress: CaseProgress) -> tuple[Group, ...]:
 
 
 def _summary(context: ViewContext, progress: CaseProgress, groups: tuple[Group, ...]) -> Summary:
-    words = headline(context, progress)
-    state = progress.submission.state
-    open_lines: tuple[tuple[str, str], ...] = ()
-    tone = CheckState.WAITING.value
-    if state is SubmissionState.DONE:
-        tone = SubmissionState.DONE.value
-    elif state is SubmissionState.READY:
-        tone = CheckState.CLEAR.value
-    elif state is SubmissionState.OPEN_ITEMS:
-        views = [view for group in groups for view in group.lines if not view.state.passes]
-        open_lines = tuple((view.anchor, view.title) for view in views)
-        tone = CheckState.BLOCKED.value if any(view.state is CheckState.BLOCKED for view in views) else tone
-    return Summary(tone, words.sentence, words.next_step, open_lines)
+    words, state = headline(context, progress), progress.submission.state
+    if state is SubmissionState.OPEN_ITEMS:
+        tasks = tuple(_task(view) for group in groups for view in group.lines)
+        blocked = any(task.state is CheckState.BLOCKED for task in tasks)
+        tone = CheckState.BLOCKED if blocked else CheckState.WAITING
+        return Summary(tone.value, words.sentence, words.next_step, tasks, _turns(context, tasks) if blocked else "")
+    matters = later_matters(context, progress)
+    tones = {SubmissionState.DONE: "caution" if matters else "done", SubmissionState.READY: CheckState.CLEAR.value}
+    tone_word = tones.get(state, "asked" if state is SubmissionState.ASKED else CheckState.WAITING.value)
+    return Summary(tone_word, words.sentence, words.next_step, matters=matters)
+
+
+def _task(view: CheckView) -> Task:
+    what = "" if view.state.passes else next(iter(view.todo), "")
+    return Task(view.anchor, view.title, view.state, what, view.turn, view.turn_word, view.phones)
+
+
+def _turns(context: ViewContext, tasks: tuple[Task, ...]) -> str:
+    """`需要您办理 2 项 · 等待部门 1 项`."""
+    counted = [(turn, sum(task.turn is turn for task in tasks)) for turn in Turn]
+    return " · ".join(context.texts(f"turn.count_{turn}", count=count) for turn, count in counted if count)

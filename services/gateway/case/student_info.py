@@ -11,7 +11,7 @@ SLOTS = ("name", "student_id", "gender", "college", "major", "enrolled_on", "gra
 
 
 def student_info(context: ViewContext, case: Case) -> tuple[Field, ...]:
-    terms = context.site.university.terms if context.language == "en" else {}
+    terms = context.terms
     values = {
         "name": case.name,
         "student_id": case.student_id,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from services.gateway.case.decision import CheckState
 from services.gateway.case.progress import Standing
@@ -75,6 +76,13 @@ class Freshness:
     note: str = ""
 
 
+class Turn(StrEnum):
+    """Whose turn an open check is: 需您办理, 等待部门."""
+
+    STUDENT = "student"
+    DEPARTMENT = "department"
+
+
 @dataclass(frozen=True, slots=True)
 class CommentView:
     """`heading` and `text` of the newest one, if there is any; `answered` and `answer` once it has one.
@@ -100,17 +108,25 @@ class CheckView:
     anchor: str
     department: str
     department_title: str
+    icon: str
     title: str
     state: CheckState
     verdict: str
     known: bool
     facts: tuple[Fact, ...]
     table: Table | None
+    details: Table | None
     link: LinkView | None
+    links: tuple[LinkView, ...]
     todo: tuple[str, ...]
     notes: tuple[str, ...]
     waiver: str
     phones: tuple[PhonePart, ...]
+    place: str
+    hours: str
+    turn: Turn | None
+    """None for a check that passes."""
+    turn_word: str
     command: CommandView | None
     freshness: Freshness | None
     turned: str
@@ -123,6 +139,7 @@ class Group:
     """`verdict` is shown when there are several checks."""
 
     department: str
+    icon: str
     title: str
     state: CheckState
     verdict: str
@@ -130,14 +147,43 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class LaterMatter:
+    """What came up after the acceptance: whose it is, what, and whom to call."""
+
+    source: str
+    sentences: tuple[str, ...]
+    phones: tuple[PhonePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A check in the summary. `what` is empty for one that passes."""
+
+    anchor: str
+    title: str
+    state: CheckState
+    what: str
+    turn: Turn | None
+    turn_word: str
+    phones: tuple[PhonePart, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
-    """`tone` is a check state, or `done`."""
+    """`tone` is a check state, `asked`, `done`, or `caution`: done, and something came up since."""
 
     tone: str
     sentence: str
     next_step: str
-    open: tuple[tuple[str, str], ...]
-    """Anchor and title of each open check."""
+    tasks: tuple[Task, ...] = ()
+    """Every check, while one is open."""
+    turns: str = ""
+    """How many of the open ones are whose turn; empty while every one waits for data."""
+    matters: tuple[LaterMatter, ...] = ()
+
+    @property
+    def open(self) -> tuple[Task, ...]:
+        return tuple(task for task in self.tasks if not task.state.passes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +213,7 @@ class FormView:
     qr_text: str
     student: tuple[Field, ...]
     groups: tuple[Group, ...]
-    exceptions: int
+    exceptions: tuple[LaterMatter, ...]
     issued: LocalTime | None
     void: str = ""
     """Since when, why and what replaces it; empty if it stands."""

@@ -11,9 +11,9 @@ from schemas.attempts import RefusalCause
 from schemas.events import UNKNOWN_REASONS, Reason
 from services.gateway.case.command_offer import CommandOffer
 from services.gateway.case.decision import CheckState, WaitingReason
-from services.gateway.case.eligibility import Eligibility, Obstacle
-from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
-from services.gateway.case.submission_round import SubmissionRefusal, SubmissionState
+from services.gateway.case.progress import CheckProgress
+from services.gateway.case.submission_round import SubmissionRefusal
+from services.gateway.case.view_model import Turn
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime, campus_zone, local_day, local_time, long_date
 from services.gateway.read_model.types import UNANSWERED
@@ -40,6 +40,11 @@ class ViewContext:
         return self.texts.language
 
     @property
+    def terms(self) -> Mapping[str, str]:
+        """The data's own words in the language of the page; what is not listed stays as it is."""
+        return self.site.university.terms if self.language == "en" else {}
+
+    @property
     def local_day(self) -> date:
         return local_day(self.now, self.site.university.utc_offset_minutes)
 
@@ -53,68 +58,6 @@ class ViewContext:
     def local_time(self, at: datetime) -> LocalTime:
         offset = self.site.university.utc_offset_minutes
         return local_time(at, now=self.now, offset_minutes=offset, language=self.language)
-
-
-@dataclass(frozen=True, slots=True)
-class Headline:
-    sentence: str
-    next_step: str
-
-
-def headline(context: ViewContext, progress: CaseProgress) -> Headline:
-    texts, standing, state = context.texts, progress.standing, progress.submission.state
-    if progress.unavailable_since is not None:
-        since = context.local_time(progress.unavailable_since).words
-        return Headline(texts("summary.away", since=since), texts("summary.away_next"))
-    if standing in (Standing.ABSENT, Standing.NOT_SERVED):
-        key = standing.value.replace("-", "_")
-        return Headline(texts(f"{key}.sentence"), texts(f"{key}.next"))
-    if state is SubmissionState.DONE:
-        number = progress.accepted.form_number if progress.accepted else ""
-        sentence = texts("summary.done", number=number) if number else texts("summary.done_no_form")
-        return Headline(sentence, texts("summary.done_next", form=texts.of(context.site.university.form_title)))
-    if state is SubmissionState.ASKED:
-        return Headline(texts("summary.asked"), texts("summary.asked_next"))
-    if state is SubmissionState.READY:
-        return Headline(_ready_sentence(texts, progress), texts("summary.clear_next"))
-    return _open_headline(context, progress)
-
-
-def _ready_sentence(texts: Texts, progress: CaseProgress) -> str:
-    waived = sum(one.waiver is not None for one in progress.checks)
-    passed = len(progress.checks) - waived
-    if not waived:
-        return texts("summary.clear", count=passed)
-    return texts("summary.clear_waived" if passed else "summary.all_waived", passed=passed, waived=waived)
-
-
-def _open_headline(context: ViewContext, progress: CaseProgress) -> Headline:
-    texts, open_checks = context.texts, progress.open_checks
-    blocked = [one for one in open_checks if one.result.state is CheckState.BLOCKED]
-    # A check whose command is under way needs nothing from the student.
-    to_do = [one for one in blocked if not (one.command and one.command.under_way)]
-    passed = sum(one.result.state is CheckState.CLEAR for one in progress.checks)
-    counts = {"passed": passed, "open": len(open_checks)}
-    if not blocked:
-        key = "summary.waiting" if passed else "summary.all_waiting"
-        step = texts("summary.next_waiting", step=_waiting_step(context, open_checks))
-        return Headline(texts(key, **counts), step)
-    steps = next_steps(context, (to_do or blocked)[0])
-    step = texts("summary.next" if to_do else "summary.next_waiting", step=steps[0] if steps else "")
-    return Headline(texts("summary.open" if passed else "summary.none_passed", **counts), step)
-
-
-def _waiting_step(context: ViewContext, open_checks: Sequence[CheckProgress]) -> str:
-    """While nothing is blocked: whose data is missing, and whom to ask."""
-    texts, first = context.texts, open_checks[0]
-    departments = {one.department.name: texts.of(one.department.title) for one in open_checks}
-    reasons = {one.result.waiting_reason for one in open_checks}
-    if reasons == {WaitingReason.NO_DATA} and len(departments) > 1:
-        return texts("summary.no_data_next", departments=texts.joined(list(departments.values())))
-    reason = first.result.waiting_reason
-    if reason in (WaitingReason.NO_DATA, WaitingReason.OPEN_QUESTION):
-        return unknown_sentence(texts, first.department, reason, _phones(first.department, first.check))
-    return next(iter(next_steps(context, first)), "")
 
 
 def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]:
@@ -137,6 +80,17 @@ def next_steps(context: ViewContext, progress: CheckProgress) -> tuple[str, ...]
     return sentences or (texts("todo.unknown", department=title),)
 
 
+def turn_of(progress: CheckProgress) -> Turn | None:
+    """The department's while it looks into something, or no data says otherwise; none for a check that passes."""
+    result = progress.result
+    if result.state.passes:
+        return None
+    if result.state is CheckState.WAITING or (progress.command is not None and progress.command.under_way):
+        return Turn.DEPARTMENT
+    codes = {reason.code for reason in result.reasons}
+    return Turn.DEPARTMENT if codes and codes <= progress.check.with_department else Turn.STUDENT
+
+
 def unknown_sentence(texts: Texts, department: DepartmentManifest, code: str, phones: Sequence[str] = ()) -> str:
     """`code` is reserved: the department does not know, and whom to ask about it."""
     title = texts.of(department.title)
@@ -144,7 +98,7 @@ def unknown_sentence(texts: Texts, department: DepartmentManifest, code: str, ph
     return texts(f"waiting.{code}", department=title, contact=contact)
 
 
-def _phones(department: DepartmentManifest, check: CheckManifest | None) -> tuple[str, ...]:
+def phones_of(department: DepartmentManifest, check: CheckManifest | None) -> tuple[str, ...]:
     """Of the check, else of every check of the department."""
     return tuple(dict.fromkeys(phone for one in ((check,) if check else department.checks) for phone in one.phones))
 
@@ -173,7 +127,7 @@ def reason_sentence(
 ) -> str:
     """For a code without a sentence in the manifest: the contact. The reserved codes have words of the page."""
     if reason.code in UNKNOWN_REASONS or reason.code == CHANGE_WAITING.code:
-        return unknown_sentence(texts, department, reason.code, _phones(department, check))
+        return unknown_sentence(texts, department, reason.code, phones_of(department, check))
     checks = (check,) if check else department.checks
     sentences = [one.reasons[reason.code] for one in checks if reason.code in one.reasons]
     if not sentences and reason.code in department.refusals:
@@ -217,26 +171,3 @@ def refusal_sentences(context: ViewContext, refusal: SubmissionRefusal | None) -
     cause = refusal.cause if refusal.cause in _CAUSES else "otherwise"
     key = "submit.refused" if objections else f"submit.ended_{cause}"
     return texts(key, at=context.local_time(refusal.at).words), objections
-
-
-def obstacle_message(
-    context: ViewContext, progress: CaseProgress, eligibility: Eligibility
-) -> tuple[str, tuple[str, ...]]:
-    """Title and paragraphs."""
-    texts, summary, check = context.texts, headline(context, progress), eligibility.check
-    if eligibility.obstacle is Obstacle.ALREADY_SUBMITTED:
-        return summary.sentence, (texts(f"submit.{progress.submission.state}"),)
-    if eligibility.obstacle is Obstacle.OPEN_ITEMS:
-        return texts("submit.error_title"), (texts("submit.error_text"),)
-    if not eligibility.command:
-        return texts("submit.error_title"), (summary.sentence, summary.next_step)
-    if check is None or check.check.command is None:
-        return texts("command.not_offered", label=eligibility.command), (summary.sentence, summary.next_step)
-    title = texts("command.not_offered", label=texts.of(check.check.command.label))
-    if eligibility.obstacle is Obstacle.UNREADABLE:
-        return title, (summary.sentence, summary.next_step)
-    if note := command_note(context, check):
-        return title, (note,)
-    if check.result.state.passes:
-        return title, (texts("command.not_offered_passed", title=texts.of(check.check.title)),)
-    return title, (texts("command.not_offered_why", department=texts.of(check.department.title)),)

@@ -5,18 +5,17 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 from uuid import UUID
 
-from schemas.events import UNKNOWN_REASONS, TakenBy
+from schemas.events import TakenBy
 from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.decision import CheckState
+from services.gateway.case.exception_wording import exception_sentences, exception_source
 from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import Field, FormView
 from services.gateway.case.wording import ViewContext
-from services.gateway.certificates.exception_wording import exception_sentences
 from services.gateway.certificates.handover import Outcome, fingerprint
 from services.gateway.certificates.verification import GOOD, Finding, VerificationResult
-from services.gateway.i18n.formats import LocalTime, PhonePart, phone_parts
+from services.gateway.i18n.formats import LocalTime, PhonePart
 from services.gateway.read_model.types import (
-    ROSTER,
     CertificateIssue,
     IssuedCertificate,
     OpenException,
@@ -230,18 +229,6 @@ def _issue(context: ViewContext, issue: CertificateIssue) -> IssueView:
 
 
 def _exception(context: ViewContext, one: OpenException, confirmed: bool) -> ExceptionView:
-    since, sentences = context.local_time(one.opened_at), exception_sentences(context, one)
-    department = context.site.departments.get(one.department)
-    if department is None:
-        source = context.texts("desk.roster") if one.department == ROSTER else one.department
-        return ExceptionView(one.name, source, since, sentences, (), confirmed)
-    codes = {reason.code for reason in one.reasons}
-    checks = [check for check in department.checks if codes & check.reasons.keys()]
-    if not checks or codes & UNKNOWN_REASONS:
-        checks = list(department.checks)
-    phones = dict.fromkeys(phone for check in checks for phone in check.phones)
-    parts = tuple(part for phone in phones for part in phone_parts(phone, context.site.university.area_code))
-    title = context.texts.of(department.title)
-    if one.former_number:
-        title = context.texts("case.under_former", title=title, number=one.former_number)
-    return ExceptionView(one.name, title, since, sentences, parts, confirmed)
+    source, phones = exception_source(context, one)
+    sentences = exception_sentences(context, one)
+    return ExceptionView(one.name, source, context.local_time(one.opened_at), sentences, phones, confirmed)

@@ -15,10 +15,12 @@ from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged
 from services.gateway.read_model.signed_form import payload_of, student_of
 from services.gateway.read_model.types import (
+    ROSTER,
     Attempt,
     Attested,
     Case,
     FormVoid,
+    OpenException,
     ReceivedStatus,
     StudentSnapshot,
     StudentWaivers,
@@ -48,7 +50,13 @@ SELECT numbers.student_id, numbers.joined_to,
        (SELECT json_agg(json_build_object(
                    'attempt_id', attempt_id, 'case_number', case_number, 'form_number', form_number,
                    'accepted_at', accepted_at, 'code', code, 'qr_text', qr_text, 'receipt', receipt, 'facts', facts,
-                   'issued_at', issued_at, 'exception_count', exception_count, 'replaces', replaces,
+                   'issued_at', issued_at, 'replaces', replaces,
+                   'exceptions', CASE WHEN exception_count > 0 THEN (
+                       SELECT json_agg(json_build_object('name', name, 'department', department, 'reasons', reasons,
+                                                         'opened_at', opened_at, 'former_number', former_number)
+                                       ORDER BY opened_at, name)
+                       FROM published.exception_v2 AS made
+                       WHERE made.form_number = form.form_number AND made.closed_at IS NULL) END,
                    'voided_at', voided_at, 'void_reason', void_reason, 'replaced_by', replaced_by,
                    'waivers', waivers) ORDER BY case_number, sequence)
         FROM published.submission_v2 AS form LEFT JOIN published.attempt_waiver_v1 USING (attempt_id)
@@ -74,6 +82,7 @@ ORDER BY numbers.student_id
 """A row for each number asked for, known or not, and one for each former number of theirs. `alive_as_of` is last."""
 
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
+_reason_list: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
 _checks: TypeAdapter[tuple[CheckStatus, ...]] = TypeAdapter(tuple[CheckStatus, ...])
 
 
@@ -178,12 +187,24 @@ def _submission(form: dict[str, Any]) -> Submission:
         qr_text=form["qr_text"] or "",
         facts=attested_facts(form["facts"]),
         issued_at=form["issued_at"],
-        exception_count=form["exception_count"] or 0,
+        exceptions=tuple(open_exception(one) for one in form["exceptions"] or ()),
         student=student_of(payload_of(form["receipt"])),
         case_number=form["case_number"],
         void=form_void(form),
         replaces=form["replaces"] or "",
         waivers=waiver_list.validate_python(form["waivers"] or ()),
+    )
+
+
+def open_exception(row: Row) -> OpenException:
+    """Of a row of `published.exception_v2`."""
+    at = row["opened_at"]
+    return OpenException(
+        row["name"],
+        row["department"] or ROSTER,
+        _reason_list.validate_python(_parsed(row["reasons"])),
+        datetime.fromisoformat(at) if isinstance(at, str) else at,
+        row["former_number"] or "",
     )
 
 
@@ -214,6 +235,10 @@ def read_waivers(text: str | None) -> tuple[Waiver, ...]:
 
 
 def _document(value: Any) -> dict[str, Any]:
-    """asyncpg returns JSON as text."""
-    document = json.loads(value) if isinstance(value, str) else value
+    document = _parsed(value)
     return document if isinstance(document, dict) else {}
+
+
+def _parsed(value: Any) -> Any:
+    """asyncpg returns JSON as text."""
+    return json.loads(value) if isinstance(value, str) else value

@@ -8,17 +8,14 @@ from uuid import UUID
 
 import asyncpg
 from joserfc.jwk import OKPKey
-from pydantic import TypeAdapter
 
-from schemas.events import Reason, TakenBy
-from services.gateway.read_model.student_rows import attested_facts, form_void, read_waivers
+from schemas.events import TakenBy
+from services.gateway.read_model.student_rows import attested_facts, form_void, open_exception, read_waivers
 from services.gateway.read_model.types import (
-    ROSTER,
     CertificateIssue,
     FormHolder,
     IssuedCertificate,
     IssueUndo,
-    OpenException,
     PublishedSubmission,
     Submission,
     SubmissionRecord,
@@ -64,7 +61,6 @@ _FORMER: Final = "SELECT receipt FROM published.former_signature_v1 WHERE form_n
 _REVOKED: Final = "SELECT kid FROM published.revoked_key_v1"
 _KEYS: Final = "SELECT public_jwk FROM published.signing_key_v1 ORDER BY created_at"
 
-_reasons: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
 T = TypeVar("T")
 
 
@@ -197,16 +193,7 @@ def _record(
             replaces=replaces,
         ),
         issues=tuple(_issue(one) for one in issues),
-        exceptions=tuple(
-            OpenException(
-                one["name"],
-                one["department"] or ROSTER,
-                _reasons.validate_python(json.loads(one["reasons"])),
-                one["opened_at"],
-                one["former_number"] or "",
-            )
-            for one in exceptions
-        ),
+        exceptions=tuple(open_exception(one) for one in exceptions),
     )
 
 

@@ -59,7 +59,7 @@ class Submission:
     qr_text: str = ""
     facts: Mapping[str, Attested] = field(default_factory=dict)
     issued_at: datetime | None = None
-    exception_count: int = 0
+    exceptions: "tuple[OpenException, ...]" = ()
     student: Case | None = None
     """As signed, if that can be read."""
     waivers: tuple[Waiver, ...] = ()

@@ -26,11 +26,13 @@ _KINDS: Final = {
     429: "busy",
     503: "away",
 }
+_PICTURES: Final = {"not_found": "lost", "forbidden": "lock", "invalid": "info", "busy": "info"}
 _NEXT: Final = {
     "/": "guide",
     "/case": "case",
     "/me": "me",
     "/completed": "completed",
+    "/submitted": "submitted",
     "/submit": "case",
     "/desk": "desk",
     "/staff": "staff",
@@ -101,6 +103,7 @@ def error_page(renderer: Renderer, request: Request, problem: Response) -> Respo
         status=problem.status_code,
         headers={name: value for name, value in problem.headers.items() if name in ("retry-after", "allow")},
         contact=renderer.site.university.support,
+        picture=_PICTURES.get(kind, "cloud"),
     )
 
 
@@ -142,6 +145,7 @@ def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) 
         action=(home_of(error.session), texts("only.own_page")),
         status=403,
         contact=renderer.site.university.support,
+        picture="lock",
     )
 
 
@@ -157,6 +161,7 @@ def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
         action=(home, texts(f"{area}.title")),
         status=503,
         headers=RETRY,
+        picture="cloud",
     )
 
 

@@ -42,6 +42,40 @@
     return spoken;
   }
 
+  // Seen and read out: what turned, with a link to it. It stays for a while, and as long as the focus is in it.
+  var toastTimer = 0;
+  function toast(words, part) {
+    window.clearTimeout(toastTimer);
+    var text = document.createElement("span");
+    text.textContent = words;
+    var link = document.createElement("a");
+    link.href = "#" + part.id;
+    link.textContent = live.dataset.look;
+    var close = document.createElement("button");
+    close.type = "button";
+    close.textContent = "×";
+    close.setAttribute("aria-label", live.dataset.close);
+    close.addEventListener("click", hideToast);
+    link.addEventListener("click", hideToast);
+    var shape = part.querySelector(".verdict .shape");
+    announcements.replaceChildren(text, link, close);
+    if (shape) { announcements.insertBefore(shape.cloneNode(true), text); }
+    toastTimer = window.setTimeout(expire, 15000);
+  }
+
+  function hideToast() {
+    window.clearTimeout(toastTimer);
+    announcements.replaceChildren();
+  }
+
+  function expire() {
+    if (announcements.matches(":hover, :focus-within")) {
+      toastTimer = window.setTimeout(expire, 5000);
+    } else {
+      hideToast();
+    }
+  }
+
   function counterpart(active, fresh) {
     var href = active.getAttribute("href");
     return active.tagName === "SUMMARY" ? fresh.querySelector("summary")
@@ -51,6 +85,11 @@
   function replaceParts(html) {
     var next = new DOMParser().parseFromString(html, "text/html");
     var spoken = [];
+    var turnedPart = null;
+    // Who waits for the end of the round is shown it.
+    if (live.querySelector('[data-tone="asked"]') && next.querySelector('[data-tone="done"], [data-tone="caution"]')) {
+      window.location.assign(live.dataset.done);
+    }
     var parts = next.querySelectorAll("[data-part]");
     var known = live.querySelectorAll("[data-part]");
     if (parts.length !== known.length) {
@@ -64,6 +103,8 @@
       var opened = part.querySelector("details[open]") !== null;
       var active = part.contains(document.activeElement) ? document.activeElement : null;
       var words = markChange(part, fresh);
+      // What gets shorter keeps its room: the lines below stay under the eye.
+      if (part.dataset.tone) { fresh.style.minHeight = part.getBoundingClientRect().height + "px"; }
       part.replaceWith(fresh);
       if (opened && fresh.querySelector("details")) { fresh.querySelector("details").open = true; }
       if (active) {
@@ -71,9 +112,12 @@
         if (again === fresh) { fresh.tabIndex = -1; }
         again.focus({ preventScroll: true });
       }
-      if (words) { spoken.push(words); }
+      if (words) {
+        spoken.push(words);
+        turnedPart = fresh;
+      }
     });
-    if (spoken.length) { announcements.textContent = spoken.join(" "); }
+    if (spoken.length) { toast(spoken.join(" "), turnedPart); }
   }
 
   function connect() {

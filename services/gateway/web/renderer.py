@@ -1,6 +1,7 @@
 """Page models into HTML, escaped; a missing name is an error."""
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from services.gateway.staff.progress import scope_of
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
+from services.gateway.web.icons import ICONS, SHAPES
 from services.kit.message_format import Language
 from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, desk_role
 
@@ -47,6 +49,8 @@ class Renderer:
             phone_parts=partial(phone_parts, area_code=university.area_code),
             contact_value=_contact_value,
             mark=mark,
+            ICONS=ICONS,
+            SHAPES=SHAPES,
             line_html=lru_cache(_KEPT_LINES)(self._line_html),
             CERTIFICATE_DESK=CERTIFICATE_DESK,
             GRADUATE_SCHOOL=GRADUATE_SCHOOL,
@@ -84,8 +88,9 @@ class Renderer:
         headers: Mapping[str, str] | None = None,
         open_checks: Sequence[CheckView] = (),
         contact: Contact | None = None,
+        picture: str = "info",
     ) -> HTMLResponse:
-        """`action` is the address and label of the one link."""
+        """`action` is the address and label of the one link, `picture` one of `ICONS`."""
         return self.page(
             "message.html",
             texts,
@@ -97,15 +102,21 @@ class Renderer:
             paragraphs=paragraphs,
             open_checks=open_checks,
             contact_shown=contact,
+            picture=picture,
             action=action,
         )
 
     def _line_html(self, line: CheckView, language: Language) -> Markup:
-        return Markup(self._environment.get_template("line.html").render(t=catalogue(language), line=line))
+        return Markup(_lean(self._environment.get_template("line.html").render(t=catalogue(language), line=line)))
 
     def live(self, page: CasePage, texts: Texts) -> str:
         """What live updates replace."""
-        return self._environment.get_template("live.html").render(t=texts, page=page)
+        return _lean(self._environment.get_template("live.html").render(t=texts, page=page))
+
+
+def _lean(html: str) -> str:
+    """Without what only indents the template: it would be a twentieth of what a live page sends."""
+    return re.sub(r"\n\s*", "\n", html)
 
 
 def mark(value: object) -> str:

@@ -1,6 +1,5 @@
 """What happens in the installation while a student looks: records to begin with, desks that act, lines that turn."""
 
-import re
 from typing import Any, Final
 
 from playwright.async_api import Page, expect
@@ -80,11 +79,11 @@ async def shows(page: Page, line: str, verdict: str) -> None:
 
 async def is_done(page: Page) -> str:
     """Wait until the page says that the submission was accepted; the form's number."""
-    title = page.locator("#summary-title")
-    await expect(title).to_contain_text("离校服务已提交，表单编号", timeout=LONG_MS)
-    number = re.search(r"表单编号 (\S+)", await title.inner_text())
-    assert number is not None
-    return number[1]
+    accepted = page.locator("[data-form-number]")
+    await expect(accepted).to_be_visible(timeout=LONG_MS)
+    number = await accepted.get_attribute("data-form-number")
+    assert number
+    return number
 
 
 async def attempts(installation: Installation, person: Person) -> list[str]:

@@ -121,6 +121,13 @@ async def completed(scenes: SceneSetter, actor: Visitor) -> None:
     await say(scenes, actor, case_samples.clear().statuses)
 
 
+async def late_debt(scenes: SceneSetter, actor: Visitor) -> None:
+    """Accepted, and the finance office has charged something since."""
+    await completed(scenes, actor)
+    await say(scenes, actor, {"finance": case_samples.blocked().statuses["finance"]}, version=5)
+    await scenes.clearance.open_exception(actor.student_id, "finance", ARREARS)
+
+
 async def voided(scenes: SceneSetter, actor: Visitor) -> None:
     """The form was voided: the case is open again, and everything still clear."""
     form = await scenes.clearance.accept_signed(actor.student_id, name=RARE)

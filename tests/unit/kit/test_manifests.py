@@ -132,7 +132,11 @@ def test_the_facts_have_exactly_the_checks_and_the_fields_on_the_page(department
     for check in department.checks:
         columns = _row_type(facts[check.name], check.rows) if check.rows else facts[check.name]
         noted = [] if check.rows else list(check.notes)
-        assert [*(field.name for field in check.fields), *noted] == list(columns.model_fields)
+        listed = [check.details.rows] if check.details else []
+        assert [*(field.name for field in check.fields), *noted, *listed] == list(columns.model_fields)
+        if check.details is not None:
+            rows = _row_type(facts[check.name], check.details.rows)
+            assert [field.name for field in check.details.fields] == list(rows.model_fields)
         if check.total is not None:
             assert check.total.name in facts[check.name].model_fields
         assert {field.name for field in check.fields if field.kind == "code"} == set(_with_codes(check))

@@ -1,5 +1,6 @@
 """The library over every state of a record."""
 
+from datetime import date, timedelta
 from itertools import product
 from typing import Any
 
@@ -9,7 +10,7 @@ from pydantic import ValidationError
 from schemas.events import Reason, Verdict
 from services.kit.operations import Refused
 from services.library.operations import RULES
-from services.library.rules import LibraryRecord, assess
+from services.library.rules import MAX_BOOKS_NAMED, LibraryRecord, Loan, assess
 from tests.unit.library.records import LOAN, THESES, do, fields_of, record_of, said
 
 pytestmark = pytest.mark.unit
@@ -41,6 +42,7 @@ def test_every_state_passes_and_explains_itself_as_the_guide_says(
     passes = (loans, debt, open_violations, card) == (0, "0.00", 0, "cancelled")
     assert borrowing.verdict is (Verdict.CLEAR if passes else Verdict.BLOCKED)
     assert said(borrowing) == expected_borrowing(loans, debt, open_violations, card)
+    assert [set(book) for book in borrowing.facts.pop("loans", [])] == [{"title", "due_on"}] * loans
     assert borrowing.facts == {
         "unreturned_count": loans,
         "debt": debt,
@@ -50,6 +52,16 @@ def test_every_state_passes_and_explains_itself_as_the_guide_says(
     assert paper.verdict is (Verdict.CLEAR if thesis == "approved" else Verdict.BLOCKED)
     assert said(paper) == ([] if thesis == "approved" else [(f"thesis-{thesis}", {})])
     assert paper.facts == {"thesis": thesis}
+
+
+def test_the_books_that_are_out_are_named_due_first_and_no_more_than_a_page_can_list() -> None:
+    loans = [Loan(barcode=f"B{n}", title=f"书{n}", due_on=date(2026, 6, 30) - timedelta(days=n)) for n in range(30)]
+    (borrowing, _) = assess(LibraryRecord(loans=tuple(loans))).checks
+    listed = borrowing.facts["loans"]
+    assert isinstance(listed, list)
+    assert listed[0] == {"title": "书29", "due_on": "2026-06-01"}
+    assert len(listed) == MAX_BOOKS_NAMED
+    assert borrowing.facts["unreturned_count"] == 30
 
 
 @pytest.mark.parametrize(("loans", "fines", "violations", "card"), list(product(LOANS, FINES, VIOLATIONS, CARDS)))

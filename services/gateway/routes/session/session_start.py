@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 
 from services.gateway.oidc.authentication import required_context
 from services.gateway.oidc.identity import Identity
-from services.gateway.routes.dependencies import CurrentSite, SessionTable, Settings, StaffPeopleTable
+from services.gateway.routes.dependencies import CurrentSite, FavouriteTable, SessionTable, Settings, StaffPeopleTable
 from services.gateway.staff.progress import scope_of
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions.session import Session, hashed
@@ -19,7 +19,9 @@ DESTINATIONS: Final = {
     "case": "/case",
     "me": "/me",
     "completed": "/completed",
+    "submitted": "/submitted",
     "guide": "/",
+    "favourite": "/",
     "desk": "/desk",
     "staff": "/staff",
     "progress": "/progress",
@@ -49,7 +51,9 @@ class BrowserSession:
         roles: StaffRoles,
         people: StaffPeopleTable,
         settings: Settings,
+        favourites: FavouriteTable,
     ) -> None:
+        self._favourites = favourites
         self._settings = settings
         self._roles = roles
         self._people = people
@@ -76,6 +80,8 @@ class BrowserSession:
             sid=who.sid,
             refresh_token=who.refresh_token,
         )
+        if student_id and destination == "favourite":
+            await self._favourites.set(student_id, favourite=True)
         address = DESTINATIONS.get(destination, "/case") if student_id else _staff_home(roles)
         response = RedirectResponse(address, 303)
         set_cookie(response, SESSION_COOKIE, session_id, None)

@@ -5,8 +5,10 @@ from fastapi.responses import RedirectResponse
 
 from services.gateway.case.checks import check_view
 from services.gateway.case.eligibility import Eligibility, Obstacle, command_eligibility, submission_eligibility
+from services.gateway.case.headline import obstacle_message
 from services.gateway.case.progress import CaseProgress
-from services.gateway.case.wording import ViewContext, obstacle_message
+from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import SUBMIT
 from services.gateway.routes.dependencies import Commands, Context, CurrentCase, Pages, Student
 from services.gateway.tables.sessions.session import Session
@@ -37,7 +39,8 @@ async def submit(
         return _refused(pages, session, progress, context, eligibility)
     if eligibility.possible:
         await commands.request(session, "", SUBMIT, forms_before=len(progress.forms))
-    return RedirectResponse("/case#submit", 303)
+    done = progress.submission.state is SubmissionState.DONE
+    return RedirectResponse("/submitted" if done else "/case#submit", 303)
 
 
 @router.get("/case/{department}/{command}")

@@ -1,20 +1,19 @@
 """The students' pages, all of which work without scripts."""
 
+import json
 import re
 from collections.abc import AsyncIterator
 from typing import Annotated, Final
 
-import segno
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from markupsafe import Markup
-from starlette.exceptions import HTTPException
 
+from services.gateway.case.headline import headline
 from services.gateway.case.live import StateUpdate, Stream, StreamEnded
-from services.gateway.case.present import accepted_form, earlier_form, earlier_forms, present
+from services.gateway.case.present import accepted_form, earlier_forms, present
 from services.gateway.case.progress import CaseProgress, Standing
-from services.gateway.case.wording import ViewContext, headline
+from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
     RETRY,
@@ -25,7 +24,6 @@ from services.gateway.routes.dependencies import (
     KnownVisitor,
     Language,
     Pages,
-    ReadableCase,
     Streams,
     Student,
     Visitor,
@@ -36,7 +34,9 @@ from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 from services.gateway.web.renderer import Renderer
 
 _YEAR_S: Final = 31_536_000
-_BACK: Final = frozenset({"/", "/case", "/me", "/completed", "/desk", "/verify", "/sign-in/number", "/staff"})
+_BACK: Final = frozenset(
+    {"/", "/case", "/me", "/completed", "/submitted", "/desk", "/verify", "/sign-in/number", "/staff"}
+)
 _STAFF_PAGE: Final = re.compile(r"/staff/[a-z][a-z0-9-]{0,40}")
 
 router = APIRouter(include_in_schema=False)
@@ -83,7 +83,9 @@ async def live(
                 return
             break
         if isinstance(update, StateUpdate):
-            yield ServerSentEvent(event="state", data={"html": pages.live(update.page, texts)}, retry=2000)
+            # Chinese as it is: escaped, it would be twice as long.
+            state = json.dumps({"html": pages.live(update.page, texts)}, ensure_ascii=False)
+            yield ServerSentEvent(event="state", raw_data=state, retry=2000)
         else:
             offset = site.university.utc_offset_minutes
             since = local_time(update.since, now=update.since, offset_minutes=offset, language=texts.language).words
@@ -105,50 +107,6 @@ async def me(
         completed=progress.standing is Standing.COMPLETED,
         is_favourite=await favourites.contains(session.student_id),
         unavailable=headline(context, progress).sentence if progress.standing is Standing.UNAVAILABLE else "",
-    )
-
-
-@router.get("/completed")
-async def completed(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
-    texts, form = context.texts, accepted_form(context, progress)
-    if form is not None:
-        qr_image = _qr_image(form.qr_text)
-        return pages.page(
-            "completed.html",
-            texts,
-            session=session,
-            back="/completed",
-            form=form,
-            qr_image=qr_image,
-            pdf="/me/form.pdf",
-        )
-    title, paragraphs, status = texts("form.none"), [texts("form.none_next")], 200
-    if progress.standing is Standing.UNAVAILABLE:
-        words = headline(context, progress)
-        title, paragraphs, status = words.sentence, [words.next_step], 503
-    back = ("/case", texts("form.back"))
-    return pages.message(
-        texts, title=title, paragraphs=paragraphs, session=session, action=back, back="/case", status=status
-    )
-
-
-@router.get("/completed/{ordinal}")
-async def completed_earlier(
-    ordinal: int, pages: Pages, session: Student, progress: ReadableCase, context: Context
-) -> Response:
-    """A form that is void or of an earlier case, by its place among the student's own."""
-    form = earlier_form(context, progress, ordinal)
-    if form is None:
-        raise HTTPException(404)
-    qr_image = _qr_image("" if form.void else form.qr_text)
-    return pages.page(
-        "completed.html",
-        context.texts,
-        session=session,
-        back="/me",
-        form=form,
-        qr_image=qr_image,
-        pdf=f"/me/form/{ordinal}.pdf",
     )
 
 
@@ -179,12 +137,5 @@ def _no_case(pages: Pages, session: Student, progress: CurrentCase, context: Con
         action=("/", texts("error.back_home")),
         back="/case",
         contact=university.not_served if not_served else university.roster,
+        picture="info" if not_served else "search",
     )
-
-
-def _qr_image(qr_text: str) -> Markup | str:
-    """Level L, unboosted: a form is long, and paper wants large modules."""
-    if not qr_text:
-        return ""
-    code = segno.make(qr_text, error="l", boost_error=False, micro=False)
-    return Markup(code.svg_inline(omitsize=True, border=4, svgclass=None, lineclass=None))

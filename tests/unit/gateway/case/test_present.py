@@ -10,15 +10,14 @@ from services.gateway.case.decision import CheckState
 from services.gateway.case.present import present
 from services.gateway.case.progress import case_progress
 from services.gateway.case.student_info import SLOTS
+from services.gateway.case.view_model import Turn
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.read_model.types import (
-    StudentSnapshot,
-)
+from services.gateway.read_model.types import ROSTER, OpenException, StudentSnapshot
 from services.kit.rules.reasons import SHARED_CAUSES
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW, site
-from tests.unit.gateway.case.shown import CLEAR, lines, shown
+from tests.unit.gateway.case.shown import CLEAR, asked, lines, shown
 
 
 def test_all_passed_says_so_and_offers_the_submission() -> None:
@@ -31,9 +30,74 @@ def test_all_passed_says_so_and_offers_the_submission() -> None:
 def test_one_open_line_is_named_first_with_what_to_do() -> None:
     page = shown(case_samples.nearly())
     assert page.summary.sentence == "4 项已通过，还差 1 项"
-    assert page.summary.open == (("library-thesis", "图书馆-论文提交"),)
+    (task,) = page.summary.open
+    assert (task.anchor, task.title, task.what) == ("library-thesis", "图书馆-论文提交", "图书馆正在审核论文，请等待。")
     assert page.summary.next_step == "下一步：图书馆正在审核论文，请等待。"
     assert page.submit.state == "open-items"
+
+
+def test_whose_turn_each_open_line_is_stands_beside_the_verdict() -> None:
+    page = shown(case_samples.nearly())
+    thesis = lines(page)["library-thesis"]
+    assert (thesis.verdict, thesis.turn, thesis.turn_word) == ("未通过", Turn.DEPARTMENT, "等待部门")
+    assert {line.turn for line in lines(page).values() if line.state.passes} == {None}
+    assert page.summary.turns == "等待部门 1 项"
+    blocked = shown(case_samples.blocked())
+    assert {line.turn_word for line in lines(blocked).values()} == {"需您办理"}
+    assert blocked.summary.turns == "需要您办理 5 项"
+    assert lines(shown(case_samples.waiting()))["archives-thesis"].turn is Turn.DEPARTMENT
+
+
+def test_a_command_under_way_is_the_departments_turn() -> None:
+    page = shown(case_samples.card_open(), asked("cancel-card", "library"))
+    assert lines(page)["library-borrowing"].turn is Turn.DEPARTMENT
+
+
+def test_the_summary_has_every_item_in_the_guides_order_while_one_is_open() -> None:
+    tasks = shown(case_samples.nearly()).summary.tasks
+    assert [task.state.passes for task in tasks] == [True, False, True, True, True]
+    assert [task.what for task in tasks if task.state.passes] == [""] * 4
+    assert shown(case_samples.clear()).summary.tasks == ()
+
+
+def test_a_debt_after_the_submission_turns_the_headline_and_says_whose_it_is_how_much_and_whom_to_call() -> None:
+    arrears = Reason(code="arrears", parameters={"count": 1, "total": "35.00"})
+    reading = case_samples.completed()
+    (form,) = reading.forms
+    exceptions = (OpenException("finance 9", "finance", (arrears,), NOW),)
+    page = shown(replace(reading, forms=(replace(form, exceptions=exceptions),)))
+    assert page.summary.tone == "caution"
+    assert page.summary.sentence == "离校服务已提交，但财务处收费管理办公室有新增未办事项"
+    (matter,) = page.summary.matters
+    assert matter.sentences == ("有 1 项欠费，共 35.00 元，请到财务处办理交费业务。",)
+    assert [part.text for part in matter.phones] == ["0516-83590233"]
+    assert page.form is not None
+    assert page.form.exceptions == page.summary.matters
+    assert shown(reading).summary.tone == "done"
+
+
+def test_a_matter_of_the_roster_after_the_submission_names_the_roster_and_whom_to_call() -> None:
+    changed = Reason(code="name-changed", parameters={"was": "王玥", "now": "王钥"})
+    reading = case_samples.completed()
+    (form,) = reading.forms
+    page = shown(
+        replace(reading, forms=(replace(form, exceptions=(OpenException("roster 1", ROSTER, (changed,), NOW),)),))
+    )
+    (matter,) = page.summary.matters
+    assert matter.sentences == ("姓名由“王玥”改为“王钥”。",)
+    assert [part.text for part in matter.phones] == ["0516-83590322"]
+
+
+def test_one_time_is_shown_and_two_where_they_differ_by_a_minute() -> None:
+    freshness = lines(shown(case_samples.clear()))["finance-arrears"].freshness
+    assert freshness is not None
+    assert freshness.words == "数据更新于 10:32"
+    late = replace(CLEAR["finance"], received_at=NOW)
+    freshness = lines(shown(replace(case_samples.clear(), statuses={**CLEAR, "finance": late})))[
+        "finance-arrears"
+    ].freshness
+    assert freshness is not None
+    assert freshness.words == "数据更新于 10:32，系统接收于 10:35"
 
 
 def test_a_department_with_several_checks_passes_only_when_all_of_them_do() -> None:
