@@ -89,6 +89,10 @@ class ServiceProcesses:
             "LIXIAO_ROSTER": json.dumps(
                 {"address": self._address(CLEARANCE), "token": self.accounts.token(_staff_account(ROSTER))}
             ),
+            "LIXIAO_OPERATED": json.dumps(
+                {name: self._operated(name) for name in (*self.departments, CLEARANCE, GATEWAY)}
+            ),
+            "LIXIAO_TRACE_UI": f"{self.zipkin}/zipkin/traces/{{trace_id}}",
         }
         return [
             *(self._service(name, _desk_accounts(name)) for name in self.departments),
@@ -97,6 +101,7 @@ class ServiceProcesses:
                 {
                     **{name: {name} for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
                     _staff_account(ROSTER): {ROSTER, STAFF_PAGES},
+                    _operating_account(CLEARANCE): {OPERATOR, STAFF_PAGES},
                 },
                 clearance,
             ),
@@ -107,6 +112,10 @@ class ServiceProcesses:
 
     def _desk(self, department: str) -> dict[str, str]:
         return {"address": self._address(department), "token": self.accounts.token(_staff_account(department))}
+
+    def _operated(self, service: str) -> dict[str, str]:
+        address = f"http://{LOOPBACK}:{self.ports[operator_port_of(service)]}"
+        return {"address": address, "token": self.accounts.token(_operating_account(service))}
 
     def _service(
         self, name: str, roles: Mapping[str, Collection[str]], variables: Mapping[str, str] | None = None
@@ -167,12 +176,22 @@ def operator_port_of(name: str) -> str:
 
 def _desk_accounts(department: str) -> dict[str, set[str]]:
     role = desk_role(department)
-    return {department: {role}, OPERATOR: {OPERATOR}, _staff_account(department): {role, STAFF_PAGES}}
+    return {
+        department: {role},
+        OPERATOR: {OPERATOR},
+        _staff_account(department): {role, STAFF_PAGES},
+        _operating_account(department): {OPERATOR, STAFF_PAGES},
+    }
 
 
 def _staff_account(department: str) -> str:
     """The gateway's at a department: a token of one opens no other."""
     return f"{STAFF_PAGES}.{department}"
+
+
+def _operating_account(service: str) -> str:
+    """The gateway's for operators."""
+    return f"{OPERATOR}.{service}"
 
 
 def _inherited() -> dict[str, str]:

@@ -10,7 +10,6 @@ from fastapi import FastAPI
 
 from schemas.flows import CLEARANCE
 from services.clearance.approvals.api import approvals_router
-from services.clearance.dead_letter_api import dead_letter_router
 from services.clearance.exemptions.api import exemptions_router
 from services.clearance.forgetting.calendar import CalendarForgetting
 from services.clearance.forgetting.forget import Forgetting
@@ -47,6 +46,7 @@ from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
+from services.kit.messaging.dead_letters.api import dead_letter_router
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
 from services.kit.names import ROSTER

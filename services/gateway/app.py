@@ -24,6 +24,7 @@ from services.gateway.retention import TABLES
 from services.gateway.routes import error_pages, public_verification, security_txt
 from services.gateway.routes.dependencies import provide
 from services.gateway.routes.desk import desk_api, desk_pages
+from services.gateway.routes.operating import OPERATING_ROUTERS
 from services.gateway.routes.roster import ROSTER_ROUTERS
 from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in
 from services.gateway.routes.staff import STAFF_ROUTERS
@@ -38,6 +39,8 @@ from services.gateway.routes.student import (
 )
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClient, DeskClients
+from services.gateway.staff.operating.client import OperatedServices
+from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
@@ -87,6 +90,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     desk_api.router,
     *STAFF_ROUTERS,
     *ROSTER_ROUTERS,
+    *OPERATING_ROUTERS,
     public_verification.router,
     sign_in.router,
     own_sessions.router,
@@ -197,6 +201,8 @@ async def _start(
         DeskClients(http, settings.desks),
         RosterClient(DeskClient(ROSTER, http, settings.roster)),
         RosterReader(readers),
+        OperatedServices(http, settings.operated),
+        OperatingReader(readers),
         hub,
         openid,
         RoleConfirmation(

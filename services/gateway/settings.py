@@ -88,6 +88,10 @@ class GatewaySettings(Settings):
     """PEM of whose certificates of provider and desks are believed; the public ones without it."""
     desks: Annotated[dict[Name, DeskAddress], Field(default_factory=dict, repr=False)]
     """JSON, by department: `{"address", "token"}`. A department without one has a work list and no records."""
+    operated: Annotated[dict[str, DeskAddress], Field(default_factory=dict, repr=False)]
+    """JSON, by service: `{"address", "token"}` of its operator port, for the operator's pages."""
+    trace_ui: Annotated[str | None, Field(pattern=r"^https?://[!-~]*\{trace_id\}[!-~]*$")] = None
+    """Address of a trace in whatever shows traces, with `{trace_id}` in its place."""
     roster: Annotated[DeskAddress | None, Field(repr=False)] = None
     """JSON, of the clearance: `{"address", "token"}`. Without it the roster is a list only."""
 

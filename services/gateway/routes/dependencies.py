@@ -17,6 +17,8 @@ from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
 from services.gateway.staff.desk_client import DeskClients
+from services.gateway.staff.operating.client import OperatedServices
+from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
@@ -50,10 +52,13 @@ class SignInRequired(Exception):
     pass
 
 
+PageOwner = Literal["student", "desk", "staff", "progress", "roster", "operator"]
+
+
 class PageForbidden(Exception):
     """`owner`: whose page it is."""
 
-    def __init__(self, session: Session, owner: Literal["student", "desk", "staff", "progress", "roster"]) -> None:
+    def __init__(self, session: Session, owner: PageOwner) -> None:
         super().__init__("not for this person")
         self.session = session
         self.owner = owner
@@ -91,6 +96,8 @@ RosterLists = Annotated[RosterReader, Depends(component(RosterReader))]
 Progress = Annotated[ProgressReader, Depends(component(ProgressReader))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]
+Operated = Annotated[OperatedServices, Depends(component(OperatedServices))]
+Operating = Annotated[OperatingReader, Depends(component(OperatingReader))]
 Confirmation = Annotated[RoleConfirmation, Depends(component(RoleConfirmation))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]
 Streams = Annotated[Hub, Depends(component(Hub))]

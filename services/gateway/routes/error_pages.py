@@ -38,6 +38,7 @@ _NEXT: Final = {
     "/staff": "staff",
     "/progress": "progress",
     "/roster": "roster",
+    "/operator": "operator",
 }
 
 
@@ -151,8 +152,8 @@ def _page_forbidden(renderer: Renderer, request: Request, error: PageForbidden) 
 
 def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
     texts = texts_of(request)
-    of_roster = request.url.path.startswith("/roster")
-    area, home = ("roster_page", "/roster") if of_roster else ("staff", "/staff")
+    path = request.url.path
+    area, home = next((one for one in _AWAY if path.startswith(one[1])), ("staff", "/staff"))
     return renderer.message(
         texts,
         title=texts(f"{area}.away_title"),
@@ -165,6 +166,8 @@ def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
     )
 
 
+_AWAY: Final = (("roster_page", "/roster"), ("operator", "/operator"))
+"""Texts and address, for what is not at `/staff`."""
 _FORBIDDEN: Final = {
     "desk": ("This is the certificate desk's", "The account that is signed in has not the desk's role."),
     "staff": ("This is a department's", "The account that is signed in has not the department's role."),
@@ -173,6 +176,7 @@ _FORBIDDEN: Final = {
         "The account that is signed in has not their role.",
     ),
     "roster": ("This is for the graduate school", "The account that is signed in has not its role."),
+    "operator": ("This is for operators", "The account that is signed in has not their role."),
     "student": ("This is for students", "The account that is signed in has no student id."),
 }
 
@@ -180,7 +184,7 @@ _FORBIDDEN: Final = {
 def _page_name(path: str) -> str:
     """A name, never an address."""
     area = path.split("/")[1] if path.count("/") > 1 else ""
-    return _NEXT.get(path, area if area in ("desk", "staff", "progress", "roster") else "case")
+    return _NEXT.get(path, area if area in ("desk", "staff", "progress", "roster", "operator") else "case")
 
 
 def _sent_from(request: Request) -> str:

@@ -15,10 +15,9 @@ from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.rounds.hold_commands import hold_commands
 from services.kit.department.rounds.holds import Holds
 from services.kit.department.service import department_app
-from services.kit.department.subscriptions import department_router
+from services.kit.department.subscriptions import replay_handlers
 from services.kit.http.serving.server import serve
 from services.kit.manifests import discover
-from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.dead_letters.cli import DeadLetterStore
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import OPERATOR, desk_role
@@ -26,7 +25,6 @@ from services.kit.postgres.pool import open_pool
 from services.kit.republishing.cli import republish_command
 from services.kit.rules.department_rules import DepartmentRules
 from services.kit.settings import Settings, load
-from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 from services.kit.tokens.cli import token_commands
 
@@ -71,10 +69,8 @@ async def _open_holds(rules: DepartmentRules[Any]) -> AsyncIterator[Holds]:
 @asynccontextmanager
 async def _open_dead_letters(rules: DepartmentRules[Any]) -> AsyncIterator[DeadLetterStore]:
     settings = load(Settings)
-    verify = verifier_of(settings, discover(settings.services_folder))
     async with _open_desk(rules, settings) as desk:
-        router = department_router(desk, settings.topics, verify=verify, prove=settings.require_session_proof)
-        yield DeadLetterStore(desk.pool, {router.group: ReplayHandler(router.subscription.apply)})
+        yield DeadLetterStore(desk.pool, replay_handlers(desk, settings))
 
 
 @asynccontextmanager

@@ -1,6 +1,6 @@
 """A department's service: desk API, imports, relay, consumer, and loops of its own."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +13,7 @@ from services.kit.department.api.hold_routes import holds_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
+from services.kit.department.api.status_routes import status_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
@@ -27,7 +28,7 @@ from services.kit.department.recovery.status_log import StatusLog
 from services.kit.department.retention import TABLES
 from services.kit.department.rounds.holds import Holds
 from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerprint
-from services.kit.department.subscriptions import department_router
+from services.kit.department.subscriptions import replay_handlers, router_of
 from services.kit.department.tables.holders import list_holdings
 from services.kit.department.tables.record_store import DIGESTS
 from services.kit.http.access import auth
@@ -36,6 +37,7 @@ from services.kit.imports.api import imports_router
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
+from services.kit.messaging.dead_letters.api import dead_letter_router
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.service_loops import ServiceLoops
@@ -47,7 +49,6 @@ from services.kit.republishing.worker import Republisher
 from services.kit.rules.department_rules import DepartmentRules
 from services.kit.runtime.health import Health
 from services.kit.settings import Settings
-from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 
 
@@ -84,9 +85,11 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
             imports_router(rows, pool, uploaded),
             evidence_router(acts, desk),
             republications_router(pool),
+            status_router(pool),
+            dead_letter_router(pool, replay_handlers(desk, settings)),
         ):
             app.include_router(router)
-        loops = _messaging_loops(desk, settings, health, departments)
+        loops = _messaging_loops(desk, settings, health)
         loops.add("imports", ImportWorker(rows, pool, uploaded).run)
         _add_own_loops(loops, desk, holds, health, coverage_changed)
         try:
@@ -126,7 +129,7 @@ def _desk(
     )
 
 
-def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health, departments: Iterable[str]) -> ServiceLoops:
+def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health) -> ServiceLoops:
     """Relay and consumer."""
     name, topics = desk.rules.name, settings.topics
     log = StatusLog(desk.pool, name, topics.status(name))
@@ -141,15 +144,7 @@ def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health, depart
     loops = ServiceLoops(
         name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks, published=log
     )
-    verify = verifier_of(settings, departments)
-    router = department_router(
-        desk,
-        topics,
-        session_timeout_s=settings.session_timeout_s,
-        verify=verify,
-        prove=settings.require_session_proof,
-    )
-    consumer = loops.consume(router, name=name, after_commit=desk.wakeup.notify)
+    consumer = loops.consume(router_of(desk, settings), name=name, after_commit=desk.wakeup.notify)
     reading = FirstReading(desk, consumer)
     loops.add("first reading", reading.run)
     health.add("requests read", reading.probe)

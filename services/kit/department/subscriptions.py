@@ -18,10 +18,30 @@ from services.kit.department.forgetting import DepartmentForgetting
 from services.kit.department.recovery import republication
 from services.kit.department.rounds.attestation import Attestations
 from services.kit.department.student_commands import StudentCommands
+from services.kit.manifests import discover
+from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
-from services.kit.settings import SESSION_TIMEOUT_S
+from services.kit.settings import SESSION_TIMEOUT_S, Settings
+from services.kit.signing.configured import verifier_of
 from services.kit.signing.records import Verify
+
+
+def router_of(desk: Desk[Any], settings: Settings) -> TransactionalRouter:
+    """By the service's settings."""
+    return department_router(
+        desk,
+        settings.topics,
+        session_timeout_s=settings.session_timeout_s,
+        verify=verifier_of(settings, discover(settings.services_folder)),
+        prove=settings.require_session_proof,
+    )
+
+
+def replay_handlers(desk: Desk[Any], settings: Settings) -> dict[str, ReplayHandler]:
+    """For dead letters."""
+    router = router_of(desk, settings)
+    return {router.group: ReplayHandler(router.subscription.apply)}
 
 
 def department_router(

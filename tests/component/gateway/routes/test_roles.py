@@ -13,7 +13,7 @@ from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.app import ROUTERS
 from services.gateway.i18n.catalogue import catalogue
-from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, college_role, desk_role
+from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, college_role, desk_role
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.servers.fixtures import DatabaseMaker
@@ -25,6 +25,7 @@ PEOPLE: Final = {
     "finance": Person(sub="finance", name="卫澜", roles=(desk_role("finance"),)),
     "certificates": Person(sub="certificates", name="钱映雪", roles=(CERTIFICATE_DESK,)),
     "school": Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,)),
+    "operator": Person(sub="operator", name="程以恒", roles=(OPERATOR,)),
     "college": Person(sub="college", name="简宁", roles=(college_role("观测学院"),)),
 }
 SIGNED_IN: Final = frozenset(PEOPLE)
@@ -39,6 +40,7 @@ OWNERS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     (r"/staff/.*", frozenset({"library"})),
     (r"/progress.*", frozenset({"school", "college"})),
     (r"/roster.*", frozenset({"school"})),
+    (r"/operator.*", frozenset({"operator"})),
 )
 """Addresses, and whose they are; the first that fits. `{department}` is the library."""
 _FORBIDDEN: Final = re.compile(

@@ -1,0 +1,162 @@
+"""An operator on a phone and on a PC: from "this line did not turn" to the cause, and a dead letter to its end."""
+
+import json
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncpg
+import pytest
+from playwright.async_api import Page
+
+from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
+from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.web.cookies import LANGUAGE_COOKIE
+from services.kit.audit.log import append_entry
+from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
+from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
+from services.kit.names import OPERATOR
+from services.kit.postgres.migrations import migrate
+from tests.browser.conftest import Open
+from tests.support.browser.axe import violations
+from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.departments.desks import desk_over, open_case
+from tests.support.gateway.operated import operated
+from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.in_process.services import record_of
+from tests.support.servers.fixtures import DatabaseMaker
+
+OPERATES = Person(sub="operates", name="程以恒", roles=(OPERATOR,))
+SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
+
+
+@dataclass(frozen=True)
+class Operated:
+    gateway: RunningGateway
+    library: str
+
+
+@pytest.fixture(scope="module")
+async def installed(make_database: DatabaseMaker) -> AsyncIterator[Operated]:
+    database, read_model, library = [await make_database(name) for name in ("gateway", "clearance", "library")]
+    await migrate(read_model, CLEARANCE_FOLDERS)
+    await migrate(library, DEPARTMENT_FOLDERS)
+    with (
+        operated(library, read_model) as services,
+        running_gateway(
+            database,
+            read_model,
+            (OPERATES,),
+            operated=services,
+            trace_ui="https://traces.example/{trace_id}",
+            freshness_bound_s=3_600,
+        ) as running,
+    ):
+        yield Operated(running, library)
+
+
+async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str) -> Page:
+    signing_in = BrowserClient(gateway)
+    await signing_in.sign_in(OPERATES, place="operator")
+    await signing_in.close()
+    cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
+    context = await open_profile(device, address=gateway.address, cookies=cookies)
+    page = await context.new_page()
+    await page.goto("/operator")
+    return page
+
+
+async def looked_at(page: Page, name: str, device: Device, language: str) -> None:
+    """Nothing cut off at the side."""
+    if SHOTS:
+        await page.screenshot(path=Path(SHOTS) / f"{name}-{language}-{device}.png", full_page=True)
+    assert await sideways(page) == 0
+    assert await violations(page) == []
+
+
+async def set_aside(library: str, student_id: str, offset: int) -> int:
+    """Its number."""
+    trace = (("traceparent", b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"),)
+    record = record_of("test.clearance.case.v1", student_id.encode(), b'{"half', offset=offset, headers=trace)
+    connection = await asyncpg.connect(library)
+    async with connection.transaction():
+        await store_dead_letters(connection, "test.library", [DeadLetter(record, "data: it is no JSON")])
+    number: int = await connection.fetchval('SELECT id FROM dead_letter WHERE "offset" = $1', offset)
+    await connection.close()
+    return number
+
+
+@pytest.mark.acceptance("O-001")
+@pytest.mark.parametrize(("device", "language"), [(PHONE, "zh"), (PC, "zh"), (PC, "en"), (PHONE, "en")], ids=str)
+async def test_an_operator_sees_the_services_and_ends_a_dead_letter(
+    installed: Operated, open_profile: Open, device: Device, language: str
+) -> None:
+    number = await set_aside(installed.library, new_student_id(), offset=hash((device, language)) % 10**9)
+    clearance = ReadModelWriter(installed.gateway.read_model)
+    await clearance.put_alive_mark("library")
+    page = await opened(installed.gateway, open_profile, device, language)
+    await page.get_by_text("republication: everything is published again").wait_for()
+    await looked_at(page, "operator", device, language)
+    await page.locator('a[href="/operator/library/dead-letters"]').click()
+    await page.locator(f'a[href="/operator/library/dead-letters/{number}"]').wait_for()
+    await looked_at(page, "operator-letters", device, language)
+    await page.locator(f'a[href="/operator/library/dead-letters/{number}"]').click()
+    await page.locator("summary").first.click()
+    await page.get_by_text('{"half').wait_for()
+    await looked_at(page, "operator-letter", device, language)
+    await page.locator('form[action$="/replay"] button').click()
+    await page.get_by_role("alert").wait_for()
+    await looked_at(page, "operator-letter-refused", device, language)
+    await page.locator("#why").fill("测试数据")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("status").wait_for()
+    await looked_at(page, "operator-letter-ended", device, language)
+
+
+@pytest.mark.acceptance("O-002")
+@pytest.mark.parametrize(("device", "language"), [(PHONE, "zh"), (PC, "en")], ids=str)
+async def test_an_operator_follows_a_student_from_each_department_to_the_view(
+    installed: Operated, open_profile: Open, device: Device, language: str
+) -> None:
+    student_id = new_student_id()
+    clearance = ReadModelWriter(installed.gateway.read_model)
+    await clearance.put_case(student_id, name="欧阳𠮷㛃")
+    async with desk_over(installed.library, "library") as desk:
+        await open_case(desk, student_id)
+        async with desk.pool.acquire() as connection:
+            await append_entry(connection, actor="方石", act="desk.return", outcome="changed", student_id=student_id)
+        await desk.pool.execute("DELETE FROM outbox WHERE key = $1", student_id.encode())
+        status = await desk.pool.fetchval("SELECT status FROM record WHERE student_id = $1", student_id)
+    page = await opened(installed.gateway, open_profile, device, language)
+    await page.locator("#q").fill(student_id.lower())
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="欧阳𠮷㛃").wait_for()
+    assert student_id not in page.url
+    library = page.locator("section[aria-labelledby='of-library']")
+    words = "视图还没有收到" if language == "zh" else "not in the view yet"
+    await library.get_by_text(words).wait_for()
+    await looked_at(page, "operator-student-behind", device, language)
+    await clearance.put_status(student_id, "library", json.loads(status)["checks"])
+    await page.locator("#q").fill(student_id)
+    await page.keyboard.press("Enter")
+    await library.get_by_text(".library.status.v1 / 0 / 1").wait_for()
+    await library.locator("summary").click()
+    await looked_at(page, "operator-student", device, language)
+
+
+@pytest.mark.parametrize("device", [PHONE], ids=str)
+async def test_the_operators_pages_work_without_scripts(
+    installed: Operated, open_profile: Open, device: Device
+) -> None:
+    signing_in = BrowserClient(installed.gateway)
+    await signing_in.sign_in(OPERATES, place="operator")
+    await signing_in.close()
+    context = await open_profile(device, address=installed.gateway.address, cookies=signing_in.cookies, scripts=False)
+    page = await context.new_page()
+    await page.goto("/operator")
+    await page.locator("#q").fill("不是学号")
+    await page.keyboard.press("Enter")
+    await page.get_by_role("alert").wait_for()
