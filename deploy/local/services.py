@@ -107,7 +107,11 @@ class ServiceProcesses:
             ),
             self._identity(),
             self._service(GATEWAY, {name: {name} for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
-            self._service(NOTICES, {CONTACTS: {CONTACTS}}, {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)}),
+            self._service(
+                NOTICES,
+                {CONTACTS: {CONTACTS}, _staff_account(NOTICES): {CONTACTS, STAFF_PAGES}},
+                {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)},
+            ),
         ]
 
     def _desk(self, department: str) -> dict[str, str]:

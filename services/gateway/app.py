@@ -10,9 +10,10 @@ import asyncpg
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp
 
-from schemas.flows import GATEWAY
+from schemas.flows import GATEWAY, NOTICES
 from services.gateway.case.live import Hub
 from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.contact_client import ContactClient
 from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.oidc.provider import OpenIdSettings
@@ -33,6 +34,7 @@ from services.gateway.routes.student import (
     comment_pages,
     form_pages,
     form_pdf,
+    notice_settings,
     student_api,
     student_commands,
     student_pages,
@@ -83,6 +85,7 @@ from services.kit.student_numbers import use_number_form
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     student_pages.router,
     form_pages.router,
+    notice_settings.router,
     student_commands.router,
     comment_pages.router,
     form_pdf.router,
@@ -199,6 +202,7 @@ async def _start(
         WorkListReader(readers),
         ProgressReader(readers),
         DeskClients(http, settings.desks),
+        ContactClient(DeskClient(NOTICES, http, settings.notices)),
         RosterClient(DeskClient(ROSTER, http, settings.roster)),
         RosterReader(readers),
         OperatedServices(http, settings.operated),

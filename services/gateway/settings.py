@@ -92,6 +92,8 @@ class GatewaySettings(Settings):
     """JSON, by service: `{"address", "token"}` of its operator port, for the operator's pages."""
     trace_ui: Annotated[str | None, Field(pattern=r"^https?://[!-~]*\{trace_id\}[!-~]*$")] = None
     """Address of a trace in whatever shows traces, with `{trace_id}` in its place."""
+    notices: Annotated[DeskAddress | None, Field(repr=False)] = None
+    """JSON, of the notice service: `{"address", "token"}`. Without it students have no page of notices."""
     roster: Annotated[DeskAddress | None, Field(repr=False)] = None
     """JSON, of the clearance: `{"address", "token"}`. Without it the roster is a list only."""
 

@@ -45,26 +45,27 @@ async def desks(
 
 
 async def reachable_student(desks: Installation, address: str) -> str:
-    """On the roster, with a thesis that is open and known to be."""
+    """On the roster, with a thesis that is open and known to be. What turned before the address is there is no mail."""
     student_id = await desks.enrol()
-    body = {"student_id": student_id, "mail": address}
-    answer = await desks.client(NOTICES).put("/contacts", json=body)
-    assert answer.status_code == 200, answer.text
     await desks.opened("library", [student_id])
     await desks.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
     await known(desks, student_id)
+    answer = await desks.client(NOTICES).put("/contacts", json={"student_id": student_id, "mail": address})
+    assert answer.status_code == 200, answer.text
     return student_id
 
 
 async def known(desks: Installation, student_id: str) -> None:
-    """The notice service has read the library's newest status of the student."""
+    """The notice service has read the library's newest status of the student, and collected what it led to."""
     published, _ = (await desks.published("library"))[student_id]
 
     async def read() -> bool:
-        version = await (await desks.database(NOTICES)).fetchval(
+        database = await desks.database(NOTICES)
+        version = await database.fetchval(
             "SELECT version FROM known_line WHERE student_id = $1 AND department = 'library'", student_id
         )
-        return bool(version == published)
+        waiting = "SELECT count(*) FROM occasion WHERE student_id = $1 AND collected_at IS NULL"
+        return bool(version == published) and await database.fetchval(waiting, student_id) == 0
 
     await eventually(read, what="the notice service to know the library's status", timeout_s=30)
 
@@ -73,6 +74,7 @@ async def approve(desks: Installation, student_id: str) -> None:
     await desks.put("library", student_id, {"card": "cancelled", "thesis": "approved"})
 
 
+@pytest.mark.acceptance("N-001")
 async def test_what_a_desk_settles_is_in_the_students_mailbox(desks: Installation, mails: MailServer) -> None:
     student_id = await reachable_student(desks, "first@students.example.edu")
     await approve(desks, student_id)
@@ -86,6 +88,7 @@ async def test_what_a_desk_settles_is_in_the_students_mailbox(desks: Installatio
     assert "students.example.edu" not in log
 
 
+@pytest.mark.acceptance("N-001")
 async def test_a_sender_killed_before_it_noted_the_sending_sends_again_under_the_same_message_id(
     desks: Installation, mails: MailServer
 ) -> None:

@@ -10,6 +10,7 @@ from services.gateway.case.live import Hub
 from services.gateway.case.progress import CaseProgress, Standing, case_progress
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.contact_client import ContactClient
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
 from services.gateway.oidc.client import OpenIdClient
 from services.gateway.printing.typst import FormRenderer
@@ -86,6 +87,7 @@ Students = Annotated[ReadModel, Depends(component(ReadModel))]
 Submissions = Annotated[SubmissionRecords, Depends(component(SubmissionRecords))]
 Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable))]
 Comments = Annotated[LineComments, Depends(component(LineComments))]
+Contacts = Annotated[ContactClient, Depends(component(ContactClient))]
 FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from schemas.events import CaseState, Reason
 from tests.support.notices.mail_server import MailServer
 from tests.support.notices.running import BLOCKED, PAGE, UNKNOWN, RunningNotices, address_of, now
@@ -22,6 +24,7 @@ async def only_the_control_arrives(notices: RunningNotices, mails: MailServer, s
     assert await received(mails, student_id, 1) == ["【离校服务】提交未成功，请查看"]
 
 
+@pytest.mark.acceptance("N-001")
 async def test_a_line_that_turned_is_a_mail_with_its_title_and_the_page_and_nothing_else(
     notices: RunningNotices, mails: MailServer
 ) -> None:
@@ -49,6 +52,7 @@ async def test_a_first_status_no_data_and_a_first_load_are_no_news(notices: Runn
     await only_the_control_arrives(notices, mails, student_id)
 
 
+@pytest.mark.acceptance("N-001")
 async def test_a_status_published_again_and_a_record_read_again_are_no_news(
     notices: RunningNotices, mails: MailServer
 ) -> None:

@@ -1,6 +1,7 @@
 """A notice service whose database comes from a backup sends nothing again, and what it had not sent."""
 
 import asyncpg
+import pytest
 
 from deploy.local.servers.server import Running
 from tests.support.notices.mail_server import MailServer
@@ -9,6 +10,7 @@ from tests.support.servers.backups import backup_of
 from tests.support.waiting import eventually
 
 
+@pytest.mark.acceptance("N-001")
 async def test_after_a_restore_what_was_sent_since_the_backup_is_not_sent_again(
     notices: RunningNotices, mails: MailServer, postgres: Running
 ) -> None:

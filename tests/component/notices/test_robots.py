@@ -47,6 +47,7 @@ async def robots(
         yield running
 
 
+@pytest.mark.acceptance("N-001")
 async def test_each_robot_mentions_the_student_and_says_only_that_there_is_something_to_look_at(
     robots: RunningNotices, wecom: RobotServer, dingtalk: RobotServer
 ) -> None:

@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import pytest
+
 from tests.support.notices.mail_server import MailServer
 from tests.support.notices.running import BLOCKED, RunningNotices, address_of
 from tests.support.waiting import eventually
@@ -15,6 +17,7 @@ async def window_over(notices: RunningNotices, student_id: str) -> None:
     )
 
 
+@pytest.mark.acceptance("N-001")
 async def test_lines_of_one_window_are_one_mail_and_a_flicker_is_none(
     notices: RunningNotices, mails: MailServer
 ) -> None:

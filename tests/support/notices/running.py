@@ -1,6 +1,7 @@
 """The notice service over a real broker and a real database, told of events as the other services would."""
 
 import json
+import logging
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import httpx
+import structlog
 
 from schemas.codec import CONTENT_TYPE, TOMBSTONE_HEADERS, encode
 from schemas.events import (
@@ -182,6 +184,8 @@ async def running_notices(
         "notice_quiet": "",
         "notice_retry_s": 0.2,
     }
+    # A traceback in structlog's own colours takes the loop seconds, and a restored database has many.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     app = notices_app(
         NoticeSettings(**kafka.settings(), **{**values, **settings}), traced=telemetry.build("test", exporters=[])
     )
@@ -193,6 +197,7 @@ async def running_notices(
                 yield RunningNotices(database, topics, publisher, http)
             finally:
                 await publisher.close()
+                structlog.reset_defaults()
 
 
 def address_of(student_id: str) -> str:

@@ -17,6 +17,7 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
     RETRY,
+    Contacts,
     Context,
     CurrentCase,
     CurrentSite,
@@ -35,7 +36,18 @@ from services.gateway.web.renderer import Renderer
 
 _YEAR_S: Final = 31_536_000
 _BACK: Final = frozenset(
-    {"/", "/case", "/me", "/completed", "/submitted", "/desk", "/verify", "/sign-in/number", "/staff"}
+    {
+        "/",
+        "/case",
+        "/me",
+        "/me/notices",
+        "/completed",
+        "/submitted",
+        "/desk",
+        "/verify",
+        "/sign-in/number",
+        "/staff",
+    }
 )
 _STAFF_PAGE: Final = re.compile(r"/staff/[a-z][a-z0-9-]{0,40}")
 
@@ -95,7 +107,12 @@ async def live(
 
 @router.get("/me")
 async def me(
-    pages: Pages, session: Student, progress: CurrentCase, favourites: FavouriteTable, context: Context
+    pages: Pages,
+    session: Student,
+    progress: CurrentCase,
+    favourites: FavouriteTable,
+    contacts: Contacts,
+    context: Context,
 ) -> Response:
     return pages.page(
         "me.html",
@@ -106,6 +123,7 @@ async def me(
         earlier_forms=earlier_forms(context, progress),
         completed=progress.standing is Standing.COMPLETED,
         is_favourite=await favourites.contains(session.student_id),
+        notices=contacts.is_configured,
         unavailable=headline(context, progress).sentence if progress.standing is Standing.UNAVAILABLE else "",
     )
 
