@@ -12,9 +12,10 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.gateway.certificates.masking import end_of_number, masked_name
 from services.gateway.certificates.verification import GOOD, Scan, verify_scan
 from services.gateway.i18n.formats import local_day, long_date
-from services.gateway.read_model.types import Submission
+from services.gateway.read_model.types import Case, Submission
 from services.gateway.routes.dependencies import Context, KnownVisitor, Language, Limits, Pages, Submissions
 from services.kit.receipts.numbers import read_form_number
 
@@ -49,7 +50,7 @@ async def verify(
     number = read_form_number(form.form_number) or ""
     await limits.take(request.client.host if request.client else "", number)
     started_s = time.monotonic()
-    found = await _found(submissions, number, form.code)
+    found, student = await _found(submissions, number, form.code)
     offset = context.site.university.utc_offset_minutes
     day = long_date(local_day(found.accepted_at, offset), context.language) if found else ""
     void = found.void if found else None
@@ -60,6 +61,9 @@ async def verify(
         back="/verify",
         answered=True,
         day=day,
+        number=number if found else "",
+        name=masked_name(student.name) if student else "",
+        ends_in=end_of_number(student.student_id) if student else "",
         void_day=long_date(local_day(void.voided_at, offset), context.language) if void else "",
         replaced_by=void.replaced_by if void else "",
     )
@@ -74,12 +78,13 @@ async def keys(submissions: Submissions) -> Response:
     return JSONResponse({"keys": await submissions.jwks()}, headers=headers, media_type="application/jwk-set+json")
 
 
-async def _found(submissions: Submissions, number: str, typed_code: str) -> Submission | None:
+async def _found(submissions: Submissions, number: str, typed_code: str) -> tuple[Submission | None, Case | None]:
+    """And whose it is, as signed."""
     public_keys = await submissions.keys()
     record = await submissions.by_number(number)
     code = "".join(typed_code.split()).replace("-", "").upper()
     expected = record.published.code.replace("-", "") if record else ""
     if record is None or not secrets.compare_digest(code.encode(), expected.encode()):
-        return None
+        return None, None
     result = verify_scan(Scan(number), record.published, public_keys)
-    return record.submission if result.finding in GOOD else None
+    return (record.submission, result.student) if result.finding in GOOD else (None, None)

@@ -77,6 +77,8 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
     page = await browser.post("/verify", right)
     assert "真实" in page.text
     assert "提交。" in page.text
+    for shown in (signed.form_number, "欧**㛃", f"<dd>{signed.student_id[-4:]}</dd>"):
+        assert shown in page.text, "another person's name on the paper does not pass for this one"
     for hidden in ("欧阳", signed.student_id, "通过"):
         assert hidden not in page.text
     revoked = await clearance.accept_signed(new_student_id())
