@@ -33,7 +33,7 @@ ANYBODY: Final = SIGNED_IN | {NOBODY}
 OWNERS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
     (r"/|/language|/verify|/sign-in|/sign-in/(callback|logout-token)|/signed-out|/sign-out|/\.well-known/.*", ANYBODY),
     (r"/sign-in/number|/sessions.*", SIGNED_IN),
-    (r"/case.*|/me.*|/completed.*|/submit|/favourite", frozenset({"student"})),
+    (r"/case.*|/me.*|/completed.*|/submit|/submitted|/favourite", frozenset({"student"})),
     (r"/(api/v1/)?desk(/.*)?", frozenset({"certificates"})),
     (r"/api/v1/.*", frozenset({"student"})),
     (r"/staff", frozenset({"library", "finance"})),
