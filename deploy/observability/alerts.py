@@ -188,6 +188,15 @@ ALERTS: Final = (
         "It depends on the task.",
     ),
     Alert(
+        "NoticesDead",
+        "max by (channel) (lixiao_notices_dead)",
+        0,
+        0,
+        Severity.WARNING,
+        "Notices by {{ $labels.channel }} were given up",
+        "They are not told by this way; their page says it.",
+    ),
+    Alert(
         "QuestionsOpen",
         "sum by (department) (lixiao_open_questions)",
         0,

@@ -38,12 +38,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """`name` is its file and its address. `by_department`: it has a variable of that name."""
+    """`name` is its file and its address. `by_department`: it has a variable of that name.
+
+    `service`: one that an installation need not have.
+    """
 
     name: str
     title: str
     rows: tuple[Row, ...]
     by_department: bool = False
+    service: str = ""
 
     @property
     def panels(self) -> tuple[Panel, ...]:

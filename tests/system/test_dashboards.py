@@ -46,7 +46,7 @@ async def test_every_panel_has_data(installation: Installation, prometheus: Prom
 
         async def all_shown() -> bool:
             empty.clear()
-            for board in DASHBOARDS:
+            for board in (each for each in DASHBOARDS if not each.service):
                 for panel in board.panels:
                     for query in panel.queries:
                         expression = query.expression.replace(DEPARTMENT, SHOWN)

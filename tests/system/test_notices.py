@@ -1,15 +1,18 @@
 """From a desk to a student's mailbox, also through a sender that is killed."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 
 from deploy.local.installation import Installation
 from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
+from deploy.observability import boards
 from schemas.flows import CLEARANCE, NOTICES
 from tests.support.notices.mail_server import MailServer, mail_server
 from tests.support.notices.running import FROM
+from tests.support.servers.prometheus import Prometheus
 from tests.support.waiting import eventually
 
 LEASE_OVER = "UPDATE notice SET due_at = now() WHERE state = 'waiting'"
@@ -48,7 +51,7 @@ async def reachable_student(desks: Installation, address: str) -> str:
     """On the roster, with a thesis that is open and known to be. What turned before the address is there is no mail."""
     student_id = await desks.enrol()
     await desks.opened("library", [student_id])
-    await desks.put("library", student_id, {"card": "cancelled", "thesis": "returned"})
+    await desks.put("library", student_id, {"card": "active", "thesis": "returned"})
     await known(desks, student_id)
     answer = await desks.client(NOTICES).put("/contacts", json={"student_id": student_id, "mail": address})
     assert answer.status_code == 200, answer.text
@@ -71,7 +74,8 @@ async def known(desks: Installation, student_id: str) -> None:
 
 
 async def approve(desks: Installation, student_id: str) -> None:
-    await desks.put("library", student_id, {"card": "cancelled", "thesis": "approved"})
+    """One line turns; the other stays open."""
+    await desks.put("library", student_id, {"card": "active", "thesis": "approved"})
 
 
 @pytest.mark.acceptance("N-001")
@@ -88,6 +92,20 @@ async def test_what_a_desk_settles_is_in_the_students_mailbox(desks: Installatio
     assert "students.example.edu" not in log
 
 
+async def test_every_panel_about_notices_has_data(desks: Installation, tmp_path: Path) -> None:
+    prometheus = Prometheus(tmp_path, {NOTICES: desks.operator_address(NOTICES)}).start()
+    try:
+        for panel in boards.NOTICES.panels:
+            for query in panel.queries:
+
+                async def shown(expression: str = query.expression) -> bool:
+                    return bool(await prometheus.series(expression))
+
+                await eventually(shown, what=f"data of {panel.title}", timeout_s=30, poll_s=0.5)
+    finally:
+        prometheus.stop()
+
+
 @pytest.mark.acceptance("N-001")
 async def test_a_sender_killed_before_it_noted_the_sending_sends_again_under_the_same_message_id(
     desks: Installation, mails: MailServer
@@ -100,7 +118,7 @@ async def test_a_sender_killed_before_it_noted_the_sending_sends_again_under_the
     assert len(mails.to("second@students.example.edu")) == 1
     await desks.start(NOTICES)
     await (await desks.database(NOTICES)).execute(LEASE_OVER)
-    await eventually(lambda: len(mails.to("second@students.example.edu")) == 2, what="the mail again", timeout_s=30)
+    await eventually(lambda: len(mails.to("second@students.example.edu")) == 2, what="the mail again", timeout_s=90)
     first, second = mails.to("second@students.example.edu")
     assert first["Message-ID"] == second["Message-ID"]
     assert first.get_content() == second.get_content()

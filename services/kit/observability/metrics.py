@@ -157,7 +157,11 @@ FORM_MISSING_GLYPHS: Final = _meter.create_counter(
 NOTICES: Final = _meter.create_counter(
     "lixiao.notices", unit="{notice}", description="Notices by channel and what became of them."
 )
-NOTICE_AGE: Final = AgeGauge("lixiao.notice.age", "Age of the oldest notice that waits to be sent, by channel.")
+NOTICE_AGE: Final = AgeGauge(
+    "lixiao.notice.age",
+    "Age of the oldest notice that waits to be sent, by channel; zero while none does.",
+    zero_if_none=True,
+)
 DEAD_NOTICES: Final = _meter.create_gauge(
     "lixiao.notices.dead", unit="{notice}", description="Notices that could not be sent, by channel."
 )

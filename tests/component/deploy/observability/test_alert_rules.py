@@ -32,6 +32,7 @@ QUIET: dict[str, str] = {
     'http_server_request_duration_seconds_bucket{job="gateway", http_route="/case", le="+Inf"}': "0+600x2000",
     'lixiao_task_failures_total{job="library", task="relay"}': "1x2000",
     'lixiao_open_questions{department="library", about="student"}': "0x2000",
+    'lixiao_notices_dead{channel="mail"}': "0x2000",
     'lixiao_certificate_end_seconds{job="gateway"}': f"{60 * DAY_S}x2000",
 }
 """A value a minute; `a+bxn`: n steps of b."""
@@ -59,6 +60,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     ),
     "TaskFailing": ('lixiao_task_failures_total{job="library", task="relay"}', "0x12 0+1x12"),
     "QuestionsOpen": ('lixiao_open_questions{department="library", about="student"}', "3x2000"),
+    "NoticesDead": ('lixiao_notices_dead{channel="mail"}', "0x5 2x20"),
     "CertificateEnds": ('lixiao_certificate_end_seconds{job="gateway"}', f"{10 * DAY_S}x2000"),
 }
 AT = {"QuestionsOpen": "1445m"}
