@@ -12,7 +12,7 @@ from deploy.demo import names
 from deploy.demo.starting_records import BY_PERSONA, starting_records
 from deploy.local.identity.people import Person
 from services.kit.manifests import DepartmentManifest
-from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, college_role, desk_role
+from services.kit.names import APPROVER, CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, college_role, desk_role
 
 YEAR: Final = 2026
 SEED: Final = 20260601
@@ -75,6 +75,7 @@ STAFF: Final = (
     Person(sub="staff-operator-1", name="程以恒", roles=(OPERATOR,), situation="operator"),
     Person(sub="staff-certificate-1", name="钱映雪", roles=(CERTIFICATE_DESK,), situation="certificate-desk"),
     Person(sub="staff-graduate-1", name="顾长宁", roles=(GRADUATE_SCHOOL,), situation="progress", office="研究生院"),
+    Person(sub="staff-graduate-2", name="陆闻笛", roles=(APPROVER,), situation="exceptions", office="研究生院"),
     Person(
         sub="staff-college-1",
         name="简宁",

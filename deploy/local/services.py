@@ -100,7 +100,7 @@ class ServiceProcesses:
                 CLEARANCE,
                 {
                     **{name: {name} for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
-                    _staff_account(ROSTER): {ROSTER, STAFF_PAGES},
+                    _staff_account(ROSTER): {ROSTER, APPROVER, STAFF_PAGES},
                     _operating_account(CLEARANCE): {OPERATOR, STAFF_PAGES},
                 },
                 clearance,

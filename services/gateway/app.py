@@ -25,6 +25,7 @@ from services.gateway.retention import TABLES
 from services.gateway.routes import error_pages, public_verification, security_txt
 from services.gateway.routes.dependencies import provide
 from services.gateway.routes.desk import desk_api, desk_pages
+from services.gateway.routes.exceptions import exception_pages
 from services.gateway.routes.operating import OPERATING_ROUTERS
 from services.gateway.routes.roster import ROSTER_ROUTERS
 from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in
@@ -93,6 +94,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     desk_api.router,
     *STAFF_ROUTERS,
     *ROSTER_ROUTERS,
+    exception_pages.router,
     *OPERATING_ROUTERS,
     public_verification.router,
     sign_in.router,

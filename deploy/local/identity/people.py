@@ -52,6 +52,7 @@ SITUATIONS: dict[str, Situation] = {
     "department-desk": Situation(
         "部门工作人员", "Department staff", "办理本部门的离校手续", "Attend to students at their department's desk"
     ),
+    "exceptions": Situation("研究生院批准人", "Graduate school, second person", "批准或驳回特批", "Decide exceptions"),
     "progress": Situation("研究生院和学院", "Graduate school and colleges", "查看办理进度", "See how far everybody is"),
     "operator": Situation("运维", "Operators", "查看各服务、处理死信", "See the services, end dead letters"),
     "certificate-desk": Situation(

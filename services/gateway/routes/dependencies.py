@@ -53,7 +53,7 @@ class SignInRequired(Exception):
     pass
 
 
-PageOwner = Literal["student", "desk", "staff", "progress", "roster", "operator"]
+PageOwner = Literal["student", "desk", "staff", "progress", "roster", "operator", "exceptions"]
 
 
 class PageForbidden(Exception):

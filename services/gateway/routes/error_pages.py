@@ -38,6 +38,7 @@ _NEXT: Final = {
     "/staff": "staff",
     "/progress": "progress",
     "/roster": "roster",
+    "/exceptions": "exceptions",
     "/operator": "operator",
 }
 
@@ -166,7 +167,7 @@ def _desk_unavailable(renderer: Renderer, request: Request) -> Response:
     )
 
 
-_AWAY: Final = (("roster_page", "/roster"), ("operator", "/operator"))
+_AWAY: Final = (("roster_page", "/roster"), ("roster_page", "/exceptions"), ("operator", "/operator"))
 """Texts and address, for what is not at `/staff`."""
 _FORBIDDEN: Final = {
     "desk": ("This is the certificate desk's", "The account that is signed in has not the desk's role."),
@@ -175,6 +176,7 @@ _FORBIDDEN: Final = {
         "This is for the graduate school and the colleges",
         "The account that is signed in has not their role.",
     ),
+    "exceptions": ("This is for the graduate school", "The account that is signed in has none of its roles."),
     "roster": ("This is for the graduate school", "The account that is signed in has not its role."),
     "operator": ("This is for operators", "The account that is signed in has not their role."),
     "student": ("This is for students", "The account that is signed in has no student id."),
@@ -184,7 +186,7 @@ _FORBIDDEN: Final = {
 def _page_name(path: str) -> str:
     """A name, never an address."""
     area = path.split("/")[1] if path.count("/") > 1 else ""
-    return _NEXT.get(path, area if area in ("desk", "staff", "progress", "roster", "operator") else "case")
+    return _NEXT.get(path, area if area in ("desk", "staff", "progress", "roster", "operator", "exceptions") else "case")
 
 
 def _sent_from(request: Request) -> str:

@@ -20,7 +20,7 @@ from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
 from services.gateway.web.icons import ICONS, SHAPES
 from services.kit.message_format import Language
-from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, desk_role
+from services.kit.names import APPROVER, CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, desk_role
 
 _KEPT_LINES: Final = 4_096
 """Of checks, about 2.5 kB each: when one department has news, the others' lines are the same."""
@@ -54,6 +54,7 @@ class Renderer:
             line_html=lru_cache(_KEPT_LINES)(self._line_html),
             CERTIFICATE_DESK=CERTIFICATE_DESK,
             GRADUATE_SCHOOL=GRADUATE_SCHOOL,
+            APPROVER=APPROVER,
             OPERATOR=OPERATOR,
             scope_of=scope_of,
             DESK_ROLES=frozenset(map(desk_role, site.departments)),

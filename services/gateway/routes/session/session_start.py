@@ -13,7 +13,7 @@ from services.gateway.staff.progress import scope_of
 from services.gateway.tables.number_choices import NumberChoice
 from services.gateway.tables.sessions.session import Session, hashed
 from services.gateway.web.cookies import SESSION_COOKIE, drop_cookie, set_cookie
-from services.kit.names import CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, college_of_role, desk_role
+from services.kit.names import APPROVER, CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, college_of_role, desk_role
 
 DESTINATIONS: Final = {
     "case": "/case",
@@ -26,6 +26,7 @@ DESTINATIONS: Final = {
     "staff": "/staff",
     "progress": "/progress",
     "roster": "/roster",
+    "exceptions": "/exceptions",
     "operator": "/operator",
 }
 """By name: an address in the URL would be an open redirect."""
@@ -35,7 +36,7 @@ class KnownRoles:
     """Roles of staff: who has one signs in without a student number."""
 
     def __init__(self, site: CurrentSite) -> None:
-        self._names = frozenset((CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, *map(desk_role, site.departments)))
+        self._names = frozenset((CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, APPROVER, *map(desk_role, site.departments)))
 
     def among(self, roles: frozenset[str]) -> frozenset[str]:
         return frozenset(role for role in roles if role in self._names or college_of_role(role))
@@ -105,6 +106,8 @@ def redirect_home(session: Session) -> Response:
 def _staff_home(roles: frozenset[str]) -> str:
     if CERTIFICATE_DESK in roles:
         return "/desk"
+    if roles == {APPROVER}:
+        return "/exceptions"
     if roles == {OPERATOR}:
         return "/operator"
     only_looks = bool(roles) and all(scope_of((role,)) is not None for role in roles)

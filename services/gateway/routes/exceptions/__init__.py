@@ -1,0 +1,1 @@
+"""Exceptions for single students, which two persons decide, as pages."""
