@@ -68,7 +68,7 @@ async def test_one_person_proposes_a_release_and_another_confirms_it(
     await ReadModelWriter(gateway.read_model).put_case(number, name=name)
     page = await opened(gateway, open_profile, device, SCHOOL)
     await page.get_by_label("学号").fill(number)
-    await page.get_by_label("事项", exact=True).first.select_option("release")
+    await page.get_by_label("类型").select_option("release")
     await page.get_by_label("理由").fill("系统故障，已核对纸质凭证")
     await page.get_by_role("button", name="提出，交另一人决定").click()
     await page.locator("#until-wrong", has_text="请填写此项").wait_for()

@@ -146,3 +146,20 @@ async def test_the_roster_is_in_english_too(gateway: RunningGateway, open_profil
     await looked_at(page, "roster-entry-en", PHONE)
     await page.goto("/roster/new")
     await looked_at(page, "roster-new-en", PHONE)
+
+
+@pytest.mark.acceptance("G-003")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_the_wall_screen_is_dark_and_read_from_afar(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    await ReadModelWriter(gateway.read_model).put_case(new_student_id(), name="公冶长", state="completed")
+    page = await opened(gateway, open_profile, device)
+    await page.get_by_role("link", name="办理进度").click()
+    await page.get_by_role("link", name="大屏").click()
+    await page.locator(".share strong").wait_for()
+    share = await page.locator(".share strong").evaluate("one => parseFloat(getComputedStyle(one).fontSize)")
+    assert share >= 80
+    assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(11, 18, 25)"
+    assert "公冶长" not in await page.content()
+    await looked_at(page, "wall", device)

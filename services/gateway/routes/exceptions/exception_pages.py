@@ -191,7 +191,7 @@ async def _page(
 ) -> Response:
     proposals = await office.approvals.pending(office.person)
     exemptions = await office.approvals.exemptions(office.person)
-    numbers = sorted({one.student_id for one in (*proposals, *exemptions)})
+    numbers = sorted({one.student_id for one in proposals} | {one.student_id for one in exemptions})
     await office.audit.looked_up(office.session.account, _AREA, numbers)
     names, account = await lists.names(numbers), office.session.account
     problems = errors or {}

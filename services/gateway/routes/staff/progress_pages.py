@@ -22,15 +22,17 @@ from services.gateway.routes.dependencies import (
     StaffPeopleTable,
 )
 from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
-from services.gateway.staff.progress import Chosen, Leaving, ProgressReader, Scope, State, scope_of
+from services.gateway.staff.progress import Chosen, Leaving, OpenCheck, Overview, ProgressReader, Scope, State, scope_of
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.web.csrf import CsrfFields, check_csrf
 from services.gateway.web.renderer import Renderer
-from services.kit.manifests import DepartmentManifest
+from services.kit.manifests import CheckManifest, DepartmentManifest
 
 router = APIRouter(include_in_schema=False)
 _AREA: Final = "progress"
+_WALL_REFRESH_S: Final = 30
+_WALL_CHECKS: Final = 6
 _Filter = Annotated[str, Query(max_length=200)]
 _COLUMNS: Final = (
     "student.student_id",
@@ -99,26 +101,45 @@ class _After(CsrfFields):
 
 @router.get("/progress")
 async def overview(viewer: CurrentViewer, choice: CurrentChoice) -> Response:
-    context = viewer.context
-    today = datetime.combine(context.local_day, time(), context.on_campus(context.now).tzinfo).astimezone(UTC)
-    found = await viewer.reader.overview(viewer.scope, choice.cohort, today)
-    checks = [
-        (
-            viewer.departments[one.department],
-            next((each for each in viewer.departments[one.department].checks if each.name == one.check), None),
-            one,
-            (context.now - one.median).days,
-        )
-        for one in found.checks
-        if one.department in viewer.departments
-    ]
+    found = await _overview(viewer, choice)
     return viewer.page(
         "progress.html",
         choice=choice,
         cohorts=[(name, name) for name in await viewer.reader.cohorts()],
         overview=found,
-        checks=checks,
+        checks=_checks(viewer, found),
     )
+
+
+@router.get("/progress/wall")
+async def wall(viewer: CurrentViewer, choice: CurrentChoice) -> Response:
+    """For a screen that many pass: figures, and nobody's name. It loads itself again, without a script."""
+    found = await _overview(viewer, choice)
+    page = viewer.page(
+        "progress_wall.html", choice=choice, overview=found, checks=_checks(viewer, found)[:_WALL_CHECKS]
+    )
+    page.headers["Refresh"] = str(_WALL_REFRESH_S)
+    return page
+
+
+async def _overview(viewer: Viewer, choice: Chosen) -> Overview:
+    context = viewer.context
+    today = datetime.combine(context.local_day, time(), context.on_campus(context.now).tzinfo).astimezone(UTC)
+    return await viewer.reader.overview(viewer.scope, choice.cohort, today)
+
+
+def _checks(viewer: Viewer, found: Overview) -> list[tuple[DepartmentManifest, CheckManifest | None, OpenCheck, int]]:
+    """With the days that half of the students have waited."""
+    return [
+        (
+            viewer.departments[one.department],
+            next((each for each in viewer.departments[one.department].checks if each.name == one.check), None),
+            one,
+            (viewer.context.now - one.median).days,
+        )
+        for one in found.checks
+        if one.department in viewer.departments
+    ]
 
 
 @router.get("/progress/students")

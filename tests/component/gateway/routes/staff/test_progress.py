@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import asyncpg
 import pytest
@@ -12,6 +13,7 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.staff.progress import ProgressReader, Scope
 from services.kit.names import GRADUATE_SCHOOL, college_role
 from services.kit.postgres.migrations import migrate
 from tests.component.gateway.routes.staff.working import LIBRARY, STUDENT
@@ -128,3 +130,55 @@ async def test_it_is_nobody_elses(browser: BrowserClient, person: Person, addres
     answer = await browser.get(address)
     assert answer.status_code == 403
     assert "本页仅供研究生院和学院的工作人员使用" in answer.text
+
+
+async def test_the_wall_screen_has_the_figures_and_nobodys_name_and_loads_itself_again(
+    browser: BrowserClient, leaving: dict[str, str]
+) -> None:
+    answer = await (await signed_in(browser, SCHOOL)).get("/progress/wall?cohort=2026")
+    assert answer.headers["refresh"] == "30"
+    assert "<script" not in answer.text
+    figures = dict(re.findall(r"<dt>([^<]+)</dt><dd>(\d+)</dd>", answer.text))
+    assert figures == {"已提交": "1", "其中今日": "0", "未办完": "3", "应办人数": "4", "图书馆-图书借阅": "3"}
+    assert "<strong>25%</strong>" in answer.text
+    assert not any(part in answer.text for name, number in leaving.items() for part in (name, number))
+
+
+@pytest.mark.acceptance("G-002")
+async def test_the_figures_are_exactly_those_of_the_view_student_by_student(gateway: RunningGateway) -> None:
+    clearance, cohort, colleges = ReadModelWriter(gateway.read_model), "2039", ("甲学院", "乙学院", "丙学院")
+    codes = (("borrowing", "books-not-returned"), ("borrowing", "debt-open"), ("thesis", "thesis-missing"))
+    for number in range(30):
+        student_id, state = new_student_id(), "completed" if number % 4 == 0 else "open"
+        await clearance.put_case(student_id, college=colleges[number % 3], cohort=cohort, state=state)
+        chosen = [one for bit, one in enumerate(codes) if number >> bit & 1]
+        checks = [
+            case_samples.check(check, {}, *(Reason(code=code) for name, code in chosen if name == check))
+            for check in dict.fromkeys(name for name, _ in chosen)
+        ]
+        if checks:
+            await clearance.put_status(student_id, "library", checks)
+    connection = await asyncpg.connect(gateway.read_model)
+    try:
+        cases = await connection.fetch("SELECT * FROM student_case WHERE cohort = $1", cohort)
+        statuses = await connection.fetch("SELECT * FROM status WHERE open_codes IS NOT NULL")
+        found = await ProgressReader(connection).overview(Scope(None), cohort, datetime.now(UTC))  # type: ignore[arg-type]
+    finally:
+        await connection.close()
+    state_of = {row["student_id"]: row["state"] for row in cases}
+    for one in found.colleges:
+        of_college = [row["state"] for row in cases if row["college"] == one.college]
+        assert (one.students, one.submitted) == (len(of_college), of_college.count("completed"))
+    assert found.total.students == 30
+    waiting: dict[tuple[str, str], list[datetime]] = {}
+    for row in statuses:
+        if state_of.get(row["student_id"]) == "open":
+            for check in {code.partition(":")[0] for code in row["open_codes"].split()}:
+                waiting.setdefault((row["department"], check), []).append(row["open_since"])
+    assert {(one.department, one.check): one.students for one in found.checks} == {
+        key: len(since) for key, since in waiting.items()
+    }
+    for one in found.checks:
+        since = sorted(waiting[one.department, one.check])
+        assert (one.oldest, one.median) == (since[0], since[(len(since) - 1) // 2])
+    assert [one.students for one in found.checks] == sorted((one.students for one in found.checks), reverse=True)
