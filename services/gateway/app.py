@@ -47,6 +47,7 @@ from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
+from services.gateway.staff.sources import SourceReader
 from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.command_resends import CommandResends
@@ -174,6 +175,7 @@ async def _start(
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands, limits = StudentCommandTable(pool, settings.topics, wakeup), SharedLimits(pool)
     comments = LineComments(pool, limits)
+    desks = DeskClients(http, settings.desks)
     hub = Hub(
         read_model,
         commands.newest_of,
@@ -203,7 +205,8 @@ async def _start(
         AccessAudit(pool),
         WorkListReader(readers),
         ProgressReader(readers),
-        DeskClients(http, settings.desks),
+        desks,
+        SourceReader(readers, desks),
         ContactClient(DeskClient(NOTICES, http, settings.notices)),
         RosterClient(DeskClient(ROSTER, http, settings.roster)),
         RosterReader(readers),

@@ -19,6 +19,7 @@ from tests.support.browser.chromium import PC, PHONE, Device, sideways
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.roster import served_roster
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.staff import addresses, served_desks
 from tests.support.servers.fixtures import DatabaseMaker
 
 SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
@@ -31,7 +32,8 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
     await migrate(read_model, CLEARANCE_FOLDERS)
     with (
         served_roster(read_model) as roster,
-        running_gateway(database, read_model, (SCHOOL,), roster=roster) as running,
+        served_desks({"library": await make_database("library")}) as served,
+        running_gateway(database, read_model, (SCHOOL,), roster=roster, desks=addresses(served)) as running,
     ):
         yield running
 
@@ -163,3 +165,15 @@ async def test_the_wall_screen_is_dark_and_read_from_afar(
     assert await page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(11, 18, 25)"
     assert "公冶长" not in await page.content()
     await looked_at(page, "wall", device)
+
+
+@pytest.mark.acceptance("G-004")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_the_school_sees_how_old_each_departments_data_is_and_which_lists_are_complete(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    page = await opened(gateway, open_profile, device)
+    await page.get_by_role("link", name="数据来源").click()
+    await page.get_by_text("全部学生").first.wait_for()
+    await page.get_by_text("部门系统没有响应").first.wait_for()
+    await looked_at(page, "sources", device)

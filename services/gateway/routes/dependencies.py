@@ -23,6 +23,7 @@ from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
+from services.gateway.staff.sources import SourceReader
 from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.commands import StudentCommandTable
@@ -94,6 +95,7 @@ StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
 StaffAuditTable = Annotated[StaffAudit, Depends(component(StaffAudit))]
 AccessAuditTable = Annotated[AccessAudit, Depends(component(AccessAudit))]
 Roster = Annotated[RosterClient, Depends(component(RosterClient))]
+Sources = Annotated[SourceReader, Depends(component(SourceReader))]
 RosterLists = Annotated[RosterReader, Depends(component(RosterReader))]
 Progress = Annotated[ProgressReader, Depends(component(ProgressReader))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]

@@ -11,9 +11,11 @@ from fastapi import FastAPI
 from deploy.local.identity.people import Person
 from services.gateway.settings import DeskAddress
 from services.kit.department.api.desk_routes import desk_router
+from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
+from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.imports import department_import
 from services.kit.http.app import create_app
@@ -81,6 +83,7 @@ def _app(department: str, database: str, token: str) -> FastAPI:
             app.include_router(imports_router(imports, desk.pool, uploaded))
             app.include_router(desk_router(desk, manifest))
             app.include_router(staff_router(desk, manifest))
+            app.include_router(evidence_router(EvidenceActs(desk, Wakeup()), desk))
             app.include_router(notes_router(desk, manifest))
             app.include_router(holder_router(desk, manifest, Examples()))
             async with background("imports", ImportWorker(imports, desk.pool, uploaded).run, Health()):

@@ -66,6 +66,12 @@ class Questions(BaseModel):
     next_before: int | None
 
 
+class OpenQuestions(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    open: int
+
+
 def evidence_router(acts: EvidenceActs, desk: Desk[Any]) -> APIRouter:
     staff = Depends(require(desk_role(desk.rules.name)))
     router = APIRouter(tags=["evidence"], dependencies=[staff], responses=problem_responses(401, 403, 404, 422, 503))
@@ -129,6 +135,11 @@ def _add_questions(router: APIRouter, acts: EvidenceActs, desk: Desk[Any], staff
             numbers = sorted({one.student_id for one in found if one.student_id is not None})
             await append_look_up(connection, actor=principal.name, act="question.list", students=numbers)
         return Questions(questions=tuple(found), next_before=more)
+
+    @router.get("/questions/count", operation_id="count-questions", summary="Count open questions")
+    async def count() -> OpenQuestions:
+        async with desk.pool.acquire() as connection:
+            return OpenQuestions(open=sum(await questions.count_open(connection)))
 
     @router.post("/questions/end", operation_id="end-question", summary="End an open question with a reason")
     async def end(body: QuestionEnd, principal: Staff) -> Question:
