@@ -79,6 +79,7 @@ async def test_a_student_is_found_by_number_and_by_name_also_one_taken_off(
     assert "没有找到“没有这个人”" in nobody.text
 
 
+@pytest.mark.acceptance("G-006")
 async def test_the_list_is_a_file_and_the_audit_says_who_looked_and_who_took_it(
     school: School, three: dict[str, str], gateway: RunningGateway
 ) -> None:

@@ -82,7 +82,7 @@ async def test_the_graduate_school_sees_every_college_and_what_keeps_whom(
     assert "没有学生" in other
 
 
-@pytest.mark.acceptance("C-001")
+@pytest.mark.acceptance("C-001", "G-006")
 async def test_a_college_sees_its_own_students_and_takes_the_list_of_those_done(
     browser: BrowserClient, leaving: dict[str, str], gateway: RunningGateway
 ) -> None:
