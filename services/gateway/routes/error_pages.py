@@ -186,7 +186,9 @@ _FORBIDDEN: Final = {
 def _page_name(path: str) -> str:
     """A name, never an address."""
     area = path.split("/")[1] if path.count("/") > 1 else ""
-    return _NEXT.get(path, area if area in ("desk", "staff", "progress", "roster", "operator", "exceptions") else "case")
+    return _NEXT.get(
+        path, area if area in ("desk", "staff", "progress", "roster", "operator", "exceptions") else "case"
+    )
 
 
 def _sent_from(request: Request) -> str:

@@ -36,7 +36,9 @@ class KnownRoles:
     """Roles of staff: who has one signs in without a student number."""
 
     def __init__(self, site: CurrentSite) -> None:
-        self._names = frozenset((CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, APPROVER, *map(desk_role, site.departments)))
+        self._names = frozenset(
+            (CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, APPROVER, *map(desk_role, site.departments))
+        )
 
     def among(self, roles: frozenset[str]) -> frozenset[str]:
         return frozenset(role for role in roles if role in self._names or college_of_role(role))
