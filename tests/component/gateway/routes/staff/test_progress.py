@@ -166,9 +166,9 @@ async def test_the_figures_are_exactly_those_of_the_view_student_by_student(gate
     finally:
         await connection.close()
     state_of = {row["student_id"]: row["state"] for row in cases}
-    for one in found.colleges:
-        of_college = [row["state"] for row in cases if row["college"] == one.college]
-        assert (one.students, one.submitted) == (len(of_college), of_college.count("completed"))
+    for college in found.colleges:
+        of_college = [row["state"] for row in cases if row["college"] == college.college]
+        assert (college.students, college.submitted) == (len(of_college), of_college.count("completed"))
     assert found.total.students == 30
     waiting: dict[tuple[str, str], list[datetime]] = {}
     for row in statuses:
