@@ -93,6 +93,9 @@ async def run(image: str, folder: Path) -> None:
             await walk(installation)
         finally:
             await installation.close()
+            # A client that was killed leaves its container.
+            names = [f"{installation.namespace}-{name}" for name in (*installation.departments, CLEARANCE, GATEWAY)]
+            subprocess.run(["podman", "rm", "--force", "--ignore", "--time", "0", *names], check=False)
     finally:
         kafka.stop()
         postgres.stop()
