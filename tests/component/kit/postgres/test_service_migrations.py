@@ -10,11 +10,13 @@ from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.manifests import SERVICES
 from services.kit.postgres.migrations import migrate
+from services.notices.migration_folders import NOTICE_FOLDERS
 
 FOLDERS: dict[str, tuple[Path, ...]] = {
     "department": DEPARTMENT_FOLDERS,
     "clearance": CLEARANCE_FOLDERS,
     "gateway": GATEWAY_FOLDERS,
+    "notices": NOTICE_FOLDERS,
 }
 
 
