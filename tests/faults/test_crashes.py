@@ -17,4 +17,5 @@ async def test_processes_that_end_at_their_worst_moment_break_nothing(
 
 def test_every_failpoint_is_in_a_round() -> None:
     walked = {point for points in ROUNDS for path in points.values() for point in path.split(",")}
-    assert walked == set(POINTS)
+    # The notice service, which an installation may leave out, is killed in a system test.
+    assert walked == {point for point in POINTS if not point.startswith("notice.")}
