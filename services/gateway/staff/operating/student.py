@@ -1,4 +1,4 @@
-"""One student from the departments to the view: where the two differ, and the likely cause. Pure but for the asking."""
+"""One student from the departments to the view: where the two differ, and the likely cause.."""
 
 import asyncio
 from dataclasses import dataclass
