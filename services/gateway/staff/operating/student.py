@@ -1,4 +1,4 @@
-"""One student from the departments to the view: where the two differ, and the likely cause.."""
+"""One student from the departments to the view: where the two differ, and the likely cause."""
 
 import asyncio
 from dataclasses import dataclass
