@@ -1,8 +1,6 @@
 """The certificate desk with a scanner that types, on a phone and on a PC: what a clerk sees, and hands over once."""
 
-import os
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page, expect
@@ -11,17 +9,16 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
 from tests.support.browser.axe import violations
 from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.browser.staff_pages import looked_at, scan, signed_in
 from tests.support.gateway.read_model import ReadModelWriter, carrying
-from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.server import RunningGateway, running_gateway
 from tests.support.servers.fixtures import DatabaseMaker
 
-SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 CLERK = Person(sub="clerk-1", name="钱映雪", roles=(CERTIFICATE_DESK,))
 DEBT = Reason(code="arrears", parameters={"count": 1, "total": "60.00"})
 
@@ -36,28 +33,11 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
 
 
 async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh") -> Page:
-    clerk = BrowserClient(gateway)
-    await clerk.sign_in(CLERK, place="desk")
-    await clerk.close()
-    context = await open_profile(device, address=gateway.address, cookies={**clerk.cookies, LANGUAGE_COOKIE: language})
-    page = await context.new_page()
-    await page.goto("/desk")
-    return page
+    return await signed_in(gateway, open_profile, device, CLERK, "desk", language=language)
 
 
-async def looked_at(page: Page, name: str, device: Device) -> None:
-    """No rule of accessibility broken, nothing cut off at the side."""
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"desk-{name}-{device}.png", full_page=True)
-    assert await violations(page) == []
-    assert await sideways(page) == 0
-
-
-async def scan(page: Page, text: str, verdict: str) -> None:
-    """A scanner is a keyboard: it types into whatever has the focus, and presses Enter."""
-    await expect(page.locator("#form")).to_be_focused()
-    await page.keyboard.insert_text(text)
-    await page.keyboard.press("Enter")
+async def checked(page: Page, text: str, verdict: str) -> None:
+    await scan(page, text, into="#form")
     await page.locator(".checked-verdict", has_text=verdict).wait_for()
     assert page.url.endswith(("/desk", "/desk/issue"))
     assert await violations(page) == []
@@ -71,12 +51,12 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
 ) -> None:
     form = await ReadModelWriter(gateway.read_model).accept_signed(new_student_id())
     page = await opened(gateway, open_profile, device)
-    await scan(page, form.qr_text, "真实有效")
+    await checked(page, form.qr_text, "真实有效")
     await page.locator('input[value="self"]').focus()
     await page.keyboard.press("Enter")
     await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
     assert form.form_number in await page.locator(".handed").inner_text()
-    await scan(page, form.qr_text, "此前已经领取")
+    await checked(page, form.qr_text, "此前已经领取")
     assert "发放人：钱映雪" in await page.locator(".checked-sentence").inner_text()
 
 
@@ -89,7 +69,7 @@ async def test_a_debt_after_the_submission_is_shown_in_red_above_the_unchanged_f
     form = await clearance.accept_signed(new_student_id())
     await clearance.open_exception(form.student_id, "finance", DEBT)
     page = await opened(gateway, open_profile, device)
-    await scan(page, form.qr_text, "提交后有新增未办事项")
+    await checked(page, form.qr_text, "提交后有新增未办事项")
     assert "60.00" in await page.locator(".exception").inner_text()
     assert await page.locator(".exception .tel").count() == 1
     assert await page.locator(".submitted .verdict.clear").count() == 5
@@ -128,7 +108,7 @@ async def test_each_new_matter_is_ticked_with_a_reason_before_the_hand_over(
     corrected = Reason(code="name-changed", parameters={"was": "王玥", "now": "王钥"})
     await clearance.open_roster_exception(form.student_id, corrected)
     page = await opened(gateway, open_profile, device, language)
-    await scan(page, form.qr_text, words["exception"])
+    await checked(page, form.qr_text, words["exception"])
     await expect(page.get_by_text(words["name"])).to_be_visible()
     await page.locator("form.hand-over .button").click()
     await expect(page.locator("#hand-over-error")).to_contain_text(words["unconfirmed"])
@@ -153,7 +133,7 @@ async def test_a_hand_over_is_undone_with_a_reason_and_its_history_stays_on_the_
     words = WORDS[language]
     form = await ReadModelWriter(gateway.read_model).accept_signed(new_student_id())
     page = await opened(gateway, open_profile, PHONE, language)
-    await scan(page, form.qr_text, words["genuine"])
+    await checked(page, form.qr_text, words["genuine"])
     await page.locator("form.hand-over .button").click()
     await page.locator(".checked-verdict", has_text=words["issued"]).wait_for()
     await page.locator(".undo summary").click()
@@ -185,17 +165,17 @@ async def test_a_student_without_the_paper_is_found_by_number_or_name_in_amber_a
     await page.keyboard.insert_text(f"端木叙白{device}")
     await page.keyboard.press("Enter")
     await page.get_by_text("没有有效的离校流程单").wait_for()
-    await looked_at(page, "holders", device)
+    await looked_at(page, "desk-holders", device)
     await page.get_by_role("button", name=f"端木叙白{device}").click()
     await page.locator(".checked.caution .checked-verdict", has_text="编号有效").wait_for()
-    await looked_at(page, "caution", device)
+    await looked_at(page, "desk-caution", device)
     await page.locator("#form").fill(form.student_id)
     await page.keyboard.press("Enter")
     await page.locator(".checked.caution .checked-verdict", has_text="编号有效").wait_for()
     await page.locator("form.hand-over .button").first.click()
     await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
     await expect(page.locator(".checked-sentence")).to_contain_text("钱映雪")
-    await looked_at(page, "handed-over", device)
+    await looked_at(page, "desk-handed-over", device)
 
 
 CAMERA = """

@@ -1,9 +1,7 @@
 """An exception from its proposal to its confirmation by a second person, on a phone and on a PC."""
 
-import os
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from playwright.async_api import Page
@@ -11,20 +9,18 @@ from playwright.async_api import Page
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import APPROVER, GRADUATE_SCHOOL
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
-from tests.support.browser.axe import violations
-from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.browser.chromium import PC, PHONE, Device
+from tests.support.browser.staff_pages import looked_at, signed_in
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.roster import served_roster
-from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.server import RunningGateway, running_gateway
 from tests.support.servers.fixtures import DatabaseMaker
 
 SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
 APPROVING = Person(sub="approving", name="陆闻笛", roles=(APPROVER,))
-SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -41,22 +37,7 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
 async def opened(
     gateway: RunningGateway, open_profile: Open, device: Device, person: Person, language: str = "zh"
 ) -> Page:
-    signing_in = BrowserClient(gateway)
-    await signing_in.sign_in(person, place="exceptions")
-    await signing_in.close()
-    cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
-    context = await open_profile(device, address=gateway.address, cookies=cookies)
-    page = await context.new_page()
-    await page.goto("/exceptions")
-    return page
-
-
-async def looked_at(page: Page, name: str, device: Device) -> None:
-    """No rule of accessibility broken, nothing cut off at the side."""
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"exceptions-{name}-{device}.png", full_page=True)
-    assert await violations(page) == []
-    assert await sideways(page) == 0
+    return await signed_in(gateway, open_profile, device, person, "exceptions", language=language)
 
 
 @pytest.mark.acceptance("G-005")
@@ -72,23 +53,23 @@ async def test_one_person_proposes_a_release_and_another_confirms_it(
     await page.get_by_label("理由").fill("系统故障，已核对纸质凭证")
     await page.get_by_role("button", name="提出，交另一人决定").click()
     await page.locator("#until-wrong", has_text="请填写此项").wait_for()
-    await looked_at(page, "field", device)
+    await looked_at(page, "exceptions-field", device)
     await page.get_by_label("有效期至").fill((datetime.now(UTC) + timedelta(days=20)).date().isoformat())
     await page.get_by_role("button", name="提出，交另一人决定").click()
     await page.get_by_role("status").filter(has_text="等待另一人决定").wait_for()
     mine = page.locator(".proposal", has_text=number)
     await mine.get_by_text("须由另一人决定").wait_for()
     assert await mine.get_by_role("button", name="批准").count() == 0
-    await looked_at(page, "proposed", device)
+    await looked_at(page, "exceptions-proposed", device)
 
     other = await opened(gateway, open_profile, device, APPROVING)
     await other.locator(".proposal", has_text=number).get_by_role("button", name="批准").click()
     await other.get_by_role("status").filter(has_text="已批准").wait_for()
     await other.get_by_role("row").filter(has_text=number).get_by_text("陆闻笛").wait_for()
-    await looked_at(other, "confirmed", device)
+    await looked_at(other, "exceptions-confirmed", device)
 
 
 async def test_exceptions_are_in_english_too(gateway: RunningGateway, open_profile: Open) -> None:
     page = await opened(gateway, open_profile, PHONE, SCHOOL, "en")
     await page.get_by_role("heading", name="Exceptions and releases").wait_for()
-    await looked_at(page, "en", PHONE)
+    await looked_at(page, "exceptions-en", PHONE)

@@ -1,10 +1,8 @@
 """An operator on a phone and on a PC: from "this line did not turn" to the cause, and a dead letter to its end."""
 
 import json
-import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import asyncpg
 import pytest
@@ -13,15 +11,14 @@ from playwright.async_api import Page
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.audit.log import append_entry
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
 from services.kit.names import OPERATOR
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
-from tests.support.browser.axe import violations
-from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.browser.chromium import PC, PHONE, Device
+from tests.support.browser.staff_pages import looked_at, signed_in
 from tests.support.departments.desks import desk_over, open_case
 from tests.support.gateway.operated import operated
 from tests.support.gateway.read_model import ReadModelWriter
@@ -30,7 +27,6 @@ from tests.support.in_process.services import record_of
 from tests.support.servers.fixtures import DatabaseMaker
 
 OPERATES = Person(sub="operates", name="程以恒", roles=(OPERATOR,))
-SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 
 
 @dataclass(frozen=True)
@@ -59,22 +55,7 @@ async def installed(make_database: DatabaseMaker) -> AsyncIterator[Operated]:
 
 
 async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str) -> Page:
-    signing_in = BrowserClient(gateway)
-    await signing_in.sign_in(OPERATES, place="operator")
-    await signing_in.close()
-    cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
-    context = await open_profile(device, address=gateway.address, cookies=cookies)
-    page = await context.new_page()
-    await page.goto("/operator")
-    return page
-
-
-async def looked_at(page: Page, name: str, device: Device, language: str) -> None:
-    """Nothing cut off at the side."""
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}-{language}-{device}.png", full_page=True)
-    assert await sideways(page) == 0
-    assert await violations(page) == []
+    return await signed_in(gateway, open_profile, device, OPERATES, "operator", language=language)
 
 
 async def set_aside(library: str, student_id: str, offset: int) -> int:
@@ -99,21 +80,21 @@ async def test_an_operator_sees_the_services_and_ends_a_dead_letter(
     await clearance.put_alive_mark("library")
     page = await opened(installed.gateway, open_profile, device, language)
     await page.get_by_text("republication: everything is published again").wait_for()
-    await looked_at(page, "operator", device, language)
+    await looked_at(page, f"operator-{language}", device)
     await page.locator('a[href="/operator/library/dead-letters"]').click()
     await page.locator(f'a[href="/operator/library/dead-letters/{number}"]').wait_for()
-    await looked_at(page, "operator-letters", device, language)
+    await looked_at(page, f"operator-letters-{language}", device)
     await page.locator(f'a[href="/operator/library/dead-letters/{number}"]').click()
     await page.locator("summary").first.click()
     await page.get_by_text('{"half').wait_for()
-    await looked_at(page, "operator-letter", device, language)
+    await looked_at(page, f"operator-letter-{language}", device)
     await page.locator('form[action$="/replay"] button').click()
     await page.get_by_role("alert").wait_for()
-    await looked_at(page, "operator-letter-refused", device, language)
+    await looked_at(page, f"operator-letter-refused-{language}", device)
     await page.locator("#why").fill("测试数据")
     await page.keyboard.press("Enter")
     await page.get_by_role("status").wait_for()
-    await looked_at(page, "operator-letter-ended", device, language)
+    await looked_at(page, f"operator-letter-ended-{language}", device)
 
 
 @pytest.mark.acceptance("O-002")
@@ -138,13 +119,13 @@ async def test_an_operator_follows_a_student_from_each_department_to_the_view(
     library = page.locator("section[aria-labelledby='of-library']")
     words = "视图还没有收到" if language == "zh" else "not in the view yet"
     await library.get_by_text(words).wait_for()
-    await looked_at(page, "operator-student-behind", device, language)
+    await looked_at(page, f"operator-student-behind-{language}", device)
     await clearance.put_status(student_id, "library", json.loads(status)["checks"])
     await page.locator("#q").fill(student_id)
     await page.keyboard.press("Enter")
     await library.get_by_text(".library.status.v1 / 0 / 1").wait_for()
     await library.locator("summary").click()
-    await looked_at(page, "operator-student", device, language)
+    await looked_at(page, f"operator-student-{language}", device)
 
 
 @pytest.mark.parametrize("device", [PHONE], ids=str)

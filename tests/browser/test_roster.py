@@ -1,29 +1,26 @@
 """The graduate school at its roster, on a phone and on a PC."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import GRADUATE_SCHOOL
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
-from tests.support.browser.axe import violations
-from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.browser.chromium import PC, PHONE, Device
+from tests.support.browser.staff_pages import looked_at, scan, signed_in
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.roster import served_roster
-from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.server import RunningGateway, running_gateway
 from tests.support.gateway.staff import addresses, served_desks
 from tests.support.servers.fixtures import DatabaseMaker
 
 SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
-SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -39,28 +36,7 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
 
 
 async def opened(gateway: RunningGateway, open_profile: Open, device: Device, language: str = "zh") -> Page:
-    signing_in = BrowserClient(gateway)
-    await signing_in.sign_in(SCHOOL, place="roster")
-    await signing_in.close()
-    cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
-    context = await open_profile(device, address=gateway.address, cookies=cookies)
-    page = await context.new_page()
-    await page.goto("/roster")
-    return page
-
-
-async def looked_at(page: Page, name: str, device: Device) -> None:
-    """No rule of accessibility broken, nothing cut off at the side."""
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}-{device}.png", full_page=True)
-    assert await violations(page) == []
-    assert await sideways(page) == 0
-
-
-async def search(page: Page, text: str) -> None:
-    await expect(page.locator("#q")).to_be_focused()
-    await page.keyboard.insert_text(text)
-    await page.keyboard.press("Enter")
+    return await signed_in(gateway, open_profile, device, SCHOOL, "roster", language=language)
 
 
 @pytest.mark.acceptance("G-001")
@@ -77,7 +53,7 @@ async def test_the_school_filters_finds_corrects_defers_closes_and_puts_back_a_s
     await page.get_by_role("button", name="夏侯玄").first.wait_for()
     await looked_at(page, "roster", device)
 
-    await search(page, number)
+    await scan(page, number)
     await page.get_by_role("heading", name="夏侯玄").wait_for()
     await page.locator("summary", has_text="更正信息").click()
     await page.locator("details[open]").get_by_label("专业").fill("")
@@ -142,7 +118,7 @@ async def test_the_roster_is_in_english_too(gateway: RunningGateway, open_profil
     page = await opened(gateway, open_profile, PHONE, "en")
     await page.get_by_role("heading", name="Roster of leavers").wait_for()
     await looked_at(page, "roster-en", PHONE)
-    await search(page, number)
+    await scan(page, number)
     await page.get_by_text("On the roster: may clear and submit.").wait_for()
     await page.locator("summary", has_text="Correct the data").click()
     await looked_at(page, "roster-entry-en", PHONE)

@@ -1,6 +1,5 @@
 """A library clerk at the desk by keyboard and scanner, on a phone and on a PC."""
 
-import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,14 +10,13 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.gateway.web.cookies import LANGUAGE_COOKIE
 from services.kit.names import GRADUATE_SCHOOL
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
-from tests.support.browser.axe import violations
-from tests.support.browser.chromium import PC, PHONE, Device, sideways
+from tests.support.browser.chromium import PC, PHONE, Device
+from tests.support.browser.staff_pages import SHOTS, looked_at, scan, signed_in
 from tests.support.gateway.read_model import ReadModelWriter
-from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.server import RunningGateway, running_gateway
 from tests.support.gateway.staff import addresses, clerk, served_desks
 from tests.support.samples import case_samples
 from tests.support.servers.fixtures import DatabaseMaker
@@ -31,7 +29,6 @@ STUDENTS = {
     for device in (PHONE, PC)
     for language in ("zh", "en")
 }
-SHOTS = os.environ.get("LIXIAO_STAFF_SHOTS")
 
 
 @pytest.fixture(scope="module")
@@ -55,30 +52,11 @@ async def opened(
     scripts: bool = True,
 ) -> Page:
     """At the first page of the person, the clerk by default."""
-    signing_in = BrowserClient(gateway)
     place = "case" if person and person.student_id else "progress" if person else "staff"
-    await signing_in.sign_in(person or CLERK, place=place)
-    await signing_in.close()
-    cookies = {**signing_in.cookies, LANGUAGE_COOKIE: language}
-    context = await open_profile(device, address=gateway.address, cookies=cookies, scripts=scripts)
-    page = await context.new_page()
-    await page.goto(f"/{place}" if person else "/staff/library")
-    return page
-
-
-async def looked_at(page: Page, name: str, device: Device) -> None:
-    """No rule of accessibility broken, nothing cut off at the side."""
-    if SHOTS:
-        await page.screenshot(path=Path(SHOTS) / f"{name}-{device}.png", full_page=True)
-    assert await violations(page) == []
-    assert await sideways(page) == 0
-
-
-async def scan(page: Page, text: str) -> None:
-    """A scanner is a keyboard: it types into whatever has the focus, and presses Enter."""
-    await expect(page.locator("#q")).to_be_focused()
-    await page.keyboard.insert_text(text)
-    await page.keyboard.press("Enter")
+    address = "" if person else "/staff/library"
+    return await signed_in(
+        gateway, open_profile, device, person or CLERK, place, language=language, scripts=scripts, address=address
+    )
 
 
 @pytest.mark.acceptance("D-001", "D-002", "D-003", "D-004", "D-010")
