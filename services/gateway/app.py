@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, Final
 
 import asyncpg
+import httpx
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp
 
@@ -175,7 +176,6 @@ async def _start(
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands, limits = StudentCommandTable(pool, settings.topics, wakeup), SharedLimits(pool)
     comments = LineComments(pool, limits)
-    desks = DeskClients(http, settings.desks)
     hub = Hub(
         read_model,
         commands.newest_of,
@@ -200,18 +200,8 @@ async def _start(
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
         comments,
         VerificationLimits(limits),
-        StaffPeople(pool),
-        StaffAudit(pool),
-        AccessAudit(pool),
-        WorkListReader(readers),
-        ProgressReader(readers),
-        desks,
-        SourceReader(readers, desks),
         ContactClient(DeskClient(NOTICES, http, settings.notices)),
-        RosterClient(DeskClient(ROSTER, http, settings.roster)),
-        RosterReader(readers),
-        OperatedServices(http, settings.operated),
-        OperatingReader(readers),
+        *_of_staff(settings, pool, readers, http),
         hub,
         openid,
         RoleConfirmation(
@@ -223,6 +213,26 @@ async def _start(
     health.add("read model", read_model.probe)
     loops = _loops(settings, renderer.site, pool, health, wakeup, hub)
     await running.enter_async_context(loops.running())
+
+
+def _of_staff(
+    settings: GatewaySettings, pool: "asyncpg.Pool[Any]", readers: "asyncpg.Pool[Any]", http: httpx.AsyncClient
+) -> tuple[object, ...]:
+    """What the pages of staff are made with."""
+    desks = DeskClients(http, settings.desks)
+    return (
+        StaffPeople(pool),
+        StaffAudit(pool),
+        AccessAudit(pool),
+        WorkListReader(readers),
+        ProgressReader(readers),
+        desks,
+        SourceReader(readers, desks),
+        RosterClient(DeskClient(ROSTER, http, settings.roster)),
+        RosterReader(readers),
+        OperatedServices(http, settings.operated),
+        OperatingReader(readers),
+    )
 
 
 def _loops(

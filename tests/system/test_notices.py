@@ -8,7 +8,7 @@ import pytest
 from deploy.local.installation import Installation
 from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
-from deploy.observability import boards
+from deploy.observability.boards import DASHBOARDS
 from schemas.flows import CLEARANCE, NOTICES
 from tests.support.notices.mail_server import MailServer, mail_server
 from tests.support.notices.running import FROM
@@ -95,7 +95,8 @@ async def test_what_a_desk_settles_is_in_the_students_mailbox(desks: Installatio
 async def test_every_panel_about_notices_has_data(desks: Installation, tmp_path: Path) -> None:
     prometheus = Prometheus(tmp_path, {NOTICES: desks.operator_address(NOTICES)}).start()
     try:
-        for panel in boards.NOTICES.panels:
+        (board,) = [each for each in DASHBOARDS if each.service == NOTICES]
+        for panel in board.panels:
             for query in panel.queries:
 
                 async def shown(expression: str = query.expression) -> bool:

@@ -1,5 +1,6 @@
 """Where a signed-in member of staff works: whose service is asked for them, and what their pages are made with."""
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 from uuid import uuid4
@@ -15,7 +16,7 @@ from services.gateway.web.renderer import Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workplace:
+class Workplace(ABC):
     """`name` of the person; `person` is what the service's audit records."""
 
     session: Session
@@ -31,8 +32,9 @@ class Workplace:
     """Whether a file may be the complete list of a cohort."""
 
     @property
+    @abstractmethod
     def address(self) -> str:
-        raise NotImplementedError
+        """Of its first page."""
 
     @property
     def person(self) -> str:
