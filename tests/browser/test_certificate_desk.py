@@ -9,6 +9,7 @@ from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.printing.qr_image import form_link
 from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.migrations import migrate
 from tests.browser.conftest import Open
@@ -56,7 +57,7 @@ async def test_a_scanned_form_is_handed_over_once_by_keyboard_alone(
     await page.keyboard.press("Enter")
     await page.locator(".checked-verdict", has_text="已登记领取").wait_for()
     assert form.form_number in await page.locator(".handed").inner_text()
-    await checked(page, form.qr_text, "此前已经领取")
+    await checked(page, form_link(gateway.address, form.qr_text), "此前已经领取")
     assert "发放人：钱映雪" in await page.locator(".checked-sentence").inner_text()
 
 
@@ -201,7 +202,39 @@ async def test_a_phone_reads_the_code_with_its_camera_where_its_browser_can(
     page = await opened(gateway, open_profile, PHONE)
     if not await page.evaluate("'BarcodeDetector' in window"):
         await expect(page.locator("#camera")).to_be_hidden()
-    await page.add_init_script(f"({CAMERA})({form.qr_text!r})")
+    await page.add_init_script(f"({CAMERA})({form_link(gateway.address, form.qr_text)!r})")
     await page.reload()
     await page.get_by_role("button", name="用摄像头扫描").click()
     await page.locator(".checked-verdict", has_text="真实有效").wait_for()
+
+
+@pytest.mark.acceptance("S-104")
+@pytest.mark.parametrize("device", [PHONE, PC], ids=str)
+async def test_the_link_in_the_code_shows_whether_the_form_is_genuine_and_no_server_sees_it(
+    gateway: RunningGateway, open_profile: Open, device: Device
+) -> None:
+    """Whoever is handed a form scans its code; without scripts they paste what they scanned."""
+    form = await ReadModelWriter(gateway.read_model).accept_signed(new_student_id())
+    link = form_link(gateway.address, form.qr_text)
+    page = await (await open_profile(device, address=gateway.address)).new_page()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.extend((request.url, request.headers.get("referer", ""))))
+    await page.goto(link)
+    await expect(page.locator(".checked-verdict")).to_have_text("真实")
+    result = await page.locator("div.checked").inner_text()
+    assert form.form_number in result
+    assert "欧**㛃" in result
+    assert "欧阳" not in result
+    assert page.url == f"{gateway.address}/verify"
+    assert asked
+    assert not [address for address in asked if "LXF" in address and not address.startswith(link)], asked
+    await looked_at(page, "verify-link", device)
+    await page.go_back()
+    assert "LXF" not in page.url
+    plain = await (await open_profile(device, address=gateway.address, scripts=False)).new_page()
+    await plain.goto(link)
+    await plain.get_by_text("扫码后没有显示结果").click()
+    await plain.get_by_label("扫描得到的整段文字或网址").fill(link)
+    await plain.get_by_role("button", name="核验扫描内容").click()
+    await expect(plain.locator(".checked-verdict")).to_have_text("真实")
+    assert plain.url == f"{gateway.address}/verify"

@@ -22,7 +22,8 @@ from services.kit.settings import load
 
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
 _FORM: Final = re.compile(
-    rb"LXF1:[0-9A-Z $%*+\-./:]+(?<! )|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}(?![A-Za-z0-9_-])"
+    rb"LXF1:[0-9A-Z $%*+\-./:]+(?<! )|LXF2:[0-9A-Z$*\-/:]+"
+    rb"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}(?![A-Za-z0-9_-])"
 )
 keys = typer.Typer(help="Signing keys of forms.", no_args_is_help=True)
 

@@ -18,7 +18,7 @@ from services.gateway.read_model.types import Attested, Case, PublishedSubmissio
 from services.kit.receipts.form_digest import instant, stands_for
 from services.kit.receipts.jws import Form, InvalidSignature
 from services.kit.receipts.numbers import read_form_number
-from services.kit.receipts.qr import PREFIX, unverified_text, verify_text
+from services.kit.receipts.qr import packed_in, unverified_text, verify_text
 from services.kit.rules.waivers import Waiver, signed_waivers
 
 MAX_CHARACTERS: Final = 65_536
@@ -63,9 +63,9 @@ class VerificationResult:
 
 
 def read_scan(text: str, keys: Mapping[str, OKPKey], revoked: Collection[str] = ()) -> Scan:
-    """`text` is a QR text, a compact JWS or a form number; `revoked`: the kids of keys that are no more in `keys`."""
+    """`text`: a QR text, a form's link, a compact JWS or a form number. `revoked`: kids of keys no more in `keys`."""
     text = text.strip()
-    if text.startswith(PREFIX) or text.count(".") == 2:
+    if _is_form(text):
         try:
             form, defect = verify_text(text, keys), None
         except InvalidSignature:
@@ -82,8 +82,12 @@ def read_scan(text: str, keys: Mapping[str, OKPKey], revoked: Collection[str] = 
 def searched(text: str) -> str | None:
     """What a student is looked for by: a number or a name. None for what a form is read from."""
     text = " ".join(text.split())
-    is_form = text.startswith(PREFIX) or text.count(".") == 2 or read_form_number(text) is not None
+    is_form = _is_form(text) or read_form_number(text) is not None
     return None if is_form or not 0 < len(text) <= MAX_SEARCH or not text.isprintable() else text
+
+
+def _is_form(text: str) -> bool:
+    return packed_in(text) is not None or text.count(".") == 2
 
 
 def _of_revoked_key(text: str, revoked: Collection[str]) -> Form | None:

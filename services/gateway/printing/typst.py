@@ -5,7 +5,6 @@ Reading the fonts takes longer than a form: a compiler a thread, with a bounded 
 
 import asyncio
 import hashlib
-import io
 import json
 import threading
 from collections import Counter, OrderedDict
@@ -15,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import segno
 import structlog
 import typst
 
 from services.gateway.printing import fonts
 from services.gateway.printing.missing_glyphs import count_missing
+from services.gateway.printing.qr_image import qr_svg
 from services.kit.http.problems import Problem
 from services.kit.observability.metrics import FORM_MISSING_GLYPHS
 
@@ -51,15 +50,15 @@ class FormRenderer:
         self._waiting_of: Counter[str] = Counter()
         self._made: OrderedDict[bytes, bytes] = OrderedDict()
 
-    async def pdf(self, document: dict[str, Any], at: datetime, *, qr_text: str = "", person: str = "") -> bytes:
+    async def pdf(self, document: dict[str, Any], at: datetime, *, link: str = "", person: str = "") -> bytes:
         """The same file for the same `at`. Raises a `Problem`: 503 if busy or slow, 429 for many of one `person`."""
         inputs = json.dumps(document, ensure_ascii=False)
-        key = hashlib.sha256(f"{inputs}\n{qr_text}\n{at.isoformat()}".encode()).digest()
+        key = hashlib.sha256(f"{inputs}\n{link}\n{at.isoformat()}".encode()).digest()
         if (made := self._made.get(key)) is not None:
             self._made.move_to_end(key)
             return made
         if key not in self._making:
-            self._begin(key, document, at, qr_text, person)
+            self._begin(key, document, at, link, person)
         try:
             return await asyncio.wait_for(asyncio.shield(self._making[key]), self._timeout_s)
         except TimeoutError:
@@ -68,13 +67,13 @@ class FormRenderer:
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def _begin(self, key: bytes, document: dict[str, Any], at: datetime, qr_text: str, person: str) -> None:
+    def _begin(self, key: bytes, document: dict[str, Any], at: datetime, link: str, person: str) -> None:
         if len(self._making) >= MAX_WAITING:
             raise _busy()
         if person and self._waiting_of[person] >= MAX_OF_PERSON:
             raise _too_many()
         self._waiting_of[person] += 1
-        work = asyncio.get_running_loop().run_in_executor(self._threads, self._typeset, document, at, qr_text)
+        work = asyncio.get_running_loop().run_in_executor(self._threads, self._typeset, document, at, link)
         self._making[key] = work
         # Counted until the thread is done with it, even after the request timed out.
         work.add_done_callback(partial(self._done, key, person))
@@ -89,26 +88,17 @@ class FormRenderer:
             while sum(map(len, self._made.values())) > MAX_CACHED_BYTES:
                 self._made.popitem(last=False)
 
-    def _typeset(self, document: dict[str, Any], at: datetime, qr_text: str) -> bytes:
+    def _typeset(self, document: dict[str, Any], at: datetime, link: str) -> bytes:
         compiler: typst.Compiler | None = getattr(self._of_thread, "compiler", None)
         if compiler is None:
             compiler = self._of_thread.compiler = _compiler(self._template)
-        if qr_text:
-            document = {**document, "image": qr_svg(qr_text)}
+        if link:
+            document = {**document, "image": qr_svg(link)}
         inputs = {"data": json.dumps(document, ensure_ascii=False), "fonts": json.dumps(fonts.FAMILIES)}
         pdf = compiler.compile(format="pdf", sys_inputs=inputs, timestamp=int(at.timestamp()))
         assert isinstance(pdf, bytes)
         _report_missing_glyphs(document)
         return pdf
-
-
-def qr_svg(qr_text: str) -> str:
-    if not qr_text:
-        return ""
-    drawn = io.BytesIO()
-    code = segno.make(qr_text, error="l", boost_error=False, micro=False)
-    code.save(drawn, kind="svg", border=4, light="white")
-    return drawn.getvalue().decode()
 
 
 def _report_missing_glyphs(document: dict[str, Any]) -> None:

@@ -13,10 +13,19 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.certificates.masking import end_of_number, masked_name
-from services.gateway.certificates.verification import GOOD, Scan, verify_scan
+from services.gateway.certificates.verification import GOOD, MAX_CHARACTERS, Scan, read_scan, verify_scan
 from services.gateway.i18n.formats import local_day, long_date
+from services.gateway.printing.qr_image import CHECK_PATH
 from services.gateway.read_model.types import Case, Submission
-from services.gateway.routes.dependencies import Context, KnownVisitor, Language, Limits, Pages, Submissions
+from services.gateway.routes.dependencies import (
+    Context,
+    KnownVisitor,
+    Language,
+    Limits,
+    Pages,
+    Settings,
+    Submissions,
+)
 from services.kit.receipts.numbers import read_form_number
 
 KEYS_ADDRESS: Final = "/.well-known/lixiao-keys.json"
@@ -30,14 +39,25 @@ class _VerificationForm(BaseModel):
 
     form_number: Annotated[str, Field(max_length=64)] = ""
     code: Annotated[str, Field(max_length=32)] = ""
+    signed: Annotated[str, Field(max_length=MAX_CHARACTERS)] = ""
+    """In place of both: what was scanned, which the page's script takes out of the address."""
 
 
-@router.get("/verify")
-async def verification_page(pages: Pages, session: KnownVisitor, texts: Language) -> Response:
-    return pages.page("verify.html", texts, session=session, back="/verify", answered=False, day="", void_day="")
+@router.get(CHECK_PATH)
+async def verification_page(pages: Pages, session: KnownVisitor, texts: Language, settings: Settings) -> Response:
+    return pages.page(
+        "verify.html",
+        texts,
+        session=session,
+        back=CHECK_PATH,
+        origin=settings.origin,
+        answered=False,
+        day="",
+        void_day="",
+    )
 
 
-@router.post("/verify")
+@router.post(CHECK_PATH)
 async def verify(
     request: Request,
     pages: Pages,
@@ -45,12 +65,16 @@ async def verify(
     context: Context,
     limits: Limits,
     submissions: Submissions,
+    settings: Settings,
     form: Annotated[_VerificationForm, Form()],
 ) -> Response:
     number = read_form_number(form.form_number) or ""
     await limits.take(request.client.host if request.client else "", number)
     started_s = time.monotonic()
-    found, student = await _found(submissions, number, form.code)
+    if form.signed:
+        found, student = await _signed(submissions, form.signed)
+    else:
+        found, student = await _typed(submissions, number, form.code)
     offset = context.site.university.utc_offset_minutes
     day = long_date(local_day(found.accepted_at, offset), context.language) if found else ""
     void = found.void if found else None
@@ -58,10 +82,12 @@ async def verify(
         "verify.html",
         context.texts,
         session=session,
-        back="/verify",
+        back=CHECK_PATH,
+        origin=settings.origin,
         answered=True,
+        scanned=bool(form.signed),
         day=day,
-        number=number if found else "",
+        number=found.form_number if found else "",
         name=masked_name(student.name) if student else "",
         ends_in=end_of_number(student.student_id) if student else "",
         void_day=long_date(local_day(void.voided_at, offset), context.language) if void else "",
@@ -78,8 +104,19 @@ async def keys(submissions: Submissions) -> Response:
     return JSONResponse({"keys": await submissions.jwks()}, headers=headers, media_type="application/jwk-set+json")
 
 
-async def _found(submissions: Submissions, number: str, typed_code: str) -> tuple[Submission | None, Case | None]:
-    """And whose it is, as signed."""
+async def _signed(submissions: Submissions, text: str) -> tuple[Submission | None, Case | None]:
+    """The form that was scanned, and whose it is; none of a number, which is not enough without its code."""
+    public_keys = await submissions.keys()
+    scan = read_scan(text, public_keys)
+    if scan.receipt is None or scan.form_number is None:
+        return None, None
+    record = await submissions.by_number(scan.form_number)
+    result = verify_scan(scan, record.published if record else None, public_keys)
+    return (record.submission, result.student) if record and result.finding in GOOD else (None, None)
+
+
+async def _typed(submissions: Submissions, number: str, typed_code: str) -> tuple[Submission | None, Case | None]:
+    """As `_signed`."""
     public_keys = await submissions.keys()
     record = await submissions.by_number(number)
     code = "".join(typed_code.split()).replace("-", "").upper()

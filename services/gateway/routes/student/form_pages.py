@@ -1,21 +1,22 @@
 """The form as its student sees it: the page after the submission, and every form to look at and print."""
 
-import segno
 from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 
 from services.gateway.case.headline import headline
 from services.gateway.case.present import accepted_form, earlier_form
 from services.gateway.case.progress import Standing
-from services.gateway.routes.dependencies import Context, CurrentCase, Pages, ReadableCase, Student
+from services.gateway.printing.qr_image import form_link, qr_inline
+from services.gateway.routes.dependencies import Context, CurrentCase, Pages, ReadableCase, Settings, Student
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/submitted")
-async def submitted(pages: Pages, session: Student, progress: ReadableCase, context: Context) -> Response:
+async def submitted(
+    pages: Pages, session: Student, progress: ReadableCase, context: Context, settings: Settings
+) -> Response:
     """What was accepted, and what comes next; without a form that stands, the case."""
     form = accepted_form(context, progress)
     if form is None:
@@ -26,16 +27,18 @@ async def submitted(pages: Pages, session: Student, progress: ReadableCase, cont
         session=session,
         back="/submitted",
         form=form,
-        qr_image=_qr_image(form.qr_text),
+        qr_image=qr_inline(form_link(settings.origin, form.qr_text)),
         pdf="/me/form.pdf",
     )
 
 
 @router.get("/completed")
-async def completed(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
+async def completed(
+    pages: Pages, session: Student, progress: CurrentCase, context: Context, settings: Settings
+) -> Response:
     texts, form = context.texts, accepted_form(context, progress)
     if form is not None:
-        qr_image = _qr_image(form.qr_text)
+        qr_image = qr_inline(form_link(settings.origin, form.qr_text))
         return pages.page(
             "completed.html",
             texts,
@@ -57,13 +60,13 @@ async def completed(pages: Pages, session: Student, progress: CurrentCase, conte
 
 @router.get("/completed/{ordinal}")
 async def completed_earlier(
-    ordinal: int, pages: Pages, session: Student, progress: ReadableCase, context: Context
+    ordinal: int, pages: Pages, session: Student, progress: ReadableCase, context: Context, settings: Settings
 ) -> Response:
     """A form that is void or of an earlier case, by its place among the student's own."""
     form = earlier_form(context, progress, ordinal)
     if form is None:
         raise HTTPException(404)
-    qr_image = _qr_image("" if form.void else form.qr_text)
+    qr_image = qr_inline("" if form.void else form_link(settings.origin, form.qr_text))
     return pages.page(
         "completed.html",
         context.texts,
@@ -73,11 +76,3 @@ async def completed_earlier(
         qr_image=qr_image,
         pdf=f"/me/form/{ordinal}.pdf",
     )
-
-
-def _qr_image(qr_text: str) -> Markup | str:
-    """Level L, unboosted: a form is long, and paper wants large modules."""
-    if not qr_text:
-        return ""
-    code = segno.make(qr_text, error="l", boost_error=False, micro=False)
-    return Markup(code.svg_inline(omitsize=True, border=4, svgclass=None, lineclass=None))

@@ -10,6 +10,7 @@ from services.gateway.case.present import accepted_form, earlier_form
 from services.gateway.case.view_model import CheckView, FormView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
+from services.gateway.printing.qr_image import CHECK_PATH, form_link
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.types import Submission
 from services.gateway.routes.dependencies import Context, Printer, ReadableCase, Settings, Student
@@ -46,8 +47,9 @@ async def _printed(
 ) -> Response:
     if form is None or accepted is None or form.void:
         raise HTTPException(404)
-    document = form_document(context, form, verify_address=f"{settings.origin}/verify", image="")
-    pdf = await printer.pdf(document, accepted.accepted_at, qr_text=form.qr_text, person=student.student_id)
+    document = form_document(context, form, verify_address=f"{settings.origin}{CHECK_PATH}", image="")
+    link = form_link(settings.origin, form.qr_text)
+    pdf = await printer.pdf(document, accepted.accepted_at, link=link, person=student.student_id)
     name = f"{context.texts.of(context.site.university.form_title)}-{form.form_number}.pdf"
     plain = f"form-{form.form_number}.pdf"
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

@@ -18,6 +18,7 @@ from services.gateway.read_model.student_rows import attested_facts
 from services.gateway.read_model.types import Attested, PublishedSubmission
 from services.kit.receipts.jws import ALGORITHM, sign, unverified
 from services.kit.receipts.numbers import form_number, verification_code
+from services.kit.receipts.qr import link_text
 from services.kit.rules.waivers import Waiver
 from tests.support.samples import case_samples
 
@@ -80,7 +81,14 @@ def finding(text: str, record: PublishedSubmission | None = RECORD, keys: Mappin
     return verify_scan(read_scan(text, keys), record, keys).finding
 
 
-@pytest.mark.parametrize("text", [FORM.qr_text, FORM.text, f"  {FORM.qr_text}\r\n"], ids=["qr", "jws", "scanner"])
+LINK = f"https://lixiao.example.edu.cn/verify#{link_text(FORM.qr_text)}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [LINK, LINK.partition("#")[2], f"{LINK}\n", FORM.qr_text, FORM.text, f"  {FORM.qr_text}\r\n"],
+    ids=["link", "fragment", "scanned link", "older qr", "jws", "scanner"],
+)
 def test_the_form_itself_is_genuine_and_names_whom_it_was_signed_for(text: str) -> None:
     result = verify_scan(read_scan(text, KEYS), RECORD, KEYS)
     assert result.finding is Finding.GENUINE

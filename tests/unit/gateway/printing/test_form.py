@@ -13,7 +13,8 @@ from pdfminer.pdfpage import PDFPage
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.printing.typst import MAX_OF_PERSON, MAX_WAITING, TEMPLATES, FormRenderer, qr_svg
+from services.gateway.printing.qr_image import qr_svg
+from services.gateway.printing.typst import MAX_OF_PERSON, MAX_WAITING, TEMPLATES, FormRenderer
 from services.gateway.read_model.types import Attested
 from services.gateway.routes.student.form_pdf import form_document
 from services.kit.http.problems import Problem
@@ -21,7 +22,7 @@ from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
 
 RARE = "䶮㛃𠮷𬭚𰻝"
-IMAGE = qr_svg("LXF1:" + "A1B2C3" * 400)
+IMAGE = qr_svg("https://x.example/verify#LXF2:" + "A1B2C3" * 400)
 HOSTILE = '#read("/etc/passwd") *b* $x$ <l> @r [c] \\ `raw` #include "form.typ" https://a.example // c'
 
 
@@ -111,9 +112,9 @@ async def test_one_person_fills_neither_the_queue_nor_the_threads(monkeypatch: p
     printer, typeset = FormRenderer(), FormRenderer._typeset
     made: list[str] = []
 
-    def counted(self: FormRenderer, given: dict[str, Any], at: datetime, qr_text: str) -> bytes:
+    def counted(self: FormRenderer, given: dict[str, Any], at: datetime, link: str) -> bytes:
         made.append(given["number"][1])
-        return typeset(self, given, at, qr_text)
+        return typeset(self, given, at, link)
 
     monkeypatch.setattr(FormRenderer, "_typeset", counted)
     forms = [{**document(), "number": ["No.", str(number)]} for number in range(20)]

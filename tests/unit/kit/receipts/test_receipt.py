@@ -4,6 +4,7 @@ import json
 from base64 import urlsafe_b64encode
 from datetime import UTC, date, datetime
 from typing import cast
+from urllib.parse import quote
 from uuid import UUID
 
 import pytest
@@ -21,7 +22,7 @@ from services.clearance.receipts.private_keys.files import LoadedKey
 from services.clearance.roster.cases import Student
 from services.kit.receipts.jws import InvalidSignature, canonical, public_keys, sign
 from services.kit.receipts.numbers import ALPHABET, CODES, NUMBERS, form_number, read_form_number, verification_code
-from services.kit.receipts.qr import MAX_QR_CHARS, pack, unpack, verify_text
+from services.kit.receipts.qr import LINK_PREFIX, MAX_QR_CHARS, link_text, pack, unpack, verify_text
 
 KEY, KID = OKPKey.generate_key("Ed25519"), "key-of-2026"
 KEYS = public_keys([{**KEY.as_dict(private=False), "kid": KID}])
@@ -107,6 +108,21 @@ def test_every_flipped_bit_of_a_qr_text_is_refused() -> None:
     assert [text for text in flipped(pack(SHORT)) if not refused(text)] == []
 
 
+def test_a_link_carries_the_form_in_as_many_characters_that_a_fragment_may_have() -> None:
+    link = link_text(QR_TEXT)
+    assert unpack(link) == RECEIPT.text
+    assert len(link) == len(QR_TEXT)
+    assert set(link) <= set("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ$*-/:")
+    assert quote(link, safe="!$&'()*+,;=:@/?") == link, "RFC 3986 fragment"
+    address = f"https://lixiao.example.edu.cn/verify#{link}"
+    assert verify_text(address, KEYS).receipt == RECEIPT.text
+
+
+def test_every_flipped_bit_of_a_links_text_is_refused() -> None:
+    assert not refused(link_text(pack(SHORT)))
+    assert [text for text in flipped(link_text(pack(SHORT))) if not refused(text)] == []
+
+
 @given(st.integers(0, len(RECEIPT.text) - 1), st.text("AZaz09-_=. \n", max_size=3))
 def test_no_other_spelling_of_a_receipt_verifies(at: int, put: str) -> None:
     other = RECEIPT.text[:at] + put + RECEIPT.text[at + 1 :]
@@ -172,6 +188,7 @@ def test_facts_too_long_for_a_code_are_signed_as_their_digest() -> None:
 def test_a_form_is_found_in_a_file_that_holds_one_and_refused_in_one_that_holds_two() -> None:
     assert form_in(f"Form\n{RECEIPT.text}\n".encode()) == RECEIPT.text
     assert form_in(b"%PDF-1.7 (" + QR_TEXT.encode() + b")") == QR_TEXT
+    assert form_in(f"https://x.example/verify#{link_text(QR_TEXT)}\n".encode()) == link_text(QR_TEXT)
     other = sign({"v": 1}, LoadedKey(KID, KEY))
     for content in (b"", b"nothing here", f"{RECEIPT.text} {other}".encode()):
         with pytest.raises(InvalidSignature):
@@ -182,6 +199,7 @@ def test_a_form_is_found_in_a_file_that_holds_one_and_refused_in_one_that_holds_
 def test_whatever_is_scanned_ends_in_a_form_or_a_refusal(scanned: bytes) -> None:
     assert refused(scanned.decode("latin-1"))
     assert refused("LXF1:" + scanned.decode("latin-1"))
+    assert refused(LINK_PREFIX + scanned.decode("latin-1"))
 
 
 @given(st.integers(2000, 2999), st.integers(0, NUMBERS - 1), st.data())

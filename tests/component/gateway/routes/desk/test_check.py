@@ -2,6 +2,7 @@
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
+from services.gateway.printing.qr_image import form_link
 from services.gateway.web.verification_limits import ADDRESS
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
@@ -92,6 +93,33 @@ async def test_anybody_learns_whether_a_form_is_genuine_and_its_day_and_no_more(
         {},
     ]
     answers = [await browser.post("/verify", one) for one in wrong]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.text for answer in answers}) == 1
+    assert "核验未通过" in answers[0].text
+
+
+async def test_what_a_phone_reads_from_the_paper_is_checked_by_its_signature_alone(
+    browser: BrowserClient, clearance: ReadModelWriter, signed: SignedForm
+) -> None:
+    """The link of the QR code, what is behind its `#`, and an older form's text; a number is not enough."""
+    link = form_link("https://elsewhere.example", signed.qr_text)
+    for text in (link, link.partition("#")[2], signed.qr_text, f" {signed.receipt}\n"):
+        page = await browser.post("/verify", {"signed": text})
+        assert "真实" in page.text
+        for shown in (signed.form_number, "欧**㛃", f"<dd>{signed.student_id[-4:]}</dd>"):
+            assert shown in page.text
+        for hidden in ("欧阳", signed.student_id, link[-20:]):
+            assert hidden not in page.text
+    revoked = await clearance.accept_signed(new_student_id())
+    await clearance.revoke(revoked.kid)
+    wrong = (
+        link[:-1] + ("A" if link[-1] != "A" else "B"),
+        revoked.qr_text,
+        signed.form_number,
+        "nothing",
+        "https://x/#LXF2:",
+    )
+    answers = [await browser.post("/verify", {"signed": text}) for text in wrong]
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.text for answer in answers}) == 1
     assert "核验未通过" in answers[0].text
