@@ -68,7 +68,9 @@ class KafkaConnection:
         """Keyword arguments of FastStream's broker."""
         change_connecting()
         tls = self._ssl_context()
-        options: dict[str, Any] = {"bootstrap_servers": self.bootstrap_servers, "security": BaseSecurity(tls)}
+        # FastStream takes a text for one server's address.
+        servers = [address.strip() for address in self.bootstrap_servers.split(",")]
+        options: dict[str, Any] = {"bootstrap_servers": servers, "security": BaseSecurity(tls)}
         if self.uses_sasl and self.sasl_mechanism == OAUTHBEARER:
             options |= {"security": SASLOAuthBearer(tls), "sasl_oauth_token_provider": self._token}
         elif self.uses_sasl:

@@ -50,6 +50,14 @@ async def test_every_client_takes_it_and_faststream_gives_its_clients_the_same(
         assert type(given.get(name)) is type(options.get(name))
 
 
+async def test_each_of_several_brokers_is_an_address_of_its_own() -> None:
+    kafka = KafkaConnection("kafka1:9092, kafka2:9092,kafka3:9092")
+    broker = KafkaBroker(**kafka.broker_options(), logger=None)
+    assert broker._connection_kwargs["bootstrap_servers"] == ["kafka1:9092", "kafka2:9092", "kafka3:9092"]
+    client = AIOKafkaAdminClient(**kafka.options())
+    assert {host for host, *_ in client._client.hosts} == {"kafka1", "kafka2", "kafka3"}
+
+
 async def test_the_password_is_read_at_each_connection(password: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[Any] = []
 
