@@ -14,7 +14,7 @@ from services.clearance.view import view_store
 from services.clearance.view.fold import fold_batch
 from services.clearance.view.records import Position
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.messaging.aiokafka_internals import accept_any_header_name
+from services.kit.messaging.aiokafka_internals import patch_consumers
 from services.kit.postgres.pool import Connection
 
 BATCH: Final = 5000
@@ -97,7 +97,7 @@ class TopicFold:
 @asynccontextmanager
 async def consumer_of(kafka: KafkaConnection, topics: Mapping[str, str]) -> AsyncIterator[AIOKafkaConsumer]:
     """Without a group, at the start of every partition. Broker errors become `RebuildFailed`."""
-    accept_any_header_name()
+    patch_consumers()
     consumer = AIOKafkaConsumer(
         *topics,
         **kafka.options(),

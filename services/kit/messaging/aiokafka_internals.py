@@ -2,23 +2,42 @@
 
 Brokers accept any bytes as a header name; aiokafka raises on non-UTF-8 ones and refetches for ever, which would stop
 the consumer. Patched, they read as `\\xff`.
+
+A fetch waits at the broker for new records, and aiokafka leaves out of it every partition whose records were not read
+yet: new ones of that partition come only after the wait. Patched, a fetch waits long only if it asks for all.
 """
 
 import asyncio
 from typing import Any, Final, SupportsIndex
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.consumer import fetcher
+from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
+_SHORT_WAIT_MS: Final = 10
 
 
-def accept_any_header_name() -> None:
-    """Patch this process's consumers; UTF-8 headers still take aiokafka's code."""
+def patch_consumers() -> None:
+    """Of this process. Any header name is accepted; UTF-8 ones still take aiokafka's code. An idle fetch waits long."""
     fetcher.MemoryRecords = _RecordsWithBytes
     fetcher.PartitionRecords = _TolerantPartitionRecords
+    consumer.Fetcher = _PatientFetcher
+
+
+class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
+    _records: Any
+    _fetch_max_wait_ms: int
+
+    def _get_actions_per_node(self, assignment: Any) -> Any:
+        longest_ms = self._fetch_max_wait_ms
+        if self._records:
+            self._fetch_max_wait_ms = min(longest_ms, _SHORT_WAIT_MS)
+        try:
+            return super()._get_actions_per_node(assignment)
+        finally:
+            self._fetch_max_wait_ms = longest_ms
 
 
 class _RecordsWithBytes(MemoryRecords):  # type: ignore[misc]

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.messaging.aiokafka_internals import accept_any_header_name
+from services.kit.messaging.aiokafka_internals import patch_consumers
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
@@ -99,7 +99,7 @@ class TransactionalConsumer:
 
         Over its dead-letter limit it leaves the group for good: another member's decoder may work.
         """
-        accept_any_header_name()
+        patch_consumers()
         self.state.restart()
         try:
             await self._consume()

@@ -39,6 +39,8 @@ from services.kit.signing.session_proofs import check_proof
 
 PINNED: Final = {"faststream": "0.7.8", "aiokafka": "0.14.0"}
 _POLL_MS: Final = 1000
+_FETCH_WAIT_MS: Final = 500
+"""An idle consumer asks the broker twice a second. What comes meanwhile ends the wait (aiokafka_internals.py)."""
 
 CommitBatch = Callable[[Records], Awaitable[None]]
 
@@ -216,7 +218,7 @@ def _consumer_options(session_timeout_ms: int) -> dict[str, Any]:
     return {
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
-        "fetch_max_wait_ms": 20,
+        "fetch_max_wait_ms": _FETCH_WAIT_MS,
         "session_timeout_ms": session_timeout_ms,
         "heartbeat_interval_ms": session_timeout_ms // 4,
         "rebalance_timeout_ms": 60_000,

@@ -5,7 +5,7 @@ The server knows since when a session has run nothing: no clock of another machi
 """
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -80,6 +80,11 @@ class LeaderSession(AbstractAsyncContextManager["LeaderSession"]):
     async def execute(self, statement: str, *values: Any) -> str:
         async with self._turn:
             return await self._connection.execute(statement, *values)
+
+    async def listen(self, channel: str, notified: Callable[[], None]) -> None:
+        """`notified` is called for each NOTIFY on the channel."""
+        async with self._turn:
+            await self._connection.add_listener(channel, lambda *_: notified())
 
     async def waiting_for(self, work: Awaitable[T]) -> T:
         """Give signs of life meanwhile. Raises what `work` raises, or the session's loss, which cancels it."""

@@ -112,6 +112,11 @@ class OutboxReader:
         await self._swept(as_of if whole else None, last_id)
         return rows
 
+    @property
+    def settled(self) -> bool:
+        """No row can appear below those read."""
+        return not self._frontier.unsettled
+
     async def _late_ids(self) -> list[int]:
         """After the read of what is new: whatever was committed before any of that is seen here."""
         if not self._frontier.unsettled:

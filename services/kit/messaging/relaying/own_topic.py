@@ -21,7 +21,7 @@ from schemas.events import SourceAlive
 from schemas.topics import ALIVE_KEY
 from schemas.types import is_plausible_version
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.messaging.aiokafka_internals import accept_any_header_name
+from services.kit.messaging.aiokafka_internals import patch_consumers
 from services.kit.postgres.leadership import LeaderSession
 
 _TAIL: Final = 2000
@@ -89,7 +89,7 @@ async def compare_with_topic(session: LeaderSession, kafka: KafkaConnection, log
 
 @asynccontextmanager
 async def reader_of(kafka: KafkaConnection, *topics: str) -> AsyncIterator[AIOKafkaConsumer]:
-    accept_any_header_name()
+    patch_consumers()
     consumer = AIOKafkaConsumer(
         *topics,
         **kafka.options(),

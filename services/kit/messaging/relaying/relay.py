@@ -1,7 +1,8 @@
 """Outbox relay: one leader sends rows, and deletes them once acknowledged.
 
 One student's rows leave in the order of their commits (outbox_reader.py), also across leaders (producer_identity.py).
-No row is ever given up: whole reads of the table find what any other missed.
+The process wakes its relay after each commit; one that does not lead passes that on by NOTIFY. No row is ever given up:
+whole reads of the table find what any other missed.
 """
 
 import asyncio
@@ -33,8 +34,10 @@ from services.kit.postgres.leadership import SILENT_AFTER_S, LeaderSession, conn
 from services.kit.runtime.failpoints import failpoint
 from services.kit.signing.records import RecordSigner
 
-IDLE_S: Final = (0.005, 0.05)
+UNSETTLED_S: Final = (0.005, 0.05)
 FULL_SCAN_EVERY_S: Final = 0.5
+_CANDIDATE_EVERY_S: Final = 1.0
+_CHANNEL: Final = "outbox"
 
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("lixiao.relay")
@@ -92,8 +95,11 @@ class Relay:
 
     async def _lead(self, session: LeaderSession) -> None:
         while not await session.try_lead(AdvisoryLock.RELAY_LEADER):
-            self.state.polled_at = time.monotonic()
-            await asyncio.sleep(1)
+            self.state.polled_at = tried_at = time.monotonic()
+            while (left_s := tried_at + _CANDIDATE_EVERY_S - time.monotonic()) > 0:
+                if await self._wakeup.wait(left_s):
+                    await session.execute(f"NOTIFY {_CHANNEL}")
+        await session.listen(_CHANNEL, self._wakeup.notify)
         self._identity.session = session
         self.state.leading = True
         _log.info("relay.started_leading", relay=self._name)
@@ -105,7 +111,7 @@ class Relay:
             await self._deleted()
 
     async def _loop(self, session: LeaderSession, deleter: "asyncpg.Connection[Any]") -> None:
-        reader, idle, scanned_at = OutboxReader(session, self._deleted), Backoff(*IDLE_S), 0.0
+        reader, unsettled, scanned_at = OutboxReader(session, self._deleted), Backoff(*UNSETTLED_S), 0.0
         while True:
             self.state.polled_at = time.monotonic()
             whole = self.state.polled_at - scanned_at >= FULL_SCAN_EVERY_S
@@ -118,8 +124,11 @@ class Relay:
                 self._deleting = asyncio.create_task(_delete(deleter, [row["id"] for row in rows]))
             if (as_of := reader.swept()) is not None:
                 await session.waiting_for(self._marks.publish(session, as_of, reader.beside))
-            if rows or await self._wakeup.wait(idle.advance()):
-                idle.reset()
+            until_scan_s = max(0.0, scanned_at + FULL_SCAN_EVERY_S - time.monotonic())
+            # A row that another process commits late is announced too, but its order hangs on it.
+            idle_s = until_scan_s if reader.settled else min(unsettled.advance(), until_scan_s)
+            if rows or await self._wakeup.wait(idle_s):
+                unsettled.reset()
 
     async def _deleted(self) -> None:
         deleting, self._deleting = self._deleting, None

@@ -14,7 +14,7 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
-from services.kit.messaging import consumer
+from services.kit.messaging import consumer, faststream_shell
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
@@ -63,6 +63,13 @@ async def running(*consumers: TransactionalConsumer) -> AsyncIterator[None]:
 async def send(kafka: RunningKafka, topic: str, values: Sequence[bytes]) -> None:
     publisher = BatchProducer(kafka.address, client_id="test")
     await publisher.send([OutboundRecord(topic, b"key-%d" % number, value) for number, value in enumerate(values)])
+    await publisher.close()
+
+
+async def send_to_one(kafka: RunningKafka, topic: str, values: Sequence[bytes]) -> None:
+    """All to the partition of one key."""
+    publisher = BatchProducer(kafka.address, client_id="test")
+    await publisher.send([OutboundRecord(topic, b"key", value) for value in values])
     await publisher.close()
 
 
@@ -128,6 +135,32 @@ async def test_every_record_is_applied_once_also_across_a_restart(
 
         await eventually(all_of_it, what="the rest")
     assert sorted(await stored(pool)) == sorted(values)
+
+
+async def test_records_of_a_partition_that_stood_unread_do_not_wait_for_the_others(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A fetch without that partition would keep the connection for a minute.
+    monkeypatch.setattr(faststream_shell, "_FETCH_WAIT_MS", 60_000)
+    going_on = asyncio.Event()
+
+    async def store_later(connection: Connection, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
+        await going_on.wait()
+        return await store(connection, records)
+
+    values = [b"%d" % number for number in range(6)]
+    async with running(consumer_of(pool, kafka, topic, store_later, max_records=1)):
+        await send_to_one(kafka, topic, values[:5])
+        await asyncio.sleep(1)  # By then the other partitions were asked for without this one.
+        going_on.set()
+
+        async def read(count: int) -> bool:
+            return len(await stored(pool)) == count
+
+        await eventually(lambda: read(5), what="what stood unread")
+        await send_to_one(kafka, topic, values[5:])
+        await eventually(lambda: read(6), what="the next record of that partition")
+    assert await stored(pool) == values
 
 
 async def test_a_bad_record_is_parked_as_it_came_and_the_rest_goes_on(

@@ -1,9 +1,11 @@
 """From outbox to broker, on the real ones: nothing lost, nothing kept, whatever happens in between."""
 
 import asyncio
+from functools import partial
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from deploy.local.installation import new_student_id
 from deploy.local.servers.kafka import RunningKafka
@@ -13,6 +15,7 @@ from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
+from services.kit.messaging.relaying import relay
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.producer import partition_of
 from services.kit.messaging.relaying.relay import Relay
@@ -73,6 +76,31 @@ async def test_a_row_committed_late_under_a_low_id_is_sent_all_the_same(
         await eventually(lambda: versions(records, slow) == [1], what="the row with the low id")
     await early.close()
     await late.close()
+
+
+async def test_what_a_process_that_does_not_lead_has_committed_is_announced_to_the_leader(
+    database: str, namespace: str, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics = Topics(namespace)
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, DEPARTMENT_FOLDERS)
+    # Nothing is found by looking at the whole table now and then.
+    monkeypatch.setattr(relay, "FULL_SCAN_EVERY_S", 3600.0)
+    connection, student_id, wakeup = await asyncpg.connect(database), new_student_id(), Wakeup()
+    first = Relay(database, kafka=kafka.address, name="first", wakeup=Wakeup())
+    async with reading(kafka.address, topics.case) as records, running(first):
+        await eventually(lambda: first.state.leading, what="a leader")
+
+        def arrived(version: int) -> bool:
+            return versions(records, student_id)[-1:] == [version]
+
+        second = Relay(database, kafka=kafka.address, name="second", wakeup=wakeup, silent_after_s=3600)
+        async with running(second):
+            for version in (1, 2):
+                await say(connection, topics, student_id, version)
+                wakeup.notify()
+                await eventually(partial(arrived, version), what="the row of the other")
+    await connection.close()
 
 
 async def test_only_one_relay_leads_and_another_takes_over(database: str, namespace: str, kafka: RunningKafka) -> None:

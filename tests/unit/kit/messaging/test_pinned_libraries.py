@@ -43,6 +43,7 @@ def test_the_installed_version_is_the_one_the_shell_was_written_for(package: str
         (Registrator, "subscriber", ["self", "subscriber", "persistent"]),
         (LoggerState, "_setup", ["self", "context"]),
         (fetcher.PartitionRecords, "_unpack_records", ["self"]),
+        (fetcher.Fetcher, "_get_actions_per_node", ["self", "assignment"]),
         (_MemoryRecordsPy, "_cache_next", None),
         (_DefaultRecordBatchPy, "_read_msg", None),
     ],
@@ -51,6 +52,13 @@ def test_each_method_we_override_or_call_is_there(owner: type, name: str, parame
     found = getattr(owner, name)
     if parameters is not None:
         assert list(inspect.signature(found).parameters) == parameters
+
+
+def test_a_fetch_waits_as_long_as_the_fetcher_says_and_leaves_out_what_stands_unread() -> None:
+    source = inspect.getsource(fetcher.Fetcher._get_actions_per_node)
+    assert "FetchRequest(\n                self._fetch_max_wait_ms," in source
+    assert "if tp in self._records:" in source
+    assert "self._fetcher = Fetcher(" in inspect.getsource(AIOKafkaConsumer)
 
 
 def test_the_consume_loop_polls_by_one_method_and_hands_over_by_another() -> None:
