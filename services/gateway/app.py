@@ -15,9 +15,8 @@ from schemas.flows import GATEWAY, NOTICES
 from services.gateway.case.live import Hub
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.contact_client import ContactClient
+from services.gateway.identity.configured import identity_provider
 from services.gateway.migration_folders import GATEWAY_FOLDERS
-from services.gateway.oidc.client import OpenIdClient
-from services.gateway.oidc.provider import OpenIdSettings
 from services.gateway.outgoing import outgoing_client
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
@@ -29,7 +28,7 @@ from services.gateway.routes.desk import desk_api, desk_pages
 from services.gateway.routes.exceptions import exception_pages
 from services.gateway.routes.operating import OPERATING_ROUTERS
 from services.gateway.routes.roster import ROSTER_ROUTERS
-from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in
+from services.gateway.routes.session import number_choice, own_sessions, provider_logout, sign_in, sign_out
 from services.gateway.routes.staff import STAFF_ROUTERS
 from services.gateway.routes.student import (
     case_reads,
@@ -100,6 +99,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     *OPERATING_ROUTERS,
     public_verification.router,
     sign_in.router,
+    sign_out.router,
     own_sessions.router,
     provider_logout.router,
     security_txt.router,
@@ -166,7 +166,7 @@ async def _start(
     http = await running.enter_async_context(outgoing_client(settings))
     wakeup, printer = Wakeup(), FormRenderer()
     running.callback(printer.close)
-    openid = OpenIdClient(http, _openid(settings))
+    provider = identity_provider(http, settings)
     sessions = Sessions(
         pool,
         idle_s=settings.session_idle_s,
@@ -203,9 +203,9 @@ async def _start(
         ContactClient(DeskClient(NOTICES, http, settings.notices)),
         *_of_staff(settings, pool, readers, http),
         hub,
-        openid,
+        provider,
         RoleConfirmation(
-            sessions, ConfirmedRoles(pool, check_s=settings.roles_check_s), openid, life_s=settings.roles_life_s
+            sessions, ConfirmedRoles(pool, check_s=settings.roles_check_s), provider, life_s=settings.roles_life_s
         ),
         printer,
     )
@@ -256,20 +256,6 @@ def _loops(
     loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("live", hub.run)
     return loops
-
-
-def _openid(settings: GatewaySettings) -> OpenIdSettings:
-    return OpenIdSettings(
-        issuer=settings.openid_issuer,
-        client_id=settings.openid_client_id,
-        client_secret=settings.openid_client_secret,
-        client_secret_file=settings.openid_client_secret_file,
-        client_authentication=settings.openid_client_authentication,
-        scope=settings.openid_scope,
-        student_id_claim=settings.openid_student_id_claim,
-        roles_claim=settings.openid_roles_claim,
-        userinfo=settings.openid_userinfo,
-    )
 
 
 async def _close(pool: "asyncpg.Pool[Any]") -> None:

@@ -73,8 +73,12 @@ class GatewaySettings(Settings):
     """A command without an answer is sent again after this, then after twice as long each time."""
     command_life_s: Annotated[float, Field(ge=10, le=90_000)] = 900.0
     """Then it is given up. Longer than the clearance lets an attempt live."""
-    openid_issuer: str
-    openid_client_id: str
+    sign_in: Literal["oidc", "cas"] = "oidc"
+    """The protocol of the university's identity provider."""
+    sign_in_timeout_s: Annotated[float, Field(ge=0.5, le=30)] = 5.0
+    """For each answer of the provider."""
+    openid_issuer: str = ""
+    openid_client_id: str = ""
     openid_client_secret: Annotated[str | None, Field(repr=False)] = None
     openid_client_secret_file: Path | None = None
     """In its place; read at each use."""
@@ -84,6 +88,12 @@ class GatewaySettings(Settings):
     openid_roles_claim: str = "roles"
     openid_userinfo: bool = False
     """Read userinfo for claims that the ID token lacks."""
+    cas_server: str = ""
+    """Up to what precedes `/login`."""
+    cas_student_id_attribute: str = "student_id"
+    """`cas:user`: the account itself is the student number."""
+    cas_roles_attribute: str = "roles"
+    cas_name_attribute: str = "name"
     authorities: Path | None = None
     """PEM of whose certificates of provider and desks are believed; the public ones without it."""
     desks: Annotated[dict[Name, DeskAddress], Field(default_factory=dict, repr=False)]
@@ -113,6 +123,16 @@ class GatewaySettings(Settings):
     def _sent_again_within_life(self) -> "GatewaySettings":
         if self.command_resend_s > self.command_life_s:
             raise ValueError("command_resend_s must not be longer than command_life_s")
+        return self
+
+    @model_validator(mode="after")
+    def _one_provider(self) -> "GatewaySettings":
+        if self.sign_in == "oidc" and not (self.openid_issuer and self.openid_client_id):
+            raise ValueError("openid_issuer and openid_client_id are needed to sign in by OpenID Connect")
+        if self.sign_in == "cas" and not self.cas_server:
+            raise ValueError("cas_server is needed to sign in by CAS")
+        if self.sign_in == "cas" and any(one.acr for one in self.role_authentication.values()):
+            raise ValueError("CAS cannot be asked for a strength (acr) of the sign-in")
         return self
 
     @property

@@ -12,8 +12,9 @@ from playwright.async_api import ConsoleMessage
 
 from services.gateway.app import gateway_app
 from services.gateway.routes.public_verification import KEYS_ADDRESS
+from services.gateway.routes.session.sign_in import CALLBACK
 from services.gateway.settings import GatewaySettings
-from services.gateway.web.guard import CAMERA_PAGES
+from services.gateway.web.guard import CAMERA_PAGES, PROVIDER_FORM_PAGES
 from services.kit.observability import telemetry
 from tests.support.browser.chromium import PC, open_context
 from tests.support.browser.scene_setter import NOWHERE, Scene, SceneSetter, Visitor
@@ -22,7 +23,7 @@ from tests.support.browser.student_states import card_open, clear, completed, wa
 from tests.support.gateway.server import BrowserClient
 
 SAFE: Final = frozenset({"GET", "HEAD"})
-WITHOUT_TOKEN: Final = frozenset({"/language", "/verify", "/sign-in/number", "/sign-in/logout-token"})
+WITHOUT_TOKEN: Final = frozenset({"/language", "/verify", "/sign-in/number", "/sign-in/logout-token", CALLBACK})
 """Writes that need no token of the session: they touch nothing of anybody, or have a token of their own."""
 FILLED: Final = {"department": "library", "command": "cancel-card"}
 HEADERS: Final = {
@@ -69,8 +70,10 @@ def is_guarded(response: httpx.Response) -> bool:
     policy = dict(part.strip().partition(" ")[::2] for part in response.headers["content-security-policy"].split(";"))
     assert "unsafe" not in response.headers["content-security-policy"]
     assert (policy["default-src"], policy["script-src"], policy["frame-ancestors"]) == ("'none'", "'self'", "'none'")
-    assert (policy["base-uri"], policy["form-action"]) == ("'none'", "'self'")
     path, kept = response.request.url.path, "no-store"
+    itself, *others = policy["form-action"].split()
+    assert (policy["base-uri"], itself) == ("'none'", "'self'")
+    assert len(others) <= (path in PROVIDER_FORM_PAGES), "to the provider, from the pages that end its session"
     camera = "camera=(self)" if path in CAMERA_PAGES else "camera=()"
     for name, value in HEADERS.items():
         assert response.headers[name] == value

@@ -10,8 +10,9 @@ from pydantic import SecretStr
 
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
-from services.gateway.oidc.client import OpenIdClient
-from services.gateway.oidc.provider import OpenIdSettings
+from services.gateway.identity.oidc.client import OpenIdClient
+from services.gateway.identity.oidc.discovery import OpenIdSettings
+from services.gateway.identity.provider import Attempt
 from services.kit.names import CERTIFICATE_DESK
 
 CALLBACK = "https://lixiao.example.edu/sign-in/callback"
@@ -27,6 +28,7 @@ STUDENT = Person(sub="u-1", name="苏木槿", student_id="TS22010001", situation
 STAFF = Person(sub="u-2", name="方石", roles=(CERTIFICATE_DESK,), situation="certificate-desk")
 COHORT = tuple(Person(sub=f"c-{n}", name=f"虚构{n}号", student_id=f"TS2209{n:04}") for n in range(200))
 VERIFIER = secrets.token_urlsafe(48)
+ATTEMPT = Attempt(CALLBACK, "s-1", "n-1", VERIFIER)
 
 
 def client_of(http: httpx.AsyncClient, issuer: str, **changes: Any) -> OpenIdClient:
@@ -45,6 +47,6 @@ async def choose(http: httpx.AsyncClient, url: str, person: Person) -> httpx.Res
 
 
 async def code_for(http: httpx.AsyncClient, client: OpenIdClient, person: Person = STUDENT) -> str:
-    response = await choose(http, await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK), person)
+    response = await choose(http, await client.sign_in_url(ATTEMPT), person)
     assert response.status_code == 303
     return parse_qs(urlsplit(response.headers["location"]).query)["code"][0]

@@ -12,7 +12,7 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.contact_client import ContactClient
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
-from services.gateway.oidc.client import OpenIdClient
+from services.gateway.identity.provider import IdentityProvider
 from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
@@ -67,8 +67,8 @@ class PageForbidden(Exception):
 
 
 def provide(app: FastAPI, *components: object) -> None:
-    """Routes depend on a component by its type."""
-    app.state.components = {type(component): component for component in components}
+    """Routes depend on a component by its type, or by a base of that."""
+    app.state.components = {kind: component for component in components for kind in type(component).__mro__}
 
 
 def component(kind: type[C]) -> Callable[[Request], Awaitable[C]]:
@@ -105,7 +105,7 @@ Operating = Annotated[OperatingReader, Depends(component(OperatingReader))]
 Confirmation = Annotated[RoleConfirmation, Depends(component(RoleConfirmation))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]
 Streams = Annotated[Hub, Depends(component(Hub))]
-OpenId = Annotated[OpenIdClient, Depends(component(OpenIdClient))]
+Provider = Annotated[IdentityProvider, Depends(component(IdentityProvider))]
 Printer = Annotated[FormRenderer, Depends(component(FormRenderer))]
 
 

@@ -129,7 +129,8 @@ def _sign_in_required(renderer: Renderer, request: Request) -> Response:
         status=401,
         title=texts("sign.needed_title"),
         paragraphs=[texts("sign.not_done")],
-        provider_out="",
+        leave=None,
+        leaving=False,
         destination=_page_name(_sent_from(request)),
     )
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 import asyncpg
 
 from services.gateway.tables.sessions.session import hashed
+from services.gateway.tables.sessions.session_secrets import seal, unseal
 from services.gateway.timeouts import bounded
 
 LIFE_S: Final = 600
@@ -28,6 +29,7 @@ class NumberChoice:
     destination: str
     sid: str | None = None
     """Of the session at the provider."""
+    id_token: str | None = field(default=None, repr=False)
     refresh_token: None = None
     """Not kept while a number is chosen: such a session of staff lasts as one without."""
 
@@ -48,6 +50,7 @@ class NumberChoices:
         student_ids: Collection[str],
         destination: str,
         sid: str | None = None,
+        id_token: str | None = None,
     ) -> str:
         """The id for the cookie."""
         choice_id = secrets.token_urlsafe(32)
@@ -55,8 +58,8 @@ class NumberChoices:
             self._pool.execute(
                 """
                 INSERT INTO number_choice (id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids,
-                                           destination, expires_at, sid)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+                                           destination, expires_at, sid, id_token)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
                 """,
                 hashed(choice_id),
                 secrets.token_urlsafe(32),
@@ -68,6 +71,7 @@ class NumberChoices:
                 destination,
                 datetime.now(UTC) + timedelta(seconds=LIFE_S),
                 sid,
+                seal(choice_id, id_token, "ID token") if id_token else None,
             )
         )
         return choice_id
@@ -78,7 +82,8 @@ class NumberChoices:
         row = await bounded(
             self._pool.fetchrow(
                 """
-                SELECT id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids, destination, sid
+                SELECT id_hash, csrf, issuer, subject, authenticated_at, roles, student_ids, destination, sid,
+                       id_token
                 FROM number_choice WHERE id_hash = $1 AND expires_at > $2
                 """,
                 hashed(choice_id),
@@ -95,6 +100,7 @@ class NumberChoices:
             tuple(row["student_ids"]),
             row["destination"],
             row["sid"],
+            row["id_token"] and unseal(choice_id, row["id_token"], "ID token"),
         )
 
     async def end(self, id_hash: bytes) -> bool:

@@ -1,7 +1,7 @@
 """Security headers, no cross-site writes, rate limits."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import structlog
@@ -17,6 +17,7 @@ from services.kit.http.middleware import HSTS
 from services.kit.http.problems import Problem
 from services.kit.runtime.token_buckets import TokenBuckets
 
+_FORMS: Final = "form-action 'self'"
 CONTENT_SECURITY_POLICY: Final = "; ".join(
     (
         "default-src 'none'",
@@ -24,7 +25,7 @@ CONTENT_SECURITY_POLICY: Final = "; ".join(
         "style-src 'self'",
         "img-src 'self'",
         "connect-src 'self'",
-        "form-action 'self'",
+        _FORMS,
         "base-uri 'none'",
         "frame-ancestors 'none'",
     )
@@ -40,6 +41,9 @@ HEADERS: Final = {
 }
 CAMERA_PAGES: Final = frozenset({"/desk", "/desk/issue", "/desk/undo"})
 """They read a form's code with the camera of a phone; no other page may use it."""
+PROVIDER_FORM_PAGES: Final = frozenset({"/sign-out", "/signed-out", "/sign-in/callback"})
+"""Their one form may go to the identity provider, to end the session there; so they say their own policy."""
+_POLICY: Final = b"content-security-policy"
 _CAMERA: Final = (b"permissions-policy", HEADERS["Permissions-Policy"].replace("camera=()", "camera=(self)").encode())
 _CACHE: Final = b"cache-control"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -85,7 +89,7 @@ class Guard:
             self._report(refused, scope)
             await self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
 
-    def _guarded(self, given: Iterable[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
+    def _guarded(self, given: Sequence[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
         """`given` without those that the guard sets, and these."""
         headers = [one for one in given if one[0].lower() not in self._names]
         # FastAPI's streams set `no-cache`, which permits storing.
@@ -95,6 +99,8 @@ class Guard:
         own = self._headers
         if path in CAMERA_PAGES:
             own = [one for one in own if one[0] != _CAMERA[0]] + [_CAMERA]
+        if path in PROVIDER_FORM_PAGES and (policy := [one for one in given if _says_of_forms(one)]):
+            own = [one for one in own if one[0] != _POLICY] + policy
         return headers + own
 
     def _refused(self, scope: Scope, headers: Headers) -> Problem | None:
@@ -137,6 +143,16 @@ class Guard:
             return fetch_site == "same-origin"
         origin = headers.get("origin")
         return origin is None or origin == self._origin
+
+
+def _says_of_forms(header: tuple[bytes, bytes]) -> bool:
+    """Which the policy does not that the kit gives to every answer."""
+    return header[0].lower() == _POLICY and _FORMS.encode() in header[1]
+
+
+def policy_with_forms_to(origins: str) -> str:
+    """`origins`: a source of the content security policy."""
+    return CONTENT_SECURITY_POLICY.replace(_FORMS, f"{_FORMS} {origins}")
 
 
 def _host(scope: Scope) -> str:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from services.gateway.oidc.client import OpenIdClient
-from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
+from services.gateway.identity.errors import ProviderUnavailable, SignInRefused
+from services.gateway.identity.provider import IdentityProvider
 from services.gateway.tables.sessions.confirmed_roles import ConfirmedRoles
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.sessions.session_table import Sessions
@@ -17,8 +17,8 @@ _log = structlog.get_logger(__name__)
 class RoleConfirmation:
     """`life_s`: without a confirmation the session ends, whether the provider is away or gives no refresh tokens."""
 
-    def __init__(self, sessions: Sessions, roles: ConfirmedRoles, openid: OpenIdClient, *, life_s: float) -> None:
-        self._sessions, self._roles, self._openid = sessions, roles, openid
+    def __init__(self, sessions: Sessions, roles: ConfirmedRoles, provider: IdentityProvider, *, life_s: float) -> None:
+        self._sessions, self._roles, self._provider = sessions, roles, provider
         self._life = timedelta(seconds=life_s)
 
     async def confirmed(self, session_id: str, session: Session) -> Session | None:
@@ -35,7 +35,7 @@ class RoleConfirmation:
 
     async def _asked(self, session_id: str, session: Session, token: str) -> Session | None:
         try:
-            identity = await self._openid.refresh(token, session.account)
+            identity = await self._provider.refresh(token, session.account)
         except ProviderUnavailable as error:
             _log.warning("identity_provider.failed", reason=error.reason.value)
             return session

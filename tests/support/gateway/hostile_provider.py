@@ -16,9 +16,10 @@ from fastapi.responses import JSONResponse
 from joserfc import jwt
 from joserfc.jwk import RSAKey
 
-from services.gateway.oidc.client import OpenIdClient
-from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
-from services.gateway.oidc.provider import OpenIdSettings
+from services.gateway.identity.errors import ProviderUnavailable, SignInRefused
+from services.gateway.identity.oidc.client import OpenIdClient
+from services.gateway.identity.oidc.discovery import OpenIdSettings
+from services.gateway.identity.provider import Attempt
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.servers.live_server import live_server
 
@@ -27,6 +28,7 @@ NEXT_KEY = RSAKey.generate_key(2048, {"kid": "k-2", "use": "sig"})
 FOREIGN_KEY = RSAKey.generate_key(2048, {"kid": "k-1"})
 CALLBACK = "https://lixiao.example.edu/sign-in/callback"
 VERIFIER = "v" * 43
+ATTEMPT = Attempt(CALLBACK, "s-1", "n-1", VERIFIER)
 Claims = dict[str, Any]
 Answer = Callable[[], Response]
 
@@ -64,6 +66,7 @@ class Hostile:
             "token_endpoint": f"{self.issuer}/token",
             "jwks_uri": f"{self.issuer}/jwks",
             "userinfo_endpoint": f"{self.issuer}/userinfo",
+            "end_session_endpoint": f"{self.issuer}/logout",
         }
 
     def is_about(self, sub: str) -> None:

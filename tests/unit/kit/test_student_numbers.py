@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from services.clearance.roster.cases import Student
 from services.finance.rules import Charge
-from services.gateway.oidc.identity import Identity
+from services.gateway.identity.identity import Identity
 from services.kit.http.problems import FieldProblem, of_validation
 from services.kit.operations import OperationBody
 from services.kit.receipts.numbers import form_number, read_form_number

@@ -8,7 +8,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import Field
 
 from schemas.events import CaseState
-from services.gateway.oidc.identity import Identity
+from services.gateway.identity.identity import Identity
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Case
 from services.gateway.routes.dependencies import Choices, Language, Pages, SignInRequired, Students
@@ -47,6 +47,7 @@ class Chooser:
             student_ids=identity.student_ids,
             destination=destination,
             sid=identity.sid,
+            id_token=identity.id_token,
         )
         response = RedirectResponse(ADDRESS, 303)
         set_cookie(response, NUMBER_CHOICE_COOKIE, choice_id, LIFE_S)

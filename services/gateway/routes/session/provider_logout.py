@@ -1,42 +1,33 @@
-"""Back-channel logout: the provider says that somebody's session is over (OpenID Connect Back-Channel Logout 1.0)."""
+"""The provider ends sessions: by a logout token (OpenID Connect Back-Channel Logout 1.0) or by a CAS single logout."""
 
-from typing import Annotated, Final
+from typing import Final
 
 import structlog
-from fastapi import APIRouter, Form, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
-from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused
-from services.gateway.routes.dependencies import AccessAuditTable, OpenId, SessionTable, Streams
+from services.gateway.identity.errors import ProviderUnavailable, Refusal, SignInRefused
+from services.gateway.routes.dependencies import AccessAuditTable, Provider, SessionTable, Streams
+from services.gateway.routes.session.sign_in import CALLBACK
 
 ADDRESS: Final = "/sign-in/logout-token"
-_MAX_TOKEN: Final = 32_768
+_MAX_FIELDS: Final = 20
 _log = structlog.get_logger(__name__)
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.post(ADDRESS)
+@router.post(CALLBACK)  # where a CAS server sends it, unless the service has another address for it
 async def logout(
-    openid: OpenId,
-    sessions: SessionTable,
-    streams: Streams,
-    audit: AccessAuditTable,
-    logout_token: Annotated[str, Form()] = "",
+    request: Request, provider: Provider, sessions: SessionTable, streams: Streams, audit: AccessAuditTable
 ) -> Response:
     """200 if the sessions named have ended, none too; else 400 (§2.8)."""
+    form = await request.form(max_fields=_MAX_FIELDS, max_files=0)
     try:
-        if not logout_token.isascii() or len(logout_token) > _MAX_TOKEN:
-            raise SignInRefused(Refusal.TOKEN_MALFORMED)
-        token = await openid.logout_token(logout_token)
-        ended = await sessions.end_by_provider(
-            issuer=token.issuer,
-            subject=token.subject,
-            sid=token.sid,
-            token_id=token.token_id,
-            valid_until=token.valid_until,
-        )
-        if ended is None:
+        ended = await provider.sessions_ended({name: one for name, one in form.items() if isinstance(one, str)})
+        hashes = await sessions.end_by_provider(ended)
+        if hashes is None:
             raise SignInRefused(Refusal.REPLAYED)
     except SignInRefused as refused:
         await audit.logout_refused(refused.reason.value)
@@ -44,6 +35,6 @@ async def logout(
     except ProviderUnavailable as error:
         _log.warning("identity_provider.failed", reason=error.reason.value)
         return JSONResponse({"error": "temporarily_unavailable"}, 400)
-    for id_hash in ended:
+    for id_hash in hashes:
         streams.end(id_hash)
     return Response()

@@ -6,8 +6,8 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.gateway.oidc.authentication import required_context
-from services.gateway.oidc.identity import Identity
+from services.gateway.identity.authentication import required_context
+from services.gateway.identity.identity import Identity
 from services.gateway.routes.dependencies import CurrentSite, FavouriteTable, SessionTable, Settings, StaffPeopleTable
 from services.gateway.staff.progress import scope_of
 from services.gateway.tables.number_choices import NumberChoice
@@ -83,6 +83,7 @@ class BrowserSession:
             until=context.ends_at(who.authenticated_at, datetime.now(UTC)),
             sid=who.sid,
             refresh_token=who.refresh_token,
+            id_token=who.id_token,
         )
         if student_id and destination == "favourite":
             await self._favourites.set(student_id, favourite=True)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from services.gateway.identity.provider import SessionsEnded
 from services.gateway.tables.sessions.confirmed_roles import ROLES_CHECK_S
 from services.gateway.tables.sessions.ending import end_where
 from services.gateway.tables.sessions.session import (
@@ -22,7 +23,7 @@ from services.gateway.tables.sessions.session import (
     session_of,
     well_formed,
 )
-from services.gateway.tables.sessions.session_secrets import seal, session_key
+from services.gateway.tables.sessions.session_secrets import seal, session_key, unseal
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
 
@@ -66,10 +67,12 @@ class Sessions:
         until: datetime | None = None,
         sid: str | None = None,
         refresh_token: str | None = None,
+        id_token: str | None = None,
     ) -> str:
         """The id for the cookie. `old`, the browser's, ends here. `until`: if that comes before its life is over.
 
         `sid`: of the session at the provider. `refresh_token`: to ask there for the roles again.
+        `id_token`: to end that session at sign-out.
         """
         session_id = secrets.token_urlsafe(32)
         now = datetime.now(UTC)
@@ -81,8 +84,9 @@ class Sessions:
             await connection.execute(
                 """
                 INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at, started_at, seen_at,
-                                     expires_at, roles, roles_confirmed_at, roles_due_at, sid, refresh_token)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13)
+                                     expires_at, roles, roles_confirmed_at, roles_due_at, sid, refresh_token,
+                                     id_token)
+                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14)
                 """,
                 hashed(session_id),
                 student_id,
@@ -97,6 +101,7 @@ class Sessions:
                 now + self._roles_check if roles else None,
                 sid,
                 seal(session_id, refresh_token) if refresh_token and roles else None,
+                seal(session_id, id_token, "ID token") if id_token else None,
             )
             handle = handle_of(hashed(session_id))
             await append_entry(
@@ -133,29 +138,30 @@ class Sessions:
         )
         return frozenset(bytes(row["id_hash"]) for row in rows)
 
+    async def id_token(self, session: Session) -> str | None:
+        """Of the sign-in, as the provider gave it."""
+        sealed = await bounded(self._pool.fetchval("SELECT id_token FROM session WHERE id_hash = $1", session.id_hash))
+        return sealed and unseal(session.secret, sealed, "ID token")
+
     async def end(self, id_hash: bytes, cause: str = "signed-out") -> None:
         await bounded(self._end(cause, "id_hash = $1", id_hash))
 
-    async def end_by_provider(
-        self, *, issuer: str, subject: str | None, sid: str | None, token_id: str, valid_until: datetime
-    ) -> tuple[bytes, ...] | None:
-        """The hashes of the sessions ended, of all that is named; None if this logout token was taken before."""
-        return await bounded(self._end_by_provider(issuer, subject, sid, token_id, valid_until))
+    async def end_by_provider(self, ended: SessionsEnded) -> tuple[bytes, ...] | None:
+        """The hashes of the sessions ended, of all that is named; None if this message was taken before."""
+        return await bounded(self._end_by_provider(ended))
 
-    async def _end_by_provider(
-        self, issuer: str, subject: str | None, sid: str | None, token_id: str, valid_until: datetime
-    ) -> tuple[bytes, ...] | None:
+    async def _end_by_provider(self, ended: SessionsEnded) -> tuple[bytes, ...] | None:
+        named = (ended.issuer, ended.subject, ended.sid)
         async with self._pool.acquire() as connection, connection.transaction():
-            new = await connection.fetchval(
+            if ended.token_id is not None and not await connection.fetchval(
                 "INSERT INTO used_logout_token (digest, expires_at) VALUES ($1, $2)"
                 " ON CONFLICT DO NOTHING RETURNING true",
-                hashed(token_id),
-                valid_until,
-            )
-            if not new:
+                hashed(ended.token_id),
+                ended.valid_until,
+            ):
                 return None
-            await connection.execute(f"DELETE FROM number_choice WHERE {_NAMED}", issuer, subject, sid)
-            return await end_where(connection, "by-provider", _NAMED, issuer, subject, sid, by="identity provider")
+            await connection.execute(f"DELETE FROM number_choice WHERE {_NAMED}", *named)
+            return await end_where(connection, "by-provider", _NAMED, *named, by="identity provider")
 
     async def of_same_person(self, session: Session) -> tuple[OpenSession, ...]:
         """Newest first, this one too."""

@@ -14,10 +14,11 @@ from authlib.oidc import rpinitiated
 from authlib.oidc.discovery import OpenIDProviderMetadata
 
 from deploy.local.identity import server
-from services.gateway.oidc.errors import ProviderUnavailable, SignInRefused
+from services.gateway.identity.errors import ProviderUnavailable, SignInRefused
 from services.kit.names import CERTIFICATE_DESK
 from tests.support.signing_in import (
     AFTER_LOGOUT,
+    ATTEMPT,
     CALLBACK,
     CLIENT,
     SECRET,
@@ -33,7 +34,7 @@ from tests.support.signing_in import (
 @pytest.mark.parametrize("authentication", ["client_secret_basic", "client_secret_post"])
 async def test_a_student_signs_in_with_one_click(http: httpx.AsyncClient, issuer: str, authentication: str) -> None:
     client = client_of(http, issuer, client_authentication=authentication)
-    response = await choose(http, await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK), STUDENT)
+    response = await choose(http, await client.sign_in_url(ATTEMPT), STUDENT)
     address, _, query = response.headers["location"].partition("?")
     answer = parse_qs(query)
     assert (address, answer["state"]) == (CALLBACK, ["s-1"])
@@ -102,7 +103,7 @@ async def test_another_sign_ins_nonce_is_refused(http: httpx.AsyncClient, issuer
 
 
 async def request_with(http: httpx.AsyncClient, issuer: str, **changes: Any) -> httpx.Response:
-    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    url = await client_of(http, issuer).sign_in_url(ATTEMPT)
     given = {**dict(parse_qsl(urlsplit(url).query)), **changes}
     return await http.get(
         f"{issuer}/authorize", params={name: value for name, value in given.items() if value is not None}
@@ -159,7 +160,7 @@ async def test_a_request_outside_the_code_flow_with_pkce_goes_back_with_its_erro
 
 
 async def test_somebody_who_is_not_in_the_list_cannot_be_chosen(http: httpx.AsyncClient, issuer: str) -> None:
-    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    url = await client_of(http, issuer).sign_in_url(ATTEMPT)
     form = dict(parse_qsl(urlsplit(url).query))
     assert (await http.post(f"{issuer}/sign-in", data={**form, "sub": "u-999"})).status_code == 400
     assert (await http.post(f"{issuer}/sign-in", data=form)).status_code == 400
@@ -168,7 +169,7 @@ async def test_somebody_who_is_not_in_the_list_cannot_be_chosen(http: httpx.Asyn
 async def test_the_search_works_without_javascript_and_without_names_in_the_url(
     http: httpx.AsyncClient, issuer: str
 ) -> None:
-    url = await client_of(http, issuer).authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+    url = await client_of(http, issuer).sign_in_url(ATTEMPT)
     page = (await http.get(url)).text
     assert "<script" not in page
     assert '<form method="post" action="/authorize"' in page
@@ -240,9 +241,14 @@ async def test_the_published_keys_have_no_private_part(http: httpx.AsyncClient, 
 
 async def test_sign_out_leads_back_only_to_a_registered_address(http: httpx.AsyncClient, issuer: str) -> None:
     client = client_of(http, issuer)
-    back = await http.get(await client.logout_url(AFTER_LOGOUT) or "")
-    assert (back.status_code, back.headers["location"]) == (303, AFTER_LOGOUT)
-    stays = await http.get(await client.logout_url("https://another.example/") or "")
+    form = await client.sign_out_form(AFTER_LOGOUT, "s-3")
+    assert form is not None
+    assert form.method == "post"
+    back = await http.post(form.address, data=form.fields)
+    assert (back.status_code, back.headers["location"]) == (303, f"{AFTER_LOGOUT}?state=s-3")
+    form = await client.sign_out_form("https://another.example/", "s-3")
+    assert form is not None
+    stays = await http.post(form.address, data=form.fields)
     assert stays.status_code == 200
     assert "已退出登录" in stays.text
 

@@ -6,8 +6,8 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from services.gateway.oidc.client import OpenIdClient
-from services.gateway.oidc.provider import OpenIdSettings
+from services.gateway.identity.oidc.client import OpenIdClient
+from services.gateway.identity.oidc.discovery import OpenIdSettings
 from tests.support.gateway.hostile_provider import CALLBACK, VERIFIER, Hostile, refused
 
 

@@ -14,9 +14,11 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from services.gateway.oidc.errors import ProviderUnavailable
-from services.gateway.oidc.provider import CACHE_LIFETIME_S, MAX_RESPONSE_BYTES, REFRESH_PAUSE_S
+from services.gateway.identity.errors import ProviderUnavailable
+from services.gateway.identity.http import MAX_RESPONSE_BYTES
+from services.gateway.identity.oidc.discovery import CACHE_LIFETIME_S, REFRESH_PAUSE_S
 from tests.support.gateway.hostile_provider import (
+    ATTEMPT,
     CALLBACK,
     FOREIGN_KEY,
     KEY,
@@ -123,7 +125,7 @@ async def test_metadata_that_cannot_be_trusted_sends_nobody_anywhere(
     hostile.metadata = bad
     client = client_of(http, hostile)
     with pytest.raises(ProviderUnavailable, match=reason):
-        await client.authorization_url("s-1", "n-1", VERIFIER, CALLBACK)
+        await client.sign_in_url(ATTEMPT)
     assert await refused(client) == reason
     assert hostile.asked["/token"] == 0
 

@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from services.gateway.oidc.provider import REFRESH_PAUSE_S
+from services.gateway.identity.oidc.discovery import REFRESH_PAUSE_S
 from tests.support.gateway.hostile_provider import (
     CALLBACK,
     FOREIGN_KEY,

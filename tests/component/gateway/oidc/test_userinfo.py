@@ -7,9 +7,9 @@ import pytest
 from fastapi import Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
-from services.gateway.oidc.identity import Identity
-from services.gateway.oidc.provider import MAX_RESPONSE_BYTES
-from services.gateway.oidc.userinfo import MAX_ACCESS_TOKEN
+from services.gateway.identity.http import MAX_RESPONSE_BYTES
+from services.gateway.identity.identity import Identity
+from services.gateway.identity.oidc.userinfo import MAX_ACCESS_TOKEN
 from tests.support.gateway.hostile_provider import CALLBACK, VERIFIER, Answer, Hostile, client_of, refused
 
 THERE: dict[str, Any] = {"sub": "u-1", "student_id": "TS22010001", "name": "苏木槿", "roles": ["certificate-desk"]}

@@ -11,7 +11,7 @@ from joserfc import jwt
 
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
-from services.gateway.oidc.logout_token import EVENT, MAX_AGE_S
+from services.gateway.identity.oidc.logout_token import EVENT, MAX_AGE_S
 from services.gateway.routes.session.provider_logout import ADDRESS
 from tests.support.gateway.hostile_provider import FOREIGN_KEY, KEY, Hostile, answer, sign_in, start
 from tests.support.gateway.read_model import ReadModelWriter

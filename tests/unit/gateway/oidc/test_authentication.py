@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydantic import ValidationError
 
-from services.gateway.oidc.authentication import required_context
-from services.gateway.oidc.errors import Refusal
-from services.gateway.oidc.identity import Identity
+from services.gateway.identity.authentication import required_context
+from services.gateway.identity.errors import Refusal
+from services.gateway.identity.identity import Identity
 from services.gateway.settings import RoleContext
 
 NOW = datetime(2026, 6, 5, 8, 0, tzinfo=UTC)

@@ -11,10 +11,13 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import ECKey, Key, OctKey, OKPKey, RSAKey
 
-from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.identity import MAX_STUDENT_IDS, Identity, identity_of
-from services.gateway.oidc.provider import MAX_KEYS, OpenIdSettings, endpoints_in, is_secure_url, usable_keys
-from services.gateway.oidc.tokens import LEEWAY_S, MAX_HEADER_BYTES, check_claims, verified_claims
+from services.gateway.identity.authentication import LEEWAY_S
+from services.gateway.identity.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
+from services.gateway.identity.http import is_secure_url
+from services.gateway.identity.identity import MAX_STUDENT_IDS, Identity
+from services.gateway.identity.oidc.claims import identity_of
+from services.gateway.identity.oidc.discovery import MAX_KEYS, OpenIdSettings, endpoints_in, usable_keys
+from services.gateway.identity.oidc.tokens import MAX_HEADER_BYTES, check_claims, verified_claims
 
 ISSUER = "https://identity.example.edu"
 NOW = datetime(2026, 6, 8, 9, 0, tzinfo=UTC)
@@ -48,7 +51,7 @@ def signed_in(
 ) -> Identity:
     settings = OpenIdSettings(ISSUER, "lixiao", "s", **names)
     check_claims(given, settings, nonce, NOW)
-    return identity_of(given, settings, userinfo or {})
+    return identity_of(given, settings, userinfo or {}, {})
 
 
 def test_right_claims_say_who_signed_in_and_do_not_print_it() -> None:

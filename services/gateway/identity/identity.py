@@ -1,17 +1,14 @@
-"""Who signed in, by the claims."""
+"""Who signed in, whichever way the provider says it."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
-from services.gateway.oidc.errors import Refusal, SignInRefused
-from services.gateway.oidc.provider import OpenIdSettings
 from services.kit.student_numbers import student_number
 
 MAX_STUDENT_IDS: Final = 20
-MAX_REFRESH_TOKEN: Final = 16_384
+MAX_TOKEN: Final = 16_384
 
 
 def _one_text(value: Any) -> Any:
@@ -21,9 +18,9 @@ def _one_text(value: Any) -> Any:
     return None if value == "" else value
 
 
-def _refresh_token(value: Any) -> Any:
+def _token(value: Any) -> Any:
     """One that cannot be one is as none."""
-    return value if isinstance(value, str) and 0 < len(value) <= MAX_REFRESH_TOKEN and value.isascii() else None
+    return value if isinstance(value, str) and 0 < len(value) <= MAX_TOKEN and value.isascii() else None
 
 
 def _list(value: Any) -> Any:
@@ -57,45 +54,11 @@ class Identity(BaseModel):
     name: _OneText
     roles: Annotated[frozenset[_Text], BeforeValidator(_list), Field(max_length=200)]
     authenticated_at: datetime
-    """Of the token, if the provider does not say when (`auth_time`)."""
+    """Of the provider's answer, if it does not say when (`auth_time`)."""
     auth_time: datetime | None = None
     acr: _OneText = None
     sid: _OneText = None
     """Of the session at the provider."""
-    refresh_token: Annotated[str | None, BeforeValidator(_refresh_token), Field(repr=False)] = None
-
-
-def identity_of(
-    claims: Mapping[str, Any], settings: OpenIdSettings, userinfo: Mapping[str, Any], refresh_token: object = None
-) -> Identity:
-    """`userinfo` adds what the checked claims lack. Raises `SignInRefused`."""
-
-    def found(name: str) -> Any:
-        value = _claim(claims, name)
-        return _claim(userinfo, name) if value in (None, "", []) else value
-
-    try:
-        return Identity(
-            issuer=claims["iss"],
-            subject=claims["sub"],
-            student_ids=found(settings.student_id_claim),
-            name=found("name"),
-            roles=found(settings.roles_claim),
-            authenticated_at=datetime.fromtimestamp(claims.get("auth_time") or claims["iat"], UTC),
-            auth_time=datetime.fromtimestamp(claims["auth_time"], UTC) if claims.get("auth_time") else None,
-            acr=claims.get("acr"),
-            sid=claims.get("sid"),
-            refresh_token=refresh_token,
-        )
-    except (ValueError, OverflowError, OSError):  # pydantic's, and of an instant beyond the calendar
-        raise SignInRefused(Refusal.CLAIM_MALFORMED) from None
-
-
-def _claim(claims: Mapping[str, Any], name: str) -> Any:
-    """By name, or else by a path with dots (`realm_access.roles`)."""
-    if name in claims:
-        return claims[name]
-    value: Any = claims
-    for part in name.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+    refresh_token: Annotated[str | None, BeforeValidator(_token), Field(repr=False)] = None
+    id_token: Annotated[str | None, BeforeValidator(_token), Field(repr=False)] = None
+    """What shows the provider at sign-out whose session there ends."""

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 import httpx
 
-from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.provider import request_json
+from services.gateway.identity.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
+from services.gateway.identity.http import request_json
 
 MAX_ACCESS_TOKEN: Final = 16_384
 _BEARER_TOKEN: Final = re.compile(rf"(?=.{{1,{MAX_ACCESS_TOKEN}}}\Z)[A-Za-z0-9\-._~+/]+=*")  # RFC 6750 §2.1

@@ -12,10 +12,10 @@ from joserfc.errors import ClaimError, JoseError, SecurityWarning
 from joserfc.jwk import Key
 from joserfc.jws import JWSRegistry
 
-from services.gateway.oidc.errors import Refusal, SignInRefused
-from services.gateway.oidc.provider import OpenIdSettings
+from services.gateway.identity.authentication import LEEWAY_S
+from services.gateway.identity.errors import Refusal, SignInRefused
+from services.gateway.identity.oidc.discovery import OpenIdSettings
 
-LEEWAY_S: Final = 60
 MAX_HEADER_BYTES: Final = 16_384
 """Encoded. Some providers send certificates (`x5c`), which nothing reads; joserfc's own bound is 512."""
 # Asymmetric ones only: with HS256 or `none` anyone could sign.

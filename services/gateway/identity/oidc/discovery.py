@@ -1,7 +1,6 @@
-"""The provider: our registration, and its endpoints and keys over bounded HTTP."""
+"""The provider: our registration, and its endpoints and keys."""
 
 import asyncio
-import json
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +12,14 @@ from authlib.oidc.discovery import get_well_known_url
 from joserfc.errors import JoseError, SecurityWarning
 from joserfc.jwk import JWKRegistry, Key, OctKey, RSAKey
 
-from services.gateway.oidc.errors import ProviderUnavailable, Unavailability
+from services.gateway.identity.errors import ProviderUnavailable, Unavailability
+from services.gateway.identity.http import is_secure_url, request_json
 from services.kit.secret_files import NoSecret, secret_of
 
-MAX_RESPONSE_BYTES: Final = 262_144
 CACHE_LIFETIME_S: Final = 3600.0
 REFRESH_PAUSE_S: Final = 5.0
 MAX_KEYS: Final = 50
 MIN_RSA_BITS: Final = 2048
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @dataclass(frozen=True)
@@ -113,17 +111,6 @@ class ProviderCache:
         return document
 
 
-def is_secure_url(url: object, *, loopback_allowed: bool) -> bool:
-    """https without credentials or fragment, or allowed http to this machine."""
-    try:
-        parsed = httpx.URL(url)  # type: ignore[arg-type]
-    except (TypeError, httpx.InvalidURL):
-        return False
-    if not parsed.host or parsed.userinfo or parsed.fragment:
-        return False
-    return parsed.scheme == "https" or (loopback_allowed and parsed.scheme == "http" and parsed.host in _LOOPBACK)
-
-
 def endpoints_in(document: Mapping[str, Any], issuer: str, *, userinfo: bool = False) -> Mapping[str, str]:
     """Raises `ProviderUnavailable`, also if the document is not `issuer`'s own."""
     if document.get("issuer") != issuer:
@@ -153,39 +140,3 @@ def usable_keys(document: Mapping[str, Any]) -> Sequence[Key]:
         if not isinstance(key, OctKey) and not short and signs:
             keys.append(key)
     return keys
-
-
-async def request_json(
-    http: httpx.AsyncClient,
-    method: str,
-    url: str,
-    timeout_s: float,
-    headers: Mapping[str, str] | None = None,
-    **options: Any,
-) -> tuple[int, dict[str, Any]]:
-    """Status and JSON object, empty for an error without one. Raises `ProviderUnavailable`."""
-    # Not compressed: the bound on what is read is then a bound on what it unpacks to.
-    accepted = {"Accept": "application/json", "Accept-Encoding": "identity"}
-    options |= {"headers": {**accepted, **(headers or {})}, "follow_redirects": False}
-    body = bytearray()
-    try:
-        async with asyncio.timeout(timeout_s), http.stream(method, url, timeout=timeout_s, **options) as response:
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > MAX_RESPONSE_BYTES:
-                    raise ProviderUnavailable(Unavailability.TOO_LARGE)
-    except (TimeoutError, httpx.TimeoutException):
-        raise ProviderUnavailable(Unavailability.TIMED_OUT) from None
-    except httpx.HTTPError:
-        raise ProviderUnavailable(Unavailability.UNREACHABLE) from None
-    if 300 <= response.status_code < 400:
-        raise ProviderUnavailable(Unavailability.REDIRECTED)
-    if response.headers.get("content-type", "").lower().startswith("application/jwt"):
-        raise ProviderUnavailable(Unavailability.SIGNED_RESPONSE)
-    try:
-        document = json.loads(body)
-    except (ValueError, RecursionError):
-        document = None
-    if response.status_code == 200 and not isinstance(document, dict):
-        raise ProviderUnavailable(Unavailability.NOT_JSON)
-    return response.status_code, document if isinstance(document, dict) else {}

@@ -1,7 +1,6 @@
 """Logout tokens (OpenID Connect Back-Channel Logout 1.0 §2.4 and §2.6): the signature as of an ID token."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -9,14 +8,17 @@ from joserfc.errors import ClaimError, JoseError
 from joserfc.jwk import Key
 from joserfc.jwt import JWTClaimsRegistry
 
-from services.gateway.oidc.errors import Refusal, SignInRefused
-from services.gateway.oidc.provider import OpenIdSettings
-from services.gateway.oidc.tokens import LEEWAY_S, signed_claims
+from services.gateway.identity.authentication import LEEWAY_S
+from services.gateway.identity.errors import Refusal, SignInRefused
+from services.gateway.identity.oidc.discovery import OpenIdSettings
+from services.gateway.identity.oidc.tokens import signed_claims
+from services.gateway.identity.provider import SessionsEnded
 
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 MAX_AGE_S: Final = 300
 """Of a token; its id is known at least that long, so that none is taken twice."""
 _TYPES: Final = ("JWT", "LOGOUT+JWT", "APPLICATION/LOGOUT+JWT")
+MAX_LOGOUT_TOKEN: Final = 32_768
 _MAX_TEXT: Final = 255
 _REFUSALS: Final = {
     "iss": Refusal.WRONG_ISSUER,
@@ -27,18 +29,7 @@ _REFUSALS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class LogoutToken:
-    """Whose sessions end: of a subject, of one session at the provider (`sid`), or of both together."""
-
-    issuer: str
-    subject: str | None = field(repr=False)
-    sid: str | None = field(repr=False)
-    token_id: str = field(repr=False)
-    valid_until: datetime
-
-
-def logout_token_of(token: str, keys: Sequence[Key], settings: OpenIdSettings, now: datetime) -> LogoutToken:
+def logout_token_of(token: str, keys: Sequence[Key], settings: OpenIdSettings, now: datetime) -> SessionsEnded:
     """Raises `SignInRefused`. Whether it was taken before is for a table to say."""
     header, claims = signed_claims(token, keys)
     if header.get("typ", "JWT").upper() not in _TYPES:
@@ -54,7 +45,7 @@ def logout_token_of(token: str, keys: Sequence[Key], settings: OpenIdSettings, n
     if token_id is None or (subject is None and sid is None):
         raise SignInRefused(Refusal.CLAIM_MALFORMED)
     valid_until = now + timedelta(seconds=MAX_AGE_S + 2 * LEEWAY_S)
-    return LogoutToken(settings.issuer, subject, sid, token_id, valid_until.astimezone(UTC))
+    return SessionsEnded(settings.issuer, subject, sid, token_id, valid_until.astimezone(UTC))
 
 
 def _check(claims: dict[str, Any], settings: OpenIdSettings, now: datetime) -> None:

@@ -5,10 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from services.gateway.oidc.errors import Refusal
-from services.gateway.oidc.identity import Identity
-from services.gateway.oidc.tokens import LEEWAY_S
+from services.gateway.identity.errors import Refusal
+from services.gateway.identity.identity import Identity
 from services.gateway.settings import RoleContext
+
+LEEWAY_S: Final = 60
+"""Between the clocks of the provider and of this machine."""
 
 
 @dataclass(frozen=True, slots=True)

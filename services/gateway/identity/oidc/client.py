@@ -11,20 +11,21 @@ from authlib.common.urls import add_params_to_uri
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc.jwk import Key
 
-from services.gateway.oidc.authentication import NO_CONTEXT, RequiredContext
-from services.gateway.oidc.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
-from services.gateway.oidc.identity import Identity, identity_of
-from services.gateway.oidc.logout_token import LogoutToken, logout_token_of
-from services.gateway.oidc.provider import DiscoveredProvider, OpenIdSettings, ProviderCache, request_json
-from services.gateway.oidc.tokens import check_claims, verified_claims
-from services.gateway.oidc.userinfo import fetch_userinfo
+from services.gateway.identity.authentication import NO_CONTEXT, RequiredContext
+from services.gateway.identity.errors import ProviderUnavailable, Refusal, SignInRefused, Unavailability
+from services.gateway.identity.http import request_json
+from services.gateway.identity.identity import Identity
+from services.gateway.identity.oidc.claims import identity_of
+from services.gateway.identity.oidc.discovery import DiscoveredProvider, OpenIdSettings, ProviderCache
+from services.gateway.identity.oidc.logout_token import MAX_LOGOUT_TOKEN, logout_token_of
+from services.gateway.identity.oidc.tokens import check_claims, verified_claims
+from services.gateway.identity.oidc.userinfo import fetch_userinfo
+from services.gateway.identity.provider import Attempt, IdentityProvider, SessionsEnded, SignOutForm
 
 T = TypeVar("T")
 
 
-class OpenIdClient:
-    """One per process, for concurrent requests. Methods raise `ProviderUnavailable`."""
-
+class OpenIdClient(IdentityProvider):
     def __init__(
         self, http: httpx.AsyncClient, settings: OpenIdSettings, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
@@ -32,43 +33,47 @@ class OpenIdClient:
         self._settings = settings
         self._provider = ProviderCache(http, settings, monotonic)
 
-    async def authorization_url(
-        self, state: str, nonce: str, code_verifier: str, redirect_uri: str, context: RequiredContext = NO_CONTEXT
-    ) -> str:
+    async def sign_in_url(self, attempt: Attempt, context: RequiredContext = NO_CONTEXT) -> str:
         parameters = {
             "response_type": "code",
             "client_id": self._settings.client_id,
-            "redirect_uri": redirect_uri,
+            "redirect_uri": attempt.return_to,
             "scope": self._settings.scope,
-            "state": state,
-            "nonce": nonce,
-            "code_challenge": create_s256_code_challenge(code_verifier),
+            "state": attempt.state,
+            "nonce": attempt.nonce,
+            "code_challenge": create_s256_code_challenge(attempt.verifier),
             "code_challenge_method": "S256",
             **context.parameters(),
         }
         url: str = add_params_to_uri((await self._provider.get()).endpoints["authorization_endpoint"], parameters)
         return url
 
-    async def logout_url(self, post_logout_redirect_uri: str) -> str | None:
-        """None if the provider has no sign-out endpoint."""
+    async def sign_out_form(self, back_to: str, state: str, id_token: str | None = None) -> SignOutForm | None:
+        """By POST (RP-Initiated Logout 1.0 §2): the token names the person, which an address must not."""
         endpoint = (await self._provider.get()).endpoints.get("end_session_endpoint")
-        parameters = {"client_id": self._settings.client_id, "post_logout_redirect_uri": post_logout_redirect_uri}
-        return endpoint and add_params_to_uri(endpoint, parameters)
+        if endpoint is None:
+            return None
+        fields = {"client_id": self._settings.client_id, "post_logout_redirect_uri": back_to, "state": state}
+        return SignOutForm("post", endpoint, fields | ({} if id_token is None else {"id_token_hint": id_token}))
+
+    async def identity(self, attempt: Attempt, answer: Mapping[str, str]) -> Identity | None:
+        code = answer.get("code")
+        return await self.exchange(code, attempt.verifier, attempt.nonce, attempt.return_to) if code else None
 
     async def exchange(self, code: str, code_verifier: str, nonce: str, redirect_uri: str) -> Identity:
-        """The caller has checked `state`. Also raises `SignInRefused`."""
+        """Also raises `SignInRefused`."""
         provider = await self._provider.get()
         form = {"grant_type": "authorization_code", "code": code, "code_verifier": code_verifier}
-        answer = await self._answer(provider, {**form, "redirect_uri": redirect_uri})
-        token = _id_token_in(answer)
+        tokens = await self._answer(provider, {**form, "redirect_uri": redirect_uri})
+        token = _id_token_in(tokens)
         if token is None:
             raise SignInRefused(Refusal.TOKEN_MALFORMED)
         claims = await self._verified(token, provider, verified_claims)
         check_claims(claims, self._settings, nonce, datetime.now(UTC))
-        return await self._identity(provider, claims, answer)
+        return await self._identity(provider, claims, tokens)
 
     async def refresh(self, refresh_token: str, subject: str) -> Identity | None:
-        """Who it is now; None if the answer has no ID token. Also raises `SignInRefused`: the sign-in is over there."""
+        """None if the answer has no ID token."""
         provider = await self._provider.get()
         answer = await self._answer(provider, {"grant_type": "refresh_token", "refresh_token": refresh_token})
         token = _id_token_in(answer)
@@ -80,8 +85,11 @@ class OpenIdClient:
             raise SignInRefused(Refusal.WRONG_SUBJECT)
         return await self._identity(provider, claims, answer)
 
-    async def logout_token(self, token: str) -> LogoutToken:
-        """Also raises `SignInRefused`."""
+    async def sessions_ended(self, message: Mapping[str, str]) -> SessionsEnded:
+        """By a logout token (Back-Channel Logout 1.0)."""
+        token = message.get("logout_token", "")
+        if not token.isascii() or len(token) > MAX_LOGOUT_TOKEN:
+            raise SignInRefused(Refusal.TOKEN_MALFORMED)
         provider, now = await self._provider.get(), datetime.now(UTC)
         return await self._verified(
             token, provider, lambda signed, keys: logout_token_of(signed, keys, self._settings, now)
@@ -95,7 +103,7 @@ class OpenIdClient:
             endpoint, timeout_s = provider.endpoints["userinfo_endpoint"], self._settings.timeout_s
             access_token = answer.get("access_token")
             userinfo = await fetch_userinfo(self._http, endpoint, access_token, claims["sub"], timeout_s)
-        return identity_of(claims, self._settings, userinfo, answer.get("refresh_token"))
+        return identity_of(claims, self._settings, userinfo, answer)
 
     async def _verified(self, token: str, provider: DiscoveredProvider, read: Callable[[str, Sequence[Key]], T]) -> T:
         try:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 class Refusal(StrEnum):
     CODE_REFUSED = "code_refused"
+    TICKET_REFUSED = "ticket_refused"
     TOKEN_MALFORMED = "token_malformed"
     ALGORITHM_NOT_ALLOWED = "algorithm_not_allowed"
     WRONG_TYPE = "wrong_type"
@@ -33,6 +34,8 @@ class Unavailability(StrEnum):
     TOO_LARGE = "too_large"
     BAD_STATUS = "bad_status"
     NOT_JSON = "not_json"
+    BAD_ANSWER = "bad_answer"
+    """Of a CAS server: not the XML of a service response, or one that says too much."""
     SIGNED_RESPONSE = "signed_response"
     """Userinfo as a JWT, which this client did not request."""
     BAD_METADATA = "bad_metadata"

@@ -1,0 +1,5 @@
+"use strict";
+(function () {
+  var form = document.getElementById("leave");
+  if (form) { form.submit(); }
+})();
