@@ -15,7 +15,9 @@ from tests.support.paths import ROOT, TESTS
 
 pytest_plugins = ["pytester", "tests.support.servers.fixtures", "tests.support.observability.process_logs"]
 
-LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser")
+LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser", "identity")
+APART = frozenset({"identity"})
+"""Levels that run only when they are named: their servers are large and start in minutes."""
 CI = os.environ.get("CI", "").lower() in ("true", "1", "yes")
 
 hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
@@ -30,6 +32,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--level", action="append", choices=LEVELS, help="run tests of this folder only; may be repeated")
     group.addoption("--containers", action="store_true", help="PostgreSQL and Kafka as containers of a Docker engine")
     group.addoption("--ci", action="store_true", default=CI, help="a skipped test fails (as with CI=true)")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """A level apart, unless it is asked for."""
+    apart = collection_path.parent == TESTS and collection_path.name in APART
+    return True if apart and collection_path.name not in (config.getoption("--level") or ()) else None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

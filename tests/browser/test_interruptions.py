@@ -114,6 +114,7 @@ async def test_signing_out_in_one_tab_clears_the_pages_of_the_others(
     await expect(live.locator(".line")).to_have_count(5)
     await expect(still.locator("#completed")).to_be_visible()
     await other.get_by_role("button", name="退出").click()
+    await expect(other).to_have_url(re.compile("/signed-out.state=everywhere$"))
     await expect(other.get_by_role("heading", level=1)).to_have_text("已退出")
     for page in (live, still):
         await _is_cleared(page)

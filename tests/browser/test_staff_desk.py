@@ -1,5 +1,6 @@
 """A library clerk at the desk by keyboard and scanner, on a phone and on a PC."""
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -357,4 +358,6 @@ async def test_a_clerks_whole_day_works_without_scripts(
 
     await eventually(imported, what="the file to be imported", timeout_s=60)
     await page.get_by_role("button", name="退出").click()
+    await page.get_by_role("button", name="同时退出统一身份认证").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("已退出")
+    await expect(page).to_have_url(re.compile("/signed-out.state=everywhere$"))

@@ -1,5 +1,7 @@
 """The whole way again where no script runs: forms, links, and a refresh in place of lines that turn."""
 
+import re
+
 import pytest
 from playwright.async_api import Page, expect
 
@@ -33,7 +35,9 @@ async def test_everything_works_without_scripts(installation: Installation, open
     await expect(page.locator(".form-head .form-number").first).to_have_text(number)
     await expect(page.get_by_role("button", name="打印离校流程单")).to_be_hidden()
     await page.get_by_role("button", name="退出").click()
+    await page.get_by_role("button", name="同时退出统一身份认证").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("已退出")
+    await expect(page).to_have_url(re.compile("/signed-out.state=everywhere$"))
 
 
 async def _refreshed(page: Page, words: str) -> None:

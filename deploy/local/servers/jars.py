@@ -21,10 +21,25 @@ from deploy.local.processes.process import StartFailed
 from deploy.local.processes.state_folder import STATE
 
 LOCK_FILE = Path(__file__).with_name("jgo.lock.toml")
-ZIPKIN_JAR = "io/zipkin/zipkin-server/3.6.1/zipkin-server-3.6.1-exec.jar"
-ZIPKIN_SHA256 = "d8326e0ed4f43855dba81228f688554706e52578a7c782d9a90b73f8680654a1"
-SIZES_MB: Final = {"kafka": 56, "zipkin": 135}
+ALONE: Final = {
+    "zipkin": (
+        "io/zipkin/zipkin-server/3.6.1/zipkin-server-3.6.1-exec.jar",
+        "d8326e0ed4f43855dba81228f688554706e52578a7c782d9a90b73f8680654a1",
+    ),
+    "keycloak": (
+        "org/keycloak/keycloak-quarkus-dist/26.7.3/keycloak-quarkus-dist-26.7.3.zip",
+        "27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f",
+    ),
+    "cas": (
+        "org/apereo/cas/cas-server-webapp-tomcat/6.6.12/cas-server-webapp-tomcat-6.6.12.war",
+        "208a2692a72b3194982e16d9ba3b29449d2a52f110cde1005b167ccb73827f00",
+    ),
+}
+"""Servers of one file: its path in the repository, and its sha256."""
+SIZES_MB: Final = {"kafka": 56, "zipkin": 135, "keycloak": 177, "cas": 118}
 """Of each Java server, about."""
+STARTED: Final = ("kafka", "zipkin")
+"""What an installation needs; the others only `make test-identity`."""
 
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 DOWNLOADS_AT_ONCE = 6
@@ -40,8 +55,8 @@ def java(heap_mb: int, *arguments: str | Path) -> list[str | Path]:
 
 def locked(server: str) -> dict[str, str]:
     """Path in the repository → sha256."""
-    if server == "zipkin":
-        return {ZIPKIN_JAR: ZIPKIN_SHA256}
+    if server in ALONE:
+        return dict([ALONE[server]])
     jars = {}
     for one in tomllib.loads(LOCK_FILE.read_text())["dependencies"]:
         name, version = one["artifactId"], one["version"]
@@ -55,7 +70,7 @@ def cache_folder() -> Path:
 
 def fetch(console: Console) -> None:
     """What the servers need that the environment does not name. Raises StartFailed."""
-    for server in SIZES_MB:
+    for server in STARTED:
         if not os.environ.get(f"LIXIAO_{server.upper()}"):
             ensure(server, console)
 
