@@ -1,4 +1,4 @@
-"""Real identity providers, each started once, and gateways at which people sign in with them."""
+"""Real identity providers, each started once and for its own tests, and gateways at which people sign in with them."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
@@ -21,7 +21,7 @@ PATIENT_S = 30.0
 """For the provider's answers, on a machine that does much else."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 async def keycloak(state: StateFolder) -> AsyncIterator[Keycloak]:
     started = must(lambda: Keycloak(state.folder))
     try:
@@ -32,7 +32,7 @@ async def keycloak(state: StateFolder) -> AsyncIterator[Keycloak]:
     await started.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def cas(state: StateFolder) -> Iterator[ApereoCas]:
     started = must(lambda: ApereoCas(state.folder))
     must(started.start)

@@ -41,6 +41,8 @@ class Unavailability(StrEnum):
     BAD_METADATA = "bad_metadata"
     ISSUER_MISMATCH = "issuer_mismatch"
     NO_KEYS = "no_keys"
+    UNVERIFIED = "unverified"
+    """A refreshed ID token that none of the known keys has signed."""
     CLIENT_REJECTED = "client_rejected"
     NO_SECRET = "no_secret"
     """The file of the client secret cannot be read."""

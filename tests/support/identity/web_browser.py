@@ -117,7 +117,7 @@ class WebBrowser:
         return await self.send(page, next(form for form in page.forms if form.action.startswith("http")))
 
     async def is_in(self) -> bool:
-        return (await self.open("/api/v1/me")).status == 200
+        return (await self.open("/api/v1/me")).status != 401
 
     async def _request(self, method: str, url: str, data: dict[str, str] | None = None) -> Page:
         for _ in range(15):

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import httpx
@@ -23,6 +23,7 @@ from services.gateway.identity.oidc.userinfo import fetch_userinfo
 from services.gateway.identity.provider import Attempt, IdentityProvider, SessionsEnded, SignOutForm
 
 T = TypeVar("T")
+_UNVERIFIED: Final = (Refusal.UNKNOWN_KEY, Refusal.BAD_SIGNATURE)
 
 
 class OpenIdClient(IdentityProvider):
@@ -79,7 +80,13 @@ class OpenIdClient(IdentityProvider):
         token = _id_token_in(answer)
         if token is None:
             return None
-        claims = await self._verified(token, provider, verified_claims)
+        try:
+            claims = await self._verified(token, provider, verified_claims)
+        except SignInRefused as refused:
+            # The provider did answer, so the sign-in goes on there; its keys are being replaced.
+            if refused.reason in _UNVERIFIED:
+                raise ProviderUnavailable(Unavailability.UNVERIFIED) from None
+            raise
         check_claims(claims, self._settings, None, datetime.now(UTC))
         if claims["sub"] != subject:
             raise SignInRefused(Refusal.WRONG_SUBJECT)
@@ -110,7 +117,7 @@ class OpenIdClient(IdentityProvider):
             return read(token, provider.keys)
         except SignInRefused as refused:
             # A new key may have a new name, its predecessor's, or none.
-            if refused.reason not in (Refusal.UNKNOWN_KEY, Refusal.BAD_SIGNATURE):
+            if refused.reason not in _UNVERIFIED:
                 raise
         return read(token, (await self._provider.get(newer_than=provider)).keys)
 

@@ -14,7 +14,7 @@ from fastapi.responses import JSONResponse
 
 from deploy.local.installation import new_student_id
 from services.kit.names import CERTIFICATE_DESK, desk_role
-from tests.support.gateway.hostile_provider import Answer, Hostile, come_back, start
+from tests.support.gateway.hostile_provider import NEXT_KEY, Answer, Hostile, answer, come_back, start
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import rows
 
@@ -167,6 +167,16 @@ async def test_a_provider_that_is_away_stops_nobody_for_an_hour(hostile_gate: Ru
         await due(browser, sub, confirmed_s_ago=3_700)
         assert (await browser.get("/desk")).status_code == 303
         assert await ends(hostile_gate, sub) == ["roles-unconfirmed"]
+
+
+async def test_keys_that_are_being_replaced_end_no_session(hostile_gate: RunningGateway, hostile: Hostile) -> None:
+    async with browser_of(hostile_gate) as browser:
+        sub = await working(browser, hostile)
+        signed = hostile.signed(NEXT_KEY, sub=sub, nonce=None, roles=[CERTIFICATE_DESK])
+        hostile.token = answer(signed)
+        assert (await browser.get("/desk")).status_code == 200
+        assert hostile.asked["/token"] == 1
+        assert await ends(hostile_gate, sub) == []
 
 
 async def test_requests_side_by_side_ask_once_and_the_new_refresh_token_is_used_the_next_time(
