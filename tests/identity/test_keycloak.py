@@ -111,6 +111,8 @@ async def test_a_key_is_replaced_while_people_are_signed_in(keycloak: Keycloak, 
     async with WebBrowser(at_keycloak.gateway) as another:
         await signs_in(another, "student")
     assert await at_keycloak.is_in()
+    gone = await at_keycloak.sign_out()
+    assert gone.url.endswith("/signed-out?state=everywhere"), "it is shown the newer token"
 
 
 async def test_a_role_taken_away_is_gone_at_the_next_look(keycloak: Keycloak, at_keycloak: WebBrowser) -> None:

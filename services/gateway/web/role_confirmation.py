@@ -50,5 +50,5 @@ class RoleConfirmation:
         if not roles and not session.student_id:
             await self._sessions.end(session.id_hash, "roles-removed")
             return None
-        await self._roles.confirm(session_id, session, roles, identity.refresh_token)
+        await self._roles.confirm(session_id, session, roles, identity.refresh_token, identity.id_token)
         return replace(session, roles=roles, roles_confirmed_at=datetime.now(UTC))

@@ -37,20 +37,30 @@ class ConfirmedRoles:
         return sealed and unseal(session_id, sealed)
 
     async def confirm(
-        self, session_id: str, session: Session, roles: Collection[str], refresh_token: str | None
+        self,
+        session_id: str,
+        session: Session,
+        roles: Collection[str],
+        refresh_token: str | None,
+        id_token: str | None = None,
     ) -> None:
-        """`refresh_token`: if the provider gave another. A role that is gone is audited."""
-        await bounded(self._confirm(session_id, session, roles, refresh_token))
+        """The tokens: if the provider gave others. A role that is gone is audited."""
+        await bounded(self._confirm(session_id, session, roles, refresh_token, id_token))
 
     async def _confirm(
-        self, session_id: str, session: Session, roles: Collection[str], refresh_token: str | None
+        self,
+        session_id: str,
+        session: Session,
+        roles: Collection[str],
+        refresh_token: str | None,
+        id_token: str | None,
     ) -> None:
         now = datetime.now(UTC)
         async with self._pool.acquire() as connection, connection.transaction():
             await connection.execute(
                 """
                 UPDATE session SET roles = $2, roles_confirmed_at = $3, roles_due_at = $4,
-                                   refresh_token = coalesce($5, refresh_token)
+                                   refresh_token = coalesce($5, refresh_token), id_token = coalesce($6, id_token)
                 WHERE id_hash = $1
                 """,
                 session.id_hash,
@@ -58,6 +68,7 @@ class ConfirmedRoles:
                 now,
                 now + self._check,
                 seal(session_id, refresh_token) if refresh_token else None,
+                seal(session_id, id_token, "ID token") if id_token else None,
             )
             if set(roles) != session.roles:
                 await append_entry(

@@ -1,6 +1,7 @@
 """Signing out ends the session at the provider too, so that whoever comes next has to sign in."""
 
 import re
+import time
 from html import unescape
 from urllib.parse import urlsplit
 
@@ -10,7 +11,8 @@ from fastapi.responses import JSONResponse
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.gateway.web.guard import CONTENT_SECURITY_POLICY
-from tests.support.gateway.hostile_provider import Hostile, client_of, sign_in
+from services.kit.names import CERTIFICATE_DESK
+from tests.support.gateway.hostile_provider import Hostile, answer, client_of, sign_in, start
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import STAFF, rows
 
@@ -89,3 +91,23 @@ async def test_a_provider_without_sign_out_is_not_spoken_of(http: httpx.AsyncCli
     documents = {name: one for name, one in hostile.documents().items() if name != "end_session_endpoint"}
     hostile.metadata = lambda: JSONResponse(documents)
     assert await client_of(http, hostile).sign_out_form("https://lixiao.example.edu/signed-out", "s-1") is None
+
+
+async def test_staff_whose_roles_were_asked_about_again_show_the_newest_token(
+    hostile_gate: RunningGateway, hostile: Hostile
+) -> None:
+    """The key that signed the first may be gone at the provider by then."""
+    browser, staff = BrowserClient(hostile_gate), {"sub": "clerk-out", "roles": [CERTIFICATE_DESK]}
+    state, nonce = await start(browser, "desk")
+    hostile.is_about("clerk-out")
+    first = hostile.signed(nonce=nonce, **staff)
+    hostile.token = lambda: JSONResponse({"access_token": "a", "id_token": first, "refresh_token": "r-1"})
+    await browser.get(f"/sign-in/callback?code=c-1&state={state}")
+    await rows(hostile_gate.database, "UPDATE session SET roles_due_at = now() WHERE subject = 'clerk-out'")
+    second = hostile.signed(nonce=None, iat=int(time.time()) - 5, **staff)
+    hostile.token = answer(second)
+    assert (await browser.get("/desk")).status_code == 200
+    csrf = re.findall(r'name="csrf" value="([^"]+)"', (await browser.get("/desk")).text)[0]
+    left = await browser.post("/sign-out", {"csrf": csrf})
+    assert provider_form(left)[2]["id_token_hint"] == second
+    await browser.close()
