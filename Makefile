@@ -19,6 +19,7 @@ demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops i
 	@$(BIN)/python -m deploy.demo
 
 test: $(STAMP) jars browser debian check ## check, then all tests on a real broker and database (some: PYTEST='-k …')
+	@$(BIN)/python -m deploy.local.servers fetch --validator
 	$(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 check: $(STAMP) ## format, lint, types, import layers
@@ -86,3 +87,5 @@ browser:
 debian:
 	@sh deploy/local/debian.sh $(CACHE)/softhsm 'usr/bin/softhsm2-util usr/lib/*/softhsm/libsofthsm2.so' softhsm2 libsofthsm2
 	@sh deploy/local/debian.sh $(CACHE)/prometheus 'usr/bin/prometheus usr/bin/promtool' prometheus
+	@sh deploy/local/debian.sh $(CACHE)/poppler 'usr/bin/pdfsig' poppler-utils libpoppler126 libnss3 libnspr4 liblcms2-2 \
+		libopenjp2-7 libjpeg62-turbo libtiff6 libpng16-16 libfreetype6 libfontconfig1 libbrotli1 libdeflate0 libjbig0 liblerc4 libwebp7

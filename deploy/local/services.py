@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.credentials import Accounts
+from deploy.local.pdf_certificate import pdf_certificate
 from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, answers_ok
 from schemas.flows import CLEARANCE, GATEWAY, NOTICES
@@ -80,6 +81,7 @@ class ServiceProcesses:
     def services(self) -> list[Service]:
         """Departments in the order of the page, clearance, identity provider, gateway, notices."""
         clearance = {"LIXIAO_KEYS": str(self.accounts.folder / "keys")}
+        certificate, certificate_key = pdf_certificate(self.accounts.folder)
         gateway = {
             "LIXIAO_PUBLIC_URL": self._address(GATEWAY),
             "LIXIAO_OPENID_ISSUER": self._address(IDENTITY),
@@ -92,6 +94,8 @@ class ServiceProcesses:
             "LIXIAO_OPERATED": json.dumps(
                 {name: self._operated(name) for name in (*self.departments, CLEARANCE, GATEWAY)}
             ),
+            "LIXIAO_PDF_CERTIFICATE": str(certificate),
+            "LIXIAO_PDF_KEY": str(certificate_key),
             "LIXIAO_TRACE_UI": f"{self.zipkin}/zipkin/traces/{{trace_id}}",
         }
         return [

@@ -4,10 +4,12 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 import httpx
+import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp
 
@@ -83,6 +85,8 @@ from services.kit.postgres.pool import open_pool
 from services.kit.runtime.health import Health
 from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
+
+_log = structlog.get_logger(__name__)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     student_pages.router,
@@ -164,7 +168,7 @@ async def _start(
     visitors = await open_pool(settings.database, name=f"{GATEWAY}.visits", max_size=2, plain_reads=True)
     running.push_async_callback(_close, visitors)
     http = await running.enter_async_context(outgoing_client(settings))
-    wakeup, printer = Wakeup(), FormRenderer()
+    wakeup, printer = Wakeup(), _printer(settings, health)
     running.callback(printer.close)
     provider = identity_provider(http, settings)
     sessions = Sessions(
@@ -213,6 +217,24 @@ async def _start(
     health.add("read model", read_model.probe)
     loops = _loops(settings, renderer.site, pool, health, wakeup, hub)
     await running.enter_async_context(loops.running())
+
+
+def _printer(settings: GatewaySettings, health: Health) -> FormRenderer:
+    """Raises `ValueError` for a certificate or key that cannot be used."""
+    if settings.pdf_certificate is None:
+        _log.info("pdf_signature.switched_off")
+        return FormRenderer()
+    from services.gateway.printing import pdf_signature  # takes long to import, and only who signs needs it
+
+    key: Path | pdf_signature.Token | None = settings.pdf_key
+    if settings.pdf_module is not None:
+        key = pdf_signature.Token(
+            settings.pdf_module, settings.pdf_token, settings.pdf_pin or "", settings.pdf_key_label
+        )
+    assert key is not None
+    signer = pdf_signature.load(settings.pdf_certificate, key)
+    health.add_warning("certificate of PDFs", signer.warning)
+    return FormRenderer(sign=signer.signed)
 
 
 def _of_staff(

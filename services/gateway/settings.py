@@ -100,6 +100,18 @@ class GatewaySettings(Settings):
     """JSON, by department: `{"address", "token"}`. A department without one has a work list and no records."""
     operated: Annotated[dict[str, DeskAddress], Field(default_factory=dict, repr=False)]
     """JSON, by service: `{"address", "token"}` of its operator port, for the operator's pages."""
+    pdf_certificate: Path | None = None
+    """PEM, with its issuers' after it: forms are signed as PDFs (PAdES) too. Without it they are not."""
+    pdf_key: Path | None = None
+    """PEM. Or the key is in a token:"""
+    pdf_module: Path | None = None
+    """A PKCS#11 library."""
+    pdf_token: str = ""
+    """The token's label."""
+    pdf_pin: Annotated[str | None, Field(repr=False)] = None
+    """Of the token's user."""
+    pdf_key_label: str = ""
+    """The key's label in the token."""
     trace_ui: Annotated[str | None, Field(pattern=r"^https?://[!-~]*\{trace_id\}[!-~]*$")] = None
     """Address of a trace in whatever shows traces, with `{trace_id}` in its place."""
     notices: Annotated[DeskAddress | None, Field(repr=False)] = None
@@ -111,6 +123,16 @@ class GatewaySettings(Settings):
     def _idle_within_life(self) -> "GatewaySettings":
         if self.session_idle_s > self.session_life_s:
             raise ValueError("session_idle_s must not be longer than session_life_s")
+        return self
+
+    @model_validator(mode="after")
+    def _one_pdf_key(self) -> "GatewaySettings":
+        token = {self.pdf_module is None, not self.pdf_token, not self.pdf_pin, not self.pdf_key_label}
+        if len(token) > 1:
+            raise ValueError("LIXIAO_PDF_MODULE, _TOKEN, _PIN and _KEY_LABEL go together")
+        keys = (self.pdf_key is not None) + (self.pdf_module is not None)
+        if keys != (self.pdf_certificate is not None):
+            raise ValueError("LIXIAO_PDF_CERTIFICATE needs LIXIAO_PDF_KEY or LIXIAO_PDF_MODULE, and they need it")
         return self
 
     @model_validator(mode="after")

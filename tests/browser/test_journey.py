@@ -42,7 +42,7 @@ async def test_from_sign_in_to_the_printed_form(installation: Installation, open
     assert await journey_data.attempts(installation, person) == ["accepted"]
     await _view_and_print(page, device, number)
     await _return_directly(installation, open_profile, device, person, number)
-    code = await page.locator(".code .form-number").inner_text()
+    code = await page.locator(".form-code").inner_text()
     await _a_new_debt_leaves_the_form_as_it_is(installation, page, person, number)
     await _the_desk_sees_the_debt_and_the_public_that_it_is_genuine(installation, open_profile, number, code)
 
@@ -120,7 +120,7 @@ async def _view_and_print(page: Page, device: Device, number: str) -> None:
     await page.locator("#completed").get_by_role("link", name="查看").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("离校流程单")
     form = await page.locator("article.form").inner_text()
-    code = await page.locator(".code .form-number").inner_text()
+    code = await page.locator(".form-code").inner_text()
     for words in (
         number,
         code,

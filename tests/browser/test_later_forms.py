@@ -87,7 +87,7 @@ async def test_a_voided_form_is_told_live_and_its_replacement_names_it(
     await fine(page)
     await page.locator("#earlier a").click()
     await expect(page.locator(".form-head")).to_contain_text(old.form_number)
-    await expect(page.locator(".form-head")).to_contain_text(words["void"])
+    await expect(page.locator(".form-void")).to_contain_text(words["void"])
     assert await page.locator('a[href*="form"]').count() == 0
     await fine(page)
     new = await clearance.accept_signed(student.student_id, replaces=old.form_number)

@@ -46,10 +46,12 @@ def up(names: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.j
 
 
 @app.command()
-def fetch() -> None:
+def fetch(validator: Annotated[bool, typer.Option(help="Also what validates PDFs in tests.")] = False) -> None:
     """Download the jars of Kafka and Zipkin unless they are there."""
     with ends_reported(console):
         jars.fetch(console)
+        if validator:
+            jars.ensure("verapdf", console)
 
 
 @app.command("clean")

@@ -34,12 +34,16 @@ ALONE: Final = {
         "org/apereo/cas/cas-server-webapp-tomcat/6.6.12/cas-server-webapp-tomcat-6.6.12.war",
         "208a2692a72b3194982e16d9ba3b29449d2a52f110cde1005b167ccb73827f00",
     ),
+    "verapdf": (
+        "org/verapdf/apps/greenfield-apps/1.28.2/greenfield-apps-1.28.2.jar",
+        "687d4d8bcfec48c9f7e931cf78ed061f1eeccfba55d4cdc000ba9b4d8aa46ce6",
+    ),
 }
-"""Servers of one file: its path in the repository, and its sha256."""
-SIZES_MB: Final = {"kafka": 56, "zipkin": 135, "keycloak": 177, "cas": 118}
-"""Of each Java server, about."""
+"""Programs of one file: its path in the repository, and its sha256."""
+SIZES_MB: Final = {"kafka": 56, "zipkin": 135, "keycloak": 177, "cas": 118, "verapdf": 10}
+"""Of each Java program, about."""
 STARTED: Final = ("kafka", "zipkin")
-"""What an installation needs; the others only `make test-identity`."""
+"""What an installation needs; the others only tests."""
 
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 DOWNLOADS_AT_ONCE = 6

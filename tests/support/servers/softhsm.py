@@ -30,15 +30,36 @@ def find_softhsm() -> tuple[Path, Path] | None:
 
 def made_token(folder: Path) -> Token | None:
     """In `folder`, which the whole process then uses: SoftHSM reads its configuration once. None without SoftHSM."""
+    token = new_token(folder)
+    if token is not None:
+        os.environ |= configured(folder)
+    return token
+
+
+def new_token(folder: Path) -> Token | None:
+    """In `folder`, for a process whose environment has `configured(folder)`. None without SoftHSM."""
     found = find_softhsm()
     if found is None:
         return None
-    module, tool = found
     (folder / "tokens").mkdir()
-    configuration = folder / "softhsm2.conf"
-    configuration.write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
-    os.environ["SOFTHSM2_CONF"] = str(configuration)
-    token = Token(module, "lixiao-test")
-    arguments = ["--init-token", "--free", "--label", token.label, "--pin", PIN, "--so-pin", "8642-so"]
-    subprocess.run([tool, "--module", module, *arguments], check=True, capture_output=True)
+    _configuration(folder).write_text(f"directories.tokendir = {folder / 'tokens'}\nobjectstore.backend = file\n")
+    token = Token(found[0], "lixiao-test")
+    manage(folder, "--init-token", "--free", "--label", token.label, "--pin", PIN, "--so-pin", "8642-so")
     return token
+
+
+def manage(folder: Path, *arguments: str | Path) -> None:
+    """SoftHSM's own tool."""
+    found = find_softhsm()
+    assert found is not None
+    module, tool = found
+    environment = os.environ | configured(folder)
+    subprocess.run([tool, "--module", module, *arguments], check=True, capture_output=True, env=environment)
+
+
+def configured(folder: Path) -> dict[str, str]:
+    return {"SOFTHSM2_CONF": str(_configuration(folder))}
+
+
+def _configuration(folder: Path) -> Path:
+    return folder / "softhsm2.conf"

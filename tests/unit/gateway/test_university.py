@@ -14,6 +14,7 @@ from services.gateway.case.progress import case_progress
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import ReadModelUnavailable, StudentSnapshot
+from services.gateway.routes.student.form_document import form_document
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.gateway.web.renderer import Renderer
 from services.kit.manifests import SERVICES
@@ -41,7 +42,8 @@ def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> 
         RENDERER.page("guide.html", texts, session=None, back="/", is_favourite=False),
     ]
     if page.form:
-        values: dict[str, Any] = {"page": page, "form": page.form, "qr_image": "", "pdf": "/me/form.pdf"}
+        doc = form_document(ViewContext(SITE, texts, case_samples.NOW), page.form, origin="https://x.example")
+        values: dict[str, Any] = {"form": page.form, "doc": doc, "qr_image": "", "pdf": "/me/form.pdf"}
         pages.append(RENDERER.page("completed.html", texts, session=SESSION, back="/completed", **values))
     return "".join(bytes(page.body).decode() for page in pages)
 

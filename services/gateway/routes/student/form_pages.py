@@ -7,8 +7,14 @@ from starlette.exceptions import HTTPException
 from services.gateway.case.headline import headline
 from services.gateway.case.present import accepted_form, earlier_form
 from services.gateway.case.progress import Standing
+from services.gateway.case.view_model import FormView
+from services.gateway.case.wording import ViewContext
 from services.gateway.printing.qr_image import form_link, qr_inline
 from services.gateway.routes.dependencies import Context, CurrentCase, Pages, ReadableCase, Settings, Student
+from services.gateway.routes.student.form_document import form_document
+from services.gateway.settings import GatewaySettings
+from services.gateway.tables.sessions.session import Session
+from services.gateway.web.renderer import Renderer
 
 router = APIRouter(include_in_schema=False)
 
@@ -38,16 +44,7 @@ async def completed(
 ) -> Response:
     texts, form = context.texts, accepted_form(context, progress)
     if form is not None:
-        qr_image = qr_inline(form_link(settings.origin, form.qr_text))
-        return pages.page(
-            "completed.html",
-            texts,
-            session=session,
-            back="/completed",
-            form=form,
-            qr_image=qr_image,
-            pdf="/me/form.pdf",
-        )
+        return _sheet(form, "/me/form.pdf", pages, session, context, settings, back="/completed")
     title, paragraphs, status = texts("form.none"), [texts("form.none_next")], 200
     if progress.standing is Standing.UNAVAILABLE:
         words = headline(context, progress)
@@ -66,13 +63,27 @@ async def completed_earlier(
     form = earlier_form(context, progress, ordinal)
     if form is None:
         raise HTTPException(404)
-    qr_image = qr_inline("" if form.void else form_link(settings.origin, form.qr_text))
+    return _sheet(form, f"/me/form/{ordinal}.pdf", pages, session, context, settings, back="/me")
+
+
+def _sheet(
+    form: FormView,
+    pdf: str,
+    pages: Renderer,
+    session: Session,
+    context: ViewContext,
+    settings: GatewaySettings,
+    *,
+    back: str,
+) -> Response:
+    """Printed, it is what the PDF is."""
     return pages.page(
         "completed.html",
         context.texts,
         session=session,
-        back="/me",
+        back=back,
         form=form,
-        qr_image=qr_image,
-        pdf=f"/me/form/{ordinal}.pdf",
+        doc=form_document(context, form, origin=settings.origin),
+        qr_image=qr_inline("" if form.void else form_link(settings.origin, form.qr_text)),
+        pdf=pdf,
     )

@@ -2,7 +2,6 @@
 
 import asyncio
 import io
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -13,37 +12,15 @@ from pdfminer.pdfpage import PDFPage
 from services.gateway.case.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.printing.qr_image import qr_svg
 from services.gateway.printing.typst import MAX_OF_PERSON, MAX_WAITING, TEMPLATES, FormRenderer
-from services.gateway.read_model.types import Attested
-from services.gateway.routes.student.form_pdf import form_document
+from services.gateway.routes.student.form_document import form_document
 from services.kit.http.problems import Problem
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
+from tests.support.samples.form_samples import document, printed
 
 RARE = "䶮㛃𠮷𬭚𰻝"
-IMAGE = qr_svg("https://x.example/verify#LXF2:" + "A1B2C3" * 400)
 HOSTILE = '#read("/etc/passwd") *b* $x$ <l> @r [c] \\ `raw` #include "form.typ" https://a.example // c'
-
-
-def document(language: str = "zh", *, name: str = "欧阳𠮷㛃", rooms: int = 1) -> dict[str, Any]:
-    reading = case_samples.completed()
-    assert reading.submission is not None
-    many = case_samples.dorm([{**case_samples.ROOM, "room": f"A{number:04d}"} for number in range(rooms)])
-    facts = {**reading.submission.facts, "dorm": Attested(3, many.status.checks, NOW)}
-    submission = replace(reading.submission, facts=facts, student=case_samples.case(name=name))
-    texts = catalogue("en" if language == "en" else "zh")
-    context = ViewContext(case_samples.site(), texts, NOW)
-    form = form_view(context, submission, case_samples.case())
-    return form_document(context, form, verify_address="https://x.example/verify", image=IMAGE)
-
-
-async def made(given: dict[str, Any]) -> bytes:
-    printer = FormRenderer()
-    try:
-        return await printer.pdf(given, NOW)
-    finally:
-        printer.close()
 
 
 def text_of(pdf: bytes) -> str:
@@ -56,7 +33,7 @@ def pages_of(pdf: bytes) -> int:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 async def test_the_form_is_one_page_with_all_that_the_desk_needs(language: str) -> None:
-    pdf = await made(document(language, name=RARE))
+    pdf = await printed(document(language, name=RARE))
     text = text_of(pdf)
     for words in (RARE, "TS23170042P31", "LX2026-004217", "7KQ4-M2XD", "南湖校区", "A0000", "https://x.example/verify"):
         assert words in text, words
@@ -65,25 +42,25 @@ async def test_the_form_is_one_page_with_all_that_the_desk_needs(language: str) 
 
 @pytest.mark.parametrize("rooms", [60, 500])
 async def test_a_long_form_is_still_one_page(rooms: int) -> None:
-    pdf = await made(document(rooms=rooms))
+    pdf = await printed(document(rooms=rooms))
     assert pages_of(pdf) == 1
     assert f"A{rooms - 1:04d}" in text_of(pdf)
 
 
 async def test_a_name_with_markup_is_set_letter_by_letter() -> None:
-    text = "".join(text_of(await made(document(name=HOSTILE))).split())
+    text = "".join(text_of(await printed(document(name=HOSTILE))).split())
     assert "".join(HOSTILE.split()) in text
     assert "root:" not in text
 
 
 async def test_the_same_form_is_the_same_file() -> None:
-    assert await made(document()) == await made(document())
+    assert await printed(document()) == await printed(document())
 
 
 async def test_one_printer_makes_one_form_after_another_and_mixes_none() -> None:
     printer = FormRenderer()
     names = [f"学生{number}号" for number in range(6)]
-    pdfs = await asyncio.gather(*(printer.pdf({**document(name=name), "image": ""}, NOW) for name in names))
+    pdfs = await asyncio.gather(*(printer.pdf(document(name=name), NOW) for name in names))
     printer.close()
     for name, text in zip(names, map(text_of, pdfs), strict=True):
         assert [other for other in names if other in text] == [name]
@@ -143,9 +120,9 @@ async def test_a_check_that_was_not_needed_is_printed_as_such_with_its_reason(la
     assert reading.submission is not None
     context = ViewContext(case_samples.site(), catalogue("en" if language == "en" else "zh"), NOW)
     form = form_view(context, reading.submission, case_samples.case())
-    given = form_document(context, form, verify_address="https://x.example/verify", image=IMAGE)
+    given = form_document(context, form, origin="https://x.example")
     assert [check["mark"] for check in given["checks"]] == ["✓", "—", "✓", "✓", "—"]
-    text = text_of(await made(given))
+    text = text_of(await printed(given))
     for words in (word, "涉密论文，由导师归档", "已核对缴费凭证"):
         assert words in text, words
-    assert pages_of(await made(given)) == 1
+    assert pages_of(await printed(given)) == 1

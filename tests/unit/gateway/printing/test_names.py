@@ -13,7 +13,8 @@ from services.gateway.printing.missing_glyphs import count_missing
 from services.gateway.printing.typst import FormRenderer
 from tests.support.pdf_glyphs import Drawn, drawn_in
 from tests.support.samples.case_samples import NOW
-from tests.unit.gateway.printing.test_form import document, text_of
+from tests.support.samples.form_samples import document
+from tests.unit.gateway.printing.test_form import text_of
 
 READ_AS_WRITTEN = {
     "Kazakh": "Әлихан Мөңкебай Ғұқықүһі",
@@ -115,6 +116,15 @@ async def test_a_name_that_no_font_has_is_logged_and_counted_without_the_name(
         {"event": "form.printed_with_boxes", "log_level": "warning", "characters": count, "scripts": list(scripts)}
     ]
     assert _points(reader) == scripts
+
+
+async def test_a_character_of_private_use_that_a_font_has_is_printed_though_no_standard_allows_it(
+    renderer: FormRenderer,
+) -> None:
+    with capture_logs() as logs:
+        seen = await drawn(renderer, "王\U000fe4e5")
+    assert seen.boxes == 0
+    assert logs == [{"event": "form.printed_off_standard", "log_level": "warning"}]
 
 
 async def test_characters_that_are_never_drawn_are_not_missing(renderer: FormRenderer) -> None:
