@@ -3,6 +3,7 @@
 import re
 import time
 from html import unescape
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
@@ -97,7 +98,8 @@ async def test_staff_whose_roles_were_asked_about_again_show_the_newest_token(
     hostile_gate: RunningGateway, hostile: Hostile
 ) -> None:
     """The key that signed the first may be gone at the provider by then."""
-    browser, staff = BrowserClient(hostile_gate), {"sub": "clerk-out", "roles": [CERTIFICATE_DESK]}
+    browser = BrowserClient(hostile_gate)
+    staff: dict[str, Any] = {"sub": "clerk-out", "roles": [CERTIFICATE_DESK]}
     state, nonce = await start(browser, "desk")
     hostile.is_about("clerk-out")
     first = hostile.signed(nonce=nonce, **staff)
