@@ -97,6 +97,13 @@ class Keycloak:
         await self.ask("POST", f"/{NAME}/components", component)
         return next(str(one["id"]) for one in await self.keys() if one["name"] == component["name"])
 
+    async def retire(self, components: list[dict[str, Any]]) -> None:
+        """They sign nothing more, and still verify: as a key is replaced in Keycloak."""
+        for one in components:
+            await self.ask(
+                "PUT", f"/{NAME}/components/{one['id']}", {**one, "config": {**one["config"], "active": ["false"]}}
+            )
+
     async def keys(self) -> list[dict[str, Any]]:
         """The components."""
         found: list[dict[str, Any]] = await self.ask("GET", f"/{NAME}/components", type=KEY_PROVIDER)
