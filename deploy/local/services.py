@@ -113,7 +113,11 @@ class ServiceProcesses:
             self._service(GATEWAY, {name: {name} for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
             self._service(
                 NOTICES,
-                {CONTACTS: {CONTACTS}, _staff_account(NOTICES): {CONTACTS, STAFF_PAGES}},
+                {
+                    CONTACTS: {CONTACTS},
+                    _staff_account(NOTICES): {CONTACTS, STAFF_PAGES},
+                    _operating_account(NOTICES): {OPERATOR, STAFF_PAGES},
+                },
                 {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)},
             ),
         ]

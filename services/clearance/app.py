@@ -26,6 +26,7 @@ from services.clearance.parts import (
     submissions_of,
     submissions_router_of,
 )
+from services.clearance.receipts.api import form_key_router
 from services.clearance.receipts.configured import keyring_of
 from services.clearance.receipts.signing_keys import key_missing
 from services.clearance.roster.api import roster_import, roster_router
@@ -43,9 +44,11 @@ from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.clearance.view.season import measure_season
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
+from services.kit.http.operators.routes import operator_routers
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
+from services.kit.messaging.audit_heads.api import chain_router
 from services.kit.messaging.dead_letters.api import dead_letter_router
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
@@ -112,6 +115,9 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         dead_letter_router(pool, replay_handlers(settings, projector)),
         reconciliation_router(pool),
         republications_router(pool),
+        form_key_router(pool, keyring_of(settings)),
+        *operator_routers(pool, settings),
+        chain_router(pool, settings, CLEARANCE),
     ):
         app.include_router(routes)
     published = CaseLog(pool, settings.topics.case)

@@ -4,7 +4,8 @@ from contextlib import AbstractAsyncContextManager
 
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
-from services.gateway.cli import sessions
+from services.gateway.cli.installation import status, trace
+from services.gateway.cli.sessions import sessions
 from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.settings import GatewaySettings
 from services.gateway.tables.subscriptions import gateway_router
@@ -33,6 +34,8 @@ def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
 
 cli = service_cli(GATEWAY, "The gateway", serve=run, dead_letters=open_dead_letters, migrations=GATEWAY_FOLDERS)
 cli.add_typer(sessions, name="sessions")
+cli.command("status")(status)
+cli.command("trace")(trace)
 
 if __name__ == "__main__":
     cli()

@@ -43,8 +43,12 @@ from services.gateway.routes.student import (
     student_pages,
 )
 from services.gateway.settings import GatewaySettings
+from services.gateway.shown.document import shown_page
+from services.gateway.shown.recorder import ShownPages
+from services.gateway.shown.table import ShownHistory
 from services.gateway.staff.desk_client import DeskClient, DeskClients
 from services.gateway.staff.operating.client import OperatedServices
+from services.gateway.staff.operating.own_service import OwnService
 from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.roster.client import RosterClient
@@ -179,7 +183,7 @@ async def _start(
     )
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands, limits = StudentCommandTable(pool, settings.topics, wakeup), SharedLimits(pool)
-    comments = LineComments(pool, limits)
+    comments, shown = LineComments(pool, limits), ShownPages(pool, keep=settings.keep_shown_days > 0)
     hub = Hub(
         read_model,
         commands.newest_of,
@@ -188,6 +192,7 @@ async def _start(
         site=renderer.site,
         max_streams=settings.max_streams,
         session_check_s=settings.stream_session_check_s,
+        shown=lambda student_id, language, page, progress: shown.note(student_id, language, shown_page(page, progress)),
     )
     provide(
         app,
@@ -207,6 +212,8 @@ async def _start(
         ContactClient(DeskClient(NOTICES, http, settings.notices)),
         *_of_staff(settings, pool, readers, http),
         hub,
+        shown,
+        ShownHistory(pool),
         provider,
         RoleConfirmation(
             sessions, ConfirmedRoles(pool, check_s=settings.roles_check_s), provider, life_s=settings.roles_life_s
@@ -216,6 +223,7 @@ async def _start(
     before_drain(app, hub.close)
     health.add("read model", read_model.probe)
     loops = _loops(settings, renderer.site, pool, health, wakeup, hub)
+    loops.add("shown pages", shown.run)
     await running.enter_async_context(loops.running())
 
 
@@ -253,6 +261,7 @@ def _of_staff(
         RosterClient(DeskClient(ROSTER, http, settings.roster)),
         RosterReader(readers),
         OperatedServices(http, settings.operated),
+        OwnService(pool, settings),
         OperatingReader(readers),
     )
 

@@ -32,6 +32,12 @@ TABLES: Final = (
         keep="keep_notes_days",
     ),
     Table(
+        "shown_page",
+        forget=of_student("shown_page"),
+        purge=oldest("shown_page", "first_shown_at < $1 AND last_shown_at < $1"),
+        keep="keep_shown_days",
+    ),
+    Table(
         "command",
         forget=of_student("command"),
         purge=oldest("command", "state <> 'asked' AND ended_at < $1"),

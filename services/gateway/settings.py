@@ -73,6 +73,8 @@ class GatewaySettings(Settings):
     """A command without an answer is sent again after this, then after twice as long each time."""
     command_life_s: Annotated[float, Field(ge=10, le=90_000)] = 900.0
     """Then it is given up. Longer than the clearance lets an attempt live."""
+    keep_shown_days: Annotated[int, Field(ge=0, le=3_650)] = 180
+    """What students' pages showed, from when it was shown last; 0: nothing is kept."""
     sign_in: Literal["oidc", "cas"] = "oidc"
     """The protocol of the university's identity provider."""
     sign_in_timeout_s: Annotated[float, Field(ge=0.5, le=30)] = 5.0

@@ -12,7 +12,9 @@ from fastapi import FastAPI
 from schemas.flows import NOTICES
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
+from services.kit.http.operators.routes import operator_routers
 from services.kit.manifests import discover
+from services.kit.messaging.audit_heads.api import chain_router
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.service_loops import ServiceLoops
@@ -50,7 +52,12 @@ def notices_app(settings: NoticeSettings, *, traced: Telemetry | None = None) ->
             pool = await open_pool(settings.database, name=NOTICES)
             running.push_async_callback(pool.close)
             app.state.credentials.pool = pool
-            app.include_router(contacts_router(pool))
+            for router in (
+                contacts_router(pool),
+                *operator_routers(pool, settings),
+                chain_router(pool, settings, NOTICES),
+            ):
+                app.include_router(router)
             http = await running.enter_async_context(_http(settings))
             await running.enter_async_context(_loops(settings, health, pool, http).running())
             yield

@@ -23,9 +23,13 @@ from tests.support.departments.desks import desk_over, open_case
 from tests.support.gateway.operated import operated
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
+from tests.support.gateway.visits import PEOPLE, card_open, id_of
 from tests.support.in_process.services import record_of
 from tests.support.servers.fixtures import DatabaseMaker
+from tests.support.waiting import eventually
 
+_looking = iter(PEOPLE[:4])
+"""Students who look at their own page."""
 OPERATES = Person(sub="operates", name="程以恒", roles=(OPERATOR,))
 
 
@@ -45,7 +49,7 @@ async def installed(make_database: DatabaseMaker) -> AsyncIterator[Operated]:
         running_gateway(
             database,
             read_model,
-            (OPERATES,),
+            (OPERATES, *PEOPLE[:4]),
             operated=services,
             trace_ui="https://traces.example/{trace_id}",
             freshness_bound_s=3_600,
@@ -126,6 +130,82 @@ async def test_an_operator_follows_a_student_from_each_department_to_the_view(
     await library.get_by_text(".library.status.v1 / 0 / 1").wait_for()
     await library.locator("summary").click()
     await looked_at(page, f"operator-student-{language}", device)
+
+
+@pytest.mark.acceptance("O-001")
+@pytest.mark.parametrize(("device", "language"), [(PHONE, "zh"), (PC, "en")], ids=str)
+async def test_an_operator_looks_at_keys_and_tokens_and_searches_and_verifies_the_audits(
+    installed: Operated, open_profile: Open, device: Device, language: str
+) -> None:
+    student_id = new_student_id()
+    connection = await asyncpg.connect(installed.library)
+    for act in ("desk.loan", "desk.return"):
+        await append_entry(
+            connection,
+            actor="gateway: 方石 (fang.shi)",
+            act=act,
+            outcome="changed",
+            student_id=student_id,
+            details={"version": 4, "clear": True},
+        )
+    await connection.close()
+    page = await opened(installed.gateway, open_profile, device, language)
+    await page.locator('a[href="/operator/keys"]').click()
+    await page.get_by_text("正在签名" if language == "zh" else "Signs", exact=True).first.wait_for()
+    await looked_at(page, f"operator-keys-{language}", device)
+    await page.locator('a[href="/operator/audit"]').click()
+    await page.locator("#filter-student").fill(student_id.lower())
+    await page.locator("#filter-act").fill("desk")
+    await page.keyboard.press("Enter")
+    await page.get_by_text("desk.return", exact=True).wait_for()
+    assert student_id not in page.url
+    await looked_at(page, f"operator-audit-{language}", device)
+    async with page.expect_download() as download:
+        await page.get_by_role("button", name="CSV").click()
+    assert (await download.value).suggested_filename.endswith(".csv")
+    await page.locator('form[action$="/verify"] button').click()
+    await page.get_by_text("全部相符" if language == "zh" else "fit", exact=False).first.wait_for()
+    await looked_at(page, f"operator-chain-{language}", device)
+
+
+@pytest.mark.acceptance("O-003")
+@pytest.mark.parametrize(("device", "language"), [(PHONE, "zh"), (PC, "en")], ids=str)
+async def test_an_operator_sees_what_a_students_page_showed_at_an_instant_and_why(
+    installed: Operated, open_profile: Open, device: Device, language: str
+) -> None:
+    student = next(_looking)
+    student_id = id_of(student)
+    clearance = ReadModelWriter(installed.gateway.read_model)
+    await card_open(clearance, student)
+    connection = await asyncpg.connect(installed.library)
+    trace = {"version": 2, "trace": "4bf92f3577b34da6a3ce929d0e0e4736"}
+    await append_entry(
+        connection, actor="方石", act="desk.issue-card", outcome="changed", student_id=student_id, details=trace
+    )
+    await connection.close()
+    at_home = BrowserClient(installed.gateway)
+    await at_home.sign_in(student)
+    assert "未通过" in (await at_home.get("/case")).text
+    await clearance.all_clear_library(student_id, version=3)
+    assert "未通过" not in (await at_home.get("/case")).text
+    await at_home.close()
+    page = await opened(installed.gateway, open_profile, device, language)
+
+    async def kept() -> bool:
+        await page.goto("/operator")
+        await page.locator("#q").fill(student_id)
+        await page.keyboard.press("Enter")
+        await page.locator("#at").wait_for()
+        return await page.get_by_text("未通过 → 通过").count() == 1
+
+    await eventually(kept, what="both pages to be kept", timeout_s=30)
+    await page.locator('button[name="at"]').last.click()
+    library = page.get_by_role("region", name="图书馆-图书借阅")
+    await library.get_by_text("未通过", exact=True).wait_for()
+    await library.locator('a[href$="4bf92f3577b34da6a3ce929d0e0e4736"]').wait_for()
+    await library.get_by_text("之后变为" if language == "zh" else "It became").wait_for()
+    assert student_id not in page.url
+    await looked_at(page, f"operator-then-{language}", device)
 
 
 @pytest.mark.parametrize("device", [PHONE], ids=str)

@@ -70,6 +70,12 @@ GATEWAY: Final = Dashboard(
                         ),
                     ),
                 ),
+                Panel(
+                    "Pages that could not be kept, last day",
+                    "Zero. What students were shown then cannot be looked up: the gateway's database took too little.",
+                    COUNT,
+                    (Query("sum(increase(lixiao_shown_pages_lost_total[1d])) or vector(0)", "lost"),),
+                ),
             ),
         ),
     ),

@@ -24,6 +24,7 @@ from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Command
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
+from services.kit.message_format import Language
 from services.kit.observability import metrics
 
 MAX_PER_SESSION: Final = 4
@@ -97,11 +98,13 @@ class Hub:
         site: Site,
         max_streams: int,
         session_check_s: float,
+        shown: Callable[[str, Language, CasePage, CaseProgress], None] = lambda *_: None,
     ) -> None:
+        """`shown` is told of each page that a stream is given."""
         self._read_model, self._commands, self._comments = read_model, commands, comments
         self._alive_sessions = alive_sessions
         self._site, self._max_streams = site, max_streams
-        self._session_check_s = session_check_s
+        self._session_check_s, self._shown = session_check_s, shown
         self._streams: set[Stream] = set()
         self._changed = asyncio.Event()
         self._closed = False
@@ -178,7 +181,10 @@ class Hub:
                 progress = cases[student_id]
                 page = present(ViewContext(self._site, texts, progress.now), progress)
                 updates[student_id, texts.language] = StateUpdate(page)
-            stream.offer(updates[student_id, texts.language])
+            update = updates[student_id, texts.language]
+            if update != stream.last:
+                self._shown(student_id, texts.language, update.page, cases[student_id])
+            stream.offer(update)
             _measure_change(stream, cases[student_id])
             if number % 50 == 49:
                 await asyncio.sleep(0)

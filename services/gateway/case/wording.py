@@ -51,6 +51,11 @@ class ViewContext:
     def on_campus(self, at: datetime) -> datetime:
         return at.astimezone(campus_zone(self.site.university.utc_offset_minutes))
 
+    def from_campus(self, text: str) -> datetime:
+        """`2026-06-08T10:35`, as a browser's field has it. Raises `ValueError`."""
+        at = datetime.fromisoformat(text)
+        return at.replace(tzinfo=campus_zone(self.site.university.utc_offset_minutes)) if at.tzinfo is None else at
+
     def campus_time(self, at: datetime) -> str:
         """`2026-06-08 10:35`, for a file."""
         return f"{self.on_campus(at):%Y-%m-%d %H:%M}"

@@ -17,8 +17,11 @@ from services.gateway.printing.typst import FormRenderer
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.settings import GatewaySettings
+from services.gateway.shown.recorder import ShownPages
+from services.gateway.shown.table import ShownHistory
 from services.gateway.staff.desk_client import DeskClients
 from services.gateway.staff.operating.client import OperatedServices
+from services.gateway.staff.operating.own_service import OwnService
 from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
 from services.gateway.staff.roster.client import RosterClient
@@ -101,9 +104,12 @@ Progress = Annotated[ProgressReader, Depends(component(ProgressReader))]
 WorkLists = Annotated[WorkListReader, Depends(component(WorkListReader))]
 Desks = Annotated[DeskClients, Depends(component(DeskClients))]
 Operated = Annotated[OperatedServices, Depends(component(OperatedServices))]
+Own = Annotated[OwnService, Depends(component(OwnService))]
 Operating = Annotated[OperatingReader, Depends(component(OperatingReader))]
 Confirmation = Annotated[RoleConfirmation, Depends(component(RoleConfirmation))]
 Limits = Annotated[VerificationLimits, Depends(component(VerificationLimits))]
+PagesShown = Annotated[ShownPages, Depends(component(ShownPages))]
+History = Annotated[ShownHistory, Depends(component(ShownHistory))]
 Streams = Annotated[Hub, Depends(component(Hub))]
 Provider = Annotated[IdentityProvider, Depends(component(IdentityProvider))]
 Printer = Annotated[FormRenderer, Depends(component(FormRenderer))]

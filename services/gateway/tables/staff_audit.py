@@ -28,14 +28,20 @@ class StaffAudit:
     async def list_exported(self, account: str, department: str, filters: Mapping[str, str]) -> None:
         await bounded(self._exported(account, {"department": department, **filters}))
 
+    async def audit_exported(self, account: str, service: str, student_id: str | None) -> None:
+        """Each audit has its own entry of what was searched for. `service` is empty for all."""
+        await bounded(self._exported(account, {"service": service}, act="audit.export", student_id=student_id))
+
     async def _look_up(
         self, account: str, act: str, students: Iterable[str | None], details: Mapping[str, str]
     ) -> None:
         async with self._pool.acquire() as connection:
             await log.append_look_up(connection, actor=account, act=act, students=students, **details)
 
-    async def _exported(self, account: str, details: Mapping[str, str]) -> None:
+    async def _exported(
+        self, account: str, details: Mapping[str, str], *, act: str = "staff.export-list", student_id: str | None = None
+    ) -> None:
         async with self._pool.acquire() as connection:
             await log.append_entry(
-                connection, actor=account, act="staff.export-list", outcome="exported", details=details
+                connection, actor=account, act=act, outcome="exported", student_id=student_id, details=details
             )

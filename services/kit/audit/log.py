@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
 from typing import Any, Final
 
+from opentelemetry import trace
+
 from services.kit.postgres.pool import Connection
 
 FORGOTTEN: Final = "forgotten"
@@ -14,7 +16,7 @@ FORGOTTEN: Final = "forgotten"
 READ: Final = "read"
 """Outcome of an entry of somebody who only looked."""
 CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default="")
-"""Of the request that is answered: every entry it leads to has it as the detail `address`."""
+"""Of the request that is answered: every entry it leads to has it as the detail `address`, and its trace as `trace`."""
 
 
 _APPEND: Final = """
@@ -80,9 +82,15 @@ async def append_look_up(
 
 
 def _json(details: Mapping[str, Any]) -> str:
-    address = CLIENT_ADDRESS.get()
-    known = {**details, "address": address} if address else details
-    return json.dumps(known, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    context = trace.get_current_span().get_span_context()
+    known = {"address": CLIENT_ADDRESS.get(), "trace": f"{context.trace_id:032x}" if context.is_valid else ""}
+    return json.dumps(
+        {**details, **{name: value for name, value in known.items() if value}},
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        default=str,
+    )
 
 
 async def entries_of(connection: Connection, student_id: str, *, limit: int) -> list[dict[str, Any]]:

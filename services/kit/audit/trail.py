@@ -14,10 +14,12 @@ _OF_STUDENT: Final = f"""
 SELECT {_COLUMNS} FROM audit.entry WHERE student_id = $1 AND entry_id > $2 ORDER BY entry_id LIMIT {PAGE}
 """
 # A service that acts for a person is named with them: `gateway: 王老师 (wang)`.
+BY_ACTOR: Final = (
+    "(actor = {0} OR (actor LIKE '%: %' AND right(actor, length({0}) + 2) IN (': ' || {0}, '(' || {0} || ')')))"
+)
 _OF_ACTOR: Final = f"""
-SELECT {_COLUMNS} FROM audit.entry
-WHERE (actor = $1 OR (actor LIKE '%: %' AND right(actor, length($1) + 2) IN (': ' || $1, '(' || $1 || ')')))
-AND entry_id > $2 AND at >= $3 ORDER BY entry_id LIMIT {PAGE}
+SELECT {_COLUMNS} FROM audit.entry WHERE {BY_ACTOR.format("$1")} AND entry_id > $2 AND at >= $3
+ORDER BY entry_id LIMIT {PAGE}
 """
 
 

@@ -33,10 +33,12 @@ from services.kit.department.tables.holders import list_holdings
 from services.kit.department.tables.record_store import DIGESTS
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
+from services.kit.http.operators.routes import operator_routers
 from services.kit.imports.api import imports_router
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
+from services.kit.messaging.audit_heads.api import chain_router
 from services.kit.messaging.dead_letters.api import dead_letter_router
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import AliveMarks
@@ -87,6 +89,8 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
             republications_router(pool),
             status_router(pool),
             dead_letter_router(pool, replay_handlers(desk, settings)),
+            *operator_routers(pool, settings),
+            chain_router(pool, settings, rules.name),
         ):
             app.include_router(router)
         loops = _messaging_loops(desk, settings, health)

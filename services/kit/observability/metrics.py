@@ -149,6 +149,11 @@ ATTEMPT_DURATION: Final = _meter.create_histogram(
     description="From an attempt's opening to its end, by outcome.",
     explicit_bucket_boundaries_advisory=[0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 600],
 )
+SHOWN_PAGES_LOST: Final = _meter.create_counter(
+    "lixiao.shown_pages.lost",
+    unit="{page}",
+    description="Pages that students were shown and that could not be kept for later: too many waited to be written.",
+)
 FORM_MISSING_GLYPHS: Final = _meter.create_counter(
     "lixiao.form.missing_glyphs",
     unit="{character}",

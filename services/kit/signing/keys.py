@@ -99,6 +99,19 @@ class TrustedKeys:
         return found or self._keys.value(_MISSING_AGAIN_EVERY_S).get((service, kid))
 
 
+def private_key_id(file: Path) -> str | None:
+    """None while the file holds no key."""
+    try:
+        return _private(file)[0]
+    except (OSError, ValueError):
+        return None
+
+
+def key_ids(folder: Path) -> list[tuple[str, str, Path]]:
+    """Service, key id and file of every key that is believed."""
+    return [(service, kid, folder / service / f"{kid}.pem") for service, kid in sorted(_trusted(folder))]
+
+
 def _private(file: Path) -> tuple[str, Ed25519PrivateKey]:
     key = load_pem_private_key(file.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):

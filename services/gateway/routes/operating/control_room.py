@@ -1,17 +1,19 @@
 """Where an operator works: only people with that role of the provider."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Response
 
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from services.gateway.case.wording import ViewContext
 from services.gateway.routes.dependencies import (
     Context,
     CurrentSite,
     Operated,
     Operating,
+    Own,
     PageForbidden,
     Pages,
     Person,
@@ -20,7 +22,9 @@ from services.gateway.routes.dependencies import (
     StaffPeopleTable,
 )
 from services.gateway.settings import GatewaySettings
+from services.gateway.staff.operating.audit_search import Audited
 from services.gateway.staff.operating.client import OperatedService, OperatedServices
+from services.gateway.staff.operating.own_service import OwnService
 from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit
@@ -39,6 +43,7 @@ class ControlRoom:
     session: Session
     name: str
     services: OperatedServices
+    own: OwnService
     reader: OperatingReader
     site: Site
     settings: GatewaySettings
@@ -51,6 +56,10 @@ class ControlRoom:
         """What the services' audits record."""
         account = self.session.account
         return self.name if self.name == account else f"{self.name} ({account})"
+
+    @property
+    def audited(self) -> tuple[Audited, ...]:
+        return self.own, *(one for one in self.services.services if one.name != self.own.name)
 
     def service(self, name: str) -> OperatedService:
         """Raises a 404 `Problem`."""
@@ -71,7 +80,10 @@ class ControlRoom:
         texts, department = self.context.texts, self.site.departments.get(service)
         if department:
             return texts.of(department.title)
-        return texts(f"operator.{service}") if service in (CLEARANCE, GATEWAY) else service
+        return texts(f"operator.{service}") if service in (CLEARANCE, GATEWAY, NOTICES) else service
+
+    def titles_of(self, services: Iterable[str]) -> list[str]:
+        return [self.title_of(service) for service in services]
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         return self.pages.page(
@@ -83,6 +95,7 @@ async def control_room(
     person: Person,
     site: CurrentSite,
     services: Operated,
+    own: Own,
     reader: Operating,
     settings: Settings,
     people: StaffPeopleTable,
@@ -94,7 +107,7 @@ async def control_room(
     if OPERATOR not in person.roles:
         raise PageForbidden(person, "operator")
     name = await people.name_of(person.account)
-    return ControlRoom(person, name, services, reader, site, settings, context, pages, audit)
+    return ControlRoom(person, name, services, own, reader, site, settings, context, pages, audit)
 
 
 CurrentRoom = Annotated[ControlRoom, Depends(control_room)]

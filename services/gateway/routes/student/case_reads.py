@@ -13,6 +13,7 @@ from starlette.datastructures import Headers
 from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from services.gateway.case.present import present
 from services.gateway.case.progress import Standing, case_progress, stale_before
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
@@ -22,9 +23,12 @@ from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.routes.dependencies import EARLIER_FAILURE
 from services.gateway.routes.student.student_answers import case_answer
 from services.gateway.routes.student.student_pages import case_page
+from services.gateway.shown.document import ShownPage, shown_page
+from services.gateway.shown.recorder import ShownPages
+from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.visits import Visit, Visits
 from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
-from services.gateway.web.kept_answers import KeptAnswers, Pieces
+from services.gateway.web.kept_answers import KeptAnswer, KeptAnswers
 from services.gateway.web.renderer import Renderer
 
 PAGE: Final = "/case"
@@ -81,19 +85,23 @@ class CaseReads:
             return None
         rows = await read_model.rows_of(visit.session.student_id)
         texts = catalogue(preferred_language(cookies.get(LANGUAGE_COOKIE), headers.get("accept-language")))
-        pieces = self._pieces(path, CaseInput(visit, rows, texts, datetime.now(UTC)))
-        return visit.session.csrf.encode().join(pieces) if pieces else None
+        answer = self._answer(path, CaseInput(visit, rows, texts, datetime.now(UTC)))
+        if answer is None:
+            return None
+        session: Session = visit.session
+        if answer.shown is not None:
+            components[ShownPages].note(session.student_id, texts.language, answer.shown)
+        return session.csrf.encode().join(answer.pieces)
 
-    def _pieces(self, path: str, given: CaseInput) -> Pieces | None:
+    def _answer(self, path: str, given: CaseInput) -> KeptAnswer | None:
         key = path, given.visit.session.student_id, given.texts.language
         made_from = self._made_from(path, given)
-        pieces = self._kept.get(key, made_from)
-        if pieces is None:
-            body = self._made(path, given)
-            if body is not None:
-                pieces = tuple(body.encode().split(self._token.encode()))
-                self._kept.put(key, made_from, pieces)
-        return pieces
+        answer = self._kept.get(key, made_from)
+        if answer is None:
+            answer = self._made(path, given)
+            if answer is not None:
+                self._kept.put(key, made_from, answer)
+        return answer
 
     def _made_from(self, path: str, given: CaseInput) -> tuple[Any, ...]:
         """The clock counts by the day on campus and by which departments are silent."""
@@ -112,14 +120,19 @@ class CaseReads:
             rows.content(),
         )
 
-    def _made(self, path: str, given: CaseInput) -> str | None:
+    def _made(self, path: str, given: CaseInput) -> KeptAnswer | None:
         site = self._renderer.site
         context = ViewContext(site, given.texts, given.now)
         visit = given.visit
         progress = case_progress(given.rows.snapshot(), visit.commands(), site, given.now, visit.comments())
         if path == TWIN:
-            return case_answer(context, progress.case, progress).model_dump_json() if progress.case else None
+            answer = case_answer(context, progress.case, progress).model_dump_json() if progress.case else None
+            return self._cut(answer) if answer is not None else None
         if progress.standing not in _SHOWN:
             return None
         session = replace(given.visit.session, csrf=self._token)
-        return case_page(self._renderer, session, progress, context)
+        page = present(context, progress)
+        return self._cut(case_page(self._renderer, session, page, context), shown_page(page, progress))
+
+    def _cut(self, body: str, shown: ShownPage | None = None) -> KeptAnswer:
+        return KeptAnswer(tuple(body.encode().split(self._token.encode())), shown)

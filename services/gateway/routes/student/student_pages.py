@@ -12,7 +12,8 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from services.gateway.case.headline import headline
 from services.gateway.case.live import StateUpdate, Stream, StreamEnded
 from services.gateway.case.present import accepted_form, earlier_forms, present
-from services.gateway.case.progress import CaseProgress, Standing
+from services.gateway.case.progress import Standing
+from services.gateway.case.view_model import CasePage
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
@@ -25,10 +26,12 @@ from services.gateway.routes.dependencies import (
     KnownVisitor,
     Language,
     Pages,
+    PagesShown,
     Streams,
     Student,
     Visitor,
 )
+from services.gateway.shown.document import shown_page
 from services.gateway.tables.sessions.session import Session
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
@@ -61,16 +64,17 @@ async def guide(pages: Pages, session: KnownVisitor, favourites: FavouriteTable,
 
 
 @router.get("/case")
-async def case(pages: Pages, session: Student, progress: CurrentCase, context: Context) -> Response:
+async def case(pages: Pages, session: Student, progress: CurrentCase, context: Context, shown: PagesShown) -> Response:
+    page = present(context, progress)
+    shown.note(session.student_id, context.language, shown_page(page, progress))
     if progress.standing in (Standing.ABSENT, Standing.NOT_SERVED):
         return _no_case(pages, session, progress, context)
     unavailable = progress.standing is Standing.UNAVAILABLE
     status, headers = (503, RETRY) if unavailable else (200, None)
-    return HTMLResponse(case_page(pages, session, progress, context), status, headers)
+    return HTMLResponse(case_page(pages, session, page, context), status, headers)
 
 
-def case_page(pages: Renderer, session: Session, progress: CaseProgress, context: ViewContext) -> str:
-    page = present(context, progress)
+def case_page(pages: Renderer, session: Session, page: CasePage, context: ViewContext) -> str:
     return pages.html("case.html", context.texts, session=session, back="/case", page=page)
 
 

@@ -79,3 +79,13 @@ class Published(DeskAnswer):
     status: StatusChanged | None = None
     unsent: int = 0
     entries: tuple[HistoryEntry, ...] = ()
+
+
+class FormKey(DeskAnswer):
+    """One without `retired_at` signs; a retired one still verifies, a revoked one does not."""
+
+    kid: str
+    created_at: datetime
+    retired_at: datetime | None = None
+    revoked_at: datetime | None = None
+    has_private: bool = True

@@ -11,13 +11,38 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.gateway.settings import DeskAddress
 from services.gateway.staff.desk_client import DeskClient, DeskRefused, DeskUnavailable
-from services.gateway.staff.operating.answers import DeadLetterContent, DeadLetters, Finding, Health, Published
+from services.gateway.staff.operating.answers import (
+    DeadLetterContent,
+    DeadLetters,
+    Finding,
+    FormKey,
+    Health,
+    Published,
+)
+from services.kit.http.operators.audit_routes import AuditPage, AuditQuery
+from services.kit.http.operators.token_routes import TokenAnswer
+from services.kit.messaging.audit_heads.api import ChainAnswer
+from services.kit.signing.inventory import SigningInventory
 
 _TIMEOUT_S: Final = 3.0
-_SAMPLE: Final = re.compile(r"^([a-z_]+)(?:{.*})? ([0-9.eE+-]+)$", re.MULTILINE)
+_CHAIN_TIMEOUT_S: Final = 60.0
+_SAMPLE: Final = re.compile(r"^([a-z_]+)(?:{(.*)})? ([0-9.eE+-]+)$", re.MULTILINE)
+_LABEL: Final = re.compile(r'([a-z_]+)="((?:[^"\\]|\\.)*)"')
 _findings: Final = TypeAdapter(tuple[Finding, ...])
+_tokens: Final = TypeAdapter(tuple[TokenAnswer, ...])
+_form_keys: Final = TypeAdapter(tuple[FormKey, ...])
 _log = structlog.get_logger(__name__)
 A = TypeVar("A", bound=BaseModel)
+L = TypeVar("L")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Of a metric, as Prometheus reads it."""
+
+    name: str
+    labels: Mapping[str, str]
+    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +64,9 @@ class OperatedService:
     async def gauges(self, *names: str) -> dict[str, float]:
         """Sums over the labels; what is not measured is absent."""
         return gauges_in((await self._get("/metrics", (200,))).text, names)
+
+    async def samples(self, names: Collection[str]) -> tuple[Sample, ...]:
+        return samples_in((await self._get("/metrics", (200,))).text, names)
 
     async def dead_letters(self, person: str, *, ended: bool = False, after: int = 0) -> DeadLetters:
         query = {"state": "ended" if ended else "open", "after": after}
@@ -63,11 +91,26 @@ class OperatedService:
 
     async def comparisons(self, person: str) -> tuple[Finding, ...]:
         """Of the clearance."""
-        answer = await self._api.send("GET", "/reconciliation", person)
-        try:
-            return _findings.validate_json(answer.content)
-        except ValidationError as error:
-            raise self._api.unreadable(error) from None
+        return self._listed(_findings, await self._api.send("GET", "/reconciliation", person))
+
+    async def keys(self, person: str) -> SigningInventory:
+        return self._read(SigningInventory, await self._api.send("GET", "/keys", person))
+
+    async def form_keys(self, person: str) -> tuple[FormKey, ...]:
+        """Of the clearance."""
+        return self._listed(_form_keys, await self._api.send("GET", "/form-keys", person))
+
+    async def tokens(self, person: str) -> tuple[TokenAnswer, ...]:
+        return self._listed(_tokens, await self._api.send("GET", "/tokens", person))
+
+    async def audit(self, person: str, query: AuditQuery) -> AuditPage:
+        body = query.model_dump(mode="json", exclude_none=True)
+        return self._read(AuditPage, await self._api.send("POST", "/audit/query", person, body))
+
+    async def chain(self, person: str) -> ChainAnswer:
+        """Reads the whole audit."""
+        answer = await self._api.send("POST", "/audit/verify", person, timeout_s=_CHAIN_TIMEOUT_S)
+        return self._read(ChainAnswer, answer)
 
     async def published(self, person: str, student_id: str) -> Published:
         """Of a department."""
@@ -91,14 +134,27 @@ class OperatedService:
         except ValidationError as error:
             raise self._api.unreadable(error) from None
 
+    def _listed(self, kind: TypeAdapter[L], answer: httpx.Response) -> L:
+        try:
+            return kind.validate_json(answer.content)
+        except ValidationError as error:
+            raise self._api.unreadable(error) from None
+
 
 def gauges_in(text: str, names: Collection[str]) -> dict[str, float]:
     """`text`: as Prometheus reads it. What is no number counts as none."""
     found: dict[str, float] = {}
-    for name, value in _SAMPLE.findall(text):
-        if name in names:
-            found[name] = found.get(name, 0.0) + float(value)
+    for sample in samples_in(text, names):
+        found[sample.name] = found.get(sample.name, 0.0) + sample.value
     return found
+
+
+def samples_in(text: str, names: Collection[str]) -> tuple[Sample, ...]:
+    return tuple(
+        Sample(name, dict(_LABEL.findall(labels)), float(value))
+        for name, labels, value in _SAMPLE.findall(text)
+        if name in names
+    )
 
 
 class OperatedServices:

@@ -1,9 +1,11 @@
 """One student from the departments to the view: where the two differ, and the likely cause."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from services.gateway.staff.desk_answers import HistoryEntry
 from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import Published
 from services.gateway.staff.operating.client import OperatedServices
@@ -67,3 +69,26 @@ def finding(published: Published | None, row: ViewRow | None, stale_before: date
     if row.alive_as_of is None or row.alive_as_of < stale_before:
         return "stale"
     return "in-step"
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Where a version came from: what the department's audit has of it, and the record while the view holds it."""
+
+    entry: HistoryEntry | None
+    row: ViewRow | None
+
+
+def causes_of(steps: Iterable[Step]) -> dict[tuple[str, int], Cause]:
+    """By department and version."""
+    found: dict[tuple[str, int], Cause] = {}
+    for step in steps:
+        row = step.row
+        # Newest first: an entry that left the version as it was comes before the one that made it.
+        for entry in step.published.entries if step.published else ():
+            version = entry.details.get("version")
+            if isinstance(version, int):
+                found[step.department, version] = Cause(entry, row if row and row.version == version else None)
+        if row is not None and (step.department, row.version) not in found:
+            found[step.department, row.version] = Cause(None, row)
+    return found

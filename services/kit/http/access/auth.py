@@ -16,7 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
 from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, actor, address_of
-from services.kit.http.access.credentials_file import CredentialsFile
+from services.kit.http.access.credentials_file import CredentialsFile, FileEntry
 from services.kit.http.client_address import limited_address
 from services.kit.http.problems import Problem
 from services.kit.names import STAFF_PAGES
@@ -80,6 +80,9 @@ class Credentials:
             if len(self._known) > _MAX_KNOWN:
                 self._known.popitem(last=False)
         return principal
+
+    def of_file(self) -> tuple[FileEntry, ...]:
+        return self._file.entries()
 
     def count(self, principal: Principal, host: str) -> None:
         """Raises a 429 `Problem` if there were too many requests under this name, whichever of its tokens they had."""

@@ -15,7 +15,9 @@ _LOOKED_AT_EVERY_S: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
-class _Entry(BaseModel):
+class FileEntry(BaseModel):
+    """`token_sha256` is for nobody to see."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
@@ -25,7 +27,7 @@ class _Entry(BaseModel):
 
 
 _entries: Final = TypeAdapter(
-    Annotated[list[_Entry], Field(max_length=1000)], config=ConfigDict(hide_input_in_errors=True)
+    Annotated[list[FileEntry], Field(max_length=1000)], config=ConfigDict(hide_input_in_errors=True)
 )
 
 
@@ -38,6 +40,10 @@ class CredentialsFile:
         self._version = _version(path)
         self._entries = _read(path) if path is not None else ()
         self._look_again_s = 0.0
+
+    def entries(self) -> tuple[FileEntry, ...]:
+        self._reload()
+        return self._entries
 
     def find(self, token: str) -> Principal | None:
         """In constant time."""
@@ -66,7 +72,7 @@ class CredentialsFile:
         self._version = version
 
 
-def _read(path: Path) -> tuple[_Entry, ...]:
+def _read(path: Path) -> tuple[FileEntry, ...]:
     entries = tuple(_entries.validate_json(path.read_bytes()))
     if len({entry.name for entry in entries}) != len(entries):
         raise ValueError("two credentials have the same name")

@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deploy.local.identity.people import Person
-from services.gateway.cli import sessions
+from services.gateway.cli.sessions import sessions
 from services.gateway.tables.sessions.session_table import Sessions
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway

@@ -6,28 +6,22 @@ import re
 from uuid import uuid4
 
 import asyncpg
-import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.codec import encode
 from schemas.events import CaseChanged, CaseState
+from services.kit.audit.log import append_entry
 from services.kit.messaging.dead_letters.store import DeadLetter, store_dead_letters
-from tests.component.gateway.routes.operating.conftest import OPERATES
+from tests.component.gateway.routes.operating.conftest import OPERATES, PAGES, Operated
 from tests.support.departments.desks import desk_over, now, open_case
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient
+from tests.support.gateway.visits import card_open, id_of
 from tests.support.in_process.services import record_of
+from tests.support.waiting import eventually
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CLEAR = [{"check": name, "verdict": "clear"} for name in ("loans", "thesis")]
-
-
-@pytest.fixture
-async def csrf(browser: BrowserClient) -> str:
-    await browser.sign_in(OPERATES, place="operator")
-    found = re.search(r'name="csrf" value="([^"]+)"', (await browser.get("/operator")).text)
-    assert found is not None
-    return found[1]
 
 
 async def set_aside(library: str, value: bytes, reason: str, key: bytes = b"TS20260001") -> int:
@@ -144,3 +138,46 @@ async def test_what_is_no_number_and_a_service_that_is_none_are_said(browser: Br
 
 def open_numbers(page: str) -> set[int]:
     return {int(found) for found in re.findall(r'href="/operator/library/dead-letters/(\d+)"', page)}
+
+
+async def test_what_a_students_page_showed_at_an_instant_is_shown_with_where_it_came_from(
+    browser: BrowserClient, csrf: str, installed: Operated, clearance: ReadModelWriter
+) -> None:
+    student = next(PAGES)
+    student_id = id_of(student)
+    await card_open(clearance, student)
+    connection = await asyncpg.connect(installed.library)
+    await append_entry(
+        connection,
+        actor="方石",
+        act="desk.issue-card",
+        outcome="changed",
+        student_id=student_id,
+        details={"version": 2, "trace": TRACE},
+    )
+    await connection.close()
+    at_home = BrowserClient(installed.gateway)
+    await at_home.sign_in(student)
+    await at_home.get("/case")
+    between = now()
+    await clearance.all_clear_library(student_id, version=3)
+    await at_home.get("/case")
+    await at_home.close()
+
+    async def then(at: str) -> str:
+        answer = await browser.post("/operator/student/then", {"csrf": csrf, "q": student_id, "at": at})
+        return html.unescape(answer.text)
+
+    async def both_are_kept() -> bool:
+        answer = await browser.post("/operator/student", {"csrf": csrf, "q": student_id})
+        return "未通过 → 通过" in answer.text
+
+    await eventually(both_are_kept, what="both pages to be kept", timeout_s=30)
+    page = await then(between.isoformat())
+    for words in ("desk.issue-card", "方石", f"https://traces.example/trace/{TRACE}", "之后变为", "未通过"):
+        assert words in page
+    assert "还没有打开过页面" in await then("2026-01-01T08:00:00")
+    wrong = await browser.post("/operator/student/then", {"csrf": csrf, "q": student_id, "at": "gestern"})
+    assert (wrong.status_code, "请填写日期和时间" in wrong.text) == (422, True)
+    unknown = await browser.post("/operator/student/then", {"csrf": csrf, "q": "?", "at": between.isoformat()})
+    assert unknown.status_code == 422

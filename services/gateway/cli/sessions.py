@@ -1,4 +1,4 @@
-"""Operator commands of the gateway."""
+"""Commands that list and end sessions."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
