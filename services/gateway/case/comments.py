@@ -3,14 +3,13 @@
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.view_model import CommentView
 from services.gateway.case.wording import ViewContext
+from services.gateway.read_model.line_comment import LineComment
 
 
 def comment_view(context: ViewContext, progress: CheckProgress) -> CommentView | None:
     """None for a check that nothing was said about and nothing can be."""
-    comment, texts = progress.comment, context.texts
+    comment, texts = shown_comment(progress), context.texts
     offered = may_comment(progress)
-    if comment is not None and comment.open and progress.result.state.passes:
-        comment = None
     if comment is None and not offered:
         return None
     department = texts.of(progress.department.title)
@@ -30,6 +29,12 @@ def comment_view(context: ViewContext, progress: CheckProgress) -> CommentView |
         ask=texts("comment.again" if comment else "comment.ask"),
         address=f"/case/{progress.department.name}/{progress.check.name}/comment",
     )
+
+
+def shown_comment(progress: CheckProgress) -> LineComment | None:
+    """The newest, but for an open one about a check that passed: it waits no longer."""
+    comment = progress.comment
+    return None if comment is not None and comment.open and progress.result.state.passes else comment
 
 
 def may_comment(progress: CheckProgress) -> bool:

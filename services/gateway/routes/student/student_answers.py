@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 
 from schemas.events import CaseState, Reason
 from services.gateway.case.checks import check_title
+from services.gateway.case.comments import may_comment, shown_comment
 from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.headline import headline, obstacle_message
@@ -39,6 +40,15 @@ class WaiverAnswer(_Answer):
     until: date | None
 
 
+class CommentAnswer(_Answer):
+    """`answer` is null while the department has not answered."""
+
+    text: str
+    asked_at: datetime
+    answer: str | None
+    answered_at: datetime | None
+
+
 class CheckAnswer(_Answer):
     """`waiting` is not a pass; `waiting_reason` is why nothing better is known.
 
@@ -65,6 +75,10 @@ class CheckAnswer(_Answer):
     phones: tuple[str, ...]
     command: str | None
     """May be requested now."""
+    comment: CommentAnswer | None
+    """The newest that the student wrote about it; null also while an open one needs no answer, as the check passed."""
+    may_comment: bool
+    """On its page."""
 
 
 class SubmissionAnswer(_Answer):
@@ -174,6 +188,20 @@ def _check_answer(context: ViewContext, progress: CheckProgress) -> CheckAnswer:
         alive_as_of=received.alive_as_of if received else None,
         phones=progress.check.phones,
         command=offer.name if offer and command and command.offered else None,
+        comment=_comment_answer(progress),
+        may_comment=may_comment(progress),
+    )
+
+
+def _comment_answer(progress: CheckProgress) -> CommentAnswer | None:
+    comment = shown_comment(progress)
+    if comment is None:
+        return None
+    return CommentAnswer(
+        text=comment.text,
+        asked_at=comment.asked_at,
+        answer=comment.answer if comment.answered_at else None,
+        answered_at=comment.answered_at,
     )
 
 

@@ -36,6 +36,12 @@ class AtHome:
     async def write(self, text: str, address: str = ADDRESS) -> httpx.Response:
         return await self.browser.post(address, {"csrf": self.csrf, "text": text})
 
+    async def in_json(self) -> tuple[dict[str, Any], bool]:
+        """The comment at the check, and whether another may be written."""
+        checks = (await self.browser.get("/api/v1/case")).json()["checks"]
+        (check,) = (one for one in checks if (one["department"], one["check"]) == ("library", "borrowing"))
+        return check["comment"], check["may_comment"]
+
     async def line(self) -> str:
         page = (await self.browser.get("/case")).text
         return page.partition('<article id="library-borrowing"')[2].partition("</article>")[0]
@@ -74,6 +80,8 @@ async def test_what_a_student_says_shows_at_the_check_and_at_the_desk_and_the_an
     assert TEXT in line
     assert "等待图书馆答复" in line
     assert f'href="{ADDRESS}"' not in line
+    said, may_say_more = await student.in_json()
+    assert (said["text"], said["answer"], said["answered_at"], may_say_more) == (TEXT, None, None, False)
 
     listed = await library.list(comment="open")
     assert student.number in listed.text
@@ -88,6 +96,8 @@ async def test_what_a_student_says_shows_at_the_check_and_at_the_desk_and_the_an
         assert "方石 (clerk-library) 于" in answer.text
         _, data = await events.next()
     line = await student.line()
+    said, may_say_more = await student.in_json()
+    assert (said["answer"], said["answered_at"] is not None, may_say_more) == ("已核实，\n请今天再看。", True, True)
     for html in (data["html"], line):
         assert "已核实，\n请今天再看。" in html
         assert "clerk-library" not in html
