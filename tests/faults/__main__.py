@@ -38,8 +38,8 @@ def kinds(seed: int) -> Iterator[Run]:
     """Runs, kind after kind, without end."""
     chance = random.Random(seed)
     while True:
-        for number, points in enumerate(ROUNDS):
-            yield f"crashes {number + 1}", lambda observed, _, points=points: crash_round(observed, points)  # type: ignore[misc]
+        for number, paths in enumerate(ROUNDS):
+            yield f"crashes {number + 1}", lambda observed, _, paths=paths: crash_round(observed, paths)  # type: ignore[misc]
             start = chance.randrange(10**6)
             yield "races", lambda observed, _, start=start: races(observed, RACES_A_RUN, start)  # type: ignore[misc]
         yield "debt at each step", lambda observed, _: scenarios.debt_at_each_step(observed)

@@ -1,4 +1,4 @@
-"""Processes that end at every failpoint, several a round, while students submit, cancel cards and are charged."""
+"""Processes that end at every failpoint, all at the same time, while students submit, cancel cards and are charged."""
 
 import asyncio
 import time
@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from schemas.flows import CLEARANCE
+from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.runtime.failpoints import EXIT_CODE
 from tests.support.checker.observed_installation import ObservedInstallation
 from tests.support.checker.workload.races import CARD_ACTIVE
 
 STUDENTS: Final = 18
 ARRIVAL_S: Final = 1.0
-CRASH_TIMEOUT_S: Final = 150.0
+CRASH_TIMEOUT_S: Final = 400.0
 SHORT_LIFE_S: Final = "3"
 SECOND, THIRD = f"{CLEARANCE}:2", f"{CLEARANCE}:3"
 
@@ -24,79 +24,64 @@ def after_commit(point: str) -> str:
     return f"{point},consumer.after_commit"
 
 
-ROUNDS: Final[Sequence[Mapping[str, str]]] = (
+ROUNDS: Final[Sequence[Mapping[str, Sequence[str]]]] = (
     {
-        CLEARANCE: "submit.after_lock",
-        SECOND: "settle.after_lock",
-        THIRD: "settle.before_insert",
-        "library": "attest.after_lock",
-        "archives": "outcome.before_release",
-        "dorm": "relay.after_select",
-        "finance": "desk.before_commit",
-        "gateway": "relay.after_send",
+        CLEARANCE: (
+            "submit.after_lock",
+            "submit.after_open",
+            after_commit("submit.before_commit"),
+            "consumer.after_poll",
+        ),
+        SECOND: ("settle.after_lock", "settle.after_answer", "settle.before_commit", "consumer.in_revoke"),
+        THIRD: (
+            "settle.before_insert",
+            "settle.after_insert",
+            after_commit("settle.before_commit"),
+            "seal.before_commit",
+        ),
+        "library": (
+            "attest.after_lock",
+            "command.before_effect",
+            "command.after_effect",
+            after_commit("command.before_commit"),
+        ),
+        "archives": ("outcome.before_release", "attest.after_hold", "attest.before_commit", "seal.after_commit"),
+        "dorm": ("relay.after_select", "outcome.after_release", "outcome.before_commit", "consumer.after_commit"),
+        "finance": ("desk.before_commit", "desk.after_commit", "consumer.before_commit", "relay.after_select"),
+        GATEWAY: ("relay.after_send", "relay.before_delete", "relay.after_delete", "consumer.after_commit"),
     },
     {
-        CLEARANCE: "submit.after_open",
-        SECOND: "settle.after_answer",
-        THIRD: "settle.after_insert",
-        "library": "command.before_effect",
-        "archives": "attest.after_hold",
-        "dorm": "outcome.after_release",
-        "finance": "desk.after_commit",
-        "gateway": "relay.before_delete",
-    },
-    {
-        CLEARANCE: after_commit("submit.before_commit"),
-        SECOND: "settle.before_commit",
-        THIRD: after_commit("settle.before_commit"),
-        "library": "command.after_effect",
-        "archives": "attest.before_commit",
-        "dorm": "outcome.before_commit",
-        "finance": "consumer.before_commit",
-        "gateway": "relay.after_delete",
-    },
-    {
-        CLEARANCE: "expire.after_lock",
-        SECOND: "expire.before_commit",
-        THIRD: "expire.after_commit",
-        "library": "command.before_commit",
-        "archives": after_commit("attest.before_commit"),
-        "dorm": after_commit("outcome.before_commit"),
-        "gateway": "consumer.after_poll",
-    },
-    {
-        CLEARANCE: "consumer.after_poll",
-        SECOND: "consumer.in_revoke",
-        THIRD: "seal.before_commit",
-        "library": after_commit("command.before_commit"),
-        "archives": "seal.after_commit",
-        "dorm": "consumer.after_commit",
-        "finance": "relay.after_select",
-        "gateway": "consumer.after_commit",
+        CLEARANCE: ("expire.after_lock",),
+        SECOND: ("expire.before_commit",),
+        THIRD: ("expire.after_commit",),
+        "library": ("command.before_commit",),
+        "archives": (after_commit("attest.before_commit"),),
+        "dorm": (after_commit("outcome.before_commit"),),
+        GATEWAY: ("consumer.after_poll",),
     },
 )
-"""Process → where it ends. Every failpoint is in some round."""
+"""Process → where it ends, one after another. Every failpoint is in some round."""
 
 
-async def crash_round(observed: ObservedInstallation, points: Mapping[str, str]) -> None:
-    """Start each process with its place, work until each has ended there, and start each again at once."""
+async def crash_round(observed: ObservedInstallation, paths: Mapping[str, Sequence[str]]) -> None:
+    """Work until each process has ended at each of its places; it is started again at once, with the next one."""
     installation = observed.installation
     students = deque([await _arrival(observed, with_card=number % 2 == 1) for number in range(STUDENTS)], STUDENTS)
-    expiring = any(point.startswith("expire.") for point in points.values())
-    for name in points:
+    expiring = any(point.startswith("expire.") for path in paths.values() for point in path)
+    for name in paths:
         if name in installation.processes:
             installation.stop(name)
     if expiring:
         observed.faulty = True
         installation.stop("finance")  # one that does not answer: every attempt is to expire
         installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S=SHORT_LIFE_S)
-    for name, point in points.items():
-        await installation.start(name, failpoint=point, wait=False)
+    for name, path in paths.items():
+        await installation.start(name, failpoint=path[0], wait=False)
     tasks = [asyncio.create_task(_work(observed, students))]
     if not expiring:
         tasks.append(asyncio.create_task(_arrivals(observed, students)))
     try:
-        await _all_crash(observed, points)
+        await _all_crash(observed, paths)
     finally:
         for task in tasks:
             task.cancel()
@@ -109,18 +94,21 @@ async def crash_round(observed: ObservedInstallation, points: Mapping[str, str])
                 installation.stop(name)
 
 
-async def _all_crash(observed: ObservedInstallation, points: Mapping[str, str]) -> None:
-    installation, waiting = observed.installation, dict(points)
+async def _all_crash(observed: ObservedInstallation, paths: Mapping[str, Sequence[str]]) -> None:
+    installation, waiting = observed.installation, {name: deque(path) for name, path in paths.items()}
     deadline_s = time.monotonic() + CRASH_TIMEOUT_S
     while waiting:
         assert time.monotonic() < deadline_s, f"these never came to their place: {waiting}"
-        for name in list(waiting):
+        for name, path in list(waiting.items()):
             process = installation.processes[name]
-            if process.poll() is not None:
-                assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_lines()}"
+            if process.poll() is None:
+                continue
+            assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_lines()}"
+            path.popleft()
+            installation.kill(name)
+            await installation.start(name, failpoint=path[0] if path else None, wait=False)
+            if not path:
                 del waiting[name]
-                installation.kill(name)
-                await installation.start(name, wait=False)
         await asyncio.sleep(0.1)
 
 

@@ -33,7 +33,9 @@ from tests.support.in_process.simulation import LIFE_S
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`mistake` is made by `apply` and seen by `invariant`; CI runs the `quick` ones; attempts live for `life_s`.
+    """`mistake` is made by `apply` and seen by `invariant`; attempts live for `life_s`.
+
+    CI runs the `quick` ones, one an invariant.
 
     `races` at once, where the usual number would put off what has to be at the same time.
     """
@@ -69,7 +71,7 @@ _COMMAND_DONE: Final = "(command_id, student_id, command, outcome, answer) VALUE
 _UNSENT: Final = "FROM outbox WHERE id > $1 ORDER BY id LIMIT $2"
 
 
-@mutant("view-only gate", "the view's word is enough to accept", breaks="S1", quick=True)
+@mutant("view-only gate", "the view's word is enough to accept", breaks="S1")
 def _(patch: Patch) -> None:
     asked = Submissions.submit_asked
 
@@ -120,7 +122,6 @@ def _(patch: Patch) -> None:
     "hold released by another attempt",
     "whichever attempt ends releases the student's holds",
     breaks="S1",
-    quick=True,
 )
 def _(patch: Patch) -> None:
     patch.sql(_OWN_HOLD, _ANY_HOLD)
@@ -327,7 +328,7 @@ def _(patch: Patch) -> None:
     patch.sql("withdrawn_at IS NULL AND (cohort IS NULL OR cohort = $1)) AS checks", "withdrawn_at IS NULL) AS checks")
 
 
-@mutant("refused row forgotten", "a refused row opens no question", breaks="S28", quick=True)
+@mutant("refused row forgotten", "a refused row opens no question", breaks="S28")
 def _(patch: Patch) -> None:
     async def row_refused(*_: Any) -> None:
         """Nothing is in doubt."""
