@@ -302,7 +302,7 @@ class CertificateIssueUndoAsked(Message):
     session: CommandProof = None
 
 
-WaivedChecks = Annotated[
+ChecksByDepartment = Annotated[
     dict[Name, Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_CHECKS)]],
     Field(max_length=MAX_DEPARTMENTS, json_schema_extra={"propertyNames": {"pattern": NAME_PATTERN}}),
 ]
@@ -320,7 +320,7 @@ class SubmissionRequested(Message):
     attempt_id: Id
     student_id: StudentId
     required: Annotated[tuple[Name, ...], Field(min_length=1, max_length=MAX_DEPARTMENTS)]
-    waived: WaivedChecks = {}
+    waived: ChecksByDepartment = {}
     cohort: RosterCohort = None
     case_number: CaseNumber = 1
     opened_at: Instant
@@ -440,6 +440,23 @@ class SubmissionRefused(Message):
     refused_at: Instant
 
 
+class ReminderAsked(Message):
+    """A member of staff reminds a student of checks that are open. Key: `student_id`.
+
+    One press asks it of many students: `reminder_id` is the press, `command_id` is made of it and the student.
+    `checks` maps a department to those of its checks that are meant. What passed since, or what the student was
+    reminded of a short time before, is left out by the receiver. `asked_by` is the account.
+    """
+
+    command_id: Id
+    reminder_id: Id
+    student_id: StudentId
+    checks: Annotated[ChecksByDepartment, Field(min_length=1)]
+    asked_by: Annotated[str, Field(min_length=1, max_length=255)]
+    asked_at: Instant
+    session: CommandProof = None
+
+
 class NoticeSent(Message):
     """A notice was handed over to a channel: a mail server or a robot took it. Key: `student_id`.
 
@@ -480,6 +497,7 @@ EVENT_TYPES: Final[dict[str, type[Message]]] = {
     "lixiao.submission-accepted.v1": SubmissionAccepted,
     "lixiao.submission-refused.v1": SubmissionRefused,
     "lixiao.notice-sent.v1": NoticeSent,
+    "lixiao.reminder-asked.v1": ReminderAsked,
 }
 """By CloudEvents `type`. A breaking change is a new type beside the old one."""
 

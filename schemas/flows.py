@@ -64,13 +64,14 @@ def flows(topics: Topics, departments: Iterable[str]) -> tuple[Flow, ...]:
         ),
         Flow(
             topics.command,
-            "Commands of students and of the certificate desk.",
+            "Commands of students and of staff: of the certificate desk, and reminders.",
             GATEWAY,
             {
                 events.SubmitAsked: clearance,
                 events.CommandAsked: names,
                 events.CertificateIssueAsked: clearance,
                 events.CertificateIssueUndoAsked: clearance,
+                events.ReminderAsked: (NOTICES,),
             },
         ),
         Flow(

@@ -26,6 +26,7 @@ from services.kit.names import (
     FORGETTING,
     FORM_VOID,
     OPERATOR,
+    REMINDERS,
     ROSTER,
     STAFF_PAGES,
     desk_role,
@@ -115,7 +116,7 @@ class ServiceProcesses:
                 NOTICES,
                 {
                     CONTACTS: {CONTACTS},
-                    _staff_account(NOTICES): {CONTACTS, STAFF_PAGES},
+                    _staff_account(NOTICES): {CONTACTS, REMINDERS, STAFF_PAGES},
                     _operating_account(NOTICES): {OPERATOR, STAFF_PAGES},
                 },
                 {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)},

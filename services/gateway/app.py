@@ -51,6 +51,8 @@ from services.gateway.staff.operating.client import OperatedServices
 from services.gateway.staff.operating.own_service import OwnService
 from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
+from services.gateway.staff.reminders.client import ReminderClient
+from services.gateway.staff.reminders.due import DueLines
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
 from services.gateway.staff.sources import SourceReader
@@ -61,6 +63,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.line_comments import LineComments
 from services.gateway.tables.number_choices import NumberChoices
+from services.gateway.tables.reminders import Reminders
 from services.gateway.tables.sessions.confirmed_roles import ConfirmedRoles
 from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.tables.shared_limits import SharedLimits
@@ -210,6 +213,9 @@ async def _start(
         comments,
         VerificationLimits(limits),
         ContactClient(DeskClient(NOTICES, http, settings.notices)),
+        ReminderClient(DeskClient(NOTICES, http, settings.notices)),
+        Reminders(pool, settings.topics, wakeup),
+        DueLines(read_model, commands, renderer.site),
         *_of_staff(settings, pool, readers, http),
         hub,
         shown,

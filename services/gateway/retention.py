@@ -31,6 +31,8 @@ TABLES: Final = (
         purge=oldest("line_comment", "coalesce(answered_at, asked_at) < $1"),
         keep="keep_notes_days",
     ),
+    # Names no student.
+    Table("reminder", purge=oldest("reminder", "asked_at < $1"), keep="keep_rounds_days"),
     Table(
         "shown_page",
         forget=of_student("shown_page"),

@@ -25,6 +25,9 @@ STAFF_PAGES: Final = "staff-pages"
 CONTACTS: Final = "contacts"
 """Keeps where students are written to."""
 
+REMINDERS: Final = "reminders"
+"""Learns whom a reminder would reach, and what became of one."""
+
 GRADUATE_SCHOOL: Final = "graduate-school"
 """Sees how far everybody is."""
 _COLLEGE: Final = "college:"

@@ -3,7 +3,7 @@
 from schemas.flows import NOTICES
 from services.kit.cli import service_cli
 from services.kit.http.serving.server import serve
-from services.kit.names import CONTACTS, OPERATOR
+from services.kit.names import CONTACTS, OPERATOR, REMINDERS
 from services.kit.settings import load
 from services.kit.tokens.cli import token_commands
 from services.notices.app import notices_app
@@ -20,7 +20,7 @@ def run() -> None:
 cli = service_cli(NOTICES, "The notice service", serve=run, dead_letters=open_dead_letters, migrations=NOTICE_FOLDERS)
 cli.add_typer(notice_commands, name="notices")
 cli.add_typer(contact_commands, name="contacts")
-cli.add_typer(token_commands({CONTACTS, OPERATOR}), name="tokens")
+cli.add_typer(token_commands({CONTACTS, OPERATOR, REMINDERS}), name="tokens")
 
 if __name__ == "__main__":
     cli()

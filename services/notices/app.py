@@ -27,6 +27,7 @@ from services.kit.signing.configured import verifier_of
 from services.kit.student_numbers import use_number_form
 from services.notices.contacts.api import contacts_router
 from services.notices.migration_folders import NOTICE_FOLDERS
+from services.notices.reminders.api import reminders_router
 from services.notices.retention import TABLES
 from services.notices.sending.collector import Collector
 from services.notices.sending.mail import MailTransport
@@ -35,7 +36,15 @@ from services.notices.sending.sender import Sender
 from services.notices.sending.transport import Transport
 from services.notices.sending.watch import NoticeWatch
 from services.notices.settings import NoticeSettings
-from services.notices.subscriptions import CASES, SENT, STATUSES, cases_router, sent_router, statuses_router
+from services.notices.subscriptions import (
+    CASES,
+    SENT,
+    STATUSES,
+    Reminding,
+    cases_router,
+    sent_router,
+    statuses_router,
+)
 from services.notices.words import words_of
 
 DESCRIPTION = "Tells students by mail and by robot what has changed on their page; keeps where they are written to."
@@ -59,6 +68,7 @@ def notices_app(settings: NoticeSettings, *, traced: Telemetry | None = None) ->
             ):
                 app.include_router(router)
             http = await running.enter_async_context(_http(settings))
+            app.include_router(reminders_router(pool, words_of(settings), settings))
             await running.enter_async_context(_loops(settings, health, pool, http).running())
             yield
 
@@ -113,7 +123,7 @@ def _consumers(loops: ServiceLoops, settings: NoticeSettings, wakeup: Wakeup, no
     departments = discover(settings.services_folder)
     timeout_s, verify = settings.session_timeout_s, verifier_of(settings, departments)
     sent = sent_router(settings.topics, session_timeout_s=timeout_s, verify=verify)
-    cases = cases_router(settings.topics, session_timeout_s=timeout_s, verify=verify)
+    cases = cases_router(settings.topics, session_timeout_s=timeout_s, verify=verify, reminding=Reminding.of(settings))
     statuses = statuses_router(
         settings.topics, departments, window_s=settings.notice_window_s, session_timeout_s=timeout_s
     )

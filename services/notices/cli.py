@@ -23,7 +23,7 @@ from services.kit.student_numbers import use_number_form
 from services.notices.contacts.body import ContactBody
 from services.notices.contacts.file import NoContacts, RefusedRow, rows_of
 from services.notices.settings import NoticeSettings
-from services.notices.subscriptions import cases_router, sent_router, statuses_router
+from services.notices.subscriptions import Reminding, cases_router, sent_router, statuses_router
 from services.notices.tables import contacts, notices
 
 T = TypeVar("T")
@@ -128,7 +128,7 @@ def open_dead_letters() -> AbstractAsyncContextManager[DeadLetterStore]:
     verify = verifier_of(settings, departments)
     routers = (
         sent_router(settings.topics, verify=verify),
-        cases_router(settings.topics, verify=verify),
+        cases_router(settings.topics, verify=verify, reminding=Reminding.of(settings)),
         statuses_router(settings.topics, departments, window_s=settings.notice_window_s),
     )
     handlers = {router.group: ReplayHandler(router.subscription.apply) for router in routers}

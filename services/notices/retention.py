@@ -30,5 +30,8 @@ TABLES: Final = (
         purge=oldest("sent_occasion", "sent_at < $1"),
         keep="keep_rounds_days",
     ),
+    Table(
+        "reminder", forget=of_student("reminder"), purge=oldest("reminder", "asked_at < $1"), keep="keep_rounds_days"
+    ),
     Table("contact", forget=of_student("contact"), purge=oldest("contact", "changed_at < $1"), keep="keep_rounds_days"),
 )

@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from services.kit.settings import Port, Settings
+from services.notices.news.channels import CHANNELS, Channel
 from services.notices.news.quiet_hours import QuietHours
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -38,6 +39,8 @@ class NoticeSettings(Settings):
     """Lines of one student that turn within it go in one notice; one that turns back is none."""
     notice_quiet: str = "22:00-07:00"
     """In the university's zone; empty for none."""
+    remind_every_days: Annotated[float, Field(ge=0, le=365)] = 3.0
+    """Staff do not remind a student of a line again before; 0: whenever they ask."""
     notice_retry_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """Before the first repetition; then twice as long each time, an hour at most."""
     notice_give_up_s: Annotated[float, Field(ge=0, le=1_209_600)] = 86_400.0
@@ -65,6 +68,12 @@ class NoticeSettings(Settings):
         if (self.smtp_username is None) != (self.smtp_password_file is None):
             raise ValueError("LIXIAO_SMTP_USERNAME and LIXIAO_SMTP_PASSWORD_FILE go together")
         return self
+
+    @property
+    def channels(self) -> tuple[Channel, ...]:
+        """The configured ones."""
+        given = {"mail": self.smtp_host, "wecom": self.wecom_url_file, "dingtalk": self.dingtalk_url_file}
+        return tuple(channel for channel in CHANNELS if given[channel] is not None)
 
     @property
     def quiet_hours(self) -> QuietHours | None:

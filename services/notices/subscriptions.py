@@ -3,12 +3,14 @@
 Statuses carry no signature and the rest does, so they are consumed apart.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from schemas.events import (
     CaseChanged,
     NoticeSent,
+    ReminderAsked,
     StatusChanged,
     SubmissionAccepted,
     SubmissionRefused,
@@ -25,14 +27,30 @@ from services.kit.postgres.pool import Connection
 from services.kit.retention.erasing import erase
 from services.kit.settings import SESSION_TIMEOUT_S
 from services.kit.signing.records import Verify
+from services.kit.signing.session_proofs import session_key_of
+from services.notices.news.channels import Channel
 from services.notices.news.occasions import of_end, of_turns
 from services.notices.news.turns import known_states, turns
 from services.notices.retention import TABLES
-from services.notices.tables import known, notices, occasions
+from services.notices.settings import NoticeSettings
+from services.notices.tables import known, notices, occasions, reminders
 
 SENT: Final = "notices.sent"
 CASES: Final = "notices.cases"
 STATUSES: Final = "notices.statuses"
+
+
+@dataclass(frozen=True, slots=True)
+class Reminding:
+    """By the configured `channels`; a line again after `every_days`. `prove`: commands show their session."""
+
+    channels: Collection[Channel] = ()
+    every_days: float = 3.0
+    prove: bool = False
+
+    @classmethod
+    def of(cls, settings: NoticeSettings) -> "Reminding":
+        return cls(settings.channels, settings.remind_every_days, settings.require_session_proof)
 
 
 def sent_router(
@@ -54,10 +72,17 @@ def sent_router(
 
 
 def cases_router(
-    topics: Topics, *, session_timeout_s: float = SESSION_TIMEOUT_S, verify: Verify | None = None
+    topics: Topics,
+    *,
+    session_timeout_s: float = SESSION_TIMEOUT_S,
+    verify: Verify | None = None,
+    reminding: Reminding = Reminding(),
 ) -> TransactionalRouter:
-    router = TransactionalRouter(group=topics.group(CASES), session_timeout_s=session_timeout_s, verify=verify)
-    events = router.subscriber(topics.case, topics.submission)
+    """Cases, how submissions ended, and what staff remind of."""
+    router = TransactionalRouter(
+        group=topics.group(CASES), session_timeout_s=session_timeout_s, verify=verify, prove=reminding.prove
+    )
+    events = router.subscriber(topics.case, topics.submission, topics.command)
 
     @events(filter=carries(CaseChanged))
     async def case_changed(event: CaseChanged, connection: Transaction) -> None:
@@ -76,6 +101,10 @@ def cases_router(
     async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
         if event.refused_at >= await known.beginning(connection):
             await occasions.note(connection, [of_end(event)], window_s=0.0)
+
+    @events(filter=carries(ReminderAsked))
+    async def reminder_asked(event: ReminderAsked, connection: Transaction) -> None:
+        await remind(connection, event, reminding)
 
     @events(filter=carries(Tombstone))
     async def forgotten(event: Tombstone, connection: Transaction) -> None:
@@ -112,6 +141,22 @@ async def learn_status(connection: Connection, event: StatusChanged, *, window_s
     await known.learn_lines(connection, event, known_states(states, event.checks))
     if turned and event.occurred_at >= await known.beginning(connection):
         await occasions.note(connection, of_turns(event, turned, case.state), window_s=window_s)
+
+
+async def remind(connection: Connection, event: ReminderAsked, reminding: Reminding) -> None:
+    """Once for each press and student."""
+    if event.asked_at < await known.beginning(connection):
+        return
+    outcome = await reminders.take(connection, event, reminding.channels, reminding.every_days)
+    if outcome:
+        await log.append_entry(
+            connection,
+            actor=event.asked_by,
+            act="reminder.take",
+            outcome=outcome,
+            student_id=event.student_id,
+            details={"command": event.command_id, "reminder": event.reminder_id, **session_key_of(event)},
+        )
 
 
 async def forget(connection: Connection, event: Tombstone, topics: Topics) -> None:

@@ -14,7 +14,7 @@ from tests.support.browser import axe
 from tests.support.browser.chromium import PC, PHONE, Device, Language, sideways
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.gateway.visits import PEOPLE
-from tests.support.notices.contacts import served_contacts
+from tests.support.notices.served import served_notices
 from tests.support.servers.fixtures import DatabaseMaker
 
 LEAST_PX = 44
@@ -27,7 +27,7 @@ async def gateway(make_database: DatabaseMaker) -> AsyncIterator[RunningGateway]
     await migrate(read_model, CLEARANCE_FOLDERS)
     contacts_database = await make_database("notices")
     with (
-        served_contacts(contacts_database) as contacts,
+        served_notices(contacts_database) as contacts,
         running_gateway(database, read_model, PEOPLE, notices=contacts) as running,
     ):
         yield running

@@ -24,6 +24,8 @@ from services.gateway.staff.operating.client import OperatedServices
 from services.gateway.staff.operating.own_service import OwnService
 from services.gateway.staff.operating.reader import OperatingReader
 from services.gateway.staff.progress import ProgressReader
+from services.gateway.staff.reminders.client import ReminderClient
+from services.gateway.staff.reminders.due import DueLines
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
 from services.gateway.staff.sources import SourceReader
@@ -33,6 +35,7 @@ from services.gateway.tables.commands import StudentCommandTable
 from services.gateway.tables.favourites import Favourites
 from services.gateway.tables.line_comments import LineComments
 from services.gateway.tables.number_choices import NumberChoices
+from services.gateway.tables.reminders import Reminders
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.tables.staff_audit import StaffAudit
@@ -92,6 +95,9 @@ Submissions = Annotated[SubmissionRecords, Depends(component(SubmissionRecords))
 Commands = Annotated[StudentCommandTable, Depends(component(StudentCommandTable))]
 Comments = Annotated[LineComments, Depends(component(LineComments))]
 Contacts = Annotated[ContactClient, Depends(component(ContactClient))]
+ReminderService = Annotated[ReminderClient, Depends(component(ReminderClient))]
+ReminderTable = Annotated[Reminders, Depends(component(Reminders))]
+Due = Annotated[DueLines, Depends(component(DueLines))]
 FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]

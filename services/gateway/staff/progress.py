@@ -187,6 +187,17 @@ class ProgressReader:
         found = tuple(Leaving(**{**row, "departments": tuple(row["departments"])}) for row in rows[:limit])
         return found, len(rows) > limit
 
+    async def within(self, scope: Scope, student_ids: Sequence[str]) -> tuple[str, ...]:
+        """Those of them who are in it and leaving."""
+        statement = """
+        SELECT student_id FROM published.case_progress_v1
+        WHERE student_id = any($1::text[]) AND state = 'open' AND ($2::text[] IS NULL OR college = any($2))
+        ORDER BY student_id
+        """
+        colleges = None if scope.colleges is None else list(scope.colleges)
+        rows = await bounded(self._pool.fetch(statement, list(student_ids), colleges))
+        return tuple(row["student_id"] for row in rows)
+
     async def everybody(self, scope: Scope, chosen: Chosen) -> AsyncIterator[Leaving]:
         """Page after page: a row that changes meanwhile may be missing or old."""
         after, more = "", True

@@ -15,7 +15,8 @@ from services.kit.postgres.pool import Connection
 
 _ASKED: Final = """
 SELECT at, actor, act, outcome, student_id, details FROM audit.entry
-WHERE act IN ('command.ask', 'certificate.ask', 'certificate.ask-undo') AND outcome = 'asked' ORDER BY entry_id
+WHERE act IN ('command.ask', 'certificate.ask', 'certificate.ask-undo', 'reminder.ask') AND outcome = 'asked'
+ORDER BY entry_id
 """
 _SESSION_KEYS: Final = """
 SELECT at, details::json ->> 'session' AS session, details::json ->> 'key' AS key FROM audit.entry
@@ -24,10 +25,15 @@ WHERE act = 'session.start' AND details::json ->> 'key' IS NOT NULL ORDER BY ent
 # A submission goes by its attempt, whose id is the command's.
 _ACTED: Final = """
 SELECT at, actor, act, outcome, student_id, details FROM audit.entry
-WHERE (act IN ('submission.ask', 'certificate.issue', 'certificate.undo') OR act LIKE 'command.%') AND at > $1
+WHERE (act IN ('submission.ask', 'certificate.issue', 'certificate.undo', 'reminder.take') OR act LIKE 'command.%')
+  AND at > $1
 ORDER BY entry_id
 """
-_ASKED_AS: Final = {"certificate.ask": "certificate.issue", "certificate.ask-undo": "certificate.undo"}
+_ASKED_AS: Final = {
+    "certificate.ask": "certificate.issue",
+    "certificate.ask-undo": "certificate.undo",
+    "reminder.ask": "reminder.take",
+}
 _LONGEST_SESSION: Final = timedelta(days=7)
 
 UNKNOWN: Final = "no session asked for it"

@@ -18,6 +18,7 @@ from schemas.events import (
     CertificateIssueUndoAsked,
     CommandAsked,
     Message,
+    ReminderAsked,
     SessionProof,
     SubmitAsked,
 )
@@ -45,8 +46,9 @@ _SIGNED: Final[dict[type[Message], tuple[str, ...]]] = {
         "asked_by",
         "reason",
     ),
+    ReminderAsked: ("command_id", "reminder_id", "student_id", "checks", "asked_by"),
 }
-Asked = SubmitAsked | CommandAsked | CertificateIssueAsked | CertificateIssueUndoAsked
+Asked = SubmitAsked | CommandAsked | CertificateIssueAsked | CertificateIssueUndoAsked | ReminderAsked
 A = TypeVar("A", bound=Message)
 
 

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
-from schemas.events import CaseState, StatusChanged, SubmissionAccepted, SubmissionRefused
+from schemas.events import CaseState, ReminderAsked, StatusChanged, SubmissionAccepted, SubmissionRefused
 from services.notices.news.turns import LineState, Turn
 
 _NAMES: Final = UUID("b0b8a5f6-4a3b-5c0c-9b8e-6f0c2f5c7d11")
@@ -21,9 +21,11 @@ class Kind(StrEnum):
     """The same, after the submission was accepted."""
     ACCEPTED = "accepted"
     REFUSED = "refused"
+    REMINDER = "reminder"
+    """Staff remind of a line that is open."""
 
 
-AT_ONCE: Final = frozenset({Kind.AFTERWARDS, Kind.ACCEPTED, Kind.REFUSED})
+AT_ONCE: Final = frozenset({Kind.AFTERWARDS, Kind.ACCEPTED, Kind.REFUSED, Kind.REMINDER})
 """Waits for no window."""
 _TOLD_STATES: Final = (CaseState.OPEN, CaseState.COMPLETED)
 
@@ -65,6 +67,15 @@ def of_end(event: SubmissionAccepted | SubmissionRefused) -> Occasion:
     at = event.accepted_at if isinstance(event, SubmissionAccepted) else event.refused_at
     identity = _id(event.student_id, SUBMISSION, str(event.attempt_id))
     return Occasion(identity, event.student_id, kind, SUBMISSION, int(at.timestamp()))
+
+
+def of_reminder(event: ReminderAsked, subjects: Iterable[str]) -> tuple[Occasion, ...]:
+    """Of these lines of it."""
+    press, at = str(event.reminder_id), int(event.asked_at.timestamp())
+    return tuple(
+        Occasion(_id(event.student_id, subject, press), event.student_id, Kind.REMINDER, subject, at)
+        for subject in subjects
+    )
 
 
 def notice_id(channel: str, occasions: Iterable[UUID]) -> UUID:

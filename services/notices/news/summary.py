@@ -19,11 +19,11 @@ class Item:
 
 
 def summarise(occasions: Iterable[Occasion]) -> tuple[Item, ...]:
-    """In the order the subjects first occurred."""
-    by_subject: dict[str, list[Occasion]] = {}
+    """In the order the subjects first occurred; a reminder of a line stands beside what turned."""
+    by_subject: dict[tuple[bool, str], list[Occasion]] = {}
     for occasion in sorted(occasions, key=lambda one: one.number):
-        by_subject.setdefault(occasion.subject, []).append(occasion)
-    found = (_item(subject, some) for subject, some in by_subject.items())
+        by_subject.setdefault((occasion.kind is Kind.REMINDER, occasion.subject), []).append(occasion)
+    found = (_item(subject, some) for (_, subject), some in by_subject.items())
     return tuple(item for item in found if item is not None)
 
 

@@ -30,9 +30,10 @@ class Written:
     body: str
 
 
-def robot_text(words: Words, language: Language) -> str:
+def robot_text(words: Words, items: Sequence[Item], language: Language) -> str:
     """For a channel that others may read too: only that there is something to look at."""
-    return words.text("robot", language, service=_of(words.service, language), link=words.link)
+    key = "robot-reminder" if {item.kind for item in items} == {Kind.REMINDER} else "robot"
+    return words.text(key, language, service=_of(words.service, language), link=words.link)
 
 
 def mail_text(words: Words, items: Sequence[Item], language: Language) -> Written:
@@ -53,12 +54,16 @@ def _weightiest(items: Sequence[Item]) -> str:
         return "refused"
     if Kind.AFTERWARDS in kinds and blocked:
         return "afterwards"
+    if Kind.REMINDER in kinds and not blocked:
+        return "reminder"
     return "blocked" if blocked else "clear"
 
 
 def _line(words: Words, item: Item, language: Language) -> str:
     if item.subject == SUBMISSION:
         return words.text(f"line-{item.kind}", language)
+    if item.kind is Kind.REMINDER:
+        return words.text("line-reminder", language, line=_title(words, item.subject, language))
     key = f"line-{item.state}-afterwards" if item.kind is Kind.AFTERWARDS else f"line-{item.state}"
     return words.text(key, language, line=_title(words, item.subject, language))
 

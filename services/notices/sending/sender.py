@@ -23,9 +23,10 @@ from services.notices.news.summary import Item, summarise
 from services.notices.news.wording import Words, Written, mail_text, robot_text
 from services.notices.sending.transport import ChannelDown, MessageRefused, Outgoing, Send, Transport
 from services.notices.settings import NoticeSettings
-from services.notices.tables import contacts, notices, occasions
+from services.notices.tables import contacts, notices, occasions, reminders
 from services.notices.tables.contacts import Contact
 from services.notices.tables.notices import LEASE_S, Notice
+from services.notices.tables.reminders import DONE_MEANWHILE
 
 _POLL_S: Final = 1.0
 _MAX_DELAY_S: Final = 3600.0
@@ -102,9 +103,11 @@ class Sender:
         async with self._pool.acquire() as connection:
             contact = await contacts.contact_of(connection, notice.student_id)
             unsent = await occasions.unsent(connection, self._channel, notice.occasions)
-        items, address = summarise(unsent), contact.address(self._channel) if contact else None
+            due = await reminders.without_done(connection, notice.student_id, unsent)
+        items, address = summarise(due), contact.address(self._channel) if contact else None
         if not items or contact is None or address is None:
-            await self._end(notice, "dropped", "sent already" if not items else "no address")
+            nothing = DONE_MEANWHILE if len(due) < len(unsent) else "sent already"
+            await self._end(notice, "dropped", "no address" if items else nothing)
             return
         written = self._written(items, contact)
         try:
@@ -115,7 +118,7 @@ class Sender:
             return
         failpoint("notice.after_send")
         async with self._pool.acquire() as connection, connection.transaction():
-            ids = [one.occasion_id for one in unsent]
+            ids = [one.occasion_id for one in due]
             await notices.mark_sent(connection, self._topic, notice, self._channel, ids, self._clock())
         self._wakeup.notify()
         self._count("sent")
@@ -123,7 +126,7 @@ class Sender:
     def _written(self, items: tuple[Item, ...], contact: Contact) -> Written:
         if self._channel == "mail":
             return mail_text(self._words, items, contact.language)
-        return Written("", robot_text(self._words, contact.language))
+        return Written("", robot_text(self._words, items, contact.language))
 
     async def _failed(self, notice: Notice, cause: str, *, final: bool = False) -> None:
         if final or notice.expired:

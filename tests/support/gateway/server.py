@@ -28,6 +28,8 @@ from services.kit.observability import telemetry
 from tests.support.servers.live_server import live_server, live_servers
 
 Headers = Mapping[str, str] | None
+Fields = Mapping[str, str | list[str]] | None
+"""A name with several values has a list."""
 SECRET = "a secret of the test"
 NO_BROKER = "127.0.0.1:9"
 """Nothing listens there: what is asked waits in the outbox, where a test can look at it."""
@@ -109,7 +111,7 @@ class BrowserClient:
     async def get(self, address: str, headers: Headers = None) -> httpx.Response:
         return self._kept(await self._http.get(address, headers=self.headers(headers)))
 
-    async def post(self, address: str, data: Headers = None, headers: Headers = None) -> httpx.Response:
+    async def post(self, address: str, data: Fields = None, headers: Headers = None) -> httpx.Response:
         return self._kept(await self._http.post(address, data=data or {}, headers=self.headers(headers)))
 
     async def post_file(self, address: str, data: Mapping[str, str], file: tuple[str, bytes, str]) -> httpx.Response:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
-from uuid import UUID, uuid4
+from uuid import UUID, uuid4, uuid5
 
 import asyncpg
 import httpx
@@ -22,6 +22,7 @@ from schemas.events import (
     CheckStatus,
     Message,
     Reason,
+    ReminderAsked,
     StatusChanged,
     SubmissionAccepted,
     SubmissionRefused,
@@ -34,7 +35,7 @@ from services.kit.http.access.auth import token_sha256
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
-from services.kit.names import CONTACTS
+from services.kit.names import CONTACTS, REMINDERS
 from services.kit.observability import telemetry
 from services.kit.provisioning.topics import create_topics
 from services.notices.app import notices_app
@@ -127,6 +128,41 @@ class RunningNotices:
         await self.publish(self.topics.submission, student_id, event)
         return event
 
+    async def remind(
+        self, student_id: str, *lines: str, reminder_id: UUID | None = None, at: datetime | None = None
+    ) -> ReminderAsked:
+        """`lines`: `department/check`, all of one department. Returns once it was read."""
+        press = reminder_id or uuid4()
+        department = lines[0].partition("/")[0]
+        event = ReminderAsked(
+            command_id=uuid5(press, student_id),
+            reminder_id=press,
+            student_id=student_id,
+            checks={department: tuple(line.partition("/")[2] for line in lines)},
+            asked_by="clerk",
+            asked_at=at or now(),
+        )
+        await self.publish(self.topics.command, student_id, event)
+        kept = "SELECT 1 AS version FROM reminder WHERE student_id = $1 AND reminder_id::text = $2"
+        await self._known(kept, 1, student_id, str(press))
+        return event
+
+    async def asked(self, path: str, body: dict[str, Any]) -> Any:
+        answer = await self.http.post(path, json=body, headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    async def result(self, reminder_id: UUID, *results: str) -> dict[str, Any]:
+        """What became of it, once its counts have exactly these."""
+        found: dict[str, Any] = {}
+
+        async def so() -> bool:
+            found.update(await self.asked("/reminders/query", {"reminder_id": str(reminder_id)}))
+            return sorted(found["results"]) == sorted(results)
+
+        await eventually(so, what=f"the reminder to be {results}, not {found}", timeout_s=30)
+        return found
+
     async def forget(self, student_id: str) -> None:
         for topic in (self.topics.case, self.topics.submission):
             await self.publisher.send([OutboundRecord(topic, student_id.encode(), None, TOMBSTONE_HEADERS)])
@@ -173,7 +209,7 @@ async def running_notices(
     topics = Topics(namespace)
     await create_topics(kafka, topics, discover())
     credentials = folder / "credentials.json"
-    entry = {"name": CONTACTS, "token_sha256": token_sha256(TOKEN), "roles": [CONTACTS]}
+    entry = {"name": CONTACTS, "token_sha256": token_sha256(TOKEN), "roles": [CONTACTS, REMINDERS]}
     credentials.write_text(json.dumps([entry]))
     values: dict[str, Any] = {
         "database": database,

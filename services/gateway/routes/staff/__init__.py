@@ -10,6 +10,7 @@ from services.gateway.routes.staff import (
     mass_pages,
     progress_pages,
     record_pages,
+    reminder_pages,
     work_list_pages,
 )
 
@@ -20,4 +21,5 @@ STAFF_ROUTERS: Final[tuple[APIRouter, ...]] = (
     export_routes.router,
     import_pages.router,
     progress_pages.router,
+    reminder_pages.router,
 )

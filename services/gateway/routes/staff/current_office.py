@@ -13,6 +13,7 @@ from services.gateway.routes.dependencies import (
     PageForbidden,
     Pages,
     Person,
+    ReminderService,
     StaffAuditTable,
     StaffPeopleTable,
 )
@@ -35,6 +36,7 @@ class Office(Workplace):
     department: DepartmentManifest
     staff: Staff
     comments: LineComments
+    can_remind: bool
 
     async def look_up(self, *students: str) -> None:
         """Audited; to be called before anything of them is shown."""
@@ -63,6 +65,7 @@ async def office(
     pages: Pages,
     audit: StaffAuditTable,
     comments: Comments,
+    reminders: ReminderService,
 ) -> Office:
     """Raises `PageForbidden` besides, and a 404 `Problem` for no department."""
     if department not in site.departments:
@@ -81,6 +84,7 @@ async def office(
         pages=pages,
         audit=audit,
         comments=comments,
+        can_remind=reminders.is_configured,
     )
 
 

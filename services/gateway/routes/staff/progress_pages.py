@@ -18,6 +18,7 @@ from services.gateway.routes.dependencies import (
     Pages,
     Person,
     Progress,
+    ReminderService,
     StaffAuditTable,
     StaffPeopleTable,
 )
@@ -30,7 +31,7 @@ from services.gateway.web.renderer import Renderer
 from services.kit.manifests import CheckManifest, DepartmentManifest
 
 router = APIRouter(include_in_schema=False)
-_AREA: Final = "progress"
+AREA: Final = "progress"
 _WALL_REFRESH_S: Final = 30
 _WALL_CHECKS: Final = 6
 _Filter = Annotated[str, Query(max_length=200)]
@@ -57,11 +58,18 @@ class Viewer:
     pages: Renderer
     reader: ProgressReader
     audit: StaffAudit
+    can_remind: bool
 
-    def page(self, template: str, **values: Any) -> Response:
+    def page(self, template: str, *, status: int = 200, **values: Any) -> Response:
         return self.pages.page(
-            template, self.context.texts, session=self.session, back="/progress", viewer=self, **values
+            template, self.context.texts, session=self.session, back="/progress", status=status, viewer=self, **values
         )
+
+    @property
+    def person(self) -> str:
+        """As audits of other services name them."""
+        account = self.session.account
+        return self.name if self.name == account else f"{self.name} ({account})"
 
     def titles(self, departments: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(self.context.texts.of(self.departments[name].title) for name in departments)
@@ -75,13 +83,15 @@ async def viewer(
     pages: Pages,
     reader: Progress,
     audit: StaffAuditTable,
+    reminders: ReminderService,
 ) -> Viewer:
     """Raises `PageForbidden`."""
     scope = scope_of(person.roles)
     if scope is None:
         raise PageForbidden(person, "progress")
     name = await people.name_of(person.account)
-    return Viewer(person, scope, name, dict(site.departments), context, pages, reader, audit)
+    departments, can_remind = dict(site.departments), reminders.is_configured
+    return Viewer(person, scope, name, departments, context, pages, reader, audit, can_remind)
 
 
 def chosen(college: _Filter = "", cohort: _Filter = "", state: State = "") -> Chosen:
@@ -155,7 +165,7 @@ async def next_page(viewer: CurrentViewer, form: Annotated[_After, Form()]) -> R
 
 @router.get("/progress/students.csv")
 async def as_csv(viewer: CurrentViewer, choice: CurrentChoice) -> Response:
-    await viewer.audit.list_exported(viewer.session.account, _AREA, choice.named())
+    await viewer.audit.list_exported(viewer.session.account, AREA, choice.named())
     return StreamingResponse(
         csv_lines(_heading(viewer), _rows(viewer, choice)), media_type=CSV_TYPE, headers=_named(viewer, "csv")
     )
@@ -163,14 +173,14 @@ async def as_csv(viewer: CurrentViewer, choice: CurrentChoice) -> Response:
 
 @router.get("/progress/students.xlsx")
 async def as_xlsx(viewer: CurrentViewer, choice: CurrentChoice) -> Response:
-    await viewer.audit.list_exported(viewer.session.account, _AREA, choice.named())
+    await viewer.audit.list_exported(viewer.session.account, AREA, choice.named())
     rows = [row async for row in _rows(viewer, choice)]
     file = await asyncio.to_thread(xlsx_file, viewer.context.texts("progress.title"), _heading(viewer), rows)
     return Response(file, media_type=XLSX_TYPE, headers=_named(viewer, "xlsx"))
 
 
 async def _list(viewer: Viewer, choice: Chosen, after: str = "") -> Response:
-    await viewer.audit.listed(viewer.session.account, _AREA, choice.named())
+    await viewer.audit.listed(viewer.session.account, AREA, choice.named())
     students, more = await viewer.reader.students(viewer.scope, choice, after)
     return viewer.page(
         "progress_students.html",

@@ -11,7 +11,7 @@ from services.gateway.settings import DeskAddress
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.gateway.visits import PEOPLE, STAFF, id_of, rows
-from tests.support.notices.contacts import served_contacts
+from tests.support.notices.served import served_notices
 from tests.support.servers.fixtures import DatabaseMaker
 
 PAGE = "/me/notices"
@@ -24,7 +24,7 @@ async def contacts_database(make_database: DatabaseMaker) -> str:
 
 @pytest.fixture(scope="module")
 async def contacts(contacts_database: str) -> AsyncIterator[DeskAddress]:
-    with served_contacts(contacts_database) as address:
+    with served_notices(contacts_database) as address:
         yield address
 
 

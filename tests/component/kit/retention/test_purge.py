@@ -44,6 +44,7 @@ ROWS: Final = {
         (gen_random_uuid(), 'TS20260001', '', 'submit', 'done', now(), now()),
         (gen_random_uuid(), 'TS20260002', '', 'submit', 'asked', now(), NULL);
     INSERT INTO favourite VALUES ('TS20260001', now());
+    INSERT INTO reminder (reminder_id, area, account, filters, students) VALUES (gen_random_uuid(), 'a', 'b', '{}', 1);
     INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at, started_at, seen_at, expires_at)
         VALUES (sha256('a'), 'TS20260001', 'c', 'i', 's', now(), now(), now(), now() + interval '1 year'),
                (sha256('b'), 'TS20260001', 'c', 'i', 's', now(), now(), now() + interval '2 years',
@@ -57,6 +58,8 @@ ROWS: Final = {
         VALUES (gen_random_uuid(), 'TS20260001', 'mail', '{}', 'sent', now()),
                (gen_random_uuid(), 'TS20260001', 'mail', '{}', 'waiting', NULL);
     INSERT INTO sent_occasion VALUES (gen_random_uuid(), 'mail', 'TS20260001', now());
+    INSERT INTO reminder (reminder_id, student_id, outcome, asked_at)
+        VALUES (gen_random_uuid(), 'TS20260001', 'recent', now());
     INSERT INTO contact (student_id, mail) VALUES ('TS20260001', 'a@example.edu');
     """,
 }
@@ -68,9 +71,11 @@ LIVES: Final = {
     ),
     "gateway": (
         (SETTINGS.session_idle_s / 86_400, {"session": 1}),
-        (SETTINGS.keep_rounds_days, {"command": 1, "favourite": 1}),
+        (SETTINGS.keep_rounds_days, {"command": 1, "favourite": 1, "reminder": 1}),
     ),
-    "notices": ((SETTINGS.keep_rounds_days, {"occasion": 1, "notice": 1, "sent_occasion": 1, "contact": 1}),),
+    "notices": (
+        (SETTINGS.keep_rounds_days, {"occasion": 1, "notice": 1, "sent_occasion": 1, "reminder": 1, "contact": 1}),
+    ),
 }
 
 

@@ -14,6 +14,7 @@ from schemas.events import (
     CertificateIssueUndoAsked,
     CommandAsked,
     Message,
+    ReminderAsked,
     SubmitAsked,
     TakenBy,
 )
@@ -39,7 +40,8 @@ UNDO = CertificateIssueUndoAsked(
     **ABOUT, form_number="LX2026-1", issue_command_id=uuid4(), asked_by="clerk", reason="误点"
 )
 EXAMPLES = Path(events.__file__).parent / "examples"
-EVERY = (SUBMIT, CANCEL, ISSUE, UNDO)
+REMIND = ReminderAsked(**ABOUT, reminder_id=uuid4(), checks={"library": ("borrowing",)}, asked_by="clerk")
+EVERY = (SUBMIT, CANCEL, ISSUE, UNDO, REMIND)
 KEY = SessionKey(b"k" * 32)
 OTHER: dict[str, Any] = {
     "command_id": uuid4(),
@@ -53,6 +55,8 @@ OTHER: dict[str, Any] = {
     "proxy_name": None,
     "confirmed": (),
     "reason": "另一",
+    "reminder_id": uuid4(),
+    "checks": {"library": ("thesis",)},
 }
 CHANGES = [(event, name) for event in EVERY for name in type(event).model_fields if name not in ("asked_at", "session")]
 

@@ -31,6 +31,7 @@ def item(kind: Kind, subject: str = SUBMISSION, state: LineState | None = None) 
 
 CLEAR, BLOCKED = (item(Kind.LINE, LINES[0], state) for state in (LineState.CLEAR, LineState.BLOCKED))
 LATER: Final = item(Kind.AFTERWARDS, LINES[0], LineState.BLOCKED)
+REMINDED: Final = item(Kind.REMINDER, LINES[0])
 MENDED: Final = item(Kind.AFTERWARDS, LINES[0], LineState.CLEAR)
 
 
@@ -43,6 +44,9 @@ MENDED: Final = item(Kind.AFTERWARDS, LINES[0], LineState.CLEAR)
         ([MENDED], "有事项已通过"),
         ([BLOCKED, item(Kind.REFUSED)], "提交未成功，请查看"),
         ([CLEAR, item(Kind.ACCEPTED)], "提交成功"),
+        ([REMINDED], "提醒：您有事项尚未办理"),
+        ([CLEAR, REMINDED], "提醒：您有事项尚未办理"),
+        ([BLOCKED, REMINDED], "有事项需要您办理"),
     ],
 )
 def test_the_subject_names_what_matters_most(items: list[Item], subject: str) -> None:
@@ -54,11 +58,12 @@ def test_every_line_of_every_department_has_its_title_and_no_text_has_a_gap(lang
     kinds = [(Kind.LINE, state) for state in (LineState.CLEAR, LineState.BLOCKED)]
     kinds += [(Kind.AFTERWARDS, state) for state in (LineState.CLEAR, LineState.BLOCKED)]
     items = [item(kind, line, state) for line in LINES for kind, state in kinds]
+    items += [item(Kind.REMINDER, line) for line in LINES]
     written = mail_text(WORDS, [*items, item(Kind.ACCEPTED), item(Kind.REFUSED)], language)
     titles = [check.title for department in discover().values() for check in department.checks]
     for title in titles:
         assert (title.zh if language == "zh" else title.en) in written.body
-    for text in (written.subject, written.body, robot_text(WORDS, language)):
+    for text in (written.subject, written.body, robot_text(WORDS, items, language)):
         assert "{" not in text
         assert "…" not in text
     assert "https://lixiao.example.edu/case" in written.body
@@ -71,5 +76,7 @@ def test_a_check_that_no_manifest_has_goes_by_its_name() -> None:
 
 
 def test_a_robot_says_nothing_of_what_it_is_about() -> None:
-    text = robot_text(WORDS, "zh")
+    text = robot_text(WORDS, [BLOCKED, REMINDED], "zh")
     assert text == "【离校服务】您的办理情况有变化，请登录查看：https://lixiao.example.edu/case"
+    text = robot_text(WORDS, [REMINDED], "zh")
+    assert text == "【离校服务】您有事项尚未办理，请登录查看：https://lixiao.example.edu/case"

@@ -1,0 +1,1 @@
+"""Reminders that staff send: whom, about which lines, and what became of them."""

@@ -1,0 +1,1 @@
+"""Reminders by staff over HTTP, for the pages they are sent from."""
