@@ -207,7 +207,8 @@ class SessionProof(Message):
     """What shows that a person's session asked for the command: signed by the session's key, Ed25519 in base64url.
 
     Signed is the JSON array of the text `lixiao session proof 1`, the event's type and the command's fields in the
-    order of its schema, without `asked_at` and this proof, as Python's `json.dumps` writes it.
+    order of its schema, without `asked_at`, this proof and a `proxy_document` that is absent, as Python's `json.dumps`
+    writes it.
     """
 
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$")]
@@ -267,11 +268,19 @@ ExceptionName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,62} [1-9][0-9]{
 StaffReason = Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class DocumentSeal(Message):
+    """An identity document's number as an HMAC-SHA-256 in hexadecimal, and the id of its key. The number is nowhere."""
+
+    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")]
+    hash: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
 class CertificateIssueAsked(Message):
     """The certificate desk hands over the certificates of a form, once. Key: `student_id`.
 
     `asked_by` is the clerk's account. `proxy_name` is set exactly when a proxy collects them. A form with an open
-    exception is handed over only if `confirmed` names it, with a `reason`.
+    exception is handed over only if `confirmed` names it, with a `reason`. `proxy_document`: what the proxy presented,
+    where the desk keeps it.
     """
 
     command_id: Id
@@ -282,6 +291,7 @@ class CertificateIssueAsked(Message):
     proxy_name: PersonName | None = None
     confirmed: Annotated[tuple[ExceptionName, ...], Field(max_length=MAX_DEPARTMENTS + 1)] = ()
     reason: StaffReason | None = None
+    proxy_document: Annotated[DocumentSeal | None, Field(exclude_if=lambda seal: seal is None)] = None
     asked_at: Instant
     session: CommandProof = None
 

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from schemas.flows import GATEWAY, NOTICES
 from services.gateway.case.live import Hub
 from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.certificates.proxy_documents import ProxyDocuments
 from services.gateway.contact_client import ContactClient
 from services.gateway.identity.configured import identity_provider
 from services.gateway.migration_folders import GATEWAY_FOLDERS
@@ -210,6 +211,7 @@ async def _start(
         Visits(visitors, sessions),
         Favourites(pool),
         CertificateIssueRequests(pool, settings.topics, wakeup, records),
+        ProxyDocuments(settings.proxy_document_keys, pool, limits),
         comments,
         VerificationLimits(limits),
         ContactClient(DeskClient(NOTICES, http, settings.notices)),

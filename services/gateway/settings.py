@@ -118,6 +118,8 @@ class GatewaySettings(Settings):
     """Address of a trace in whatever shows traces, with `{trace_id}` in its place."""
     notices: Annotated[DeskAddress | None, Field(repr=False)] = None
     """JSON, of the notice service: `{"address", "token"}`. Without it students have no page of notices."""
+    proxy_document_keys: Path | None = None
+    """A line each of id and key in hexadecimal, the first seals; read at each use. Without it no document is kept."""
     roster: Annotated[DeskAddress | None, Field(repr=False)] = None
     """JSON, of the clearance: `{"address", "token"}`. Without it the roster is a list only."""
 

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -96,6 +96,8 @@ class University(_Model):
     certificates: Text
     """What the printed form is needed to collect."""
     collection: Collection | None = None
+    certificates_by: Literal["desk", "colleges"] = "desk"
+    """Who hands them over: the graduate school's desk alone, or each college to its own students too."""
     support: Contact
     not_served: Contact
     """For students the service is not for."""

@@ -7,7 +7,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from schemas.events import TakenBy
+from schemas.events import DocumentSeal, TakenBy
 from schemas.issues import IssueRefusal
 from services.gateway.read_model.types import OpenException, SubmissionRecord
 
@@ -20,6 +20,9 @@ class Outcome(StrEnum):
     """Another desk, or another click, was first."""
     NEW_EXCEPTION = "new-exception"
     PROXY_NAMELESS = "proxy-nameless"
+    PROXY_UNDOCUMENTED = "proxy-undocumented"
+    DOCUMENT_MISTYPED = "document-mistyped"
+    """A resident's number whose last character does not fit the others."""
     UNCONFIRMED = "unconfirmed"
     NO_REASON = "no-reason"
     VOID = "void"
@@ -40,6 +43,10 @@ class Handover:
     exceptions_seen: str | None = ""
     confirmed: frozenset[str] = frozenset()
     reason: str = ""
+    document: DocumentSeal | None = None
+    """What the proxy presented."""
+    defect: Outcome | None = None
+    """Of the document, where one is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +66,8 @@ def refusal(handover: Handover, record: SubmissionRecord) -> Outcome | None:
         return None
     if handover.taken_by is TakenBy.PROXY and not handover.proxy_name:
         return Outcome.PROXY_NAMELESS
+    if handover.defect is not None:
+        return handover.defect
     if record.exceptions and handover.exceptions_seen not in (None, fingerprint(record.exceptions)):
         return Outcome.NEW_EXCEPTION
     if {one.name for one in record.exceptions} - handover.confirmed:

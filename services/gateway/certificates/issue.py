@@ -117,6 +117,8 @@ class CertificateIssueRequests:
         }
         if isinstance(event, CertificateIssueAsked):
             details["taken_by"] = event.taken_by.value
+            if event.proxy_document is not None:
+                details["document_key"] = event.proxy_document.key
             details["exceptions"], details["confirmed"] = len(record.exceptions), sorted(event.confirmed)
 
         async def work() -> None:
@@ -155,6 +157,7 @@ def _issue_asked(account: str, record: SubmissionRecord, handover: Handover) -> 
         proxy_name=handover.proxy_name or None,
         confirmed=tuple(sorted(one.name for one in record.exceptions)),
         reason=handover.reason if record.exceptions else None,
+        proxy_document=handover.document,
         asked_at=datetime.now(UTC),
     )
 

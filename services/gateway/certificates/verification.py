@@ -40,6 +40,8 @@ class Finding(StrEnum):
     UNKNOWN = "unknown"
     UNREADABLE = "unreadable"
     """Neither a form nor a number."""
+    NOT_YOURS = "not-yours"
+    """Of a student of another college than the clerk's."""
 
 
 GOOD: Final = frozenset({Finding.GENUINE, Finding.BY_NUMBER})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 from uuid import UUID
 
-from schemas.events import TakenBy
+from schemas.events import DocumentSeal, TakenBy
 from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.decision import CheckState
 from services.gateway.case.exception_wording import exception_sentences, exception_source
@@ -61,7 +61,7 @@ class DeskPage:
 
     `form` and `student` only for a genuine form. `seen`: see `fingerprint`. `pending`: issue, undo or empty.
 
-    `undo_of` is the command of the hand-over that can be undone.
+    `undo_of` is the command of the hand-over that can be undone. `sealed`: of a pending one. `compared`: in words.
     """
 
     state: DeskState
@@ -83,11 +83,17 @@ class DeskPage:
     proxy: bool = False
     proxy_name: str = ""
     reason: str = ""
+    sealed: DocumentSeal | None = None
+    comparable: bool = False
+    compared: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pressed:
-    """The button that was pressed, and what came of it. `undo_of`: the hand-over, of an undo."""
+    """The button that was pressed, and what came of it. `undo_of`: the hand-over, of an undo.
+
+    `document`: as it was sent. `compared`: what a comparison of a document came to.
+    """
 
     outcome: Outcome | None = None
     taken_by: TakenBy = TakenBy.SELF
@@ -95,6 +101,8 @@ class Pressed:
     confirmed: frozenset[str] = frozenset()
     reason: str = ""
     undo_of: UUID | None = None
+    document: DocumentSeal | None = None
+    compared: str = ""
 
     @property
     def pending(self) -> str:
@@ -147,6 +155,9 @@ def desk_page(
         proxy=pressed.taken_by is TakenBy.PROXY,
         proxy_name=pressed.proxy_name,
         reason=pressed.reason,
+        sealed=pressed.document if pending == "issue" else None,
+        comparable=issue is not None and issue.document is not None and not pending,
+        compared=texts(f"desk.document_{pressed.compared.replace('-', '_')}") if pressed.compared else "",
     )
 
 
@@ -191,6 +202,8 @@ _ERRORS: Final = frozenset(
     {
         Outcome.NEW_EXCEPTION,
         Outcome.PROXY_NAMELESS,
+        Outcome.PROXY_UNDOCUMENTED,
+        Outcome.DOCUMENT_MISTYPED,
         Outcome.UNCONFIRMED,
         Outcome.NO_REASON,
         Outcome.VOID,

@@ -1,7 +1,7 @@
 """Accepted submissions in the published views."""
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, TypeVar
 from uuid import UUID
@@ -9,7 +9,7 @@ from uuid import UUID
 import asyncpg
 from joserfc.jwk import OKPKey
 
-from schemas.events import TakenBy
+from schemas.events import DocumentSeal, TakenBy
 from services.gateway.read_model.student_rows import attested_facts, form_void, open_exception, read_waivers
 from services.gateway.read_model.types import (
     CertificateIssue,
@@ -34,9 +34,10 @@ SELECT student_id, case_number, attempt_id, form_number, accepted_at, code, rece
 FROM published.submission_v2 WHERE form_number = $1
 """
 _ISSUES: Final = """
-SELECT issued_at, issued_by, issued_to, proxy_name, command_id, confirmed, reason, undone_at, undone_by, undo_reason,
-       undo_command_id
-FROM published.issue_v2 WHERE form_number = $1 ORDER BY number
+SELECT issued_at, issued_by, issued_to, proxy_name, issue.command_id, confirmed, reason, undone_at, undone_by,
+       undo_reason, undo_command_id, document_key, document_hash
+FROM published.issue_v2 AS issue LEFT JOIN published.issue_document_v1 AS document USING (form_number, number)
+WHERE form_number = $1 ORDER BY number
 """
 _EXCEPTIONS: Final = """
 SELECT name, department, reasons, opened_at, former_number FROM published.exception_v2
@@ -112,13 +113,15 @@ class SubmissionRecords:
 
         return await self._read(work)
 
-    async def holders_named(self, beginning: str) -> tuple[FormHolder, ...]:
-        """Whose name begins so, at most `MAX_RECENT`."""
+    async def holders_named(self, beginning: str, colleges: Sequence[str] | None = None) -> tuple[FormHolder, ...]:
+        """Whose name begins so, at most `MAX_RECENT`; of these colleges, of all where it is None."""
 
         async def work(connection: Connection) -> tuple[FormHolder, ...]:
             # By bytes, as the index is.
-            where = "WHERE name ~>=~ $1 AND name ~<~ $2 ORDER BY name, student_id LIMIT $3"
-            rows = await connection.fetch(f"{_HOLDERS} {where}", beginning, beginning + _LAST, MAX_RECENT)
+            where = "WHERE name ~>=~ $1 AND name ~<~ $2 AND ($4::text[] IS NULL OR college = any($4))"
+            order = "ORDER BY name, student_id LIMIT $3"
+            of = None if colleges is None else list(colleges)
+            rows = await connection.fetch(f"{_HOLDERS} {where} {order}", beginning, beginning + _LAST, MAX_RECENT, of)
             return tuple(FormHolder(**row) for row in rows)
 
         return await self._read(work)
@@ -210,6 +213,7 @@ def _issue(row: asyncpg.Record) -> CertificateIssue:
         tuple(json.loads(row["confirmed"])),
         row["reason"],
         undo,
+        DocumentSeal(key=row["document_key"], hash=row["document_hash"]) if row["document_key"] else None,
     )
 
 

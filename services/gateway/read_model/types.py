@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 from schemas.attempts import AttemptState
-from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged, TakenBy
+from schemas.events import AttestationOutcome, CaseState, CheckStatus, DocumentSeal, Reason, StatusChanged, TakenBy
 from services.kit.rules.waivers import Waiver
 
 
@@ -181,6 +181,8 @@ class CertificateIssue:
     confirmed: tuple[str, ...] = ()
     reason: str = ""
     undo: IssueUndo | None = None
+    document: DocumentSeal | None = None
+    """Of the proxy's."""
 
 
 ROSTER: Final = "roster"

@@ -10,6 +10,8 @@ from services.gateway.case.live import Hub
 from services.gateway.case.progress import CaseProgress, Standing, case_progress
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.issue import CertificateIssueRequests
+from services.gateway.certificates.proxy_documents import ProxyDocuments
+from services.gateway.certificates.whose import Whose, whose_certificates
 from services.gateway.contact_client import ContactClient
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
 from services.gateway.identity.provider import IdentityProvider
@@ -46,7 +48,6 @@ from services.gateway.web.renderer import Renderer
 from services.gateway.web.role_confirmation import RoleConfirmation
 from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.http.problems import Problem
-from services.kit.names import CERTIFICATE_DESK
 from services.kit.postgres.pool import transient
 
 C = TypeVar("C")
@@ -100,6 +101,7 @@ ReminderTable = Annotated[Reminders, Depends(component(Reminders))]
 Due = Annotated[DueLines, Depends(component(DueLines))]
 FavouriteTable = Annotated[Favourites, Depends(component(Favourites))]
 Certificates = Annotated[CertificateIssueRequests, Depends(component(CertificateIssueRequests))]
+Documents = Annotated[ProxyDocuments, Depends(component(ProxyDocuments))]
 StaffPeopleTable = Annotated[StaffPeople, Depends(component(StaffPeople))]
 StaffAuditTable = Annotated[StaffAudit, Depends(component(StaffAudit))]
 AccessAuditTable = Annotated[AccessAudit, Depends(component(AccessAudit))]
@@ -168,10 +170,20 @@ async def signed_in_student(person: Person) -> Session:
     return person
 
 
-async def signed_in_clerk(person: Person) -> Session:
+async def served_by_clerk(person: Person, site: CurrentSite) -> Whose:
     """Raises `PageForbidden`."""
-    if CERTIFICATE_DESK not in person.roles:
+    whose = whose_certificates(person.roles, by_colleges=site.university.certificates_by == "colleges")
+    if whose is None:
         raise PageForbidden(person, "desk")
+    return whose
+
+
+Served = Annotated[Whose, Depends(served_by_clerk)]
+"""Whose certificates the person at the certificate desk hands over."""
+
+
+async def signed_in_clerk(person: Person, served: Served) -> Session:
+    """Raises `PageForbidden`."""
     return person
 
 

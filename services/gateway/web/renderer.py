@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from services.gateway.case.view_model import CasePage, CheckView
+from services.gateway.certificates.whose import whose_certificates
 from services.gateway.i18n.catalogue import Texts, catalogue
 from services.gateway.i18n.formats import phone_parts
 from services.gateway.staff.progress import scope_of
@@ -20,7 +21,7 @@ from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
 from services.gateway.web.icons import ICONS, SHAPES
 from services.kit.message_format import Language
-from services.kit.names import APPROVER, CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, desk_role
+from services.kit.names import APPROVER, GRADUATE_SCHOOL, OPERATOR, desk_role
 
 _KEPT_LINES: Final = 4_096
 """Of checks, about 2.5 kB each: when one department has news, the others' lines are the same."""
@@ -52,7 +53,7 @@ class Renderer:
             ICONS=ICONS,
             SHAPES=SHAPES,
             line_html=lru_cache(_KEPT_LINES)(self._line_html),
-            CERTIFICATE_DESK=CERTIFICATE_DESK,
+            hands_over=partial(whose_certificates, by_colleges=university.certificates_by == "colleges"),
             GRADUATE_SCHOOL=GRADUATE_SCHOOL,
             APPROVER=APPROVER,
             OPERATOR=OPERATOR,

@@ -48,6 +48,8 @@ _SIGNED: Final[dict[type[Message], tuple[str, ...]]] = {
     ),
     ReminderAsked: ("command_id", "reminder_id", "student_id", "checks", "asked_by"),
 }
+# Behind them, where the command has them: fields that commands from before do not have.
+_SIGNED_IF_GIVEN: Final[dict[type[Message], tuple[str, ...]]] = {CertificateIssueAsked: ("proxy_document",)}
 Asked = SubmitAsked | CommandAsked | CertificateIssueAsked | CertificateIssueUndoAsked | ReminderAsked
 A = TypeVar("A", bound=Message)
 
@@ -89,7 +91,8 @@ def session_key_of(event: Asked) -> dict[str, str]:
 
 def _statement(event: Message) -> bytes:
     """As a JSON array: purpose, the event's type, its signed fields in their order."""
-    fields = _SIGNED[type(event)]
+    given = (name for name in _SIGNED_IF_GIVEN.get(type(event), ()) if getattr(event, name) is not None)
+    fields = (*_SIGNED[type(event)], *given)
     values = event.model_dump(mode="json", include=set(fields))
     return json.dumps([_PURPOSE, TYPE_OF[type(event)], *(values[name] for name in fields)]).encode()
 

@@ -46,6 +46,18 @@ class CaseWriter:
             cohort,
         )
 
+    async def put_all_clear(self, student_id: str, *but: tuple[str, dict[str, Any]]) -> None:
+        """Every department's status; `but`: departments, and the check that is otherwise."""
+        for name, heard in case_samples.clear().statuses.items():
+            checks = {one.check: one.model_dump(mode="json") for one in heard.status.checks}
+            checks |= {check["check"]: check for department, check in but if department == name}
+            await self.put_status(student_id, name, list(checks.values()))
+
+    async def change_college(self, student_id: str, college: str) -> None:
+        """By the roster."""
+        changed = "UPDATE student_case SET college = $2, version = version + 1 WHERE student_id = $1"
+        await self._run(changed, student_id, college)
+
     async def put_status(
         self,
         student_id: str,

@@ -35,8 +35,9 @@ UNION ALL SELECT attempt_id FROM issue_undo WHERE command_id = $1
 UNION ALL SELECT attempt_id FROM desk_refusal WHERE command_id = $1
 """
 _ISSUE: Final = """
-INSERT INTO issue (attempt_id, student_id, number, issued_by, issued_to, proxy_name, command_id, confirmed, reason)
-VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text[]), $9)
+INSERT INTO issue (attempt_id, student_id, number, issued_by, issued_to, proxy_name, command_id, confirmed, reason,
+                   document_key, document_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, to_jsonb($8::text[]), $9, $10, $11)
 """
 _UNDO: Final = """
 INSERT INTO issue_undo (attempt_id, number, reason, undone_by, command_id) VALUES ($1, $2, $3, $4, $5)
@@ -62,6 +63,8 @@ async def certificate_issue_asked(connection: Connection, event: CertificateIssu
     """
     if (event.taken_by is TakenBy.PROXY) != (event.proxy_name is not None):
         raise Unreadable("proxy_name: it is present exactly when a proxy takes the certificates")
+    if event.proxy_document is not None and event.taken_by is not TakenBy.PROXY:
+        raise Unreadable("proxy_document: no proxy takes the certificates")
     form = await _lock(connection, event)
     if form is None:
         return
@@ -78,6 +81,8 @@ async def certificate_issue_asked(connection: Connection, event: CertificateIssu
             event.command_id,
             sorted(form.exceptions),
             event.reason or "",
+            event.proxy_document.key if event.proxy_document else None,
+            event.proxy_document.hash if event.proxy_document else None,
         )
     await _answer(
         connection,

@@ -10,7 +10,15 @@ from schemas.events import ExceptionName, TakenBy
 from services.gateway.certificates.handover import Handover, Undo
 from services.gateway.certificates.verification import MAX_CHARACTERS
 from services.gateway.routes.dependencies import Clerk
-from services.gateway.routes.desk.current_desk import OUTCOME_STATUS, CheckedForm, CurrentDesk, Desk, ProxyName, Why
+from services.gateway.routes.desk.current_desk import (
+    OUTCOME_STATUS,
+    CheckedForm,
+    CurrentDesk,
+    Desk,
+    DocumentNumber,
+    ProxyName,
+    Why,
+)
 from services.gateway.routes.desk.desk_answers import DeskAnswer, DeskSession, desk_form
 from services.kit.http.problems import Problem
 
@@ -36,6 +44,8 @@ class HandoverBody(_Body):
     confirmed: Annotated[tuple[ExceptionName, ...], Field(max_length=128)] = ()
     """`name` of every open exception."""
     reason: Why = ""
+    proxy_document: DocumentNumber = ""
+    """Its number, where the desk keeps a keyed hash of it; the number itself is not kept."""
 
     def handover(self) -> Handover:
         proxy_name = self.proxy_name if self.taken_by is TakenBy.PROXY else ""
@@ -66,7 +76,7 @@ async def check(body: CheckBody, desk: CurrentDesk, token: Token = "") -> DeskAn
 @router.post("/hand-over", summary="Hand over the certificates of a form")
 async def hand_over(body: HandoverBody, response: Response, desk: CurrentDesk, token: Token = "") -> DeskAnswer:
     """Idempotent by `command_id`. 409 or 422 with the outcome, unless it is `issued` (200) or `pending` (202)."""
-    checked = await desk.hand_over(token, body.form_number, body.handover())
+    checked = await desk.hand_over(token, body.form_number, body.handover(), body.proxy_document)
     return _outcome(response, desk, checked, body.command_id)
 
 

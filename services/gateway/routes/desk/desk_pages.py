@@ -6,13 +6,22 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Form, Response
 from pydantic import Field
 
-from schemas.events import TakenBy
+from schemas.events import DocumentSeal, TakenBy
 from services.gateway.certificates.handover import Handover, Outcome, Undo
+from services.gateway.certificates.proxy_documents import Comparison
 from services.gateway.certificates.verification import MAX_CHARACTERS, searched
 from services.gateway.certificates.view_model import NOT_PRESSED, DeskPage, Pressed, desk_page, handover_lines
 from services.gateway.read_model.types import FormHolder
 from services.gateway.routes.dependencies import Pages
-from services.gateway.routes.desk.current_desk import OUTCOME_STATUS, CheckedForm, CurrentDesk, Desk, ProxyName, Why
+from services.gateway.routes.desk.current_desk import (
+    OUTCOME_STATUS,
+    CheckedForm,
+    CurrentDesk,
+    Desk,
+    DocumentNumber,
+    ProxyName,
+    Why,
+)
 from services.gateway.web.csrf import CsrfFields
 from services.gateway.web.renderer import Renderer
 
@@ -32,10 +41,28 @@ class _Handover(CsrfFields):
     confirm: Annotated[tuple[Annotated[str, Field(max_length=80)], ...], Field(max_length=128)] = ()
     """Ticked: the name of each exception that was looked into."""
     reason: Why = ""
+    document: DocumentNumber = ""
+    sealed_key: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{0,64}$")] = ""
+    sealed_hash: Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")] = ""
+    """Of a hand-over that is pending: the number was typed once."""
 
     def handover(self) -> Handover:
-        proxy_name = self.proxy_name if self.taken_by is TakenBy.PROXY else ""
-        return Handover(self.command_id, self.taken_by, proxy_name, self.seen, frozenset(self.confirm), self.reason)
+        by_proxy = self.taken_by is TakenBy.PROXY
+        sealed = by_proxy and self.sealed_key and self.sealed_hash
+        return Handover(
+            self.command_id,
+            self.taken_by,
+            self.proxy_name if by_proxy else "",
+            self.seen,
+            frozenset(self.confirm),
+            self.reason,
+            DocumentSeal(key=self.sealed_key, hash=self.sealed_hash) if sealed else None,
+        )
+
+
+class _Compare(CsrfFields):
+    form_number: Annotated[str, Field(max_length=64)]
+    document: DocumentNumber = ""
 
 
 class _Undo(CsrfFields):
@@ -67,8 +94,15 @@ async def check(pages: Pages, desk: CurrentDesk, form: Annotated[_Check, Form()]
 @router.post("/desk/issue")
 async def issue(pages: Pages, desk: CurrentDesk, form: Annotated[_Handover, Form()]) -> Response:
     handover = form.handover()
-    checked = await desk.hand_over(form.csrf, form.form_number, handover)
-    pressed = Pressed(checked.outcome, handover.taken_by, handover.proxy_name, handover.confirmed, handover.reason)
+    checked = await desk.hand_over(form.csrf, form.form_number, handover, form.document)
+    pressed = Pressed(
+        checked.outcome,
+        handover.taken_by,
+        handover.proxy_name,
+        handover.confirmed,
+        handover.reason,
+        document=checked.document,
+    )
     return await _after(pages, desk, checked, handover.command_id, pressed)
 
 
@@ -77,6 +111,14 @@ async def undo(pages: Pages, desk: CurrentDesk, form: Annotated[_Undo, Form()]) 
     checked = await desk.undo(form.csrf, form.form_number, Undo(form.command_id, form.undo_of, form.reason))
     pressed = Pressed(checked.outcome, reason=form.reason, undo_of=form.undo_of)
     return await _after(pages, desk, checked, form.command_id, pressed)
+
+
+@router.post("/desk/document")
+async def compare(pages: Pages, desk: CurrentDesk, form: Annotated[_Compare, Form()]) -> Response:
+    """A number that staff type, with the document that a proxy presented."""
+    checked, compared = await desk.compare(form.csrf, form.form_number, form.document)
+    page = await _shown(desk, checked, uuid4(), Pressed(compared=compared.value if compared else ""))
+    return await _page(pages, desk, page, 200 if compared in (Comparison.SAME, Comparison.DIFFERENT) else 409)
 
 
 async def _after(pages: Renderer, desk: Desk, checked: CheckedForm, command_id: UUID, pressed: Pressed) -> Response:
@@ -107,4 +149,6 @@ async def _page(
         handovers=handovers,
         holders=holders,
         clerk_name=await desk.people.name_of(desk.clerk.account),
+        colleges=desk.served.colleges or (),
+        documents=desk.documents.are_kept,
     )

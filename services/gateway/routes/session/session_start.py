@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import Depends, Request, Response
 from fastapi.responses import RedirectResponse
 
+from services.gateway.certificates.whose import whose_certificates
 from services.gateway.identity.authentication import required_context
 from services.gateway.identity.identity import Identity
 from services.gateway.routes.dependencies import CurrentSite, FavouriteTable, SessionTable, Settings, StaffPeopleTable
@@ -36,9 +37,16 @@ class KnownRoles:
     """Roles of staff: who has one signs in without a student number."""
 
     def __init__(self, site: CurrentSite) -> None:
+        self._by_colleges = site.university.certificates_by == "colleges"
         self._names = frozenset(
             (CERTIFICATE_DESK, GRADUATE_SCHOOL, OPERATOR, APPROVER, *map(desk_role, site.departments))
         )
+
+    def signing_in(self, roles: frozenset[str]) -> frozenset[str]:
+        """Whose way of signing in is asked for: a college that hands certificates over signs in as their desk does."""
+        known = self.among(roles)
+        whose = whose_certificates(known, by_colleges=self._by_colleges)
+        return known if whose is None else known | {CERTIFICATE_DESK}
 
     def among(self, roles: frozenset[str]) -> frozenset[str]:
         return frozenset(role for role in roles if role in self._names or college_of_role(role))
@@ -72,7 +80,7 @@ class BrowserSession:
         roles = self._roles.among(who.roles)
         if roles and isinstance(who, Identity) and who.name:
             await self._people.remember(who.subject, who.name)
-        context = required_context(self._settings.role_authentication, roles)
+        context = required_context(self._settings.role_authentication, self._roles.signing_in(roles))
         session_id = await self._sessions.start(
             student_id=student_id,
             issuer=who.issuer,

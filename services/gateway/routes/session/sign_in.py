@@ -71,7 +71,7 @@ async def callback(
     try:
         identity = await provider.identity(_attempt(settings, started), dict(request.query_params))
         if identity is not None:
-            context = required_context(settings.role_authentication, roles.among(identity.roles))
+            context = required_context(settings.role_authentication, roles.signing_in(identity.roles))
             unmet = context.unmet(identity, datetime.now(UTC))
             if unmet is not None and started.stepped_up:
                 raise SignInRefused(unmet)

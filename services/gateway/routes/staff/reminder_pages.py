@@ -36,22 +36,22 @@ class Reminding:
         """A look first. A press that means more students than were looked at is looked at again."""
         check_csrf(place.session, form.csrf)
         if not self.service.is_configured:
-            return _says(place, "off", 404)
+            return _says(place, "remind.off", 404)
         key = _key(form.key) if form.seen else None
         if key and (before := await self.table.find(key)) and place.owns(before):
             return _to_result(place, key)
         students = await place.listed(form)
         if len(students) > MAX_STUDENTS:
-            return _says(place, "too_many", 422, most=MAX_STUDENTS)
+            return _says(place, "remind.too_many", 422, most=MAX_STUDENTS)
         if not students:
-            return _says(place, "nobody_picked" if form.whom == "picked" else "nobody", 422)
+            return _says(place, "remind.nobody_picked" if form.whom == "picked" else "remind.nobody", 422)
         try:
             meant = await self.due.of(students, place.department, place.context.now)
             preview = await self.service.preview(place.person, meant)
         except ReadModelError:
             raise Problem(503, "unreadable", title="Students cannot be read now", headers=RETRY) from None
         except (DeskUnavailable, DeskRefused):
-            return _says(place, "away", 503)
+            return _says(place, "remind.away", 503)
         if key and 0 < preview.taken <= int(form.seen):
             await self.table.send(place.session, Press(key, place.area, place.colleges, form.named()), meant)
             return _to_result(place, key)
@@ -150,9 +150,7 @@ async def result_at_progress(
 
 
 def _says(place: Place, key: str, status: int, **values: Any) -> Response:
-    return place.page(
-        "staff_remind_not.html", status=status, place=place, words=place.context.texts(f"remind.{key}", **values)
-    )
+    return place.page("staff_remind_not.html", status=status, place=place, words=place.context.texts(key, **values))
 
 
 def _to_result(place: Place, reminder_id: UUID) -> Response:

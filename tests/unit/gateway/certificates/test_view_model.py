@@ -59,7 +59,16 @@ def html(shown: DeskPage | None, language: str = "zh", handed: tuple[IssuedCerti
     texts = catalogue("en" if language == "en" else "zh")
     lines = handover_lines(ViewContext(case_samples.site(), texts, NOW), handed)
     answer = RENDERER.page(
-        "desk.html", texts, session=SESSION, back="/desk", page=shown, handovers=lines, holders=(), clerk_name="方石"
+        "desk.html",
+        texts,
+        session=SESSION,
+        back="/desk",
+        page=shown,
+        handovers=lines,
+        holders=(),
+        clerk_name="方石",
+        colleges=(),
+        documents=True,
     )
     return bytes(answer.body).decode()
 

@@ -13,6 +13,7 @@ from schemas.events import (
     CertificateIssueAsked,
     CertificateIssueUndoAsked,
     CommandAsked,
+    DocumentSeal,
     Message,
     ReminderAsked,
     SubmitAsked,
@@ -41,6 +42,7 @@ UNDO = CertificateIssueUndoAsked(
 )
 EXAMPLES = Path(events.__file__).parent / "examples"
 REMIND = ReminderAsked(**ABOUT, reminder_id=uuid4(), checks={"library": ("borrowing",)}, asked_by="clerk")
+SEALED = ISSUE.model_copy(update={"proxy_document": DocumentSeal(key="2026-06", hash="0a" * 32)})
 EVERY = (SUBMIT, CANCEL, ISSUE, UNDO, REMIND)
 KEY = SessionKey(b"k" * 32)
 OTHER: dict[str, Any] = {
@@ -55,6 +57,7 @@ OTHER: dict[str, Any] = {
     "proxy_name": None,
     "confirmed": (),
     "reason": "另一",
+    "proxy_document": DocumentSeal(key="2026-06", hash="9f" * 32),
     "reminder_id": uuid4(),
     "checks": {"library": ("thesis",)},
 }
@@ -65,6 +68,13 @@ CHANGES = [(event, name) for event in EVERY for name in type(event).model_fields
 def test_a_proven_command_is_believed_after_its_way_through_kafka(event: Message) -> None:
     proven = KEY.prove(event)
     check_proof(read(encode(proven, event_id=uuid4(), source="/lixiao/gateway", time=NOW)), required=True)
+
+
+@pytest.mark.parametrize("change", [None, DocumentSeal(key="2026-12", hash="0a" * 32)])
+def test_the_proof_of_a_hand_over_is_of_the_proxys_document_too(change: DocumentSeal | None) -> None:
+    check_proof(KEY.prove(SEALED), required=True)
+    with pytest.raises(Unreadable):
+        check_proof(KEY.prove(SEALED).model_copy(update={"proxy_document": change}), required=True)
 
 
 @pytest.mark.parametrize(

@@ -64,14 +64,9 @@ class Case:
     async def student(self, *reasons: Reason, mail: bool = True, waits: bool = False) -> str:
         number = new_student_id()
         await self._clearance.put_case(number, name="端木清扬", college=self.college)
-        for name, heard in case_samples.clear().statuses.items():
-            checks = list(heard.status.checks)
-            if name == "library":
-                codes = [Reason(code="thesis-submitted")] if waits else list(reasons or (BOOKS,))
-                check = "thesis" if waits else "borrowing"
-                rest = [one for one in checks if one.check != check]
-                checks = [*rest, case_samples.check(check, {}, *codes)]
-            await self._clearance.put_status(number, name, checks)
+        codes = [Reason(code="thesis-submitted")] if waits else list(reasons or (BOOKS,))
+        check = case_samples.check("thesis" if waits else "borrowing", {}, *codes)
+        await self._clearance.put_all_clear(number, ("library", check))
         if mail:
             await execute(
                 self._notices, "INSERT INTO contact (student_id, mail) VALUES ($1, $2)", number, f"{number}@example.edu"
