@@ -1,13 +1,14 @@
-"""A department's work list and the search by name over all students, beside a round trip to the same database.
+"""The lists of staff over all students, beside a round trip to the same database.
 
-Readers at the same time, each with a connection; the pages of a term in June: the longest wait first, by number, by
-college, by reason, a page in the middle, the count above them. The plans are PostgreSQL's own, for the same statements.
+A department's work list, the roster, how far everybody is, and the search by name. Readers at the same time, each with
+a connection; the pages of a term in June: the longest wait first, by number, by college, by reason, a page in the
+middle, the count above them. The plans are PostgreSQL's own, for the same statements.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -16,12 +17,16 @@ import asyncpg
 from bench.fixtures import Servers, sandbox
 from bench.harness import in_subprocess, over, percentile
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.staff.progress import Chosen, ProgressReader, Scope
+from services.gateway.staff.roster.listing import RosterFilters, RosterReader
 from services.gateway.staff.work_list import After, Filters, WorkListReader
 from services.kit.postgres.pool import open_pool
 
 DEPARTMENT: Final = "library"
 COLLEGE: Final = "第 7 学院"
 REASON: Final = "borrowing:violation-open"
+ABSENT: Final = "borrowing:debt-open"
+COHORT: Final = "2026"
 ROUND_TRIP: Final = "round trip"
 _BEGIN: Final = datetime(2026, 6, 1, tzinfo=UTC)
 _CASES: Final = """
@@ -92,8 +97,10 @@ async def _fill(dsn: str, students: int) -> None:
 
 
 async def _round(dsn: str, sizes: Sizes) -> dict[str, Read]:
-    pool = await open_pool(dsn, name="bench", max_size=sizes.readers)
-    lists = WorkListReader(pool)
+    # As the gateway's: planned once a session.
+    pool = await open_pool(dsn, name="bench", max_size=sizes.readers, plain_reads=True)
+    lists, roster, progress = WorkListReader(pool), RosterReader(pool), ProgressReader(pool)
+    everybody = Scope(None)
     middle = After(f"TS{sizes.students // 2:08}", _BEGIN + timedelta(seconds=sizes.students // 2))
     kinds: Mapping[str, Callable[[int], Awaitable[Any]]] = {
         ROUND_TRIP: lambda turn: pool.fetchval("SELECT 1"),
@@ -102,11 +109,23 @@ async def _round(dsn: str, sizes: Sizes) -> dict[str, Read]:
         "page in the middle": lambda turn: lists.page(DEPARTMENT, Filters(), middle),
         "of a college": lambda turn: lists.page(DEPARTMENT, Filters(college=COLLEGE)),
         "of a rare reason": lambda turn: lists.page(DEPARTMENT, Filters(reason=REASON)),
+        "of a reason nobody has": lambda turn: lists.page(DEPARTMENT, Filters(reason=ABSENT)),
         "count": lambda turn: lists.count(DEPARTMENT, Filters()),
         "names that begin so": lambda turn: lists.named(chr(19968 + turn % 400)),
+        "roster": lambda turn: roster.page(RosterFilters(), middle.student_id),
+        "roster of a cohort": lambda turn: roster.page(RosterFilters(cohort=COHORT)),
+        "roster of a college": lambda turn: roster.page(RosterFilters(college=COLLEGE, cohort=COHORT)),
+        "progress, student by student": lambda turn: progress.students(everybody, Chosen(college=COLLEGE)),
     }
+    slow: Mapping[str, Callable[[int], Awaitable[Any]]] = {
+        # Of a reader of its own: it keeps its figures for some seconds.
+        "progress of everybody": lambda turn: ProgressReader(pool).overview(everybody, COHORT, _BEGIN),
+        "progress of a college": lambda turn: ProgressReader(pool).overview(Scope((COLLEGE,)), COHORT, _BEGIN),
+    }
+    one_at_a_time = replace(sizes, readers=1, reads=max(1, sizes.reads // 100))
     try:
-        return {name: await _measured(read, sizes) for name, read in kinds.items()}
+        measured = {name: await _measured(read, sizes) for name, read in kinds.items()}
+        return measured | {name: await _measured(read, one_at_a_time) for name, read in slow.items()}
     finally:
         await pool.close()
 
@@ -138,7 +157,7 @@ class _Explaining:
 
     async def fetch(self, statement: str, *values: Any) -> list[Any]:
         rows = await self._connection.fetch(f"EXPLAIN (ANALYZE, BUFFERS, TIMING OFF) {statement}", *values)
-        self.plan = [row[0] for row in rows]
+        self.plan += [row[0] for row in rows]
         return []
 
     async def fetchval(self, statement: str, *values: Any) -> int:
@@ -155,11 +174,18 @@ async def _plans(dsn: str) -> Iterator[str]:
             "first page": lambda: lists.page(DEPARTMENT, Filters()),
             "of a college": lambda: lists.page(DEPARTMENT, Filters(college=COLLEGE)),
             "of a rare reason": lambda: lists.page(DEPARTMENT, Filters(reason=REASON)),
+            "roster of a college": lambda: RosterReader(explaining).page(  # type: ignore[arg-type]
+                RosterFilters(college=COLLEGE, cohort=COHORT)
+            ),
+            "progress of everybody": lambda: ProgressReader(explaining).overview(  # type: ignore[arg-type]
+                Scope(None), COHORT, _BEGIN
+            ),
             "count": lambda: lists.count(DEPARTMENT, Filters()),
             "names that begin so": lambda: lists.named(chr(19968)),
         }
         lines: list[str] = []
         for name, read in kinds.items():
+            explaining.plan.clear()
             await read()
             lines += [f"plan of {name}:", *(f"  {line}" for line in explaining.plan)]
         return iter(lines)

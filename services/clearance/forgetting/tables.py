@@ -32,6 +32,8 @@ TABLES: Final = (
     Table("student_case", forget=of_student("student_case")),
     Table("case_floor"),
     Table("status", forget=of_student("status")),
+    # Follows `status` by triggers.
+    Table("open_status", forget=of_student("open_status")),
     Table("proposal", forget=of_student("proposal")),
     Table("exemption", forget=of_student("exemption")),
     Table("submission", forget=of_student("submission")),

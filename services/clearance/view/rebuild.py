@@ -122,7 +122,9 @@ async def _differing(connection: Connection) -> int:
 # The topic does not hold when a status was first received, nor since when a student is open: both are kept where both
 # views have the same version.
 _KEEP_HEARD_AT: Final = f"""
-UPDATE {REBUILT} AS rebuilt SET heard_at = live.heard_at, open_since = live.open_since FROM {view_store.VIEW} AS live
+UPDATE {REBUILT} AS rebuilt SET heard_at = live.heard_at,
+    open_since = CASE WHEN rebuilt.open_codes IS NOT NULL THEN coalesce(live.open_since, rebuilt.open_since) END
+FROM {view_store.VIEW} AS live
 WHERE (live.student_id, live.department, live.version)
     = (rebuilt.student_id, rebuilt.department, rebuilt.version)
 """
@@ -141,6 +143,8 @@ async def _switch(connection: Connection) -> None:
             f'CREATE OR REPLACE VIEW "{view["schemaname"]}"."{view["viewname"]}" AS {view["definition"]}'
         )
     await connection.execute("DROP TABLE status_before")
+    # The triggers that keep the work lists went with it.
+    await connection.execute("SELECT follow_open_statuses()")
     for index in indexes:
         name = index["indexname"]
         await connection.execute(f'ALTER INDEX "{name}" RENAME TO "{name.replace(REBUILT, view_store.VIEW, 1)}"')

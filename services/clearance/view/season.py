@@ -13,7 +13,7 @@ from services.kit.observability import metrics
 EVERY_S: Final = 30.0
 
 _CASES: Final = "SELECT state, count(*) AS count FROM student_case GROUP BY state"
-_OPEN: Final = "SELECT department, count(*) AS count FROM status WHERE open_since IS NOT NULL GROUP BY department"
+_OPEN: Final = "SELECT department, count(*) AS count FROM open_status GROUP BY department"
 
 
 async def measure_season(pool: "asyncpg.Pool[Any]", departments: Collection[str], *, every_s: float = EVERY_S) -> None:

@@ -21,7 +21,13 @@ Sort = Literal["since", "number"]
 Commented = Literal["", "open"]
 
 _COLUMNS: Final = "student_id, open_codes, open_since, name, college, major, cohort"
-_FROM: Final = "FROM published.open_status_v1 WHERE department = $1"
+_OPEN: Final = "SELECT * FROM published.open_status_v1 WHERE department = $1"
+# A college's students one by one: bounded by the college, where looking through all who are open is not.
+_OF_COLLEGE: Final = """
+SELECT open.* FROM (SELECT student_id FROM published.roster_v1 WHERE college = ${college} OFFSET 0) AS named
+CROSS JOIN LATERAL ({open} AND student_id = named.student_id LIMIT 1) AS open"""
+_AT_FIRST: Final = 2_000
+"""So many of the list are looked through for a college before its students are: it is less where they fill a page."""
 _ORDER: Final[dict[Sort, str]] = {"since": "open_since, student_id", "number": "student_id"}
 _AFTER: Final[dict[Sort, str]] = {"since": "(open_since, student_id) > (${0}, ${1})", "number": "student_id > ${0}"}
 
@@ -39,10 +45,6 @@ class Filters:
     def named(self) -> dict[str, str]:
         """Whom is chosen, without the order."""
         return {"college": self.college, "cohort": self.cohort, "reason": self.reason, "comment": self.comment}
-
-    @property
-    def narrow(self) -> bool:
-        return bool(self.college or self.cohort or self.reason or self.comment)
 
     @property
     def query(self) -> str:
@@ -104,23 +106,36 @@ class WorkListReader:
         commented: Collection[str] = (),
     ) -> tuple[tuple[OpenStudent, ...], bool]:
         """And whether there are more. `commented`: whose comment is open."""
-        conditions, values = _conditions(department, filters, commented)
+        text, values = _open(department, filters, commented)
+        order = f"ORDER BY {_ORDER[filters.sort]}"
+        behind = ""
         if after is not None:
             keys = [after.since, after.student_id] if filters.sort == "since" else [after.student_id]
-            conditions += f" AND {_AFTER[filters.sort].format(*range(len(values) + 1, len(values) + 1 + len(keys)))}"
+            behind = f"AND {_AFTER[filters.sort].format(*range(len(values) + 1, len(values) + 1 + len(keys)))}"
             values += keys
-        found = f"SELECT {_COLUMNS} {_FROM}{conditions}"
-        if filters.narrow:
-            # In order until the page is full, few hits would be looked for in everybody, a student's case at a time.
-            found = f"WITH found AS MATERIALIZED ({found}) SELECT {_COLUMNS} FROM found"
-        statement = f"{found} ORDER BY {_ORDER[filters.sort]} LIMIT {limit + 1}"
-        rows = await bounded(self._pool.fetch(statement, *values))
+        found = [f"{text} {behind}"]
+        if filters.college:
+            values.append(filters.college)
+            at_first = f"SELECT * FROM ({text} {behind} {order} LIMIT {_AT_FIRST}) AS open"
+            found = [
+                f"{at_first} WHERE college = ${len(values)}",
+                _OF_COLLEGE.format(college=len(values), open=f"{text} {behind}"),
+            ]
+        rows: list[asyncpg.Record] = []
+        for query in found:
+            statement = f"SELECT {_COLUMNS} FROM ({query}) AS found {order} LIMIT {limit + 1}"
+            rows = await bounded(self._pool.fetch(statement, *values))
+            if len(rows) > limit:
+                break
         return tuple(map(_student, rows[:limit])), len(rows) > limit
 
     async def count(self, department: str, filters: Filters, *, commented: Collection[str] = ()) -> int:
         """At most `MAX_COUNT`."""
-        conditions, values = _conditions(department, filters, commented)
-        statement = f"SELECT count(*) FROM (SELECT {_FROM}{conditions} LIMIT {MAX_COUNT}) AS found"
+        found, values = _open(department, filters, commented)
+        if filters.college:
+            values.append(filters.college)
+            found = _OF_COLLEGE.format(college=len(values), open=found)
+        statement = f"SELECT count(*) FROM (SELECT FROM ({found}) AS found LIMIT {MAX_COUNT}) AS counted"
         return int(await bounded(self._pool.fetchval(statement, *values)))
 
     async def everybody(
@@ -140,7 +155,9 @@ class WorkListReader:
         """Of a minute ago at most."""
         read_at, choices = self._choices.get(department, (float("-inf"), Choices((), ())))
         if time.monotonic() - read_at > _CHOICES_S:
-            rows = await bounded(self._pool.fetch(f"SELECT DISTINCT college, cohort {_FROM}", department))
+            rows = await bounded(
+                self._pool.fetch(f"SELECT DISTINCT college, cohort FROM ({_OPEN}) AS open", department)
+            )
             colleges = {row["college"] for row in rows} - {""}
             cohorts = {row["cohort"] or "" for row in rows} - {""}
             choices = Choices(tuple(sorted(colleges)), tuple(sorted(cohorts)))
@@ -171,19 +188,18 @@ class WorkListReader:
         return hits, len(rows) > MAX_HITS
 
 
-def _conditions(department: str, filters: Filters, commented: Collection[str]) -> tuple[str, list[Any]]:
-    text, values = "", list[Any]([department])
+def _open(department: str, filters: Filters, commented: Collection[str]) -> tuple[str, list[Any]]:
+    """A query of whom all filters but the college choose, to which conditions can be added, and its values."""
+    text, values = _OPEN, list[Any]([department])
     for value, condition in (
-        (filters.college, "college = ${}"),
         (filters.cohort, "cohort = ${}"),
-        (filters.reason, "${} = any(open_codes)"),
+        # An array is made of the few rows whose text has it.
+        (filters.reason, "position(${0} IN open_text) > 0 AND ${0} = any(open_codes)"),
+        (list(commented) if filters.comment else "", "student_id = any(${}::text[])"),
     ):
-        if value:
+        if value != "":
             values.append(value)
             text += f" AND {condition.format(len(values))}"
-    if filters.comment:
-        values.append(list(commented))
-        text += f" AND student_id = any(${len(values)}::text[])"
     return text, values
 
 

@@ -72,6 +72,7 @@ async def test_a_rebuilt_view_has_nobody_whom_a_tombstone_forgot(clearance: Clea
 async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(clearance: ClearanceFixture) -> None:
     people = await filled(clearance)
     before = await clearance.pool.fetch("SELECT * FROM published.status_v1 ORDER BY 1, 2")
+    await clearance.pool.execute("DELETE FROM open_status WHERE student_id = $1", people[2])
     compared = await folded(clearance)
     assert compared.equal
     assert compared.switched
@@ -87,6 +88,12 @@ async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(clearanc
         return await clearance.version(people[1]) == 9
 
     await eventually(arrived, what="a status in the switched view")
+    # So do the work lists, which were mended as well.
+    listed = await clearance.pool.fetch("SELECT student_id, department, open_codes FROM open_status ORDER BY 1, 2")
+    open_ones = "SELECT student_id, department, open_codes FROM status WHERE open_since IS NOT NULL ORDER BY 1, 2"
+    assert listed == await clearance.pool.fetch(open_ones)
+    await clearance.pool.execute("UPDATE status SET open_since = now(), open_codes = 'loans:books'")
+    assert await clearance.pool.fetchval("SELECT count(*) FROM open_status") == 80
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert (await folded(clearance)).switched
