@@ -23,16 +23,14 @@ def student(number: int) -> str:
 
 
 def statuses(count: int, students: int, seed: int = 7) -> Iterator[StatusChanged]:
-    """A student's versions count up from 2: 1 is in the view before."""
+    """A student's versions count up from 2: 1 is in the view before. No two have the same facts."""
     rng = random.Random(seed)
-    checks = list(_checks())
     versions = [1] * students
     for number in range(count):
         index = rng.randrange(students)
         versions[index] += 1
-        yield status(
-            index, versions[index], checks[rng.randrange(len(checks))], _START + timedelta(milliseconds=number)
-        )
+        checks = assess(_record(rng, number)).checks
+        yield status(index, versions[index], checks, _START + timedelta(milliseconds=number))
 
 
 def status(index: int, version: int, checks: tuple[CheckStatus, ...], at: datetime = _START) -> StatusChanged:
@@ -55,21 +53,21 @@ def first_checks() -> tuple[CheckStatus, ...]:
     return assess(LibraryRecord()).checks
 
 
-def _checks() -> Iterator[tuple[CheckStatus, ...]]:
-    for loans in range(3):
-        for fines in range(2):
-            for card in Card:
-                for thesis in Thesis:
-                    yield assess(_record(loans, fines, card, thesis)).checks
-
-
-def _record(loans: int, fines: int, card: Card, thesis: Thesis) -> LibraryRecord:
+def _record(rng: random.Random, number: int) -> LibraryRecord:
+    """`number` is in its facts, unless nothing is open."""
     return LibraryRecord(
-        card=card,
-        thesis=thesis,
+        card=rng.choice(list(Card)),
+        thesis=rng.choice(list(Thesis)),
         loans=tuple(
-            Loan(barcode=f"B{number:07d}", title="矿山压力与岩层控制", due_on=date(2026, 6, 20))
-            for number in range(loans)
+            Loan(
+                barcode=f"B{number:07d}{at}",
+                title=f"矿山压力与岩层控制 {number:06d}",
+                due_on=date(2026, 6, 1) + timedelta(days=rng.randrange(60)),
+            )
+            for at in range(rng.randrange(3))
         ),
-        fines=tuple(Fine(fine_id=f"F-{number}", amount=Decimal("3.50")) for number in range(fines)),
+        fines=tuple(
+            Fine(fine_id=f"F-{number}-{at}", amount=Decimal(1 + rng.randrange(20_000)) / 100)
+            for at in range(rng.randrange(2))
+        ),
     )

@@ -16,7 +16,9 @@ from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Leg, in_subprocess, over, row
 from bench.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
+from schemas.status_fast import decode_status
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.clearance.view.records import open_codes
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord, partition_of
 
 PARTITIONS: Final = 12
@@ -131,7 +133,17 @@ async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
             headers = (("content-type", CONTENT_TYPE.encode()), ("traceparent", traceparent.encode()))
             pending.append(OutboundRecord(topic, key, events.document(event, number), headers, part))
             status = event.model_dump_json()
-            stored.append(StoredStatus(event.student_id, event.version, event.occurred_at, part, offsets[part], status))
+            stored.append(
+                StoredStatus(
+                    event.student_id,
+                    event.version,
+                    event.occurred_at,
+                    part,
+                    offsets[part],
+                    status,
+                    open_codes(decode_status(status.encode())),
+                )
+            )
             offsets[part] += 1
             if len(pending) == _BATCH_SIZE:
                 await producer.send(pending)
@@ -157,9 +169,10 @@ async def _check_offsets(sandbox: Sandbox, offsets: Sequence[int]) -> None:
 
 
 async def _fill(sandbox: Sandbox, students: int) -> None:
-    """`view_before` has every student, so that every event is an update."""
+    """`view_before` has every student, open, so that every event is an update, and hardly one opens a row."""
     connection = await asyncpg.connect(sandbox.dsn)
     checks = events.first_checks()
+    codes = open_codes(decode_status(events.status(0, 1, checks).model_dump_json().encode()))
     try:
         await connection.execute("CREATE TABLE view_before (LIKE status)")
         for first in range(0, students, _BATCH_SIZE):
@@ -167,10 +180,10 @@ async def _fill(sandbox: Sandbox, students: int) -> None:
             await connection.copy_records_to_table(
                 "view_before",
                 columns=["student_id", "department", "version", "occurred_at", "heard_at", "source_partition",
-                         "source_offset", "disputed", "status"],
+                         "source_offset", "disputed", "status", "open_codes", "open_since"],
                 records=[
                     (each.student_id, each.department, 1, each.occurred_at, each.occurred_at, 0, -1, False,
-                     each.model_dump_json())
+                     each.model_dump_json(), codes, each.occurred_at)
                     for each in firsts
                 ],
             )  # fmt: skip
@@ -183,7 +196,7 @@ async def _reset(sandbox: Sandbox) -> None:
     try:
         await connection.execute("TRUNCATE status, consumer_offset, dead_letter")
         await connection.execute("INSERT INTO status SELECT * FROM view_before")
-        await connection.execute("VACUUM ANALYZE status")
+        await connection.execute("VACUUM ANALYZE status, open_status")
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()

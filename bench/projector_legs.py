@@ -17,6 +17,7 @@ from bench.fixtures import Sandbox
 from bench.harness import Leg, timed, unless_it_ends
 from services.clearance.view import view_store
 from services.clearance.view.projector import Projector
+from services.clearance.view.view_store import Columns
 from services.kit.observability import telemetry
 from services.kit.postgres.pool import open_pool
 from services.kit.runtime.gc_tuning import tune_gc
@@ -27,10 +28,10 @@ MAX_RECORDS: Final = 2000
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The statement's arguments for one batch, without `heard_at`. `events` became these rows."""
+    """The statement's columns for one batch. `events` became these rows."""
 
     events: int
-    columns: tuple[list[Any], ...]
+    columns: Columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class StoredStatus:
     partition: int
     offset: int
     status: str
+    open_codes: str | None
 
 
 def batches_of(stored: Sequence[StoredStatus]) -> list[list[Prepared]]:
@@ -55,16 +57,18 @@ def batches_of(stored: Sequence[StoredStatus]) -> list[list[Prepared]]:
 def _prepared(stored: Sequence[StoredStatus]) -> Prepared:
     newest = {each.student_id: each for each in stored}
     rows = [newest[student_id] for student_id in sorted(newest)]
-    columns: tuple[list[Any], ...] = (
+    columns: Columns = (
         [row.student_id for row in rows],
         [events.DEPARTMENT for _ in rows],
         [row.version for row in rows],
-        [row.occurred_at for row in rows],
+        [row.occurred_at.isoformat() for row in rows],
         [row.partition for row in rows],
         [row.offset for row in rows],
-        [False for _ in rows],
-        [row.status for row in rows],
-        [None for _ in rows],
+        [row.status.encode() for row in rows],
+        [row.open_codes or "" for row in rows],
+        None,
+        None,
+        None,
     )
     return Prepared(len(stored), columns)
 
@@ -77,8 +81,7 @@ async def limit(sandbox: Sandbox, workers: Sequence[Sequence[Prepared]]) -> Leg:
 
     async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Prepared]) -> None:
         for batch in batches:
-            none = [None] * len(batch.columns[0])
-            await connection.fetchrow(statement, *batch.columns, datetime.now(UTC), none, none)
+            await connection.fetchrow(statement, datetime.now(UTC), *view_store.bound(batch.columns))
             done[0] += batch.events
 
     total = sum(batch.events for batches in workers for batch in batches)

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from schemas.events import EVENT_TYPES, TYPE_OF, Message, StatusChanged
 from schemas.status_fast import StatusData as StatusData
-from schemas.status_fast import decode_status, is_canonical
+from schemas.status_fast import decode_canonical, decode_status, is_canonical
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 MAX_EVENT_BYTES: Final = 256 * 1024
@@ -108,6 +108,20 @@ def read(value: bytes | None, headers: Headers = ()) -> Message:
     if model is None:
         raise Unreadable(f"unknown event type {envelope.type[:80]!r}")
     return _validated(model, value or b"", bytes(envelope.data))
+
+
+def read_canonical_status(value: bytes, headers: Headers) -> tuple[StatusData, bytes, str] | None:
+    """The status, the JSON text of its data, and `occurred_at` as text; None for what is not byte for byte as `encode`
+    writes a status.
+
+    What it accepts, `open_envelope` and `read_status` accept as well, and read the same.
+    """
+    if len(value) > MAX_EVENT_BYTES or (b"\\" in value and b"\\u0000" in value):
+        return None
+    for name, _ in headers:
+        if name not in _OWN_HEADERS and name[:3] in _BINARY_PREFIXES:
+            return None
+    return decode_canonical(value)
 
 
 def read_status(value: bytes, envelope: Envelope) -> StatusData:

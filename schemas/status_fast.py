@@ -1,6 +1,8 @@
 """Fast decoder of `StatusChanged`: accepts what the model accepts, at a fifth of its cost.
 
-Names are looked up among those validated before: a regular expression each costs more than decoding.
+Names are looked up among those validated before: a regular expression each costs more than decoding. A whole document
+that is byte for byte as our encoder writes it is decoded once, and encoded once to know that: a half of the cost of the
+envelope and its data one after the other.
 """
 
 import re
@@ -45,8 +47,29 @@ class StatusData(msgspec.Struct, frozen=True, gc=False):
     checks: Annotated[list[CheckData], msgspec.Meta(min_length=1, max_length=types.MAX_CHECKS)]
 
 
+_Attribute = Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+
+
+class _Document(msgspec.Struct, frozen=True, gc=False):
+    """As `schemas.codec.encode` writes it. `time` stays text: there it is written in another form than in `data`."""
+
+    specversion: Literal["1.0"]
+    id: _Attribute
+    source: _Attribute
+    type: Literal["lixiao.status-changed.v1"]
+    time: str
+    datacontenttype: Literal["application/json"]
+    data: StatusData
+
+
+_documents: Final = msgspec.json.Decoder(_Document)
 _decoder: Final = msgspec.json.Decoder(StatusData)
-_encode: Final = msgspec.json.Encoder().encode
+_encoder: Final = msgspec.json.Encoder()
+_encode: Final = _encoder.encode
+_encode_into: Final = _encoder.encode_into
+_encoded: Final = bytearray()
+_DATA: Final = b'"data":'
+_OCCURRED_AT: Final = '"occurred_at":"'
 _is_name: Final = re.compile(types.NAME_PATTERN[1:-1]).fullmatch
 
 _MAX_VALID: Final = 4096
@@ -57,6 +80,44 @@ _valid_names: Final[set[str]] = set()
 def decode_status(data: bytes) -> StatusData:
     """Raises `ValueError` or `RecursionError`; the message may quote a value."""
     status = _decoder.decode(data)
+    _validate(status)
+    return status
+
+
+def decode_canonical(value: bytes) -> tuple[StatusData, bytes, str] | None:
+    """Of a document that is byte for byte as our encoder writes it: the status, the JSON text of its data, and
+    `occurred_at` as text.
+
+    None for any other, also an invalid one: the long way finds out which.
+    """
+    try:
+        document = _documents.decode(value)
+        _validate(document.data)
+    except (ValueError, RecursionError):
+        return None
+    _encode_into(document, _encoded)
+    if _encoded != value:
+        return None
+    # In a JSON string each quotation mark is escaped, so that these are the members.
+    start, time = value.index(_DATA) + len(_DATA), document.time
+    if not time.endswith("+00:00") or value.find(f'{_OCCURRED_AT}{time[:-6]}Z"'.encode(), start) < 0:
+        # A status that is published again has the time of that.
+        if not _is_instant(time):
+            return None
+        time = document.data.occurred_at.isoformat()
+    return document.data, value[start:-1], time
+
+
+def _is_instant(text: str) -> bool:
+    """As `datetime.isoformat` writes one."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return at.tzinfo is not None and at.isoformat() == text
+
+
+def _validate(status: StatusData) -> None:
     student_id = status.student_id
     plain = student_id.isascii() and student_id.isalnum() and 3 <= len(student_id) <= 32
     if not (plain and student_id == student_id.upper()) and not is_canonical_student_id(student_id):
@@ -68,7 +129,6 @@ def decode_status(data: bytes) -> StatusData:
     if status.cause.code not in _valid_names:
         _validate_name(status.cause.code, "cause.code")
     _validate_checks(status.checks)
-    return status
 
 
 def is_canonical(status: StatusData, data: bytes) -> bool:

@@ -90,7 +90,7 @@ def fold_batch(
                 if mark.digest is not None:
                     digests[source] = mark.digest
                 continue
-            if is_tombstone(record.value, record.headers):
+            if record.value is None and is_tombstone(record.value, record.headers):
                 gone = forgotten_by(record, department)
                 # A partition is read in its order: what the batch has of the student stands before the tombstone.
                 rows.pop(gone.key, None)

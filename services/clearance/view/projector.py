@@ -168,7 +168,7 @@ class Projector:
         step = max(1, len(pending.rows) // MEASURED_PER_BATCH)
         for row in pending.rows[::step]:
             if row.version:
-                latency_s = max(0.0, (now - row.occurred_at).total_seconds())
+                latency_s = max(0.0, (now - datetime.fromisoformat(row.occurred_at)).total_seconds())
                 metrics.COMMIT_TO_VIEW.record(latency_s, {"department": row.department})
         pending.spans.end()
 

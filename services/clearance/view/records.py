@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from schemas.codec import Headers, Unreadable, open_envelope, read, read_status
+from schemas.codec import Headers, Unreadable, open_envelope, read, read_canonical_status, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged
 from schemas.status_fast import StatusData
 from schemas.student_ids import is_canonical_student_id
@@ -47,10 +47,16 @@ class Forgotten:
 
 def status_row(record: Incoming, department: str, highest_version: int = MAX_VERSION) -> Row:
     """Raises `Unreadable`, also above `highest_version`."""
-    envelope = open_envelope(record.value, record.headers)
-    if envelope.type != _STATUS:
-        raise Unreadable("type: only statuses have a student's key on this topic")
-    status = read_status(record.value or b"", envelope)
+    value = record.value
+    canonical = None if value is None else read_canonical_status(value, record.headers)
+    if canonical is not None:
+        status, text, occurred_at = canonical
+    else:
+        envelope = open_envelope(value, record.headers)
+        if envelope.type != _STATUS:
+            raise Unreadable("type: only statuses have a student's key on this topic")
+        status, text = read_status(value or b"", envelope), bytes(envelope.data)
+        occurred_at = status.occurred_at.isoformat()
     if record.key != status.student_id.encode():
         raise Unreadable("student_id: the record's key is another")
     if status.department != department:
@@ -63,21 +69,24 @@ def status_row(record: Incoming, department: str, highest_version: int = MAX_VER
         record.partition,
         status.version,
         record.offset,
-        status.occurred_at,
-        str(envelope.data, "utf-8"),
+        occurred_at,
+        text,
         open_codes=open_codes(status),
     )
 
 
 def open_codes(status: StatusData) -> str | None:
     """`check:code` of every reason of a check that is not clear, with a space between two."""
-    codes = [
-        f"{check.check}:{code}"
-        for check in status.checks
-        if check.verdict != "clear"
-        for code in ([reason.code for reason in check.reasons] or [""])
-    ]
-    return " ".join(codes) or None
+    codes: list[str] = []
+    for check in status.checks:
+        if check.verdict != "clear":
+            name = check.check
+            if check.reasons:
+                for reason in check.reasons:
+                    codes.append(f"{name}:{reason.code}")
+            else:
+                codes.append(f"{name}:")
+    return " ".join(codes) if codes else None
 
 
 def forgotten_by(record: Incoming, department: str) -> Forgotten:

@@ -4,19 +4,19 @@
 view_store.py does the same merge in SQL.
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 import msgspec
 
-NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+NEVER: Final = "1970-01-01T00:00:00+00:00"
 """`occurred_at` without a status."""
 Key = tuple[str, str]
 """(student_id, department). Rows are written in this order, so that writers cannot deadlock."""
 
 
 class Row(msgspec.Struct, frozen=True):
-    """`version` 0 has no `status`: only unreadable records so far.
+    """`version` 0 has no `status`: only unreadable records so far. `occurred_at` and `status`, which is JSON in UTF-8,
+    are as the database reads them: on their way there nobody looks into them.
 
     `offset`: of `status`. `unreadable_offset`: the newest, -1 if none. `disputed`: this version was published with two
     contents. `older_offset`: of the last status of an older version, if it stands behind `offset`, else -1.
@@ -29,8 +29,8 @@ class Row(msgspec.Struct, frozen=True):
     partition: int
     version: int = 0
     offset: int = -1
-    occurred_at: datetime = NEVER
-    status: str | None = None
+    occurred_at: str = NEVER
+    status: bytes | None = None
     disputed: bool = False
     unreadable_offset: int = -1
     older_offset: int = -1
@@ -74,5 +74,5 @@ def merge(a: Row, b: Row) -> Row:
     )
 
 
-def _rank(row: Row) -> tuple[int, int, str, int]:
-    return row.version, row.offset, row.status or "", row.partition
+def _rank(row: Row) -> tuple[int, int, bytes, int]:
+    return row.version, row.offset, row.status or b"", row.partition

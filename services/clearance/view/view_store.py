@@ -25,13 +25,16 @@ WITH changed AS (
     INSERT INTO {table} AS stored (student_id, department, version, occurred_at, heard_at, source_partition,
                                  source_offset, disputed, status, older_offset, older_since, open_codes, open_since,
                                  first_offset)
-    SELECT student_id, department, version, occurred_at, $10::timestamptz, source_partition, source_offset, disputed,
-           status, older_offset, CASE WHEN older_offset IS NOT NULL THEN $10::timestamptz END,
+    SELECT student_id, department, version, occurred_at, $1::timestamptz, source_partition, source_offset,
+           coalesce(disputed, false), status, older_offset, CASE WHEN older_offset IS NOT NULL THEN $1::timestamptz END,
            open_codes, CASE WHEN open_codes IS NOT NULL THEN occurred_at END, first_offset
-    FROM unnest($1::text[], $2::text[], $3::int[], $4::timestamptz[], $5::int[], $6::bigint[], $7::boolean[],
-                $8::text[], $9::bigint[], $11::text[], $12::bigint[])
-         AS incoming (student_id, department, version, occurred_at, source_partition, source_offset, disputed, status,
-                      older_offset, open_codes, first_offset)
+    FROM unnest(string_to_array($2, chr(30)), string_to_array($3, chr(30)), string_to_array($4, chr(30))::int[],
+                string_to_array($5, chr(30))::timestamptz[], string_to_array($6, chr(30))::int[],
+                string_to_array($7, chr(30))::bigint[], string_to_array(convert_from($8, 'UTF8'), chr(30)),
+                string_to_array($9, chr(30), ''), string_to_array($10, chr(30))::boolean[],
+                string_to_array($11, chr(30), '')::bigint[], string_to_array($12, chr(30), '')::bigint[])
+         AS incoming (student_id, department, version, occurred_at, source_partition, source_offset, status,
+                      open_codes, disputed, older_offset, first_offset)
     ON CONFLICT (student_id, department) DO UPDATE SET
         version = greatest(excluded.version, stored.version),
         occurred_at = CASE WHEN excluded.version < stored.version THEN stored.occurred_at ELSE excluded.occurred_at END,
@@ -43,7 +46,7 @@ WITH changed AS (
             OR excluded.version = stored.version AND (stored.disputed OR excluded.status <> stored.status) END,
         status = CASE WHEN {newer} THEN excluded.status ELSE stored.status END,
         older_offset = CASE WHEN {last} > {offset} THEN {last} END,
-        older_since = CASE WHEN {last} > {offset} THEN coalesce(stored.older_since, $10::timestamptz) END,
+        older_since = CASE WHEN {last} > {offset} THEN coalesce(stored.older_since, $1::timestamptz) END,
         open_codes = CASE WHEN {newer} THEN excluded.open_codes ELSE stored.open_codes END,
         open_since = CASE WHEN NOT ({newer}) THEN stored.open_since
                      WHEN excluded.open_codes IS NOT NULL THEN coalesce(stored.open_since, excluded.open_since) END,
@@ -95,6 +98,14 @@ WHERE (stored.student_id, stored.department) = (gone.student_id, gone.department
 """
 
 
+_SEPARATOR: Final = "\x1e"
+Columns = tuple[
+    list[str], list[str], list[int], list[str], list[int], list[int], list[bytes], list[str],
+    list[bool] | None, list[str] | None, list[str] | None,
+]  # fmt: skip
+"""In the order of the statement's parameters, without the instant of receipt. None: nothing but the usual value."""
+
+
 @dataclass(frozen=True, slots=True)
 class Applied:
     """`disputed`: written keys whose version has two contents."""
@@ -103,27 +114,54 @@ class Applied:
     disputed: tuple[Key, ...] = ()
 
 
+def columns_of(rows: Sequence[Row]) -> Columns:
+    return (
+        [row.student_id for row in rows],
+        [row.department for row in rows],
+        [row.version for row in rows],
+        [row.occurred_at for row in rows],
+        [row.partition for row in rows],
+        [row.offset for row in rows],
+        [row.status or b"" for row in rows],
+        [row.open_codes or "" for row in rows],
+        [row.disputed for row in rows] if any(row.disputed for row in rows) else None,
+        _offsets([row.older_offset for row in rows]),
+        _offsets([row.first_offset for row in rows]),
+    )
+
+
+def _offsets(offsets: list[int]) -> list[str] | None:
+    return ["" if offset < 0 else str(offset) for offset in offsets] if max(offsets) >= 0 else None
+
+
+def bound(columns: Columns) -> list[str | bytes | None]:
+    """Each column as one text: an array would have each of its values asked, slowly, whether it is a container.
+
+    What separates two stands in no name, number, instant or JSON document, which has it only escaped.
+    """
+    students, departments, versions, instants, partitions, offsets, statuses, codes, disputed, older, first = columns
+    return [
+        _SEPARATOR.join(students),
+        _SEPARATOR.join(departments),
+        _SEPARATOR.join(map(str, versions)),
+        _SEPARATOR.join(instants),
+        _SEPARATOR.join(map(str, partitions)),
+        _SEPARATOR.join(map(str, offsets)),
+        _SEPARATOR.encode().join(statuses),
+        _SEPARATOR.join(codes),
+        None if disputed is None else _SEPARATOR.join(map(str, disputed)),
+        None if older is None else _SEPARATOR.join(older),
+        None if first is None else _SEPARATOR.join(first),
+    ]
+
+
 async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: datetime, table: str = VIEW) -> Applied:
     """`rows` are sorted. `now`: when they were received."""
     statuses = [row for row in rows if row.version]
     marks = [row for row in rows if row.unreadable_offset >= 0]
     applied = Applied(0)
     if statuses:
-        answer = await connection.fetchrow(
-            UPSERT_STATUSES.format(table=table),
-            [row.student_id for row in statuses],
-            [row.department for row in statuses],
-            [row.version for row in statuses],
-            [row.occurred_at for row in statuses],
-            [row.partition for row in statuses],
-            [row.offset for row in statuses],
-            [row.disputed for row in statuses],
-            [row.status for row in statuses],
-            [row.older_offset if row.older_offset >= 0 else None for row in statuses],
-            now,
-            [row.open_codes for row in statuses],
-            [row.first_offset if row.first_offset >= 0 else None for row in statuses],
-        )
+        answer = await connection.fetchrow(UPSERT_STATUSES.format(table=table), now, *bound(columns_of(statuses)))
         assert answer is not None
         disputed = zip(answer["students"] or (), answer["departments"] or (), answer["versions"] or (), strict=True)
         # Without those that were disputed before, and behind which an older version stands now.

@@ -51,7 +51,7 @@ class Publication:
 def shows_what_is_on_record(state: State) -> bool:
     """What the reader shows is the newest status; it may hide it."""
     row = _row(state)
-    return row is None or not row.readable or row.status == str(state.owes)
+    return row is None or not row.readable or row.status == str(state.owes).encode()
 
 
 def shows_it(state: State) -> bool:
@@ -61,7 +61,7 @@ def shows_it(state: State) -> bool:
 
 def _row(state: State) -> Row | None:
     rows = [
-        Row("TS20269001", "library", 0, version, offset, NOW, str(owes))
+        Row("TS20269001", "library", 0, version, offset, NOW.isoformat(), str(owes).encode())
         for offset, (version, owes) in enumerate(state.topic)
     ]
     return reduce(merge, reversed(rows)) if rows else None

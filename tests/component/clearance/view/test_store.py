@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.view.fold import AliveMark
+from services.clearance.view.records import Forgotten
 from services.clearance.view.rows import NEVER, Row, merge
 from services.clearance.view.source_store import apply_alive
-from services.clearance.view.view_store import VIEW, apply_rows, view_hash
+from services.clearance.view.view_store import VIEW, apply_rows, forget, view_hash
 from services.kit.postgres.migrations import migrate
 from tests.support.servers.fixtures import DatabaseMaker
 
@@ -40,7 +41,8 @@ async def connection(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Reco
 
 
 def row(version: int, offset: int, content: str = "a", student_id: str = "TS-1", department: str = "library") -> Row:
-    return Row(student_id, department, 0, version, offset, NOW + timedelta(hours=version), f'{{"is":"{content}"}}')
+    occurred_at = (NOW + timedelta(hours=version)).isoformat()
+    return Row(student_id, department, 0, version, offset, occurred_at, f'{{"is":"{content}"}}'.encode())
 
 
 def unreadable(offset: int, student_id: str = "TS-1") -> Row:
@@ -60,8 +62,8 @@ def _row(each: asyncpg.Record) -> Row:
         each["source_partition"],
         each["version"],
         each["source_offset"],
-        each["occurred_at"] or NEVER,
-        each["status"],
+        each["occurred_at"].isoformat() if each["occurred_at"] else NEVER,
+        each["status"].encode() if each["status"] is not None else None,
         each["disputed"],
         unreadable_offset,
         -1 if each["older_offset"] is None else each["older_offset"],
@@ -249,6 +251,51 @@ async def test_a_department_is_open_since_its_first_reason_and_not_since_the_new
     assert await opened() == (None, None)
     await apply_rows(connection, [open_row(4, "loans:debt")], now=NOW)
     assert await opened() == ("loans:debt", NOW + timedelta(hours=4))
+
+
+async def differing_lists(connection: "asyncpg.Connection[asyncpg.Record]") -> int:
+    """Rows that the work lists have and the view has not, or the other way about, or that differ."""
+    count: int = await connection.fetchval(
+        """
+        SELECT count(*) FROM (SELECT student_id, department, open_since, open_codes FROM open_status) AS a
+        FULL JOIN (SELECT student_id, department, open_since, open_codes FROM status WHERE open_since IS NOT NULL) AS b
+            ON a = b
+        WHERE a IS NULL OR b IS NULL
+        """
+    )
+    return count
+
+
+_CODES = st.sampled_from([None, "loans:books", "loans:debt", "loans:books loans:debt"])
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    batches=st.lists(
+        st.dictionaries(st.integers(0, 5), st.tuples(st.integers(1, 6), _CODES), min_size=1), min_size=1, max_size=8
+    ),
+    gone=st.integers(0, 5),
+)
+async def test_the_work_lists_have_whom_the_view_shows_open_after_each_batch_and_each_removal(
+    batches: list[dict[int, tuple[int, str | None]]], gone: int, connection: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await connection.execute("TRUNCATE status")
+    assert await connection.fetchval("SELECT count(*) FROM open_status") == 0
+    for batch in batches:
+        rows = [
+            msgspec.structs.replace(row(version, version, student_id=f"TS-{number}"), open_codes=codes)
+            for number, (version, codes) in sorted(batch.items())
+        ]
+        await apply_rows(connection, rows, now=NOW)
+        assert await differing_lists(connection) == 0
+    await forget(connection, [Forgotten(f"TS-{gone}", "library", "t", 0, 99)])
+    assert await differing_lists(connection) == 0
+    await connection.execute(
+        "UPDATE status SET open_since = NULL, open_codes = NULL WHERE student_id > $1", f"TS-{gone}"
+    )
+    assert await differing_lists(connection) == 0
+    await connection.execute("DELETE FROM status WHERE open_since IS NOT NULL")
+    assert await connection.fetchval("SELECT count(*) FROM open_status") == 0
 
 
 async def test_rows_from_before_the_work_list_are_filled_with_what_the_fold_would_write(

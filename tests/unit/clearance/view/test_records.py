@@ -28,7 +28,9 @@ from tests.unit.clearance.view.status_topic import (
 def test_a_row_holds_the_status_and_where_it_was_read() -> None:
     event = status(student(), 2)
     row = only(fold(said(event, 7, partition=3)))
-    assert row == Row(event.student_id, "library", 3, 2, 7, event.occurred_at, row.status, open_codes=row.open_codes)
+    assert row == Row(
+        event.student_id, "library", 3, 2, 7, event.occurred_at.isoformat(), row.status, open_codes=row.open_codes
+    )
     assert json.loads(row.status or "") == event.model_dump(mode="json")
 
 
