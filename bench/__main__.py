@@ -9,7 +9,7 @@ from typing import Annotated, Final, Protocol
 
 import typer
 
-from bench import environment, fixtures, gateway, latency, lists, projector, relay, submit
+from bench import environment, fixtures, gateway, imports, latency, lists, projector, relay, submit
 from bench.fixtures import Servers
 
 DEFAULT_ROUNDS: Final = 5
@@ -26,6 +26,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "projector": projector.run,
     "submit": submit.run,
     "lists": lists.run,
+    "imports": imports.run,
 }
 
 

@@ -76,7 +76,7 @@ def _prepared(stored: Sequence[StoredStatus]) -> Prepared:
 async def limit(sandbox: Sandbox, workers: Sequence[Sequence[Prepared]]) -> Leg:
     """A transaction a batch. Counts the events behind the rows."""
     done = [0]
-    statement = view_store.UPSERT_STATUSES.format(table=view_store.VIEW)
+    statement = view_store.UPSERT_STATUSES
     connections = [await asyncpg.connect(sandbox.dsn) for _ in workers]
 
     async def write(connection: "asyncpg.Connection[Any]", batches: Sequence[Prepared]) -> None:

@@ -95,7 +95,9 @@ class Projector:
                 moved += await view_store.forget(connection, batch.forgotten)
                 await status_dead_letters.forget_dead_letters(connection, self.group, batch.forgotten)
                 applied = await view_store.apply_rows(connection, batch.rows, now=now)
-                await exceptions.update(connection, [row.key for row in batch.rows if row.version])
+                # During the season almost no student of a batch has submitted yet.
+                concerned = [row.key for row in batch.rows if row.student_id in applied.submitted]
+                await exceptions.update(connection, concerned)
                 moved += await source_store.apply_alive(connection, batch.alive, now=now)
                 moved += await compare(connection, batch.digests, now=now)
                 dead_letters += [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
@@ -103,7 +105,9 @@ class Projector:
                 rows += batch.rows
                 read_count += batch.read
                 changed += applied.changed
-            if changed or moved:
+                # Statuses are notified with their statement.
+                moved += len(batch.unreadable)
+            if moved:
                 await notify(connection)
         except BaseException as error:
             spans.fail(type(error).__name__)

@@ -4,7 +4,7 @@ Rows come sorted by key, else two writers would deadlock.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import asyncpg
 
 from services.clearance.view.records import Forgotten
 from services.clearance.view.rows import Key, Row
+from services.kit.names import VIEW_CHANNEL
 from services.kit.postgres.pool import Connection
 
 VIEW: Final = "status"
@@ -64,9 +65,14 @@ WITH changed AS (
 SELECT count(*) AS changed,
        array_agg(student_id ORDER BY student_id, department) FILTER (WHERE disputed) AS students,
        array_agg(department ORDER BY student_id, department) FILTER (WHERE disputed) AS departments,
-       array_agg(version ORDER BY student_id, department) FILTER (WHERE disputed) AS versions
+       array_agg(version ORDER BY student_id, department) FILTER (WHERE disputed) AS versions{also}
 FROM changed
 """
+# Of the view that is read: its listeners are woken, and whose form may be concerned is found, in the same round trip.
+_ALSO: Final = """,
+       (SELECT array_agg(DISTINCT student_id) FROM attested_number
+        WHERE student_id = ANY(string_to_array($2, chr(30)))) AS submitted,
+       CASE WHEN count(*) > 0 THEN pg_notify('{channel}', '') END AS notified"""
 _OFFSET: Final = """CASE WHEN excluded.version < stored.version THEN stored.source_offset
             WHEN excluded.version = stored.version THEN greatest(excluded.source_offset, stored.source_offset)
             ELSE excluded.source_offset END"""
@@ -75,10 +81,11 @@ _NEWER: Final = """excluded.version > stored.version
             OR excluded.version = stored.version AND excluded.source_offset > stored.source_offset"""
 # Of one version.
 _FIRST: Final = """least(excluded.source_offset, excluded.first_offset, stored.source_offset, stored.first_offset)"""
-UPSERT_STATUSES: Final = (
+_MERGED: Final = (
     _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER).replace("{first}", _FIRST)
 )
-"""With `{table}`."""
+UPSERT_STATUSES: Final = _MERGED.replace("{table}", VIEW).replace("{also}", _ALSO.replace("{channel}", VIEW_CHANNEL))
+"""Into the view; NOTIFY once a batch, because it takes a database-wide lock."""
 
 _MARKS: Final = """
 INSERT INTO {table} AS stored (student_id, department, version, heard_at, source_partition, source_offset,
@@ -108,10 +115,13 @@ Columns = tuple[
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """`disputed`: written keys whose version has two contents."""
+    """`disputed`: written keys whose version has two contents. `submitted`: whose of the students' numbers an accepted
+    form is about; of the view alone.
+    """
 
     changed: int
     disputed: tuple[Key, ...] = ()
+    submitted: frozenset[str] = frozenset()
 
 
 def columns_of(rows: Sequence[Row]) -> Columns:
@@ -156,12 +166,13 @@ def bound(columns: Columns) -> list[str | bytes | None]:
 
 
 async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: datetime, table: str = VIEW) -> Applied:
-    """`rows` are sorted. `now`: when they were received."""
+    """`rows` are sorted. `now`: when they were received. Of the view, statuses that changed it are notified."""
     statuses = [row for row in rows if row.version]
     marks = [row for row in rows if row.unreadable_offset >= 0]
     applied = Applied(0)
     if statuses:
-        answer = await connection.fetchrow(UPSERT_STATUSES.format(table=table), now, *bound(columns_of(statuses)))
+        statement = UPSERT_STATUSES if table == VIEW else _MERGED.replace("{table}", table).replace("{also}", "")
+        answer = await connection.fetchrow(statement, now, *bound(columns_of(statuses)))
         assert answer is not None
         disputed = zip(answer["students"] or (), answer["departments"] or (), answer["versions"] or (), strict=True)
         # Without those that were disputed before, and behind which an older version stands now.
@@ -169,7 +180,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
         keys = tuple(
             (student, department) for student, department, at in disputed if versions[student, department] == at
         )
-        applied = Applied(answer["changed"], keys)
+        applied = Applied(answer["changed"], keys, frozenset(answer.get("submitted") or ()))
     if marks:
         done = await connection.execute(
             _MARKS.format(table=table),
@@ -179,7 +190,7 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
             [row.unreadable_offset for row in marks],
             now,
         )
-        applied = Applied(applied.changed + _count(done), applied.disputed)
+        applied = replace(applied, changed=applied.changed + _count(done))
     return applied
 
 

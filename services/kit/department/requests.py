@@ -14,7 +14,7 @@ from services.kit.department.tables.holders import holders
 from services.kit.department.tables.idempotency import store_answer, stored_answer
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.operations import Held, ItemBody, Refused, StillReading
-from services.kit.postgres.pool import Connection
+from services.kit.postgres.pool import Connection, transaction
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Operation, Record
 from services.kit.rules.evidence import EVERY_CHECK, ActEvidence
@@ -62,30 +62,29 @@ async def change_record(
     `StillReading`, `Outdated` and `KeyReused`.
     """
     try:
-        async with desk.pool.acquire() as connection:
-            async with connection.transaction():
-                if key is not None and (answer := await stored_answer(connection, key)) is not None:
-                    return _repeated(desk, answer)
-                result = await desk.change_in(
-                    connection,
-                    student_id,
-                    operate,
-                    now=now,
-                    evidence=evidence,
-                    by=audit.actor,
-                    as_of=as_of,
-                    refuse_unknown=desk.refuse_unknown,
-                    claim=claim,
-                )
-                known = {"version": result.status_version, "clear": result.assessment.clear, **details}
-                outcome = "changed" if result.applied else "unchanged"
-                entry_id = await _append(connection, audit, outcome, student_id, known)
-                if and_then is not None and result.applied:
-                    await and_then(connection, result, entry_id)
-                if key is not None:
-                    await store_answer(connection, key, _answer(student_id, result))
-                failpoint("desk.before_commit")
-            failpoint("desk.after_commit")
+        async with transaction(desk.pool) as connection:
+            if key is not None and (answer := await stored_answer(connection, key)) is not None:
+                return _repeated(desk, answer)
+            result = await desk.change_in(
+                connection,
+                student_id,
+                operate,
+                now=now,
+                evidence=evidence,
+                by=audit.actor,
+                as_of=as_of,
+                refuse_unknown=desk.refuse_unknown,
+                claim=claim,
+            )
+            known = {"version": result.status_version, "clear": result.assessment.clear, **details}
+            outcome = "changed" if result.applied else "unchanged"
+            entry_id = await _append(connection, audit, outcome, student_id, known)
+            if and_then is not None and result.applied:
+                await and_then(connection, result, entry_id)
+            if key is not None:
+                await store_answer(connection, key, _answer(student_id, result))
+            failpoint("desk.before_commit")
+        failpoint("desk.after_commit")
     except (Refused, Held, Outdated) as error:
         outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), dict(details)
         if isinstance(error, Refused):

@@ -20,7 +20,7 @@ from services.kit.messaging.log_positions.log_identity import LogChanged
 from services.kit.messaging.log_positions.offsets import Records, lock_unseen, next_positions, save_offsets
 from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.observability import metrics
-from services.kit.postgres.pool import Connection, refused_value, transient
+from services.kit.postgres.pool import Connection, refused_value, transaction, transient
 from services.kit.runtime.failpoints import failpoint
 
 RETRY_S: Final = (0.1, 10.0)
@@ -92,18 +92,17 @@ class UnitOfWork:
 
     async def _commit(self, records: Records, apply: ApplyBatch) -> None:
         failpoint("consumer.after_poll")
-        async with self._pool.acquire() as connection:
-            async with connection.transaction():
-                unseen = await lock_unseen(
-                    connection, self._group, records, self._positions.resets, self._state.next_offsets
-                )
-                following = next_positions(unseen)
-                dead_letters = await _applied(apply, connection, unseen)
-                stored = await store_dead_letters(connection, self._group, dead_letters)
-                self._counter.check(unseen, stored)
-                await save_offsets(connection, self._group, following, self._positions.topic_ids)
-                failpoint("consumer.before_commit")
-            failpoint("consumer.after_commit")
+        async with transaction(self._pool) as connection:
+            unseen = await lock_unseen(
+                connection, self._group, records, self._positions.resets, self._state.next_offsets
+            )
+            following = next_positions(unseen)
+            dead_letters = await _applied(apply, connection, unseen)
+            stored = await store_dead_letters(connection, self._group, dead_letters)
+            self._counter.check(unseen, stored)
+            await save_offsets(connection, self._group, following, self._positions.topic_ids)
+            failpoint("consumer.before_commit")
+        failpoint("consumer.after_commit")
         self._counter.committed()
         self._after_commit()
         self._count(stored)

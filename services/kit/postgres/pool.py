@@ -1,7 +1,9 @@
 """PostgreSQL connection pool, and which errors are transient."""
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -57,7 +59,33 @@ def _session(name: str, statement_timeout_ms: int = 30_000, lock_timeout_ms: int
     }
 
 
+@asynccontextmanager
+async def transaction(pool: "asyncpg.Pool[Any]") -> AsyncIterator[Connection]:
+    """A session for one transaction that leaves nothing behind in it: no lock of the session, no setting, no LISTEN.
+
+    When it was committed the session is not reset, which costs as much as a statement or two.
+    """
+    connection = await pool.acquire()
+    clean = False
+    try:
+        async with connection.transaction():
+            yield connection
+        clean = True
+    finally:
+        token = _clean.set(clean)
+        try:
+            await pool.release(connection)
+        finally:
+            _clean.reset(token)
+
+
+_clean: ContextVar[bool] = ContextVar("clean", default=False)
+"""Whether the session that is being given back needs no reset."""
+
+
 async def _reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    if _clean.get():
+        return
     # asyncpg's own reset, untraced: each release of a connection would be a span.
     with suppress_instrumentation():
         await connection.execute(connection.get_reset_query())

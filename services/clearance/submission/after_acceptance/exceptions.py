@@ -53,7 +53,6 @@ WHERE (exception.attempt_id, exception.ordinal) = (current.attempt_id, current.o
   AND NOT status_blocks(status, waived)
 RETURNING exception.student_id
 """
-_SUBMITTED: Final = "SELECT student_id FROM attested_number WHERE student_id = ANY($1::text[])"
 RECENT_S: Final = 90
 """Longer than any transaction concurrent with the acceptance."""
 RECHECK_EVERY_S: Final = 5.0
@@ -71,15 +70,10 @@ WHERE closed_at IS NULL AND opened_at > clock_timestamp() - make_interval(secs =
 
 
 async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int:
-    """`keys`: (student_id, department). Returns how many changed."""
+    """`keys`: (student_id, department), of students with an accepted form. Returns how many changed."""
     if not keys:
         return 0
-    submitted = {row["student_id"] for row in await connection.fetch(_SUBMITTED, [key[0] for key in keys])}
-    # During the season almost no student of a batch has submitted yet: the rest concerns only those who have.
-    relevant = [key for key in keys if key[0] in submitted]
-    if not relevant:
-        return 0
-    students, departments = (list(part) for part in zip(*relevant, strict=True))
+    students, departments = (list(part) for part in zip(*keys, strict=True))
     opened = await connection.fetch(_OPEN, students, departments)
     closed = await connection.fetch(_CLOSE, students, departments)
     return len(opened) + len(closed)

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from services.kit.postgres.migrations import MigrationError, migrate
-from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, open_pool, transient
+from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, open_pool, transaction, transient
 
 ONE = "create table book (id bigint primary key);"
 TWO = "alter table book add column title text;\ninsert into book values (1, 'x');"
@@ -217,3 +217,17 @@ async def test_a_wrong_password_is_not_waited_for(database: str) -> None:
     with pytest.raises(asyncpg.PostgresError) as raised:
         await asyncio.wait_for(open_pool(stranger, name="library"), 5)
     assert not transient(raised.value)
+
+
+async def test_a_session_is_given_back_as_it_is_after_a_commit_and_reset_after_anything_else(database: str) -> None:
+    async with await open_pool(database, name="library", max_size=1) as pool:
+        async with transaction(pool) as connection:
+            await connection.execute("SELECT set_config('lixiao.left', 'behind', false)")
+        async with transaction(pool) as connection:
+            assert await connection.fetchval("SELECT current_setting('lixiao.left', true)") == "behind"
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            async with transaction(pool) as connection:
+                await connection.execute("SELECT pg_advisory_lock(4711)")
+                await connection.execute("SELECT 1 / 0")
+        assert not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711")
+        assert not await pool.fetchval("SELECT current_setting('lixiao.left', true)")
