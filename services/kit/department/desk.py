@@ -107,7 +107,8 @@ class Desk(Generic[R]):
         """
         locked = batch.records.get(student_id) if batch else None
         if locked is None:
-            locked = await self.lock(connection, student_id)
+            absent = batch is not None and student_id in batch.absent
+            locked = await self._records.lock(connection, student_id, absent=absent)
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         at = max(micros(now), newest(locked.instants, evidence.items)) if as_of is None else micros(as_of)

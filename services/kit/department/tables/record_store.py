@@ -66,11 +66,13 @@ class RecordStore(Generic[R]):
         self._topic = topic
         self._source = source
 
-    async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
-        """Creates a missing row."""
-        row = await connection.fetchrow(_LOCK, student_id)
+    async def lock(self, connection: Connection, student_id: str, *, absent: bool = False) -> StoredRecord[R]:
+        """Creates a missing row. `absent`: this transaction has looked, and found none."""
+        row = None if absent else await connection.fetchrow(_LOCK, student_id)
         if row is None:
-            await connection.execute(_CREATE, student_id, self._rules.record().model_dump_json())
+            row = await connection.fetchrow(_CREATE, student_id, self._rules.record().model_dump_json())
+        if row is None:
+            # Another transaction has created it meanwhile.
             row = await connection.fetchrow(_LOCK, student_id)
             assert row is not None
         return self._stored(row)
@@ -155,17 +157,18 @@ class RecordStore(Generic[R]):
         return status
 
 
-_RECORD: Final = """
-SELECT student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
+_COLUMNS: Final = """
+student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
        (SELECT version FROM version_floor) AS version_floor
-FROM record WHERE student_id"""
+"""
+_RECORD: Final = f"SELECT {_COLUMNS} FROM record WHERE student_id"
 _READ: Final = f"{_RECORD} = $1"
 _LOCK: Final = f"{_READ} FOR UPDATE"
 _LOCK_ALL: Final = f"{_RECORD} = ANY($1::text[]) ORDER BY student_id FOR UPDATE"
 # The hash of the columns' defaults: another hand's row has none.
-_CREATE: Final = """
-INSERT INTO record (student_id, body, written_hash) VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{}', 0, NULL))
-ON CONFLICT DO NOTHING
+_CREATE: Final = f"""
+INSERT INTO record (student_id, body, written_hash)
+VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{{}}', 0, NULL)) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
 """
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,

@@ -12,19 +12,22 @@ from services.kit.postgres.pool import Connection
 @dataclass
 class RowBatch:
     """`records` are locked, as the rows so far left them. Of those in `later` only the instants are still to be stored.
+    `absent` had no record when the transaction began.
 
     `coverages` are locked by the row that read them first, and are free again if it fails.
     """
 
     store: RecordStore[Any]
     records: dict[str, StoredRecord[Any]] = field(default_factory=dict)
+    absent: frozenset[str] = frozenset()
     later: set[str] = field(default_factory=set)
     coverages: Coverages = field(default_factory=dict)
 
     @classmethod
     async def begin(cls, store: RecordStore[Any], connection: Connection, student_ids: Sequence[str]) -> "RowBatch":
         """Locks those that exist, in one order for every batch."""
-        return cls(store, {each.student_id: each for each in await store.lock_all(connection, student_ids)})
+        records = {each.student_id: each for each in await store.lock_all(connection, student_ids)}
+        return cls(store, records, frozenset(student_ids) - records.keys())
 
     def changed(self, stored: StoredRecord[Any]) -> None:
         self.records[stored.student_id] = stored
