@@ -1,7 +1,7 @@
 """A department's only write path: lock, assess, number the status and store, in one transaction."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final, Generic, TypeVar
@@ -233,6 +233,10 @@ class Desk(Generic[R]):
     async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Every change of a student starts with this lock."""
         return await self._records.lock(connection, student_id)
+
+    async def lock_known(self, connection: Connection, student_ids: Iterable[str]) -> None:
+        """Those who have a record, in the one order of transactions that lock several."""
+        await self._records.lock_known(connection, sorted(set(student_ids)))
 
     async def begin_batch(self, connection: Connection, student_ids: Sequence[str]) -> RowBatch:
         """For imported rows of one transaction."""

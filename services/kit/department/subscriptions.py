@@ -12,6 +12,7 @@ from schemas.events import (
     SubmissionRequested,
     Tombstone,
 )
+from schemas.student_ids import is_canonical_student_id
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.department.forgetting import DepartmentForgetting
@@ -22,6 +23,8 @@ from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
+from services.kit.messaging.log_positions.offsets import Records
+from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S, Settings
 from services.kit.signing.configured import verifier_of
 from services.kit.signing.records import Verify
@@ -57,7 +60,15 @@ def department_router(
     router = TransactionalRouter(
         group=topics.group(desk.rules.name), session_timeout_s=session_timeout_s, verify=verify, prove=prove
     )
-    events = router.subscriber(topics.case, topics.submission, topics.command, topics.republication)
+
+    async def lock_students(connection: Connection, records: Records) -> None:
+        # In the order of a topic, a batch could wait for an import that waits for it.
+        keys = {(record.key or b"").decode("ascii", "replace") for record in records}
+        await desk.lock_known(connection, filter(is_canonical_student_id, keys))
+
+    events = router.subscriber(
+        topics.case, topics.submission, topics.command, topics.republication, lock_first=lock_students
+    )
 
     @events(filter=carries(CaseChanged))
     async def case_changed(event: CaseChanged, connection: Transaction) -> None:

@@ -43,6 +43,7 @@ _FETCH_WAIT_MS: Final = 500
 """An idle consumer asks the broker twice a second. What comes meanwhile ends the wait (aiokafka_internals.py)."""
 
 CommitBatch = Callable[[Records], Awaitable[None]]
+LockFirst = Callable[[Connection, Records], Awaitable[None]]
 
 
 class TransactionalRouter(KafkaRouter):
@@ -77,8 +78,10 @@ class TransactionalRouter(KafkaRouter):
         decoder: EventDecoder | None = None,
         workers: int = 1,
         max_records: int = 500,
+        lock_first: LockFirst | None = None,
     ) -> "TransactionalSubscriber":
-        """As in FastStream, handlers are declared with the result.
+        """As in FastStream, handlers are declared with the result. `lock_first`: what several records will lock, in the
+        order that every transaction locks it in.
 
         `batch`: one handler gets all raw records and returns the unreadable ones; else filters choose. Workers share
         out partitions, in order, with a connection and `max_records` each.
@@ -106,6 +109,7 @@ class TransactionalRouter(KafkaRouter):
             batch=batch,
             workers=workers,
             max_records=max_records,
+            lock_first=lock_first,
         )
         Registrator.subscriber(self, subscriber)
         if not batch:
@@ -124,10 +128,11 @@ class TransactionalSubscriber(DefaultSubscriber):
         batch: bool,
         workers: int,
         max_records: int,
+        lock_first: LockFirst | None,
     ) -> None:
         super().__init__(config, specification, calls)
         self._parser, self._decoder = _untouched, decoder
-        self._batch, self._max_records = batch, max_records
+        self._batch, self._max_records, self._lock_first = batch, max_records, lock_first
         self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
         self._positions: StoredPositions | None = None
         self._built = False
@@ -159,6 +164,8 @@ class TransactionalSubscriber(DefaultSubscriber):
                 if self._batch:
                     response = await self.process_message(tuple(records))
                     return response.body or []
+                if self._lock_first is not None and len(records) > 1:
+                    await self._lock_first(connection, records)
                 for record in records:
                     await self.process_message(record)
             return dead_letters

@@ -82,6 +82,10 @@ class RecordStore(Generic[R]):
         rows = await connection.fetch(_LOCK_ALL, student_ids)
         return [self._stored(row) for row in rows]
 
+    async def lock_known(self, connection: Connection, student_ids: Sequence[str]) -> None:
+        """As `lock_all`, without reading them."""
+        await connection.execute(_LOCK_KNOWN, student_ids)
+
     async def read(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Unlocked; empty for an unknown student."""
         row = await connection.fetchrow(_READ, student_id)
@@ -165,6 +169,7 @@ _RECORD: Final = f"SELECT {_COLUMNS} FROM record WHERE student_id"
 _READ: Final = f"{_RECORD} = $1"
 _LOCK: Final = f"{_READ} FOR UPDATE"
 _LOCK_ALL: Final = f"{_RECORD} = ANY($1::text[]) ORDER BY student_id FOR UPDATE"
+_LOCK_KNOWN: Final = "SELECT FROM record WHERE student_id = ANY($1::text[]) ORDER BY student_id FOR UPDATE"
 # The hash of the columns' defaults: another hand's row has none.
 _CREATE: Final = f"""
 INSERT INTO record (student_id, body, written_hash)

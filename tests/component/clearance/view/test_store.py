@@ -307,8 +307,8 @@ async def test_rows_from_before_the_work_list_are_filled_with_what_the_fold_woul
         {"check": "card", "verdict": "clear", "reasons": []},
     ]
     document = {"checks": checks}
-    written = msgspec.structs.replace(row(1, 1), status=json.dumps(document))
-    clear = msgspec.structs.replace(row(1, 1, student_id="TS-2"), status=json.dumps({"checks": checks[2:]}))
+    written = msgspec.structs.replace(row(1, 1), status=json.dumps(document).encode())
+    clear = msgspec.structs.replace(row(1, 1, student_id="TS-2"), status=json.dumps({"checks": checks[2:]}).encode())
     await apply_rows(connection, [written, clear], now=NOW)
     migration = (
         next(folder for folder in CLEARANCE_FOLDERS if folder.parent.name == "clearance") / "0030_open_lists.sql"
