@@ -316,4 +316,7 @@ async def test_rows_from_before_the_work_list_are_filled_with_what_the_fold_woul
     text = migration.read_text("utf-8")
     await connection.execute(text[text.index("UPDATE status") : text.index(";", text.index("UPDATE status"))])
     found = await connection.fetch("SELECT open_codes, open_since FROM status ORDER BY student_id")
-    assert [tuple(each) for each in found] == [("loans:books loans:debt thesis:", written.occurred_at), (None, None)]
+    assert [tuple(each) for each in found] == [
+        ("loans:books loans:debt thesis:", datetime.fromisoformat(written.occurred_at)),
+        (None, None),
+    ]
