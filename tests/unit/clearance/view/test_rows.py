@@ -90,7 +90,7 @@ def test_a_line_is_shown_if_nothing_behind_its_version_s_first_record_may_be_new
     history: tuple[list[Record], list[list[Record]]],
 ) -> None:
     in_order, _ = history
-    newest, contents, hidden, went_back = 0, set[str | None](), False, False
+    newest, contents, hidden, went_back = 0, set[bytes | None](), False, False
     for record in in_order:
         row = only(fold(record))
         if row.version == 0:
