@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo image test test-image test-identity test-brokers test-compose deploy-tools check bench faults drill mutants screenshots clean setup help jars browser debian
+.PHONY: demo image test test-image test-identity test-brokers test-compose deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian
 
 PYTHON ?= python3
 VENV := .venv
@@ -30,6 +30,9 @@ check: $(STAMP) ## format, lint, types, import layers
 
 bench: $(STAMP) jars ## run the benchmarks
 	@$(BIN)/python -m bench
+
+bench-check: $(STAMP) jars ## a short run: by how much processor time an operation moved from the committed figures
+	@$(BIN)/python -m bench --check
 
 faults: $(STAMP) jars ## kill and pause processes and check that nothing is lost
 	@$(BIN)/python -m tests.faults

@@ -9,14 +9,28 @@ from typing import Annotated, Final, Protocol
 
 import typer
 
-from bench import environment, fixtures, gateway, imports, latency, lists, projector, relay, submit
+from bench import (
+    environment,
+    figures,
+    fixtures,
+    gateway,
+    idle,
+    imports,
+    latency,
+    lists,
+    live,
+    projector,
+    relay,
+    submit,
+)
 from bench.fixtures import Servers
+from bench.harness import TABLE, Figure
 
 DEFAULT_ROUNDS: Final = 5
 
 
 class Measurement(Protocol):
-    def __call__(self, on: Servers, *, rounds: int, quick: bool) -> Iterator[str]: ...
+    def __call__(self, on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]: ...
 
 
 MEASUREMENTS: Final[dict[str, Measurement]] = {
@@ -27,7 +41,11 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "submit": submit.run,
     "lists": lists.run,
     "imports": imports.run,
+    "idle": idle.run,
+    "live": live.run,
 }
+CHECKED: Final = ("relay", "projector", "gateway", "submit", "idle")
+"""What a short run compares with the committed figures."""
 
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -40,9 +58,13 @@ def main(
         bool, typer.Option("--quick", help="Tiny sizes: shows that it runs; the figures mean nothing.")
     ] = False,
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of each measurement.")] = DEFAULT_ROUNDS,
+    check: Annotated[
+        bool, typer.Option("--check", help="One round of some; by how much each moved from the committed figures.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Write the figures of this run to the committed file.")] = False,
 ) -> None:
     """Run measurements and print their figures."""
-    wanted = names or list(MEASUREMENTS)
+    wanted = names or list(CHECKED if check else MEASUREMENTS)
     if unknown := [name for name in wanted if name not in MEASUREMENTS]:
         raise typer.BadParameter(f"{', '.join(unknown)}: the measurements are {', '.join(MEASUREMENTS)}.")
     # A new topic has no leader at first, and aiokafka logs that for each partition until it has one.
@@ -50,18 +72,32 @@ def main(
     # On SIGTERM too, databases and topics are removed.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     with fixtures.servers() as on:
-        measure(on, wanted, rounds=1 if quick else rounds, quick=quick, report=lambda line: print(line, flush=True))
+        found = measure(
+            on, wanted, rounds=1 if quick or check else rounds, quick=quick, report=lambda line: print(line, flush=True)
+        )
+    if check:
+        print("\n".join(("", *figures.compared(figures.committed(), found))))
+    if keep:
+        figures.keep(found)
 
 
-def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, report: Callable[[str], None]) -> None:
-    """Reports each line as soon as it is known."""
-    for line in asyncio.run(environment.describe(on.postgres, on.kafka)):
-        report(line)
+def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, report: Callable[[str], None]) -> list[Figure]:
+    """Reports each line as soon as it is known, and the figures again at the end."""
+    found: list[Figure] = []
+    for about in asyncio.run(environment.describe(on.postgres, on.kafka)):
+        report(about)
     for name in names:
         report("")
         report(f"{name}{' (quick: not a measurement)' if quick else ''}")
         for line in MEASUREMENTS[name](on, rounds=rounds, quick=quick):
-            report(line)
+            if isinstance(line, Figure):
+                found.append(line)
+            else:
+                report(line)
+    if found:
+        for text in ("", TABLE, *(one.text() for one in found)):
+            report(text)
+    return found
 
 
 if __name__ == "__main__":

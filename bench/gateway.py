@@ -23,7 +23,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bench.fixtures import Servers, enrol_clear
-from bench.harness import database_cpu_s, in_subprocess, over
+from bench.harness import Figure, database_cpu_s, in_subprocess, over
 from bench.http_load import Load, load
 from deploy.local.installation import Installation, new_student_id
 from deploy.local.processes.ports import LOOPBACK, free_port
@@ -106,7 +106,7 @@ class Stage:
         cookies, requests = (self.readers, len(self.readers)) if once else (self.cookies, self.sizes.requests)
         if not once:
             in_subprocess(_load, address, path, cookies, 2 * len(cookies), self.sizes.connections)
-        server = _listening(address)
+        server = listening(address)
         before = self._cpu_s(server)
         done = in_subprocess(_load, address, path, cookies, requests, self.sizes.connections)
         spent = [after - earlier for after, earlier in zip(self._cpu_s(server), before, strict=True)]
@@ -118,13 +118,13 @@ class Stage:
         return times.user + times.system, sum(map(database_cpu_s, databases))
 
 
-def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     sizes = QUICK if quick else Sizes()
     with tempfile.TemporaryDirectory() as folder, constant_server() as constant:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
         with asyncio.Runner() as runner:
             try:
-                cookies, readers = runner.run(_start(installation, sizes))
+                cookies, readers, _ = runner.run(start(installation, sizes))
                 yield (
                     f"{sizes.connections} connections, {sizes.requests:,} requests a leg, {sizes.sessions} sessions of "
                     f"{sizes.students} students clear at every department; {sizes.readers:,} students who changed"
@@ -135,7 +135,8 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
                 runner.run(installation.close())
 
 
-async def _start(installation: Installation, sizes: Sizes) -> tuple[list[str], list[str]]:
+async def start(installation: Installation, sizes: Sizes) -> tuple[list[str], list[str], list[str]]:
+    """Cookies of sessions that take turns, cookies of readers, and the readers' student numbers."""
     await installation.provision()
     await installation.start(*installation.departments, CLEARANCE, IDENTITY, GATEWAY)
     students = await enrol_clear(installation, sizes.students)
@@ -148,7 +149,7 @@ async def _start(installation: Installation, sizes: Sizes) -> tuple[list[str], l
     async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
         sessions = Sessions(pool, idle_s=3600, life_s=3600)
         turns = [await _cookie(sessions, students[number % len(students)]) for number in range(sizes.sessions)]
-        return turns, [await _cookie(sessions, student_id) for student_id in readers]
+        return turns, [await _cookie(sessions, student_id) for student_id in readers], readers
 
 
 async def _change_all(installation: Installation) -> None:
@@ -171,7 +172,7 @@ async def _load(address: str, path: str, cookies: list[str], requests: int, conn
     return await load(address, path, cookies, requests=requests, connections=connections)
 
 
-def _listening(address: str) -> psutil.Process:
+def listening(address: str) -> psutil.Process:
     """The process of ours that answers there."""
     port = urlsplit(address).port
     for process in psutil.Process().children(recursive=True):
@@ -180,7 +181,7 @@ def _listening(address: str) -> psutil.Process:
     raise RuntimeError(f"no process of ours listens at {address}")
 
 
-def _report(done: list[Round]) -> Iterator[str]:
+def _report(done: list[Round]) -> Iterator[str | Figure]:
     legs: dict[str, Callable[[Round], Leg]] = {
         "constant FastAPI": lambda one: one.constant,
         f"page {PAGE}": lambda one: one.page,
@@ -193,6 +194,14 @@ def _report(done: list[Round]) -> Iterator[str]:
         yield _row(name, done, of)
     for name, of in list(legs.items())[1:]:
         yield f"{name} / constant FastAPI: {_to_constant(done, of)}"
+    for name, of in legs.items():
+        yield Figure(
+            name,
+            over(done, lambda one, of=of: of(one).python_us + of(one).database_us),  # type: ignore[misc]
+            over(done, lambda one, of=of: of(one).load.rate).text("/s", 0),  # type: ignore[misc]
+            "constant FastAPI",
+            over(done, lambda one, of=of: of(one).load.rate / one.constant.load.rate),  # type: ignore[misc]
+        )
 
 
 def _to_constant(done: Sequence[Round], of: Callable[[Round], Leg]) -> str:

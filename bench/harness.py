@@ -146,6 +146,27 @@ class Spread:
         return f"{self.median:,.{digits}f}{unit} ({low:,.{digits}f} to {high:,.{digits}f})"
 
 
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A line of the table at the end. `processor_us`: of all processes that take part, for one of `what`.
+
+    `ratio`: of `ours` to the limit or peer named by `beside`.
+    """
+
+    what: str
+    processor_us: Spread
+    ours: str = ""
+    beside: str = ""
+    ratio: Spread | None = None
+
+    def text(self) -> str:
+        ratio = self.ratio.text() if self.ratio else ""
+        return f"{self.what:<30}{self.ours:<34}{self.beside:<34}{ratio:<24}{self.processor_us.text(digits=0)}"
+
+
+TABLE: Final = f"{'what':<30}{'ours':<34}{'limit or peer':<34}{'ratio':<24}µs of processor each"
+
+
 def over(rounds: Sequence[T], figure: Callable[[T], float]) -> Spread:
     return Spread(tuple(figure(each) for each in rounds))
 

@@ -6,6 +6,7 @@ A round is limit, ours, one by one, batch, ours, limit, each on the same topic a
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Final
 
 import asyncpg
@@ -13,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from bench import events, fixtures, projector_legs, projector_peers
 from bench.fixtures import Sandbox, Servers
-from bench.harness import COLUMNS, Leg, in_subprocess, over, row
+from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, row
 from bench.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
 from schemas.status_fast import decode_status
@@ -64,7 +65,7 @@ class Round:
         return abs(self.limits[0].rate - self.limits[1].rate) / self.limit
 
 
-def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, CLEARANCE_FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         stored = asyncio.run(_load(sandbox, sizes))
@@ -104,7 +105,7 @@ def _one(done: Round) -> str:
     )
 
 
-def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
+def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str | Figure]:
     yield COLUMNS
     yield row("raw SQL limit", done, lambda one: one.limits)
     yield row("projector", done, lambda one: one.ours)
@@ -115,8 +116,11 @@ def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str]:
         "only; their rates are taken to hold for the rest."
     )
     yield f"projector / FastStream batch: {over(done, lambda one: one.rate / one.in_batches.rate).text(' x', 1)}"
-    yield f"projector / raw SQL limit: {over(done, lambda one: one.rate / one.limit).text()}"
+    ratio = over(done, lambda one: one.rate / one.limit)
+    yield f"projector / raw SQL limit: {ratio.text()}"
     yield f"projector / plain FastStream: {over(done, lambda one: one.rate / one.one_by_one.rate).text(' x', 1)}"
+    processor = over(done, lambda one: fmean(leg.cpu_us + leg.database_us for leg in one.ours))
+    yield Figure("an event projected", processor, over(done, lambda one: one.rate).text("/s", 0), "raw SQL", ratio)
 
 
 async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Any, Final
 
 import asyncpg
@@ -11,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from bench import events, fixtures
 from bench.fixtures import Sandbox, Servers
-from bench.harness import COLUMNS, Leg, in_subprocess, over, row, timed, unless_it_ends
+from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, row, timed, unless_it_ends
 from schemas.codec import CONTENT_TYPE
 from schemas.topics import PARTITIONS
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
@@ -44,7 +45,7 @@ class Round:
         return (self.ours[0].rate + self.ours[1].rate) / 2
 
 
-def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, DEPARTMENT_FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
         asyncio.run(_fill(sandbox, sizes.rows))
@@ -54,7 +55,10 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     yield row("relay", done, lambda one: one.ours)
     yield row("naive relay", done, lambda one: [one.naive])
     yield f"The naive relay was timed on {sizes.naive:,} rows only: SKIP LOCKED {NAIVE_BATCH}, send and wait, delete."
-    yield f"relay / naive relay: {over(done, lambda one: one.rate / one.naive.rate).text(' x', 1)}"
+    ratio = over(done, lambda one: one.rate / one.naive.rate)
+    yield f"relay / naive relay: {ratio.text(' x', 1)}"
+    processor = over(done, lambda one: fmean(leg.cpu_us + leg.database_us for leg in one.ours))
+    yield Figure("a row of an outbox", processor, f"{over(done, lambda one: one.rate).text('/s', 0)}", "naive", ratio)
 
 
 def _round(sandbox: Sandbox, sizes: Sizes) -> Round:

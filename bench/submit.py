@@ -23,7 +23,8 @@ from uuid import uuid4
 import asyncpg
 
 from bench.fixtures import Servers, enrol_clear
-from bench.harness import percentile
+from bench.harness import Figure, Spread, percentile
+from bench.processor import LOAD, spent, used
 from deploy.local.devices import Device, devices
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
@@ -38,6 +39,8 @@ LEGS: Final = ((1.0, 30), (10.0, 200), (20.0, 200), (200.0, 600))
 """(clicks a second, clicks)."""
 CHARGES: Final = 60
 COLUMNS: Final = f"{'clicks/s':<18}{'clicks':<9}{'answered p50, p99 (ms)':<26}{'accepted p50, p99 (ms)':<26}reached"
+IN_STEP_S: Final = 2.0
+"""After the last acceptance departments hear of it, too."""
 CHARGED_WITHIN_S: Final = 0.15
 
 
@@ -50,9 +53,16 @@ class Clicks:
     accepted: dict[str, float] = field(default_factory=dict)
     refused: Counter[int] = field(default_factory=Counter)
     """HTTP status → clicks."""
+    processor_s: dict[str, float] = field(default_factory=dict)
+    """By process, of the load too; what an idle installation uses included."""
+
+    @property
+    def processor_us(self) -> float:
+        """A submission, all services and servers."""
+        return sum(spent_s for name, spent_s in self.processor_s.items() if name != LOAD) * 1e6 / len(self.due)
 
 
-def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     """`rounds` is ignored: a student submits once only."""
     legs = ((20.0, 10),) if quick else LEGS
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner() as runner:
@@ -63,7 +73,11 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
             runner.run(_leg(installation, *((20.0, 5) if quick else WARM_UP)))
             yield COLUMNS
             for per_s, count in legs:
-                yield _row(per_s, runner.run(_leg(installation, per_s, count)))
+                clicks = runner.run(_leg(installation, per_s, count))
+                yield _row(per_s, clicks)
+                each = (f"{name} {spent_s * 1e3 / len(clicks.due):.1f}" for name, spent_s in clicks.processor_s.items())
+                yield f"    ms of processor each: {clicks.processor_us / 1e3:.1f} without the load: {', '.join(each)}"
+                yield Figure(f"a submission at {per_s:g}/s", Spread((clicks.processor_us,)), _reached(clicks))
             yield runner.run(_held(installation, 5 if quick else CHARGES))
         finally:
             runner.run(installation.close())
@@ -72,14 +86,16 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
 def _row(per_s: float, clicks: Clicks) -> str:
     answered = [at - clicks.due[student_id] for student_id, at in clicks.answered.items()]
     accepted = [clicks.accepted[student_id] - at for student_id, at in clicks.due.items()]
-    took_s = max(clicks.accepted[student_id] for student_id in clicks.due) - min(clicks.due.values())
     texts = [
         f"{percentile(each, 0.5) * 1e3:,.0f}, {percentile(each, 0.99) * 1e3:,.0f}" for each in (answered, accepted)
     ]
     refused = "".join(f", {count} clicks answered {status}" for status, count in clicks.refused.items())
-    return (
-        f"{per_s:<18g}{len(clicks.due):<9}{texts[0]:<26}{texts[1]:<26}{len(accepted) / took_s:.1f} accepted/s{refused}"
-    )
+    return f"{per_s:<18g}{len(clicks.due):<9}{texts[0]:<26}{texts[1]:<26}{_reached(clicks)}{refused}"
+
+
+def _reached(clicks: Clicks) -> str:
+    took_s = max(clicks.accepted[student_id] for student_id in clicks.due) - min(clicks.due.values())
+    return f"{len(clicks.due) / took_s:.1f} accepted/s"
 
 
 async def _start(installation: Installation) -> None:
@@ -99,6 +115,8 @@ def _dsn(installation: Installation) -> str:
 
 async def _leg(installation: Installation, per_s: float, count: int) -> Clicks:
     clicking, clicks = await _students(installation, count), Clicks()
+    await asyncio.sleep(IN_STEP_S)
+    before = used()
     watching = asyncio.create_task(_watch(installation, clicks))
     start = time.time() + 0.5
     sending = [
@@ -112,6 +130,8 @@ async def _leg(installation: Installation, per_s: float, count: int) -> Clicks:
                 await asyncio.wait({watching}, timeout=POLL_S)
                 if watching.done():
                     watching.result()
+        await asyncio.sleep(IN_STEP_S)
+        clicks.processor_s = spent(before)
     finally:
         for task in (watching, *sending):
             task.cancel()

@@ -136,11 +136,9 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
 def _add_round(loops: ServiceLoops, settings: ClearanceSettings, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> None:
     submissions = submissions_of(settings)
     router = submissions_router_of(settings, submissions)
-    outcomes = loops.consume(
-        outcomes_router_of(settings), name=OUTCOMES, after_commit=wakeup.notify, prefix="outcomes "
-    )
+    outcomes = loops.consume(outcomes_router_of(settings), name=OUTCOMES, prefix="outcomes ")
     # Commands and attestations of an attempt that was accepted come after its acceptance, also after a restore.
-    loops.consume(router, name=SUBMISSIONS, after_commit=wakeup.notify, prefix="submissions ", after=outcomes)
+    loops.consume(router, name=SUBMISSIONS, prefix="submissions ", after=outcomes)
     loops.add("attempt sweeper", AttemptSweeper(pool, submissions, wakeup, outcomes.is_caught_up).run)
 
 

@@ -105,7 +105,7 @@ def _loops(
 ) -> ServiceLoops:
     wakeup, noted, words = Wakeup(), Wakeup(), words_of(settings)
     loops = ServiceLoops(NOTICES, settings, pool, health, wakeup=wakeup, tables=TABLES)
-    sent = _consumers(loops, settings, wakeup, noted)
+    sent = _consumers(loops, settings, noted)
     transports = transports_of(settings, http)
     channels = [each.channel for each in transports]
     loops.add("collector", Collector(pool, channels, noted).run)
@@ -118,7 +118,7 @@ def _loops(
     return loops
 
 
-def _consumers(loops: ServiceLoops, settings: NoticeSettings, wakeup: Wakeup, noted: Wakeup) -> TransactionalConsumer:
+def _consumers(loops: ServiceLoops, settings: NoticeSettings, noted: Wakeup) -> TransactionalConsumer:
     """Returns the one of the service's own topic."""
     departments = discover(settings.services_folder)
     timeout_s, verify = settings.session_timeout_s, verifier_of(settings, departments)
@@ -128,11 +128,7 @@ def _consumers(loops: ServiceLoops, settings: NoticeSettings, wakeup: Wakeup, no
         settings.topics, departments, window_s=settings.notice_window_s, session_timeout_s=timeout_s
     )
 
-    def committed() -> None:
-        wakeup.notify()
-        noted.notify()
-
-    consumer = loops.consume(sent, name=SENT, after_commit=wakeup.notify, prefix="sent ")
-    loops.consume(cases, name=CASES, after_commit=committed, prefix="cases ")
-    loops.consume(statuses, name=STATUSES, after_commit=committed, prefix="statuses ")
+    consumer = loops.consume(sent, name=SENT, prefix="sent ")
+    loops.consume(cases, name=CASES, after_commit=noted.notify, prefix="cases ")
+    loops.consume(statuses, name=STATUSES, after_commit=noted.notify, prefix="statuses ")
     return consumer

@@ -1,7 +1,7 @@
 """Live updates: after a notification, which carries nothing, the connected students are read again.
 
-One query reads all of them, at most ten times a second. A stream gets the whole page whenever it differs from its last,
-so a lost notification or connection loses nothing.
+One query reads all of them, at most ten times a second, and a page is made for those of whom something is new. A stream
+gets the whole page whenever it differs from its last, so a lost notification or connection loses nothing.
 """
 
 import asyncio
@@ -10,12 +10,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequ
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.gateway.case.present import present
-from services.gateway.case.progress import CaseProgress, case_progress
+from services.gateway.case.progress import CaseProgress, case_progress, clock_input
 from services.gateway.case.view_model import CasePage
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
@@ -58,6 +58,22 @@ class StreamEnded:
 
 
 StreamUpdate = StateUpdate | Outage | StreamEnded
+
+
+@dataclass(eq=False, slots=True)
+class _Case:
+    """Of a connected student, with all that it was made from."""
+
+    made_from: tuple[Any, ...]
+    progress: CaseProgress
+    _updates: dict[Language, StateUpdate] = field(default_factory=dict)
+
+    def update(self, site: Site, texts: Texts) -> StateUpdate:
+        known = self._updates.get(texts.language)
+        if known is None:
+            page = present(ViewContext(site, texts, self.progress.now), self.progress)
+            known = self._updates[texts.language] = StateUpdate(page)
+        return known
 
 
 @dataclass(eq=False, slots=True)
@@ -106,6 +122,8 @@ class Hub:
         self._site, self._max_streams = site, max_streams
         self._session_check_s, self._shown = session_check_s, shown
         self._streams: set[Stream] = set()
+        self._cases: dict[str, _Case] = {}
+        """Of the students connected at the last read."""
         self._changed = asyncio.Event()
         self._closed = False
 
@@ -167,38 +185,37 @@ class Hub:
 
     async def _update_streams(self) -> None:
         streams = list(self._streams)
-        students = {stream.session.student_id for stream in streams}
         try:
-            cases = await self._read(students)
+            self._cases = await self._read({stream.session.student_id for stream in streams})
         except ReadModelError as error:
             for stream in streams:
                 stream.offer(Outage(error.since))
             return
-        updates: dict[tuple[str, str], StateUpdate] = {}
         for number, stream in enumerate(streams):
-            student_id, texts = stream.session.student_id, stream.texts
-            if (student_id, texts.language) not in updates:
-                progress = cases[student_id]
-                page = present(ViewContext(self._site, texts, progress.now), progress)
-                updates[student_id, texts.language] = StateUpdate(page)
-            update = updates[student_id, texts.language]
-            if update != stream.last:
-                self._shown(student_id, texts.language, update.page, cases[student_id])
-            stream.offer(update)
-            _measure_change(stream, cases[student_id])
+            case = self._cases[stream.session.student_id]
+            update = case.update(self._site, stream.texts)
+            if update is not stream.last:
+                if update != stream.last:
+                    self._shown(stream.session.student_id, stream.texts.language, update.page, case.progress)
+                stream.offer(update)
+                _measure_change(stream, case.progress)
             if number % 50 == 49:
                 await asyncio.sleep(0)
 
-    async def _read(self, students: Collection[str]) -> dict[str, CaseProgress]:
-        snapshots = await self._read_model.many(students)
+    async def _read(self, students: Collection[str]) -> dict[str, _Case]:
+        """Those of whom nothing is new are as before."""
+        found = await self._read_model.rows_of_many(students)
         commands, comments = await self._commands(students), await self._comments(students)
-        now = datetime.now(UTC)
-        return {
-            student_id: case_progress(
-                snapshot, commands.get(student_id, ()), self._site, now, comments.get(student_id, ())
-            )
-            for student_id, snapshot in snapshots.items()
-        }
+        now, cases = datetime.now(UTC), {}
+        for student_id, rows in found.items():
+            of_student = commands.get(student_id, ()), comments.get(student_id, ())
+            made_from = clock_input(self._site, rows.alive_marks(), now), rows.content(), *of_student
+            case = self._cases.get(student_id)
+            if case is None or case.made_from != made_from:
+                progress = case_progress(rows.snapshot(), of_student[0], self._site, now, of_student[1])
+                case = _Case(made_from, progress)
+            cases[student_id] = case
+        return cases
 
     async def _end_signed_out(self, streams: Sequence[Stream]) -> None:
         if not streams:

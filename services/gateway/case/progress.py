@@ -1,9 +1,10 @@
 """How far a student's case is, in no language; presenters put it into words. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from schemas.events import CaseState, CheckStatus
 from services.gateway.case.command_offer import CommandOffer, CommandProgress, command_progress
@@ -16,6 +17,7 @@ from services.gateway.case.submission_round import (
     round_open,
     since_last_form,
 )
+from services.gateway.i18n.formats import local_day
 from services.gateway.read_model.line_comment import LineComment
 from services.gateway.read_model.types import (
     SUBMIT,
@@ -165,6 +167,13 @@ def _former_checks(snapshot: StudentSnapshot, site: Site, now: datetime) -> tupl
 def stale_before(site: Site, now: datetime) -> datetime:
     """A department whose newest alive mark is older is silent."""
     return now - timedelta(seconds=site.freshness_bound_s)
+
+
+def clock_input(site: Site, alive_marks: Iterable[datetime | None], now: datetime) -> tuple[Any, ...]:
+    """All that a case's answers take from the clock: the day on campus, and which departments are silent."""
+    bound = stale_before(site, now)
+    silent = tuple(mark if mark is None or mark < bound else "heard" for mark in alive_marks)
+    return local_day(now, site.university.utc_offset_minutes), silent
 
 
 def current_waivers(snapshot: StudentSnapshot, site: Site) -> dict[CheckKey, Waiver]:

@@ -3,15 +3,17 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
-from services.gateway.case.view_model import CasePage, CheckView
+from services.gateway.case.progress import Standing
+from services.gateway.case.view_model import CasePage, CheckView, Freshness
 from services.gateway.certificates.whose import whose_certificates
 from services.gateway.i18n.catalogue import Texts, catalogue
 from services.gateway.i18n.formats import phone_parts
@@ -24,21 +26,42 @@ from services.kit.message_format import Language
 from services.kit.names import APPROVER, GRADUATE_SCHOOL, OPERATOR, desk_role
 
 _KEPT_LINES: Final = 4_096
-"""Of checks, about 2.5 kB each: when one department has news, the others' lines are the same."""
+"""Of checks without their times, about 2.5 kB each: many students' are the same."""
+_KEPT_FRAMES: Final = 256
+_SHORT: Final = 6
+"""Digits of a student number on a phone."""
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
 
+class _FrameSession(NamedTuple):
+    """All that a kept frame may know of a session: it is shown to others."""
+
+    csrf: str
+    student_id: str
+    roles: frozenset[str]
+
+
 class Renderer:
-    """`folder` is the university's."""
+    """`folder` is the university's.
+
+    Kept are frames of the case page and lines of checks, by everything that they are made from, with holes where
+    something belongs that only one student has: numbers, tokens, times. Nothing else ends them.
+    """
 
     def __init__(self, site: Site, folder: Path) -> None:
         self.site = site
         self.assets = Assets(STATIC, folder, folder / PICTURES)
         university = site.university
+        # Of the length of a number on a phone: its last digits are cut off like those of a number.
+        self._holes = tuple(f"\x00{name}\x00".ljust(_SHORT, "\x00") for name in ("a", "b", "c", "d"))
+        self._line_parts = lru_cache(_KEPT_LINES)(self._make_line_parts)
+        self._freshness_html = lru_cache(_KEPT_LINES)(self._make_freshness_html)
+        self._frame = lru_cache(_KEPT_FRAMES)(self._make_frame)
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
             undefined=StrictUndefined,
+            auto_reload=False,
             trim_blocks=True,
             lstrip_blocks=True,
         )
@@ -52,7 +75,7 @@ class Renderer:
             mark=mark,
             ICONS=ICONS,
             SHAPES=SHAPES,
-            line_html=lru_cache(_KEPT_LINES)(self._line_html),
+            line_html=self._line_html,
             hands_over=partial(whose_certificates, by_colleges=university.certificates_by == "colleges"),
             GRADUATE_SCHOOL=GRADUATE_SCHOOL,
             APPROVER=APPROVER,
@@ -109,8 +132,54 @@ class Renderer:
             action=action,
         )
 
+    def case(self, page: CasePage, texts: Texts, session: Session) -> str:
+        """The student's information page."""
+        head, tail, token, live = self._holes
+        number = session.student_id
+        here = {
+            head + tail: escape(number),
+            tail: escape(number[-_SHORT:]),
+            token: escape(session.csrf),
+            live: self.live(page, texts),
+        }
+        frame = self._frame(texts.language, frozenset(session.roles), page.standing, page.applied_on)
+        return "".join(here.get(piece, piece) for piece in frame)
+
+    def _make_frame(
+        self, language: Language, roles: frozenset[str], standing: Standing, applied_on: str
+    ) -> tuple[str, ...]:
+        """Text and holes in turn."""
+        head, tail, token, live = self._holes
+        html = self._environment.get_template("case.html").render(
+            t=catalogue(language),
+            session=_FrameSession(token, head + tail, roles),
+            back="/case",
+            standing=standing,
+            applied_on=applied_on,
+            live=Markup(live),
+        )
+        return tuple(re.split(f"({'|'.join(map(re.escape, (head + tail, tail, token, live)))})", html))
+
     def _line_html(self, line: CheckView, language: Language) -> Markup:
-        return Markup(_lean(self._environment.get_template("line.html").render(t=catalogue(language), line=line)))
+        fresh = line.freshness
+        bare = line if fresh is None else replace(line, freshness=None)
+        before, between, after, others = self._line_parts(bare, fresh.cause if fresh else "", language)
+        times = self._freshness_html(fresh, language) if fresh else ""
+        return Markup(f"{before}{mark((others, fresh))}{between}{times}{after}")
+
+    def _make_line_parts(self, line: CheckView, cause: str, language: Language) -> tuple[str, str, str, str]:
+        """What is around its mark and its times; and the mark of everything but them."""
+        of_mark, of_times, *_ = self._holes
+        html = self._environment.get_template("line.html").render(
+            t=catalogue(language), line=line, cause=cause, line_mark=Markup(of_mark), freshness=Markup(of_times)
+        )
+        before, _, rest = _lean(html).partition(of_mark)
+        between, _, after = rest.partition(of_times)
+        return before, between, after, mark((line, cause, language))
+
+    def _make_freshness_html(self, freshness: Freshness, language: Language) -> str:
+        template = self._environment.get_template("freshness.html")
+        return _lean(template.render(t=catalogue(language), freshness=freshness))
 
     def live(self, page: CasePage, texts: Texts) -> str:
         """What live updates replace."""

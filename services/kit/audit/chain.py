@@ -81,6 +81,8 @@ class ChainSealer:
     async def seal(self) -> int:
         """Seals at most `BATCH`; 0 while another instance seals."""
         async with self._pool.acquire() as connection:
+            if not await connection.fetchval("SELECT EXISTS (SELECT FROM audit.unsealed)"):
+                return 0
             async with connection.transaction():
                 if not await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", AdvisoryLock.AUDIT_SEALER):
                     return 0

@@ -148,7 +148,7 @@ def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health) -> Ser
     loops = ServiceLoops(
         name, settings, desk.pool, health, wakeup=desk.wakeup, tables=TABLES, alive=marks, published=log
     )
-    consumer = loops.consume(router_of(desk, settings), name=name, after_commit=desk.wakeup.notify)
+    consumer = loops.consume(router_of(desk, settings), name=name)
     reading = FirstReading(desk, consumer)
     loops.add("first reading", reading.run)
     health.add("requests read", reading.probe)

@@ -8,9 +8,10 @@ yet: new ones of that partition come only after the wait. Patched, a fetch waits
 """
 
 import asyncio
+import time
 from typing import Any, Final, SupportsIndex
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
@@ -26,7 +27,17 @@ def patch_consumers() -> None:
     consumer.Fetcher = _PatientFetcher
 
 
+def pace_fetches(consumer: AIOKafkaConsumer, pause_s: float) -> None:
+    """After each fetch that found records, let others gather for so long: the next one takes them together.
+
+    A record that comes after a quiet time is fetched at once, by a request that waits for it.
+    """
+    consumer._fetcher.pause_s = pause_s
+
+
 class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
+    pause_s = 0.0
+    _next_at = 0.0
     _records: Any
     _fetch_max_wait_ms: int
 
@@ -35,9 +46,19 @@ class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
         if self._records:
             self._fetch_max_wait_ms = min(longest_ms, _SHORT_WAIT_MS)
         try:
-            return super()._get_actions_per_node(assignment)
+            requests, resets, timeout_s, *others = super()._get_actions_per_node(assignment)
         finally:
             self._fetch_max_wait_ms = longest_ms
+        left_s = self._next_at - time.monotonic()
+        if requests and left_s > 0:
+            requests, timeout_s = [], min(timeout_s, left_s)
+        return (requests, resets, timeout_s, *others)
+
+    async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
+        found = await super()._proc_fetch_request(assignment, node_id, request)
+        if found:
+            self._next_at = time.monotonic() + self.pause_s
+        return found
 
 
 class _RecordsWithBytes(MemoryRecords):  # type: ignore[misc]

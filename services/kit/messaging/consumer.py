@@ -17,13 +17,14 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.messaging.aiokafka_internals import patch_consumers
+from services.kit.messaging.aiokafka_internals import pace_fetches, patch_consumers
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.log_positions.log_identity import LogChanged, Loss
 from services.kit.messaging.log_positions.offsets import DATABASE_OLDER, StoredPosition, stored_positions
 from services.kit.messaging.log_positions.positions import OnLoss, StoredPositions, no_loss
+from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 from services.kit.postgres.pool import DATABASE_ERRORS
@@ -56,6 +57,7 @@ class TransactionalConsumer:
         kafka: KafkaConnection,
         limit: DeadLetterLimit | None = None,
         after_commit: Callable[[], None] = lambda: None,
+        relay: Wakeup | None = None,
         set_aside: SetAside = nothing,
         on_loss: OnLoss = no_loss,
     ) -> None:
@@ -84,6 +86,7 @@ class TransactionalConsumer:
                 limit=limit or DeadLetterLimit(),
                 after_commit=after_commit,
                 state=self.state,
+                relay=relay,
                 set_aside=set_aside,
             )
             for _ in range(self.subscriber.workers)
@@ -117,11 +120,10 @@ class TransactionalConsumer:
             consumer = self.subscriber.consumer
             if consumer is None:
                 raise ConsumerStuck("the consumer did not start")
+            pace_fetches(consumer, self.subscriber.pause_s)
             self.state.broker_answered_at = time.monotonic()
             tasks = [asyncio.create_task(self._watch(consumer))]
-            tasks += [
-                asyncio.create_task(self.subscriber.work(number, unit.run)) for number, unit in enumerate(self.units)
-            ]
+            tasks += [asyncio.create_task(self._work(number, unit)) for number, unit in enumerate(self.units)]
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             ended.pop().result()
         finally:
@@ -129,6 +131,10 @@ class TransactionalConsumer:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await self._broker.stop()
+
+    async def _work(self, number: int, unit: UnitOfWork) -> None:
+        async with unit.keeping_its_connection():
+            await self.subscriber.work(number, unit.run)
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         committed: dict[TopicPartition, int] = {}

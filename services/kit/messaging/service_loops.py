@@ -44,7 +44,7 @@ class ServiceLoops:
         published: PublishedLog | None = None,
     ) -> None:
         """`tables`: the service's own list."""
-        self._settings, self._pool, self._health = settings, pool, health
+        self._settings, self._pool, self._health, self._wakeup = settings, pool, health, wakeup
         relay = Relay(
             settings.database,
             kafka=settings.kafka_connection,
@@ -92,6 +92,7 @@ class ServiceLoops:
             kafka=self._settings.kafka_connection,
             limit=DeadLetterLimit.of(self._settings),
             after_commit=after_commit,
+            relay=self._wakeup,
         )
         self.add_consumer(consumer, prefix=prefix, needs_broker=needs_broker, after=after)
         return consumer

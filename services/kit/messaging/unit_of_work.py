@@ -5,22 +5,26 @@ A batch that holds a value which the database refuses is halved until the record
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import asyncpg
 import structlog
 from aiokafka import ConsumerRecord
+from asyncpg.pool import PoolConnectionProxy
 
 from services.kit.backoff import Backoff
+from services.kit.messaging import outbox
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
 from services.kit.messaging.log_positions.log_identity import LogChanged
-from services.kit.messaging.log_positions.offsets import Records, lock_unseen, next_positions, save_offsets
+from services.kit.messaging.log_positions.offsets import Records, claim_unseen, next_positions
 from services.kit.messaging.log_positions.positions import StoredPositions
+from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
-from services.kit.postgres.pool import Connection, refused_value, transaction, transient
+from services.kit.postgres.pool import Connection, refused_value, transient
 from services.kit.runtime.failpoints import failpoint
 
 RETRY_S: Final = (0.1, 10.0)
@@ -32,8 +36,8 @@ async def nothing(_: Connection, __: ConsumerRecord) -> None: ...
 
 
 class UnitOfWork:
-    """`after_commit` wakes the relay, which would otherwise poll. `set_aside`: what else to store with the dead letter
-    of a record that the database refused.
+    """`relay` is woken by a batch that made rows for it; `after_commit` is called after each. `set_aside`: what else to
+    store with the dead letter of a record that the database refused.
     """
 
     def __init__(
@@ -45,13 +49,16 @@ class UnitOfWork:
         limit: DeadLetterLimit,
         after_commit: Callable[[], None],
         state: ConsumerState,
+        relay: Wakeup | None = None,
         set_aside: SetAside = nothing,
     ) -> None:
         self._set_aside = set_aside
         self._pool, self._positions, self._group = pool, positions, positions.group
         self._apply = apply
         self._counter = DeadLetterCounter(limit)
-        self._after_commit, self._state = after_commit, state
+        self._after_commit, self._state, self._relay = after_commit, state, relay
+        self._connection: PoolConnectionProxy[Any] | None = None
+        self._keeps = False
 
     async def run(self, records: Records) -> None:
         """Retries with back-off, and skips nothing.
@@ -92,23 +99,60 @@ class UnitOfWork:
 
     async def _commit(self, records: Records, apply: ApplyBatch) -> None:
         failpoint("consumer.after_poll")
-        async with transaction(self._pool) as connection:
-            unseen = await lock_unseen(
-                connection, self._group, records, self._positions.resets, self._state.next_offsets
-            )
-            following = next_positions(unseen)
-            dead_letters = await _applied(apply, connection, unseen)
-            stored = await store_dead_letters(connection, self._group, dead_letters)
-            self._counter.check(unseen, stored)
-            await save_offsets(connection, self._group, following, self._positions.topic_ids)
-            failpoint("consumer.before_commit")
-        failpoint("consumer.after_commit")
+        written = outbox.written()
+        async with self._connected() as connection:
+            async with connection.transaction():
+                unseen = await claim_unseen(
+                    connection,
+                    self._group,
+                    records,
+                    self._positions.resets,
+                    self._state.next_offsets,
+                    self._positions.topic_ids,
+                )
+                dead_letters = await _applied(apply, connection, unseen)
+                stored = await store_dead_letters(connection, self._group, dead_letters)
+                self._counter.check(unseen, stored)
+                failpoint("consumer.before_commit")
+            failpoint("consumer.after_commit")
+        following = next_positions(unseen)
         self._counter.committed()
+        if self._relay is not None and outbox.written() != written:
+            self._relay.notify()
         self._after_commit()
         self._count(stored)
         self._state.positions.update(following)
         self._state.next_offsets.update({part: at.next_offset for part, at in following.items()})
         self._state.advanced_at = time.monotonic()
+
+    @asynccontextmanager
+    async def keeping_its_connection(self) -> AsyncIterator[None]:
+        """While batches succeed: to give it back costs as much as two statements of a short batch."""
+        self._keeps = True
+        try:
+            yield
+        finally:
+            self._keeps = False
+            await self._release()
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Connection]:
+        if self._connection is not None and self._connection.is_closed():
+            await self._release()
+        if self._connection is None:
+            self._connection = await self._pool.acquire()
+        done = False
+        try:
+            yield self._connection
+            done = True
+        finally:
+            if not (done and self._keeps):
+                await self._release()
+
+    async def _release(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await self._pool.release(connection)
 
     def _count(self, stored: list[DeadLetter]) -> None:
         for topic, count in Counter(one.record.topic for one in stored).items():

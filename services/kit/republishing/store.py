@@ -81,6 +81,11 @@ class Taken:
     done_to: str
 
 
+async def waits(connection: Connection) -> bool:
+    """Whether any is unfinished, worked on or not."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM republication WHERE finished_at IS NULL)"))
+
+
 async def take(connection: Connection) -> Taken | None:
     """The next that no other instance works on: named students first, they are few."""
     row = await connection.fetchrow(_TAKE)

@@ -55,13 +55,16 @@ class Republisher:
 
     async def batch(self) -> bool:
         """False when there is nothing to do now."""
-        async with self._pool.acquire() as connection, connection.transaction():
-            if await connection.fetchval(DEPTH, self._deep_outbox + 1) > self._deep_outbox:
+        async with self._pool.acquire() as connection:
+            if not await store.waits(connection):
                 return False
-            taken = await store.take(connection)
-            if taken is None:
-                return False
-            finished = await self._batch_of(connection, taken)
+            async with connection.transaction():
+                if await connection.fetchval(DEPTH, self._deep_outbox + 1) > self._deep_outbox:
+                    return False
+                taken = await store.take(connection)
+                if taken is None:
+                    return False
+                finished = await self._batch_of(connection, taken)
         if finished is not None:
             _log.info(
                 "republication.finished",

@@ -23,7 +23,7 @@ from tests.support.samples import case_samples
 FOLDER = CONFIGURATIONS / "lakeside"
 SITE = Site(load(FOLDER), departments(FOLDER, SERVICES), 60)
 RENDERER = Renderer(SITE, FOLDER)
-SESSION: Any = SimpleNamespace(csrf="a token")
+SESSION: Any = SimpleNamespace(csrf="a token", student_id="TS0000000001", roles=())
 READINGS = {
     "clear": case_samples.clear(),
     "blocked": case_samples.blocked(),
@@ -37,15 +37,13 @@ def rendered(reading: StudentSnapshot | ReadModelUnavailable, language: str) -> 
     texts = catalogue("en" if language == "en" else "zh")
     progress = case_progress(reading, (), SITE, case_samples.NOW)
     page = present(ViewContext(SITE, texts, case_samples.NOW), progress)
-    pages = [
-        RENDERER.page("case.html", texts, session=SESSION, back="/case", page=page),
-        RENDERER.page("guide.html", texts, session=None, back="/", is_favourite=False),
-    ]
+    pages = [RENDERER.page("guide.html", texts, session=None, back="/", is_favourite=False)]
     if page.form:
         doc = form_document(ViewContext(SITE, texts, case_samples.NOW), page.form, origin="https://x.example")
         values: dict[str, Any] = {"form": page.form, "doc": doc, "qr_image": "", "pdf": "/me/form.pdf"}
         pages.append(RENDERER.page("completed.html", texts, session=SESSION, back="/completed", **values))
-    return "".join(bytes(page.body).decode() for page in pages)
+    case = RENDERER.case(page, texts, SESSION)
+    return case + "".join(bytes(page.body).decode() for page in pages)
 
 
 @pytest.mark.parametrize("language", ["zh", "en"])

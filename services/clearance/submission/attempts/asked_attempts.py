@@ -22,6 +22,10 @@ class Asked:
         return {name: self.answers[name] for name in sorted(self.attempt.required)}
 
 
-async def asked_with_answers(connection: Connection, attempt: Attempt) -> Asked:
-    waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
+async def asked_with_answers(
+    connection: Connection, attempt: Attempt, waivers: Mapping[CheckKey, Waiver] | None = None
+) -> Asked:
+    """`waivers`: if they are known already; they are frozen."""
+    if waivers is None:
+        waivers = await attempt_waivers.frozen(connection, attempt.attempt_id)
     return Asked(attempt, waivers, await attempt_store.answers_of(connection, attempt.attempt_id))

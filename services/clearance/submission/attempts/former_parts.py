@@ -14,7 +14,8 @@ from services.clearance.submission.attempts.attempt_store import Attempt
 from services.kit.postgres.pool import Connection
 
 _OWNER: Final = """
-SELECT whole.attempt_id, whole.student_id
+SELECT whole.attempt_id, whole.student_id,
+       EXISTS (SELECT FROM attempt AS part WHERE part.parent_id = whole.attempt_id) AS has_parts
 FROM attempt JOIN attempt AS whole ON whole.attempt_id = coalesce(attempt.parent_id, attempt.attempt_id)
 WHERE attempt.attempt_id = $1
 """
@@ -24,10 +25,10 @@ SELECT $1, $2, 'open', $3, opened_at, expires_at, $4, attempt_id, $6 FROM attemp
 """
 
 
-async def owner(connection: Connection, attempt_id: UUID) -> tuple[UUID, str] | None:
-    """Attempt and student to lock for an attempt or a part."""
+async def owner(connection: Connection, attempt_id: UUID) -> tuple[UUID, str, bool] | None:
+    """Attempt and student to lock for an attempt or a part; and whether it has parts, which are opened with it."""
     row = await connection.fetchrow(_OWNER, attempt_id)
-    return (row["attempt_id"], row["student_id"]) if row else None
+    return (row["attempt_id"], row["student_id"], row["has_parts"]) if row else None
 
 
 async def any_open(connection: Connection, former: Iterable[str]) -> bool:

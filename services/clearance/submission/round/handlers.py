@@ -73,10 +73,12 @@ class Submissions:
                 _log.error("attestation.dropped", department=said.department, reason=str(error))
 
     async def attestation_given(self, connection: Connection, event: AttestationGiven) -> None:
-        owner = await former_parts.owner(connection, event.attempt_id) or (event.attempt_id, event.student_id)
-        case = await case_store.lock(connection, owner[1])
-        whole = await attempt_store.lock(connection, owner[0])
-        attempt = whole if owner[0] == event.attempt_id else await attempt_store.lock(connection, event.attempt_id)
+        # One that is not there yet may be opened, with its parts, before the lock is held.
+        owner = await former_parts.owner(connection, event.attempt_id) or (event.attempt_id, event.student_id, True)
+        whole_id, student_id, has_parts = owner
+        case = await case_store.lock(connection, student_id)
+        whole = await attempt_store.lock(connection, whole_id)
+        attempt = whole if whole_id == event.attempt_id else await attempt_store.lock(connection, event.attempt_id)
         failpoint("settle.after_lock")
         if attempt is None or whole is None:
             await waiting_attestations.keep(connection, event)
@@ -97,9 +99,10 @@ class Submissions:
             if not await _prolong(connection, known, event):
                 return
         failpoint("settle.after_answer")
+        parts = await former_parts.parts_of(connection, whole_id) if has_parts else ()
         asked = [
-            await asked_with_answers(connection, one)
-            for one in (whole, *await former_parts.parts_of(connection, owner[0]))
+            await asked_with_answers(connection, one, waivers if one.attempt_id == event.attempt_id else None)
+            for one in (whole, *parts)
         ]
         await self._decision.settle(connection, case, asked)
         failpoint("settle.before_commit")

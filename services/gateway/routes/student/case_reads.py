@@ -14,10 +14,9 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.case.present import present
-from services.gateway.case.progress import Standing, case_progress, stale_before
+from services.gateway.case.progress import Standing, case_progress, clock_input
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
-from services.gateway.i18n.formats import local_day
 from services.gateway.read_model.student_rows import StudentRows
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.routes.dependencies import EARLIER_FAILURE
@@ -104,20 +103,14 @@ class CaseReads:
         return answer
 
     def _made_from(self, path: str, given: CaseInput) -> tuple[Any, ...]:
-        """The clock counts by the day on campus and by which departments are silent."""
-        site, rows = self._renderer.site, given.rows
-        bound = stale_before(site, given.now)
-        marks = rows.alive_marks() if path == TWIN else None
-        silent = tuple(mark if mark is None or mark < bound else "heard" for mark in rows.alive_marks())
-        day = local_day(given.now, site.university.utc_offset_minutes)
+        marks = given.rows.alive_marks()
         return (
-            day,
+            clock_input(self._renderer.site, marks, given.now),
             given.visit.session.roles,
             given.visit.command_rows,
             given.visit.comment_rows,
-            silent,
-            marks,
-            rows.content(),
+            marks if path == TWIN else None,
+            given.rows.content(),
         )
 
     def _made(self, path: str, given: CaseInput) -> KeptAnswer | None:

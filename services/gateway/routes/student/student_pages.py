@@ -75,7 +75,7 @@ async def case(pages: Pages, session: Student, progress: CurrentCase, context: C
 
 
 def case_page(pages: Renderer, session: Session, page: CasePage, context: ViewContext) -> str:
-    return pages.html("case.html", context.texts, session=session, back="/case", page=page)
+    return pages.case(page, context.texts, session)
 
 
 async def _stream(streams: Streams, session: Visitor, texts: Language) -> AsyncIterator[Stream | None]:

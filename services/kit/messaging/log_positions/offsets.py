@@ -41,23 +41,24 @@ def next_positions(records: Records) -> dict[TopicPartition, NextPosition]:
     }
 
 
-async def save_offsets(
+async def claim_unseen(
     connection: Connection,
     group: str,
-    following: Mapping[TopicPartition, NextPosition],
+    records: Records,
+    resets: Mapping[TopicPartition, int],
+    committed: Mapping[TopicPartition, int],
     topic_ids: Mapping[str, UUID],
-) -> None:
+) -> Records:
+    """Lock the offsets and advance them behind `records`, and drop those that another member committed before.
+
+    `resets` are those known when the records were read, `committed` the offsets that this member has committed. Raises
+    `LogChanged` when a position has started over since, when the database is older than what was committed, or when a
+    dropped record is not the one that was committed: aiokafka reads a log that was cut from its start.
+    """
+    following = next_positions(records)
     parts = sorted(following)
-    await connection.execute(
-        """
-        INSERT INTO consumer_offset AS stored (consumer, topic, partition, next_offset, last_record, topic_id)
-        SELECT $1, * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::uuid[])
-        ON CONFLICT (consumer, topic, partition) DO UPDATE SET
-            next_offset = greatest(stored.next_offset, excluded.next_offset),
-            last_record = CASE WHEN excluded.next_offset >= stored.next_offset
-                          THEN excluded.last_record ELSE stored.last_record END,
-            topic_id = coalesce(excluded.topic_id, stored.topic_id)
-        """,
+    rows = await connection.fetch(
+        _CLAIM,
         group,
         [part.topic for part in parts],
         [part.partition for part in parts],
@@ -65,39 +66,13 @@ async def save_offsets(
         [following[part].last_record for part in parts],
         [topic_ids.get(part.topic) for part in parts],
     )
-
-
-async def lock_unseen(
-    connection: Connection,
-    group: str,
-    records: Records,
-    resets: Mapping[TopicPartition, int],
-    committed: Mapping[TopicPartition, int],
-) -> Records:
-    """Lock the offsets, and drop records another member committed before a rebalance.
-
-    `resets` are those known when the records were read, `committed` the offsets that this member has committed. Raises
-    `LogChanged` when a position has started over since, when the database is older than what was committed, or when a
-    dropped record is not the one that was committed: aiokafka reads a log that was cut from its start.
-    """
-    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
-    parts = sorted(first)
-    rows = await connection.fetch(
-        """
-        SELECT topic, partition, next_offset, last_record, resets FROM consumer_offset
-        WHERE consumer = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::int[]))
-        ORDER BY topic, partition FOR UPDATE
-        """,
-        group,
-        [topic for topic, _ in parts],
-        [partition for _, partition in parts],
-    )
     stored = {TopicPartition(row["topic"], row["partition"]): row for row in rows}
     if any(resets.get(part, row["resets"]) != row["resets"] for part, row in stored.items()):
         raise LogChanged("another member has started a position over")
     next_offset = {part: row["next_offset"] for part, row in stored.items()}
-    if any(next_offset.get(part, 0) < committed.get(part, 0) for part in map(TopicPartition._make, parts)):
+    if any(next_offset.get(part, 0) < committed.get(part, 0) for part in parts):
         raise LogChanged(DATABASE_OLDER)
+    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
     if all(offset >= next_offset.get(part, 0) for part, offset in first.items()):
         return records
     unseen = []
@@ -108,6 +83,28 @@ async def lock_unseen(
         elif record.offset == next_offset[part] - 1 and stored[part]["last_record"] not in (None, fingerprint(record)):
             raise LogChanged("another record stands where the last one was")
     return unseen
+
+
+# `known` is counted, so read whole, before a row is written: positions are locked in order and told as they were.
+_CLAIM: Final = """
+WITH given AS (
+    SELECT * FROM unnest($2::text[], $3::int[], $4::bigint[], $5::bytea[], $6::uuid[])
+    AS given (topic, partition, next_offset, last_record, topic_id)
+), known AS (
+    SELECT topic, partition, next_offset, last_record, resets FROM consumer_offset
+    WHERE consumer = $1 AND (topic, partition) IN (SELECT topic, partition FROM given)
+    ORDER BY topic, partition FOR UPDATE
+), saved AS (
+    INSERT INTO consumer_offset AS stored (consumer, topic, partition, next_offset, last_record, topic_id)
+    SELECT $1, given.* FROM given WHERE (SELECT count(*) FROM known) >= 0 ORDER BY topic, partition
+    ON CONFLICT (consumer, topic, partition) DO UPDATE SET
+        next_offset = greatest(stored.next_offset, excluded.next_offset),
+        last_record = CASE WHEN excluded.next_offset >= stored.next_offset
+                      THEN excluded.last_record ELSE stored.last_record END,
+        topic_id = coalesce(excluded.topic_id, stored.topic_id)
+)
+SELECT * FROM known
+"""
 
 
 async def stored_positions(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, StoredPosition]:

@@ -14,13 +14,14 @@ from aiokafka.consumer.group_coordinator import GroupCoordinator
 from deploy.local.servers.kafka import RunningKafka
 from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
-from services.kit.messaging import consumer, faststream_shell
+from services.kit.messaging import consumer, faststream_shell, outbox
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.log_positions.positions import StoredPositions
+from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.probes import add_consumer_probe
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
@@ -89,6 +90,7 @@ def consumer_of(
     *,
     session_timeout_s: float = 12.0,
     limit: DeadLetterLimit | None = None,
+    relay: Wakeup | None = None,
     **options: Any,
 ) -> TransactionalConsumer:
     router = TransactionalRouter(group=f"{topic.split('.')[0]}.{GROUP}", session_timeout_s=session_timeout_s)
@@ -98,7 +100,7 @@ def consumer_of(
     async def apply_batch(records: Sequence[Any], connection: Transaction) -> list[DeadLetter]:
         return await apply(connection, records)
 
-    return TransactionalConsumer(router, name=GROUP, pool=pool, kafka=kafka.address, limit=limit)
+    return TransactionalConsumer(router, name=GROUP, pool=pool, kafka=kafka.address, limit=limit, relay=relay)
 
 
 async def stored(pool: "asyncpg.Pool[Any]") -> list[bytes]:
@@ -161,6 +163,52 @@ async def test_records_of_a_partition_that_stood_unread_do_not_wait_for_the_othe
         await send_to_one(kafka, topic, values[5:])
         await eventually(lambda: read(6), what="the next record of that partition")
     assert await stored(pool) == values
+
+
+async def test_the_relay_is_woken_by_a_batch_that_made_a_row_for_it_and_by_no_other(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    async def answer_b(connection: Connection, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
+        for record in records:
+            if record.value == b"b":
+                await outbox.append_tombstone(connection, topic="answers", key="TS0000000001")
+        return await store(connection, records)
+
+    wakeup = Wakeup()
+    async with running(consumer_of(pool, kafka, topic, answer_b, relay=wakeup)):
+        for value, woken in ((b"a", False), (b"b", True), (b"c", False)):
+            await send(kafka, topic, [value])
+
+            async def applied(value: bytes = value) -> bool:
+                return value in await stored(pool)
+
+            await eventually(applied, what="the record")
+            assert await wakeup.wait(0.5) is woken
+
+
+async def test_a_batch_after_one_that_failed_has_a_connection_of_its_own(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    backends: list[int] = []
+
+    async def remember(connection: Connection, records: Sequence[ConsumerRecord]) -> list[DeadLetter]:
+        backends.append(await connection.fetchval("SELECT pg_backend_pid()"))
+        if len(backends) == 2:
+            await pool.execute("SELECT pg_terminate_backend($1)", backends[-1])
+        return await store(connection, records)
+
+    async with running(consumer_of(pool, kafka, topic, remember)):
+        for count, value in enumerate((b"a", b"b", b"c"), start=1):
+            await send(kafka, topic, [value])
+
+            async def applied(count: int = count) -> bool:
+                return len(await stored(pool)) == count
+
+            await eventually(applied, what="the record")
+    assert backends[0] == backends[1], "the connection is kept while batches succeed"
+    assert backends[1] not in backends[2:]
+    assert len(backends) == 4
+    assert pool.get_idle_size() == pool.get_size(), "given back at the end"
 
 
 async def test_a_bad_record_is_parked_as_it_came_and_the_rest_goes_on(

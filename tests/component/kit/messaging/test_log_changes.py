@@ -22,10 +22,10 @@ from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.log_positions.log_identity import LogChanged
-from services.kit.messaging.log_positions.offsets import lock_unseen, next_positions, save_offsets
+from services.kit.messaging.log_positions.offsets import claim_unseen
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.postgres.migrations import migrate
-from services.kit.postgres.pool import open_pool
+from services.kit.postgres.pool import Connection, open_pool
 from services.kit.provisioning.topics import create_topics
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
@@ -203,9 +203,9 @@ async def test_what_was_read_of_an_earlier_log_is_not_stored_once_another_member
     await pool.execute("INSERT INTO consumer_offset VALUES ('group', 'topic', 0, 0, NULL, NULL, 1)")
     record = ConsumerRecord("topic", 0, 900, 0, 0, b"key", b"value", None, 3, 5, ())
     async with pool.acquire() as connection, connection.transaction():
-        assert await lock_unseen(connection, "group", [record], {part: 1}, {}) == [record]
+        assert await claim_unseen(connection, "group", [record], {part: 1}, {}, {}) == [record]
         with pytest.raises(LogChanged):
-            await lock_unseen(connection, "group", [record], {part: 0}, {})
+            await claim_unseen(connection, "group", [record], {part: 0}, {}, {})
 
 
 async def test_a_record_that_was_committed_is_dropped_and_another_in_its_place_is_not(pool: Pool) -> None:
@@ -213,22 +213,30 @@ async def test_a_record_that_was_committed_is_dropped_and_another_in_its_place_i
     other = ConsumerRecord("topic", 0, 4, 0, 0, b"key", b"other", None, 3, 5, ())
     after = ConsumerRecord("topic", 0, 5, 0, 0, b"key", b"value", None, 3, 5, ())
     async with pool.acquire() as connection, connection.transaction():
-        await save_offsets(connection, "group", next_positions([committed]), {})
-        assert await lock_unseen(connection, "group", [committed, after], {}, {}) == [after]
+        assert await claim_unseen(connection, "group", [committed], {}, {}, {}) == [committed]
         with pytest.raises(LogChanged):
-            await lock_unseen(connection, "group", [other, after], {}, {})
+            async with connection.transaction():
+                await claim_unseen(connection, "group", [other, after], {}, {}, {})
+        assert await claim_unseen(connection, "group", [committed, after], {}, {}, {}) == [after]
+        assert await claim_unseen(connection, "group", [committed, after], {}, {}, {}) == []
+        assert await stored_offset(connection) == 6
+
+
+async def stored_offset(connection: Connection) -> int:
+    offset: int = await connection.fetchval("SELECT next_offset FROM consumer_offset WHERE consumer = 'group'")
+    return offset
 
 
 async def test_a_batch_behind_what_a_restored_database_lost_is_not_stored(pool: Pool) -> None:
     part = TopicPartition("topic", 0)
     record = ConsumerRecord("topic", 0, 9, 0, 0, b"key", b"value", None, 3, 5, ())
     async with pool.acquire() as connection, connection.transaction():
-        await save_offsets(connection, "group", next_positions([record]), {})
-        assert await lock_unseen(connection, "group", [record], {}, {part: 10}) == []
+        assert await claim_unseen(connection, "group", [record], {}, {}, {}) == [record]
+        assert await claim_unseen(connection, "group", [record], {}, {part: 10}, {}) == []
         with pytest.raises(LogChanged):
-            await lock_unseen(connection, "group", [record], {}, {part: 11})
+            await claim_unseen(connection, "group", [record], {}, {part: 11}, {})
         with pytest.raises(LogChanged):
-            await lock_unseen(connection, "other", [record], {}, {part: 9})
+            await claim_unseen(connection, "other", [record], {}, {part: 9}, {})
 
 
 async def test_what_a_database_restored_under_the_consumer_has_lost_is_read_again(

@@ -3,16 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from services.gateway.case import live
 from services.gateway.case.live import Hub, StateUpdate, StreamEnded
+from services.gateway.case.present import present
+from services.gateway.case.progress import CaseProgress
+from services.gateway.case.view_model import CasePage
+from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.students import ReadModel
-from services.gateway.read_model.types import StudentSnapshot
+from services.gateway.read_model.types import Command, CommandState, StudentSnapshot
 from services.gateway.tables.sessions.session import Session
 from services.kit.observability import metrics
 from tests.support.samples import case_samples
@@ -24,17 +30,35 @@ PROMPTLY_S = 5.0
 """Far below how often sessions are looked at in these tests."""
 
 
+@dataclass
+class Rows:
+    """Of a student, as of the table: equal ones are the same state."""
+
+    state: StudentSnapshot
+
+    def content(self) -> tuple[Any, ...]:
+        return (repr(self.state),)
+
+    def alive_marks(self) -> tuple[datetime | None, ...]:
+        return tuple(received.alive_as_of for received in self.state.statuses.values())
+
+    def snapshot(self) -> StudentSnapshot:
+        return self.state
+
+
 class Reads:
     """A read model whose answer waits until it is let go."""
 
     def __init__(self) -> None:
         self.asked, self.let_go = asyncio.Event(), asyncio.Event()
         self.snapshot = case_samples.clear()
+        self.count = 0
 
-    async def many(self, students: Collection[str]) -> dict[str, StudentSnapshot]:
+    async def rows_of_many(self, students: Collection[str]) -> dict[str, Rows]:
         self.asked.set()
         await self.let_go.wait()
-        return dict.fromkeys(students, self.snapshot)
+        self.count += 1
+        return dict.fromkeys(students, Rows(self.snapshot))
 
 
 async def no_commands(_: Collection[str]) -> dict[str, Any]:
@@ -42,13 +66,13 @@ async def no_commands(_: Collection[str]) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def hub_over(reads: Reads, *alive: bytes) -> AsyncIterator[Hub]:
+async def hub_over(reads: Reads, *alive: bytes, commands: Any = no_commands) -> AsyncIterator[Hub]:
     async def alive_ones(_: Collection[bytes]) -> frozenset[bytes]:
         return frozenset(alive)
 
     site = case_samples.site()
     hub = Hub(
-        cast(ReadModel, reads), no_commands, no_commands, alive_ones, site=site, max_streams=10, session_check_s=3600
+        cast(ReadModel, reads), commands, no_commands, alive_ones, site=site, max_streams=10, session_check_s=3600
     )
     running = asyncio.create_task(hub.run())
     try:
@@ -105,6 +129,50 @@ async def test_the_way_from_a_commit_to_an_open_page_is_measured_once_for_each_c
         await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
         await eventually(lambda: len(measured) == 1, what="the measurement")
         assert 2 <= measured[0] < 2 + PROMPTLY_S
+
+
+async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[CaseProgress] = []
+
+    def counted(context: ViewContext, progress: CaseProgress) -> CasePage:
+        made.append(progress)
+        return present(context, progress)
+
+    asked: dict[str, tuple[Command, ...]] = {}
+
+    async def commands(_: Collection[str]) -> dict[str, tuple[Command, ...]]:
+        return asked
+
+    monkeypatch.setattr(live, "present", counted)
+    clock = datetime.now(UTC)
+    monkeypatch.setattr(live, "datetime", SimpleNamespace(now=lambda _: clock))
+    reads = Reads()
+    reads.let_go.set()
+
+    async with hub_over(reads, SESSION.id_hash, commands=commands) as hub, hub.connect(SESSION, TEXTS) as stream:
+
+        async def read_again() -> None:
+            before = reads.count
+            hub.notify()
+            await eventually(lambda: reads.count > before, what="a read")
+            before = reads.count
+            hub.notify()
+            await eventually(lambda: reads.count > before, what="the end of the read before")
+
+        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        await read_again()
+        assert len(made) == 1
+        reads.snapshot = changed_at(clock)
+        await read_again()
+        assert len(made) == 2
+        asked[SESSION.student_id] = (
+            Command(case_samples.ATTEMPT, "library", "cancel-card", CommandState.ASKED, clock),
+        )
+        await read_again()
+        assert len(made) == 3
+        clock += timedelta(days=1)
+        await read_again()
+        assert len(made) == 4, "another day, and the departments are silent"
 
 
 def changed_at(instant: datetime) -> StudentSnapshot:

@@ -1,0 +1,63 @@
+"""How long a fetch waits, and how soon the next one follows: the parts that are patched into aiokafka."""
+
+import asyncio
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka.consumer import consumer, fetcher
+
+from services.kit.messaging.aiokafka_internals import pace_fetches, patch_consumers
+
+CONFIGURED_MS = 500
+
+
+@pytest.fixture
+def fetching(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A fetcher of which aiokafka's own part asks node 1 for everything, and finds what `found` says."""
+    for owner, name in ((consumer, "Fetcher"), (fetcher, "MemoryRecords"), (fetcher, "PartitionRecords")):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+
+    def actions(self: Any, _: Any) -> Any:
+        return [(1, self._fetch_max_wait_ms)], {}, 10.0, False, []
+
+    async def fetched(self: Any, *_: Any) -> bool:
+        found: bool = self.found
+        return found
+
+    monkeypatch.setattr(fetcher.Fetcher, "_get_actions_per_node", actions)
+    monkeypatch.setattr(fetcher.Fetcher, "_proc_fetch_request", fetched)
+    patch_consumers()
+    made = consumer.Fetcher.__new__(consumer.Fetcher)
+    made._fetch_max_wait_ms, made._records, made.found = CONFIGURED_MS, {}, True
+    made._fetch_task = SimpleNamespace(cancel=lambda: None)
+    return made
+
+
+def test_a_fetch_waits_as_configured_but_hardly_beside_records_that_stand_unread(fetching: Any) -> None:
+    assert fetching._get_actions_per_node(None)[0] == [(1, CONFIGURED_MS)]
+    fetching._records = {"partition": "unread"}
+    assert fetching._get_actions_per_node(None)[0] == [(1, 10)]
+    fetching._records = {}
+    assert fetching._get_actions_per_node(None)[0] == [(1, CONFIGURED_MS)]
+
+
+def test_after_records_the_next_fetch_waits_for_others_to_gather(fetching: Any) -> None:
+    pace_fetches(SimpleNamespace(_fetcher=fetching), 0.2)
+    assert fetching._get_actions_per_node(None)[0], "nothing was found yet"
+    asyncio.run(fetching._proc_fetch_request(None, 1, None))
+
+    requests, _, timeout_s, *_ = fetching._get_actions_per_node(None)
+
+    assert requests == []
+    assert 0 < timeout_s <= 0.2
+    fetching._next_at = time.monotonic()
+    assert fetching._get_actions_per_node(None)[0]
+
+
+def test_a_fetch_that_found_nothing_is_followed_at_once(fetching: Any) -> None:
+    pace_fetches(SimpleNamespace(_fetcher=fetching), 0.2)
+    fetching.found = False
+    asyncio.run(fetching._proc_fetch_request(None, 1, None))
+    assert fetching._get_actions_per_node(None)[0]
