@@ -18,7 +18,6 @@ from bench import (
     imports,
     latency,
     lists,
-    live,
     projector,
     relay,
     submit,
@@ -42,7 +41,6 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "lists": lists.run,
     "imports": imports.run,
     "idle": idle.run,
-    "live": live.run,
 }
 CHECKED: Final = ("relay", "projector", "gateway", "submit", "idle")
 """What a short run compares with the committed figures."""

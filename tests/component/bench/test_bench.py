@@ -11,7 +11,7 @@ from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 
 
-@pytest.mark.parametrize("name", ["projector", "relay", "latency", "gateway", "lists", "idle", "live"])
+@pytest.mark.parametrize("name", ["projector", "relay", "latency", "gateway", "lists", "idle"])
 def test_a_measurement_runs_to_its_end(postgres: Running, kafka: RunningKafka, name: str) -> None:
     lines: list[str] = []
     bench.measure(Servers(postgres.address, kafka.address), [name], rounds=1, quick=True, report=lines.append)
