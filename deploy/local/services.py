@@ -7,7 +7,7 @@ import json
 import os
 import sys
 import tomllib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,18 +19,8 @@ from deploy.local.processes.ports import LOOPBACK
 from deploy.local.processes.process import Process, answers_ok
 from schemas.flows import CLEARANCE, GATEWAY, NOTICES
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.names import (
-    APPROVER,
-    CERTIFICATE_DESK,
-    CONTACTS,
-    FORGETTING,
-    FORM_VOID,
-    OPERATOR,
-    REMINDERS,
-    ROSTER,
-    STAFF_PAGES,
-    desk_role,
-)
+from services.kit.names import ROSTER
+from services.kit.provisioning.accounts import accounts_of, operating_account, staff_account
 from services.kit.provisioning.kafka_users import as_service
 
 ROOT: Final = Path(__file__).parents[2]
@@ -90,7 +80,7 @@ class ServiceProcesses:
             "LIXIAO_OPENID_CLIENT_SECRET": self.accounts.client_secret(),
             "LIXIAO_DESKS": json.dumps({name: self._desk(name) for name in self.departments}),
             "LIXIAO_ROSTER": json.dumps(
-                {"address": self._address(CLEARANCE), "token": self.accounts.token(_staff_account(ROSTER))}
+                {"address": self._address(CLEARANCE), "token": self.accounts.token(staff_account(ROSTER))}
             ),
             "LIXIAO_OPERATED": json.dumps(
                 {name: self._operated(name) for name in (*self.departments, CLEARANCE, GATEWAY)}
@@ -100,39 +90,21 @@ class ServiceProcesses:
             "LIXIAO_TRACE_UI": f"{self.zipkin}/zipkin/traces/{{trace_id}}",
         }
         return [
-            *(self._service(name, _desk_accounts(name)) for name in self.departments),
-            self._service(
-                CLEARANCE,
-                {
-                    **{name: {name} for name in (ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR, CERTIFICATE_DESK)},
-                    _staff_account(ROSTER): {ROSTER, APPROVER, STAFF_PAGES},
-                    _operating_account(CLEARANCE): {OPERATOR, STAFF_PAGES},
-                },
-                clearance,
-            ),
+            *(self._service(name) for name in self.departments),
+            self._service(CLEARANCE, clearance),
             self._identity(),
-            self._service(GATEWAY, {name: {name} for name in (OPERATOR, CERTIFICATE_DESK)}, gateway),
-            self._service(
-                NOTICES,
-                {
-                    CONTACTS: {CONTACTS},
-                    _staff_account(NOTICES): {CONTACTS, REMINDERS, STAFF_PAGES},
-                    _operating_account(NOTICES): {OPERATOR, STAFF_PAGES},
-                },
-                {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)},
-            ),
+            self._service(GATEWAY, gateway),
+            self._service(NOTICES, {"LIXIAO_PUBLIC_URL": self._address(GATEWAY)}),
         ]
 
     def _desk(self, department: str) -> dict[str, str]:
-        return {"address": self._address(department), "token": self.accounts.token(_staff_account(department))}
+        return {"address": self._address(department), "token": self.accounts.token(staff_account(department))}
 
     def _operated(self, service: str) -> dict[str, str]:
         address = f"http://{LOOPBACK}:{self.ports[operator_port_of(service)]}"
-        return {"address": address, "token": self.accounts.token(_operating_account(service))}
+        return {"address": address, "token": self.accounts.token(operating_account(service))}
 
-    def _service(
-        self, name: str, roles: Mapping[str, Collection[str]], variables: Mapping[str, str] | None = None
-    ) -> Service:
+    def _service(self, name: str, variables: Mapping[str, str] | None = None) -> Service:
         environment = {
             # Before the caller's: an OTEL_… of theirs names another collector.
             "OTEL_TRACES_EXPORTER": "zipkin_json",
@@ -143,7 +115,7 @@ class ServiceProcesses:
             **self.databases[name],
             "LIXIAO_HTTP_PORT": str(self.ports[name]),
             "LIXIAO_OPERATOR_PORT": str(self.ports[operator_port_of(name)]),
-            "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, roles)),
+            "LIXIAO_CREDENTIALS": str(self.accounts.credentials(name, accounts_of(name))),
             "LIXIAO_SIGNING_KEY": str(self.accounts.signing_key(name)),
             "LIXIAO_TRUSTED_KEYS": str(self.accounts.trusted_keys),
             "LIXIAO_REQUIRE_SESSION_PROOF": "true",
@@ -185,26 +157,6 @@ class ServiceProcesses:
 def operator_port_of(name: str) -> str:
     """The name of the port."""
     return f"{name} operator"
-
-
-def _desk_accounts(department: str) -> dict[str, set[str]]:
-    role = desk_role(department)
-    return {
-        department: {role},
-        OPERATOR: {OPERATOR},
-        _staff_account(department): {role, STAFF_PAGES},
-        _operating_account(department): {OPERATOR, STAFF_PAGES},
-    }
-
-
-def _staff_account(department: str) -> str:
-    """The gateway's at a department: a token of one opens no other."""
-    return f"{STAFF_PAGES}.{department}"
-
-
-def _operating_account(service: str) -> str:
-    """The gateway's for operators."""
-    return f"{OPERATOR}.{service}"
 
 
 def _inherited() -> dict[str, str]:
