@@ -20,6 +20,7 @@ from services.kit.provisioning.acl_requests import Acl, Operation, Pattern, Reso
 from services.kit.provisioning.acls import PRINCIPAL, AclsRefused, set_acls
 from services.kit.provisioning.databases import Provisioned, create_databases
 from services.kit.provisioning.kafka_users import create_users
+from services.kit.provisioning.secrets_folder import SecretsFolder
 from services.kit.provisioning.topics import TopicMismatch, TopicReport, create_topics
 from services.kit.settings import PREFIX, DatabaseSettings, Dsn, TopicDays, load
 from services.kit.signing.keys import create_key
@@ -38,12 +39,15 @@ class TopicSettings(KafkaSettings):
     topic_days: TopicDays = KEPT_DAYS
 
 
-class ServerSettings(DatabaseSettings):
+class InstallationSettings(DatabaseSettings):
+    namespace: str = "lixiao"
+    services_folder: Path = SERVICES
+
+
+class ServerSettings(InstallationSettings):
     """LIXIAO_POSTGRES is a superuser's DSN."""
 
     postgres: Dsn
-    namespace: str = "lixiao"
-    services_folder: Path = SERVICES
 
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__)
@@ -61,6 +65,32 @@ def signing_key_command(
     private file. To revoke: remove the public file.
     """
     typer.echo(create_key(private, trusted, service))
+
+
+@app.command("secrets")
+def secrets_command(
+    folder: Annotated[Path, typer.Option(help="A folder for each service and server; what is there is kept.")],
+    postgres: Annotated[str, typer.Option(help="superuser@host:port")] = "admin@postgres:5432",
+    server: Annotated[
+        list[str] | None, typer.Option(help="Also a certificate, as `kafka1` or `kafka=bootstrap,*.brokers`.")
+    ] = None,
+    public_host: Annotated[
+        list[str] | None, typer.Option(help="The proxy's names, for a certificate to try with.")
+    ] = None,
+    trusted: Annotated[Path | None, typer.Option(help="PEM of authorities that the gateway believes as well.")] = None,
+) -> None:
+    """Make every secret of an installation before anything of it runs; repeat it for a new department."""
+    settings = load(InstallationSettings)
+    made = SecretsFolder(
+        folder,
+        tuple(discover(settings.services_folder)),
+        postgres,
+        servers={name: (hosts or name).split(",") for name, _, hosts in (each.partition("=") for each in server or ())},
+        public_hosts=public_host or (),
+        trusted=trusted,
+        namespace=settings.namespace,
+    ).write()
+    typer.echo(f"{len(made)} certificates made{': ' if made else ''}{', '.join(made)}")
 
 
 @app.command("topics")

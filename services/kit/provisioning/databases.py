@@ -51,32 +51,44 @@ async def create_databases(
     Passwords in `secrets` (JSON, mode 0600) are kept. It is written first: the next run completes an interrupted one.
     """
     services = [*departments, *SHARED]
-    names = {service: _identifier(namespace, service) for service in services}
     connection = await asyncpg.connect(superuser, timeout=10, command_timeout=60)
     try:
         # Held for the file too: file and passwords must come from the same run.
         await connection.execute("select pg_advisory_lock($1)", AdvisoryLock.PROVISIONING)
-        stored = _read(secrets)
-        roles = [_Roles.of(stored.get(each, {}), names[each]) for each in services]
-        done = Provisioned(dict(zip(services, (each.variables(superuser) for each in roles), strict=True)))
-        gateway = roles[services.index(GATEWAY)]
-        done.secrets[GATEWAY][READ_MODEL_VARIABLE] = _dsn(
-            superuser, gateway.service, gateway.password, names[CLEARANCE]
-        )
-        write_private(secrets, json.dumps({**stored, **done.secrets}, indent=2) + "\n")
+        roles, addresses = _planned(superuser, services, secrets, namespace)
+        done = Provisioned(addresses)
         await _role(connection, READER, "nologin")
         await _role(connection, AUDITOR, "nologin")
-        for each in roles:
+        for each in roles.values():
             for role, password in ((each.owner, each.owner_password), (each.service, each.password)):
                 await _role(connection, role, f"login password '{scram_verifier(password)}'")
             made = await _database(connection, each)
             await _rights(superuser, each.service)
             (done.created if made else done.unchanged).append(each.service)
-        await connection.execute(f'grant "{READER}" to "{names[GATEWAY]}"')
-        await connection.execute(f'grant connect on database "{names[CLEARANCE]}" to "{READER}"')
+        await connection.execute(f'grant "{READER}" to "{roles[GATEWAY].service}"')
+        await connection.execute(f'grant connect on database "{roles[CLEARANCE].service}" to "{READER}"')
     finally:
         await connection.close(timeout=5)
     return done
+
+
+def write_addresses(superuser: str, departments: Iterable[str], secrets: Path, *, namespace: str = "lixiao") -> Secrets:
+    """What `create_databases` will have written to `secrets`, while there is no server yet."""
+    return _planned(superuser, [*departments, *SHARED], secrets, namespace)[1]
+
+
+def _planned(
+    superuser: str, services: Iterable[str], secrets: Path, namespace: str
+) -> tuple[dict[str, "_Roles"], Secrets]:
+    stored = _read(secrets)
+    roles = {each: _Roles.of(stored.get(each, {}), _identifier(namespace, each)) for each in services}
+    addresses = {service: each.variables(superuser) for service, each in roles.items()}
+    gateway = roles[GATEWAY]
+    addresses[GATEWAY][READ_MODEL_VARIABLE] = _dsn(
+        superuser, gateway.service, gateway.password, roles[CLEARANCE].service
+    )
+    write_private(secrets, json.dumps({**stored, **addresses}, indent=2) + "\n")
+    return roles, addresses
 
 
 @dataclass(frozen=True, slots=True)
