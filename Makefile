@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo image test test-image test-identity test-brokers test-compose deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian
+.PHONY: demo image test test-image test-identity test-brokers test-compose test-kubernetes deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian
 
 PYTHON ?= python3
 VENV := .venv
@@ -54,6 +54,9 @@ test-compose: $(STAMP) jars deploy-tools ## bring deploy/compose up with podman,
 
 test-identity: $(STAMP) jars ## sign in and out at a real Keycloak and a real Apereo CAS (300 MB once, some minutes)
 	$(BIN)/python -m pytest -n 0 --level identity $(PYTEST)
+
+test-kubernetes: $(STAMP) jars deploy-tools ## validate deploy/kubernetes, and play a part of it with podman
+	@$(BIN)/python -m tests.kubernetes
 
 mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants

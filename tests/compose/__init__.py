@@ -1,0 +1,1 @@
+"""`make test-compose`: the installation of `deploy/compose`, brought up and used."""

@@ -1,0 +1,3 @@
+#!/bin/sh
+# kafka-run.sh CLASS ARGUMENT...
+exec /opt/java/bin/java ${KAFKA_HEAP_OPTS:--Xmx128m} -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp '/opt/kafka/libs/*' -Dorg.slf4j.simpleLogger.defaultLogLevel=warn "$@"
