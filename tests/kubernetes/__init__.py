@@ -1,0 +1,1 @@
+"""`make test-kubernetes`: the chart of `deploy/kubernetes` rendered, validated, and played by podman."""

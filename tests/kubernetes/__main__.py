@@ -1,0 +1,184 @@
+"""`make test-kubernetes`: deploy/kubernetes rendered for both universities, validated, and played.
+
+Rendered by helm, validated with the schemas of Kubernetes and, where it is built, by kube-score. Then podman plays a
+department and the clearance as the chart has them, on servers of deploy/compose, until they are ready.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import tempfile
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import httpx
+import yaml
+
+from deploy.local.servers.jars import cache_folder
+from schemas.flows import CLEARANCE, SHARED
+from services.kit.manifests import discover
+from tests.compose.installation import IN_NAMESPACE, in_namespace, needs, prepared, resolve
+from tests.compose.stack import Stack
+from tests.kubernetes.rendering import (
+    FOLDER,
+    UNIVERSITIES,
+    Document,
+    documents,
+    helm,
+    pods,
+    rendered,
+    secrets,
+    validate,
+)
+from tests.support.waiting import eventually
+
+PLAYED: Final = ("library", CLEARANCE)
+READY_WITHIN_S: Final = 120
+IGNORED: Final = "container-image-pull-policy"
+"""kube-score's: an image named by its digest need not be pulled again."""
+
+
+def checked() -> None:
+    """Both universities and the servers, without running anything."""
+    services = {*discover(), *SHARED}
+    for university in UNIVERSITIES:
+        helm("lint", FOLDER / "lixiao", "--values", university)
+        text = rendered(university)
+        found = documents(text)
+        unknown = validate(found)
+        complete(found, services)
+        hardened(found)
+        scored(text)
+        left_out = ", ".join(f"{count} {kind}" for kind, count in unknown.items())
+        print(f"{university.stem}: {len(found)} resources valid; without a schema here: {left_out}")
+    for file in sorted((FOLDER / "servers").glob("*.yaml")):
+        count = len(documents(file.read_text("utf-8")))
+        print(f"{file.name}: {count} resources are YAML; their schemas are the operators'")
+
+
+def complete(found: list[Document], services: Collection[str]) -> None:
+    for kind in ("Deployment", "Service", "PodDisruptionBudget", "ServiceAccount"):
+        assert {one["metadata"]["name"] for one in found if one["kind"] == kind} == services, kind
+    policies = {one["metadata"]["name"] for one in found if one["kind"] == "NetworkPolicy"}
+    assert policies == {*services, "nothing-else", "to-the-servers"}
+
+
+def hardened(found: list[Document]) -> None:
+    for name, pod in pods(found):
+        assert pod["automountServiceAccountToken"] is False, name
+        for container in pod["containers"]:
+            security = container["securityContext"]
+            assert security["runAsNonRoot"], name
+            assert security["readOnlyRootFilesystem"], name
+            assert security["capabilities"] == {"drop": ["ALL"]}, name
+            assert "@sha256:" in container["image"], name
+
+
+def scored(text: str) -> None:
+    """By kube-score, where somebody has built it: `go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0`."""
+    program = shutil.which("kube-score", path=f"{cache_folder() / 'deploy-tools' / 'bin'}:/usr/local/bin:/usr/bin")
+    if program is None:
+        print("kube-score is not here")
+        return
+    command = [program, "score", "--ignore-test", IGNORED, "--output-format", "ci", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    findings = [line for line in done.stdout.splitlines() if line.startswith(("[CRITICAL]", "[WARNING]"))]
+    if findings:
+        raise SystemExit("\n".join(findings))
+    print("kube-score: no finding")
+
+
+def played(image: str, folder: Path) -> None:
+    began_s = time.monotonic()
+    with prepared(image, folder) as stack:
+        stack.up("migrate")
+        stack.ended("migrate")
+        wanted = to_play(image, stack.secrets)
+        manifests = folder / "played.yaml"
+        manifests.write_text(yaml.safe_dump_all(wanted, allow_unicode=True), "utf-8")
+        play = ["podman", "kube", "play", "--network", f"{stack.project}_inside", str(manifests)]
+        try:
+            subprocess.run(play, check=True, stdout=subprocess.DEVNULL)
+            asyncio.run(all_ready(stack))
+        except BaseException:
+            for name in PLAYED:
+                subprocess.run(["podman", "logs", "--tail", "30", f"{name}-pod-0-{name}"], check=False)
+            raise
+        finally:
+            remove(wanted, manifests)
+    print(f"{', '.join(PLAYED)} of the chart ready, played by podman; {time.monotonic() - began_s:.0f} s")
+
+
+def to_play(image: str, secrets_folder: Path) -> list[Document]:
+    """The chart's Deployments with the Secrets they mount; the image by its name, as nothing here has a digest."""
+    scram = next(one for one in UNIVERSITIES if "scram" in one.read_text("utf-8"))
+    chart = documents(rendered(scram))
+    found = [one for one in chart if one["kind"] in ("Deployment", "PersistentVolumeClaim")]
+    found = [
+        one for one in documents(secrets(secrets_folder, "default")) if one["kind"] in ("Secret", "ConfigMap")
+    ] + found
+    wanted = [one for one in found if one["metadata"]["name"] in (*PLAYED, "keys") or one["kind"] == "ConfigMap"]
+    for _, pod in pods(wanted):
+        for container in pod["containers"]:
+            container["image"] = image
+        for volume in pod["volumes"]:
+            for source in ("secret", "configMap"):
+                if source in volume:
+                    volume[source]["optional"] = False  # podman 4.3 ends where this is left out
+    return wanted
+
+
+def remove(wanted: list[Document], manifests: Path) -> None:
+    """With what podman keeps: volumes and secrets of these names."""
+    down = ["podman", "kube", "down", str(manifests)]
+    volumes = [one["metadata"]["name"] for one in wanted if one["kind"] != "Deployment"]
+    kept = [one["metadata"]["name"] for one in wanted if one["kind"] == "Secret"]
+    for command in (down, ["podman", "volume", "rm", "--force", *volumes], ["podman", "secret", "rm", *kept]):
+        subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+async def all_ready(stack: Stack) -> None:
+    """By the address that the chart's own probes ask."""
+    authority = ssl.create_default_context(cafile=stack.secrets / "proxy" / "authority.pem")
+    resolve({name: stack.address_of(infra(f"{name}-pod-0")) for name in PLAYED})
+    async with httpx.AsyncClient(verify=authority, timeout=10) as client:
+        for name in PLAYED:
+
+            async def ready(name: str = name) -> bool:
+                try:
+                    return (await client.get(f"https://{name}:8080/health/ready")).status_code == 200
+                except httpx.TransportError:
+                    return False
+
+            await eventually(ready, what=f"{name} to be ready", timeout_s=READY_WITHIN_S, poll_s=0.5)
+
+
+def infra(pod: str) -> str:
+    """The container that has the pod's address."""
+    found = subprocess.run(["podman", "pod", "inspect", pod], capture_output=True, text=True, check=True)
+    return str(json.loads(found.stdout)["InfraContainerID"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.kubernetes", description=__doc__)
+    parser.add_argument("image", nargs="?", default="localhost/lixiao", help="(%(default)s)")
+    parser.add_argument("--only-check", action="store_true", help="run nothing")
+    arguments = parser.parse_args()
+    if IN_NAMESPACE not in os.environ:
+        checked()
+    if arguments.only_check:
+        return
+    needs(arguments.image)
+    in_namespace("tests.kubernetes")
+    with tempfile.TemporaryDirectory(prefix="lixiao-kubernetes-") as folder:
+        played(arguments.image, Path(folder))
+
+
+if __name__ == "__main__":
+    main()
