@@ -57,9 +57,14 @@ def test_only_the_proxy_is_reached_from_beyond_the_machine() -> None:
     published = {name: one["ports"] for name, one in ALL.items() if "ports" in one}
     beyond = {name for name, ports in published.items() if any(not port.startswith("127.0.0.1:") for port in ports)}
     assert beyond == {"proxy"}
-    assert FILE["networks"]["inside"] == {"internal": True}
+    assert FILE["networks"]["inside"]["internal"] is True
     outside = {name for name, one in ALL.items() if "outside" in one.get("networks", ())}
     assert outside == {"gateway", "notices", "proxy", "prometheus", "zipkin", "grafana"}
+
+
+def test_the_gateway_believes_the_proxy_whose_network_is_named() -> None:
+    (config,) = FILE["networks"]["inside"]["ipam"]["config"]
+    assert ALL[GATEWAY]["environment"]["LIXIAO_TRUSTED_PROXIES"] == config["subnet"]
 
 
 def test_prometheus_scrapes_every_service() -> None:
