@@ -114,7 +114,8 @@ class SecretsFolder:
         """The gateway's own tokens at the others, with their addresses."""
         desks = {name: self._desk(name, staff_account(name)) for name in self.departments}
         operated = {
-            name: self._desk(name, operating_account(name), OPERATOR_PORT) for name in (*self.departments, CLEARANCE)
+            name: self._desk(name, operating_account(name), OPERATOR_PORT)
+            for name in (*self.departments, CLEARANCE, NOTICES)
         }
         for variable, value in (
             ("lixiao_desks", desks),

@@ -41,7 +41,7 @@ def test_the_gateway_starts_with_its_folder(secrets: SecretsFolder, monkeypatch:
     assert urlsplit(settings.database).path == "/lixiao_gateway"
     assert urlsplit(settings.read_model).path == "/lixiao_clearance"
     assert settings.desks.keys() == set(DEPARTMENTS)
-    assert settings.operated.keys() == {*DEPARTMENTS, CLEARANCE}
+    assert settings.operated.keys() == {*DEPARTMENTS, CLEARANCE, NOTICES}
     assert settings.roster is not None
     assert settings.roster.address == "https://clearance:8080"
     assert settings.notices is not None
