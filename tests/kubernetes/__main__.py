@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import tempfile
 import time
+from base64 import b64decode
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -124,9 +125,18 @@ def to_play(image: str, secrets_folder: Path) -> list[Document]:
         one for one in documents(secrets(secrets_folder, "default")) if one["kind"] in ("Secret", "ConfigMap")
     ] + found
     wanted = [one for one in found if one["metadata"]["name"] in (*PLAYED, "keys") or one["kind"] == "ConfigMap"]
+    for one in wanted:
+        if one["kind"] == "Deployment":
+            one["spec"]["replicas"] = 1
+        if one["kind"] == "Secret":
+            # Podman 4.3 hands `data` on as it is written.
+            one["stringData"] = {name: b64decode(value).decode() for name, value in one.pop("data").items()}
     for _, pod in pods(wanted):
         for container in pod["containers"]:
             container["image"] = image
+            # Podman would publish each port on this machine, and ask probes by a program that the image does not have.
+            for left_out in ("ports", "startupProbe", "livenessProbe", "readinessProbe"):
+                del container[left_out]
         for volume in pod["volumes"]:
             for source in ("secret", "configMap"):
                 if source in volume:
