@@ -62,13 +62,14 @@ async def token(browser: BrowserClient) -> str:
 async def test_a_college_finds_checks_hands_over_and_undoes_for_its_own_student(
     gateway: RunningGateway, clearance: ReadModelWriter, browser: BrowserClient, token: str
 ) -> None:
-    signed = await clearance.accept_signed(new_student_id(), name="公孙离")
+    named = await clearance.accept_signed(new_student_id(), name="公孙离")
+    signed = await clearance.accept_signed(new_student_id())
     page = (await browser.get("/progress")).text
     assert 'href="/desk"' in page
     found = await check(browser, token, signed.qr_text)
     assert "真实有效" in found.text
-    for text in (signed.form_number, signed.student_id, "公孙离"):
-        assert signed.form_number in (await check(browser, token, text)).text
+    for text in (named.form_number, named.student_id, "公孙离"):
+        assert named.form_number in (await check(browser, token, text)).text
     async with carrying(gateway, clearance):
         done = await browser.post("/desk/issue", {**fields(found), "taken_by": "self"})
         assert "已登记领取" in done.text
