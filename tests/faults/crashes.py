@@ -106,7 +106,7 @@ async def _all_crash(observed: ObservedInstallation, paths: Mapping[str, Sequenc
             assert process.poll() == EXIT_CODE, f"{name} ended with {process.poll()}.{process.last_lines()}"
             path.popleft()
             installation.kill(name)
-            await installation.start(name, failpoint=path[0] if path else None, wait=False)
+            await installation.start(name, failpoint=path[0] if path else "", wait=False)
             if not path:
                 del waiting[name]
         await asyncio.sleep(0.1)
