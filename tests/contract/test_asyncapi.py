@@ -142,6 +142,7 @@ def test_every_event_is_in_exactly_the_channels_it_is_produced_to() -> None:
         "lixiao.command-asked.v1": {TOPICS.command},
         "lixiao.certificate-issue-asked.v1": {TOPICS.command},
         "lixiao.certificate-issue-undo-asked.v1": {TOPICS.command},
+        "lixiao.reminder-asked.v1": {TOPICS.command},
         "lixiao.status-changed.v1": {TOPICS.status(name) for name in DEPARTMENTS},
         "lixiao.source-alive.v1": {TOPICS.status(name) for name in DEPARTMENTS},
         "lixiao.attestation-given.v1": {TOPICS.attestation(name) for name in DEPARTMENTS},

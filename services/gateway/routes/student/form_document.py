@@ -1,4 +1,4 @@
-"""What stands on a form, in order: the page shows it, and the PDF prints it. Pure."""
+"""What stands on a form, in order: the page shows it, and the PDF prints it."""
 
 from typing import Any
 

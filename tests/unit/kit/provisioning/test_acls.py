@@ -51,10 +51,11 @@ def test_the_gateway_reads_no_status_and_no_case() -> None:
     }
 
 
-def test_the_notice_service_reads_statuses_and_cases_and_writes_what_it_sent() -> None:
+def test_the_notice_service_reads_statuses_cases_and_reminders_and_writes_what_it_sent() -> None:
     assert granted(NOTICES, Operation.WRITE) == {TOPICS.sent, TOPICS.audit(NOTICES)}
     assert granted(NOTICES, Operation.READ) == {
         TOPICS.case,
+        TOPICS.command,
         TOPICS.submission,
         TOPICS.status("library"),
         TOPICS.status("dorm"),
