@@ -45,7 +45,7 @@ async def checked(browser: BrowserClient, clerk: Person, form: str) -> dict[str,
 
 
 async def audited(gateway: RunningGateway, clerk: Person) -> list[tuple[str, str, str | None, dict[str, Any]]]:
-    """What was done with forms, without the clerk's address."""
+    """What was done with forms, without the clerk's address and the trace of the request."""
     found = await rows(
         gateway.database,
         "SELECT act, outcome, student_id, details FROM audit.entry WHERE actor = $1 AND act !~ '^session'"
@@ -54,4 +54,5 @@ async def audited(gateway: RunningGateway, clerk: Person) -> list[tuple[str, str
     )
     details = [json.loads(row["details"]) for row in found]
     assert [one.pop("address") for one in details] == ["127.0.0.1"] * len(found)
+    assert all(one.pop("trace") for one in details)
     return [(row["act"], row["outcome"], row["student_id"], one) for row, one in zip(found, details, strict=True)]
