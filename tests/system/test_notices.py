@@ -1,5 +1,6 @@
-"""From a desk to a student's mailbox, also through a sender that is killed."""
+"""From a desk to a student's mailbox, also through a sender that is killed, and from a clerk's list."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,13 +9,19 @@ import pytest
 from deploy.local.installation import Installation
 from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
+from deploy.local.services import IDENTITY
 from deploy.observability.boards import DASHBOARDS
-from schemas.flows import CLEARANCE, NOTICES
+from schemas.flows import CLEARANCE, GATEWAY, NOTICES
+from services.kit.provisioning.accounts import staff_account
+from tests.support.gateway.reminders import csrf_of, fields_of, form_of
+from tests.support.gateway.server import sign_in
+from tests.support.gateway.staff import clerk
 from tests.support.notices.mail_server import MailServer, mail_server
 from tests.support.notices.running import FROM
 from tests.support.servers.prometheus import Prometheus
 from tests.support.waiting import eventually
 
+LIBRARIAN = clerk("library", name="方石")
 LEASE_OVER = "UPDATE notice SET due_at = now() WHERE state = 'waiting'"
 
 
@@ -28,9 +35,12 @@ async def mails() -> AsyncIterator[MailServer]:
 async def desks(
     postgres: Running, kafka: RunningKafka, mails: MailServer, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    """One department, the clearance and the notice service."""
+    """One department, the clearance, the gateway and the notice service."""
     installation = Installation(tmp_path_factory.mktemp("notices"), postgres=postgres.address, kafka=kafka.address)
+    installation.people.append(LIBRARIAN)
     await installation.provision()
+    staff = {"address": installation.address(NOTICES), "token": installation.accounts.token(staff_account(NOTICES))}
+    installation.configure(GATEWAY, LIXIAO_NOTICES=json.dumps(staff))
     installation.configure(
         NOTICES,
         LIXIAO_SMTP_HOST="127.0.0.1",
@@ -41,7 +51,7 @@ async def desks(
         LIXIAO_NOTICE_QUIET="00:00-00:00",
     )
     try:
-        await installation.start("library", CLEARANCE, NOTICES)
+        await installation.start("library", CLEARANCE, NOTICES, IDENTITY, GATEWAY)
         yield installation
     finally:
         await installation.close()
@@ -123,3 +133,17 @@ async def test_a_sender_killed_before_it_noted_the_sending_sends_again_under_the
     first, second = mails.to("second@students.example.edu")
     assert first["Message-ID"] == second["Message-ID"]
     assert first.get_content() == second.get_content()
+
+
+@pytest.mark.acceptance("N-002")
+async def test_whom_a_clerk_reminds_has_it_in_the_mailbox(desks: Installation, mails: MailServer) -> None:
+    await reachable_student(desks, "third@students.example.edu")
+    browser = await sign_in(desks, LIBRARIAN)
+    csrf = await csrf_of(browser, "/staff/library")
+    address, fields = form_of((await browser.post("/staff/library/remind", {"csrf": csrf})).text)
+    assert (await browser.post(address, fields_of(fields))).status_code == 303
+    await eventually(lambda: bool(mails.to("third@students.example.edu")), what="the reminder", timeout_s=60)
+    (message,) = mails.to("third@students.example.edu")
+    assert message["Subject"] == "【离校服务】提醒：您有事项尚未办理"
+    assert "论文提交" in message.get_content()
+    await browser.close()

@@ -1,7 +1,6 @@
 """Reminders from a department's work list and from a college's progress: looked at, sent once, followed."""
 
 import asyncio
-import html
 import json
 import re
 from collections.abc import AsyncIterator
@@ -19,6 +18,7 @@ from services.kit.names import GRADUATE_SCHOOL, college_role
 from services.kit.postgres.migrations import migrate
 from tests.component.gateway.routes.staff.working import LIBRARY
 from tests.support.gateway.read_model import ReadModelWriter
+from tests.support.gateway.reminders import csrf_of, fields_of, form_of
 from tests.support.gateway.server import BrowserClient, RunningGateway, running_gateway
 from tests.support.notices.served import asked_reminders, deliver, send_all, served_notices
 from tests.support.samples import case_samples
@@ -26,8 +26,6 @@ from tests.support.servers.fixtures import DatabaseMaker
 
 SCHOOL = Person(sub="school", name="顾长宁", roles=(GRADUATE_SCHOOL,))
 BOOKS = Reason(code="books-not-returned", parameters={"count": 1})
-_FORM = re.compile(r"<form[^>]*?action=\"([^\"]*/remind)\"[^>]*>(.*?)</form>", re.DOTALL)
-_HIDDEN = re.compile(r'<input type="hidden" name="([^"]+)" value="([^"]*)">')
 
 
 def counsellor(college: str) -> Person:
@@ -94,30 +92,12 @@ async def audited(
     return [entry for entry in entries if entry[2]["reminder"] == reminder_id]
 
 
-async def csrf_of(browser: BrowserClient, address: str) -> str:
-    found = re.search(r'name="csrf" value="([^"]+)"', (await browser.get(address)).text)
-    assert found is not None
-    return found[1]
-
-
 def figures(page: str) -> dict[str, int]:
     return {words: int(count) for words, count in re.findall(r"<dt>([^<]+)</dt><dd>(\d+)</dd>", page)}
 
 
-def form_of(page: str) -> tuple[str, list[tuple[str, str]]]:
-    """Of the button that sends."""
-    address, content = next(each for each in _FORM.findall(page) if 'name="seen"' in each[1])
-    return address, [(name, html.unescape(value)) for name, value in _HIDDEN.findall(content)]
-
-
 async def press(browser: BrowserClient, address: str, fields: list[tuple[str, str]]) -> httpx.Response:
     return await browser.post(address, fields_of(fields))
-
-
-def fields_of(fields: list[tuple[str, str]]) -> dict[str, str | list[str]]:
-    single = {name: value for name, value in fields if name != "pick"}
-    picked = [value for name, value in fields if name == "pick"]
-    return {**single, "pick": picked} if picked else {**single}
 
 
 @pytest.mark.acceptance("N-002")
