@@ -1,5 +1,6 @@
 """The PDF keeps to PDF/A-2a and PDF/UA-1, signed or not, as veraPDF validates: kept for decades, and read aloud."""
 
+import asyncio
 from pathlib import Path
 
 from deploy.local.pdf_certificate import pdf_certificate
@@ -14,7 +15,7 @@ async def test_every_form_keeps_to_both_standards_but_one_with_boxes_which_is_pr
     chinese, signer = await printed(document("zh")), load(*pdf_certificate(tmp_path))
     forms = {
         "chinese": chinese,
-        "signed": signer.signed(chinese),
+        "signed": await asyncio.to_thread(signer.signed, chinese),
         "english": await printed(document("en")),
         "long": await printed(document(rooms=200)),
         **{name: await printed(document(name=written)) for name, written in NAMES.items()},
