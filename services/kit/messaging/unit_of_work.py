@@ -137,9 +137,8 @@ class UnitOfWork:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Connection]:
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is None or _is_lost(self._connection):
             await self._release()
-        if self._connection is None:
             self._connection = await self._pool.acquire()
         done = False
         try:
@@ -158,6 +157,13 @@ class UnitOfWork:
         for topic, count in Counter(one.record.topic for one in stored).items():
             metrics.DEAD_LETTERS.add(count, {"group": self._group, "topic": topic})
             _log.error("record.dead_lettered", group=self._group, topic=topic, count=count)
+
+
+def _is_lost(connection: "PoolConnectionProxy[Any]") -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True  # its pool has noticed first, and has taken it back
 
 
 class ValueRefused(Exception):

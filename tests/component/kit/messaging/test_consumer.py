@@ -211,6 +211,23 @@ async def test_a_batch_after_one_that_failed_has_a_connection_of_its_own(
     assert pool.get_idle_size() == pool.get_size(), "given back at the end"
 
 
+async def test_a_connection_that_was_lost_between_two_batches_is_replaced(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
+) -> None:
+    async with running(consumer_of(pool, kafka, topic)):
+        for count in (1, 2):
+            await send(kafka, topic, [b"%d" % count])
+
+            async def read(expected: int = count) -> bool:
+                return len(await stored(pool)) == expected
+
+            await eventually(read, what=f"{count} records")
+            await pool.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+
 async def test_a_bad_record_is_parked_as_it_came_and_the_rest_goes_on(
     pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str
 ) -> None:
