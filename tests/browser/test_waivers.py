@@ -61,7 +61,7 @@ async def test_the_page_says_what_is_not_needed_why_and_until_when(
 @pytest.mark.acceptance("S-039")
 async def test_the_form_says_what_was_not_needed(scenes: SceneSetter, open_profile: Open) -> None:
     page = await opened(scenes, open_profile, PC, "completed-waived")
-    assert await page.locator(".line.waived .note").all_inner_texts() == [
+    assert await page.locator(".line.waived .line-body > p:first-child").all_inner_texts() == [
         "无需办理：涉密论文，由导师归档（有效期至2026年12月31日）",
         "特批放行：已核对缴费凭证（有效期至2026年7月1日）",
     ]
