@@ -58,9 +58,10 @@ class NonEmptyText(Text):
 
 
 class Picture(_Model):
-    """`file` is in the folder's `pictures/`."""
+    """`file` is in the folder's `pictures/`. `wide`: the same for a screen that has the room; else it is `file`."""
 
     file: FileNames
+    wide: FileNames | None = None
     alt: NonEmptyText
 
 
@@ -139,7 +140,7 @@ def departments(folder: Path, services: Path) -> dict[str, DepartmentManifest]:
 def _check_pictures(university: University, folder: Path) -> None:
     """Better an error at start than a hole in the page."""
     for title, picture in university.pictures.items():
-        for name in sorted({picture.file.zh, picture.file.en}):
+        for name in sorted({name for file in (picture.file, picture.wide) if file for name in (file.zh, file.en)}):
             where = f"pictures.{title}: {name}"
             if not (folder / name).is_file():
                 raise ValueError(f"{where} is not in {folder}: put it there, or take the picture out")

@@ -1,6 +1,7 @@
 """The guide page's pictures of the running system: `python -m tests.support.browser.manual_pictures [--only NAME]`.
 
-Each is a part of a page on a phone, in both languages, in the folder of the university whose pages these are.
+Each is a part of a page, on a phone and on a PC, in both languages, in the folder of the university whose pages these
+are.
 The gateway names no picture that is not there: a new one is made first, and then named in `university.toml`.
 """
 
@@ -8,25 +9,28 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
 from playwright.async_api import Page
 
 from services.gateway.image_size import size_of
 from services.gateway.university import CONFIGURATIONS, PICTURES
-from tests.support.browser.chromium import PHONE, Language, chromium, find_chromium
+from tests.support.browser.chromium import PC, PHONE, Device, Language, chromium, find_chromium
 from tests.support.browser.scenes import BY_NAME
 from tests.support.browser.screenshots import alone, captured, take
 
 FOLDER: Final = CONFIGURATIONS / "cumt" / PICTURES
 LANGUAGES: Final[tuple[Language, ...]] = ("zh-CN", "en-GB")
-MOST_BYTES: Final = 25_000
+DEVICES: Final[tuple[tuple[Device, str], ...]] = ((PHONE, ""), (PC, "-pc"))
+"""And what the names of its pictures end with."""
+MOST_BYTES: Final = 28_000
 QUALITY: Final = 35
 
 
 @dataclass(frozen=True)
 class Part:
-    """From the top of the first selector to the foot of the second, over the whole width of the page."""
+    """From the top of the first selector to the foot of the second; on a phone over the whole width of the page."""
 
     name: str
     scene: str
@@ -50,8 +54,8 @@ PARTS: Final = (
 )
 
 
-async def cut(page: Page, part: Part) -> bytes:
-    """The part of the page as WebP."""
+async def cut(page: Page, part: Part, device: Device) -> bytes:
+    """The part of the page as WebP. On a PC without the margins of the page, a pixel for a pixel."""
     size = await page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
     await page.set_viewport_size({"width": size[0], "height": size[1]})
     first, last = [await page.locator(selector).first.bounding_box() for selector in (part.first, part.last)]
@@ -59,6 +63,10 @@ async def cut(page: Page, part: Part) -> bytes:
     assert last is not None, f"{part.name}: {part.last} is not shown"
     top, foot = max(0.0, first["y"] - 8), min(last["y"] + last["height"] + 8, first["y"] + part.most)
     clip = {"x": 0, "y": top, "width": size[0], "height": foot - top, "scale": part.sharp}
+    if device is PC:
+        sheet = await page.locator("main").bounding_box()
+        assert sheet is not None
+        clip |= {"x": sheet["x"], "width": sheet["width"], "scale": 1.0}
     return await captured(page, "webp", clip, QUALITY)
 
 
@@ -69,11 +77,11 @@ async def make(parts: Sequence[Part]) -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     async with alone() as scenes, chromium(program) as browser:
         for part in parts:
-            for language in LANGUAGES:
-                page = await take(browser, scenes, (BY_NAME[part.scene], PHONE, "light", language))
-                body = await cut(page, part)
+            for language, (device, ending) in product(LANGUAGES, DEVICES):
+                page = await take(browser, scenes, (BY_NAME[part.scene], device, "light", language))
+                body = await cut(page, part, device)
                 await page.context.close()
-                name = f"{part.name}-{language[:2]}.webp"
+                name = f"{part.name}-{language[:2]}{ending}.webp"
                 if len(body) > MOST_BYTES:
                     raise SystemExit(f"{name} is {len(body)} bytes, more than {MOST_BYTES}: cut less of the page.")
                 (FOLDER / name).write_bytes(body)
