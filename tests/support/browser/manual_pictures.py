@@ -40,10 +40,12 @@ class Part:
     """Not higher than this many CSS pixels."""
     sharp: float = 1.5
     """Pixels of the picture for one of the page: legible on a phone, and light."""
+    screen: int = 0
+    """On a phone: all of a screen that is so many CSS pixels high, with what sticks to its foot."""
 
 
 PARTS: Final = (
-    Part("start", "guide", ".top", ".page-head"),
+    Part("start", "guide", ".top", ".page-head", screen=330),
     Part("summary", "case-nearly", "#summary", "#summary"),
     Part("items", "case-nearly", "#items-title", "#library-thesis", sharp=1.4),
     Part("cancel-card", "case-card", "#library-borrowing", "#library-borrowing"),
@@ -57,6 +59,10 @@ PARTS: Final = (
 async def cut(page: Page, part: Part, device: Device) -> bytes:
     """The part of the page as WebP. On a PC without the margins of the page, a pixel for a pixel."""
     size = await page.evaluate("[document.documentElement.clientWidth, document.documentElement.scrollHeight]")
+    if device is PHONE and part.screen:
+        await page.set_viewport_size({"width": size[0], "height": part.screen})
+        clip = {"x": 0, "y": 0, "width": size[0], "height": part.screen, "scale": part.sharp}
+        return await captured(page, "webp", clip, QUALITY)
     await page.set_viewport_size({"width": size[0], "height": size[1]})
     first, last = [await page.locator(selector).first.bounding_box() for selector in (part.first, part.last)]
     assert first is not None, f"{part.name}: {part.first} is not shown"
