@@ -1,12 +1,11 @@
 """Entries of one database's audit by what they say, newest first, each with what its seal shows of it."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from services.kit.audit.chain import INITIAL_HASH, chain_hash
-from services.kit.audit.trail import BY_ACTOR
+from services.kit.audit.trail import BY_ACTOR, AuditEntry, entry_of
 from services.kit.postgres.pool import Connection
 
 MAX_PAGE: Final = 500
@@ -36,16 +35,10 @@ class AuditFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class FoundEntry:
+class FoundEntry(AuditEntry):
     """`seal`: its number in the chain, None before it is sealed. `intact`: the seal fits entry and last seal."""
 
     entry_id: int
-    at: datetime
-    actor: str
-    act: str
-    outcome: str
-    student_id: str | None
-    details: dict[str, Any]
     seal: int | None
     intact: bool | None
 
@@ -81,9 +74,7 @@ async def found(
 
 
 def _entry(row: Any) -> FoundEntry:
-    names = ("entry_id", "at", "actor", "act", "outcome", "student_id")
-    details = json.loads(row["details"])
-    return FoundEntry(**{name: row[name] for name in names}, details=details, seal=row["seq"], intact=_intact(row))
+    return FoundEntry(**asdict(entry_of(row)), entry_id=row["entry_id"], seal=row["seq"], intact=_intact(row))
 
 
 def _intact(row: Any) -> bool | None:
