@@ -40,6 +40,13 @@ WHERE (issuer, subject) = (SELECT issuer, subject FROM session WHERE id_hash = $
 ORDER BY started_at DESC
 """
 
+_INSERT: Final = """
+INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at, started_at, seen_at,
+                     expires_at, roles, roles_confirmed_at, roles_due_at, sid, refresh_token,
+                     id_token)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14)
+"""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -82,12 +89,7 @@ class Sessions:
                 await end_where(connection, "replaced", "id_hash = $1", hashed(old))
             await end_where(connection, "too-many", _OLDEST, issuer, subject, MAX_PER_PERSON - 1)
             await connection.execute(
-                """
-                INSERT INTO session (id_hash, student_id, csrf, issuer, subject, authenticated_at, started_at, seen_at,
-                                     expires_at, roles, roles_confirmed_at, roles_due_at, sid, refresh_token,
-                                     id_token)
-                VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, $10, $11, $12, $13, $14)
-                """,
+                _INSERT,
                 hashed(session_id),
                 student_id,
                 secrets.token_urlsafe(32),
