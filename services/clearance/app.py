@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import asyncpg
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from schemas.flows import CLEARANCE
 from services.clearance.approvals.api import approvals_router
@@ -31,6 +31,7 @@ from services.clearance.receipts.configured import keyring_of
 from services.clearance.receipts.signing_keys import key_missing
 from services.clearance.roster.api import roster_import, roster_router
 from services.clearance.roster.case_log import CaseLog
+from services.clearance.roster.cases import RosterRow
 from services.clearance.roster.former_number_api import former_number_router
 from services.clearance.roster.roster import Roster
 from services.clearance.settings import ClearanceSettings
@@ -39,13 +40,16 @@ from services.clearance.submission.republication import CasePublisher
 from services.clearance.submission.round.sweeper import AttemptSweeper
 from services.clearance.submission.subscriptions import OUTCOMES, SUBMISSIONS
 from services.clearance.view.freshness import SourceWatch
+from services.clearance.view.projector import Projector
 from services.clearance.view.reconciliation.api import reconciliation_router
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.clearance.view.season import measure_season
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
+from services.kit.http.openapi import Interface
 from services.kit.http.operators.routes import operator_routers
 from services.kit.imports.api import imports_router
+from services.kit.imports.spec import ImportSpec
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
 from services.kit.messaging.audit_heads.api import chain_router
@@ -62,10 +66,22 @@ from services.kit.republishing.worker import Republisher
 from services.kit.runtime.health import Health
 from services.kit.student_numbers import use_number_form
 
-DESCRIPTION = (
-    "The roster opens cases; the statuses of all departments become one view, which the gateway reads; submissions are "
-    "confirmed with every department."
-)
+_ABOUT: Final[dict[str, Any]] = {
+    "title": "Lixiao: clearance",
+    "version": "1",
+    "description": (
+        "The roster opens cases; the statuses of all departments become one view, which the gateway reads; "
+        "submissions are confirmed with every department."
+    ),
+    "interface": Interface(
+        CLEARANCE,
+        {
+            "roster": "Students' cases, as the graduate school has them, and their former numbers.",
+            "approvals": "What two persons decide, and the exemptions that they made.",
+            "reconciliation": "Whether the view shows what the departments have.",
+        },
+    ),
+}
 
 
 def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = None) -> FastAPI:
@@ -84,9 +100,7 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
             yield
 
     app = create_app(
-        title="Lixiao: clearance",
-        version="1",
-        description=DESCRIPTION,
+        **_ABOUT,
         health=health,
         lifespan=lifespan,
         routers=(),
@@ -99,14 +113,33 @@ def clearance_app(settings: ClearanceSettings, *, traced: Telemetry | None = Non
     return app
 
 
-async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
-    async with pool.acquire() as connection, connection.transaction():
-        await keyring_of(settings).ensure(connection)
-    wakeup, uploaded = Wakeup(), Wakeup()
-    roster, projector = roster_of(settings), projector_of(settings, pool)
+def interface_of_clearance(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> FastAPI:
+    """The routes alone, without loops: for the OpenAPI document, and for the answers recorded in it."""
+    routers = _routers(_parts(settings, pool), settings)
+    return create_app(**_ABOUT, health=Health(), lifespan=None, routers=routers, telemetry=None)
+
+
+class _Parts(NamedTuple):
+    """What routes and loops share."""
+
+    pool: "asyncpg.Pool[Any]"
+    roster: Roster
+    projector: Projector
+    rows: ImportSpec[RosterRow]
+    wakeup: Wakeup
+    uploaded: Wakeup
+
+
+def _parts(settings: ClearanceSettings, pool: "asyncpg.Pool[Any]") -> _Parts:
+    wakeup, roster = Wakeup(), roster_of(settings)
     rows = roster_import(roster, after_commit=wakeup.notify, own_sources=settings.sources_of(ROSTER))
+    return _Parts(pool, roster, projector_of(settings, pool), rows, wakeup, Wakeup())
+
+
+def _routers(parts: _Parts, settings: ClearanceSettings) -> tuple[APIRouter, ...]:
+    pool, roster, projector, rows, wakeup, uploaded = parts
     decisions = decisions_of(policy_of(settings), actions_of(settings))
-    for routes in (
+    return (
         roster_router(roster, pool, wakeup),
         former_number_router(roster, pool, wakeup),
         imports_router(rows, pool, uploaded),
@@ -118,8 +151,16 @@ async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool
         form_key_router(pool, keyring_of(settings)),
         *operator_routers(pool, settings),
         chain_router(pool, settings, CLEARANCE),
-    ):
-        app.include_router(routes)
+    )
+
+
+async def _loops(app: FastAPI, settings: ClearanceSettings, health: Health, pool: "asyncpg.Pool[Any]") -> ServiceLoops:
+    async with pool.acquire() as connection, connection.transaction():
+        await keyring_of(settings).ensure(connection)
+    parts = _parts(settings, pool)
+    _, roster, projector, rows, wakeup, uploaded = parts
+    for router in _routers(parts, settings):
+        app.include_router(router)
     published = CaseLog(pool, settings.topics.case)
     loops = ServiceLoops(CLEARANCE, settings, pool, health, wakeup=wakeup, tables=TABLES, published=published)
     loops.add_consumer(projector.consumer, prefix="projector ")

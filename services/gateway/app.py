@@ -80,6 +80,7 @@ from services.gateway.web.role_confirmation import RoleConfirmation
 from services.gateway.web.verification_limits import VerificationLimits
 from services.kit.clearance_policy import load_policy
 from services.kit.http.app import create_app
+from services.kit.http.openapi import Interface
 from services.kit.http.serving.server import before_drain
 from services.kit.manifests import required_checks
 from services.kit.messaging.outbox import Wakeup
@@ -121,6 +122,24 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
 """Of every page and answer; beside them assets, health and what operators ask for."""
 
 
+_ABOUT: Final[dict[str, Any]] = {
+    "title": "Lixiao: gateway",
+    "version": "1",
+    "description": (
+        "A student's own case: its checks, its submission, and commands to the departments; and the certificate desk. "
+        "Sign in with a browser at /sign-in; the session cookie then comes with every request."
+    ),
+    "interface": Interface(
+        GATEWAY,
+        {
+            "student": "What a student's own page shows and does.",
+            "certificate desk": "What the certificate desk's page shows and does.",
+        },
+        address="lixiao.example.edu",
+    ),
+}
+
+
 def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -> FastAPI:
     use_number_form(settings.number_form)
     folder = settings.university or CONFIGURATIONS / "cumt"
@@ -136,12 +155,7 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
             yield
 
     app = create_app(
-        title="Lixiao: gateway",
-        version="1",
-        description=(
-            "A student's own case: its checks, its submission, and commands to the departments. "
-            "Sign in with a browser at /sign-in; the session cookie then comes with every request."
-        ),
+        **_ABOUT,
         health=health,
         lifespan=lifespan,
         routers=(renderer.assets.routes(), *ROUTERS),
@@ -155,6 +169,11 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
     )
     error_pages.install(app, renderer)
     return app
+
+
+def interface_of_gateway() -> FastAPI:
+    """The routes alone, without what they are answered with: for the OpenAPI document."""
+    return create_app(**_ABOUT, health=Health(), lifespan=None, routers=ROUTERS, telemetry=None)
 
 
 def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:

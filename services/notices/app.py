@@ -3,15 +3,16 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 import httpx
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from schemas.flows import NOTICES
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
+from services.kit.http.openapi import Interface
 from services.kit.http.operators.routes import operator_routers
 from services.kit.manifests import discover
 from services.kit.messaging.audit_heads.api import chain_router
@@ -47,7 +48,20 @@ from services.notices.subscriptions import (
 )
 from services.notices.words import words_of
 
-DESCRIPTION = "Tells students by mail and by robot what has changed on their page; keeps where they are written to."
+_ABOUT: Final[dict[str, Any]] = {
+    "title": "Lixiao: notices",
+    "version": "1",
+    "description": (
+        "Tells students by mail and by robot what has changed on their page; keeps where they are written to."
+    ),
+    "interface": Interface(
+        NOTICES,
+        {
+            "contacts": "Where students are written to.",
+            "reminders": "Whom a reminder by staff would reach, and what became of one.",
+        },
+    ),
+}
 
 
 def notices_app(settings: NoticeSettings, *, traced: Telemetry | None = None) -> FastAPI:
@@ -61,21 +75,14 @@ def notices_app(settings: NoticeSettings, *, traced: Telemetry | None = None) ->
             pool = await open_pool(settings.database, name=NOTICES)
             running.push_async_callback(pool.close)
             app.state.credentials.pool = pool
-            for router in (
-                contacts_router(pool),
-                *operator_routers(pool, settings),
-                chain_router(pool, settings, NOTICES),
-            ):
+            for router in _routers(settings, pool):
                 app.include_router(router)
             http = await running.enter_async_context(_http(settings))
-            app.include_router(reminders_router(pool, words_of(settings), settings))
             await running.enter_async_context(_loops(settings, health, pool, http).running())
             yield
 
     app = create_app(
-        title="Lixiao: notices",
-        version="1",
-        description=DESCRIPTION,
+        **_ABOUT,
         health=health,
         lifespan=lifespan,
         routers=(),
@@ -86,6 +93,20 @@ def notices_app(settings: NoticeSettings, *, traced: Telemetry | None = None) ->
     )
     app.state.credentials = auth.Credentials.of(settings)
     return app
+
+
+def interface_of_notices(settings: NoticeSettings, pool: "asyncpg.Pool[Any]") -> FastAPI:
+    """The routes alone, without loops: for the OpenAPI document, and for the answers recorded in it."""
+    return create_app(**_ABOUT, health=Health(), lifespan=None, routers=_routers(settings, pool), telemetry=None)
+
+
+def _routers(settings: NoticeSettings, pool: "asyncpg.Pool[Any]") -> tuple[APIRouter, ...]:
+    return (
+        contacts_router(pool),
+        reminders_router(pool, words_of(settings), settings),
+        *operator_routers(pool, settings),
+        chain_router(pool, settings, NOTICES),
+    )
 
 
 def _http(settings: NoticeSettings) -> httpx.AsyncClient:

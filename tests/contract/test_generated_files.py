@@ -54,6 +54,8 @@ def test_check_names_a_file_that_was_edited_lost_or_left_over(copy: Path) -> Non
     edited.write_text(edited.read_text("utf-8").replace("2147483647", "99"), "utf-8")
     (copy / "json" / "lixiao.source-alive.v1.json").unlink()
     (copy / "json" / "lixiao.forgotten.v1.json").write_text("{}", "utf-8")
+    (copy / "openapi" / "canteen.json").write_text("{}", "utf-8")
+    (copy / "openapi" / "library.json").write_text("{}", "utf-8")
     (copy / "asyncapi.yaml").write_text("asyncapi: 2.0.0\n", "utf-8")
 
     assert __main__.differences(copy) == [
@@ -61,6 +63,8 @@ def test_check_names_a_file_that_was_edited_lost_or_left_over(copy: Path) -> Non
         "json/lixiao.case-changed.v1.json",
         "json/lixiao.forgotten.v1.json",
         "json/lixiao.source-alive.v1.json",
+        "openapi/canteen.json",
+        "openapi/library.json",
     ]
 
     __main__.write(copy)
@@ -102,9 +106,11 @@ def test_publishing_adds_the_new_examples_and_touches_no_other_line(copy: Path) 
 def test_a_release_keeps_the_schemas_and_is_never_changed(copy: Path) -> None:
     folder = __main__.release("99.0.0", copy)
 
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
-        path.name: path.read_bytes() for path in (copy / "json").iterdir()
-    }
+    for kept, current in ((folder, copy / "json"), (folder / "openapi", copy / "openapi")):
+        assert {path.name: path.read_bytes() for path in kept.glob("*.json")} == {
+            path.name: path.read_bytes() for path in current.glob("*.json")
+        }
+    assert not (folder / "openapi" / "answers").exists()
     assert gate.last_release(copy) == folder
     with pytest.raises(ValueError, match="never changed"):
         __main__.release("99.0.0", copy)

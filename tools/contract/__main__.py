@@ -1,8 +1,9 @@
 """Generate and check the files of the contract: `python -m tools.contract <command>`.
 
-write            generate `schemas/json/` and `schemas/asyncapi.yaml`
+write            generate `schemas/json/`, `schemas/openapi/` and `schemas/asyncapi.yaml`
 check            fail if a generated file differs from the models, or a published example was changed
-gate             fail if the schemas break a reader or a published event of the last release
+gate             fail if the schemas break a reader or a published event of the last release, or a client of its APIs
+oasdiff          the same of the APIs by oasdiff, where it is built
 publish          add the hashes of new examples to `schemas/examples/INDEX.sha256`; published examples are immutable
 release VERSION  copy the schemas to `schemas/released/VERSION/`, which `gate` compares with
 
@@ -11,6 +12,9 @@ Development only: it needs the optional dependencies `test`.
 
 import hashlib
 import importlib
+import json
+import shutil
+import subprocess
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
@@ -20,12 +24,16 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from services.kit.manifests import SERVICES, discover
-from tools.contract import files
+from tools.contract import files, openapi
+from tools.contract.compatibility import Breakage
 from tools.contract.gate import broken, explanation, last_release, version_number
+from tools.contract.http_compatibility import http_breakages
 
 ROOT: Final = SERVICES.parent
 SCHEMAS: Final = ROOT / "schemas"
 INDEX: Final = "INDEX.sha256"
+GENERATED: Final = ("json", openapi.FOLDER)
+"""Folders that hold nothing else."""
 
 
 def facts_of(services: Path = SERVICES) -> dict[str, dict[str, type[BaseModel]]]:
@@ -44,7 +52,7 @@ def project_version() -> str:
 
 def expected_files() -> dict[str, str]:
     """Path below `schemas/` → content."""
-    return files.files(project_version(), discover(), facts_of())
+    return {**files.files(project_version(), discover(), facts_of()), **openapi.files()}
 
 
 def write(schemas: Path = SCHEMAS) -> list[str]:
@@ -64,7 +72,7 @@ def write(schemas: Path = SCHEMAS) -> list[str]:
 def differences(schemas: Path = SCHEMAS) -> list[str]:
     """Missing, outdated or orphaned."""
     expected = expected_files()
-    present = {f"json/{path.name}" for path in (schemas / "json").glob("*.json")}
+    present = {f"{name}/{path.name}" for name in GENERATED for path in (schemas / name).glob("*.json")}
     stale = present - expected.keys()
     wrong = {name for name, text in expected.items() if _text(schemas / name) != text}
     return sorted(stale | wrong)
@@ -119,9 +127,36 @@ def _gate() -> int:
     found = broken(released, files.json_schemas(facts_of()))
     for name, breaks in found.items():
         print(explanation(name, breaks))
-    if not found:
-        print(f"Compatible with {released.name}: every reader reads every event, old and new.")
-    return 1 if found else 0
+    broken_clients = interfaces_broken(released)
+    for service, changes in broken_clients.items():
+        print("\n".join([f"The API of {service} breaks its clients:", *(f"  {each}" for each in changes)]))
+        print("  Undo it, or add a new route or field beside the old one.")
+    if not (found or broken_clients):
+        print(f"Compatible with {released.name}: every reader reads every event, old and new, and clients go on.")
+    return 1 if found or broken_clients else 0
+
+
+def interfaces_broken(released: Path) -> dict[str, tuple[Breakage, ...]]:
+    """By service. A removed department has no clients."""
+    current, found = openapi.documents(), {}
+    for path in sorted((released / openapi.FOLDER).glob("*.json")):
+        if path.stem in current:
+            found[path.stem] = http_breakages(json.loads(path.read_bytes()), current[path.stem])
+    return {service: breaks for service, breaks in found.items() if breaks}
+
+
+def _oasdiff() -> int:
+    """A second opinion: `go install github.com/oasdiff/oasdiff@v1.37.0`."""
+    released, program = last_release(SCHEMAS), shutil.which("oasdiff")
+    if program is None or released is None:
+        print("oasdiff is not here." if released else "Nothing has been released yet, so nothing can break.")
+        return 0
+    failed = 0
+    for old in sorted((released / openapi.FOLDER).glob("*.json")):
+        new = SCHEMAS / openapi.FOLDER / old.name
+        if new.exists():
+            failed |= subprocess.run([program, "breaking", "--fail-on", "ERR", old, new], check=False).returncode
+    return 1 if failed else 0
 
 
 def _publish() -> int:
@@ -138,6 +173,7 @@ def release(version: str, schemas: Path = SCHEMAS) -> Path:
     folder.mkdir(parents=True)
     for path in sorted((schemas / "json").glob("*.json")):
         (folder / path.name).write_bytes(path.read_bytes())
+    shutil.copytree(schemas / openapi.FOLDER, folder / openapi.FOLDER, ignore=shutil.ignore_patterns("answers"))
     return folder
 
 
@@ -162,6 +198,7 @@ _COMMANDS: Final[dict[str, Callable[[], int]]] = {
     "write": _write,
     "check": _check,
     "gate": _gate,
+    "oasdiff": _oasdiff,
     "publish": _publish,
 }
 

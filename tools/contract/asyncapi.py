@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from schemas.codec import CONTENT_TYPE
 from schemas.events import EVENT_TYPES, TYPE_OF, Message
-from schemas.flows import Flow, flows
+from schemas.flows import SHARED, Flow, flows
 from schemas.topics import ALIVE_KEY, Topics, TopicSpec
 
 _BINDING_VERSION: Final = "0.5.0"
@@ -29,6 +29,7 @@ def document(version: str, departments: Iterable[str], topics: Topics | None = N
                 "readers accept binary mode too. Events are numbered states: a newer version replaces an older one."
             ),
             "license": {"name": "Apache-2.0"},
+            "tags": [{"name": service} for service in sorted({*names, *SHARED})],
         },
         "defaultContentType": CONTENT_TYPE,
         "servers": {

@@ -33,8 +33,11 @@ class Breakage:
         return f"{self.path}: {self.what} ({self.whom})"
 
 
-def breakages(released: Schema, current: Schema) -> tuple[Breakage, ...]:
-    return tuple(_Walk(released, current).node(released, current, "$"))
+def breakages(
+    released: Schema, current: Schema, *, within: tuple[Schema, Schema] | None = None
+) -> tuple[Breakage, ...]:
+    """`within`: the documents that references point into, where they are not the schemas themselves."""
+    return tuple(_Walk(*(within or (released, current))).node(released, current, "$"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,8 @@ class _Walk:
         for name in before:
             field = f"{path}.{name}"
             if name not in after:
-                yield Breakage(field, "field removed", OLD_READERS)
+                closed = new.get("additionalProperties") is False
+                yield Breakage(field, "field removed", BOTH if closed else OLD_READERS)
                 continue
             if name in demands - demanded:
                 yield Breakage(field, "optional field became required", OLD_EVENTS)
@@ -98,11 +102,13 @@ class _Walk:
 
 
 def _resolved(root: Schema, schema: Schema) -> Schema:
-    """Events have no recursive definitions."""
+    """There are no recursive definitions."""
     reference = schema.get("$ref")
     if not isinstance(reference, str):
         return schema
-    target: Schema = root["$defs"][reference.removeprefix("#/$defs/")]
+    target = root
+    for name in reference.removeprefix("#/").split("/"):
+        target = target[name]
     beside = {key: value for key, value in schema.items() if key != "$ref"}
     return {**_resolved(root, target), **beside}
 

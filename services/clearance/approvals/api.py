@@ -110,6 +110,10 @@ class _ApprovalRoutes:
             key: KeyHeader,
             principal: Annotated[Principal, Depends(require(action.proposes))],
         ) -> ProposalAnswer:
+            """It waits for another person, unless the university has one person decide: then it takes effect at once.
+
+            A repeated request with the same `Idempotency-Key` is the same proposal.
+            """
             request = f"{action.name} {body.model_dump_json()}"  # type: ignore[attr-defined]
             idempotency = IdempotencyKey.of(principal.name, key, request)
             return await self._change(lambda connection: self._decisions.propose(connection, action, body, idempotency))
@@ -123,6 +127,7 @@ class _ApprovalRoutes:
             after: After = 0,
             limit: Limit = 50,
         ) -> ProposalPage:
+            """Those of the actions that the caller proposes or confirms, oldest first."""
             return await self._page(principal, state=state, after=after, limit=limit)
 
         return route
@@ -134,6 +139,7 @@ class _ApprovalRoutes:
             after: After = 0,
             limit: Limit = 50,
         ) -> ProposalPage:
+            """In every state, oldest first."""
             return await self._page(principal, student_id=body.student_id, after=after, limit=limit)
 
         return route
@@ -142,6 +148,7 @@ class _ApprovalRoutes:
         async def route(
             proposal_id: ProposalId, principal: Annotated[Principal, Depends(self._anyone)]
         ) -> ProposalAnswer:
+            """With what it would do, who made it, and how it ended."""
             async with self._problems(), self._pool.acquire() as connection:
                 proposal = await self._decisions.find(connection, proposal_id)
                 await _look_up(connection, principal, [proposal.student_id])
@@ -155,6 +162,8 @@ class _ApprovalRoutes:
         async def route(
             proposal_id: ProposalId, principal: Annotated[Principal, Depends(self._deciding)]
         ) -> ProposalAnswer:
+            """It takes effect at once. Who proposed it may not confirm it."""
+
             async def confirm(connection: Connection) -> Proposal:
                 await self._check_decides(connection, proposal_id, principal)
                 return await self._decisions.confirm(connection, proposal_id, by=principal.name)
@@ -167,6 +176,8 @@ class _ApprovalRoutes:
         async def route(
             proposal_id: ProposalId, body: Rejection, principal: Annotated[Principal, Depends(self._deciding)]
         ) -> ProposalAnswer:
+            """It ends without effect; why is kept."""
+
             async def reject(connection: Connection) -> Proposal:
                 await self._check_decides(connection, proposal_id, principal)
                 return await self._decisions.reject(connection, proposal_id, by=principal.name, why=body.why)

@@ -73,10 +73,12 @@ def exemptions_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
     async def exemptions(
         principal: Reader, in_force: bool = True, after: After = 0, limit: Limit = 50
     ) -> ExemptionPage:
+        """Checks that students do not need or were released from; `in_force=false` lists ended ones too."""
         return await page(principal, None, in_force, after, limit)
 
     @router.post("/query", summary="List a student's exemptions, ended ones too", operation_id="query-exemptions")
     async def query(body: StudentQuery, principal: Reader, after: After = 0, limit: Limit = 50) -> ExemptionPage:
+        """Of one student, by number."""
         return await page(principal, body.student_id, False, after, limit)
 
     return router

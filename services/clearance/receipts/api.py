@@ -31,6 +31,7 @@ def form_key_router(pool: "asyncpg.Pool[Any]", keyring: Keyring) -> APIRouter:
 
     @router.get("/form-keys", operation_id="list-form-keys", summary="List keys of forms, oldest first")
     async def list_form_keys(_: Annotated[object, Depends(require(OPERATOR))]) -> list[FormKey]:
+        """Public parts, with when each began and ceased to sign."""
         try:
             async with pool.acquire() as connection:
                 return [FormKey.model_validate(key) for key in await keyring.list_keys(connection)]

@@ -69,6 +69,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
 
     @router.put("/cases", summary="Put a student on the roster or correct their data", operation_id="put-case")
     async def put(student: Student, principal: Staff, as_of: AsOf = None) -> CaseAnswer:
+        """Opens the student's case, or opens it again, or corrects it; the same data again changes nothing."""
         now = datetime.now(UTC)
         require_past(as_of, now)
         try:
@@ -103,6 +104,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
 
     @router.post("/cases/query", summary="Read a student's case", operation_id="query-case")
     async def query(body: StudentQuery, principal: Staff) -> CaseAnswer:
+        """With the forms that stand. Who read it is audited."""
         async with pool.acquire() as connection:
             await log.append_look_up(connection, actor=principal.name, act="case.query", students=[body.student_id])
             case = await case_store.find(connection, body.student_id)
@@ -112,6 +114,7 @@ def roster_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wakeup) -> 
 
     @router.post("/cases/history", summary="Get what was done about a student's case", operation_id="case-history")
     async def history(body: StudentQuery, principal: Staff) -> History:
+        """The newest 100 entries of the audit, newest first, without those of who looked."""
         async with pool.acquire() as connection:
             return await history_of(connection, body.student_id, asked_by=principal.name, act="case.history")
 

@@ -71,10 +71,12 @@ def former_number_router(roster: Roster, pool: "asyncpg.Pool[Any]", wakeup: Wake
 
     @router.post("/remove", summary="Remove a former number", operation_id="remove-former-number")
     async def remove(body: FormerNumber, principal: Staff) -> FormerNumbersAnswer:
+        """What departments say under it counts no longer for the current one."""
         return await apply(roster.unjoin, "roster.unjoin", body, principal)
 
     @router.post("/query", summary="Read a student's former numbers", operation_id="query-former-numbers")
     async def query(body: StudentQuery, principal: Staff) -> FormerNumbersAnswer:
+        """By the current number."""
         async with pool.acquire() as connection:
             act = "former-number.query"
             await log.append_look_up(connection, actor=principal.name, act=act, students=[body.student_id])

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Final, Literal, TypeVar
 
 from fastapi import Depends, FastAPI, Request
+from fastapi.security import APIKeyCookie
 
 from services.gateway.case.live import Hub
 from services.gateway.case.progress import CaseProgress, Standing, case_progress
@@ -187,6 +188,15 @@ async def signed_in_clerk(person: Person, served: Served) -> Session:
     return person
 
 
+SESSION: Final = Depends(
+    APIKeyCookie(
+        name=SESSION_COOKIE,
+        scheme_name="session",
+        auto_error=False,
+        description="The cookie of who has signed in with a browser, at /sign-in.",
+    )
+)
+"""Of a route in the OpenAPI document; `signed_in` is what asks for it."""
 Language = Annotated[Texts, Depends(language)]
 Context = Annotated[ViewContext, Depends(view_context)]
 Visitor = Annotated[Session | None, Depends(session_if_any)]

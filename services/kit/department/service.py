@@ -1,11 +1,11 @@
 """A department's service: desk API, imports, relay, consumer, and loops of its own."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import asyncpg
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
@@ -16,7 +16,7 @@ from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.api.status_routes import status_router
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
-from services.kit.department.examples import load_examples
+from services.kit.department.examples import Examples, load_examples
 from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.loops.hold_watch import HoldWatch
@@ -33,9 +33,12 @@ from services.kit.department.tables.holders import list_holdings
 from services.kit.department.tables.record_store import DIGESTS
 from services.kit.http.access import auth
 from services.kit.http.app import create_app
+from services.kit.http.openapi import Interface
 from services.kit.http.operators.routes import operator_routers
 from services.kit.imports.api import imports_router
 from services.kit.imports.sources.folder import FOLDER, load_sources
+from services.kit.imports.sources.source import Source
+from services.kit.imports.spec import ImportSpec
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import DepartmentManifest, discover
 from services.kit.messaging.audit_heads.api import chain_router
@@ -56,46 +59,21 @@ from services.kit.student_numbers import use_number_form
 
 def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     use_number_form(settings.number_form)
-    departments = discover(settings.services_folder)
-    department, folder = departments[rules.name], settings.services_folder / rules.name
-    examples = load_examples(folder)
-    sources = load_sources(
-        [folder / FOLDER, settings.sources_of(rules.name)],
-        rules.import_row,
-        import_headings(department, rules.import_row),
-    )
-    health = Health()
+    described, health = _described(rules, settings), Health()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await migrate(settings.owner_database, DEPARTMENT_FOLDERS)
         pool = await open_pool(settings.database, name=rules.name)
         app.state.credentials.pool = pool
-        desk = _desk(rules, pool, department, settings)
-        uploaded, coverage_changed = Wakeup(), Wakeup()
-        acts = EvidenceActs(desk, coverage_changed)
-        rows = department_import(desk, department, examples, sources, acts)
-        holds = Holds(desk, settings.topics, grace_s=settings.hold_grace_s)
+        parts = _parts(rules, pool, settings, described)
         await list_holdings(pool, rules)
-        await adopt_rules(pool, rules_fingerprint(folder))
-        for router in (
-            desk_router(desk, department, examples, require_if_match=settings.require_if_match),
-            holder_router(desk, department, examples),
-            holds_router(holds),
-            staff_router(desk, department),
-            notes_router(desk, department),
-            imports_router(rows, pool, uploaded),
-            evidence_router(acts, desk),
-            republications_router(pool),
-            status_router(pool),
-            dead_letter_router(pool, replay_handlers(desk, settings)),
-            *operator_routers(pool, settings),
-            chain_router(pool, settings, rules.name),
-        ):
+        await adopt_rules(pool, rules_fingerprint(settings.services_folder / rules.name))
+        for router in _routers(parts, settings):
             app.include_router(router)
-        loops = _messaging_loops(desk, settings, health)
-        loops.add("imports", ImportWorker(rows, pool, uploaded).run)
-        _add_own_loops(loops, desk, holds, health, coverage_changed)
+        loops = _messaging_loops(parts.desk, settings, health)
+        loops.add("imports", ImportWorker(parts.rows, pool, parts.uploaded).run)
+        _add_own_loops(loops, parts, health)
         try:
             async with loops.running():
                 yield
@@ -103,9 +81,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
             await pool.close()
 
     app = create_app(
-        title=f"Lixiao: {department.title.en}",
-        version="1",
-        description=_describe(department),
+        **_about(described.manifest),
         health=health,
         lifespan=lifespan,
         routers=(),
@@ -116,6 +92,68 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
     )
     app.state.credentials = auth.Credentials.of(settings)
     return app
+
+
+def interface_of_department(rules: DepartmentRules[Any], settings: Settings, pool: "asyncpg.Pool[Any]") -> FastAPI:
+    """The routes alone, without loops: for the OpenAPI document, and for the answers recorded in it."""
+    described = _described(rules, settings)
+    routers = _routers(_parts(rules, pool, settings, described), settings)
+    about = _about(described.manifest)
+    return create_app(**about, health=Health(), lifespan=None, routers=routers, telemetry=None)
+
+
+class _Described(NamedTuple):
+    """By the department's folder, and the university's."""
+
+    manifest: DepartmentManifest
+    examples: Examples
+    sources: Mapping[str, Source]
+
+
+class _Parts(NamedTuple):
+    """What routes and loops share."""
+
+    described: _Described
+    desk: Desk[Any]
+    acts: EvidenceActs
+    rows: ImportSpec[Any]
+    holds: Holds
+    uploaded: Wakeup
+    coverage_changed: Wakeup
+
+
+def _parts(rules: DepartmentRules[Any], pool: "asyncpg.Pool[Any]", settings: Settings, described: _Described) -> _Parts:
+    desk, coverage_changed = _desk(rules, pool, described.manifest, settings), Wakeup()
+    acts = EvidenceActs(desk, coverage_changed)
+    rows = department_import(desk, *described, acts)
+    holds = Holds(desk, settings.topics, grace_s=settings.hold_grace_s)
+    return _Parts(described, desk, acts, rows, holds, Wakeup(), coverage_changed)
+
+
+def _routers(parts: _Parts, settings: Settings) -> tuple[APIRouter, ...]:
+    desk, pool = parts.desk, parts.desk.pool
+    department, examples, _ = parts.described
+    return (
+        desk_router(desk, department, examples, require_if_match=settings.require_if_match),
+        holder_router(desk, department, examples),
+        holds_router(parts.holds),
+        staff_router(desk, department),
+        notes_router(desk, department),
+        imports_router(parts.rows, pool, parts.uploaded),
+        evidence_router(parts.acts, desk),
+        republications_router(pool),
+        status_router(pool),
+        dead_letter_router(pool, replay_handlers(desk, settings)),
+        *operator_routers(pool, settings),
+        chain_router(pool, settings, desk.rules.name),
+    )
+
+
+def _described(rules: DepartmentRules[Any], settings: Settings) -> _Described:
+    manifest, folder = discover(settings.services_folder)[rules.name], settings.services_folder / rules.name
+    headings = import_headings(manifest, rules.import_row)
+    sources = load_sources([folder / FOLDER, settings.sources_of(rules.name)], rules.import_row, headings)
+    return _Described(manifest, load_examples(folder), sources)
 
 
 def _desk(
@@ -155,12 +193,11 @@ def _messaging_loops(desk: Desk[Any], settings: Settings, health: Health) -> Ser
     return loops
 
 
-def _add_own_loops(
-    loops: ServiceLoops, desk: Desk[Any], holds: Holds, health: Health, coverage_changed: Wakeup
-) -> None:
+def _add_own_loops(loops: ServiceLoops, parts: _Parts, health: Health) -> None:
+    desk = parts.desk
     republisher = Republisher(desk.pool, StatusPublisher(desk), desk.wakeup)
-    watch = HoldWatch(desk.pool, desk.rules.name, holds)
-    reassessment = Reassessment(desk, coverage_changed)
+    watch = HoldWatch(desk.pool, desk.rules.name, parts.holds)
+    reassessment = Reassessment(desk, parts.coverage_changed)
     edited = EditedRecords(desk)
     loops.add("republication", republisher.run)
     loops.add("holds", watch.run)
@@ -172,8 +209,15 @@ def _add_own_loops(
     health.add_warning("edited records", edited.warning)
 
 
-def _describe(department: DepartmentManifest) -> str:
-    return (
-        f"{department.title.zh} · The desk of the department. A change and its event are one transaction. Send "
-        "`Authorization: Bearer <token>` and, with an operation, an `Idempotency-Key` of your choice."
-    )
+def _about(department: DepartmentManifest) -> dict[str, Any]:
+    title = department.title
+    desk = "The desk: operations, records, notes. A change and its event are one transaction."
+    return {
+        "title": f"Lixiao: {title.en}",
+        "version": "1",
+        "description": (
+            f"{title.zh} · The desk of the department. A change and its event are one transaction. Send "
+            "`Authorization: Bearer <token>` and, with an operation, an `Idempotency-Key` of your choice."
+        ),
+        "interface": Interface(department.name, {title.en: desk}),
+    }

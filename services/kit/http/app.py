@@ -12,6 +12,7 @@ from services.kit.http.client_address import split
 from services.kit.http.error_handlers import HANDLERS
 from services.kit.http.middleware import AllowedHosts, ClientAddress, CompleteOnDisconnect, RequestLimits
 from services.kit.http.observed_routes import ObservedRoutes
+from services.kit.http.openapi import Interface, complete
 from services.kit.http.operators.operator_app import health_routes, operator_app
 from services.kit.http.requests.json_bodies import refuse_repeated_members
 from services.kit.observability.telemetry import Telemetry
@@ -21,18 +22,26 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 """Unless a route sets `max_body_size`."""
 _UNOBSERVED: Final = ("/health/",)
 
+_NO_INTERFACE: Final = Interface("")
+
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 Wrapper = Callable[[ASGIApp], ASGIApp]
 
 
 class _Application(FastAPI):
-    """Wraps the whole stack, and adds the problem schema to OpenAPI."""
+    """Wraps the whole stack, and completes the OpenAPI document."""
 
     def __init__(
-        self, *, outermost: Wrapper | None, before_routes: Wrapper | None, allowed_hosts: str, **options: Any
+        self,
+        *,
+        outermost: Wrapper | None,
+        before_routes: Wrapper | None,
+        allowed_hosts: str,
+        interface: Interface,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
-        self._outermost, self._before_routes = outermost, before_routes
+        self._outermost, self._before_routes, self._interface = outermost, before_routes, interface
         self._allowed_hosts = frozenset(split(allowed_hosts.lower()))
 
     def build_middleware_stack(self) -> ASGIApp:
@@ -46,9 +55,9 @@ class _Application(FastAPI):
         return ClientAddress(stack)
 
     def openapi(self) -> dict[str, Any]:
-        document = super().openapi()
-        document.setdefault("components", {}).setdefault("schemas", {})["Problem"] = problems.SCHEMA
-        return document
+        if self.openapi_schema is None:
+            complete(super().openapi(), self._interface)
+        return super().openapi()
 
 
 def create_app(
@@ -67,6 +76,7 @@ def create_app(
     before_routes: Wrapper | None = None,
     allowed_hosts: str = "",
     often_read: Collection[str] = (),
+    interface: Interface = _NO_INTERFACE,
 ) -> FastAPI:
     """`state.operator` of it is for an operator's port. `telemetry=None` also removes /metrics.
 
@@ -78,6 +88,7 @@ def create_app(
         outermost=_observed(outermost, often_read, telemetry),
         before_routes=before_routes,
         allowed_hosts=allowed_hosts,
+        interface=interface,
         title=title,
         version=version,
         description=description,

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Final, TypedDict
 
 from fastapi.exceptions import RequestValidationError
@@ -80,9 +79,29 @@ SCHEMA: Final[dict[str, Any]] = {
 }
 
 
+_WHEN: Final[Mapping[int, str]] = {
+    400: "The body is not JSON.",
+    401: "Who asks is not known: no token or session, or one that has ended.",
+    403: "The account lacks the role.",
+    404: "There is no such thing.",
+    409: "It cannot be done as things stand; nothing was changed.",
+    412: "The record was changed since.",
+    413: "The body is too large.",
+    415: "The media type is not accepted.",
+    422: "Fields are wrong or missing; nothing was changed.",
+    423: "A submission of the student is being decided: try again after the time in Retry-After.",
+    428: "If-Match is required here.",
+    429: "Too many requests: try again after the time in Retry-After.",
+    503: "A dependency does not answer: try again after the time in Retry-After.",
+}
+
+
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in statuses}
+    """Each with objects of its own: examples are added to some."""
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        status: {"description": _WHEN[status], "content": {MEDIA_TYPE: {"schema": dict(schema)}}} for status in statuses
+    }
 
 
 def of_validation(error: RequestValidationError) -> Problem:

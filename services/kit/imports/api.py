@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from services.kit.audit.log import append_look_up
 from services.kit.http.access.auth import Principal, require
-from services.kit.http.problems import FieldProblem, Problem
+from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.http.requests.instants import require_past
 from services.kit.imports import job_store
 from services.kit.imports.export import rejected_csv
@@ -66,7 +66,7 @@ def imports_router(
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> APIRouter:
     """All routes of one import, for credentials with `spec.role`. `uploaded` wakes its `ImportWorker`."""
-    router = APIRouter(tags=["import"])
+    router = APIRouter(tags=["import"], responses=problem_responses(404, 409, 415))
     staff = require(spec.role)
     uploads = Uploads(spec, pool, clock)
 
@@ -123,6 +123,7 @@ def _add_queries(
     async def jobs(
         before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None, limit: Annotated[int, Query(ge=1, le=100)] = 20
     ) -> Jobs:
+        """Newest first, running ones too."""
         async with pool.acquire() as connection:
             found, more = await job_store.latest_jobs(connection, spec.kind, before=before, limit=limit)
         return Jobs(jobs=tuple(found), next_before=more)
@@ -131,6 +132,7 @@ def _add_queries(
         "/imports/{job_id}", dependencies=protected, operation_id="import-job", summary="Get the state of an import"
     )
     async def job(job: Known) -> Job:
+        """How many rows are done, what became of them, and what was noticed about the file."""
         return job
 
     @router.get(
@@ -146,6 +148,7 @@ def _add_queries(
         after: After = 0,
         limit: Limit = 100,
     ) -> Rows:
+        """In the file's order, with the reasons of rejected ones; `state` and `standing` narrow the list."""
         async with pool.acquire() as connection:
             found = await row_results(
                 connection, job.job_id, state=state, standing=standing, after=after, limit=limit + 1
@@ -162,6 +165,7 @@ def _add_queries(
         responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
     )
     async def export(job: Known, principal: Annotated[Principal, Depends(staff)]) -> StreamingResponse:
+        """CSV with the file's columns and one with the reasons, in Chinese and English."""
         async with pool.acquire() as connection:
             await append_look_up(connection, actor=principal.name, act=f"import.{spec.kind}", job=job.job_id)
         headers = {"Content-Disposition": f'attachment; filename="rejected-{job.job_id}.csv"'}

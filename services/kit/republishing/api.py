@@ -56,12 +56,14 @@ def republications_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
         before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
         limit: Annotated[int, Query(ge=1, le=store.MAX_PAGE)] = 20,
     ) -> Republications:
+        """Newest first, with how far each is."""
         async with pool.acquire() as connection:
             found, more = await store.latest(connection, before=before, limit=limit)
         return Republications(republications=tuple(found), next_before=more)
 
     @router.get("/{republication_id}", operation_id="republication", summary="How far a republication is")
     async def republication(republication_id: RepublicationId, principal: Operator) -> Republication:
+        """Counts of students, done and to do."""
         async with pool.acquire() as connection:
             found = await store.find(connection, republication_id)
         if found is None:

@@ -40,6 +40,7 @@ def contacts_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
 
     @router.put("", summary="Keep where a student is written to", operation_id="keep-contact")
     async def keep(body: ContactBody, principal: Writer) -> ContactKept:
+        """By the system that has the addresses. What a student has chosen stands, and `kept` is false."""
         async with pool.acquire() as connection, connection.transaction():
             kept = await contacts.keep(connection, body.student_id, body.contact())
             await append_entry(
@@ -53,6 +54,7 @@ def contacts_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
 
     @router.post("/query", summary="Read where a student is written to", operation_id="query-contact")
     async def query(body: StudentQuery, principal: Writer) -> ContactAnswer:
+        """Addresses, language, and the channels that the student has switched off. Who read it is audited."""
         async with pool.acquire() as connection:
             await append_look_up(connection, actor=principal.name, act="contact.query", students=[body.student_id])
             found = await contacts.contact_of(connection, body.student_id)

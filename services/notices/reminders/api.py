@@ -88,6 +88,7 @@ def reminders_router(pool: "asyncpg.Pool[Any]", words: Words, settings: NoticeSe
 
     @router.post("/preview", summary="See whom a reminder would reach", operation_id="preview-reminder")
     async def preview(body: ReminderDraft, principal: Reader) -> ReminderPreview:
+        """Counts, lines and the text, by language; nothing is sent, and nothing is stored but an audit entry."""
         meant = {one.student_id: subjects_of(one.checks.items()) for one in body.students}
         async with pool.acquire() as connection:
             await _audit(connection, principal, "reminder.preview", students=len(meant))

@@ -42,8 +42,9 @@ def reconciliation_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
         dependencies=[Depends(operator)],
     )
 
-    @router.get("", summary="The newest comparison of each department and partition")
+    @router.get("", operation_id="comparisons", summary="List the newest comparison of each department and partition")
     async def list_comparisons() -> list[Compared]:
+        """What departments have published, beside what the view can show; one that differs twice is a finding."""
         async with pool.acquire() as connection:
             rows = await connection.fetch(
                 "SELECT department, partition, compared_at, published, viewed, differing FROM reconciliation"
@@ -51,13 +52,18 @@ def reconciliation_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
             )
         return [Compared.model_validate(dict(row)) for row in rows]
 
-    @router.get("/findings", summary="Partitions in which the view differs from a department, or did")
+    @router.get(
+        "/findings",
+        operation_id="findings",
+        summary="List partitions in which the view differs from a department, or did",
+    )
     async def list_findings(
         principal: Annotated[Principal, Depends(operator)],
         state: Literal["open", "healed"] = "open",
         before: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=findings.MAX_PAGE)] = 50,
     ) -> FindingPage:
+        """Newest first; a healed one agrees again."""
         async with pool.acquire() as connection:
             found = await findings.page(connection, healed=state == "healed", before=before, limit=limit)
             await append_look_up(connection, actor=principal.name, act="finding.list", state=state)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.events import ExceptionName, TakenBy
 from services.gateway.certificates.handover import Handover, Undo
 from services.gateway.certificates.verification import MAX_CHARACTERS
-from services.gateway.routes.dependencies import Clerk
+from services.gateway.routes.dependencies import SESSION, Clerk
 from services.gateway.routes.desk.current_desk import (
     OUTCOME_STATUS,
     CheckedForm,
@@ -20,9 +20,11 @@ from services.gateway.routes.desk.current_desk import (
     Why,
 )
 from services.gateway.routes.desk.desk_answers import DeskAnswer, DeskSession, desk_form
-from services.kit.http.problems import Problem
+from services.kit.http.problems import Problem, problem_responses
 
-router = APIRouter(prefix="/api/v1/desk", tags=["certificate desk"])
+router = APIRouter(
+    prefix="/api/v1/desk", tags=["certificate desk"], dependencies=[SESSION], responses=problem_responses(409)
+)
 Token = Annotated[str, Header(alias="X-CSRF-Token", max_length=128, description="`csrf` of GET /api/v1/desk")]
 
 
@@ -61,26 +63,27 @@ class UndoBody(_Body):
     reason: Annotated[Why, Field(min_length=1)]
 
 
-@router.get("", summary="The session: account and CSRF token")
+@router.get("", operation_id="desk-session", summary="Get the session: account and CSRF token")
 async def desk_session(clerk: Clerk) -> DeskSession:
+    """The token goes with each request that does something."""
     return DeskSession(account=clerk.account, csrf=clerk.csrf)
 
 
-@router.post("/check", summary="Check a form")
+@router.post("/check", operation_id="check-form", summary="Check a form")
 async def check(body: CheckBody, desk: CurrentDesk, token: Token = "") -> DeskAnswer:
-    """Audited, as at the page."""
+    """Whether it is genuine, whose it is, and whether its certificates may be handed over. Audited, as at the page."""
     checked = await desk.check(token, body.form)
     return DeskAnswer(finding=checked.result.finding, form=desk_form(desk.context, checked))
 
 
-@router.post("/hand-over", summary="Hand over the certificates of a form")
+@router.post("/hand-over", operation_id="hand-over", summary="Hand over the certificates of a form")
 async def hand_over(body: HandoverBody, response: Response, desk: CurrentDesk, token: Token = "") -> DeskAnswer:
     """Idempotent by `command_id`. 409 or 422 with the outcome, unless it is `issued` (200) or `pending` (202)."""
     checked = await desk.hand_over(token, body.form_number, body.handover(), body.proxy_document)
     return _outcome(response, desk, checked, body.command_id)
 
 
-@router.post("/undo", summary="Undo the hand-over that stands")
+@router.post("/undo", operation_id="undo-hand-over", summary="Undo the hand-over that stands")
 async def undo(body: UndoBody, response: Response, desk: CurrentDesk, token: Token = "") -> DeskAnswer:
     """Idempotent by `command_id`. The hand-over stays on record with who undid it, when and why."""
     checked = await desk.undo(token, body.form_number, Undo(body.command_id, body.of, body.reason))

@@ -19,7 +19,7 @@ from services.kit.department.examples import Examples
 from services.kit.department.requests import AndThen, AuditContext, change_record, remembered
 from services.kit.http.access import auth
 from services.kit.http.access.auth import Principal
-from services.kit.http.problems import Problem
+from services.kit.http.problems import Problem, problem_responses
 from services.kit.http.requests.examples import openapi_examples
 from services.kit.http.requests.idempotency import IdempotencyKey, KeyHeader
 from services.kit.http.requests.instants import AsOf, require_past
@@ -73,7 +73,7 @@ class _DeskRoutes:
         self._staff: Staff = auth.require(desk_role(department.name))
 
     def router(self) -> APIRouter:
-        router = APIRouter(tags=[self._department.title.en])
+        router = APIRouter(tags=[self._department.title.en], responses=problem_responses(409, 423))
         for operation in self._desk.rules.operations:
             router.add_api_route(
                 f"/operations/{operation.name}",
@@ -96,7 +96,13 @@ class _DeskRoutes:
             ("/records/query", "POST", "query-record", "Get a student's record", self._query()),
         ):
             router.add_api_route(
-                path, endpoint, methods=[method], operation_id=name, summary=summary, response_model=DeskAnswer
+                path,
+                endpoint,
+                methods=[method],
+                operation_id=name,
+                summary=summary,
+                response_model=DeskAnswer,
+                responses=problem_responses(412, 428) if method == "PUT" else None,
             )
         return router
 
@@ -111,6 +117,11 @@ class _DeskRoutes:
             principal: Annotated[Principal, Depends(self._staff)],
             as_of: AsOf = None,
         ) -> DeskAnswer:
+            """Changes the student's record and publishes what follows from it, in one transaction.
+
+            A repeated request with the same `Idempotency-Key` gets the same answer and changes nothing. 409 where the
+            department's rules do not allow it, with the reason.
+            """
             request = f"{operation.name} {body.model_dump_json()}"  # type: ignore[attr-defined]
             if as_of is not None:
                 request = f"{request} {as_of.astimezone(UTC).isoformat()}"
@@ -146,6 +157,7 @@ class _DeskRoutes:
             as_of: AsOf = None,
             if_match: IfMatch = None,
         ) -> DeskAnswer:
+            """For a department whose own system is the master: what is on record is from now on exactly this."""
             record: Record = body.record  # type: ignore[attr-defined]
             replace = only_if(if_match, lambda _: (record, RECORD_REPLACED()), required=self._require_if_match)
             audit = AuditContext(principal.name, "desk.replace-record")
@@ -177,6 +189,7 @@ class _DeskRoutes:
         async def route(
             body: StudentQuery, response: Response, principal: Annotated[Principal, Depends(self._staff)]
         ) -> DeskAnswer:
+            """With the checks that follow from it; its `ETag` is what a replacement may rest on. Audited."""
             async with self._desk.pool.acquire() as connection:
                 found = await self._desk.read_in(connection, body.student_id)
                 await append_look_up(

@@ -117,6 +117,7 @@ def _add_coverage(router: APIRouter, acts: EvidenceActs, desk: Desk[Any], staff:
 
     @router.get("/coverage", operation_id="coverage", summary="List covering loads")
     async def loads(valid: bool | None = None, before: Before = None, limit: Limit = 20) -> Loads:
+        """Who said when that a list was complete. `valid`: only those that still count, or only the others."""
         async with desk.pool.acquire() as connection:
             found, more = await coverage.latest(connection, valid=valid, before=before, limit=limit)
         return Loads(loads=tuple(found), next_before=more)
@@ -138,6 +139,7 @@ def _add_questions(router: APIRouter, acts: EvidenceActs, desk: Desk[Any], staff
 
     @router.get("/questions/count", operation_id="count-questions", summary="Count open questions")
     async def count() -> OpenQuestions:
+        """A number without personal data, for whoever watches."""
         async with desk.pool.acquire() as connection:
             return OpenQuestions(open=sum(await questions.count_open(connection)))
 

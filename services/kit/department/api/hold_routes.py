@@ -34,6 +34,7 @@ def holds_router(holds: Holds) -> APIRouter:
 
     @router.get("/holds", operation_id="holds", summary="List holds", dependencies=[Depends(operator)])
     async def list_holds() -> HoldList:
+        """Each with its attempt, since when, and when the attempt's life ends."""
         return HoldList(holds=tuple(await holds.list_holds()))
 
     @router.post(

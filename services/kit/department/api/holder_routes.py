@@ -13,6 +13,7 @@ from services.kit.department.examples import Examples
 from services.kit.department.requests import AuditContext, change_of_holder
 from services.kit.http.access import auth
 from services.kit.http.access.auth import Principal
+from services.kit.http.problems import problem_responses
 from services.kit.http.requests.examples import openapi_examples
 from services.kit.http.requests.idempotency import IdempotencyKey, KeyHeader
 from services.kit.manifests import DepartmentManifest
@@ -22,7 +23,7 @@ from services.kit.rules.department_rules import HolderOperation
 
 def holder_router(desk: Desk[Any], department: DepartmentManifest, examples: Examples) -> APIRouter:
     """`POST /operations/<name>` of each `HolderOperation`; the answer names the student."""
-    router = APIRouter(tags=[department.title.en])
+    router = APIRouter(tags=[department.title.en], responses=problem_responses(409, 423))
     for operation in desk.rules.holder_operations:
         router.add_api_route(
             f"/operations/{operation.name}",
@@ -47,6 +48,10 @@ def _route(
         key: KeyHeader,
         principal: Annotated[Principal, Depends(staff)],
     ) -> DeskAnswer:
+        """For the one student who holds the item, whom the answer names; 409 if nobody does, or several.
+
+        A repeated request with the same `Idempotency-Key` gets the same answer and changes nothing.
+        """
         request = f"{operation.name} {body.model_dump_json()}"  # type: ignore[attr-defined]
         with as_problems(department):
             student_id, result = await change_of_holder(

@@ -62,6 +62,7 @@ def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
 
     @router.get("/operations", operation_id="operations", summary="List the operations with their fields")
     async def operations() -> tuple[OperationForm, ...]:
+        """For a program that makes a form of each: the body's JSON Schema, and whether it can be taken back."""
         return (*map(_form, desk.rules.operations), *map(_form, desk.rules.holder_operations))
 
     @router.post("/records/history", operation_id="history", summary="Get what was done about a student")

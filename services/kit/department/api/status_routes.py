@@ -36,6 +36,7 @@ def status_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
     async def published_status(
         body: StatusQuery, principal: Annotated[Principal, Depends(require(OPERATOR))]
     ) -> PublishedStatus:
+        """The newest status, what is still to be sent of the student, and what was done. Who read it is audited."""
         async with pool.acquire() as connection:
             done = await history.history_of(connection, body.student_id, asked_by=principal.name, act="status.query")
             status = await connection.fetchval("SELECT status FROM record WHERE student_id = $1", body.student_id)

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Final
 
 import asyncpg
 import structlog
-from fastapi import Depends, Request
+from fastapi import Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
 from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, actor, address_of
 from services.kit.http.access.credentials_file import CredentialsFile, FileEntry
 from services.kit.http.client_address import limited_address
+from services.kit.http.openapi import TOKEN
 from services.kit.http.problems import Problem
 from services.kit.names import STAFF_PAGES
 from services.kit.runtime.token_buckets import TokenBuckets
@@ -35,7 +36,12 @@ KNOWN_FOR_S: Final = 2.0
 _MAX_KNOWN: Final = 10_000
 _REPORT_RATE, _REPORT_BURST = 1.0, 10.0
 _log = structlog.get_logger(__name__)
-_bearer = HTTPBearer(auto_error=False, description="Token of a desk or of a department's own system.")
+_bearer = HTTPBearer(
+    auto_error=False,
+    scheme_name=TOKEN,
+    description="Token of a desk or of a department's own system, as its operators made it; beside each operation "
+    "stands the role that it needs, or one of several.",
+)
 
 
 class Credentials:
@@ -115,7 +121,8 @@ def require(*roles: str) -> Callable[..., Any]:
         raise ValueError("at least one role is required")
 
     async def principal(
-        request: Request, given: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+        request: Request,
+        given: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer, scopes=sorted(roles))],
     ) -> Principal:
         credentials: Credentials | None = getattr(request.app.state, "credentials", None)
         host = request.client.host if request.client else ""

@@ -66,6 +66,7 @@ def audit_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
 
     @router.post("/query", operation_id="search-audit", summary="Search the audit: personal data")
     async def search_audit(body: AuditQuery, principal: Annotated[Principal, Depends(require(OPERATOR))]) -> AuditPage:
+        """Newest first, with whether the seal of each fits. The search is an entry itself."""
         async with pool.acquire() as connection:
             return await audit_page(connection, body, by=principal.name)
 

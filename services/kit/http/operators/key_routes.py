@@ -16,6 +16,7 @@ def key_router(settings: Settings) -> APIRouter:
 
     @router.get("/keys", operation_id="list-keys", summary="List keys of records, without private parts")
     async def list_keys(_: Annotated[object, Depends(require(OPERATOR))]) -> SigningInventory:
+        """The service's own, those of others that it believes, and until when its certificate is good."""
         return inventory_of(settings)
 
     return router

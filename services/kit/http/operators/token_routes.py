@@ -36,6 +36,7 @@ def token_router(pool: "asyncpg.Pool[Any]") -> APIRouter:
     async def list_tokens(
         request: Request, principal: Annotated[Principal, Depends(require(OPERATOR))]
     ) -> list[TokenAnswer]:
+        """Of the database and of the file: whose each is, what it may do, until when, and when it was last used."""
         async with pool.acquire() as connection:
             await log.append_look_up(connection, actor=principal.name, act="token.list")
             stored = await store.listed(connection)

@@ -54,18 +54,20 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", handlers: Mapping[str, ReplayH
     operator = require(OPERATOR)
     Operator = Annotated[Principal, Depends(operator)]
 
-    @router.get("", summary="List dead letters", dependencies=[Depends(operator)])
+    @router.get("", operation_id="dead-letters", summary="List dead letters", dependencies=[Depends(operator)])
     async def list_dead_letters(
         state: Literal["open", "ended"] = "open",
         after: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
         limit: Annotated[int, Query(ge=1, le=actions.MAX_PAGE)] = 50,
     ) -> DeadLetterPage:
+        """Where each was read, when, and why it could not be; open ones, or those that were ended."""
         async with pool.acquire() as connection:
             dead_letters, following = await actions.page(connection, ended=state == "ended", after=after, limit=limit)
         return DeadLetterPage(dead_letters=dead_letters, next_after=following)
 
-    @router.get("/{dead_letter_id}", summary="Read one dead letter and its record")
+    @router.get("/{dead_letter_id}", operation_id="dead-letter", summary="Read one dead letter and its record")
     async def show(dead_letter_id: DeadLetterId, principal: Operator) -> DeadLetterDetail:
+        """The record may hold personal data: who read it is audited."""
         async with pool.acquire() as connection:
             content = await actions.show(connection, dead_letter_id, by=principal.name)
         if content is None:
@@ -75,8 +77,14 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", handlers: Mapping[str, ReplayH
             dead_letter=content.dead_letter, key=_text(content.key), value=_text(content.value), headers=headers
         )
 
-    @router.post("/{dead_letter_id}/replay", summary="Replay a dead letter with the running code", status_code=204)
+    @router.post(
+        "/{dead_letter_id}/replay",
+        operation_id="replay-dead-letter",
+        summary="Replay a dead letter with the running code",
+        status_code=204,
+    )
     async def replay(dead_letter_id: DeadLetterId, principal: Operator) -> None:
+        """As if it came now: 409 if it is still unreadable, or not open any more."""
         try:
             async with pool.acquire() as connection:
                 await actions.replay(connection, dead_letter_id, handlers, by=principal.name)
@@ -88,10 +96,12 @@ def dead_letter_router(pool: "asyncpg.Pool[Any]", handlers: Mapping[str, ReplayH
 
     @router.post(
         "/{dead_letter_id}/discard",
+        operation_id="discard-dead-letter",
         summary="Discard a dead letter: it no longer hides anything",
         status_code=204,
     )
     async def discard(dead_letter_id: DeadLetterId, body: DiscardReason, principal: Operator) -> None:
+        """For a record that never was one of ours, or that came again since. Why is kept."""
         try:
             async with pool.acquire() as connection:
                 await actions.discard(connection, dead_letter_id, handlers, by=principal.name, why=body.why)

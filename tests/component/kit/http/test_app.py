@@ -59,7 +59,7 @@ async def test_documentation_describes_problems_and_can_be_turned_off(tmp_path: 
         document = (await client.get("/openapi.json")).json()
         answers = document["paths"]["/loans"]["post"]["responses"]
         assert "application/problem+json" in answers["default"]["content"]
-        assert "422" not in answers
+        assert answers["422"] == {"$ref": "#/components/responses/Problem422"}
         assert document["components"]["schemas"]["Problem"]["required"] == ["type", "title", "status"]
     async with client_of(application(tmp_path, docs=False).state.operator) as client:
         for path in ("/docs", "/openapi.json", "/redoc"):
