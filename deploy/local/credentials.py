@@ -57,6 +57,10 @@ class Accounts:
     def client_secret(self) -> str:
         return _secret(self.folder / "openid-client-secret").read_text()
 
+    def trace_key(self) -> str:
+        """The same for every service."""
+        return _secret(self.folder / "trace-key").read_text()
+
 
 def _secret(file: Path) -> Path:
     if not file.exists():

@@ -57,7 +57,7 @@ class Installation(RunningServices):
             departments=discover(root / "services"),
             people=[Person(sub=f"u-{number}", name="甲某", student_id=new_student_id()) for number in range(PEOPLE)],
             settings={
-                "OTEL_TRACES_EXPORTER": "zipkin_json" if zipkin else "none",
+                "OTEL_TRACES_EXPORTER": "zipkin" if zipkin else "none",
                 "LIXIAO_SESSION_TIMEOUT_S": SESSION_TIMEOUT_S,
                 **(settings or {}),
             },

@@ -27,6 +27,7 @@ ROOT: Final = Path(__file__).parents[2]
 UNIVERSITY: Final = ROOT / "config" / "universities" / "cumt"
 IDENTITY: Final = "identity"
 CLIENT_ID: Final = "lixiao-gateway"
+TRACE_QUERY: Final = "annotationQuery=lixiao.subject%3D{key}&lookback=7d&limit=100"
 INHERITED: Final = ("LIXIAO_LOG_LEVEL", "LIXIAO_SERVICES_FOLDER", "LIXIAO_SOURCES")
 """Variables of ours taken from the caller; this module sets the others."""
 
@@ -88,6 +89,7 @@ class ServiceProcesses:
             "LIXIAO_PDF_CERTIFICATE": str(certificate),
             "LIXIAO_PDF_KEY": str(certificate_key),
             "LIXIAO_TRACE_UI": f"{self.zipkin}/zipkin/traces/{{trace_id}}",
+            "LIXIAO_TRACE_SEARCH": f"{self.zipkin}/zipkin/?{TRACE_QUERY}",
         }
         return [
             *(self._service(name) for name in self.departments),
@@ -107,7 +109,7 @@ class ServiceProcesses:
     def _service(self, name: str, variables: Mapping[str, str] | None = None) -> Service:
         environment = {
             # Before the caller's: an OTEL_… of theirs names another collector.
-            "OTEL_TRACES_EXPORTER": "zipkin_json",
+            "OTEL_TRACES_EXPORTER": "zipkin",
             "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{self.zipkin}/api/v2/spans",
             **_inherited(),
             **self._kafka_of(name).variables(),
@@ -119,6 +121,7 @@ class ServiceProcesses:
             "LIXIAO_SIGNING_KEY": str(self.accounts.signing_key(name)),
             "LIXIAO_TRUSTED_KEYS": str(self.accounts.trusted_keys),
             "LIXIAO_REQUIRE_SESSION_PROOF": "true",
+            "LIXIAO_TRACE_KEY": self.accounts.trace_key(),
             **({"LIXIAO_UNIVERSITY": str(self.university), **variables} if variables else {}),
         }
         return Service(name, f"services.{name}", self.ports[name], environment, self.ports[operator_port_of(name)])

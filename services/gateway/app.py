@@ -14,7 +14,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.types import ASGIApp
 
 from schemas.flows import GATEWAY, NOTICES
-from services.gateway.case.live import Hub
+from services.gateway.case.live.hub import Hub
 from services.gateway.certificates.issue import CertificateIssueRequests
 from services.gateway.certificates.proxy_documents import ProxyDocuments
 from services.gateway.contact_client import ContactClient

@@ -116,6 +116,10 @@ class GatewaySettings(Settings):
     """The key's label in the token."""
     trace_ui: Annotated[str | None, Field(pattern=r"^https?://[!-~]*\{trace_id\}[!-~]*$")] = None
     """Address of a trace in whatever shows traces, with `{trace_id}` in its place."""
+    trace_search: Annotated[str | None, Field(pattern=r"^https?://[!-~]*\{key\}[!-~]*$")] = None
+    """Address of the traces whose attribute `lixiao.subject` is `{key}`."""
+    trace_key_before: Annotated[str | None, Field(min_length=32, max_length=1_000, repr=False)] = None
+    """The trace key before this one: staff still find traces by it."""
     notices: Annotated[DeskAddress | None, Field(repr=False)] = None
     """JSON, of the notice service: `{"address", "token"}`. Without it students have no page of notices."""
     proxy_document_keys: Path | None = None
@@ -160,6 +164,11 @@ class GatewaySettings(Settings):
         if self.sign_in == "cas" and any(one.acr for one in self.role_authentication.values()):
             raise ValueError("CAS cannot be asked for a strength (acr) of the sign-in")
         return self
+
+    @property
+    def trace_secrets(self) -> tuple[str, ...]:
+        """What traces may be searched by."""
+        return tuple(one for one in (self.trace_key, self.trace_key_before) if one)
 
     @property
     def origin(self) -> str:

@@ -133,6 +133,12 @@ class Settings(KafkaSettings, DatabaseSettings):
     """Notes between staff, from their writing; comments of students, from their answer, else from their writing."""
     digest_every_s: Annotated[float, Field(gt=0, le=3_600)] = 30.0
     """Digests of all statuses beside alive marks: the view is compared with each, and two that differ are a finding."""
+    trace_key: Annotated[str | None, Field(min_length=32, max_length=1_000, repr=False)] = None
+    """Secret of the opaque keys that traces of a student are found by, the same at every service. Without it spans have
+    no key, and a trace ends at the view.
+    """
+    trace_slow_s: Annotated[float, Field(gt=0, le=3_600)] = 1.0
+    """A request or record that took longer is kept among the traces, whatever the sampling."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     docs: bool = True
     metrics: bool = True

@@ -10,17 +10,29 @@ from deploy.local.servers.server import Running
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.browser.journey_data import CLERK
+from tests.support.observability.otlp import Otlp
 
 LINES = 25
 
 
 @pytest.fixture(scope="package")
+async def otlp() -> AsyncIterator[Otlp]:
+    """A collector that takes OTLP."""
+    async with Otlp() as collector:
+        yield collector
+
+
+@pytest.fixture(scope="package")
 async def installation(
-    postgres: Running, kafka: RunningKafka, zipkin: Running, tmp_path_factory: pytest.TempPathFactory
+    postgres: Running, kafka: RunningKafka, zipkin: Running, otlp: Otlp, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    """Every service with traces. No test stops a process of it or touches its positions."""
+    """Every service with traces, by both protocols. No test stops a process of it or touches its positions."""
     installation = Installation(
-        tmp_path_factory.mktemp("installation"), postgres=postgres.address, kafka=kafka.address, zipkin=zipkin.address
+        tmp_path_factory.mktemp("installation"),
+        postgres=postgres.address,
+        kafka=kafka.address,
+        zipkin=zipkin.address,
+        settings={"OTEL_TRACES_EXPORTER": "otlp,zipkin", "OTEL_EXPORTER_OTLP_ENDPOINT": otlp.address},
     )
     installation.people.append(CLERK)
     await installation.provision()

@@ -1,5 +1,7 @@
 """One change as one trace across the services, and nothing in traces, logs, metrics or addresses that names anybody."""
 
+import asyncio
+import json
 import re
 import secrets
 from collections.abc import AsyncIterator
@@ -14,7 +16,8 @@ from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.support.gateway.server import Events, sign_in
 from tests.support.kafka.topics import Producer
-from tests.support.observability.spans import Span, ancestors, raw, service_of, trace
+from tests.support.observability.otlp import Otlp, attributes
+from tests.support.observability.spans import Span, ancestors, found_by, raw, service_of, trace
 from tests.support.waiting import eventually
 from tests.system.test_poison import JSON_HEADERS
 from tests.system.test_walk import PAGE_POLL_S, checks
@@ -72,6 +75,63 @@ async def test_a_desks_request_is_one_trace_up_to_the_views_commit(installation:
     assert ended >= float(heard_at) * 1_000_000, "it ends with the commit, not before"
     logged = [line for line in installation.logs()["finance"].splitlines() if trace_id in line]
     assert all('"span_id"' in line for line in logged)
+
+
+async def test_a_desks_request_is_one_trace_up_to_the_open_page_found_by_the_key_that_staff_get_from_the_number(
+    installation: Installation, collector: str, otlp: Otlp
+) -> None:
+    person = installation.person()
+    student_id = person.student_id or ""
+    await installation.enrol(student_id)
+    await installation.opened("library", [student_id])
+    await installation.in_step("library", students=[student_id])
+    printed = await asyncio.to_thread(installation.command, GATEWAY, "trace", "--student", student_id, "--json")
+    key, _ = json.loads(printed.stdout)["trace_keys"]
+    browser = await sign_in(installation, person)
+    async with otlp.watched() as spans, browser.stream("/case/live") as response:
+        events = Events(response)
+        await events.next()
+        answer = await installation.client("library").post(
+            "/operations/loan",
+            json={"student_id": student_id, "barcode": "B-7", "title": "读物", "due_on": "2027-06-20"},
+            headers={"Idempotency-Key": secrets.token_hex(8)},
+        )
+        assert answer.status_code == 200, answer.text
+        await events.next()
+        trace_id = answer.headers["traceresponse"].split("-")[1]
+        topic = installation.topics.status("library")
+        way = ["POST /operations/loan", f"send {topic}", f"process {topic}", "push page"]
+
+        def of_trace() -> dict[str, Any]:
+            return {span.name: span for span in spans if span.trace_id.hex() == trace_id}
+
+        await eventually(lambda: of_trace().keys() >= set(way), what="the whole way", timeout_s=40)
+    requested, sent, processed, pushed = (of_trace()[name] for name in way)
+    assert [sent.parent_span_id, processed.parent_span_id, pushed.parent_span_id] == [
+        requested.span_id,
+        sent.span_id,
+        processed.span_id,
+    ]
+    assert all(attributes(span)["lixiao.subject"] == key for span in (requested, sent, processed, pushed))
+    assert all(attributes(span)["lixiao.department"] == "library" for span in (requested, sent, processed, pushed))
+    assert [attributes(span)["lixiao.outcome"] for span in (requested, processed, pushed)] == [
+        "changed",
+        "stored",
+        "sent",
+    ]
+    assert student_id not in "".join(map(str, of_trace().values()))
+    (link,) = processed.links
+    assert link.trace_id.hex() != trace_id, "its batch has a trace of its own"
+    for outcome in ("changed", "stored", "sent"):
+
+        async def is_found(outcome: str = outcome) -> bool:
+            tags = {"lixiao_subject": key, "lixiao_department": "library", "lixiao_outcome": outcome}
+            return trace_id in await found_by(collector, **tags)
+
+        await eventually(
+            is_found, what=f"the trace among those of the student that {outcome}", timeout_s=30, poll_s=0.5
+        )
+    await browser.close()
 
 
 async def test_the_roster_and_every_first_word_are_one_trace(installation: Installation, collector: str) -> None:

@@ -13,7 +13,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from schemas.codec import Unreadable
 from schemas.topics import Topics
 from schemas.types import highest_plausible_version
-from services.clearance.notify import notify
+from services.clearance.notify import notify, notify_traced
 from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.view import source_store, status_dead_letters, view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
@@ -29,6 +29,7 @@ from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction
 from services.kit.messaging.log_positions.offsets import Records
 from services.kit.observability import metrics
+from services.kit.observability.traced_statuses import TracedStatus
 from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
 
@@ -83,7 +84,8 @@ class Projector:
         """Returns the unreadable records."""
         now = datetime.now(UTC)
         self._drop_pending()
-        spans = start_spans(records)
+        spans = start_spans(records, self.topics)
+        traced: list[TracedStatus] = []
         rows: list[Row] = []
         dead_letters: list[DeadLetter] = []
         read_count = changed = moved = 0
@@ -101,6 +103,11 @@ class Projector:
                 moved += await source_store.apply_alive(connection, batch.alive, now=now)
                 moved += await compare(connection, batch.digests, now=now)
                 dead_letters += [DeadLetter(bad.record, bad.reason) for bad in batch.unreadable]
+                for bad in batch.unreadable:
+                    spans.refuse(bad.record)
+                # Which of several were not new is not known; of one record, as most batches of the day are, it is.
+                outcome = "stored" if applied.changed >= len(batch.rows) else "merged" if applied.changed else "known"
+                traced += spans.stored(batch.rows, outcome)
                 dead_letters += self._disputed(part, batch.rows, applied.disputed)
                 rows += batch.rows
                 read_count += batch.read
@@ -109,6 +116,7 @@ class Projector:
                 moved += len(batch.unreadable)
             if moved:
                 await notify(connection)
+            await notify_traced(connection, traced)
         except BaseException as error:
             spans.fail(type(error).__name__)
             raise

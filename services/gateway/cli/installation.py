@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from services.gateway.cli.wording import print_page, print_status, print_steps
+from services.gateway.cli.wording import print_keys, print_page, print_status, print_steps
 from services.gateway.outgoing import outgoing_client
 from services.gateway.settings import GatewaySettings
 from services.gateway.shown.as_it_was import page_at
@@ -27,6 +27,7 @@ from services.gateway.tables.staff_audit import StaffAudit
 from services.kit.audit.log import command_line_actor
 from services.kit.manifests import discover
 from services.kit.names import OPERATOR
+from services.kit.observability.subjects import searched_keys
 from services.kit.postgres.pool import DATABASE_ERRORS, open_pool
 from services.kit.settings import load
 from services.kit.student_numbers import student_number, use_number_form
@@ -69,7 +70,8 @@ def trace(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Print what each department has published and done about a student, and what the view holds: personal data.
+    """Print what each department has published and done about a student, what the view holds, and the keys that traces
+    of the student are searched by: personal data.
 
     Audited at the gateway and at each department. Exits with 1 if a department and the view are not in step, with 2 if
     a department or a database could not be asked.
@@ -85,9 +87,12 @@ def trace(
     except DATABASE_ERRORS as error:
         _err.print(f"the gateway's database or the read model does not answer: {type(error).__name__}")
         raise typer.Exit(_NOT_ASKED) from None
+    keys = searched_keys(settings.trace_secrets, number, datetime.now(UTC))
     if as_json:
-        _print_json({"steps": [asdict(step) for step in found.steps], **({"page": found.page} if then else {})})
+        steps = [asdict(step) for step in found.steps]
+        _print_json({"trace_keys": keys, "steps": steps, **({"page": found.page} if then else {})})
     else:
+        print_keys(_out, keys, settings.trace_search)
         print_steps(_out, found.steps, settings.topics)
         if then:
             print_page(_out, then, found.then, causes_of(found.steps), settings.topics)

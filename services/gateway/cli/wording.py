@@ -30,6 +30,13 @@ def print_status(out: Console, found: InstallationStatus) -> None:
         _print_problem(out, problem, found.at)
 
 
+def print_keys(out: Console, keys: Iterable[str], search: str | None) -> None:
+    for key in keys:
+        out.print(
+            f"traces     lixiao.subject={key}{'  ' + search.replace('{key}', key) if search else ''}", markup=False
+        )
+
+
 def print_steps(out: Console, steps: Iterable[Step], topics: Topics) -> None:
     texts = catalogue("en")
     for step in steps:

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from fastapi import Depends, FastAPI, Request
 from fastapi.security import APIKeyCookie
 
-from services.gateway.case.live import Hub
+from services.gateway.case.live.hub import Hub
 from services.gateway.case.progress import CaseProgress, Standing, case_progress
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.issue import CertificateIssueRequests

@@ -8,7 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 
-from services.gateway.case.live import TooManyStreams
+from services.gateway.case.live.hub import TooManyStreams
 from services.gateway.routes.dependencies import RETRY, PageForbidden, SignInRequired, texts_of
 from services.gateway.routes.session.session_start import home_of
 from services.gateway.staff.desk_client import DeskUnavailable

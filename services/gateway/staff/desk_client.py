@@ -20,6 +20,7 @@ from services.gateway.staff.desk_answers import (
 )
 from services.kit.audit.log import CLIENT_ADDRESS
 from services.kit.http.access.acting_for import acting_for
+from services.kit.observability.telemetry import trace_headers
 from services.kit.secret_files import NoSecret
 
 _TIMEOUT_S: Final = 10.0
@@ -133,6 +134,7 @@ class DeskClient:
         sent = {
             "Authorization": f"Bearer {self._token(self.desk)}",
             **acting_for(person, CLIENT_ADDRESS.get()),
+            **trace_headers(),
             **(headers or {}),
         }
         try:

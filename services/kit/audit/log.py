@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from opentelemetry import trace
 
+from services.kit.observability import subjects
 from services.kit.postgres.pool import Connection
 
 FORGOTTEN: Final = "forgotten"
@@ -42,8 +43,9 @@ async def append_entry(
 ) -> int:
     """`actor`: a principal, `student` or a service (`/lixiao/clearance`). Returns the entry's id.
 
-    `details`: ids and versions, no name or student number.
+    `details`: ids and versions, no name or student number. The open span says the same by an opaque key.
     """
+    subjects.describe_current(student_id, act=act, outcome=outcome)
     entry_id: int = await connection.fetchval(
         f"{_APPEND} SELECT entry_id FROM added", actor, act, outcome, [student_id], [_json(details or {})]
     )
@@ -62,6 +64,8 @@ async def append_entries(
     entries = list(about)
     if not entries:
         return
+    if len(entries) == 1:
+        subjects.describe_current(entries[0][0], act=act, outcome=outcome)
     await connection.execute(
         f"{_APPEND} SELECT FROM added",
         actor,

@@ -85,7 +85,7 @@ def department_app(rules: DepartmentRules[Any], settings: Settings) -> FastAPI:
         health=health,
         lifespan=lifespan,
         routers=(),
-        telemetry=telemetry.start(f"lixiao-{rules.name}", settings=settings),
+        telemetry=telemetry.start(f"lixiao-{rules.name}", settings=settings, department=rules.name),
         docs=settings.docs,
         metrics=settings.metrics,
         allowed_hosts=settings.allowed_hosts,

@@ -20,12 +20,13 @@ from faststream import BaseMiddleware, Depends
 from faststream.exceptions import SubscriberNotFound
 from faststream.message import StreamMessage
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind
+from opentelemetry.trace import SpanKind, StatusCode
 
 from schemas.codec import Unreadable, is_tombstone, read
 from schemas.events import Message, RepublicationAsked, SourceAlive, Tombstone
 from schemas.student_ids import is_canonical_student_id
 from services.kit.messaging.dead_letters.store import DeadLetter
+from services.kit.observability import subjects
 from services.kit.observability.telemetry import remote_context
 from services.kit.postgres.pool import Connection
 
@@ -108,11 +109,14 @@ class RecordMiddleware(BaseMiddleware[Any, Any]):
                 "messaging.system": "kafka",
                 "messaging.operation.type": "process",
                 "messaging.destination.name": topic,
+                **subjects.attributes(self.msg.key),
             },
-        ):
+        ) as span:
             try:
                 return await call_next(msg)
             except Unreadable as error:
+                span.set_attribute(subjects.OUTCOME, "unreadable")
+                span.set_status(StatusCode.ERROR)
                 _log.error("record.refused", topic=topic, reason=str(error))
                 self._dead_letter(error)
                 return None

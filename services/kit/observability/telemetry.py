@@ -1,7 +1,7 @@
 """Traces, metrics and logs of one process.
 
-OTEL_… variables choose the exporters (`otlp`, `zipkin_json`, `console`, a list), by default none; /metrics is always
-served.
+OTEL_… variables choose the exporters (`otlp`, `zipkin`, `console`, a list). Spans go by OTLP where only a collector's
+address is given, and nowhere without one; /metrics is always served.
 """
 
 import os
@@ -26,13 +26,18 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from services.kit.observability import logs
+from services.kit.observability import logs, subjects
 from services.kit.observability.redaction import RedactingExporter
+from services.kit.observability.sampling import FromRequests, WorthKeeping
+from services.kit.observability.zipkin import ZipkinExporter
 from services.kit.settings import Settings
 
 _STOP_TIMEOUT_S: Final = 3.0
 _PLAIN_NAMES: Final = {"otlp": "otlp_proto_http"}
 """HTTP: the gRPC exporter is not a dependency."""
+_OWN: Final[dict[tuple[str, str], Callable[[], Any]]] = {("opentelemetry_traces_exporter", "zipkin"): ZipkinExporter}
+_OTLP_ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+SLOW_S: Final = 1.0
 _TRACEPARENT: Final = "traceparent"
 _propagator = TraceContextTextMapPropagator()
 
@@ -80,20 +85,21 @@ class Telemetry:
         return not thread.is_alive()
 
 
-def start(service_name: str, *, settings: Settings) -> Telemetry:
-    """Set the global telemetry, once."""
+def start(service_name: str, *, settings: Settings, department: str = "") -> Telemetry:
+    """Set the global telemetry, once. `department`: what the service's spans are found by."""
     logs.configure(service_name, level=settings.log_level)
-    telemetry = build(service_name)
+    subjects.configure(settings.trace_key, department=department)
+    telemetry = build(service_name, slow_s=settings.trace_slow_s)
     trace.set_tracer_provider(telemetry.tracer_provider)
     metrics.set_meter_provider(telemetry.meter_provider)
-    if _names("OTEL_TRACES_EXPORTER"):
+    if telemetry.exports_spans:
         # A span per statement costs a fifth of a department's processor time.
         instrumentor = AsyncPGInstrumentor(capture_parameters=False)  # type: ignore[no-untyped-call]
         instrumentor.instrument(tracer_provider=telemetry.tracer_provider)
     return telemetry
 
 
-def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None) -> Telemetry:
+def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None, slow_s: float = SLOW_S) -> Telemetry:
     """Not global yet; `exporters` replaces OTEL_TRACES_EXPORTER. Raises `TelemetryError`."""
     resource = Resource.create(
         {
@@ -104,8 +110,11 @@ def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None)
     )
     tracer_provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     span_exporters = _span_exporters() if exporters is None else exporters
+    if span_exporters:
+        tracer_provider.sampler = FromRequests(tracer_provider.sampler)
     for exporter in span_exporters:
-        tracer_provider.add_span_processor(BatchSpanProcessor(RedactingExporter(exporter)))
+        sent = BatchSpanProcessor(RedactingExporter(exporter))
+        tracer_provider.add_span_processor(WorthKeeping(sent, slow_s=slow_s))
     registry = CollectorRegistry()
     readers = [PrometheusMetricReader(scope_info_enabled=False, registry=registry), *_metric_readers()]
     meter_provider = MeterProvider(metric_readers=readers, resource=resource, shutdown_on_exit=False)
@@ -113,7 +122,10 @@ def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None)
 
 
 def _span_exporters() -> list[SpanExporter]:
-    return [_load("opentelemetry_traces_exporter", name)() for name in _names("OTEL_TRACES_EXPORTER")]
+    names = _names("OTEL_TRACES_EXPORTER")
+    if "OTEL_TRACES_EXPORTER" not in os.environ and any(map(os.environ.get, _OTLP_ENDPOINTS)):
+        names = ["otlp"]
+    return [_load("opentelemetry_traces_exporter", name)() for name in names]
 
 
 def _metric_readers() -> list[MetricReader]:
@@ -132,6 +144,8 @@ def _names(variable: str) -> list[str]:
 
 
 def _load(group: str, name: str) -> Callable[[], Any]:
+    if own := _OWN.get((group, name)):
+        return own
     found = list(entry_points(group=group, name=_PLAIN_NAMES.get(name, name)))
     if not found:
         raise TelemetryError(f"the exporter {name!r} is not installed: there is no entry point of {group} for it")
@@ -141,6 +155,12 @@ def _load(group: str, name: str) -> Callable[[], Any]:
 
 def current_traceparent() -> str | None:
     return traceparent_of(trace.get_current_span())
+
+
+def trace_headers() -> dict[str, str]:
+    """Of a request to another service: its span continues ours."""
+    traceparent = current_traceparent()
+    return {_TRACEPARENT: traceparent} if traceparent else {}
 
 
 def traceparent_of(span: trace.Span) -> str | None:

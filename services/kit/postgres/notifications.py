@@ -11,8 +11,8 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 _PROBE_S: Final = 30.0
 
 
-async def listen(dsn: str, channel: str, on_notify: Callable[[], None], *, name: str) -> None:
-    """Calls `on_notify` also once connected: notifications may have been missed.
+async def listen(dsn: str, channel: str, on_notify: Callable[[str], None], *, name: str) -> None:
+    """Calls `on_notify` with each notification's text, and with none once connected: some may have been missed.
 
     Raises `ConnectionError` when the connection is lost. `name` is the service's.
     """
@@ -22,8 +22,8 @@ async def listen(dsn: str, channel: str, on_notify: Callable[[], None], *, name:
     )
     try:
         connection.add_termination_listener(lambda _: lost.set())
-        await connection.add_listener(channel, lambda *_: on_notify())
-        on_notify()
+        await connection.add_listener(channel, lambda *notification: on_notify(str(notification[-1])))
+        on_notify("")
         while not lost.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), _PROBE_S)

@@ -60,6 +60,7 @@ class SecretsFolder:
             self._credentials(service)
             password = password_in(self.folder / "kafka-passwords" / service)
             write_private(self._of(service, "kafka-password"), password)
+            write_private(self._of(service, "lixiao_trace_key"), password_in(self.folder / "trace-key"))
         password_in(self._of(ADMIN, "kafka-password"))
         password_in(self._of(GATEWAY, "openid-client-secret"))
         self._desks()

@@ -16,6 +16,16 @@ async def trace(zipkin: str, trace_id: str) -> list[Span]:
     return [] if answer.status_code == 404 else answer.json()
 
 
+async def found_by(zipkin: str, **tags: str) -> set[str]:
+    """The traces of which one span has all these tags, as the search of Zipkin's page finds them. `_` is a dot."""
+    query = " and ".join(f"{name.replace('_', '.')}={value}" for name, value in tags.items())
+    async with httpx.AsyncClient(trust_env=False) as client:
+        asked: dict[str, str | int] = {"annotationQuery": query, "limit": 100, "lookback": LOOKBACK_MS}
+        answer = await client.get(f"{zipkin}/api/v2/traces", params=asked, timeout=20)
+    assert answer.status_code == 200, answer.text
+    return {trace[0]["traceId"] for trace in answer.json()}
+
+
 async def raw(zipkin: str, service: str, most: int = 1000) -> str:
     """Every newer trace of a service as the collector hands it out."""
     async with httpx.AsyncClient(trust_env=False) as client:

@@ -33,6 +33,7 @@ from services.gateway.web.csrf import check_csrf
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem
 from services.kit.names import OPERATOR
+from services.kit.observability.subjects import searched_keys
 
 AREA: Final = "operator"
 ADDRESS: Final = "/operator"
@@ -75,6 +76,11 @@ class ControlRoom:
     def trace(self, trace_id: str) -> str:
         """Its address, empty if traces are shown nowhere."""
         return self.settings.trace_ui.replace("{trace_id}", trace_id) if self.settings.trace_ui and trace_id else ""
+
+    def traces_of(self, student_id: str) -> list[tuple[str, str]]:
+        """Keys that the student's traces are found by, each with its address, empty if traces are shown nowhere."""
+        keys = searched_keys(self.settings.trace_secrets, student_id, self.context.now)
+        return [(key, (self.settings.trace_search or "").replace("{key}", key)) for key in keys]
 
     def title_of(self, service: str) -> str:
         texts, department = self.context.texts, self.site.departments.get(service)

@@ -8,9 +8,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
+from opentelemetry import trace
 
 from services.gateway.case.headline import headline
-from services.gateway.case.live import StateUpdate, Stream, StreamEnded
+from services.gateway.case.live.hub import StateUpdate, Stream, StreamEnded
 from services.gateway.case.present import accepted_form, earlier_forms, present
 from services.gateway.case.progress import Standing
 from services.gateway.case.view_model import CasePage
@@ -36,6 +37,7 @@ from services.gateway.tables.sessions.session import Session
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 from services.gateway.web.renderer import Renderer
+from services.kit.observability.sampling import STREAM
 
 _YEAR_S: Final = 31_536_000
 _BACK: Final = frozenset(
@@ -91,9 +93,12 @@ async def _stream(streams: Streams, session: Visitor, texts: Language) -> AsyncI
 async def live(
     pages: Pages, site: CurrentSite, stream: Annotated[Stream | None, Depends(_stream)], texts: Language
 ) -> AsyncIterator[ServerSentEvent]:
-    """`state`: the page's changing part. `unread`: the read model is unavailable. `ended`: the session is over."""
+    """The stream's `updates`. `state`: the page's changing part. `unread`: the read model is unavailable. `ended`: the
+    session is over.
+    """
+    trace.get_current_span().set_attribute(STREAM, True)
     while stream is not None:
-        update = await stream.updates.get()
+        update = await stream.next()
         if isinstance(update, StreamEnded):
             if update.reconnect:
                 return

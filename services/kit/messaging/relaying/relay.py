@@ -29,6 +29,7 @@ from services.kit.messaging.relaying.own_topic import PublishedLog, compare_with
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 from services.kit.names import AdvisoryLock
+from services.kit.observability import subjects
 from services.kit.observability.telemetry import remote_context, traceparent_of
 from services.kit.postgres.leadership import SILENT_AFTER_S, LeaderSession, connect_alone
 from services.kit.runtime.failpoints import failpoint
@@ -167,6 +168,7 @@ def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
                 "messaging.system": "kafka",
                 "messaging.operation.type": "send",
                 "messaging.destination.name": row["topic"],
+                **subjects.attributes(row["key"]),
             },
         )
         spans.append(span)

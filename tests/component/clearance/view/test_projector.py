@@ -11,15 +11,10 @@ from typing import Any
 
 import asyncpg
 import pytest
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.trace import SpanKind
 
 from deploy.local.servers.kafka import RunningKafka
 from schemas.events import Verdict
-from services.clearance.view import batch_spans, view_store
+from services.clearance.view import view_store
 from services.clearance.view.projector import Projector
 from services.clearance.view.view_store import view_hash
 from services.kit.names import VIEW_CHANNEL
@@ -198,30 +193,6 @@ async def test_a_listener_hears_of_a_change_once_it_can_be_read(clearance: Clear
     await listener.close()
 
 
-async def test_a_sampled_message_has_a_span_in_its_own_trace_and_a_link_from_the_batch(
-    clearance: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(batch_spans, "_tracer", provider.get_tracer("test"))
-    who, trace_id, parent = student(), secrets.token_hex(16), secrets.token_hex(8)
-    sampled = clearance.record(status(who, 1), ("traceparent", f"00-{trace_id}-{parent}-01".encode()))
-    unsampled = clearance.record(
-        status(student(), 1), ("traceparent", f"00-{secrets.token_hex(16)}-{parent}-00".encode())
-    )
-    async with running(clearance.projector(workers=1)):
-        await clearance.publisher.send([unsampled, sampled])
-        await eventually(lambda: _is(clearance, who, 1), what="the status")
-        await eventually(lambda: any(_own(span, trace_id) for span in exporter.get_finished_spans()), what="its span")
-    finished = exporter.get_finished_spans()
-    (own,) = [span for span in finished if _own(span, trace_id)]
-    assert (own.kind, own.parent and trace.format_span_id(own.parent.span_id)) == (SpanKind.CONSUMER, parent)
-    links = {trace.format_trace_id(link.context.trace_id) for span in finished for link in span.links}
-    assert links == {trace_id}
-    assert not any(who in str(span.to_json()) for span in finished)
-
-
 async def test_a_discarded_record_hides_nothing_when_it_is_read_again(clearance: ClearanceFixture) -> None:
     who = student()
     async with running(clearance.projector()):
@@ -243,10 +214,6 @@ async def test_a_mark_from_the_future_does_not_keep_a_source_fresh(clearance: Cl
         await eventually(lambda: _settled(clearance), what="the marks")
     newest = await clearance.pool.fetchval("SELECT max(alive_as_of) FROM published.source_v1")
     assert newest <= datetime.now(UTC)
-
-
-def _own(span: Any, trace_id: str) -> bool:
-    return trace.format_trace_id(span.context.trace_id) == trace_id
 
 
 async def _is(clearance: ClearanceFixture, who: str, version: int) -> bool:

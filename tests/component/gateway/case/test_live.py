@@ -7,7 +7,7 @@ import pytest
 
 from deploy.local.identity.people import Person
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.gateway.case.live import MAX_PER_SESSION
+from services.gateway.case.live.hub import MAX_PER_SESSION
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway

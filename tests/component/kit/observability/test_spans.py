@@ -61,13 +61,20 @@ async def test_a_statement_is_a_span_without_its_values(rig: Rig, traced: "async
     assert SECRET not in everything(statement)
 
 
+async def test_a_statement_of_no_request_makes_no_trace(rig: Rig, traced: "asyncpg.Pool[asyncpg.Record]") -> None:
+    await traced.execute("create table record (student_id text primary key)")
+    with pytest.raises(asyncpg.PostgresError):
+        await traced.execute("select from no_table")
+    assert rig.spans() == ()
+
+
 async def test_the_detail_of_a_database_error_reaches_neither_span_nor_log(
     rig: Rig, traced: "asyncpg.Pool[asyncpg.Record]", lines: io.StringIO
 ) -> None:
     await traced.execute("create table record (student_id text primary key)")
     insert = "insert into record values ($1)"
     await traced.execute(insert, SECRET)
-    with pytest.raises(asyncpg.UniqueViolationError) as raised:
+    with pytest.raises(asyncpg.UniqueViolationError) as raised, rig.tracer.start_as_current_span("work"):
         await traced.execute(insert, SECRET)
     assert SECRET in str(raised.value)
     structlog.get_logger().error("it.failed", exc_info=raised.value)

@@ -78,7 +78,7 @@ async def test_a_started_process_sends_its_spans_and_shows_its_metrics(zipkin: R
     environment = {
         "LIXIAO_KAFKA": "127.0.0.1:9",
         "LIXIAO_DATABASE": "postgresql://nobody@127.0.0.1/none",
-        "OTEL_TRACES_EXPORTER": "zipkin_json",
+        "OTEL_TRACES_EXPORTER": "zipkin",
         "OTEL_EXPORTER_ZIPKIN_ENDPOINT": f"{zipkin.address}/api/v2/spans",
     }
     done = subprocess.run(

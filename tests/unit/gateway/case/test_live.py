@@ -10,8 +10,8 @@ from typing import Any, cast
 
 import pytest
 
-from services.gateway.case import live
-from services.gateway.case.live import Hub, StateUpdate, StreamEnded
+from services.gateway.case.live import hub as live
+from services.gateway.case.live.hub import Hub, StateUpdate, StreamEnded
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.view_model import CasePage

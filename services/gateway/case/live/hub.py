@@ -6,14 +6,16 @@ gets the whole page whenever it differs from its last, so a lost notification or
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import Span
 
+from services.gateway.case.live.push_spans import PushSpans
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress, case_progress, clock_input
 from services.gateway.case.view_model import CasePage
@@ -25,7 +27,7 @@ from services.gateway.read_model.types import Command
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
 from services.kit.message_format import Language
-from services.kit.observability import metrics
+from services.kit.observability import metrics, subjects
 
 MAX_PER_SESSION: Final = 4
 """Of the six connections that a browser opens to a host on HTTP/1.1."""
@@ -88,14 +90,35 @@ class Stream:
     """Found alive since the stream connected."""
     shown_until: datetime | None = None
     """When the newest status on the page became true; None before the first page."""
+    _waiting: tuple[Span, ...] = ()
+    _sending: tuple[Span, ...] = ()
+    """Spans of the update that waits, and of the one that was taken last."""
 
-    def offer(self, update: StreamUpdate) -> None:
+    def offer(self, update: StreamUpdate, spans: tuple[Span, ...] = ()) -> None:
         if update == self.last or isinstance(self.last, StreamEnded):
             return
         self.last = update
+        _end(self._waiting, "replaced")
+        self._waiting = spans
         with suppress(asyncio.QueueEmpty):
             self.updates.get_nowait()
         self.updates.put_nowait(update)
+
+    async def next(self) -> StreamUpdate:
+        """The one before it has been sent."""
+        _end(self._sending, "sent")
+        self._sending = ()
+        update = await self.updates.get()
+        self._sending, self._waiting = self._waiting, ()
+        return update
+
+    def close(self) -> None:
+        _end((*self._sending, *self._waiting), "gone")
+
+
+def _end(spans: Iterable[Span], outcome: str) -> None:
+    for span in spans:
+        subjects.end(span, outcome)
 
 
 class Hub:
@@ -126,8 +149,12 @@ class Hub:
         """Of the students connected at the last read."""
         self._changed = asyncio.Event()
         self._closed = False
+        self._push_spans = PushSpans()
 
-    def notify(self) -> None:
+    def notify(self, notice: str = "") -> None:
+        """`notice`: where traces of statuses go on, if it says so."""
+        if notice:
+            self._push_spans.note(notice)
         self._changed.set()
 
     @asynccontextmanager
@@ -146,6 +173,7 @@ class Hub:
             yield stream
         finally:
             self._streams.discard(stream)
+            stream.close()
             self._measure()
 
     def end(self, id_hash: bytes) -> None:
@@ -184,7 +212,7 @@ class Hub:
             await asyncio.sleep(max(MIN_INTERVAL_S, 3 * (time.monotonic() - started)))
 
     async def _update_streams(self) -> None:
-        streams = list(self._streams)
+        streams, before, since_ns = list(self._streams), self._cases, time.time_ns()
         try:
             self._cases = await self._read({stream.session.student_id for stream in streams})
         except ReadModelError as error:
@@ -195,9 +223,13 @@ class Hub:
             case = self._cases[stream.session.student_id]
             update = case.update(self._site, stream.texts)
             if update is not stream.last:
+                spans: tuple[Span, ...] = ()
                 if update != stream.last:
-                    self._shown(stream.session.student_id, stream.texts.language, update.page, case.progress)
-                stream.offer(update)
+                    student_id = stream.session.student_id
+                    self._shown(student_id, stream.texts.language, update.page, case.progress)
+                    if stream.last is not None and (old := before.get(student_id)):
+                        spans = self._push_spans.start(student_id, old.progress, case.progress, since_ns=since_ns)
+                stream.offer(update, spans)
                 _measure_change(stream, case.progress)
             if number % 50 == 49:
                 await asyncio.sleep(0)
