@@ -105,10 +105,8 @@ class Desk(Generic[R]):
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
-        locked = batch.records.get(student_id) if batch else None
-        if locked is None:
-            absent = batch is not None and student_id in batch.absent
-            locked = await self._records.lock(connection, student_id, absent=absent)
+        records = self._records if batch is None else batch
+        locked = await records.lock(connection, student_id)
         if refuse_unknown and locked.standing is Standing.UNKNOWN:
             raise Refused(STUDENT_UNKNOWN(), field="student_id", remedy=CHECK_THE_NUMBER)
         at = max(micros(now), newest(locked.instants, evidence.items)) if as_of is None else micros(as_of)
@@ -117,6 +115,8 @@ class Desk(Generic[R]):
             await require_free(connection, claim.items, student_id, claim.refused)
         settled = 0
         if locked.open_questions and evidence.settles:
+            if batch:
+                batch.wrote = True
             settled = await questions.settle(
                 connection, student_id, evidence.items, as_of=as_of, by=by, job_id=job_id, now=now
             )
@@ -130,18 +130,14 @@ class Desk(Generic[R]):
         assessment, revision = await self.assess(connection, changed, batch.coverages if batch else None)
         if record == locked.record and not settled and changed.own_evidence == locked.own_evidence:
             if changed.instants != locked.instants:
-                if batch:
-                    batch.spoken_of(changed)
-                else:
-                    await self._records.save_instants(connection, [changed])
+                await records.save_instants(connection, [changed])
             return ChangeResult(record, assessment, False, locked.status_version, locked.standing)
         if not assessment.clear:
             if reads_first and not self.has_read.is_set():
                 raise StillReading(assessment.blocked)
-            await _before_blocking(connection, student_id, assessment)
-        status = await self._records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
-        if batch:
-            batch.changed(changed if status is None else replace(changed, previous=status))
+            before_blocking = _before_blocking if batch is None else batch.before_blocking
+            await before_blocking(connection, student_id, assessment)
+        status = await records.save(connection, changed, assessment, revision=revision, cause=cause, now=now)
         version = status.version if status else locked.status_version
         gained = changed.own_evidence - locked.own_evidence
         return ChangeResult(
@@ -238,9 +234,9 @@ class Desk(Generic[R]):
         """Those who have a record, in the one order of transactions that lock several."""
         await self._records.lock_known(connection, sorted(set(student_ids)))
 
-    async def begin_batch(self, connection: Connection, student_ids: Sequence[str]) -> RowBatch:
-        """For imported rows of one transaction."""
-        return await RowBatch.begin(self._records, connection, student_ids)
+    async def begin_batch(self, connection: Connection, student_ids: Sequence[str], together: bool = True) -> RowBatch:
+        """For imported rows of one transaction. `together`: they are written at its end."""
+        return await RowBatch.begin(self._records, connection, student_ids, together=together)
 
     async def assess(
         self, connection: Connection, stored: StoredRecord[R], coverages: Coverages | None = None
@@ -288,7 +284,7 @@ def _operated(locked: StoredRecord[R], operate: Operate[R], evidence: ActEvidenc
 
 async def _before_blocking(connection: Connection, student_id: str, assessment: Assessment) -> None:
     """A change is to be stored after which checks are blocked. Raises `Held` if a hold relies on one of them."""
-    # One round trip: most rows of a department's file are debts.
+    # One round trip.
     met = await connection.fetchrow(f"SELECT {_HELD} AS held, {AWAITED} AS awaited", student_id, assessment.blocked)
     assert met is not None
     if met["held"]:

@@ -68,7 +68,7 @@ def department_import(
             )
         except Exception:
             # The lock on the coverage goes with the row's savepoint.
-            if source.batch is not None:
+            if source.batch is not None and not source.batch.together:
                 source.batch.coverages.clear()
             raise
         return RowEffect("applied" if result.applied else "unchanged", result.standing, version=result.status_version)

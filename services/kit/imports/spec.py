@@ -109,11 +109,17 @@ class ImportEvidence(Protocol):
         """Whether it covers anything. Outside a transaction, after the last row; may be repeated."""
 
 
+class RowFailed(Exception):
+    """Of rows without savepoints: the transaction is to be rolled back, and its rows tried again with them."""
+
+
 class Batch(Protocol):
-    """What rows of one transaction share."""
+    """What rows of one transaction share. `wrote`: the row under way has written something before `finish`."""
+
+    wrote: bool
 
     async def finish(self, connection: Connection) -> None:
-        """After the last row."""
+        """After the last row. May raise `RowFailed`."""
 
 
 async def not_noted(_: Connection, __: str, ___: Held) -> None: ...
@@ -135,8 +141,9 @@ class ImportSpec(Generic[T]):
     headings: Mapping[str, str]
     apply: Callable[[Connection, T, RowSource, datetime], Awaitable[RowEffect]]
     role: str
-    begin_batch: Callable[[Connection, Sequence[str]], Awaitable[Batch]] | None = None
-    """Before the rows of one transaction, with the numbers of their students."""
+    begin_batch: Callable[[Connection, Sequence[str], bool], Awaitable[Batch]] | None = None
+    """Before the rows of one transaction, with the numbers of their students, and whether `finish` may write all rows
+    together: no, if each has a savepoint."""
     on_held: Callable[[Connection, str, Held], Awaitable[None]] = not_noted
     """For each try of a row that a hold keeps back, in the transaction that keeps it pending."""
     after_commit: Callable[[], None] = lambda: None

@@ -25,8 +25,8 @@ from services.kit.imports.files.problems import RowProblem
 from services.kit.imports.job_store import WaitingJob
 from services.kit.imports.reasons import INTERNAL, OUTDATED, refusal_problem, row_problems
 from services.kit.imports.row_store import PendingRow, RowOutcome, pending_rows, store_outcomes
-from services.kit.imports.savepoints import RowFailed, RowSavepoints
-from services.kit.imports.spec import Batch, ImportSpec
+from services.kit.imports.savepoints import RowSavepoints
+from services.kit.imports.spec import Batch, ImportSpec, RowFailed
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
@@ -35,7 +35,7 @@ from services.kit.postgres.leadership import SILENT_AFTER_S, try_lead
 from services.kit.postgres.pool import DATABASE_ERRORS, Connection, transient
 from services.kit.rules.instants import Outdated
 
-MAX_BATCH: Final = 50
+MAX_BATCH: Final = 100
 """Rows of one transaction: its locks delay the desk, and its length the relay, by some tens of milliseconds."""
 _POLL_S: Final = 2.0
 _RETRY_S: Final = (0.1, 3.2)
@@ -193,9 +193,9 @@ class ImportWorker:
         held_students, waiting = set(scan.held_students), scan.waiting
         async with connection.transaction():
             rows = await pending_rows(connection, scan.job.job_id, after=scan.after, limit=size)
-            batch = await self._begin_batch(connection, rows)
+            batch = await self._begin_batch(connection, rows, together=not scan.savepoints)
             job = replace(scan.job, source=replace(scan.job.source, batch=batch))
-            savepoints = RowSavepoints(connection, used=scan.savepoints)
+            savepoints = RowSavepoints(connection, batch, used=scan.savepoints)
             for row in rows:
                 outcome = await self._apply(connection, savepoints, job, row, held_students)
                 if isinstance(outcome, RowOutcome):
@@ -206,7 +206,7 @@ class ImportWorker:
                     if outcome.tried:
                         held.append(row.number)
             if batch is not None:
-                await batch.finish(connection)
+                await _finish(batch, connection)
             await store_outcomes(connection, scan.job.job_id, outcomes, held)
             await self._audit(connection, scan.job, outcomes)
         if rows:
@@ -226,11 +226,11 @@ class ImportWorker:
                 connection, actor=job.source.sent_by, act=f"import.{self._spec.kind}", outcome=state, about=about
             )
 
-    async def _begin_batch(self, connection: Connection, rows: Sequence[PendingRow]) -> Batch | None:
+    async def _begin_batch(self, connection: Connection, rows: Sequence[PendingRow], *, together: bool) -> Batch | None:
         if self._spec.begin_batch is None or not rows:
             return None
         found = {canonical_student_id(row.cells.get("student_id", "")) for row in rows}
-        return await self._spec.begin_batch(connection, sorted(number for number in found if number))
+        return await self._spec.begin_batch(connection, sorted(number for number in found if number), together)
 
     async def _apply(
         self,
@@ -303,6 +303,16 @@ class ImportWorker:
 class _Held:
     student_id: str
     tried: bool
+
+
+async def _finish(batch: Batch, connection: Connection) -> None:
+    """Raises `RowFailed` for values that the database refuses: with savepoints it shows whose they are."""
+    try:
+        await batch.finish(connection)
+    except asyncpg.PostgresError as error:
+        if _of_the_row(error):
+            raise RowFailed from error
+        raise
 
 
 def _of_the_row(error: Exception) -> bool:

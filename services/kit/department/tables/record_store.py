@@ -4,7 +4,9 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import asyncpg
 
@@ -66,6 +68,10 @@ class RecordStore(Generic[R]):
         self._topic = topic
         self._source = source
 
+    def new(self, student_id: str, version_floor: int) -> StoredRecord[R]:
+        """Of a student without a row."""
+        return StoredRecord(student_id, self._rules.record(), version_floor=version_floor)
+
     async def lock(self, connection: Connection, student_id: str, *, absent: bool = False) -> StoredRecord[R]:
         """Creates a missing row. `absent`: this transaction has looked, and found none."""
         row = None if absent else await connection.fetchrow(_LOCK, student_id)
@@ -126,6 +132,22 @@ class RecordStore(Generic[R]):
 
         `assessment`: None publishes nothing. `revision`: of the coverage it rests on, None for none.
         """
+        saving = self.saving(stored, assessment, revision=revision, cause=cause, now=now, again=again)
+        await connection.execute(saving.statement, *saving.columns)
+        return saving.status
+
+    def saving(
+        self,
+        stored: StoredRecord[R],
+        assessment: Assessment | None,
+        *,
+        revision: int | None,
+        cause: Reason,
+        now: datetime,
+        again: bool = False,
+        new: bool = False,
+    ) -> "Saving":
+        """What `save` executes. `new`: the record has no row yet, and the student no case."""
         status = None
         if assessment is not None and (again or stored.case_state in PUBLISHED_CASE_STATES):
             status = next_status(
@@ -154,11 +176,27 @@ class RecordStore(Generic[R]):
             stored.case_number,
         )
         if status is None:
-            await connection.execute(_SAVE, *columns)
-        else:
-            event = outbox.columns(topic=self._topic, key=status.student_id, event=status, source=self._source, now=now)
-            await connection.execute(_SAVE_AND_PUBLISH, *columns, *event)
-        return status
+            return Saving(_INSERT if new else _SAVE, columns, None)
+        event = outbox.columns(topic=self._topic, key=status.student_id, event=status, source=self._source, now=now)
+        return Saving(_SAVE_AND_PUBLISH, (*columns, *event), status)
+
+    async def save_all(self, connection: Connection, savings: Sequence["Saving"]) -> bool:
+        """In their order, without a round trip for each. False if a new record has a row by now: to be rolled back."""
+        for statement, some in groupby(savings, attrgetter("statement")):
+            columns = [saving.columns for saving in some]
+            if statement != _INSERT:
+                await connection.executemany(statement, columns)
+            elif len(await connection.fetchmany(statement, columns)) < len(columns):
+                return False
+        return True
+
+
+class Saving(NamedTuple):
+    """A statement and its parameters, and the status that it publishes."""
+
+    statement: str
+    columns: tuple[Any, ...]
+    status: StatusChanged | None
 
 
 _COLUMNS: Final = """
@@ -174,6 +212,13 @@ _LOCK_KNOWN: Final = "SELECT FROM record WHERE student_id = ANY($1::text[]) ORDE
 _CREATE: Final = f"""
 INSERT INTO record (student_id, body, written_hash)
 VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{{}}', 0, NULL)) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+"""
+_INSERT: Final = """
+INSERT INTO record (student_id, body, case_state, case_version, cohort, own_evidence, open_questions, assessed_revision,
+                    status_version, status, holdings, instants, case_number, written_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($9, 0), $10, $11, $12, $13,
+        record_hash($1, $2, $3, $4, $5, $6, coalesce($9, 0), $10))
+ON CONFLICT DO NOTHING RETURNING student_id
 """
 _SAVE: Final = """
 UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, own_evidence = $6, open_questions = $7,

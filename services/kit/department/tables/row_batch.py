@@ -1,52 +1,126 @@
-"""What one transaction over many imported rows has read and locked, so that a row reads nothing again."""
+"""The records of one transaction over many imported rows: read and locked at its beginning, written at its end.
+
+A row then costs no round trip of its own. What an office's file is about is mostly known or mostly new, so both are
+written with one statement for all.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final
 
+from schemas.events import Reason, StatusChanged
 from services.kit.department.evidence.coverage import Coverages
-from services.kit.department.tables.record_store import RecordStore, StoredRecord
+from services.kit.department.tables import waiting_changes
+from services.kit.department.tables.record_store import RecordStore, Saving, StoredRecord
+from services.kit.imports.spec import RowFailed
+from services.kit.operations import Held
 from services.kit.postgres.pool import Connection
+from services.kit.rules.assessment import Assessment
+
+_AROUND: Final = """
+SELECT (SELECT version FROM version_floor) AS version_floor,
+       (SELECT array_agg((student_id, waived)) FROM hold WHERE student_id = ANY($1::text[])) AS holds,
+       (SELECT array_agg(student_id) FROM waiting_change WHERE student_id = ANY($1::text[])) AS awaited
+"""
 
 
 @dataclass
 class RowBatch:
-    """`records` are locked, as the rows so far left them. Of those in `later` only the instants are still to be stored.
-    `absent` had no record when the transaction began.
+    """In place of the `RecordStore` for rows of one transaction, whose students are those it began with.
 
-    `coverages` are locked by the row that read them first, and are free again if it fails.
+    `records` are locked, as the rows so far left them. `together`: they are written by `finish`; else each row writes
+    its own, so that it can be rolled back alone. `wrote`: the row has written something by itself.
+
+    `coverages` are locked by the row that read them first, and are free again if it is rolled back.
     """
 
     store: RecordStore[Any]
-    records: dict[str, StoredRecord[Any]] = field(default_factory=dict)
-    absent: frozenset[str] = frozenset()
-    later: set[str] = field(default_factory=set)
+    together: bool
+    records: dict[str, StoredRecord[Any]]
+    absent: set[str]
+    """Without a record when the transaction began."""
+    holds: dict[str, list[frozenset[str]]]
+    """What each relies not on. A record is locked before a hold on it is placed: no other comes."""
+    awaited: frozenset[str]
+    version_floor: int
     coverages: Coverages = field(default_factory=dict)
+    wrote: bool = False
+    _savings: list[Saving] = field(default_factory=list)
+    _instants: set[str] = field(default_factory=set)
+    """Of whom only the instants are to be stored."""
 
     @classmethod
-    async def begin(cls, store: RecordStore[Any], connection: Connection, student_ids: Sequence[str]) -> "RowBatch":
+    async def begin(
+        cls, store: RecordStore[Any], connection: Connection, student_ids: Sequence[str], *, together: bool
+    ) -> "RowBatch":
         """Locks those that exist, in one order for every batch."""
         records = {each.student_id: each for each in await store.lock_all(connection, student_ids)}
-        return cls(store, records, frozenset(student_ids) - records.keys())
+        # A statement of its own: one that waited for the locks would see the state of before.
+        around = await connection.fetchrow(_AROUND, student_ids)
+        assert around is not None
+        holds: dict[str, list[frozenset[str]]] = {}
+        for student_id, waived in around["holds"] or ():
+            holds.setdefault(student_id, []).append(frozenset(waived))
+        awaited = frozenset(around["awaited"] or ())
+        absent = set(student_ids) - records.keys()
+        return cls(store, together, records, absent, holds, awaited, around["version_floor"])
 
-    def changed(self, stored: StoredRecord[Any]) -> None:
-        self.records[stored.student_id] = stored
-        self.later.discard(stored.student_id)
+    async def lock(self, connection: Connection, student_id: str) -> StoredRecord[Any]:
+        known = self.records.get(student_id)
+        if known is not None:
+            return known
+        absent = student_id in self.absent
+        if absent and self.together:
+            return self.store.new(student_id, self.version_floor)
+        return await self.store.lock(connection, student_id, absent=absent)
 
-    def spoken_of(self, stored: StoredRecord[Any]) -> None:
-        """Only its instants changed."""
-        self.records[stored.student_id] = stored
-        self.later.add(stored.student_id)
+    async def before_blocking(self, connection: Connection, student_id: str, assessment: Assessment) -> None:
+        """As the desk does for one record."""
+        if any(not waived.issuperset(assessment.blocked) for waived in self.holds.get(student_id, ())):
+            raise Held(assessment.blocked)
+        if student_id in self.awaited:
+            self.wrote = True
+            await waiting_changes.came(connection, student_id, assessment.blocked)
+
+    async def save(
+        self,
+        connection: Connection,
+        stored: StoredRecord[Any],
+        assessment: Assessment | None,
+        *,
+        revision: int | None,
+        cause: Reason,
+        now: datetime,
+    ) -> StatusChanged | None:
+        new = self.together and stored.student_id in self.absent
+        saving = self.store.saving(stored, assessment, revision=revision, cause=cause, now=now, new=new)
+        if self.together:
+            self._savings.append(saving)
+        else:
+            await self.store.save_all(connection, (saving,))
+        self.absent.discard(stored.student_id)
+        self.records[stored.student_id] = stored if saving.status is None else replace(stored, previous=saving.status)
+        self._instants.discard(stored.student_id)
+        return saving.status
+
+    async def save_instants(self, _: Connection, of: Sequence[StoredRecord[Any]]) -> None:
+        for stored in of:
+            self.records[stored.student_id] = stored
+            self._instants.add(stored.student_id)
 
     async def forget(self, connection: Connection, student_id: str) -> None:
         """Before somebody else changes the record in this transaction."""
-        if student_id in self.later:
-            await self.store.save_instants(connection, [self.records[student_id]])
-            self.later.discard(student_id)
+        await self.finish(connection)
         self.records.pop(student_id, None)
+        self.absent.discard(student_id)
 
     async def finish(self, connection: Connection) -> None:
-        """After the last row."""
-        if self.later:
-            await self.store.save_instants(connection, [self.records[student_id] for student_id in sorted(self.later)])
-            self.later.clear()
+        """After the last row. Raises `RowFailed` if a student has a record since the transaction began."""
+        savings, self._savings = self._savings, []
+        if not await self.store.save_all(connection, savings):
+            raise RowFailed
+        if self._instants:
+            spoken_of = sorted(self._instants)
+            self._instants = set()
+            await self.store.save_instants(connection, [self.records[student_id] for student_id in spoken_of])

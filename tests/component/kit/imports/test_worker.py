@@ -218,11 +218,11 @@ async def test_a_busy_database_delays_a_row_and_never_rejects_it(library: Servic
     original = library.spec.begin_batch
     assert original is not None
 
-    async def impatient(connection: Connection, student_ids: Sequence[str]) -> Batch:
+    async def impatient(connection: Connection, student_ids: Sequence[str], together: bool) -> Batch:
         nonlocal tries
         tries += 1
         await connection.execute("SET LOCAL lock_timeout = '20ms'")
-        return await original(connection, student_ids)
+        return await original(connection, student_ids, together)
 
     object.__setattr__(library.spec, "begin_batch", impatient)
     location = (await library.send(f"student_id,thesis\n{one},approved\n")).headers["Location"]

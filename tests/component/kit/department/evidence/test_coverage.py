@@ -171,7 +171,7 @@ async def test_rows_of_one_batch_read_the_coverage_once_and_again_behind_a_row_t
     source = RowSource(uuid4(), "desk", datetime.now(UTC))
     row = spec.read({"student_id": held, "charge_id": "C1", "year": "2025", "name": "学费", "amount": "8"})
     async with office.desk.pool.acquire() as connection, connection.transaction():
-        batch = await office.desk.begin_batch(connection, [held])
+        batch = await office.desk.begin_batch(connection, [held], together=False)
         source = replace(source, batch=batch)
         await office.desk.assess(connection, batch.records[held], batch.coverages)
         assert list(batch.coverages) == ["2026"]
