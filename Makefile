@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo image test test-image test-identity test-brokers test-compose test-kubernetes deploy-tools check check-api bench bench-check faults drill mutants screenshots clean setup help jars browser debian
+.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,6 +17,9 @@ help: ## list the targets
 
 demo: $(STAMP) jars ## run everything with 200 invented students; Ctrl-C stops it
 	@$(BIN)/python -m deploy.demo
+
+dashboards: $(STAMP) ## show the running demo's dashboards and alerts in the browser; Ctrl-C stops it
+	@$(BIN)/python -m deploy.observability.page
 
 test: $(STAMP) jars browser debian check ## check, then all tests on a real broker and database (some: PYTEST='-k …')
 	@$(BIN)/python -m deploy.local.servers fetch --validator
@@ -58,6 +61,9 @@ test-brokers: $(STAMP) jars ## kill brokers of a cluster of three while students
 
 test-compose: $(STAMP) jars deploy-tools ## bring deploy/compose up with podman, and submit through its proxy
 	@$(BIN)/python -m tests.compose
+
+test-dashboards: $(STAMP) jars browser ## look at what `make dashboards` shows of a demo, in a browser
+	@$(BIN)/python -m tests.dashboards
 
 test-identity: $(STAMP) jars ## sign in and out at a real Keycloak and a real Apereo CAS (300 MB once, some minutes)
 	$(BIN)/python -m pytest -n 0 --level identity $(PYTEST)

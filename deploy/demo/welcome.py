@@ -46,6 +46,7 @@ def _addresses(services: RunningServices) -> Table:
     table.add_row("离校服务", "student pages", f"{services.address(GATEWAY)}/")
     table.add_row("部门工作台", "staff pages", f"{services.address(GATEWAY)}/staff")
     table.add_row("Zipkin", "traces", f"{services.zipkin}/zipkin/")
+    table.add_row("仪表盘", "dashboards, alerts", "make dashboards, in another terminal")
     for name, department in services.departments.items():
         table.add_row(department.title.zh, f"{name} desk API", f"{services.operator_address(name)}/docs")
     table.add_row("名单", "roster and operations API", f"{services.operator_address(CLEARANCE)}/docs")

@@ -7,6 +7,7 @@ SECONDS: Final = "s"
 SHARE: Final = "percentunit"
 COUNT: Final = "short"
 PER_SECOND: Final = "reqps"
+BYTES: Final = "bytes"
 
 DEPARTMENT: Final = "$department"
 """The dashboard's variable, in a query."""

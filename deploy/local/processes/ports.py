@@ -43,6 +43,11 @@ def remembered_ports(folder: Path, names: Iterable[str], first: int) -> dict[str
     return chosen
 
 
+def noted_ports(folder: Path, names: Iterable[str]) -> dict[str, int]:
+    """Those that another launcher noted in `folder` for itself. Raises FileNotFoundError."""
+    return {name: int((folder / name).read_text()) for name in names}
+
+
 @cache
 def _claims() -> int:
     # Never closed: closing any descriptor of the file would release all record locks of the process.

@@ -7,6 +7,7 @@ from deploy.observability.boards.event_path import EVENT_PATH
 from deploy.observability.boards.gateway import GATEWAY
 from deploy.observability.boards.notices import NOTICES
 from deploy.observability.boards.season import SEASON
+from deploy.observability.boards.servers import SERVERS
 from deploy.observability.boards.submissions import SUBMISSIONS
 
-DASHBOARDS: Final = (SEASON, A_DEPARTMENT, EVENT_PATH, SUBMISSIONS, GATEWAY, NOTICES)
+DASHBOARDS: Final = (SEASON, A_DEPARTMENT, EVENT_PATH, SUBMISSIONS, GATEWAY, SERVERS, NOTICES)

@@ -9,6 +9,7 @@ yet: new ones of that partition come only after the wait. Patched, a fetch waits
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any, Final, SupportsIndex
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -18,6 +19,7 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
 _SHORT_WAIT_MS: Final = 10
+_NO_LEADER: Final = -1
 
 
 def patch_consumers() -> None:
@@ -33,6 +35,22 @@ def pace_fetches(consumer: AIOKafkaConsumer, pause_s: float) -> None:
     A record that comes after a quiet time is fetched at once, by a request that waits for it.
     """
     consumer._fetcher.pause_s = pause_s
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterState:
+    """As the broker last told a consumer. `degraded`: partitions without a leader, or with copies that are behind."""
+
+    brokers: int
+    degraded: int
+
+
+def cluster_of(consumer: AIOKafkaConsumer) -> ClusterState:
+    """Of the topics that it reads. aiokafka keeps the copies that are in step in its metadata only."""
+    cluster = consumer._client.cluster
+    partitions = [one for topic in cluster._partitions.values() for one in topic.values()]
+    degraded = sum(one.leader == _NO_LEADER or len(one.isr) < len(one.replicas) for one in partitions)
+    return ClusterState(len(cluster.brokers()), degraded)
 
 
 class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]

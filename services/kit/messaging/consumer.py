@@ -17,7 +17,8 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.messaging.aiokafka_internals import pace_fetches, patch_consumers
+from services.kit.messaging.aiokafka_internals import cluster_of, pace_fetches, patch_consumers
+from services.kit.messaging.cluster_metrics import ClusterMetrics
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.faststream_shell import TransactionalRouter
@@ -95,6 +96,7 @@ class TransactionalConsumer:
             metrics.DEAD_LETTERS.add(0, {"group": self.group, "topic": topic})
             for loss in Loss:
                 metrics.LOG_LOSSES.add(0, {"group": self.group, "topic": topic, "cause": loss.value})
+        self._cluster = ClusterMetrics(name)
         metrics.CONSUMER_LAG.set(0, {"consumer": name})
 
     async def run(self) -> None:
@@ -150,6 +152,7 @@ class TransactionalConsumer:
         offsets = self.state.next_offsets
         self.state.lag = sum(max(0, end - offsets.get(partition, end)) for partition, end in ends.items())
         metrics.CONSUMER_LAG.set(self.state.lag, {"consumer": self._name})
+        self._cluster.measure(ends, cluster_of(consumer), self.state.broker_answered_at)
 
     async def _check_progress(self, consumer: AIOKafkaConsumer) -> None:
         if self.state.failing:

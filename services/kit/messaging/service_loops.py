@@ -19,6 +19,7 @@ from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.outbox_metrics import measure_outbox
 from services.kit.messaging.relaying.own_topic import PublishedLog
 from services.kit.messaging.relaying.relay import Relay
+from services.kit.observability.database import measure_database
 from services.kit.postgres.pool import database_probe, owns_tables
 from services.kit.retention.purge import Purge
 from services.kit.retention.tables import Table
@@ -69,6 +70,7 @@ class ServiceLoops:
         self._loops: dict[str, Run] = {
             "relay": relay.run,
             "outbox metrics": partial(measure_outbox, pool, name),
+            "database metrics": partial(measure_database, pool, name),
             "audit sealer": ChainSealer(pool).run,
             "audit anchor": anchor.run,
             "purge": Purge(pool, tables, settings).run,

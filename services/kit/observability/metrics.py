@@ -47,6 +47,45 @@ class AgeGauge:
         return [Observation(age, dict(labels)) for labels, age in self.read().items()]
 
 
+class ReportedTotal:
+    """A counter that another program keeps, as it last reported it."""
+
+    def __init__(self, name: str, unit: str, description: str) -> None:
+        self._totals: dict[Labels, float] = {}
+        _meter.create_observable_counter(name, [self._observe], unit=unit, description=description)
+
+    def set(self, total: float, **labels: str) -> None:
+        self._totals[tuple(sorted(labels.items()))] = total
+
+    def _observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(total, dict(labels)) for labels, total in self._totals.items()]
+
+
+class AnswerTime:
+    """Seconds that the last answer took, or that the present one is being waited for if that is more."""
+
+    def __init__(self, name: str, description: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._asked: dict[Labels, float] = {}
+        self._took: dict[Labels, float] = {}
+        self._clock = clock
+        _meter.create_observable_gauge(name, [self._observe], unit="s", description=description)
+
+    def ask(self, **labels: str) -> None:
+        """An answer that is still waited for is waited for from when it was first asked for."""
+        self._asked.setdefault(tuple(sorted(labels.items())), self._clock())
+
+    def answered(self, **labels: str) -> None:
+        key = tuple(sorted(labels.items()))
+        self._took[key] = self._clock() - self._asked.pop(key)
+
+    def read(self) -> dict[Labels, float]:
+        waiting = {labels: self._clock() - asked for labels, asked in self._asked.items()}
+        return {labels: max(self._took.get(labels, 0.0), waiting.get(labels, 0.0)) for labels in self._took | waiting}
+
+    def _observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(seconds, dict(labels)) for labels, seconds in self.read().items()]
+
+
 OUTBOX_DEPTH: Final = _meter.create_gauge(
     "lixiao.outbox.depth",
     unit="{row}",
@@ -62,6 +101,52 @@ CONSUMER_LAG: Final = _meter.create_gauge(
 )
 SOURCE_FRESHNESS: Final = AgeGauge(
     "lixiao.source.freshness", "Time since the source's oldest alive mark over its partitions, by department."
+)
+KAFKA_RECORDS: Final = _meter.create_counter(
+    "lixiao.kafka.records", unit="{record}", description="Records that came to a consumer's partitions, by consumer."
+)
+KAFKA_BROKERS: Final = _meter.create_gauge(
+    "lixiao.kafka.brokers", unit="{broker}", description="Brokers of the cluster that a consumer was told of."
+)
+KAFKA_DEGRADED: Final = _meter.create_gauge(
+    "lixiao.kafka.degraded",
+    unit="{partition}",
+    description="Partitions of a consumer's topics without a leader or with copies that are behind, by consumer.",
+)
+KAFKA_ANSWER_AGE: Final = AgeGauge(
+    "lixiao.kafka.answer.age", "Time since a consumer last had an answer of its broker, by consumer."
+)
+DATABASE_ANSWER: Final = AnswerTime(
+    "lixiao.database.answer",
+    "How long the service's database took for its figures, a free connection included; grows while it gives none.",
+)
+DATABASE_TRANSACTIONS: Final = ReportedTotal(
+    "lixiao.database.transactions", "{transaction}", "Transactions of the database by outcome, as PostgreSQL counts."
+)
+DATABASE_ACTIVE: Final = ReportedTotal(
+    "lixiao.database.active",
+    "s",
+    "Time that sessions of the database spent executing statements, as PostgreSQL counts.",
+)
+DATABASE_BLOCKS: Final = ReportedTotal(
+    "lixiao.database.blocks", "{block}", "Blocks that statements needed, by whether memory had them or a file was read."
+)
+DATABASE_DEADLOCKS: Final = ReportedTotal(
+    "lixiao.database.deadlocks", "{deadlock}", "Deadlocks in the database; one of the two transactions was tried again."
+)
+DATABASE_SESSIONS: Final = _meter.create_gauge(
+    "lixiao.database.sessions", unit="{session}", description="Connections to the database, of every role."
+)
+DATABASE_WAITING: Final = _meter.create_gauge(
+    "lixiao.database.waiting", unit="{session}", description="Sessions of the service that wait for a lock."
+)
+DATABASE_OLDEST_TRANSACTION: Final = _meter.create_gauge(
+    "lixiao.database.oldest_transaction",
+    unit="s",
+    description="Age of the oldest open transaction among the service's sessions.",
+)
+DATABASE_SIZE: Final = _meter.create_gauge(
+    "lixiao.database.size", unit="By", description="What the database takes on the disk."
 )
 DEAD_LETTERS: Final = _meter.create_counter(
     "lixiao.dead_letters", unit="{record}", description="Records stored as dead letters, by group and topic."

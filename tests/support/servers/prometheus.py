@@ -14,6 +14,7 @@ from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.processes.process import Process, answers_ok
 from deploy.local.servers.jars import cache_folder
 from deploy.observability.alerts import ALERTS, Alert, rules
+from deploy.observability.monitor import scrape_configuration
 
 _EVERY: Final = "1s"
 
@@ -39,15 +40,9 @@ class Prometheus:
     def __init__(self, folder: Path, targets: Mapping[str, str], alerts: tuple[Alert, ...] = ALERTS) -> None:
         self.address = f"http://{LOOPBACK}:{free_port()}"
         (folder / "alerts.yml").write_text(rules(alerts), encoding="utf-8")
-        jobs = [
-            {"job_name": job, "static_configs": [{"targets": [address.removeprefix("http://")]}]}
-            for job, address in targets.items()
-        ]
-        settings = {
-            "global": {"scrape_interval": _EVERY, "scrape_timeout": _EVERY, "evaluation_interval": _EVERY},
-            "rule_files": ["alerts.yml"],
-            "scrape_configs": jobs,
-        }
+        settings = scrape_configuration(targets, _EVERY)
+        settings["global"]["evaluation_interval"] = _EVERY
+        settings["rule_files"] = ["alerts.yml"]
         configuration = folder / "prometheus.yml"
         configuration.write_text(yaml.safe_dump(settings), encoding="utf-8")
         self._process = Process(

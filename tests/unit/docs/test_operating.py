@@ -35,9 +35,15 @@ def _exposed(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     spec.loader.exec_module(module)
     for name, instrument in vars(module).items():
         if name.isupper() and not name.startswith("_"):
-            for method, value in (("add", 1), ("record", 1), ("set", 1), ("set_oldest", datetime.now(UTC))):
+            for method, value in (
+                ("add", 1),
+                ("record", 1),
+                ("set", 1),
+                ("set_oldest", datetime.now(UTC)),
+                ("ask", None),
+            ):
                 if hasattr(instrument, method):
-                    getattr(instrument, method)(value)
+                    getattr(instrument, method)(*([] if value is None else [value]))
     return set(re.findall(r"^# TYPE (\w+) ", generate_latest(registry).decode(), re.MULTILINE))
 
 

@@ -80,6 +80,38 @@ MEASURED: Final = (
     ),
     Measured(
         Kind(
+            "DatabaseSlow",
+            "critical",
+            "What this service does is late: the clearance's database delays every page's news and every submission, "
+            "a department's its desk, the gateway's signing in.",
+            0.5,
+        ),
+        "lixiao_database_answer_seconds",
+        "database",
+        "The database of {subject} answers slowly",
+    ),
+    Measured(
+        Kind(
+            "DatabaseLocked",
+            "critical",
+            "What needs the same rows waits: a student's line, a desk's change, a submission.",
+        ),
+        "lixiao_database_waiting",
+        "database",
+        "Statements wait for a lock in the database of {subject}",
+    ),
+    Measured(
+        Kind(
+            "KafkaDegraded",
+            "warning",
+            "Nothing while one broker of three is away; without a leader their lines do not follow.",
+        ),
+        "lixiao_kafka_degraded",
+        "consumer",
+        "Topics of {subject} have no leader, or copies that are behind",
+    ),
+    Measured(
+        Kind(
             "ViewDiffers",
             "critical",
             "Lines may show what the department does not say; a submission asks the department itself.",

@@ -67,7 +67,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Recorded]:
 
 
 @asynccontextmanager
-async def running(work: Awaitable[None]) -> AsyncIterator[None]:
+async def running(work: Awaitable[Any]) -> AsyncIterator[None]:
     task = asyncio.ensure_future(work)
     try:
         yield
