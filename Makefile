@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api
+.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
 
 PYTHON ?= python3
 VENV := .venv
@@ -49,6 +49,9 @@ faults: $(STAMP) jars ## kill and pause processes and check that nothing is lost
 
 drill: $(STAMP) jars ## break a small installation in every way that has a runbook, and time its recovery
 	@$(BIN)/python -m tests.drill
+
+trial: $(STAMP) jars ## put a fault in by chance, and have an operator name it with the screens alone
+	@$(BIN)/python -m tests.trial
 
 image: $(STAMP) ## build the image of every service: make image BASE=python:3.11-slim-bookworm@sha256:…
 	@sh deploy/container/build.sh $(BASE)

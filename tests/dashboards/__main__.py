@@ -18,17 +18,18 @@ from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import httpx
+import psutil
 import typer
 from playwright.async_api import Page
 
 from deploy.local.identity.people import Person
 from deploy.local.processes.ports import LOOPBACK, noted_ports
 from deploy.local.processes.process import Process
-from deploy.local.processes.state_folder import claim_any
+from deploy.local.processes.state_folder import claim_any, clean
 from deploy.observability.alerts import ALERTS
 from schemas.flows import GATEWAY
-from tests.support.browser.chromium import PC, chromium, find_chromium, open_context
-from tests.support.browser.screenshots import KEPT, picture
+from tests.support.browser.chromium import Device, chromium, find_chromium, open_context
+from tests.support.browser.screenshots import KEPT, captured
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
@@ -40,6 +41,16 @@ DESK: Final = "library"
 SCRAPED_EVERY_S: Final = 6
 ONE: Final = "A department: "
 """Begins the title of a department's dashboard; the first one's picture is kept."""
+TALL: Final = Device("tall", 1280, 6000)
+"""A panel is drawn when it is seen."""
+DRAWN: Final = """title => {
+  const active = document.querySelector('.vm-predefined-panels-tabs__tab_active')
+  const panels = [...document.querySelectorAll('.vm-predefined-panel')]
+  return active?.textContent == title && panels.length && panels.every(one => one.querySelector('canvas'))
+    && !document.querySelector('.vm-spinner')
+}"""
+LONGER_S: Final = 240
+"""For lines in pictures."""
 SHOWN: Final = "?g0.range_input=5m&g0.relative_time=last_5_minutes"
 
 
@@ -51,6 +62,7 @@ def main(
     if program is None:
         sys.exit("No Chromium: apt install chromium-headless-shell, or set LIXIAO_CHROMIUM.")
     with claim_any(ROOT / ".lixiao" / "test-dashboards") as state:
+        clean(state.folder / "demo")  # a season of its own: nobody has submitted
         cache = os.environ.get("LIXIAO_CACHE") or str(ROOT / ".lixiao" / "cache")
         run = partial(started, state.folder, {**os.environ, "LIXIAO_STATE": str(state.folder), "LIXIAO_CACHE": cache})
         demo = run("demo", "deploy.demo", "--late-s", "0", until="Ready")
@@ -86,7 +98,22 @@ async def look(folder: Path, program: str, write: bool) -> None:
         boards = (await server.get("/vmui/custom-dashboards")).json()["dashboardsSettings"]
         await every_panel_has_data(server, boards)
         await no_rule_fails_or_fires(server)
-        await looked_at(address, program, [board["title"] for board in boards], write)
+        if write:
+            await asyncio.sleep(LONGER_S)
+        await looked_at(address, program, [board["title"] for board in boards], write, process_of(folder, DESK))
+
+
+def process_of(folder: Path, service: str) -> psutil.Process:
+    """The demo's. Raises StopIteration."""
+    log = str(folder / "demo" / "logs" / f"{service}.log")
+    return next(one for one in psutil.process_iter() if any(file.path == log for file in opened(one)))
+
+
+def opened(process: psutil.Process) -> list[Any]:
+    try:
+        return list(process.open_files())
+    except psutil.Error:
+        return []
 
 
 @asynccontextmanager
@@ -158,34 +185,52 @@ def well(rule: Mapping[str, Any]) -> bool:
     return (rule["health"], rule["state"]) == ("ok", "inactive")
 
 
-async def looked_at(address: str, program: str, titles: list[str], write: bool) -> None:
+async def looked_at(address: str, program: str, titles: list[str], write: bool, library: psutil.Process) -> None:
     hosts: set[str] = set()
     async with chromium(program) as browser:
-        context = await open_context(browser, PC, address=address, language="en-GB")
+        context = await open_context(browser, TALL, address=address, language="en-GB")
         page = await context.new_page()
         page.on("request", lambda request: hosts.add(urlsplit(request.url).netloc))
         await page.goto(f"/vmui/#/dashboards{SHOWN}")
         for number, title in enumerate(titles):
-            await page.set_viewport_size({"width": PC.width, "height": 6000})
-            tab = page.locator(".vm-predefined-panels-tabs__tab").nth(number)
-            await tab.click()
-            await page.locator(".vm-predefined-panel .uplot canvas").first.wait_for()
-            await page.wait_for_load_state("networkidle")
+            await page.locator(".vm-predefined-panels-tabs__tab").nth(number).click()
+            await page.wait_for_function(DRAWN, arg=title, timeout=60_000)
             assert not await page.locator(".vm-alert_error").count(), f"{title} shows an error"
             if write and (not title.startswith(ONE) or not titles[number - 1].startswith(ONE)):
-                await keep(page, f"dashboard-{title.removeprefix(ONE).lower().replace(' ', '-')}")
-        await page.goto("/vmui/#/rules")
-        await page.locator("text=lixiao").first.click()
-        await page.wait_for_load_state("networkidle")
-        if write:
-            await keep(page, "dashboard-alerts")
+                name = f"dashboard-{title.removeprefix(ONE).lower().replace(' ', '-')}"
+                await keep(page, name, ".vm-predefined-panels")
+        library.suspend()
+        try:
+            await an_alert_fires(page, write)
+        finally:
+            library.resume()
         await context.close()
     assert hosts == {urlsplit(address).netloc}, hosts
 
 
-async def keep(page: Page, name: str) -> None:
-    await page.set_viewport_size({"width": PC.width, "height": PC.height})
-    (KEPT / f"{name}-pc-en.webp").write_bytes(await picture(page, "webp"))
+async def an_alert_fires(page: Page, write: bool) -> None:
+    """What a person sees of a department that hangs: the alert, and in it what it means and the runbook."""
+
+    async def firing() -> bool:
+        answer = await page.request.get("/vmalert/api/v1/alerts")
+        return any(one["state"] == "firing" for one in (await answer.json())["data"]["alerts"])
+
+    await eventually(firing, what="an alert", timeout_s=150, poll_s=2)
+    await page.goto("/vmui/#/rules")
+    await page.locator(".vm-explore-alert-group header").first.click()
+    await page.locator(".vm-explore-alerts-items header", has_text="ServiceDown").click()
+    try:
+        await page.get_by_text("docs/runbooks/service-down.md").first.wait_for()
+    finally:
+        if write:
+            await keep(page, "dashboard-alerts", ".vm-explore-alerts")
+
+
+async def keep(page: Page, name: str, content: str) -> None:
+    """As far down as the `content` goes, of which the page leaves room below."""
+    bottom = await page.locator(content).evaluate("element => element.lastElementChild.getBoundingClientRect().bottom")
+    clip = {"x": 0, "y": 0, "width": TALL.width, "height": bottom + 8, "scale": 1}
+    (KEPT / f"{name}-pc-en.webp").write_bytes(await captured(page, "webp", clip))
 
 
 async def ended(folder: Path) -> None:

@@ -4,9 +4,11 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TypeVar
 from urllib.parse import urlsplit
 
 CHUNK = 64 * 1024
+P = TypeVar("P", bound="TcpProxy")
 
 
 class TcpProxy:
@@ -48,12 +50,12 @@ class TcpProxy:
 
 
 @asynccontextmanager
-async def proxy_to(url: str) -> AsyncIterator[tuple[TcpProxy, str]]:
+async def proxy_to(url: str, kind: type[P] = TcpProxy) -> AsyncIterator[tuple[P, str]]:  # type: ignore[assignment]
     """The proxy, and the URL that goes through it."""
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
-    proxy = TcpProxy(parts.hostname, parts.port)
+    proxy = kind(parts.hostname, parts.port)
     server = await asyncio.start_server(proxy.serve, "127.0.0.1", 0)
     port: int = server.sockets[0].getsockname()[1]
     user, at, _ = parts.netloc.rpartition("@")
