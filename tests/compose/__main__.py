@@ -66,6 +66,7 @@ async def walk(secrets: Path, person: Person) -> None:
     await until(lambda: state("done"), "the submission to be accepted", STEP_WITHIN_S)
     form = await browser.get("/me/form.pdf")
     assert form.content.startswith(b"%PDF-"), form.status_code
+    assert b"/ETSI.CAdES.detached" in form.content, "the university's signature is not in the PDF"
     await browser.close()
 
 
@@ -109,9 +110,8 @@ def bring_up(image: str, folder: Path) -> None:
         except BaseException:
             stack.logs()
             raise
-    print(
-        f"{image}: a submission through the proxy over TLS, its form printed; {time.monotonic() - began_s:.0f} s in all"
-    )
+    took_s = time.monotonic() - began_s
+    print(f"{image}: a submission through the proxy over TLS, its form printed and signed; {took_s:.0f} s in all")
 
 
 async def used(stack: Stack) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+from deploy.local import pdf_certificate
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from deploy.local.services import CLIENT_ID
@@ -43,6 +44,8 @@ def prepared(image: str, folder: Path) -> Iterator[Stack]:
         "PUBLIC_HOST": PUBLIC_HOST,
         "SIGN_IN_HOST": SIGN_IN_HOST,
         "OPENID_ISSUER": f"https://{SIGN_IN_HOST}",
+        "PDF_CERTIFICATE": "/secrets/pdf-certificate.pem",
+        "PDF_KEY": "/secrets/pdf-key.pem",
         "SOURCES": str(ROOT),
         "IDENTITY_CLIENTS": "[]",
     }
@@ -50,6 +53,9 @@ def prepared(image: str, folder: Path) -> Iterator[Stack]:
     with Stack(compose, f"lixiao-{uuid4().hex[:6]}", variables, *files, "--profile", "keycloak") as stack:
         stack.person = person
         stack.compose("run", "--rm", "prepare")
+        chain, key = pdf_certificate.made()
+        for name, pem in (("certificate", chain), ("key", key)):
+            (stack.secrets / "gateway" / f"pdf-{name}.pem").write_bytes(pem)
         secret = (stack.secrets / "gateway" / "openid-client-secret").read_text()
         callback = f"https://{PUBLIC_HOST}/sign-in/callback"
         client = {"client_id": CLIENT_ID, "client_secret": secret, "redirect_uris": [callback]}
