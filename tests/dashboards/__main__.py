@@ -51,6 +51,8 @@ DRAWN: Final = """title => {
 }"""
 LONGER_S: Final = 240
 """For lines in pictures."""
+RESTS: Final = 4
+"""Looks a second apart: lines are drawn after their panel."""
 SHOWN: Final = "?g0.range_input=5m&g0.relative_time=last_5_minutes"
 
 
@@ -227,8 +229,16 @@ async def an_alert_fires(page: Page, write: bool) -> None:
 
 
 async def keep(page: Page, name: str, content: str) -> None:
-    """As far down as the `content` goes, of which the page leaves room below."""
-    bottom = await page.locator(content).evaluate("element => element.lastElementChild.getBoundingClientRect().bottom")
+    """As far down as the `content` goes, of which the page leaves room below, once it has come to rest."""
+    bottoms: list[float] = []
+
+    async def rests() -> bool:
+        element = page.locator(content)
+        bottoms.append(await element.evaluate("element => element.lastElementChild.getBoundingClientRect().bottom"))
+        return len(bottoms) > RESTS and len(set(bottoms[-RESTS:])) == 1
+
+    await eventually(rests, what=f"{name} to come to rest", timeout_s=60, poll_s=1)
+    bottom = bottoms[-1]
     clip = {"x": 0, "y": 0, "width": TALL.width, "height": bottom + 8, "scale": 1}
     (KEPT / f"{name}-pc-en.webp").write_bytes(await captured(page, "webp", clip))
 

@@ -95,9 +95,16 @@ EVENT_PATH: Final = Dashboard(
                 Panel("Services that answer", "One each.", COUNT, (Query("sum by (job) (up)", "{{job}}"),)),
                 Panel(
                     "Failures of background tasks, last hour",
-                    "Zero. A task is started again by itself; its error is in the log as task.failed.",
+                    "Zero. A task is started again by itself; its error is in the log as task.failed. Tasks that failed "
+                    "are named beside the sums of services.",
                     COUNT,
-                    (Query("sum by (job, task) (increase(lixiao_task_failures_total[1h]))", "{{job}} {{task}}"),),
+                    (
+                        Query(
+                            "sum by (job) (increase(lixiao_task_failures_total[1h])) "
+                            "or sum by (job, task) (increase(lixiao_task_failures_total[1h])) > 0",
+                            "{{job}} {{task}}",
+                        ),
+                    ),
                 ),
             ),
         ),
