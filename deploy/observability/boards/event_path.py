@@ -95,8 +95,8 @@ EVENT_PATH: Final = Dashboard(
                 Panel("Services that answer", "One each.", COUNT, (Query("sum by (job) (up)", "{{job}}"),)),
                 Panel(
                     "Failures of background tasks, last hour",
-                    "Zero. A task is started again by itself; its error is in the log as task.failed. Tasks that failed "
-                    "are named beside the sums of services.",
+                    "Zero. A task is started again by itself; its error is in the log as task.failed. "
+                    "Tasks that failed are named beside the sums of services.",
                     COUNT,
                     (
                         Query(
