@@ -35,7 +35,7 @@ from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import OPERATOR
 from services.kit.runtime.private_files import write_private
 from tests.drill.stage import Stage
-from tests.support.servers.tcp_proxy import proxy_to
+from tests.support.servers.tcp_proxy import serving
 from tests.trial.faults import KINDS, by_chance
 from tests.trial.slow_database import SlowingProxy
 
@@ -66,7 +66,7 @@ def main(
 async def _play(
     folder: Path, postgres: str, broker: Kafka, supervisor: Supervisor, students: int, kinds: tuple[str, ...]
 ) -> None:
-    async with proxy_to(postgres, SlowingProxy) as (proxy, address):
+    async with serving(SlowingProxy, postgres) as (proxy, address):
         installation = Installation(folder, postgres=address, kafka=broker.address)
         installation.people.append(Person(sub="operator", name="程以恒", roles=(OPERATOR,), situation="operator"))
         stage = Stage(installation, broker, postgres)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -49,9 +49,13 @@ class TcpProxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-@asynccontextmanager
-async def proxy_to(url: str, kind: type[P] = TcpProxy) -> AsyncIterator[tuple[P, str]]:  # type: ignore[assignment]
+def proxy_to(url: str) -> AbstractAsyncContextManager[tuple[TcpProxy, str]]:
     """The proxy, and the URL that goes through it."""
+    return serving(TcpProxy, url)
+
+
+@asynccontextmanager
+async def serving(kind: type[P], url: str) -> AsyncIterator[tuple[P, str]]:
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
