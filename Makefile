@@ -80,6 +80,7 @@ mutants: $(STAMP) jars ## break the product on purpose and check that a test not
 screenshots: $(STAMP) jars browser ## regenerate the screenshots and the pictures in the manual
 	@$(BIN)/python -m tests.support.browser.manual_pictures
 	@$(BIN)/python -m tests.support.browser.screenshots
+	@$(BIN)/python -m tests.support.browser.trace_picture
 
 setup: $(STAMP) jars browser debian ## install everything without running it
 	@echo "Set up. Next: make demo, make test."

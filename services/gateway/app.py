@@ -66,6 +66,7 @@ from services.gateway.tables.line_comments import LineComments
 from services.gateway.tables.number_choices import NumberChoices
 from services.gateway.tables.reminders import Reminders
 from services.gateway.tables.sessions.confirmed_roles import ConfirmedRoles
+from services.gateway.tables.sessions.measure import measure_sessions
 from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.tables.shared_limits import SharedLimits
 from services.gateway.tables.staff_audit import StaffAudit
@@ -251,6 +252,7 @@ async def _start(
     health.add("read model", read_model.probe)
     loops = _loops(settings, renderer.site, pool, health, wakeup, hub)
     loops.add("shown pages", shown.run)
+    loops.add("session metrics", partial(measure_sessions, pool, sessions.idle))
     await running.enter_async_context(loops.running())
 
 

@@ -93,7 +93,12 @@ async def test_a_desks_request_is_one_trace_up_to_the_open_page_found_by_the_key
         await events.next()
         answer = await installation.client("library").post(
             "/operations/loan",
-            json={"student_id": student_id, "barcode": "B-7", "title": "读物", "due_on": "2027-06-20"},
+            json={
+                "student_id": student_id,
+                "barcode": f"B-{secrets.token_hex(4)}",
+                "title": "读物",
+                "due_on": "2027-06-20",
+            },
             headers={"Idempotency-Key": secrets.token_hex(8)},
         )
         assert answer.status_code == 200, answer.text

@@ -60,6 +60,12 @@ GATEWAY: Final = Dashboard(
             (
                 LIVE,
                 Panel(
+                    "Living sessions",
+                    "Students and staff who have signed in, and whose session has not run out.",
+                    COUNT,
+                    (Query("max by (kind) (lixiao_sessions)", "{{kind}}"),),
+                ),
+                Panel(
                     "Characters printed as boxes, last day",
                     "Zero. No font has them: ask the registry for another spelling.",
                     COUNT,

@@ -205,6 +205,9 @@ COMMIT_TO_PAGE: Final = _meter.create_histogram(
 LIVE_STREAMS: Final = _meter.create_gauge(
     "lixiao.live_streams", unit="{stream}", description="Open live pages of this process."
 )
+SESSIONS: Final = _meter.create_gauge(
+    "lixiao.sessions", unit="{session}", description="Living sessions of the gateway, by kind of person."
+)
 CASES: Final = _meter.create_gauge("lixiao.cases", unit="{case}", description="Cases by state.")
 OPEN_STATUSES: Final = _meter.create_gauge(
     "lixiao.open_statuses", unit="{student}", description="Students for whom a department has an open check."
