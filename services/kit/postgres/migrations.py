@@ -5,7 +5,8 @@ They are applied as the owner of the tables. A service that works as another rol
 
 import hashlib
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,7 @@ from typing import Any, Final
 import asyncpg
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
+from services.kit.backoff import Backoff
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import _session, retry_connecting, transient
 
@@ -22,6 +24,11 @@ _FILE: Final = re.compile(r"^[0-9]{4}_[a-z0-9_]+\.sql$")
 
 
 _LOCK: Final = f"select pg_advisory_lock({AdvisoryLock.MIGRATION:d})"
+
+
+_LOCK_BRIEFLY: Final = "set local lock_timeout = '1s'"
+"""Behind a migration that waits for a table, all who use the table wait: so not for long, and rather again."""
+_LOCK_AGAIN_S: Final = (0.5, 3.0)
 
 
 MIGRATION_TABLE: Final = """
@@ -58,7 +65,7 @@ def kit_folders(*names: str) -> tuple[Path, ...]:
 async def migrate(dsn: str, folders: Sequence[Path], *, retry_for_s: float = 30.0) -> list[str]:
     """Returns the files newly applied, as `<service or folder>/NNNN_name.sql`.
 
-    Concurrent runs wait for each other. Raises `MigrationError`.
+    Concurrent runs wait for each other, and a file for a lock as long as for the server. Raises `MigrationError`.
     """
     wanted = _read(folders)
     session = _session("lixiao-migrate", statement_timeout_ms=600_000, lock_timeout_ms=60_000)
@@ -66,12 +73,14 @@ async def migrate(dsn: str, folders: Sequence[Path], *, retry_for_s: float = 30.
     try:
         # Untraced: each file would be a trace named after its first line.
         with suppress_instrumentation():
-            return await _apply_all(connection, wanted)
+            return await _apply_all(connection, wanted, retry_for_s)
     finally:
         await connection.close(timeout=5)
 
 
-async def _apply_all(connection: "asyncpg.Connection[Any]", wanted: Sequence[_Migration]) -> list[str]:
+async def _apply_all(
+    connection: "asyncpg.Connection[Any]", wanted: Sequence[_Migration], retry_for_s: float
+) -> list[str]:
     applied = await _applied(connection)
     missing = [each.name for each in wanted if applied.get(each.name) != each.sha256]
     if not missing:
@@ -84,7 +93,7 @@ async def _apply_all(connection: "asyncpg.Connection[Any]", wanted: Sequence[_Mi
     await connection.execute(_LOCK)
     await connection.execute(MIGRATION_TABLE)
     applied = await _applied(connection)
-    return [each.name for each in wanted if await _apply(connection, each, applied.get(each.name))]
+    return [each.name for each in wanted if await _apply(connection, each, applied.get(each.name), retry_for_s)]
 
 
 async def _applied(connection: "asyncpg.Connection[Any]") -> dict[str, str]:
@@ -94,7 +103,9 @@ async def _applied(connection: "asyncpg.Connection[Any]") -> dict[str, str]:
     return {row["name"]: row["sha256"] for row in await connection.fetch(_APPLIED)}
 
 
-async def _apply(connection: "asyncpg.Connection[Any]", migration: _Migration, applied: str | None) -> bool:
+async def _apply(
+    connection: "asyncpg.Connection[Any]", migration: _Migration, applied: str | None, retry_for_s: float
+) -> bool:
     if applied == migration.sha256:
         return False
     if applied is not None:
@@ -103,16 +114,33 @@ async def _apply(connection: "asyncpg.Connection[Any]", migration: _Migration, a
             "restore the file and make the change in a new one with the next number"
         )
     try:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "insert into migration (name, sha256) values ($1, $2)", migration.name, migration.sha256
-            )
+        await _retry_locking(lambda: _run(connection, migration), retry_for_s)
     except asyncpg.PostgresError as error:
         if transient(error):
             raise
         raise MigrationError(f"{migration.name}: {error}") from error
     return True
+
+
+async def _run(connection: "asyncpg.Connection[Any]", migration: _Migration) -> None:
+    async with connection.transaction():
+        await connection.execute(_LOCK_BRIEFLY)
+        await connection.execute(migration.sql)
+        await connection.execute(
+            "insert into migration (name, sha256) values ($1, $2)", migration.name, migration.sha256
+        )
+
+
+async def _retry_locking(attempt: Callable[[], Awaitable[None]], retry_for_s: float) -> None:
+    """Raises the last error."""
+    deadline_s, backoff = time.monotonic() + retry_for_s, Backoff(*_LOCK_AGAIN_S)
+    while True:
+        try:
+            return await attempt()
+        except asyncpg.LockNotAvailableError:
+            if time.monotonic() > deadline_s:
+                raise
+        await backoff.wait()
 
 
 def _read(folders: Iterable[Path]) -> list[_Migration]:

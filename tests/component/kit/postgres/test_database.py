@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -108,6 +109,31 @@ async def test_processes_that_start_together_apply_each_migration_once(database:
         ({"0001_book": ONE, "0001_other": ONE}, "taken twice"),
     ],
 )
+async def test_a_migration_that_waits_for_a_table_keeps_nobody_from_it_for_long(database: str, tmp_path: Path) -> None:
+    own = folder(tmp_path / "library" / "migrations", **{"0001_book": ONE})
+    await migrate(database, [own])
+    folder(own, **{"0002_title": TWO})
+    reader = await asyncpg.connect(database)
+    try:
+        reading = reader.transaction()
+        await reading.start()
+        await reader.fetch("select from book")
+        migrating = asyncio.create_task(migrate(database, [own]))
+        waits_s = []
+        while sum(waits_s) < 5:
+            began_s = time.monotonic()
+            await query(database, "select from book")
+            waits_s.append(time.monotonic() - began_s + 0.1)
+            await asyncio.sleep(0.1)
+        assert not migrating.done(), "a transaction of another still reads"
+        assert max(waits_s) < 4, f"others waited {max(waits_s):.1f} s behind the migration"
+        assert max(waits_s) > 0.5, "nobody was behind it: the test shows nothing"
+        await reading.rollback()
+        assert await migrating == ["library/0002_title.sql"]
+    finally:
+        await reader.close()
+
+
 async def test_a_misnamed_migration_is_refused_before_anything_is_applied(
     database: str, tmp_path: Path, files: dict[str, str], said: str
 ) -> None:
