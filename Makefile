@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
+.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes test-upgrade deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
 
 PYTHON ?= python3
 VENV := .venv
@@ -73,6 +73,9 @@ test-identity: $(STAMP) jars ## sign in and out at a real Keycloak and a real Ap
 
 test-kubernetes: $(STAMP) jars deploy-tools ## validate deploy/kubernetes, and play a part of it with podman
 	@$(BIN)/python -m tests.kubernetes
+
+test-upgrade: $(STAMP) jars ## from an older version to this one under load, service by service, with ways back
+	@$(BIN)/python -m tests.upgrade
 
 mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants

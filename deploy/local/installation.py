@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from uuid import uuid4
 
 import httpx
@@ -35,6 +35,8 @@ Versions = dict[str, tuple[int, str]]
 
 class Installation(RunningServices):
     """In a namespace of its own, with an HTTP client for each desk."""
+
+    limits: ClassVar[httpx.Limits] = KEPT_BRIEFLY
 
     def __init__(
         self,
@@ -82,7 +84,7 @@ class Installation(RunningServices):
             )
             headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
             self._clients[key] = httpx.AsyncClient(
-                base_url=self.address(name), headers=headers, timeout=30, trust_env=False, limits=KEPT_BRIEFLY
+                base_url=self.address(name), headers=headers, timeout=30, trust_env=False, limits=self.limits
             )
         return self._clients[key]
 

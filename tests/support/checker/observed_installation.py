@@ -44,12 +44,19 @@ class ObservedInstallation(Clients):
     """`begin` before anything, `close` at the end."""
 
     def __init__(
-        self, folder: Path, *, postgres: str, kafka: KafkaConnection, life_s: float = 600.0, root: Path | None = None
+        self,
+        folder: Path,
+        *,
+        postgres: str,
+        kafka: KafkaConnection,
+        life_s: float = 600.0,
+        root: Path | None = None,
+        made: Callable[..., Installation] = Installation,
     ) -> None:
         settings = {"LIXIAO_ATTEMPT_LIFE_S": str(life_s), "LIXIAO_KEYS": str(folder / "keys")}
         more: dict[str, Any] = {"root": root} if root else {}
         more["covered"] = False
-        self.installation = Installation(folder, postgres=postgres, kafka=kafka, settings=settings, **more)
+        self.installation = made(folder, postgres=postgres, kafka=kafka, settings=settings, **more)
         super().__init__()
         self.forged: list[bytes] = []
         self.faulty = False
@@ -62,9 +69,13 @@ class ObservedInstallation(Clients):
         return (*self.installation.departments, CLEARANCE, GATEWAY)
 
     async def begin(self, *more: str) -> None:
-        """Provision, start everything, and put a witness into every database before anything happens."""
+        """Provision, start everything, and observe it."""
         await self.installation.provision()
         await self.installation.start(*self.names, *more)
+        await self.observe()
+
+    async def observe(self) -> None:
+        """Put a witness into every database before anything happens, and declare the departments' lists."""
         for name in self.names:
             kind = name if name in (CLEARANCE, GATEWAY) else "department"
             await install_trigger_log(await self.installation.database(name), kind)

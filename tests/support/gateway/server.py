@@ -94,11 +94,13 @@ def running_gateway(
 class BrowserClient:
     """An HTTP client that keeps cookies as a browser does on this machine: httpx drops Secure ones over plain http."""
 
-    def __init__(self, gateway: RunningGateway, language: str = "zh-CN") -> None:
+    def __init__(
+        self, gateway: RunningGateway, language: str = "zh-CN", *, limits: httpx.Limits = KEPT_BRIEFLY
+    ) -> None:
         self.gateway = gateway
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
-        self._http = httpx.AsyncClient(base_url=gateway.address, timeout=20, limits=KEPT_BRIEFLY)
+        self._http = httpx.AsyncClient(base_url=gateway.address, timeout=20, limits=limits)
         self._headers = {"accept-language": language, "sec-fetch-site": "same-origin"}
 
     async def close(self) -> None:
@@ -162,7 +164,8 @@ class BrowserClient:
 
 async def sign_in(installation: Installation, person: Person) -> BrowserClient:
     """A browser in which `person` has signed in at the installation's identity provider."""
-    browser = BrowserClient(RunningGateway(installation.address(GATEWAY), "", "", tuple(installation.people)))
+    gateway = RunningGateway(installation.address(GATEWAY), "", "", tuple(installation.people))
+    browser = BrowserClient(gateway, limits=installation.limits)
     answer = await browser.sign_in(person)
     assert answer.status_code == 303, answer.text
     return browser

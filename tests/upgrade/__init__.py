@@ -1,0 +1,1 @@
+"""`make test-upgrade`: two versions of every service on one database each and one cluster."""
