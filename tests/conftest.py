@@ -31,6 +31,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("lixiao")
     group.addoption("--level", action="append", choices=LEVELS, help="run tests of this folder only; may be repeated")
     group.addoption("--containers", action="store_true", help="PostgreSQL and Kafka as containers of a Docker engine")
+    group.addoption("--record-answers", action="store_true", help="record the answers in schemas/openapi anew")
     group.addoption("--ci", action="store_true", default=CI, help="a skipped test fails (as with CI=true)")
 
 

@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from schemas.flows import SHARED
 from services.kit.http.openapi import operations
 from services.kit.manifests import discover
+from tests.support.interfaces.recorder import recorded
 from tests.support.samples.documents import SCHEMAS
 from tools.contract import __main__, openapi
 from tools.contract.http_compatibility import CLIENTS, http_breakages
@@ -198,3 +202,18 @@ def test_the_gate_fails_for_an_api_that_breaks_its_clients(
     printed = capsys.readouterr().out
     assert "The API of library breaks its clients:\n  POST /operations/reserve: route removed" in printed
     assert "canteen" not in printed
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_recorded_answer_is_in_the_document_and_as_it_describes_it(service: str) -> None:
+    document = document_of(service)
+    by_name = {operation["operationId"]: operation for operation in operations(document)}
+    registry = Registry().with_resource("urn:document", DRAFT202012.create_resource(document))
+    for operation, statuses in recorded(service).items():
+        for status, answers in statuses.items():
+            content = by_name[operation]["responses"][status]["content"]
+            for one in answers:
+                described = content[one["media_type"]]
+                assert described["examples"][one["name"]]["value"] == one["body"], operation
+                schema = json.loads(json.dumps(described["schema"]).replace('"#/', '"urn:document#/'))
+                Draft202012Validator(schema, registry=registry).validate(one["body"])

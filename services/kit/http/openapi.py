@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import schemas
-from services.kit.http.problems import MEDIA_TYPE, SCHEMA, problem_responses
+from services.kit.http.problems import SCHEMA, problem_responses
 
 FOLDER: Final = Path(schemas.__file__).parent / "openapi"
 ANSWERS: Final = FOLDER / "answers"
@@ -18,7 +18,6 @@ TOKEN: Final = "token"
 """Security scheme of desks and systems."""
 _METHODS: Final = ("get", "put", "post", "delete", "patch")
 _SCHEMAS: Final = "#/components/schemas/"
-_JSON: Final = "application/json"
 _HAPPENED: Final = {
     "200": "Done, or found.",
     "201": "Made.",
@@ -128,10 +127,10 @@ def _say_what_happened(operation: dict[str, Any]) -> None:
 
 def _add_answers(operation: dict[str, Any], answers: Mapping[str, list[dict[str, Any]]]) -> None:
     """`answers`: status → what was answered."""
-    for status, recorded in answers.items():
-        content = operation["responses"][status]["content"]
-        media_type = MEDIA_TYPE if MEDIA_TYPE in content else _JSON
-        content[media_type]["examples"] = {each["name"]: {"value": each["body"]} for each in recorded}
+    for status, response in operation["responses"].items():
+        for one in answers.get(status, ()):
+            if content := response.get("content", {}).get(one["media_type"]):
+                content.setdefault("examples", {})[one["name"]] = {"value": one["body"]}
 
 
 def _drop_unused_schemas(document: dict[str, Any]) -> None:

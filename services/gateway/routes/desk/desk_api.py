@@ -1,6 +1,6 @@
 """The certificate desk's JSON API: what its page shows and does, in codes and the visitor's language."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID, uuid4
 
 from fastapi import APIRouter, Header, Response
@@ -26,6 +26,14 @@ router = APIRouter(
     prefix="/api/v1/desk", tags=["certificate desk"], dependencies=[SESSION], responses=problem_responses(409)
 )
 Token = Annotated[str, Header(alias="X-CSRF-Token", max_length=128, description="`csrf` of GET /api/v1/desk")]
+
+
+_OUTCOMES: Final[dict[int | str, dict[str, Any]]] = {
+    202: {"model": DeskAnswer, "description": "Not decided yet: ask again with the same `command_id`."},
+    409: {"model": DeskAnswer, **problem_responses(409)[409]},
+    422: {"model": DeskAnswer, **problem_responses(422)[422]},
+}
+"""Of a genuine form with the outcome; another is a problem."""
 
 
 class _Body(BaseModel):
@@ -76,14 +84,19 @@ async def check(body: CheckBody, desk: CurrentDesk, token: Token = "") -> DeskAn
     return DeskAnswer(finding=checked.result.finding, form=desk_form(desk.context, checked))
 
 
-@router.post("/hand-over", operation_id="hand-over", summary="Hand over the certificates of a form")
+@router.post(
+    "/hand-over",
+    operation_id="hand-over",
+    summary="Hand over the certificates of a form",
+    responses=_OUTCOMES,
+)
 async def hand_over(body: HandoverBody, response: Response, desk: CurrentDesk, token: Token = "") -> DeskAnswer:
     """Idempotent by `command_id`. 409 or 422 with the outcome, unless it is `issued` (200) or `pending` (202)."""
     checked = await desk.hand_over(token, body.form_number, body.handover(), body.proxy_document)
     return _outcome(response, desk, checked, body.command_id)
 
 
-@router.post("/undo", operation_id="undo-hand-over", summary="Undo the hand-over that stands")
+@router.post("/undo", operation_id="undo-hand-over", summary="Undo the hand-over that stands", responses=_OUTCOMES)
 async def undo(body: UndoBody, response: Response, desk: CurrentDesk, token: Token = "") -> DeskAnswer:
     """Idempotent by `command_id`. The hand-over stays on record with who undid it, when and why."""
     checked = await desk.undo(token, body.form_number, Undo(body.command_id, body.of, body.reason))

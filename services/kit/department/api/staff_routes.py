@@ -57,7 +57,7 @@ def staff_router(desk: Desk[Any], department: DepartmentManifest) -> APIRouter:
     router = APIRouter(
         tags=[department.title.en],
         dependencies=[Depends(staff)],
-        responses=problem_responses(401, 403, 422, 503),
+        responses=problem_responses(401, 403, 409, 422, 423, 503),
     )
 
     @router.get("/operations", operation_id="operations", summary="List the operations with their fields")

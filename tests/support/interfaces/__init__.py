@@ -1,0 +1,1 @@
+"""The HTTP APIs as their documents describe them."""
