@@ -31,10 +31,11 @@ check: $(STAMP) ## format, lint, types, import layers
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-check-api: $(STAMP) $(CACHE)/spectral/package-lock.json ## lint the API documents with Spectral (needs Node), and compare them with the last release
+check-api: $(STAMP) $(CACHE)/spectral/package-lock.json $(CACHE)/openapi-client/requirements.txt ## lint the API documents with Spectral (needs Node), and compare them with the last release
 	$(BIN)/python -m tools.contract check
 	$(BIN)/python -m tools.contract gate
 	PATH="$(CACHE)/deploy-tools/bin:$$PATH" $(BIN)/python -m tools.contract oasdiff
+	PYTHONPATH="$(CACHE)/openapi-client" $(BIN)/python -m tools.contract client
 	$(CACHE)/spectral/node_modules/.bin/spectral lint --fail-severity=warn \
 	    --ruleset tools/contract/spectral/ruleset.yaml 'schemas/openapi/*.json' schemas/asyncapi.yaml
 
@@ -110,6 +111,11 @@ $(CACHE)/deploy-tools/requirements.txt: tests/compose/requirements.txt $(STAMP)
 $(CACHE)/spectral/package-lock.json: tools/contract/spectral/package-lock.json
 	@mkdir -p $(@D) && cp tools/contract/spectral/package.json $(@D)
 	@cp $< $@ && cd $(@D) && npm ci --silent --no-audit --no-fund --ignore-scripts || { rm -f package-lock.json; exit 1; }
+
+$(CACHE)/openapi-client/requirements.txt: tools/contract/client-requirements.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
+	    --target $(@D) --requirement $<
+	@cp $< $@
 
 browser:
 	@sh deploy/local/browser.sh

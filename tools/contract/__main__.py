@@ -4,6 +4,7 @@ write            generate `schemas/json/`, `schemas/openapi/` and `schemas/async
 check            fail if a generated file differs from the models, or a published example was changed
 gate             fail if the schemas break a reader or a published event of the last release, or a client of its APIs
 oasdiff          the same of the APIs by oasdiff, where it is built
+client           generate `examples/library_client`; fail if it was another
 publish          add the hashes of new examples to `schemas/examples/INDEX.sha256`; published examples are immutable
 release VERSION  copy the schemas to `schemas/released/VERSION/`, which `gate` compares with
 
@@ -24,7 +25,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from services.kit.manifests import SERVICES, discover
-from tools.contract import files, openapi
+from tools.contract import client, files, openapi
 from tools.contract.compatibility import Breakage
 from tools.contract.gate import broken, explanation, last_release, version_number
 from tools.contract.http_compatibility import http_breakages
@@ -159,6 +160,13 @@ def _oasdiff() -> int:
     return 1 if failed else 0
 
 
+def _client() -> int:
+    changed = client.generate(openapi.documents()[client.SERVICE])
+    for name in changed:
+        print(f"wrote {client.FOLDER.relative_to(ROOT)}/{name}")
+    return 1 if changed else 0
+
+
 def _publish() -> int:
     for name in publish():
         print(f"published {name}")
@@ -199,6 +207,7 @@ _COMMANDS: Final[dict[str, Callable[[], int]]] = {
     "check": _check,
     "gate": _gate,
     "oasdiff": _oasdiff,
+    "client": _client,
     "publish": _publish,
 }
 

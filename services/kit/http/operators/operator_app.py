@@ -6,6 +6,7 @@ from starlette.types import ASGIApp
 
 from services.kit.http.error_handlers import HANDLERS
 from services.kit.http.middleware import RequestLimits
+from services.kit.http.operators.schema_pages import schema_routes
 from services.kit.http.operators.swagger_ui import documentation_routes
 from services.kit.observability.telemetry import Telemetry
 from services.kit.runtime.health import Health, HealthReport
@@ -31,6 +32,7 @@ def operator_app(
     app.include_router(health_routes(health, detailed=True))
     if docs:
         app.include_router(documentation_routes(service))
+        app.include_router(schema_routes())
     if telemetry is not None and metrics:
         app.include_router(_metrics_route(telemetry))
     app.mount("/", service)

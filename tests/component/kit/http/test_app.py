@@ -79,7 +79,26 @@ async def test_the_documentation_page_needs_no_other_host(tmp_path: Path) -> Non
         assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/docs", "/docs/swagger-ui.css", "/openapi.json", "/redoc"])
+async def test_the_contract_can_be_read_in_a_browser_and_every_link_of_it_leads_to_a_file(tmp_path: Path) -> None:
+    async with client_of(application(tmp_path).state.operator) as client:
+        page = await client.get("/schemas")
+        policy = page.headers["content-security-policy"]
+        assert policy.startswith("default-src 'none'; style-src 'sha256-")
+        assert "<script" not in page.text
+        addresses = re.findall(r"""href=["']([^"']+)["']""", page.text)
+        kinds = {"schemas/openapi/library.json", "schemas/asyncapi.yaml", "schemas/json/lixiao.status-changed.v1.json"}
+        assert kinds <= set(addresses)
+        for address in addresses:
+            answer = await client.get(f"/{address}")
+            assert answer.status_code == 200, address
+        assert (await client.get("/schemas/json/lixiao.status-changed.v1.json")).json()["title"] == "StatusChanged"
+        for address in ("/schemas/events.py", "/schemas/json/..%2fevents.py", "/schemas/openapi/answers/library.json"):
+            problem_of(await client.get(address), 404)
+    async with client_of(application(tmp_path, docs=False).state.operator) as client:
+        problem_of(await client.get("/schemas"), 404)
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/schemas", "/docs", "/docs/swagger-ui.css", "/openapi.json", "/redoc"])
 async def test_what_is_for_operators_is_not_on_the_services_own_port(tmp_path: Path, path: str) -> None:
     app = application(tmp_path, telemetry=build("library", exporters=[]))
     async with client_of(app) as client:

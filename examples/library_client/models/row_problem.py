@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self, TypeVar
+
+from attrs import define as _attrs_define
+from attrs import field as _attrs_field
+
+T = TypeVar("T", bound="RowProblem")
+
+
+@_attrs_define
+class RowProblem:
+    """Why a row was rejected. `field` is empty for a fault of the whole row.
+
+    Attributes:
+        field (str):
+        problem (str):
+        remedy (str):
+    """
+
+    field: str
+    problem: str
+    remedy: str
+    additional_properties: dict[str, Any] = _attrs_field(init=False, factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        field = self.field
+
+        problem = self.problem
+
+        remedy = self.remedy
+
+        field_dict: dict[str, Any] = {}
+        field_dict.update(self.additional_properties)
+        field_dict.update(
+            {
+                "field": field,
+                "problem": problem,
+                "remedy": remedy,
+            }
+        )
+
+        return field_dict
+
+    @classmethod
+    def from_dict(cls, src_dict: Mapping[str, Any]) -> Self:
+        d = dict(src_dict)
+        field = d.pop("field")
+
+        problem = d.pop("problem")
+
+        remedy = d.pop("remedy")
+
+        row_problem = cls(
+            field=field,
+            problem=problem,
+            remedy=remedy,
+        )
+
+        row_problem.additional_properties = d
+        return row_problem
+
+    @property
+    def additional_keys(self) -> list[str]:
+        return list(self.additional_properties.keys())
+
+    def __getitem__(self, key: str) -> Any:
+        return self.additional_properties[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.additional_properties[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        del self.additional_properties[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.additional_properties

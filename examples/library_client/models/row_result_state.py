@@ -1,0 +1,12 @@
+from enum import StrEnum
+
+
+class RowResultState(StrEnum):
+    APPLIED = "applied"
+    OUTDATED = "outdated"
+    PENDING = "pending"
+    REJECTED = "rejected"
+    UNCHANGED = "unchanged"
+
+    def __str__(self) -> str:
+        return str(self.value)
