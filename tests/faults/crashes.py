@@ -45,7 +45,7 @@ ROUNDS: Final[Sequence[Mapping[str, Sequence[str]]]] = (
             "command.after_effect",
             after_commit("command.before_commit"),
         ),
-        "archives": ("outcome.before_release", "attest.after_hold", "attest.before_commit", "seal.after_commit"),
+        "archives": ("outcome.before_release", "attest.before_commit", "seal.after_commit"),
         "dorm": ("relay.after_select", "outcome.after_release", "outcome.before_commit", "consumer.after_commit"),
         "finance": ("desk.before_commit", "desk.after_commit", "consumer.before_commit", "relay.after_select"),
         GATEWAY: ("relay.after_send", "relay.before_delete", "relay.after_delete", "consumer.after_commit"),

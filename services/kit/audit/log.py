@@ -20,15 +20,22 @@ CLIENT_ADDRESS: Final[ContextVar[str]] = ContextVar("client_address", default=""
 """Of the request that is answered: every entry it leads to has it as the detail `address`, and its trace as `trace`."""
 
 
-_APPEND: Final = """
-WITH added AS (
+def entries_of_each(source: str) -> str:
+    """For a statement that writes more than the audit: CTEs that write an entry for each row of `source`, which has
+    actor, act, outcome, student_id and, as text of `details_text`, details."""
+    return f"""added AS (
     INSERT INTO audit.entry (actor, act, outcome, student_id, details)
-    SELECT $1::text, $2::text, $3::text, student_id, details
-    FROM unnest($4::text[], $5::text[]) AS about (student_id, details)
-    RETURNING entry_id
+    SELECT actor, act, outcome, student_id, details FROM {source} RETURNING entry_id
 ), listed AS (
     INSERT INTO audit.unsealed (entry_id) SELECT entry_id FROM added
-)
+)"""
+
+
+_APPEND: Final = f"""
+WITH about AS (
+    SELECT $1::text AS actor, $2::text AS act, $3::text AS outcome, student_id, details
+    FROM unnest($4::text[], $5::text[]) AS about (student_id, details)
+), {entries_of_each("about")}
 """
 
 
@@ -47,7 +54,7 @@ async def append_entry(
     """
     subjects.describe_current(student_id, act=act, outcome=outcome)
     entry_id: int = await connection.fetchval(
-        f"{_APPEND} SELECT entry_id FROM added", actor, act, outcome, [student_id], [_json(details or {})]
+        f"{_APPEND} SELECT entry_id FROM added", actor, act, outcome, [student_id], [details_text(details or {})]
     )
     return entry_id
 
@@ -72,7 +79,7 @@ async def append_entries(
         act,
         outcome,
         [student_id for student_id, _ in entries],
-        [_json(details) for _, details in entries],
+        [details_text(details) for _, details in entries],
     )
 
 
@@ -85,7 +92,8 @@ async def append_look_up(
     )
 
 
-def _json(details: Mapping[str, Any]) -> str:
+def details_text(details: Mapping[str, Any]) -> str:
+    """With the address and the trace of now."""
     context = trace.get_current_span().get_span_context()
     known = {"address": CLIENT_ADDRESS.get(), "trace": f"{context.trace_id:032x}" if context.is_valid else ""}
     return json.dumps(

@@ -16,10 +16,17 @@ from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.tables import waiting_changes
 from services.kit.department.tables.holders import require_free
-from services.kit.department.tables.record_store import PUBLISHED_CASE_STATES, TO_ASSESS, RecordStore, StoredRecord
+from services.kit.department.tables.record_store import (
+    PUBLISHED_CASE_STATES,
+    TO_ASSESS,
+    RecordStore,
+    Saving,
+    StoredRecord,
+)
 from services.kit.department.tables.row_batch import RowBatch
 from services.kit.department.tables.waiting_changes import AWAITED
 from services.kit.manifests import DepartmentManifest
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from services.kit.operations import Held, Refused, StillReading
 from services.kit.postgres.pool import Connection
@@ -144,15 +151,27 @@ class Desk(Generic[R]):
             record, assessment, True, version, locked.standing, before=locked.record, gained=gained, settled=settled
         )
 
-    async def apply_case(self, connection: Connection, case: CaseChanged, *, now: datetime) -> None:
-        """Ignores older versions. An opened case always gets its first status."""
-        locked = await self.lock(connection, case.student_id)
-        if case.version <= locked.case_version:
-            return
-        if case.case_number > locked.case_number:
-            locked = locked.leaving_again(case.case_number, case.cohort)
-        opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
-        await self.store(connection, opened, cause=CASE_OPENED(), now=now, reads_first=False)
+    async def apply_cases(
+        self, connection: Connection, cases: Sequence[Received[CaseChanged]], *, now: datetime
+    ) -> None:
+        """Each of another student. Ignores older versions. An opened case always gets its first status."""
+        coverages: Coverages = {}
+        records = await self.lock_each(connection, [one.event.student_id for one in cases])
+        savings = []
+        for one in cases:
+            case, locked = one.event, records[one.event.student_id]
+            if case.version <= locked.case_version:
+                continue
+            if case.case_number > locked.case_number:
+                locked = locked.leaving_again(case.case_number, case.cohort)
+            opened = replace(locked, case_state=case.state, case_version=case.version, cohort=case.cohort)
+            with one.traced():
+                savings.append(
+                    await self._saving(
+                        connection, opened, cause=CASE_OPENED(), now=now, coverages=coverages, reads_first=False
+                    )
+                )
+        await self._records.save_all(connection, savings)
 
     async def store(
         self,
@@ -168,11 +187,25 @@ class Desk(Generic[R]):
 
         A pass that a hold relies on stands until the hold ends, and until `has_read`: then it is assessed again.
         """
+        saving = await self._saving(
+            connection, stored, cause=cause, now=now, coverages=coverages, reads_first=reads_first
+        )
+        await self._records.save_all(connection, [saving])
+
+    async def _saving(
+        self,
+        connection: Connection,
+        stored: StoredRecord[R],
+        *,
+        cause: Reason,
+        now: datetime,
+        coverages: Coverages | None,
+        reads_first: bool,
+    ) -> Saving:
         assessment, revision = await self.assess(connection, stored, coverages)
         unread = reads_first and not self.has_read.is_set() and not assessment.clear
         held = unread or await _is_held(connection, stored.student_id, assessment)
-        await self._records.save(
-            connection,
+        return self._records.saving(
             stored,
             None if held else assessment,
             revision=TO_ASSESS if held else revision,
@@ -199,13 +232,13 @@ class Desk(Generic[R]):
         return True
 
     async def current_or_new_status(
-        self, connection: Connection, locked: StoredRecord[R], *, now: datetime
+        self, connection: Connection, locked: StoredRecord[R], *, now: datetime, coverages: Coverages | None = None
     ) -> tuple[Assessment, StatusChanged]:
         """The newest status if it still holds, else a new one.
 
         Published even before the case opens: the clearance has asked.
         """
-        assessment, revision = await self.assess(connection, locked)
+        assessment, revision = await self.assess(connection, locked, coverages)
         previous = locked.previous
         if previous is not None and previous.checks == assessment.checks and previous.version > locked.version_floor:
             return assessment, previous
@@ -229,6 +262,10 @@ class Desk(Generic[R]):
     async def lock(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Every change of a student starts with this lock."""
         return await self._records.lock(connection, student_id)
+
+    async def lock_each(self, connection: Connection, student_ids: Iterable[str]) -> dict[str, StoredRecord[R]]:
+        """As `lock`, of several, in the one order of transactions that lock several."""
+        return await self._records.lock_each(connection, sorted(set(student_ids)))
 
     async def lock_known(self, connection: Connection, student_ids: Iterable[str]) -> None:
         """Those who have a record, in the one order of transactions that lock several."""

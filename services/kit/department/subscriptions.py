@@ -1,5 +1,6 @@
 """A department's subscriptions."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from services.kit.department.rounds.attestation import Attestations
 from services.kit.department.student_commands import StudentCommands
 from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
 from services.kit.messaging.log_positions.offsets import Records
@@ -70,21 +72,13 @@ def department_router(
         topics.case, topics.submission, topics.command, topics.republication, lock_first=lock_students
     )
 
-    @events(filter=carries(CaseChanged))
-    async def case_changed(event: CaseChanged, connection: Transaction) -> None:
-        await desk.apply_case(connection, event, now=datetime.now(UTC))
+    events.together(SubmissionRequested)(attestations.requested)
+    events.together(SubmissionAccepted)(attestations.accepted)
+    events.together(SubmissionRefused)(attestations.refused)
 
-    @events(filter=carries(SubmissionRequested))
-    async def submission_requested(event: SubmissionRequested, connection: Transaction) -> None:
-        await attestations.requested(connection, event)
-
-    @events(filter=carries(SubmissionAccepted))
-    async def submission_accepted(event: SubmissionAccepted, connection: Transaction) -> None:
-        await attestations.accepted(connection, event)
-
-    @events(filter=carries(SubmissionRefused))
-    async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
-        await attestations.refused(connection, event)
+    @events.together(CaseChanged)
+    async def cases_changed(connection: Connection, cases: Sequence[Received[CaseChanged]]) -> None:
+        await desk.apply_cases(connection, cases, now=datetime.now(UTC))
 
     @events(filter=carries(CommandAsked))
     async def command_asked(event: CommandAsked, connection: Transaction) -> None:

@@ -8,6 +8,7 @@ Routers and subscribers are declared as on any `KafkaRouter`, but:
 - The parser touches no header: FastStream's raises on null and non-UTF-8 ones.
 - Parser and decoder are set, not declared: else each filter would decode again.
 - Nothing is acknowledged (`AckPolicy.MANUAL`): positions are the database's.
+- Events with a handler of sets (`together`) skip the pipeline, which costs more than their decoding.
 - Workers share one consumer: `max_workers` starts one each, for a single topic.
 """
 
@@ -28,8 +29,19 @@ from faststream.kafka.subscriber.specification import KafkaSubscriberSpecificati
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from faststream.message import StreamMessage
 
+from schemas.codec import Unreadable
+from schemas.events import Message
 from services.kit.messaging.dead_letters.store import DeadLetter
-from services.kit.messaging.handlers import DEAD_LETTERS, OPEN_CONNECTION, EventDecoder, RecordMiddleware, event_decoder
+from services.kit.messaging.event_sets import E, Received, SetHandler, apply_set, in_sets
+from services.kit.messaging.handlers import (
+    DEAD_LETTERS,
+    OPEN_CONNECTION,
+    EventDecoder,
+    RecordMiddleware,
+    carries,
+    event_decoder,
+    span_of,
+)
 from services.kit.messaging.log_positions.offsets import Records
 from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.postgres.pool import Connection
@@ -136,6 +148,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._parser, self._decoder = _untouched, decoder
         self._batch, self._max_records, self._lock_first = batch, max_records, lock_first
         self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
+        self._set_handlers: dict[type[Message], SetHandler[Any]] = {}
         self._positions: StoredPositions | None = None
         self._built = False
         self._log_context: dict[str, str] | None = None
@@ -148,6 +161,15 @@ class TransactionalSubscriber(DefaultSubscriber):
     def pause_s(self) -> float:
         """Of its fetches. A batch handler folds what it gets, whatever it is."""
         return 0.0 if self._batch else PAUSE_S
+
+    def together(self, event: type[E]) -> Callable[[SetHandler[E]], SetHandler[E]]:
+        """Declares the handler of all such events of a batch: see `SetHandler`."""
+
+        def declare(handler: SetHandler[E]) -> SetHandler[E]:
+            self._set_handlers[event] = handler
+            return handler
+
+        return declare
 
     def attach(self, positions: StoredPositions) -> None:
         """Before start. Records of unpositioned partitions are dropped."""
@@ -171,6 +193,8 @@ class TransactionalSubscriber(DefaultSubscriber):
                 if self._batch:
                     response = await self.process_message(tuple(records))
                     return response.body or []
+                if self._set_handlers:
+                    return await self._apply_sets(connection, records) + dead_letters
                 if self._lock_first is not None and len(records) > 1:
                     await self._lock_first(connection, records)
                 for record in records:
@@ -178,6 +202,44 @@ class TransactionalSubscriber(DefaultSubscriber):
             return dead_letters
         finally:
             OPEN_CONNECTION.reset(token)
+
+    async def _apply_sets(self, connection: Connection, records: Records) -> list[DeadLetter]:
+        received, dead_letters = await self._received(records)
+        try:
+            sets = in_sets(received)
+            # A set by itself is locked by its handler, in the same order.
+            if self._lock_first is not None and (len(sets) > 1 or any(self._is_alone(one.event) for one in received)):
+                await self._lock_first(connection, records)
+            for one_set in sets:
+                if (handler := self._set_handlers.get(type(one_set[0].event))) is not None:
+                    dead_letters += await apply_set(handler, connection, one_set)
+                    continue
+                for one in one_set:
+                    await self.process_message(one.record)
+            return dead_letters
+        finally:
+            for one in received:
+                one.span.end()
+
+    async def _received(self, records: Records) -> tuple[list[Received[Any]], list[DeadLetter]]:
+        """Those that have a handler, and the undecodable ones."""
+        received: list[Received[Any]] = []
+        dead_letters: list[DeadLetter] = []
+        for record in records:
+            try:
+                event = await self._decoder(await _untouched(record))
+            except Unreadable as error:
+                dead_letters.append(DeadLetter(record, str(error)))
+                continue
+            if type(event) in self._set_handlers:
+                received.append(Received(event, span_of(record), record))
+            elif self._is_alone(event):
+                received.append(Received(event, record=record))
+        return received, dead_letters
+
+    def _is_alone(self, event: Message) -> bool:
+        """Whether a handler takes such events one by one."""
+        return any(isinstance(call.filter, carries) and call.filter.event is type(event) for call in self.calls)
 
     async def start(self) -> None:
         self._queues = [asyncio.Queue(maxsize=1) for _ in self._queues]

@@ -20,14 +20,14 @@ from faststream import BaseMiddleware, Depends
 from faststream.exceptions import SubscriberNotFound
 from faststream.message import StreamMessage
 from opentelemetry import trace
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Span, SpanKind, StatusCode
 
 from schemas.codec import Unreadable, is_tombstone, read
 from schemas.events import Message, RepublicationAsked, SourceAlive, Tombstone
 from schemas.student_ids import is_canonical_student_id
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.observability import subjects
-from services.kit.observability.telemetry import remote_context
+from services.kit.observability.telemetry import exports_spans, remote_context
 from services.kit.postgres.pool import Connection
 
 DEAD_LETTERS: Final = "dead_letters"
@@ -83,11 +83,37 @@ def tombstone(record: ConsumerRecord) -> Tombstone:
     return Tombstone(student_id=key, topic=record.topic)
 
 
-def carries(event: type[Message]) -> Callable[[StreamMessage[Any]], Awaitable[bool]]:
-    async def suitable(message: StreamMessage[Any]) -> bool:
-        return type(await message.decode()) is event
+class carries:
+    """A handler's filter: records of one event."""
 
-    return suitable
+    def __init__(self, event: type[Message]) -> None:
+        self.event = event
+
+    async def __call__(self, message: StreamMessage[Any]) -> bool:
+        return type(await message.decode()) is self.event
+
+
+def span_of(record: ConsumerRecord) -> Span:
+    """In the event's trace. Where no spans are exported its sender's stands for it: nobody would see another."""
+    context = remote_context(header(record, "traceparent"))
+    if context is not None and not exports_spans():
+        return trace.get_current_span(context)
+    return _tracer.start_span(
+        f"process {record.topic}",
+        context=context,
+        kind=SpanKind.CONSUMER,
+        attributes={
+            "messaging.system": "kafka",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": record.topic,
+            **subjects.attributes(record.key),
+        },
+    )
+
+
+def note_refused(span: Span) -> None:
+    span.set_attribute(subjects.OUTCOME, "unreadable")
+    span.set_status(StatusCode.ERROR)
 
 
 class RecordMiddleware(BaseMiddleware[Any, Any]):
@@ -100,24 +126,13 @@ class RecordMiddleware(BaseMiddleware[Any, Any]):
 
     async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: StreamMessage[Any]) -> Any:
         self._decoded = True
-        topic = self.msg.topic
-        with _tracer.start_as_current_span(
-            f"process {topic}",
-            context=remote_context(header(self.msg, "traceparent")),
-            kind=SpanKind.CONSUMER,
-            attributes={
-                "messaging.system": "kafka",
-                "messaging.operation.type": "process",
-                "messaging.destination.name": topic,
-                **subjects.attributes(self.msg.key),
-            },
-        ) as span:
+        span = span_of(self.msg)
+        with trace.use_span(span, end_on_exit=True):
             try:
                 return await call_next(msg)
             except Unreadable as error:
-                span.set_attribute(subjects.OUTCOME, "unreadable")
-                span.set_status(StatusCode.ERROR)
-                _log.error("record.refused", topic=topic, reason=str(error))
+                note_refused(span)
+                _log.error("record.refused", topic=self.msg.topic, reason=str(error))
                 self._dead_letter(error)
                 return None
 

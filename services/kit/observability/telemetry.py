@@ -90,6 +90,7 @@ def start(service_name: str, *, settings: Settings, department: str = "") -> Tel
     logs.configure(service_name, level=settings.log_level)
     subjects.configure(settings.trace_key, department=department)
     telemetry = build(service_name, slow_s=settings.trace_slow_s)
+    _exports_spans[0] = telemetry.exports_spans
     trace.set_tracer_provider(telemetry.tracer_provider)
     metrics.set_meter_provider(telemetry.meter_provider)
     if telemetry.exports_spans:
@@ -97,6 +98,14 @@ def start(service_name: str, *, settings: Settings, department: str = "") -> Tel
         instrumentor = AsyncPGInstrumentor(capture_parameters=False)  # type: ignore[no-untyped-call]
         instrumentor.instrument(tracer_provider=telemetry.tracer_provider)
     return telemetry
+
+
+_exports_spans: Final = [True]
+
+
+def exports_spans() -> bool:
+    """Whether spans of the started telemetry go anywhere."""
+    return _exports_spans[0]
 
 
 def build(service_name: str, *, exporters: Sequence[SpanExporter] | None = None, slow_s: float = SLOW_S) -> Telemetry:

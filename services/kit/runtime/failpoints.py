@@ -23,7 +23,6 @@ POINTS: Final = (
     "submit.after_open",
     "submit.before_commit",
     "attest.after_lock",
-    "attest.after_hold",
     "attest.before_commit",
     "settle.after_lock",
     "settle.after_answer",

@@ -11,6 +11,7 @@ from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.manifests import discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from services.kit.postgres.migrations import migrate
 from services.kit.postgres.pool import open_pool
@@ -47,7 +48,7 @@ async def desk_over(
 async def open_case(desk: Desk[Any], student_id: str, version: int = 1, state: CaseState = CaseState.OPEN) -> None:
     case = CaseChanged(student_id=student_id, version=version, state=state, occurred_at=now())
     async with desk.pool.acquire() as connection, connection.transaction():
-        await desk.apply_case(connection, case, now=now())
+        await desk.apply_cases(connection, [Received(case)], now=now())
 
 
 async def outbox_statuses(desk: Desk[Any]) -> list[StatusChanged]:

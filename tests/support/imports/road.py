@@ -22,6 +22,7 @@ from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.upload import Uploads
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import SERVICES, discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from tests.support.departments.desks import desk_over
 from tests.support.imports.department import student
@@ -47,7 +48,7 @@ class Road:
         student_id, now = student_id or student(), datetime.now(UTC)
         case = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=now, cohort=COHORT)
         async with self.desk.pool.acquire() as connection, connection.transaction():
-            await self.desk.apply_case(connection, case, now=now)
+            await self.desk.apply_cases(connection, [Received(case)], now=now)
         return student_id
 
     async def cover(self) -> None:

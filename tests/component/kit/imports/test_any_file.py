@@ -22,6 +22,7 @@ from services.kit.imports.files.problems import Unimportable
 from services.kit.imports.upload import Uploads
 from services.kit.imports.worker import ImportWorker
 from services.kit.manifests import discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from tests.support.departments.desks import desk_over
 from tests.support.imports.oracle import EVERYBODY, Kind, Oracle, Row
@@ -164,7 +165,7 @@ class Department:
                 student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=_now(), cohort=cohort
             )
             async with self._desk.pool.acquire() as connection, connection.transaction():
-                await self._desk.apply_case(connection, case, now=_now())
+                await self._desk.apply_cases(connection, [Received(case)], now=_now())
 
     async def withdraw_lists(self) -> None:
         async with self._desk.pool.acquire() as connection:

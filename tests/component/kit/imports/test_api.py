@@ -16,6 +16,7 @@ from services.kit.imports import job_store
 from services.kit.imports.files.formats import Format
 from services.kit.imports.upload import Uploads
 from services.kit.manifests import discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from services.library.operations import RULES
 from tests.support.imports.department import NOW, Service, counts, student
@@ -26,8 +27,8 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 async def open_case(running: Service, student_id: str) -> None:
     case = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=NOW)
     async with running.pool.acquire() as connection, connection.transaction():
-        await Desk(RULES, running.pool, Topics("test"), Wakeup(), discover()[RULES.name]).apply_case(
-            connection, case, now=NOW
+        await Desk(RULES, running.pool, Topics("test"), Wakeup(), discover()[RULES.name]).apply_cases(
+            connection, [Received(case)], now=NOW
         )
 
 

@@ -21,6 +21,7 @@ from services.kit.department.desk import Desk
 from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from tests.support.imports.department import Service, counts, service, student
 from tests.support.samples import case_samples
@@ -47,7 +48,7 @@ async def leaving(finance: Service) -> str:
     student_id, now = student(), datetime.now(UTC)
     case = CaseChanged(student_id=student_id, version=1, state=CaseState.OPEN, occurred_at=now)
     async with finance.pool.acquire() as connection, connection.transaction():
-        await desk(finance.pool).apply_case(connection, case, now=now)
+        await desk(finance.pool).apply_cases(connection, [Received(case)], now=now)
     return student_id
 
 

@@ -20,6 +20,7 @@ from services.kit.imports.preview.previews import Previews
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import SERVICES, discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from tests.support.imports.department import NOW, Service, service, student
 
@@ -47,7 +48,7 @@ class Previewed:
             student_id=student_id, version=1, state=CaseState.OPEN, cohort="2026", occurred_at=datetime.now(UTC)
         )
         async with self.service.pool.acquire() as connection, connection.transaction():
-            await self.desk.apply_case(connection, case, now=NOW)
+            await self.desk.apply_cases(connection, [Received(case)], now=NOW)
 
     async def stored(self) -> dict[str, str]:
         """Every table but the audit, as text."""

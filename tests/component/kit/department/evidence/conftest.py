@@ -22,6 +22,7 @@ from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import HoldRetry, ImportWorker
 from services.kit.manifests import discover
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import desk_role
 from services.kit.runtime.health import Health
@@ -68,7 +69,7 @@ class Office:
             case_number=case_number,
         )
         async with self.desk.pool.acquire() as connection, connection.transaction():
-            await self.desk.apply_case(connection, case, now=now())
+            await self.desk.apply_cases(connection, [Received(case)], now=now())
         return student_id
 
     async def post(self, path: str, status: int = 200, **body: Any) -> Any:
@@ -127,7 +128,7 @@ class Office:
             expires_at=at,
         )
         async with self.desk.pool.acquire() as connection, connection.transaction():
-            await self.attestations.requested(connection, event)
+            await self.attestations.requested(connection, [Received(event)])
         return attempt
 
     async def outcome(self, attempt: UUID) -> str:
@@ -137,7 +138,7 @@ class Office:
     async def release(self, attempt: UUID, student_id: str) -> None:
         event = SubmissionRefused(attempt_id=attempt, student_id=student_id, cause="expired", refused_at=now())
         async with self.desk.pool.acquire() as connection, connection.transaction():
-            await self.attestations.refused(connection, event)
+            await self.attestations.refused(connection, [Received(event)])
 
 
 @pytest.fixture
