@@ -72,13 +72,21 @@ def department_router(
         topics.case, topics.submission, topics.command, topics.republication, lock_first=lock_students
     )
 
-    events.together(SubmissionRequested)(attestations.requested)
-    events.together(SubmissionAccepted)(attestations.accepted)
-    events.together(SubmissionRefused)(attestations.refused)
-
     @events.together(CaseChanged)
-    async def cases_changed(connection: Connection, cases: Sequence[Received[CaseChanged]]) -> None:
+    async def case_changed(connection: Connection, cases: Sequence[Received[CaseChanged]]) -> None:
         await desk.apply_cases(connection, cases, now=datetime.now(UTC))
+
+    @events.together(SubmissionRequested)
+    async def submission_requested(connection: Connection, asked: Sequence[Received[SubmissionRequested]]) -> None:
+        await attestations.requested(connection, asked)
+
+    @events.together(SubmissionAccepted)
+    async def submission_accepted(connection: Connection, ends: Sequence[Received[SubmissionAccepted]]) -> None:
+        await attestations.accepted(connection, ends)
+
+    @events.together(SubmissionRefused)
+    async def submission_refused(connection: Connection, ends: Sequence[Received[SubmissionRefused]]) -> None:
+        await attestations.refused(connection, ends)
 
     @events(filter=carries(CommandAsked))
     async def command_asked(event: CommandAsked, connection: Transaction) -> None:
