@@ -28,6 +28,7 @@ from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubsc
 from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from faststream.message import StreamMessage
+from opentelemetry import trace
 
 from schemas.codec import Unreadable
 from schemas.events import Message
@@ -38,6 +39,7 @@ from services.kit.messaging.handlers import (
     OPEN_CONNECTION,
     EventDecoder,
     RecordMiddleware,
+    Transaction,
     carries,
     event_decoder,
     span_of,
@@ -163,9 +165,14 @@ class TransactionalSubscriber(DefaultSubscriber):
         return 0.0 if self._batch else PAUSE_S
 
     def together(self, event: type[E]) -> Callable[[SetHandler[E]], SetHandler[E]]:
-        """Declares the handler of all such events of a batch: see `SetHandler`."""
+        """Declares the handler of all such events of a batch: see `SetHandler`. FastStream knows it as one of each."""
 
         def declare(handler: SetHandler[E]) -> SetHandler[E]:
+            async def each(event: Any, connection: Transaction) -> None:
+                await handler(connection, [Received(event, trace.get_current_span())])
+
+            each.__annotations__["event"] = event
+            self(each, filter=carries(event))
             self._set_handlers[event] = handler
             return handler
 
@@ -208,10 +215,14 @@ class TransactionalSubscriber(DefaultSubscriber):
         try:
             sets = in_sets(received)
             # A set by itself is locked by its handler, in the same order.
-            if self._lock_first is not None and (len(sets) > 1 or any(self._is_alone(one.event) for one in received)):
+            if (
+                self._lock_first is not None
+                and len(received) > 1
+                and (len(sets) > 1 or self._handler_of(sets[0]) is None)
+            ):
                 await self._lock_first(connection, records)
             for one_set in sets:
-                if (handler := self._set_handlers.get(type(one_set[0].event))) is not None:
+                if (handler := self._handler_of(one_set)) is not None:
                     dead_letters += await apply_set(handler, connection, one_set)
                     continue
                 for one in one_set:
@@ -233,12 +244,14 @@ class TransactionalSubscriber(DefaultSubscriber):
                 continue
             if type(event) in self._set_handlers:
                 received.append(Received(event, span_of(record), record))
-            elif self._is_alone(event):
+            elif self._is_handled(event):
                 received.append(Received(event, record=record))
         return received, dead_letters
 
-    def _is_alone(self, event: Message) -> bool:
-        """Whether a handler takes such events one by one."""
+    def _handler_of(self, received: Sequence[Received[Any]]) -> SetHandler[Any] | None:
+        return self._set_handlers.get(type(received[0].event))
+
+    def _is_handled(self, event: Message) -> bool:
         return any(isinstance(call.filter, carries) and call.filter.event is type(event) for call in self.calls)
 
     async def start(self) -> None:
