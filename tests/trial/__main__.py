@@ -1,9 +1,9 @@
 """`make trial`: names nothing, and asks what it is.
 
-Starts a small installation with desks at work and the dashboards beside it, puts one of three faults in by chance, and
-prints a student's complaint a minute and a half later. Name the cause with what is on the screens alone (the dashboards
-and alerts, the operator's page, `operate status`, `operate trace`): it takes the answer, as `frozen library`, `poison
-dorm` or `slow clearance`, and says whether it is right and how long it took. `give up` tells.
+Starts a small installation with desks at work and the dashboards beside it, puts faults in by chance, one after
+another, and prints a student's complaint a minute and a half after each. Name the cause with what is on the screens
+alone (dashboards and alerts, the operator's page, `operate status`, `operate trace`): it takes the answer, as `frozen
+library`, `poison dorm` or `slow clearance`, and says whether it is right and how long it took. `give up` tells.
 """
 
 import asyncio
@@ -12,8 +12,9 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -36,16 +37,18 @@ from services.kit.names import OPERATOR
 from services.kit.runtime.private_files import write_private
 from tests.drill.stage import Stage
 from tests.support.servers.tcp_proxy import serving
-from tests.trial.faults import KINDS, by_chance
+from tests.trial.faults import KINDS, Fault, in_some_order, somewhere
 from tests.trial.slow_database import SlowingProxy
 
+SETTLES_S: Final = 30
 COMPLAINS_AFTER_S: Final = 90
 """Students wait a while before they call; by then a silent department's lines are grey."""
 console = Console(soft_wrap=True, highlight=False)
 
 
 def main(
-    students: Annotated[int, typer.Option(min=2, max=75, help="invented students")] = 40,
+    students: Annotated[int, typer.Option(min=2, max=60, help="invented students")] = 40,
+    rounds: Annotated[int, typer.Option(min=1, max=20, help="faults, one after another")] = 4,
     only: Annotated[str, typer.Option(help=f"one of {', '.join(KINDS)}, to look at what it does")] = "",
 ) -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
@@ -60,11 +63,11 @@ def main(
         broker.start().wait_ready()
         stack.callback(broker.stop)
         supervisor = stack.enter_context(Supervisor(console))
-        asyncio.run(_play(folder, postgres.address, broker, supervisor, students, (only,) if only else KINDS))
+        asyncio.run(_play(folder, postgres.address, broker, supervisor, students, [only] * rounds))
 
 
 async def _play(
-    folder: Path, postgres: str, broker: Kafka, supervisor: Supervisor, students: int, kinds: tuple[str, ...]
+    folder: Path, postgres: str, broker: Kafka, supervisor: Supervisor, students: int, kinds: list[str]
 ) -> None:
     async with serving(SlowingProxy, postgres) as (proxy, address):
         installation = Installation(folder, postgres=address, kafka=broker.address)
@@ -74,16 +77,25 @@ async def _play(
             await stage.begin(students)
             _show(installation, supervisor)
             async with stage.load():
-                fault = by_chance(stage, proxy, kinds)
-                await asyncio.sleep(COMPLAINS_AFTER_S / 3)
-                await fault.put_in()
-                await asyncio.sleep(COMPLAINS_AFTER_S)
-                await _asked(stage.watched, fault.is_named_by, f"{fault.kind} {fault.where}")
+                for kind in kinds if all(kinds) else in_some_order(len(kinds)):
+                    await _round(stage, somewhere(kind, stage, proxy))
         finally:
             for process in installation.processes.values():
                 process.resume()
             proxy.slow = ""
             await installation.close()
+
+
+async def _round(stage: Stage, fault: Fault) -> None:
+    stage.watched = stage.installation.person()  # the last one's page may still tell of the last fault
+    await stage.installation.enrol(str(stage.watched.student_id))
+    await asyncio.sleep(SETTLES_S)
+    await fault.put_in()
+    try:
+        await asyncio.sleep(COMPLAINS_AFTER_S)
+        await _asked(stage.watched, fault)
+    finally:
+        await fault.mend()
 
 
 def _show(installation: Installation, supervisor: Supervisor) -> None:
@@ -106,20 +118,20 @@ def _show(installation: Installation, supervisor: Supervisor) -> None:
     console.print(f"In a terminal    sh {command} status; sh {command} trace\n")
 
 
-async def _asked(student: Person, right: Callable[[str], bool], answer: str) -> None:
+async def _asked(student: Person, fault: Fault) -> None:
     since_s = time.monotonic()
     console.print(
-        f"[bold]The student {student.student_id} calls:[/] my page is not as it should be. I did what the"
-        " desk asked for, and nothing moves. What is wrong?\n"
+        f"[bold]The student {student.student_id} calls[/] at {datetime.now(UTC):%H:%M:%S}: my page is not as it should"
+        " be. I did what the desk asked for, and nothing moves. What is wrong?\n"
+        "Your answer (frozen <department>, poison <department>, slow <service>; give up):"
     )
-    console.print("Your answer (frozen <department>, poison <department>, slow <service>; give up):")
     async for line in _lines():
         took_s = time.monotonic() - since_s
-        if right(line):
-            console.print(f"[bold]Yes[/]: {answer}, named {took_s:.0f} s after the complaint.")
+        if fault.is_named_by(line):
+            console.print(f"[bold]Yes[/]: {fault.kind} {fault.where}, named {took_s:.0f} s after the complaint.\n")
             return
         if line.strip() == "give up":
-            console.print(f"It was {answer}; {took_s:.0f} s.")
+            console.print(f"It was {fault.kind} {fault.where}; {took_s:.0f} s.\n")
             return
         console.print("No. Look again:")
 
