@@ -48,13 +48,17 @@ _CERTIFICATE_DAYS: Final = 14
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A problem that a gauge shows. `words` of it, with the value of `label` as `{subject}`. `age`: seconds since."""
+    """A problem that a gauge shows. `words` of it, with the value of `label` as `{subject}`. `age`: seconds since.
+
+    `unit` stands behind the value.
+    """
 
     kind: Kind
     metric: str
     label: str
     words: str
     age: bool = False
+    unit: str = ""
 
 
 MEASURED: Final = (
@@ -89,6 +93,7 @@ MEASURED: Final = (
         "lixiao_database_answer_seconds",
         "database",
         "The database of {subject} answers slowly",
+        unit=" s",
     ),
     Measured(
         Kind(
@@ -245,7 +250,12 @@ def _measured(one: Observed, now: datetime, freshness_bound_s: float) -> list[Pr
                 since = now - timedelta(seconds=value) if rule.age else None
                 words = rule.words.format(subject=subject or one.name)
                 found.append(
-                    _problem(rule.kind, subject or one.name, words if rule.age else f"{words} ({value:g})", since)
+                    _problem(
+                        rule.kind,
+                        subject or one.name,
+                        words if rule.age else f"{words} ({value:.3g}{rule.unit})",
+                        since,
+                    )
                 )
     for sample in one.samples:
         ends = datetime.fromtimestamp(sample.value, UTC) if sample.name == _CERTIFICATE else None

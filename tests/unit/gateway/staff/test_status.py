@@ -103,3 +103,17 @@ def test_a_certificate_is_a_problem_two_weeks_before_its_end() -> None:
 
     assert [one.name for one in problems_in([seen(ends_in(13))], NOW)] == ["CertificateEnds"]
     assert problems_in([seen(ends_in(15))], NOW) == ()
+
+
+def test_a_slow_or_locked_database_is_named_by_the_service_that_waits_for_it() -> None:
+    text = (
+        'lixiao_database_answer_seconds{database="clearance"} 0.8123\n'
+        'lixiao_database_waiting{database="clearance"} 2.0\n'
+        'lixiao_database_answer_seconds{database="library"} 0.004\n'
+    )
+    problems = problems_in([seen(text)], NOW)
+    assert [(one.name, one.subject) for one in problems] == [
+        ("DatabaseSlow", "clearance"),
+        ("DatabaseLocked", "clearance"),
+    ]
+    assert "0.812 s" in problems[0].words
