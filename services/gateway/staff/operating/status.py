@@ -249,13 +249,9 @@ def _measured(one: Observed, now: datetime, freshness_bound_s: float) -> list[Pr
             if value > above:
                 since = now - timedelta(seconds=value) if rule.age else None
                 words = rule.words.format(subject=subject or one.name)
+                measured = f"{value:.3g}{rule.unit}" if rule.unit else f"{value:.0f}"
                 found.append(
-                    _problem(
-                        rule.kind,
-                        subject or one.name,
-                        words if rule.age else f"{words} ({value:.3g}{rule.unit})",
-                        since,
-                    )
+                    _problem(rule.kind, subject or one.name, words if rule.age else f"{words} ({measured})", since)
                 )
     for sample in one.samples:
         ends = datetime.fromtimestamp(sample.value, UTC) if sample.name == _CERTIFICATE else None
