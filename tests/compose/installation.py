@@ -52,7 +52,7 @@ def prepared(image: str, folder: Path) -> Iterator[Stack]:
     files = ("--env-file", "example.env", "--file", "compose.yaml", "--file", str(OVERRIDE))
     with Stack(compose, f"lixiao-{uuid4().hex[:6]}", variables, *files, "--profile", "keycloak") as stack:
         stack.person = person
-        stack.run("prepare")
+        stack.compose("run", "--rm", "prepare")
         chain, key = pdf_certificate.made()
         for name, pem in (("certificate", chain), ("key", key)):
             (stack.secrets / "gateway" / f"pdf-{name}.pem").write_bytes(pem)

@@ -57,15 +57,8 @@ class Stack:
     def configure(self, **variables: str) -> None:
         self._environment |= variables
 
-    def compose(self, *arguments: str, check: bool = True) -> int:
-        """The exit code."""
-        command = [*self._command, *arguments]
-        return subprocess.run(command, cwd=self.folder, env=self._environment, check=check).returncode
-
-    def run(self, service: str) -> None:
-        """Something that may be repeated: podman refuses to attach (409) to what has ended before it came to it."""
-        if self.compose("run", "--rm", service, check=False):
-            self.compose("run", "--rm", service)
+    def compose(self, *arguments: str, check: bool = True) -> None:
+        subprocess.run([*self._command, *arguments], cwd=self.folder, env=self._environment, check=check)
 
     def up(self, *services: str) -> None:
         """Returns when all, or these, have started, each after what it depends on."""
