@@ -111,7 +111,7 @@ ALERTS: Final = (
         0,
         Severity.CRITICAL,
         "{{ $labels.group }} could not read a record of {{ $labels.topic }}",
-        "The line of one student is grey until the record is replayed or published again.",
+        "The line of one student is grey until it is published again, which its department is asked to by itself.",
     ),
     Alert(
         "RecordsLost",

@@ -80,6 +80,8 @@ async def test_a_frozen_department_is_named(
         assert said.exit_code == 1
         for words in ("library does not answer", "Nothing is heard of library", "docs/runbooks/service-down.md"):
             assert words in said.output
+        assert "does not answer in time: its process hangs" in said.output
+        assert (await commands.run("status", "--json")).output.startswith("{"), "nothing that is logged is before it"
         traced = await commands.run("trace", typed=f"{student_id}\n")
         assert traced.exit_code == 2
         assert "library" in traced.output

@@ -5,8 +5,9 @@ They ask what the operator's pages ask, with the gateway's own settings, and nee
 
 import asyncio
 import json
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, redirect_stdout
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
@@ -52,7 +53,8 @@ def status(as_json: AsJson = False) -> None:
             services = OperatedServices(http, settings.operated)
             return await status_of(services, command_line_actor(), freshness_bound_s=settings.freshness_bound_s)
 
-    found = asyncio.run(ask())
+    with redirect_stdout(sys.stderr):  # what is logged meanwhile
+        found = asyncio.run(ask())
     if as_json:
         _print_json(asdict(found))
     else:
@@ -83,7 +85,8 @@ def trace(
         raise typer.BadParameter("it is no student number")
     then = at.replace(tzinfo=at.tzinfo or UTC) if at else None
     try:
-        found = asyncio.run(_traced(settings, number, then))
+        with redirect_stdout(sys.stderr):  # what is logged meanwhile
+            found = asyncio.run(_traced(settings, number, then))
     except DATABASE_ERRORS as error:
         _err.print(f"the gateway's database or the read model does not answer: {type(error).__name__}")
         raise typer.Exit(_NOT_ASKED) from None

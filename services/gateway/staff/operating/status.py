@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
+import httpx
+
 from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import DeadLetters, Health
 from services.gateway.staff.operating.client import OperatedService, OperatedServices, Sample
@@ -38,7 +40,9 @@ SERVICE_DOWN: Final = Kind(
     "Its part of the page is grey after a minute; what was done meanwhile is not lost.",
 )
 DEAD_LETTERS: Final = Kind(
-    "DeadLetters", "critical", "The line of one student is grey until the record is replayed or published again."
+    "DeadLetters",
+    "critical",
+    "The line of one student is grey until it is published again, which its department is asked to by itself.",
 )
 CERTIFICATE_ENDS: Final = Kind(
     "CertificateEnds", "warning", "Browsers and services refuse the connection from then on."
@@ -187,12 +191,13 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """What a service answered; without `health` it did not."""
+    """What a service answered; without `health` it did not, and `away` says how."""
 
     name: str
     health: Health | None = None
     samples: tuple[Sample, ...] = ()
     dead_letters: DeadLetters | None = None
+    away: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,20 +225,23 @@ async def status_of(services: OperatedServices, person: str, *, freshness_bound_
 
 
 def problems_in(observed: Iterable[Observed], now: datetime, *, freshness_bound_s: float = 60.0) -> tuple[Problem, ...]:
-    """The critical ones first, and of them the oldest."""
+    """The critical ones first; of them services that do not answer, which others follow from, then the oldest."""
     found: list[Problem] = []
     for one in observed:
         if one.health is None:
-            found.append(_problem(SERVICE_DOWN, one.name, f"{one.name} does not answer"))
+            found.append(_problem(SERVICE_DOWN, one.name, f"{one.name} does not answer{one.away}"))
             continue
         found += _unready(one.name, one.health)
         found += _measured(one, now, freshness_bound_s)
         if one.dead_letters is not None and one.dead_letters.dead_letters:
             found.append(_dead_letters(one.name, one.dead_letters))
         found += _warned(one.name, one.health, found)
-    return tuple(
-        sorted(found, key=lambda one: (one.severity, one.since or datetime.max.replace(tzinfo=UTC), one.subject))
-    )
+    return tuple(sorted(found, key=_rank))
+
+
+def _rank(problem: Problem) -> tuple[str, bool, datetime, str]:
+    since = problem.since or datetime.max.replace(tzinfo=UTC)
+    return problem.severity, problem.name != SERVICE_DOWN.name, since, problem.subject
 
 
 def _unready(service: str, health: Health) -> list[Problem]:
@@ -311,11 +319,20 @@ def _state(health: Health | None) -> str:
     return "warned" if health.warnings else "ok"
 
 
+def _how(error: BaseException | None) -> str:
+    """It does not answer."""
+    if isinstance(error, httpx.TimeoutException):
+        return " in time: its process hangs, or its host is not reached"
+    if isinstance(error, httpx.ConnectError):
+        return ": nothing listens at its address, its process does not run"
+    return ""
+
+
 async def _observed(service: OperatedService, person: str) -> Observed:
     try:
         health, samples = await asyncio.gather(service.health(), service.samples(METRICS))
-    except DeskUnavailable:
-        return Observed(service.name)
+    except DeskUnavailable as unavailable:
+        return Observed(service.name, away=_how(unavailable.__cause__))
     try:
         letters = await service.dead_letters(person)
     except (DeskUnavailable, DeskRefused):

@@ -80,13 +80,13 @@ def test_a_service_that_is_away_or_not_well_is_named_first() -> None:
         NOW,
     )
     assert [(one.name, one.subject) for one in problems] == [
-        ("DeadLetters", "finance"),
         ("ServiceDown", "finance"),
         ("ServiceDown", "library"),
+        ("DeadLetters", "finance"),
         ("ConsumerLagging", "dorm"),
     ]
-    assert problems[0].since == NOW - timedelta(hours=1)
-    assert "relay: no broker" in problems[1].words
+    assert problems[2].since == NOW - timedelta(hours=1)
+    assert "relay: no broker" in problems[0].words
 
 
 def test_a_warning_is_said_once_and_one_without_a_runbook_says_where_to_read() -> None:
