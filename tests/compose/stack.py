@@ -64,9 +64,13 @@ class Stack:
         """Returns when all, or these, have started, each after what it depends on."""
         arguments = ["up", "--detach", *services]
         command = [*self._command, *arguments]
-        done = subprocess.run(
-            command, cwd=self.folder, env=self._environment, capture_output=True, check=False, timeout=UP_WITHIN_S
-        )
+        try:
+            done = subprocess.run(
+                command, cwd=self.folder, env=self._environment, capture_output=True, check=False, timeout=UP_WITHIN_S
+            )
+        except subprocess.TimeoutExpired:
+            self.logs()
+            raise
         if done.returncode:
             self.logs()
             raise SystemExit(f"compose up: {done.stderr.decode()[-3000:]}")
