@@ -14,6 +14,7 @@ from services.clearance.view.records import Forgotten
 from services.clearance.view.rows import Key, Row
 from services.kit.names import VIEW_CHANNEL
 from services.kit.postgres.pool import Connection
+from services.kit.view_groups import GROUP_SQL, MOST_NAMED
 
 VIEW: Final = "status"
 READABLE: Final = "status_readable(disputed, unreadable_offset, coalesce(first_offset, source_offset), older_offset)"
@@ -72,7 +73,9 @@ FROM changed
 _ALSO: Final = """,
        (SELECT array_agg(DISTINCT student_id) FROM attested_number
         WHERE student_id = ANY(string_to_array($2, chr(30)))) AS submitted,
-       CASE WHEN count(*) > 0 THEN pg_notify('{channel}', '') END AS notified"""
+       CASE WHEN count(*) > {most} THEN pg_notify('{channel}', '')
+            WHEN count(*) > 0 THEN pg_notify('{channel}', (SELECT string_agg(DISTINCT {group}, ',') FROM changed))
+       END AS notified"""
 _OFFSET: Final = """CASE WHEN excluded.version < stored.version THEN stored.source_offset
             WHEN excluded.version = stored.version THEN greatest(excluded.source_offset, stored.source_offset)
             ELSE excluded.source_offset END"""
@@ -84,7 +87,9 @@ _FIRST: Final = """least(excluded.source_offset, excluded.first_offset, stored.s
 _MERGED: Final = (
     _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER).replace("{first}", _FIRST)
 )
-UPSERT_STATUSES: Final = _MERGED.replace("{table}", VIEW).replace("{also}", _ALSO.replace("{channel}", VIEW_CHANNEL))
+UPSERT_STATUSES: Final = _MERGED.replace("{table}", VIEW).replace(
+    "{also}", _ALSO.format(channel=VIEW_CHANNEL, most=MOST_NAMED, group=GROUP_SQL)
+)
 """Into the view; NOTIFY once a batch, because it takes a database-wide lock."""
 
 _MARKS: Final = """

@@ -38,6 +38,11 @@ def notices_of(statuses: Iterable[TracedStatus]) -> list[str]:
     return notices
 
 
+def is_notice(text: str) -> bool:
+    """Among the other notifications of the channel."""
+    return text.startswith("[")
+
+
 def read_notice(text: str) -> Iterator[TracedStatus]:
     """What is none is left out: another version may say more."""
     for line in text.splitlines():

@@ -1,7 +1,8 @@
-"""Live updates: after a notification, which carries nothing, the connected students are read again.
+"""Live updates: after a notification the connected students whom it may concern are read again.
 
-One query reads all of them, at most ten times a second, and a page is made for those of whom something is new. A stream
-gets the whole page whenever it differs from its last, so a lost notification or connection loses nothing.
+One query reads all that are due, and a page is made for those of whom something is new. A stream gets the whole page
+whenever it differs from its last, and everybody is read every few seconds, so a lost notification or connection loses
+nothing.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from typing import Any, Final
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span
 
+from services.gateway.case.live.due_students import DueStudents
 from services.gateway.case.live.push_spans import PushSpans
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress, case_progress, clock_input
@@ -28,12 +30,11 @@ from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
 from services.kit.message_format import Language
 from services.kit.observability import metrics, subjects
+from services.kit.observability.traced_statuses import is_notice
 
 MAX_PER_SESSION: Final = 4
 """Of the six connections that a browser opens to a host on HTTP/1.1."""
-MIN_INTERVAL_S: Final = 0.1
-MAX_INTERVAL_S: Final = 5.0
-"""Between reads without notifications: a department that falls silent changes checks too."""
+MIN_INTERVAL_S: Final = 0.01
 
 
 class TooManyStreams(Exception):
@@ -146,15 +147,18 @@ class Hub:
         self._session_check_s, self._shown = session_check_s, shown
         self._streams: set[Stream] = set()
         self._cases: dict[str, _Case] = {}
-        """Of the students connected at the last read."""
+        """Of connected students, as they were read last."""
+        self._due = DueStudents()
         self._changed = asyncio.Event()
         self._closed = False
         self._push_spans = PushSpans()
 
     def notify(self, notice: str = "") -> None:
-        """`notice`: where traces of statuses go on, if it says so."""
-        if notice:
+        """`notice`: of whom something may be new, of everybody by default; or where traces of statuses go on."""
+        if is_notice(notice):
             self._push_spans.note(notice)
+            return
+        self._due.note(notice)
         self._changed.set()
 
     @asynccontextmanager
@@ -165,14 +169,17 @@ class Hub:
             raise TooManyStreams
         stream = Stream(session, texts)
         self._streams.add(stream)
+        self._due.connected(session.student_id)
         self._measure()
         if self._closed:
             stream.offer(StreamEnded(reconnect=True))
-        self.notify()
+        self._changed.set()
         try:
             yield stream
         finally:
             self._streams.discard(stream)
+            if self._due.disconnected(session.student_id):
+                self._cases.pop(session.student_id, None)
             stream.close()
             self._measure()
 
@@ -199,33 +206,41 @@ class Hub:
         checked = time.monotonic()
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), min(MAX_INTERVAL_S, self._session_check_s))
+                await asyncio.wait_for(self._changed.wait(), min(self._due.wait_s(), self._session_check_s))
             self._changed.clear()
             started = time.monotonic()
+            students = self._due.take()
             if self._streams:
                 with suppress_instrumentation():
-                    await self._update_streams()
+                    if students:
+                        await self._update_streams(students)
                     due = started - checked > self._session_check_s
                     await self._end_signed_out([one for one in self._streams if due or not one.session_confirmed])
                     checked = started if due else checked
-            # A pause in proportion to the read, so that streams never crowd out pages.
-            await asyncio.sleep(max(MIN_INTERVAL_S, 3 * (time.monotonic() - started)))
+            self._due.took(time.monotonic() - started)
+            await asyncio.sleep(MIN_INTERVAL_S)
 
-    async def _update_streams(self) -> None:
-        streams, before, since_ns = list(self._streams), self._cases, time.time_ns()
+    async def _update_streams(self, students: Collection[str]) -> None:
+        since_ns = time.time_ns()
+        streams = [stream for stream in self._streams if stream.session.student_id in students]
         try:
-            self._cases = await self._read({stream.session.student_id for stream in streams})
+            found = await self._read(students)
         except ReadModelError as error:
-            for stream in streams:
+            for stream in list(self._streams):
                 stream.offer(Outage(error.since))
+            self._due.note("")
             return
+        before = {student_id: self._cases.get(student_id) for student_id in found}
+        self._cases.update(found)
+        for student_id in found.keys() - self._due.students:
+            del self._cases[student_id]
         for number, stream in enumerate(streams):
-            case = self._cases[stream.session.student_id]
+            student_id = stream.session.student_id
+            case = found[student_id]
             update = case.update(self._site, stream.texts)
             if update is not stream.last:
                 spans: tuple[Span, ...] = ()
                 if update != stream.last:
-                    student_id = stream.session.student_id
                     self._shown(student_id, stream.texts.language, update.page, case.progress)
                     if stream.last is not None and (old := before.get(student_id)):
                         spans = self._push_spans.start(student_id, old.progress, case.progress, since_ns=since_ns)

@@ -16,8 +16,10 @@ from deploy.local.servers.kafka import RunningKafka
 from schemas.events import Verdict
 from services.clearance.view import view_store
 from services.clearance.view.projector import Projector
+from services.clearance.view.rows import Row
 from services.clearance.view.view_store import view_hash
 from services.kit.names import VIEW_CHANNEL
+from services.kit.view_groups import MOST_NAMED, group_of
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
 from tests.support.kafka.members import assigned
 from tests.support.waiting import eventually
@@ -188,9 +190,26 @@ async def test_a_listener_hears_of_a_change_once_it_can_be_read(clearance: Clear
     async with running(clearance.projector()):
         await clearance.publish(status(who, 1))
         async with asyncio.timeout(20):
-            assert await heard.get() == ""
+            assert await heard.get() == group_of(who)
     assert await clearance.version(who) == 1
     await listener.close()
+
+
+async def test_a_batch_of_many_changes_may_concern_everybody(clearance: ClearanceFixture) -> None:
+    heard: asyncio.Queue[str] = asyncio.Queue()
+    listener = await asyncpg.connect(clearance.dsn)
+    await listener.add_listener(VIEW_CHANNEL, lambda *notice: heard.put_nowait(str(notice[-1])))
+    rows = [status_row_of(student()) for _ in range(MOST_NAMED + 3)]
+    for some, expected in ((rows[:2], {group_of(one.student_id) for one in rows[:2]}), (rows, {""})):
+        async with clearance.pool.acquire() as connection:
+            await view_store.apply_rows(connection, sorted(some, key=lambda one: one.key), now=datetime.now(UTC))
+        async with asyncio.timeout(20):
+            assert set((await heard.get()).split(",")) == expected
+    await listener.close()
+
+
+def status_row_of(who: str) -> Row:
+    return Row(who, "library", 0, version=1, offset=1, status=b"{}")
 
 
 async def test_a_discarded_record_hides_nothing_when_it_is_read_again(clearance: ClearanceFixture) -> None:

@@ -68,7 +68,9 @@ def said(span: ReadableSpan) -> tuple[str, str, str]:
 
 async def pushed(hub: Hub, reads: Reads, stream: Stream, version: int, text: str) -> None:
     reads.snapshot = changed(version)
-    hub.notify(text)
+    if text:
+        hub.notify(text)
+    hub.notify()
     await asyncio.wait_for(stream.next(), PROMPTLY_S)
 
 
@@ -101,6 +103,7 @@ async def test_what_a_slow_reader_skips_was_replaced(reads: Reads, spans: InMemo
         for version in (9, 10):
             reads.snapshot, before = changed(version), stream.last
             hub.notify(notice(version))
+            hub.notify()
             await eventually(lambda before=before: stream.last != before, what="the update")  # type: ignore[misc]
         await asyncio.wait_for(stream.next(), PROMPTLY_S)
     assert [said(span)[2] for span in spans.get_finished_spans()] == ["replaced", "gone"]
