@@ -4,7 +4,8 @@ Brokers accept any bytes as a header name; aiokafka raises on non-UTF-8 ones and
 the consumer. Patched, they read as `\\xff`.
 
 A fetch waits at the broker for new records, and aiokafka leaves out of it every partition whose records were not read
-yet: new ones of that partition come only after the wait. Patched, a fetch waits long only if it asks for all.
+yet: new ones of that partition come only after the wait. Patched, a fetch waits long only if it asks for all, and not in
+the first seconds of a consumer.
 """
 
 import asyncio
@@ -20,6 +21,10 @@ from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
 _SHORT_WAIT_MS: Final = 10
 _NO_LEADER: Final = -1
+_STARTING_FOR_S: Final = 15.0
+_LONG_WAIT_MS: Final = 2_000
+"""A new record ends the wait. What shares the connection, as the ends of logs, comes behind it: so not at the start,
+when they are asked for."""
 
 
 def patch_consumers() -> None:
@@ -56,13 +61,18 @@ def cluster_of(consumer: AIOKafkaConsumer) -> ClusterState:
 class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
     pause_s = 0.0
     _next_at = 0.0
+    _long_from: float | None = None
     _records: Any
     _fetch_max_wait_ms: int
 
     def _get_actions_per_node(self, assignment: Any) -> Any:
         longest_ms = self._fetch_max_wait_ms
+        if self._long_from is None:
+            self._long_from = time.monotonic() + _STARTING_FOR_S
         if self._records:
             self._fetch_max_wait_ms = min(longest_ms, _SHORT_WAIT_MS)
+        elif time.monotonic() > self._long_from:
+            self._fetch_max_wait_ms = max(longest_ms, _LONG_WAIT_MS)
         try:
             requests, resets, timeout_s, *others = super()._get_actions_per_node(assignment)
         finally:

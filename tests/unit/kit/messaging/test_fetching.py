@@ -43,6 +43,14 @@ def test_a_fetch_waits_as_configured_but_hardly_beside_records_that_stand_unread
     assert fetching._get_actions_per_node(None)[0] == [(1, CONFIGURED_MS)]
 
 
+def test_a_fetch_waits_longer_once_the_consumer_has_started(fetching: Any) -> None:
+    fetching._get_actions_per_node(None)
+    fetching._long_from = time.monotonic() - 0.001
+    assert fetching._get_actions_per_node(None)[0] == [(1, 2_000)]
+    fetching._records = {"partition": "unread"}
+    assert fetching._get_actions_per_node(None)[0] == [(1, 10)]
+
+
 def test_after_records_the_next_fetch_waits_for_others_to_gather(fetching: Any) -> None:
     pace_fetches(SimpleNamespace(_fetcher=fetching), 5.0)
     assert fetching._get_actions_per_node(None)[0], "nothing was found yet"
