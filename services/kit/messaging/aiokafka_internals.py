@@ -4,8 +4,8 @@ Brokers accept any bytes as a header name; aiokafka raises on non-UTF-8 ones and
 the consumer. Patched, they read as `\\xff`.
 
 A fetch waits at the broker for new records, and aiokafka leaves out of it every partition whose records were not read
-yet: new ones of that partition come only after the wait. Patched, a fetch waits long only if it asks for all, and not in
-the first seconds of a consumer.
+yet: new ones of that partition come only after the wait. Patched, a fetch waits long only if it asks for all, and not
+in the first seconds of a consumer.
 """
 
 import asyncio
