@@ -1,6 +1,7 @@
 """`make test-kubernetes`: deploy/kubernetes rendered for both universities, validated, and played.
 
-Rendered by helm, validated with the schemas of Kubernetes and, where it is built, by kube-score. Then podman plays a
+Rendered by helm, validated with the schemas of Kubernetes and, where they are built, by kube-score and by a real
+kube-apiserver (`kubectl apply --dry-run=server`). Then podman plays a
 department and the clearance as the chart has them, on servers of deploy/compose, until they are ready.
 """
 
@@ -11,6 +12,7 @@ import os
 import shutil
 import ssl
 import subprocess
+import sys
 import tempfile
 import time
 from base64 import b64decode
@@ -19,6 +21,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+import pytest
 import yaml
 
 from deploy.local.servers.jars import cache_folder
@@ -26,6 +29,7 @@ from schemas.flows import CLEARANCE, SHARED
 from services.kit.manifests import discover
 from tests.compose.installation import IN_NAMESPACE, in_namespace, needs, prepared, resolve
 from tests.compose.stack import Stack
+from tests.kubernetes.api_server import UNKNOWN, ApiServer, api_server, is_built
 from tests.kubernetes.rendering import (
     FOLDER,
     UNIVERSITIES,
@@ -93,6 +97,44 @@ def scored(text: str) -> None:
     if findings:
         raise SystemExit("\n".join(findings))
     print("kube-score: no finding")
+
+
+def admitted() -> None:
+    """By a real kube-apiserver, where it is built: `make kube-apiserver`."""
+    if not is_built():
+        print("kube-apiserver is not here: make kube-apiserver")
+        return
+    began_s = time.monotonic()
+    with api_server() as server, tempfile.TemporaryDirectory(prefix="lixiao-secrets-") as folder:
+        made_secrets(Path(folder))
+        for university in UNIVERSITIES:
+            namespace = f"lixiao-{university.stem}"
+            server.kubectl("create", "namespace", namespace)
+            found = documents(rendered(university)) + documents(secrets(Path(folder), namespace))
+            for file in sorted((FOLDER / "servers").glob("*.yaml")):
+                found += documents(file.read_text("utf-8"))
+            known = [one for one in found if one["apiVersion"].partition("/")[0] not in UNKNOWN]
+            lines = server.admitted(namespace, yaml.safe_dump_all(known, allow_unicode=True))
+            assert len(lines) == len(known), lines
+            left_out = len(found) - len(known)
+            print(f"{university.stem}: kube-apiserver admits {len(lines)} resources; {left_out} of Strimzi not asked")
+        refuses_a_mistake(server, found)
+    print(f"kube-apiserver: {time.monotonic() - began_s:.0f} s")
+
+
+def made_secrets(folder: Path) -> None:
+    """As docs/deploying.md makes them."""
+    command = [sys.executable, "-m", "services.kit.provisioning", "secrets", "--folder", str(folder)]
+    command += ["--postgres", "postgres@lixiao-postgres-rw:5432", "--server", "kafka=lixiao-kafka-bootstrap"]
+    subprocess.run([*command, "--server", "postgres=lixiao-postgres-rw"], check=True, stdout=subprocess.DEVNULL)
+
+
+def refuses_a_mistake(server: ApiServer, found: list[Document]) -> None:
+    """Or it would admit anything."""
+    deployment = next(one for one in found if one["kind"] == "Deployment")
+    wrong = {**deployment, "spec": {**deployment["spec"], "replicaz": 2}}
+    with pytest.raises(SystemExit, match="replicaz"):
+        server.admitted("default", yaml.safe_dump(wrong))
 
 
 def played(image: str, folder: Path) -> None:
@@ -182,6 +224,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if IN_NAMESPACE not in os.environ:
         checked()
+        admitted()
     if arguments.only_check:
         return
     needs(arguments.image)
