@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo kube-apiserver dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes test-upgrade deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
+.PHONY: demo kube-apiserver test-containers dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes test-upgrade deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
 
 PYTHON ?= python3
 VENV := .venv
@@ -77,6 +77,9 @@ test-kubernetes: $(STAMP) jars deploy-tools ## validate deploy/kubernetes, and p
 
 test-upgrade: $(STAMP) jars ## from an older version to this one under load, service by service, with ways back
 	@$(BIN)/python -m tests.upgrade
+
+test-containers: $(STAMP) jars ## a part of the component level with PostgreSQL and Kafka in containers (podman)
+	@$(BIN)/python -m tests.containers $(PYTEST)
 
 kube-apiserver: ## build a kube-apiserver with Go for make test-kubernetes (once, 102 MB; five minutes of processor time)
 	@sh tests/kubernetes/api_server.sh $(abspath $(CACHE)/kube-apiserver)

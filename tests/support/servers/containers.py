@@ -4,6 +4,7 @@ The local servers are the default: they need nothing but Python. Containers are 
 that is deployed. A session that asks for them and finds no engine ends at once and says so.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -19,6 +20,10 @@ from services.kit.kafka.connection import KafkaConnection
 
 POSTGRES_IMAGE: Final = "postgres:18-alpine"
 KAFKA_IMAGE: Final = "confluentinc/cp-kafka:8.1.1"
+POSTGRES_VARIABLE: Final = "LIXIAO_TEST_POSTGRES_IMAGE"
+KAFKA_VARIABLE: Final = "LIXIAO_TEST_KAFKA_IMAGE"
+"""Name other images, which start as these do."""
+STARTED_WITHIN_S: Final = 120
 
 
 class NoEngine(Exception):
@@ -39,7 +44,8 @@ def must_have_an_engine() -> None:
 def postgres_container() -> Iterator[Running]:
     """A PostgreSQL in a container, with the rights of a superuser."""
     must_have_an_engine()
-    with PostgresContainer(POSTGRES_IMAGE, username="lixiao", dbname="postgres", driver=None) as container:
+    image = os.environ.get(POSTGRES_VARIABLE, POSTGRES_IMAGE)
+    with PostgresContainer(image, username="lixiao", dbname="postgres", driver=None) as container:
         yield Running(container.get_connection_url())
 
 
@@ -47,5 +53,9 @@ def postgres_container() -> Iterator[Running]:
 def kafka_container() -> Iterator[RunningKafka]:
     """A Kafka broker in a container, in KRaft mode."""
     must_have_an_engine()
-    with KafkaContainer(KAFKA_IMAGE).with_kraft() as container:
+    container = KafkaContainer(os.environ.get(KAFKA_VARIABLE, KAFKA_IMAGE)).with_kraft()
+    container.start(timeout=STARTED_WITHIN_S)
+    try:
         yield Running(KafkaConnection(container.get_bootstrap_server()))
+    finally:
+        container.stop()

@@ -1,0 +1,1 @@
+"""`make test-containers`: a part of the component level with PostgreSQL and Kafka in containers."""
