@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo kube-apiserver test-containers dashboards image test test-image test-identity test-brokers test-compose test-dashboards test-kubernetes test-upgrade deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
+.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-containers test-dashboards test-kubernetes test-upgrade test-flink kube-apiserver deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
 
 PYTHON ?= python3
 VENV := .venv
@@ -83,6 +83,9 @@ test-containers: $(STAMP) jars ## a part of the component level with PostgreSQL 
 
 kube-apiserver: ## build a kube-apiserver with Go for make test-kubernetes (once, 102 MB; five minutes of processor time)
 	@sh tests/kubernetes/api_server.sh $(abspath $(CACHE)/kube-apiserver)
+
+test-flink: $(STAMP) jars ## fill a second view with the Flink job of deploy/flink, and compare both (340 MB once)
+	@$(BIN)/python -m tests.flink
 
 mutants: $(STAMP) jars ## break the product on purpose and check that a test notices
 	@$(BIN)/python -m tests.mutants

@@ -40,7 +40,31 @@ ALONE: Final = {
     ),
 }
 """Programs of one file: its path in the repository, and its sha256."""
-SIZES_MB: Final = {"kafka": 56, "zipkin": 135, "keycloak": 177, "cas": 118, "verapdf": 10}
+FLINK: Final = {
+    "org/apache/hadoop/hadoop-client-api/3.4.1/hadoop-client-api-3.4.1.jar": (
+        "a964d4daa054c9615bbafb4553efbb140fa7fb9ac6f358a24393f183a5703438"
+    ),
+    "org/apache/flink/flink-sql-gateway/2.3.0/flink-sql-gateway-2.3.0.jar": (
+        "aad296a152dc367ddd70727f5a57dd61958cff3d8dceb1f947bf8d9705c8d724"
+    ),
+    "org/apache/flink/flink-sql-gateway-api/2.3.0/flink-sql-gateway-api-2.3.0.jar": (
+        "85658df5d4fc689cd9a5d45b6841dbdbae4a92942b9c3e561cec396fb4e910ff"
+    ),
+    "org/apache/flink/flink-sql-connector-kafka/5.0.0-2.2/flink-sql-connector-kafka-5.0.0-2.2.jar": (
+        "5605c691d11a501382c383fecba37a7a552467da5ab7ba904ef5d6f3d62c5616"
+    ),
+    "org/apache/flink/flink-connector-jdbc-core/4.0.0-2.0/flink-connector-jdbc-core-4.0.0-2.0.jar": (
+        "ccb9691bf1d0f97574ae768e1bef05a39c06d7f7b13996e9d485fbdd69dcbfec"
+    ),
+    "org/apache/flink/flink-connector-jdbc-postgres/4.0.0-2.0/flink-connector-jdbc-postgres-4.0.0-2.0.jar": (
+        "b59c29dc65cafe8ae398e69072b9f6022f4a978a09002fd06a05a1a8dd3348d6"
+    ),
+    "org/postgresql/postgresql/42.7.8/postgresql-42.7.8.jar": (
+        "2a32a9dcbc42d67a50ad3a0de5efd102c8d2be46720045f2cbd6689f160ab7c7"
+    ),
+}
+"""What its SQL client needs besides the wheel of the engine, and the connectors."""
+SIZES_MB: Final = {"kafka": 56, "zipkin": 135, "keycloak": 177, "cas": 118, "verapdf": 10, "flink": 34}
 """Of each Java program, about."""
 STARTED: Final = ("kafka", "zipkin")
 """What an installation needs; the others only tests."""
@@ -61,6 +85,8 @@ def locked(server: str) -> dict[str, str]:
     """Path in the repository → sha256."""
     if server in ALONE:
         return dict([ALONE[server]])
+    if server == "flink":
+        return FLINK
     jars = {}
     for one in tomllib.loads(LOCK_FILE.read_text())["dependencies"]:
         name, version = one["artifactId"], one["version"]

@@ -87,6 +87,10 @@ _FIRST: Final = """least(excluded.source_offset, excluded.first_offset, stored.s
 _MERGED: Final = (
     _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER).replace("{first}", _FIRST)
 )
+MERGE_STATUS: Final = _MERGED[_MERGED.index("ON CONFLICT") : _MERGED.index("RETURNING")].replace(
+    "$1::timestamptz", "now()"
+)
+"""What an INSERT into the view by others than the projector has to end with: their rows may come in any order."""
 UPSERT_STATUSES: Final = _MERGED.replace("{table}", VIEW).replace(
     "{also}", _ALSO.format(channel=VIEW_CHANNEL, most=MOST_NAMED, group=GROUP_SQL)
 )

@@ -1,0 +1,1 @@
+"""The view filled by an Apache Flink SQL job."""
