@@ -23,10 +23,12 @@ from schemas.topics import Topics
 from services.gateway.read_model.types import SUBMIT, UNANSWERED, Command, CommandState
 from services.gateway.tables.sessions.session import Session
 from services.gateway.timeouts import bounded
-from services.kit.audit.log import append_entry
-from services.kit.messaging.outbox import Wakeup, append
+from services.kit.audit.log import details_text, entries_of_each
+from services.kit.messaging.event_sets import Received
+from services.kit.messaging.outbox import Wakeup, columns
 from services.kit.names import COMMAND_CHANNEL, STUDENT
-from services.kit.postgres.pool import Connection
+from services.kit.observability import subjects
+from services.kit.postgres.pool import Connection, transaction
 
 SOURCE: Final = source_of(GATEWAY)
 COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons, forms_before"
@@ -42,7 +44,28 @@ _END_GIVEN_UP: Final = f"""
       AND (other.student_id, other.department, other.name, other.forms_before)
         = (command.student_id, command.department, command.name, command.forms_before)))
 """
-_KEEP_PROOF: Final = "UPDATE command SET session_proof = $2 WHERE command_id = $1"
+_END_EACH: Final = """
+WITH said AS (
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[])
+    AS said (command_id, student_id, state, at, cause, reasons)
+), ended AS (
+    UPDATE command SET state = said.state, ended_at = at, cause = said.cause, reasons = said.reasons::jsonb FROM said
+    WHERE (command.command_id, command.student_id) = (said.command_id, said.student_id) AND command.state = 'asked'
+    RETURNING command.command_id, command.student_id
+)
+SELECT command_id, student_id, pg_notify($7, '') FROM ended
+"""
+# After the command's row, all that goes with it in one round trip.
+_ASKED: Final = f"""
+WITH proven AS (
+    UPDATE command SET session_proof = $2 WHERE command_id = $1
+), asked AS (
+    SELECT $3::text AS actor, 'command.ask' AS act, 'asked' AS outcome, $4::text AS student_id, $5::text AS details
+), {entries_of_each("asked")}, sent AS (
+    INSERT INTO outbox (topic, key, value, traceparent) VALUES ($6, $7, $8, $9)
+)
+SELECT pg_notify($10, '')
+"""
 _GIVEN_UP: Final = f"SELECT cause = '{UNANSWERED}' FROM command WHERE command_id = $1 AND student_id = $2 FOR UPDATE"
 _GIVE_WAY: Final = f"""
 UPDATE command AS other SET state = 'refused', ended_at = clock_timestamp(), cause = '{UNANSWERED}'
@@ -93,7 +116,7 @@ class StudentCommandTable:
 
     async def _request(self, session: Session, department: str, name: str, forms_before: int) -> Command:
         student_id = session.student_id
-        async with self._pool.acquire() as connection, connection.transaction():
+        async with transaction(self._pool) as connection:
             row = await connection.fetchrow(
                 f"""
                 INSERT INTO command (command_id, student_id, department, name, asked_at, forms_before)
@@ -108,29 +131,7 @@ class StudentCommandTable:
             if row is not None:
                 command = command_of(row)
                 event = session.prove(event_of(command, student_id))
-                proof = event.session.model_dump_json() if event.session else None
-                await connection.execute(_KEEP_PROOF, command.command_id, proof)
-                await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
-                await append(
-                    connection,
-                    topic=self._topics.command,
-                    key=student_id,
-                    event=event,
-                    source=SOURCE,
-                    now=command.asked_at,
-                )
-                await append_entry(
-                    connection,
-                    actor=STUDENT,
-                    act="command.ask",
-                    outcome="asked",
-                    student_id=student_id,
-                    details={
-                        "command": command.command_id,
-                        "name": f"{department}.{name}" if department else name,
-                        "session": session.handle,
-                    },
-                )
+                await self._ask(connection, session, command, event)
                 return command
             # The conflicting command is open or an accepted submission; the newest is either.
             row = await connection.fetchrow(
@@ -146,41 +147,65 @@ class StudentCommandTable:
             raise LookupError("the conflicting command is gone")
         return command_of(row)
 
+    async def _ask(
+        self, connection: Connection, session: Session, command: Command, event: SubmitAsked | CommandAsked
+    ) -> None:
+        name = f"{command.department}.{command.name}" if command.department else command.name
+        details = {"command": command.command_id, "name": name, "session": session.handle}
+        subjects.describe_current(event.student_id, act="command.ask", outcome="asked")
+        await connection.execute(
+            _ASKED,
+            command.command_id,
+            event.session.model_dump_json() if event.session else None,
+            STUDENT,
+            event.student_id,
+            details_text(details),
+            *columns(
+                topic=self._topics.command, key=event.student_id, event=event, source=SOURCE, now=command.asked_at
+            ),
+            COMMAND_CHANNEL,
+        )
 
-async def end_answered(connection: Connection, event: CommandAnswered) -> None:
-    done = event.outcome is CommandOutcome.DONE
-    state = CommandState.DONE if done else CommandState.REFUSED
-    await _end(connection, event, event.command_id, state, event.answered_at, "", {event.department: event.reasons})
+
+EndedAttempt = SubmissionAccepted | SubmissionRefused
 
 
-async def end_accepted(connection: Connection, event: SubmissionAccepted) -> None:
-    await _end(connection, event, event.attempt_id, CommandState.DONE, event.accepted_at, "", {})
+async def end_together(connection: Connection, events: Sequence[Received[EndedAttempt]]) -> None:
+    """As `end` each: those that are asked by one statement."""
+    values = [_values(one.event) for one in events]
+    rows = await connection.fetch(_END_EACH, *zip(*values, strict=True), COMMAND_CHANNEL)
+    ended = {(row["command_id"], row["student_id"]) for row in rows}
+    for one in events:
+        if (one.event.attempt_id, one.event.student_id) not in ended:
+            await end(connection, one.event)
 
 
-async def end_refused(connection: Connection, event: SubmissionRefused) -> None:
-    state = CommandState.REFUSED
-    await _end(connection, event, event.attempt_id, state, event.refused_at, event.cause, event.objections)
-
-
-async def _end(
-    connection: Connection,
-    event: CommandAnswered | SubmissionAccepted | SubmissionRefused,
-    command_id: Any,
-    state: CommandState,
-    at: datetime,
-    cause: str,
-    reasons: Mapping[str, Sequence[Reason]],
-) -> None:
-    document = {name: [reason.model_dump(mode="json") for reason in given] for name, given in reasons.items()}
-    values = (command_id, event.student_id, str(state), at, cause, json.dumps(document))
+async def end(connection: Connection, event: CommandAnswered | EndedAttempt) -> None:
+    command_id, student_id, state, *_ = values = _values(event)
     ended = await connection.execute(f"{_END} AND state = 'asked'", *values)
-    if ended == "UPDATE 0" and await connection.fetchval(_GIVEN_UP, command_id, event.student_id):
+    if ended == "UPDATE 0" and await connection.fetchval(_GIVEN_UP, command_id, student_id):
         # What is known replaces the giving up. Another that the student asked since gives way: one is done at a time.
-        if state is CommandState.DONE:
+        if state == CommandState.DONE:
             await connection.execute(_GIVE_WAY, command_id)
         ended = await connection.execute(_END_GIVEN_UP, *values)
     if ended != "UPDATE 0":
         await connection.execute("SELECT pg_notify($1, '')", COMMAND_CHANNEL)
+
+
+def _values(event: CommandAnswered | EndedAttempt) -> tuple[UUID, str, str, datetime, str, str]:
+    """Of `_END`."""
+    state, cause, reasons = CommandState.DONE, "", dict[str, Sequence[Reason]]()
+    if isinstance(event, CommandAnswered):
+        if event.outcome is not CommandOutcome.DONE:
+            state = CommandState.REFUSED
+        command_id, at, reasons = event.command_id, event.answered_at, {event.department: event.reasons}
+    elif isinstance(event, SubmissionAccepted):
+        command_id, at = event.attempt_id, event.accepted_at
+    else:
+        state, cause, reasons = CommandState.REFUSED, event.cause, dict(event.objections)
+        command_id, at = event.attempt_id, event.refused_at
+    document = {name: [reason.model_dump(mode="json") for reason in given] for name, given in reasons.items()}
+    return command_id, event.student_id, str(state), at, cause, json.dumps(document)
 
 
 def event_of(command: Command, student_id: str, proof: str | None = None) -> SubmitAsked | CommandAsked:

@@ -1,14 +1,16 @@
 """The gateway's subscriptions: how its students' commands ended."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from schemas.events import CommandAnswered, SubmissionAccepted, SubmissionRefused, Tombstone
 from schemas.flows import GATEWAY
 from schemas.topics import Topics
 from services.gateway.tables import forgetting
-from services.gateway.tables.commands import end_accepted, end_answered, end_refused
+from services.gateway.tables.commands import end, end_together
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
+from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
 from services.kit.signing.records import Verify
 
@@ -26,15 +28,15 @@ def gateway_router(
 
     @events(filter=carries(CommandAnswered))
     async def command_answered(event: CommandAnswered, connection: Transaction) -> None:
-        await end_answered(connection, event)
+        await end(connection, event)
 
-    @events(filter=carries(SubmissionAccepted))
-    async def submission_accepted(event: SubmissionAccepted, connection: Transaction) -> None:
-        await end_accepted(connection, event)
+    @events.together(SubmissionAccepted)
+    async def submission_accepted(connection: Connection, ends: Sequence[Received[SubmissionAccepted]]) -> None:
+        await end_together(connection, ends)
 
-    @events(filter=carries(SubmissionRefused))
-    async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
-        await end_refused(connection, event)
+    @events.together(SubmissionRefused)
+    async def submission_refused(connection: Connection, ends: Sequence[Received[SubmissionRefused]]) -> None:
+        await end_together(connection, ends)
 
     @events(filter=carries(Tombstone))
     async def forgotten(event: Tombstone, connection: Transaction) -> None:

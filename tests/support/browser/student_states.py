@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from schemas.events import CommandAnswered, CommandOutcome, Reason
 from services.gateway.read_model.types import ReceivedStatus
-from services.gateway.tables.commands import end_answered
+from services.gateway.tables.commands import end
 from tests.support.browser.scene_setter import SceneSetter, Visitor, connected
 from tests.support.samples import case_samples
 
@@ -91,7 +91,7 @@ async def card_refused(scenes: SceneSetter, actor: Visitor) -> None:
         answered_at=datetime.now(UTC),
     )
     async with connected(actor.gateway.database) as connection, connection.transaction():
-        await end_answered(connection, answer)
+        await end(connection, answer)
 
 
 async def clear(scenes: SceneSetter, actor: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from typing import Any, Final
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,24 +12,17 @@ from schemas.events import (
     CommandAnswered,
     CommandAsked,
     CommandOutcome,
-    Message,
     Reason,
     SubmissionAccepted,
     SubmissionRefused,
     SubmitAsked,
 )
-from services.gateway.tables.commands import end_accepted, end_answered, end_refused
+from services.gateway.tables.commands import end
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, clear_and_signed_in, commands, id_of, posted
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW
-
-ENDS: Final[dict[type[Message], Any]] = {
-    CommandAnswered: end_answered,
-    SubmissionAccepted: end_accepted,
-    SubmissionRefused: end_refused,
-}
 
 
 async def test_a_submission_while_items_are_open_says_which_why_and_whom_to_ask(
@@ -179,6 +172,6 @@ async def hear(gateway: RunningGateway, event: Any) -> None:
     connection = await asyncpg.connect(gateway.database)
     try:
         async with connection.transaction():
-            await ENDS[type(event)](connection, event)
+            await end(connection, event)
     finally:
         await connection.close()

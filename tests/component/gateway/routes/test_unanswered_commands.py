@@ -1,12 +1,13 @@
 """A command whose event or answer was lost: sent again under its id, given up in time, and ended by what arrives."""
 
 from datetime import timedelta
-from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 
 from deploy.local.identity.people import Person
+from deploy.local.installation import new_student_id
+from schemas.codec import encode
 from schemas.events import (
     CommandAnswered,
     CommandAsked,
@@ -18,12 +19,14 @@ from schemas.events import (
 )
 from schemas.topics import Topics
 from services.gateway.tables.command_resends import CommandResends
-from services.gateway.tables.commands import end_accepted, end_answered, end_refused
+from services.gateway.tables.subscriptions import gateway_router
+from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup
 from services.kit.signing.session_proofs import check_proof
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
 from tests.support.gateway.visits import card_open, clear_and_signed_in, commands, id_of, posted, rows
+from tests.support.in_process.services import record_of
 from tests.support.samples.case_samples import NOW
 
 LIFE_S = 900.0
@@ -58,16 +61,21 @@ async def submit(browser: BrowserClient) -> UUID:
     return UUID(answer.json()["command_id"])
 
 
-async def hear(gateway: RunningGateway, event: Message) -> None:
-    ends: dict[type[Message], Any] = {
-        CommandAnswered: end_answered,
-        SubmissionAccepted: end_accepted,
-        SubmissionRefused: end_refused,
-    }
+async def hear(gateway: RunningGateway, *events: CommandAnswered | SubmissionAccepted | SubmissionRefused) -> None:
+    """In one batch."""
+    topics = Topics("test")
+    records = [
+        record_of(
+            topics.answer(event.department) if isinstance(event, CommandAnswered) else topics.submission,
+            event.student_id.encode(),
+            encode(event, event_id=uuid4(), source="/test", time=NOW),
+        )
+        for event in events
+    ]
     connection = await asyncpg.connect(gateway.database)
     try:
         async with connection.transaction():
-            await ends[type(event)](connection, event)
+            assert await gateway_router(topics, discover()).subscription.apply(connection, records) == []
     finally:
         await connection.close()
 
@@ -140,6 +148,33 @@ async def test_without_any_answer_it_is_given_up_and_the_student_may_ask_again(
     second = await submit(browser)
     assert second != first
     assert (await states(gateway, person))[second] == ("asked", "")
+
+
+async def test_in_one_batch_each_command_ends_as_it_would_alone(
+    gateway: RunningGateway, browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    await clear_and_signed_in(browser, clearance, person)
+    given_up = await submit(browser)
+    await later(gateway, person, timedelta(seconds=LIFE_S + 1))
+    await turn(gateway)
+    asked, other = uuid4(), new_student_id()
+    await rows(
+        gateway.database,
+        "INSERT INTO command (command_id, student_id, department, name, asked_at)"
+        " VALUES ($1, $2, '', 'submit', clock_timestamp())",
+        asked,
+        other,
+    )
+
+    def accepted(attempt_id: UUID, student_id: str) -> SubmissionAccepted:
+        return SubmissionAccepted(attempt_id=attempt_id, student_id=student_id, form_number="LX-1", accepted_at=NOW)
+
+    await hear(gateway, accepted(asked, other), accepted(given_up, id_of(person)), accepted(asked, new_student_id()))
+    assert await states(gateway, person) == {given_up: ("done", "")}
+    ((state, student_id),) = await rows(
+        gateway.database, "SELECT state, student_id FROM command WHERE command_id = $1", asked
+    )
+    assert (state, student_id) == ("done", other)
 
 
 async def test_the_acceptance_of_one_given_up_counts_also_when_another_was_asked_since(
