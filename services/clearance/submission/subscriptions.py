@@ -1,6 +1,6 @@
 """Consumer group of submissions."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from schemas.events import (
@@ -18,8 +18,11 @@ from services.clearance.notify import notify
 from services.clearance.submission.after_acceptance import certificate_issue
 from services.clearance.submission.restoring.outcomes import Restoring
 from services.clearance.submission.round.handlers import Submissions
+from services.kit.messaging.dead_letters.store import DeadLetter
+from services.kit.messaging.event_sets import Received, one_by_one
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
+from services.kit.postgres.pool import Connection
 from services.kit.settings import SESSION_TIMEOUT_S
 from services.kit.signing.records import Verify
 
@@ -65,15 +68,15 @@ def submissions_router(
     )
     events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), workers=2)
 
-    @events(filter=carries(SubmitAsked))
-    async def submit_asked(event: SubmitAsked, connection: Transaction) -> None:
-        await submissions.submit_asked(connection, event)
-        await notify(connection)
+    @events.together(SubmitAsked)
+    async def submit_asked(connection: Connection, asked: Sequence[Received[SubmitAsked]]) -> list[DeadLetter]:
+        return await one_by_one(connection, asked, submissions.submit_asked, then=notify)
 
-    @events(filter=carries(AttestationGiven))
-    async def attestation_given(event: AttestationGiven, connection: Transaction) -> None:
-        await submissions.attestation_given(connection, event)
-        await notify(connection)
+    @events.together(AttestationGiven)
+    async def attestation_given(
+        connection: Connection, given: Sequence[Received[AttestationGiven]]
+    ) -> list[DeadLetter]:
+        return await one_by_one(connection, given, submissions.attestation_given, then=notify)
 
     @events(filter=carries(CertificateIssueAsked))
     async def certificate_issue_asked(event: CertificateIssueAsked, connection: Transaction) -> None:

@@ -40,9 +40,9 @@ class Received(Generic[E_co]):
             yield
 
 
-SetHandler = Callable[[Connection, Sequence[Received[E]]], Awaitable[None]]
-"""Raises `Unreadable` before it has written anything that a repetition would write again: then each event is handled
-alone, and the one that is refused becomes a dead letter."""
+SetHandler = Callable[[Connection, Sequence[Received[E]]], Awaitable[list[DeadLetter] | None]]
+"""Returns those it has refused. Or raises `Unreadable` before it has written anything that a repetition would write
+again: then each event is handled alone, and the one that is refused becomes a dead letter."""
 
 
 def in_sets(received: Sequence[Received[Any]]) -> list[list[Received[Any]]]:
@@ -66,12 +66,33 @@ async def apply_set(
 ) -> list[DeadLetter]:
     """Returns the refused ones."""
     try:
-        await handler(connection, received)
+        return await handler(connection, received) or []
     except Unreadable as error:
         if len(received) > 1:
             return [refused for one in received for refused in await apply_set(handler, connection, [one])]
-        record, span = received[0].record, received[0].span
-        note_refused(span)
-        _log.error("record.refused", topic=record.topic, reason=str(error))
-        return [DeadLetter(record, str(error), decoded=True)]
-    return []
+        return [_refused(received[0], error)]
+
+
+async def one_by_one(
+    connection: Connection,
+    received: Sequence[Received[E]],
+    handle: Callable[[Connection, E], Awaitable[None]],
+    *,
+    then: Callable[[Connection], Awaitable[None]],
+) -> list[DeadLetter]:
+    """For a handler of sets whose events are written alone: `then` once for all. Returns the refused ones."""
+    refused = []
+    for one in received:
+        try:
+            with one.traced():
+                await handle(connection, one.event)
+        except Unreadable as error:
+            refused.append(_refused(one, error))
+    await then(connection)
+    return refused
+
+
+def _refused(one: Received[Any], error: Unreadable) -> DeadLetter:
+    note_refused(one.span)
+    _log.error("record.refused", topic=one.record.topic, reason=str(error))
+    return DeadLetter(one.record, str(error), decoded=True)

@@ -28,7 +28,6 @@ from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubsc
 from faststream.kafka.subscriber.specification import KafkaSubscriberSpecification
 from faststream.kafka.subscriber.usecase import DefaultSubscriber
 from faststream.message import StreamMessage
-from opentelemetry import trace
 
 from schemas.codec import Unreadable
 from schemas.events import Message
@@ -39,7 +38,6 @@ from services.kit.messaging.handlers import (
     OPEN_CONNECTION,
     EventDecoder,
     RecordMiddleware,
-    Transaction,
     carries,
     event_decoder,
     span_of,
@@ -165,11 +163,11 @@ class TransactionalSubscriber(DefaultSubscriber):
         return 0.0 if self._batch else PAUSE_S
 
     def together(self, event: type[E]) -> Callable[[SetHandler[E]], SetHandler[E]]:
-        """Declares the handler of all such events of a batch: see `SetHandler`. FastStream knows it as one of each."""
+        """Declares the handler of all such events of a batch: see `SetHandler`."""
 
         def declare(handler: SetHandler[E]) -> SetHandler[E]:
-            async def each(event: Any, connection: Transaction) -> None:
-                await handler(connection, [Received(event, trace.get_current_span())])
+            async def each(event: Any) -> None:
+                """For FastStream's document. It is never called: these events skip the pipeline."""
 
             each.__annotations__["event"] = event
             self(each, filter=carries(event))

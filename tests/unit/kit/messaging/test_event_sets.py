@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from schemas.codec import Unreadable
 from schemas.events import CaseChanged, CaseState, CommandAsked, Message, Tombstone
 from services.kit.messaging import handlers
-from services.kit.messaging.event_sets import Received, in_sets
+from services.kit.messaging.dead_letters.store import DeadLetter
+from services.kit.messaging.event_sets import Received, in_sets, one_by_one
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
 from services.kit.observability.telemetry import current_traceparent
@@ -74,6 +75,29 @@ async def test_a_refused_event_of_a_set_is_a_dead_letter_by_itself() -> None:
     events = case(FIRST, 1), case(SECOND, 9), case("TS0000000003", 1)
     assert await apply(handling(sets, refused=[9]), *events) == [(1, "version: it is not ours", True)]
     assert sets == [[(FIRST, 1)], [("TS0000000003", 1)]]
+
+
+async def test_of_a_set_whose_events_are_written_alone_the_refused_one_is_a_dead_letter_and_the_end_comes_once() -> (
+    None
+):
+    steps: list[Any] = []
+    router = TransactionalRouter(group="g")
+
+    async def handle(_: Any, event: CaseChanged) -> None:
+        if event.version == 9:
+            raise Unreadable("version: it is not ours")
+        steps.append(event.student_id)
+
+    async def then(_: Any) -> None:
+        steps.append("the end")
+
+    @router.subscriber("t").together(CaseChanged)
+    async def cases_changed(connection: Any, cases: Sequence[Received[CaseChanged]]) -> list[DeadLetter]:
+        return await one_by_one(connection, cases, handle, then=then)
+
+    events = case(FIRST, 1), case(SECOND, 9), case("TS0000000003", 1)
+    assert await apply(router, *events) == [(1, "version: it is not ours", True)]
+    assert steps == [FIRST, "TS0000000003", "the end"]
 
 
 async def test_another_error_of_a_set_fails_the_batch() -> None:
