@@ -77,9 +77,7 @@ async def test_a_refused_event_of_a_set_is_a_dead_letter_by_itself() -> None:
     assert sets == [[(FIRST, 1)], [("TS0000000003", 1)]]
 
 
-async def test_of_a_set_written_one_by_one_the_refused_one_is_a_dead_letter_and_the_end_comes_once() -> (
-    None
-):
+async def test_of_a_set_written_one_by_one_the_refused_one_is_a_dead_letter_and_the_end_comes_once() -> None:
     steps: list[Any] = []
     router = TransactionalRouter(group="g")
 
