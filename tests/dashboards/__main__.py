@@ -49,7 +49,7 @@ DRAWN: Final = """title => {
   return active?.textContent == title && panels.length && panels.every(one => one.querySelector('canvas'))
     && !document.querySelector('.vm-spinner')
 }"""
-LONGER_S: Final = 240
+LONGER_S: Final = 120
 """For lines in pictures."""
 RESTS: Final = 4
 """Looks a second apart: lines are drawn after their panel."""
