@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from base64 import b64decode
 from collections.abc import Collection
 from pathlib import Path
 from typing import Final
@@ -160,20 +159,19 @@ def played(image: str, folder: Path) -> None:
 
 
 def to_play(image: str, secrets_folder: Path) -> list[Document]:
-    """The chart's Deployments with the Secrets they mount; the image by its name, as nothing here has a digest."""
+    """The chart's Deployments; the image by its name, as nothing here has a digest.
+
+    Secrets are the folders that `secrets.sh` makes them of: podman 4.3 writes their `data` into files without decoding
+    it, and nothing of `stringData`.
+    """
     scram = next(one for one in UNIVERSITIES if "scram" in one.read_text("utf-8"))
     chart = documents(rendered(scram))
     found = [one for one in chart if one["kind"] in ("Deployment", "PersistentVolumeClaim")]
-    found = [
-        one for one in documents(secrets(secrets_folder, "default")) if one["kind"] in ("Secret", "ConfigMap")
-    ] + found
-    wanted = [one for one in found if one["metadata"]["name"] in (*PLAYED, "keys") or one["kind"] == "ConfigMap"]
+    wanted = [one for one in documents(secrets(secrets_folder, "default")) if one["kind"] == "ConfigMap"]
+    wanted += [one for one in found if one["metadata"]["name"] in (*PLAYED, "keys")]
     for one in wanted:
         if one["kind"] == "Deployment":
             one["spec"]["replicas"] = 1
-        if one["kind"] == "Secret":
-            # Podman 4.3 hands `data` on as it is written.
-            one["stringData"] = {name: b64decode(value).decode() for name, value in one.pop("data").items()}
     for _, pod in pods(wanted):
         for container in pod["containers"]:
             container["image"] = image
@@ -181,18 +179,19 @@ def to_play(image: str, secrets_folder: Path) -> list[Document]:
             for left_out in ("ports", "startupProbe", "livenessProbe", "readinessProbe"):
                 del container[left_out]
         for volume in pod["volumes"]:
-            for source in ("secret", "configMap"):
-                if source in volume:
-                    volume[source]["optional"] = False  # podman 4.3 ends where this is left out
+            if "secret" in volume:
+                folder = secrets_folder / volume.pop("secret")["secretName"]
+                volume["hostPath"] = {"path": str(folder), "type": "Directory"}
+            if "configMap" in volume:
+                volume["configMap"]["optional"] = False  # podman 4.3 ends where this is left out
     return wanted
 
 
 def remove(wanted: list[Document], manifests: Path) -> None:
-    """With what podman keeps: volumes and secrets of these names."""
+    """With what podman keeps: volumes of these names."""
     down = ["podman", "kube", "down", str(manifests)]
     volumes = [one["metadata"]["name"] for one in wanted if one["kind"] != "Deployment"]
-    kept = [one["metadata"]["name"] for one in wanted if one["kind"] == "Secret"]
-    for command in (down, ["podman", "volume", "rm", "--force", *volumes], ["podman", "secret", "rm", *kept]):
+    for command in (down, ["podman", "volume", "rm", "--force", *volumes]):
         subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
