@@ -106,7 +106,6 @@ def admitted() -> None:
     began_s = time.monotonic()
     with api_server() as server, tempfile.TemporaryDirectory(prefix="lixiao-secrets-") as folder:
         made_secrets(Path(folder))
-        found: list[Document] = []
         for university in UNIVERSITIES:
             namespace = f"lixiao-{university.stem}"
             server.kubectl("create", "namespace", namespace)

@@ -54,6 +54,7 @@ def kafka_container() -> Iterator[RunningKafka]:
     """A Kafka broker in a container, in KRaft mode."""
     must_have_an_engine()
     container = KafkaContainer(os.environ.get(KAFKA_VARIABLE, KAFKA_IMAGE)).with_kraft()
+    container.with_env("KAFKA_AUTO_CREATE_TOPICS_ENABLE", "false")  # as the local servers and the compose file
     container.start(timeout=STARTED_WITHIN_S)
     try:
         yield Running(KafkaConnection(container.get_bootstrap_server()))
