@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
+
 from schemas.events import CaseChanged, CaseState, StatusChanged
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
@@ -55,3 +57,11 @@ async def outbox_statuses(desk: Desk[Any]) -> list[StatusChanged]:
     """Every status in the outbox, in the order of the relay."""
     rows = await desk.pool.fetch("SELECT convert_from(value, 'UTF8')::json -> 'data' AS data FROM outbox ORDER BY id")
     return [StatusChanged.model_validate_json(row["data"]) for row in rows]
+
+
+async def is_waiting(pool: "asyncpg.Pool[Any]") -> bool:
+    """Whether a session of this database waits for a lock of another transaction."""
+    waiting = """
+    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+    """
+    return bool(await pool.fetchval(waiting))

@@ -4,7 +4,6 @@ import asyncio
 from typing import Any, Final
 from uuid import uuid4
 
-import asyncpg
 from aiokafka import ConsumerRecord
 
 from deploy.local.installation import new_student_id
@@ -15,7 +14,7 @@ from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.department.subscriptions import department_router
 from services.kit.postgres.pool import transaction
-from tests.support.departments.desks import desk_over, now, open_case
+from tests.support.departments.desks import desk_over, is_waiting, now, open_case
 from tests.support.waiting import eventually
 
 TOPICS: Final = Topics("lock-order")
@@ -48,14 +47,6 @@ async def applied(desk: Desk[Any], *students: str) -> None:
         records.append(ConsumerRecord(TOPICS.case, 0, offset, 0, 0, key, value, None, len(key), len(value), headers))
     async with transaction(desk.pool) as connection:
         assert not await router.subscription.apply(connection, records)
-
-
-async def is_waiting(pool: "asyncpg.Pool[Any]") -> bool:
-    """Whether a session of this database waits for a lock of another transaction."""
-    waiting = """
-    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
-    """
-    return bool(await pool.fetchval(waiting))
 
 
 async def version(desk: Desk[Any], student_id: str) -> int:

@@ -19,9 +19,13 @@ from schemas.events import (
     SubmissionRequested,
 )
 from services.kit.operations import Held
+from services.kit.postgres.pool import transaction
+from services.kit.rules.reasons import RECORD_REPLACED
 from services.library.rules import Thesis, Violation
+from tests.support.departments.desks import is_waiting
 from tests.support.in_process.services import DEPARTMENTS
 from tests.support.in_process.submission_harness import CLEAR_LIBRARY, OWING, Harness
+from tests.support.waiting import eventually
 
 NOW = datetime.now(UTC)
 SETTLED = Violation(violation_id="V1", text="涂写", settled=True)
@@ -73,6 +77,19 @@ async def test_a_blocked_record_is_objected_and_not_held(harness: Harness) -> No
     assert answer.outcome is AttestationOutcome.OBJECTED
     assert [reason.code for check in answer.checks for reason in check.reasons] == ["books-not-returned"]
     assert await harness.holds(student_id) == {}
+
+
+async def test_a_request_waits_for_a_change_under_way_and_is_answered_by_it(harness: Harness) -> None:
+    """For several students too, whose records are locked together."""
+    owing, clear = await harness.student(), await harness.student()
+    desk, attempts = harness.desks["library"], {one: uuid4() for one in (owing, clear)}
+    async with transaction(desk.pool) as changing:
+        await desk.change_in(changing, owing, lambda _: (OWING, RECORD_REPLACED()), now=datetime.now(UTC))
+        asking = asyncio.create_task(library_hears(harness, *(requested(one, attempts[one]) for one in attempts)))
+        await eventually(lambda: is_waiting(desk.pool), what="a request that waits for the change")
+    answers = {one.student_id: one.outcome for one in await asking if isinstance(one, AttestationGiven)}
+    assert answers == {owing: AttestationOutcome.OBJECTED, clear: AttestationOutcome.CLEAR}
+    assert await harness.holds(owing) == {}
 
 
 async def test_a_waived_check_is_reported_and_counts_for_nothing(harness: Harness) -> None:
