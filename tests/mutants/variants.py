@@ -5,7 +5,6 @@ import json
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
-from itertools import count
 from typing import Any, Final
 from uuid import UUID
 
@@ -230,28 +229,6 @@ def _(patch: Patch) -> None:
     patch.replace(is_expired, is_expired_slowly)
     patch.sql("FOR UPDATE", "", when=expiring.get)
     patch.sql("WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING")
-
-
-@mutant("no lock on the record", "a department attests a record that it read without locking it", breaks="S1", races=6)
-def _(patch: Patch) -> None:
-    attesting: ContextVar[str] = ContextVar("attesting", default="")
-    requested, reads = Attestations.requested, count()
-
-    async def requested_unlocked(attestations: Any, *arguments: Any) -> None:
-        token = attesting.set(attestations._name)
-        try:
-            await requested(attestations, *arguments)
-        finally:
-            attesting.reset(token)
-
-    def slow() -> bool:
-        # One in three where debts land: if all were slow, they would be attested long after the debts.
-        return attesting.get() == "finance" and next(reads) % 3 == 0
-
-    patch.replace(requested, requested_unlocked)
-    unlocked = "FROM record WHERE student_id = ANY($1::text[]) ORDER BY student_id"
-    patch.sql(f"{unlocked} FOR UPDATE", f", pg_sleep(0.12) {unlocked}", when=slow)
-    patch.sql(f"{unlocked} FOR UPDATE", unlocked, when=lambda: bool(attesting.get()))
 
 
 @mutant("late debt unseen", "an exception is opened only for a status several versions on", breaks="S18")
