@@ -15,6 +15,8 @@ MAX_INTERVAL_S: Final = 5.0
 """Between reads of everybody without notifications: a department that falls silent changes checks too."""
 SHARE: Final = 200
 _PAUSE: Final = 3
+RETRY_S: Final = 0.5
+"""After a read that failed."""
 
 
 class DueStudents:
@@ -81,7 +83,12 @@ class DueStudents:
     def took(self, seconds: float) -> None:
         """The read of what was taken."""
         if self._sharing:
-            self._others_at = self._clock() + _PAUSE * seconds
+            self._others_at = max(self._others_at, self._clock() + _PAUSE * seconds)
+
+    def failed(self) -> None:
+        """Nothing of what was taken was read."""
+        self._everybody()
+        self._others_at = self._clock() + RETRY_S
 
     def _everybody(self) -> None:
         """Who waits already keeps the place."""

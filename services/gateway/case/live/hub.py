@@ -228,7 +228,7 @@ class Hub:
         except ReadModelError as error:
             for stream in list(self._streams):
                 stream.offer(Outage(error.since))
-            self._due.note("")
+            self._due.failed()
             return
         before = {student_id: self._cases.get(student_id) for student_id in found}
         self._cases.update(found)

@@ -92,3 +92,19 @@ def test_who_has_closed_the_last_page_is_not_read(due: DueStudents) -> None:
     due.note(group_of(MANY[0]))
     assert due.take() == set()
     assert list(due.students) == []
+
+
+def test_after_a_read_that_failed_everybody_waits_for_a_moment_and_then_has_a_turn(
+    due: DueStudents, clock: Clock
+) -> None:
+    due.note(group_of(MANY[0]))
+    due.take()
+    due.failed()
+    due.took(0.001)
+    assert due.wait_s() == pytest.approx(due_students.RETRY_S)
+    assert due.take() == set()
+    clock.now += due_students.RETRY_S
+    read: set[str] = set()
+    for _ in range(len(MANY) // due_students.SHARE):
+        read |= due.take()
+    assert read == set(MANY)
