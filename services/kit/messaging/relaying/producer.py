@@ -6,11 +6,13 @@ from struct import unpack
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import ProducerFenced, UnknownTopicOrPartitionError
+from aiokafka.structs import RecordMetadata
 
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.aiokafka_internals import abandon_producer, producer_id_of, set_producer_id
+from services.kit.messaging.log_positions.log_ends import log_ends
 from services.kit.messaging.log_positions.topic_metadata import topic_metadata
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 
@@ -55,6 +57,13 @@ def murmur2(key: bytes) -> int:
     return mixed ^ mixed >> 15
 
 
+class EpochReused(ProducerFenced):  # type: ignore[misc]
+    """A batch was taken for one that the broker had before, and dropped: this epoch has been used.
+
+    So it is with an identity from a backup. What was sent must be sent again, by another producer id.
+    """
+
+
 class BatchProducer:
     """Idempotent batches; the producer is replaced after any failure.
 
@@ -67,16 +76,21 @@ class BatchProducer:
         self._client_id = client_id
         self._identity = identity
         self._producer: AIOKafkaProducer | None = None
+        self._unproven: dict[TopicPartition, int] | None = None
+        """Partitions where the first batch of a taken epoch may be one that was used, and where they ended before;
+        None for an id from the broker."""
+        self._topics_seen: set[str] = set()
 
     async def send(self, records: Sequence[OutboundRecord]) -> None:
         """Returns once all in-sync replicas have acknowledged, or raises the first failure.
 
-        Raises `ProducerFenced` when another producer of this identity was opened since.
+        Raises `ProducerFenced` when another producer of this identity was opened since, or one of its epoch before.
         """
         try:
             async with asyncio.timeout(SEND_TIMEOUT_S):
                 producer = self._producer or await self._open()
-                await asyncio.gather(*await self._submit(producer, records))
+                await self._note_ends(producer, records)
+                self._prove(await asyncio.gather(*await self._submit(producer, records)))
         except BaseException as error:
             await self.discard()
             if isinstance(error, ProducerFenced) and self._identity is not None:
@@ -125,12 +139,29 @@ class BatchProducer:
             metadata_max_age_ms=60_000,
         )
         try:
-            await _start(producer, self._identity)
+            resumed = await _start(producer, self._identity)
         except BaseException:
             await abandon_producer(producer)
             raise
-        self._producer = producer
+        self._producer, self._topics_seen = producer, set()
+        self._unproven = {} if resumed else None
         return producer
+
+    async def _note_ends(self, producer: AIOKafkaProducer, records: Sequence[OutboundRecord]) -> None:
+        """Before the first batches of a taken epoch."""
+        if self._unproven is None or not (new := {record.topic for record in records} - self._topics_seen):
+            return
+        parts = [TopicPartition(topic, number) for topic in new for number in await producer.partitions_for(topic)]
+        self._unproven |= await log_ends(producer.client, parts)
+        self._topics_seen |= new
+
+    def _prove(self, sent: Sequence[RecordMetadata]) -> None:
+        """A broker acknowledges a batch that it has already, by epoch and sequence, with the place where it stands."""
+        if not self._unproven:
+            return
+        for batch in sent:
+            if batch.offset < self._unproven.pop(batch.topic_partition, 0):
+                raise EpochReused
 
     async def _submit(self, producer: AIOKafkaProducer, records: Sequence[OutboundRecord]) -> list[asyncio.Future[Any]]:
         counts: dict[str, int] = {}
@@ -156,14 +187,15 @@ class BatchProducer:
         return sent
 
 
-async def _start(producer: AIOKafkaProducer, identity: ProducerIdentity | None) -> None:
-    """Under the identity's next epoch, or the id that the broker gives."""
+async def _start(producer: AIOKafkaProducer, identity: ProducerIdentity | None) -> bool:
+    """Under the identity's next epoch, or the id that the broker gives. Whether it is the identity's."""
     taken = await identity.next() if identity is not None else None
     if taken is not None:
         set_producer_id(producer, *taken)
     await producer.start()
     if identity is not None and taken is None:
         await identity.keep(*producer_id_of(producer))
+    return taken is not None
 
 
 def _append(batch: Any, record: OutboundRecord) -> bool:

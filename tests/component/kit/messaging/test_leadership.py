@@ -20,7 +20,7 @@ from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying import producer
-from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
+from services.kit.messaging.relaying.producer import BatchProducer, EpochReused, OutboundRecord
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.leadership import LeaderSession
@@ -207,4 +207,24 @@ async def test_a_table_older_than_the_topic_gets_a_new_producer_id(
     async with running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())):
         await eventually(lambda: drained(connection), what="an empty outbox")
     assert await connection.fetchval("SELECT producer_id FROM outbox_producer") != before["producer_id"]
+    assert versions(await everything(kafka.address, topics.case), student_id) == [1, 2, 3, 4]
+
+
+async def test_an_epoch_that_was_used_since_the_backup_is_not_used_again(
+    database: str, topics: Topics, kafka: RunningKafka, connection: Connection
+) -> None:
+    """A broker takes the first batch of an epoch, sent again, for a repetition: it would acknowledge and drop it."""
+    student_id = new_student_id()
+    for version in (1, 2, 3):
+        async with running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())):
+            await say(connection, topics, student_id, version)
+            await eventually(lambda: drained(connection), what="an empty outbox")
+    # As in a copy of the database from before the last leader.
+    await connection.execute("UPDATE outbox_producer SET epoch = epoch - 1")
+    await say(connection, topics, student_id, 4)
+    with pytest.raises(EpochReused):
+        await Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup()).run()
+    assert not await drained(connection)
+    async with running(Relay(database, kafka=kafka.address, name="test", wakeup=Wakeup())):
+        await eventually(lambda: drained(connection), what="an empty outbox")
     assert versions(await everything(kafka.address, topics.case), student_id) == [1, 2, 3, 4]
