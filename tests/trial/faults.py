@@ -9,7 +9,7 @@ from typing import Final
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.drill.stage import Stage
 from tests.support.kafka.topics import Producer
-from tests.trial.slow_database import SlowingProxy
+from tests.support.servers.slow_database import SlowingProxy
 
 FROZEN: Final = "frozen"
 POISON: Final = "poison"

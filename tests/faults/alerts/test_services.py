@@ -1,79 +1,23 @@
 """Alerts on the running system: each fault that is put in is named, and nothing else is; by `status` too, in words."""
 
-from collections.abc import AsyncIterator
-from dataclasses import replace
-from typing import Final
-
-import pytest
-
 from deploy.local.installation import Installation
 from deploy.local.servers.kafka import Kafka
-from deploy.local.servers.server import Running
-from deploy.observability.alerts import ALERTS
-from schemas.flows import CLEARANCE, GATEWAY
+from schemas.flows import CLEARANCE
+from tests.faults.alerts.watching import NAMED_WITHIN_S, until_named, until_nothing_is_named, until_quiet
 from tests.support.kafka.topics import Producer
 from tests.support.servers.prometheus import Prometheus
 from tests.support.status_command import InstallationCommands
 from tests.support.waiting import eventually
-
-SOON: Final = {"ServiceDown": 0, "DepartmentSilent": 5, "EventsWaiting": 3, "DeadLetters": 0, "HoldStuck": 5}
-"""The alerts that faults are put in for, above what: a test does not wait for minutes."""
-NAMED_WITHIN_S: Final = 60
-
-
-@pytest.fixture(scope="module")
-async def watched(
-    postgres: Running, broker: Kafka, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Installation]:
-    """One department and the clearance, which nobody judges: a test leaves what no service would write."""
-    installation = Installation(tmp_path_factory.mktemp("watched"), postgres=postgres.address, kafka=broker.address)
-    await installation.provision()
-    try:
-        await installation.start("library", CLEARANCE)
-        yield installation
-    finally:
-        await installation.close()
-
-
-@pytest.fixture(scope="module")
-async def prometheus(watched: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
-    soon = tuple(replace(alert, above=SOON[alert.name], for_s=0) if alert.name in SOON else alert for alert in ALERTS)
-    targets = {name: watched.operator_address(name) for name in ("library", CLEARANCE)}
-    started = Prometheus(tmp_path_factory.mktemp("prometheus"), targets, soon).start()
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-async def commands(watched: Installation) -> InstallationCommands:
-    """An operator's, who looks at the two services that run. The gateway does not."""
-    await watched.migrate(GATEWAY)
-    bound = f"{SOON['DepartmentSilent']}"
-    return InstallationCommands(watched, ("library", CLEARANCE), LIXIAO_FRESHNESS_BOUND_S=bound)
-
-
-async def until_named(prometheus: Prometheus, *names: str) -> None:
-    async def named() -> bool:
-        return set(names) <= await prometheus.firing()
-
-    await eventually(named, what=f"{names} to fire", timeout_s=NAMED_WITHIN_S, poll_s=0.5)
-
-
-async def until_quiet(prometheus: Prometheus, *names: str) -> None:
-    async def quiet() -> bool:
-        return not set(names) & await prometheus.firing()
-
-    await eventually(quiet, what=f"{names} to end", timeout_s=NAMED_WITHIN_S, poll_s=0.5)
 
 
 async def test_a_frozen_department_is_named(
     watched: Installation, prometheus: Prometheus, commands: InstallationCommands
 ) -> None:
     (student_id,) = await watched.students(1)
-    await until_quiet(prometheus, "ServiceDown", "DepartmentSilent")
+    await until_quiet(prometheus, "ServiceDown", "DepartmentSilent", "NotCompared")
     watched.processes["library"].pause()
     try:
-        await until_named(prometheus, "ServiceDown", "DepartmentSilent")
+        await until_named(prometheus, "ServiceDown", "DepartmentSilent", "NotCompared")
         down = await prometheus.series('ALERTS{alertname="ServiceDown", alertstate="firing"}')
         assert [one["metric"]["job"] for one in down] == ["library"]
         said = await commands.run("status")
@@ -87,7 +31,7 @@ async def test_a_frozen_department_is_named(
         assert "library" in traced.output
     finally:
         watched.processes["library"].resume()
-    await until_quiet(prometheus, "ServiceDown", "DepartmentSilent")
+    await until_quiet(prometheus, "ServiceDown", "DepartmentSilent", "NotCompared")
 
     async def well() -> bool:
         return not {"ServiceDown library", "DepartmentSilent library"} & await commands.names()
@@ -151,6 +95,4 @@ async def test_a_hold_that_does_not_end_is_named(watched: Installation, promethe
 
 
 async def test_what_has_no_fault_is_not_named(watched: Installation, prometheus: Prometheus) -> None:
-    """Whatever was tried before: dead letters and failures of tasks are remembered for ten minutes."""
-    remembered = {"DeadLetters", "TaskFailing"}
-    await until_quiet(prometheus, *({alert.name for alert in ALERTS} - remembered))
+    await until_nothing_is_named(prometheus)

@@ -1,0 +1,97 @@
+"""Alerts about databases on the running system: locked, slow, without a table, restored, and edited by hand."""
+
+import asyncio
+
+import asyncpg
+
+from deploy.local.devices import devices
+from deploy.local.installation import Installation
+from deploy.local.servers.server import Running
+from schemas.flows import CLEARANCE, GATEWAY
+from tests.faults.alerts.watching import until_named, until_nothing_is_named, until_quiet
+from tests.support.servers.backups import backup_of
+from tests.support.servers.prometheus import Prometheus
+from tests.support.servers.slow_database import SlowingProxy
+
+BUSY = 30
+
+
+async def test_a_view_that_is_locked_is_named(watched: Installation, prometheus: Prometheus) -> None:
+    students = await watched.students(BUSY)
+    await until_quiet(prometheus, "DatabaseLocked", "ConsumerLagging")
+    blocker = await watched.connect(CLEARANCE)
+    async with blocker.transaction():
+        await blocker.execute("LOCK TABLE status IN EXCLUSIVE MODE")
+        for student_id in students:
+            await watched.operate("library", "fine", student_id=student_id, fine_id="F-locked", amount="1.00")
+        await until_named(prometheus, "DatabaseLocked", "ConsumerLagging")
+    await blocker.close()
+    await until_quiet(prometheus, "DatabaseLocked", "ConsumerLagging")
+
+
+async def test_a_database_that_answers_slowly_is_named(
+    watched: Installation, prometheus: Prometheus, proxy: tuple[SlowingProxy, str]
+) -> None:
+    async with asyncpg.create_pool(watched.database_dsn(GATEWAY), min_size=1, max_size=1) as pool:
+        (device,) = await devices(pool, await watched.students(1))
+    await until_quiet(prometheus, "DatabaseSlow", "PagesSlow")
+    proxy[0].slow = watched.database_name(GATEWAY)
+    try:
+        named = asyncio.create_task(until_named(prometheus, "DatabaseSlow", "PagesSlow"))
+        while not named.done():
+            await device.read(watched.address(GATEWAY))
+        await named
+    finally:
+        proxy[0].slow = ""
+        await device.close()
+    slow = await prometheus.series('ALERTS{alertname="DatabaseSlow", alertstate="firing"}')
+    assert [one["metric"]["database"] for one in slow] == [GATEWAY]
+    await until_quiet(prometheus, "DatabaseSlow")
+
+
+async def test_a_table_that_is_missing_is_named(watched: Installation, prometheus: Prometheus) -> None:
+    """Requests fail, and a task that reads it."""
+    (student_id,) = await watched.students(1)
+    assert not {"RequestsFail", "TaskFailing"} & await prometheus.firing()
+    database = await watched.database("library")
+    fine = {"student_id": student_id, "fine_id": "F-missing", "amount": "1.00"}
+    await database.execute("ALTER TABLE hold RENAME TO hold_away")
+    try:
+        named = asyncio.create_task(until_named(prometheus, "RequestsFail", "TaskFailing"))
+        while not named.done():
+            answer = await watched.client("library").post(
+                "/operations/fine", json=fine, headers={"Idempotency-Key": f"k-{student_id}"}
+            )
+            assert answer.status_code >= 500
+            await asyncio.sleep(0.2)
+        await named
+    finally:
+        await database.execute("ALTER TABLE hold_away RENAME TO hold")
+    await watched.operate("library", "fine", **fine)
+
+
+async def test_a_record_edited_by_hand_is_named(watched: Installation, prometheus: Prometheus) -> None:
+    (student_id,) = await watched.students(1)
+    assert "RecordsEdited" not in await prometheus.firing()
+    await (await watched.database("library")).execute(
+        """UPDATE record SET body = jsonb_set(body, '{card}', '"cancelled"') WHERE student_id = $1""", student_id
+    )
+    await until_named(prometheus, "RecordsEdited")
+
+
+async def test_a_database_restored_from_a_backup_is_named(
+    watched: Installation, prometheus: Prometheus, postgres: Running
+) -> None:
+    students = await watched.students(2)
+    assert "DatabaseBehind" not in await prometheus.firing()
+    async with backup_of(postgres.address, watched.database_dsn("library")) as backup:
+        for student_id in students:
+            await watched.operate("library", "fine", student_id=student_id, fine_id="F-lost", amount="1.00")
+        await watched.in_step("library")
+        await backup.restore()
+        await until_named(prometheus, "DatabaseBehind")
+    await watched.in_step("library")
+
+
+async def test_what_has_no_fault_is_not_named(watched: Installation, prometheus: Prometheus) -> None:
+    await until_nothing_is_named(prometheus)
