@@ -16,6 +16,27 @@ from tests.support.servers.slow_database import SlowingProxy
 BUSY = 30
 
 
+async def test_a_table_that_is_missing_is_named(watched: Installation, prometheus: Prometheus) -> None:
+    """Requests fail, and a task that reads it."""
+    (student_id,) = await watched.students(1)
+    assert not {"RequestsFail", "TaskFailing"} & await prometheus.firing()
+    database = await watched.database("library")
+    fine = {"student_id": student_id, "fine_id": "F-missing", "amount": "1.00"}
+    await database.execute("ALTER TABLE hold RENAME TO hold_away")
+    try:
+        named = asyncio.create_task(until_named(prometheus, "RequestsFail", "TaskFailing"))
+        while not named.done():
+            answer = await watched.client("library").post(
+                "/operations/fine", json=fine, headers={"Idempotency-Key": f"k-{student_id}"}
+            )
+            assert answer.status_code >= 500
+            await asyncio.sleep(0.2)
+        await named
+    finally:
+        await database.execute("ALTER TABLE hold_away RENAME TO hold")
+    await watched.operate("library", "fine", **fine)
+
+
 async def test_a_view_that_is_locked_is_named(watched: Installation, prometheus: Prometheus) -> None:
     students = await watched.students(BUSY)
     await until_quiet(prometheus, "DatabaseLocked", "ConsumerLagging")
@@ -47,27 +68,6 @@ async def test_a_database_that_answers_slowly_is_named(
     slow = await prometheus.series('ALERTS{alertname="DatabaseSlow", alertstate="firing"}')
     assert [one["metric"]["database"] for one in slow] == [GATEWAY]
     await until_quiet(prometheus, "DatabaseSlow")
-
-
-async def test_a_table_that_is_missing_is_named(watched: Installation, prometheus: Prometheus) -> None:
-    """Requests fail, and a task that reads it."""
-    (student_id,) = await watched.students(1)
-    assert not {"RequestsFail", "TaskFailing"} & await prometheus.firing()
-    database = await watched.database("library")
-    fine = {"student_id": student_id, "fine_id": "F-missing", "amount": "1.00"}
-    await database.execute("ALTER TABLE hold RENAME TO hold_away")
-    try:
-        named = asyncio.create_task(until_named(prometheus, "RequestsFail", "TaskFailing"))
-        while not named.done():
-            answer = await watched.client("library").post(
-                "/operations/fine", json=fine, headers={"Idempotency-Key": f"k-{student_id}"}
-            )
-            assert answer.status_code >= 500
-            await asyncio.sleep(0.2)
-        await named
-    finally:
-        await database.execute("ALTER TABLE hold_away RENAME TO hold")
-    await watched.operate("library", "fine", **fine)
 
 
 async def test_a_record_edited_by_hand_is_named(watched: Installation, prometheus: Prometheus) -> None:

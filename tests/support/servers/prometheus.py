@@ -35,14 +35,23 @@ def promtool(*arguments: str | Path) -> str:
 
 
 class Prometheus:
-    """`targets`: addresses of operator ports by job. Stop it."""
+    """`targets`: addresses of operator ports by job. Stop it.
 
-    def __init__(self, folder: Path, targets: Mapping[str, str], alerts: tuple[Alert, ...] = ALERTS) -> None:
+    `authority`: PEM, with which they are asked over TLS.
+    """
+
+    def __init__(
+        self, folder: Path, targets: Mapping[str, str], alerts: tuple[Alert, ...] = ALERTS, authority: bytes = b""
+    ) -> None:
         self.address = f"http://{LOOPBACK}:{free_port()}"
         (folder / "alerts.yml").write_text(rules(alerts), encoding="utf-8")
         settings = scrape_configuration(targets, _EVERY)
         settings["global"]["evaluation_interval"] = _EVERY
         settings["rule_files"] = ["alerts.yml"]
+        if authority:
+            (folder / "authority.pem").write_bytes(authority)
+            for job in settings["scrape_configs"]:
+                job |= {"scheme": "https", "tls_config": {"ca_file": "authority.pem"}}
         configuration = folder / "prometheus.yml"
         configuration.write_text(yaml.safe_dump(settings), encoding="utf-8")
         self._process = Process(
