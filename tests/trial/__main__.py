@@ -36,9 +36,9 @@ from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.names import OPERATOR
 from services.kit.runtime.private_files import write_private
 from tests.drill.stage import Stage
+from tests.support.servers.slow_database import SlowingProxy
 from tests.support.servers.tcp_proxy import serving
 from tests.trial.faults import KINDS, Fault, in_some_order, somewhere
-from tests.support.servers.slow_database import SlowingProxy
 
 SETTLES_S: Final = 30
 COMPLAINS_AFTER_S: Final = 90

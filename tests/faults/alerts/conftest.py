@@ -1,5 +1,6 @@
 """Three watched services for the tests of one file; their databases can be made slow."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
@@ -18,7 +19,7 @@ from tests.support.servers.tcp_proxy import serving
 from tests.support.status_command import InstallationCommands
 
 RUN: Final = ("library", CLEARANCE, GATEWAY)
-BRISK: Final = {"LIXIAO_ALIVE_EVERY_S": "1", "LIXIAO_DIGEST_EVERY_S": "2", "LIXIAO_ATTEMPT_LIFE_S": "4"}
+BRISK: Final = {"LIXIAO_ALIVE_EVERY_S": "1", "LIXIAO_DIGEST_EVERY_S": "2", "LIXIAO_ATTEMPT_LIFE_S": "2"}
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +49,8 @@ async def watched(
 async def prometheus(watched: Installation, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Prometheus]:
     soon = tuple(replace(alert, above=SOON[alert.name], for_s=0) if alert.name in SOON else alert for alert in ALERTS)
     targets = {name: watched.operator_address(name) for name in RUN}
-    started = Prometheus(tmp_path_factory.mktemp("prometheus"), targets, soon).start()
+    # The proxy goes on meanwhile.
+    started = await asyncio.to_thread(Prometheus(tmp_path_factory.mktemp("prometheus"), targets, soon).start)
     yield started
     started.stop()
 

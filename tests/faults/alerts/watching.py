@@ -25,13 +25,13 @@ SOON: Final = {
     "RequestsFail": 0.02,
     "PagesSlow": 0.3,
     "TaskFailing": 3,
+    "NoticesDead": 0,
     "QuestionsOpen": 0,
     "CertificateEnds": 0,
 }
 """The alerts that faults are put in for, above what: a test does not wait for minutes."""
 NOT_PROVOKED: Final = {
     "KafkaDegraded": "one broker keeps one copy of everything; `make test-brokers` kills brokers of three",
-    "NoticesDead": "a notice is given up after a day of repetitions, and the notice service does not run here",
 }
 """With the reason. What is in neither has no test that it fires."""
 REMEMBERED: Final = frozenset(
