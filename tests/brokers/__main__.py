@@ -20,6 +20,7 @@ from rich.console import Console
 from deploy.local.processes.state_folder import claim_any
 from deploy.local.servers.postgres import Postgres
 from schemas.flows import CLEARANCE
+from services.gateway.staff.operating.client import gauges_in
 from tests.brokers.cluster import SIZE, Cluster
 from tests.brokers.ticks import DEPARTMENT, Ticks, ticking
 from tests.support.checker.history import Outcome
@@ -34,6 +35,7 @@ STALL_BOUND_S: Final = 30.0
 """Far above what is measured: a broker is given up after three seconds, then its partitions have new leaders."""
 SAID_WITHIN_S: Final = 60.0
 HEALED_WITHIN_S: Final = 90.0
+DEGRADED: Final = "lixiao_kafka_degraded"
 console = Console(soft_wrap=True, highlight=False)
 
 
@@ -93,6 +95,7 @@ async def one_killed(
     assert not ticks.refused, f"{ticks.refused} changes were refused at the desk"
     assert ticks.longest_s < STALL_BOUND_S, f"a change took {ticks.longest_s:.1f} s to reach the view"
     assert await observed.judged() == []
+    await degraded(observed)
     _say(f"{victim.name} killed under {count} races", ticks, began_s)
     await cluster.start([victim])
 
@@ -137,6 +140,17 @@ async def said(observed: ObservedInstallation) -> str:
 
     await eventually(unwell, what="the clearance to be unready", timeout_s=SAID_WITHIN_S, poll_s=0.5)
     return found[0]
+
+
+async def degraded(observed: ObservedInstallation) -> None:
+    """By the metric of the clearance that KafkaDegraded is about."""
+    installation = observed.installation
+
+    async def shown() -> bool:
+        answer = await installation.client(CLEARANCE).get(f"{installation.operator_address(CLEARANCE)}/metrics")
+        return gauges_in(answer.text, (DEGRADED,))[DEGRADED] > 0
+
+    await eventually(shown, what=f"{DEGRADED} to tell of it", timeout_s=HEALED_WITHIN_S, poll_s=0.5)
 
 
 async def in_sync(observed: ObservedInstallation, cluster: Cluster) -> None:
