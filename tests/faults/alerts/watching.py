@@ -30,8 +30,8 @@ SOON: Final = {
 }
 """The alerts that faults are put in for, above what: a test does not wait for minutes."""
 NOT_PROVOKED: Final = {
-    "DatabaseBehind": "it fires when a database is restored under a running department, but in one of eight runs the view "
-    "was not in step 30 s later, for a reason not yet known; components are tested with restored databases",
+    "DatabaseBehind": "it fires when a database is restored under a running department, but in one of eight runs the "
+    "view was not in step 30 s later, for a reason not yet known; components are tested with restored databases",
     "KafkaDegraded": "one broker keeps one copy of everything; `make test-brokers` kills brokers of three",
 }
 """With the reason."""
