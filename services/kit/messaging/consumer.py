@@ -32,6 +32,7 @@ from services.kit.postgres.pool import DATABASE_ERRORS
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
+_CONFIRM_AFTER_S: Final = 5.0
 _CATCH_UP_EVERY_S: Final = 0.2
 _PROBE_BROKER_EVERY_S: Final = 5.0
 _PROBE_BROKER_TIMEOUT_S: Final = 5.0
@@ -165,8 +166,12 @@ class TransactionalConsumer:
             if await _broker_answers(consumer):
                 self.state.broker_answered_at = time.monotonic()
         if time.monotonic() - self.state.advanced_at > STUCK_AFTER_S:
+            advanced_at = self.state.advanced_at
             if await self._is_behind():
-                raise ConsumerStuck(f"{self.group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
+                # The ends are told behind a fetch that waits: after a quiet time, just when a record has come.
+                await asyncio.sleep(_CONFIRM_AFTER_S)
+                if self.state.advanced_at == advanced_at and await self._is_behind():
+                    raise ConsumerStuck(f"{self.group}: no progress for {STUCK_AFTER_S:.0f} s though there are records")
             self.state.advanced_at = time.monotonic()
 
     async def _check_logs(self) -> None:

@@ -337,6 +337,28 @@ async def test_a_consumer_that_moves_nothing_is_thrown_away(
     assert reached.is_set()
 
 
+async def test_a_record_that_comes_just_when_a_quiet_consumer_is_looked_at_does_not_end_it(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(consumer, "STUCK_AFTER_S", 0.5)
+    monkeypatch.setattr(consumer, "_CONFIRM_AFTER_S", 0.1)
+    behind = [True, False, True, False]
+
+    async def is_behind(_: TransactionalConsumer) -> bool:
+        return behind.pop(0) if behind else False
+
+    monkeypatch.setattr(TransactionalConsumer, "_is_behind", is_behind)
+    quiet = consumer_of(pool, kafka, topic)
+    async with running(quiet):
+        await eventually(lambda: not behind, what="two looks, each confirmed")
+        await send(kafka, topic, [b"one"])
+
+        async def applied() -> bool:
+            return await stored(pool) == [b"one"]
+
+        await eventually(applied, what="the record")
+
+
 async def test_nothing_is_committed_while_the_group_rebalances(
     pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
