@@ -47,7 +47,7 @@ REMEMBERED: Final = frozenset(
     }
 )
 """These look back over minutes, so that they end long after their fault."""
-NAMED_WITHIN_S: Final = 60
+NAMED_WITHIN_S: Final = 150
 
 
 async def until_named(prometheus: Prometheus, *names: str) -> None:
