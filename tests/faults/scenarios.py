@@ -33,8 +33,10 @@ async def ends(observed: ObservedInstallation, commands: Sequence[str], timeout_
 async def department_down(observed: ObservedInstallation, name: str, count: int = 6) -> list[str]:
     """The department is away while students ask, and comes back; how their asks ended."""
     students = [await _without(observed, name) for _ in range(count)]
-    # A department that hears an ask before the case does not know which list the student is on.
-    await observed.installation.opened(name, students)
+    # A department that hears an ask before the case does not know which list the student is on. The page asks only once
+    # every department has spoken; here the clearance is asked directly.
+    for department in observed.installation.departments:
+        await observed.installation.opened(department, students)
     observed.installation.stop(name)
     commands = [await observed.ask(student_id) for student_id in students]
     assert await ends(observed, commands[:1], 3) == ["asked"], "nobody is accepted without its word"

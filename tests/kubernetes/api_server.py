@@ -27,8 +27,10 @@ def is_built() -> bool:
 
 
 class ApiServer:
-    def __init__(self, port: int, token: str) -> None:
+    def __init__(self, port: int, token: str, folder: Path) -> None:
         self._options = ["--server", f"https://{LOOPBACK}:{port}", "--insecure-skip-tls-verify", "--token", token]
+        # Without a home kubectl keeps what it read in the current folder.
+        self._options += ["--cache-dir", str(folder / "kubectl")]
 
     def kubectl(self, *arguments: str | Path, text: str | None = None) -> str:
         """Raises SystemExit with what the server says."""
@@ -79,7 +81,7 @@ def api_server() -> Iterator[ApiServer]:
                 with (folder / f"{Path(command[0]).name}.log").open("wb") as log:
                     started.append(subprocess.Popen(command, stdout=log, stderr=log))
             _wait_ready(port, token, started, folder)
-            server = ApiServer(port, token)
+            server = ApiServer(port, token, folder)
             server.kubectl("apply", "--server-side", "--filename", FOLDER / "definitions")
             server.kubectl("wait", "--for=condition=Established", "--all", "crd", "--timeout=60s")
             yield server

@@ -6,11 +6,14 @@ import asyncpg
 
 from deploy.local.devices import devices
 from deploy.local.installation import Installation
+from deploy.local.servers.server import Running
 from schemas.flows import CLEARANCE, GATEWAY
 from tests.faults.alerts.watching import until_named, until_nothing_is_named, until_quiet
 from tests.support.kafka.topics import Producer, everything, recreate
+from tests.support.servers.backups import backup_of
 from tests.support.servers.prometheus import Prometheus
 from tests.support.servers.slow_database import SlowingProxy
+from tests.support.waiting import eventually
 
 BUSY = 30
 
@@ -122,6 +125,31 @@ async def test_a_topic_that_was_made_anew_is_named(watched: Installation, promet
     await until_named(prometheus, "RecordsLost")
     await watched.operate("library", "fine", student_id=student_id, fine_id="F-anew", amount="1.00")
     await watched.in_step("library", students=[student_id])
+
+
+async def test_a_database_restored_from_a_backup_is_named(
+    watched: Installation, prometheus: Prometheus, postgres: Running
+) -> None:
+    students = await watched.students(2)
+
+    async def counted() -> bool:
+        return bool(await prometheus.series('lixiao_database_behind_total{job="library"}'))
+
+    await eventually(counted, what="the count before the restore, without which nothing grows")
+    assert "DatabaseBehind" not in await prometheus.firing()
+    async with backup_of(postgres.address, watched.database_dsn("library")) as backup:
+        for student_id in students:
+            await watched.operate("library", "fine", student_id=student_id, fine_id="F-lost", amount="1.00")
+        await watched.in_step("library")
+        await backup.restore()
+        await until_named(prometheus, "DatabaseBehind")
+
+    async def in_step() -> bool:
+        # As both are now: what the backup had is published again, above what was published since.
+        return await watched.viewed("library") == await watched.published("library")
+
+    # A statement on a connection that the restore cut off ends after 35 s.
+    await eventually(in_step, what="the view to have what is published again", timeout_s=120)
 
 
 async def test_what_has_no_fault_is_not_named(prometheus: Prometheus) -> None:
