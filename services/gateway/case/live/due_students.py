@@ -25,6 +25,9 @@ class DueStudents:
         self._streams: Counter[str] = Counter()
         """Of a student."""
         self._groups: dict[str, set[str]] = {}
+        """Whom a change in a group may concern."""
+        self._former: dict[str, tuple[str, ...]] = {}
+        """Former numbers of those who have some."""
         self._named: set[str] = set()
         self._others: dict[str, None] = {}
         """In the order in which they are read."""
@@ -39,8 +42,16 @@ class DueStudents:
     def connected(self, student_id: str) -> None:
         """Due at once."""
         self._streams[student_id] += 1
-        self._groups.setdefault(group_of(student_id), set()).add(student_id)
+        self._join(student_id, (student_id,))
         self._named.add(student_id)
+
+    def known_as(self, student_id: str, former: tuple[str, ...]) -> None:
+        """What changes under a former number concerns the student as well."""
+        if former == self._former.get(student_id, ()) or student_id not in self._streams:
+            return
+        self._leave(student_id)
+        self._former[student_id] = former
+        self._join(student_id, (student_id, *former))
 
     def disconnected(self, student_id: str) -> bool:
         """Whether it was the student's last stream."""
@@ -48,10 +59,7 @@ class DueStudents:
         if self._streams[student_id] > 0:
             return False
         del self._streams[student_id]
-        group = self._groups[group_of(student_id)]
-        group.discard(student_id)
-        if not group:
-            del self._groups[group_of(student_id)]
+        self._leave(student_id)
         self._named.discard(student_id)
         self._others.pop(student_id, None)
         return True
@@ -95,3 +103,13 @@ class DueStudents:
         for student_id in self._streams:
             self._others.setdefault(student_id)
         self._everybody_at = self._clock() + MAX_INTERVAL_S
+
+    def _join(self, student_id: str, numbers: tuple[str, ...]) -> None:
+        for number in numbers:
+            self._groups.setdefault(group_of(number), set()).add(student_id)
+
+    def _leave(self, student_id: str) -> None:
+        for group in {group_of(number) for number in (student_id, *self._former.pop(student_id, ()))}:
+            self._groups[group].discard(student_id)
+            if not self._groups[group]:
+                del self._groups[group]

@@ -108,3 +108,22 @@ def test_after_a_read_that_failed_everybody_waits_for_a_moment_and_then_has_a_tu
     for _ in range(len(MANY) // due_students.SHARE):
         read |= due.take()
     assert read == set(MANY)
+
+
+def test_a_change_under_a_former_number_concerns_the_student_as_long_as_it_is_theirs(due: DueStudents) -> None:
+    former = next(
+        number for number in (f"OLD{n}" for n in range(9_999)) if not {*map(group_of, MANY)} & {group_of(number)}
+    )
+    due.known_as(MANY[0], (former,))
+    due.note(group_of(former))
+    assert due.take() == {MANY[0]}
+    due.note(group_of(MANY[0]))
+    assert MANY[0] in due.take()
+    due.known_as(MANY[0], ())
+    due.note(group_of(former))
+    assert due.take() == set()
+    due.known_as(MANY[0], (former,))
+    due.disconnected(MANY[0])
+    due.known_as(MANY[0], (former,))
+    due.note(group_of(former))
+    assert due.take() == set()
