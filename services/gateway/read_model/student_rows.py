@@ -101,6 +101,9 @@ class StudentRows:
         """Of the departments, in the order of `content`."""
         return tuple(mark for row in self._rows() for mark in row["alive_as_of"] or ())
 
+    def former_numbers(self) -> tuple[str, ...]:
+        return tuple(row["student_id"] for row in self.former)
+
     def _rows(self) -> tuple[Row, ...]:
         return (self.own, *self.former) if self.own is not None else ()
 

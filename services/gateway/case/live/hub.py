@@ -255,7 +255,7 @@ class Hub:
         commands, comments = await self._commands(students), await self._comments(students)
         now, cases = datetime.now(UTC), {}
         for student_id, rows in found.items():
-            self._due.known_as(student_id, tuple(row["student_id"] for row in rows.former))
+            self._due.known_as(student_id, rows.former_numbers())
             of_student = commands.get(student_id, ()), comments.get(student_id, ())
             made_from = clock_input(self._site, rows.alive_marks(), now), rows.content(), *of_student
             case = self._cases.get(student_id)

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import pytest
 
+from services.gateway.case.live import due_students
 from services.gateway.case.live import hub as live
 from services.gateway.case.live.hub import Hub, StateUpdate, StreamEnded
 from services.gateway.case.present import present
@@ -21,6 +22,7 @@ from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.types import Command, CommandState, StudentSnapshot
 from services.gateway.tables.sessions.session import Session
 from services.kit.observability import metrics
+from services.kit.view_groups import group_of
 from tests.support.samples import case_samples
 from tests.support.waiting import eventually
 
@@ -41,6 +43,9 @@ class Rows:
 
     def alive_marks(self) -> tuple[datetime | None, ...]:
         return tuple(received.alive_as_of for received in self.state.statuses.values())
+
+    def former_numbers(self) -> tuple[str, ...]:
+        return tuple(number for number, _ in self.state.former)
 
     def snapshot(self) -> StudentSnapshot:
         return self.state
@@ -129,6 +134,18 @@ async def test_the_way_from_a_commit_to_an_open_page_is_measured_once_for_each_c
         await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
         await eventually(lambda: len(measured) == 1, what="the measurement")
         assert 2 <= measured[0] < 2 + PROMPTLY_S
+
+
+async def test_a_change_under_a_former_number_is_on_the_open_page_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(due_students, "MAX_INTERVAL_S", 3600)
+    reads = Reads()
+    reads.snapshot = replace(reads.snapshot, former=(("TS19170042P31", case_samples.clear()),))
+    reads.let_go.set()
+    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as stream:
+        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        reads.snapshot = replace(reads.snapshot, former=(("TS19170042P31", case_samples.blocked()),))
+        hub.notify(group_of("TS19170042P31"))
+        assert isinstance(await asyncio.wait_for(stream.updates.get(), PROMPTLY_S), StateUpdate)
 
 
 async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
