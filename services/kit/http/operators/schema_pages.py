@@ -5,6 +5,7 @@ Nothing in it is secret or personal; it is on the operators' port with `/docs`: 
 
 import base64
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cache
 from html import escape
@@ -26,7 +27,7 @@ _PATTERNS: Final = ("asyncapi.yaml", "json/*.json", "openapi/*.json", "examples/
 _STYLE: Final = (
     "body{font:1rem/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse}td,th{border:1px solid #767676;padding:.3rem .6rem;text-align:left;"
-    "vertical-align:top}a{display:inline-block;padding:.3rem 0}"
+    "vertical-align:top}a{display:inline-block;padding:.3rem 0}div{overflow-x:auto}"
 )
 _MEDIA_TYPES: Final = {".json": "application/json", ".yaml": "application/yaml"}
 _NOT_HERE: Final = Problem(404, "not-found", "Not found", detail="/schemas lists the files.")
@@ -71,18 +72,25 @@ def _events() -> Iterable[list[str]]:
     for name, model in EVENT_TYPES.items():
         examples = [one for one in _files() if one.startswith(f"examples/{name}/")]
         links = " · ".join(_link(one, Path(one).stem.split("-", 1)[1].replace("-", " ")) for one in examples)
-        yield [_link(f"json/{name}.json", name), escape((model.__doc__ or "").strip()), links]
+        yield [_link(f"json/{name}.json", name), _words(model.__doc__ or ""), links]
 
 
 def _topics() -> Iterable[list[str]]:
     for flow in flows(Topics(), tuple(discover())):
-        yield [escape(one) for one in (flow.topic, flow.about, flow.sender, ", ".join(flow.receivers))]
+        yield [_words(one) for one in (flow.topic, flow.about, flow.sender, ", ".join(flow.receivers))]
 
 
 def _table(title: str, headings: Iterable[str], rows: Iterable[list[str]]) -> str:
     head = "".join(f'<th scope="col">{escape(one)}</th>' for one in headings)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f"<h2>{escape(title)}</h2><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    # A wide one is scrolled by itself, also with the keyboard.
+    table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<h2>{escape(title)}</h2><div role="region" aria-label="{escape(title)}" tabindex="0">{table}</div>'
+
+
+def _words(text: str) -> str:
+    """As docstrings are written: names between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text.strip()))
 
 
 def _link(name: str, text: str) -> str:
