@@ -24,7 +24,7 @@ from tests.support.servers.containers import KAFKA_IMAGE, KAFKA_VARIABLE, POSTGR
 IMAGES: Final = Path(__file__).with_name("images")
 CHOSEN: Final = (
     "tests/component/kit/postgres",
-    "tests/component/kit/messaging/test_consumer.py",
+    "tests/component/kit/messaging/consumer",
     "tests/component/kit/messaging/test_order.py",
     "tests/component/kit/messaging/test_relay.py",
     "tests/component/clearance/app",
