@@ -4,6 +4,7 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from typing import Annotated, Final, Protocol
 
@@ -14,6 +15,7 @@ from bench import (
     figures,
     fixtures,
     gateway,
+    goals,
     idle,
     imports,
     latency,
@@ -24,8 +26,7 @@ from bench import (
 )
 from bench.fixtures import Servers
 from bench.harness import TABLE, Figure
-
-DEFAULT_ROUNDS: Final = 5
+from bench.plan import minutes, plan_of
 
 
 class Measurement(Protocol):
@@ -55,7 +56,9 @@ def main(
     quick: Annotated[
         bool, typer.Option("--quick", help="Tiny sizes: shows that it runs; the figures mean nothing.")
     ] = False,
-    rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of each measurement.")] = DEFAULT_ROUNDS,
+    rounds: Annotated[
+        int | None, typer.Option(min=1, max=50, help="Rounds of each measurement, instead of its own number.")
+    ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="One round of some; by how much each moved from the committed figures.")
     ] = False,
@@ -65,6 +68,8 @@ def main(
     wanted = names or list(CHECKED if check else MEASUREMENTS)
     if unknown := [name for name in wanted if name not in MEASUREMENTS]:
         raise typer.BadParameter(f"{', '.join(unknown)}: the measurements are {', '.join(MEASUREMENTS)}.")
+    if keep and quick:
+        raise typer.BadParameter("--keep: figures of a quick run mean nothing.")
     # A new topic has no leader at first, and aiokafka logs that for each partition until it has one.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     # On SIGTERM too, databases and topics are removed.
@@ -79,23 +84,35 @@ def main(
         figures.keep(found)
 
 
-def measure(on: Servers, names: list[str], *, rounds: int, quick: bool, report: Callable[[str], None]) -> list[Figure]:
-    """Reports each line as soon as it is known, and the figures again at the end."""
+def measure(
+    on: Servers, names: list[str], *, rounds: int | None, quick: bool, report: Callable[[str], None]
+) -> list[Figure]:
+    """Reports each line as soon as it is known, and the figures and goals at the end. Without `rounds`: as planned."""
     found: list[Figure] = []
     for about in asyncio.run(environment.describe(on.postgres, on.kafka)):
         report(about)
-    for name in names:
+    if not quick:
+        report(f"{len(names)} measurements, about {minutes(names, rounds):.0f} minutes on a quiet machine")
+    for number, name in enumerate(names, 1):
+        times = rounds or plan_of(name).rounds
+        about = "quick: not a measurement" if quick else _about(name, times)
         report("")
-        report(f"{name}{' (quick: not a measurement)' if quick else ''}")
-        for line in MEASUREMENTS[name](on, rounds=rounds, quick=quick):
+        report(f"{name} ({number} of {len(names)}, {about})")
+        began_s = time.monotonic()
+        for line in MEASUREMENTS[name](on, rounds=times, quick=quick):
             if isinstance(line, Figure):
                 found.append(line)
             else:
                 report(line)
+        report(f"  took {time.monotonic() - began_s:.0f} s")
     if found:
-        for text in ("", TABLE, *(one.text() for one in found)):
+        for text in ("", TABLE, *(one.text() for one in found), "", *goals.lines(found)):
             report(text)
     return found
+
+
+def _about(name: str, rounds: int) -> str:
+    return f"{rounds} round{'s' if rounds > 1 else ''}, about {plan_of(name).takes_s(rounds):.0f} s"
 
 
 if __name__ == "__main__":

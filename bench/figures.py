@@ -21,13 +21,16 @@ def committed() -> dict[str, float]:
 
 def keep(figures: Iterable[Figure]) -> None:
     """The others stay as they are."""
-    known = committed() | {one.what: round(one.processor_us.median, 1) for one in figures}
+    now = {one.what: round(one.processor_us.median, 1) for one in figures if one.processor_us}
+    known = committed() | now
     FILE.write_text(json.dumps(known, indent=2, ensure_ascii=False, sort_keys=True) + "\n", "utf-8")
 
 
 def compared(known: Mapping[str, float], figures: Iterable[Figure]) -> Iterator[str]:
-    yield f"{'µs of processor each':<30}{'committed':>12}{'now':>12}  moved"
+    yield f"{'µs of processor each':<34}{'committed':>12}{'now':>12}  moved"
     for one in figures:
+        if one.processor_us is None:
+            continue
         now, before = one.processor_us.median, known.get(one.what)
         moved = "not committed" if before is None else f"{now / before - 1:+.0%}" if before else "was 0"
-        yield f"{one.what:<30}{'' if before is None else f'{before:,.0f}':>12}{now:>12,.0f}  {moved}"
+        yield f"{one.what:<34}{'' if before is None else f'{before:,.0f}':>12}{now:>12,.0f}  {moved}"

@@ -11,8 +11,8 @@ import resource
 import signal
 import statistics
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Final, TypeVar
 
@@ -150,21 +150,24 @@ class Spread:
 class Figure:
     """A line of the table at the end. `processor_us`: of all processes that take part, for one of `what`.
 
-    `ratio`: of `ours` to the limit or peer named by `beside`.
+    `ratio`: of `ours` to the limit or peer named by `beside`. `values`: what else a goal may ask for, by a name that
+    ends with its unit: `p99 ms`, `rate /s`, `memory MiB`.
     """
 
     what: str
-    processor_us: Spread
+    processor_us: Spread | None
     ours: str = ""
     beside: str = ""
     ratio: Spread | None = None
+    values: Mapping[str, Spread] = field(default_factory=dict)
 
     def text(self) -> str:
         ratio = self.ratio.text() if self.ratio else ""
-        return f"{self.what:<30}{self.ours:<34}{self.beside:<34}{ratio:<24}{self.processor_us.text(digits=0)}"
+        processor = self.processor_us.text(digits=0) if self.processor_us else ""
+        return f"{self.what:<34}{self.ours:<34}{self.beside:<34}{ratio:<24}{processor}"
 
 
-TABLE: Final = f"{'what':<30}{'ours':<34}{'limit or peer':<34}{'ratio':<24}µs of processor each"
+TABLE: Final = f"{'what':<34}{'ours':<34}{'limit or peer':<34}{'ratio':<24}µs of processor each"
 
 
 def over(rounds: Sequence[T], figure: Callable[[T], float]) -> Spread:

@@ -16,7 +16,7 @@ import psutil
 import uvloop
 
 from bench.fixtures import Servers
-from bench.harness import database_cpu_s, over
+from bench.harness import Figure, database_cpu_s, over
 from deploy.local.installation import Installation
 
 DEPARTMENT: Final = "library"
@@ -44,7 +44,7 @@ class Import:
     memory_mib: float
 
 
-def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     sizes = QUICK if quick else Sizes()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -63,6 +63,15 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
             f"{over(legs, lambda leg: leg.database_s * 1e6 / leg.rows).text(digits=0):<26}"
             f"{over(legs, lambda leg: leg.memory_mib).text(digits=0)}"
         )
+    new = [one["new students"] for one in done]
+    rate = over(new, lambda leg: leg.rows / leg.took_s)
+    memory = over(new, lambda leg: leg.memory_mib)
+    yield Figure(
+        "a row of an import",
+        over(new, lambda leg: (leg.cpu_s + leg.database_s) * 1e6 / leg.rows),
+        rate.text("/s", 0),
+        values={"rate /s": rate, "memory MiB": memory},
+    )
 
 
 async def _start(installation: Installation) -> None:

@@ -6,6 +6,7 @@ from typer.testing import CliRunner
 from bench import __main__ as bench
 from bench.figures import committed, compared
 from bench.fixtures import Servers
+from bench.goals import GOALS
 from bench.harness import Figure, Spread, in_subprocess, percentile
 from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
@@ -14,9 +15,13 @@ from deploy.local.servers.server import Running
 @pytest.mark.parametrize("name", ["projector", "relay", "latency", "gateway", "lists", "idle"])
 def test_a_measurement_runs_to_its_end(postgres: Running, kafka: RunningKafka, name: str) -> None:
     lines: list[str] = []
-    bench.measure(Servers(postgres.address, kafka.address), [name], rounds=1, quick=True, report=lines.append)
+    on = Servers(postgres.address, kafka.address)
+    figures = {one.what: one for one in bench.measure(on, [name], rounds=1, quick=True, report=lines.append)}
     header = next(number for number, line in enumerate(lines) if line.startswith(name))
     assert len(lines) > header + 2, "it reports its sizes and at least one figure"
+    for goal in GOALS:
+        if goal.measurement == name:
+            assert goal.value_in(figures[goal.figure]), f"{goal.says}: {goal.figure} has no {goal.of}"
 
 
 def test_every_measurement_is_run_by_its_name_alone() -> None:
@@ -31,7 +36,7 @@ def test_a_short_run_tells_by_how_much_each_figure_moved() -> None:
         Figure("a page", Spread((100.0, 90.0, 400.0))),
         Figure("new", Spread((1,))),
     ]
-    moved = {line[:30].strip(): line.split()[-1] for line in compared({"a row": 10.0, "a page": 200.0}, run)}
+    moved = {line[:34].strip(): line.split()[-1] for line in compared({"a row": 10.0, "a page": 200.0}, run)}
     assert (moved["a row"], moved["a page"], moved["new"]) == ("+20%", "-50%", "committed")
 
 

@@ -1,0 +1,78 @@
+"""What each path is to reach, and whether a run reaches it: the lines at the end of `make bench`.
+
+Every goal is of a figure that one of the measurements reports; those of measurements that were not run are left out.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bench.harness import Figure, Spread
+
+RATIO: Final = "ratio"
+PROCESSOR: Final = "processor µs"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """`of`: RATIO, PROCESSOR or a name in the figure's `values`, which ends with its unit."""
+
+    says: str
+    measurement: str
+    figure: str
+    of: str
+    compare: Literal[">=", "<="]
+    threshold: float
+
+    def reached(self, value: float) -> bool:
+        return value >= self.threshold if self.compare == ">=" else value <= self.threshold
+
+    def value_in(self, figure: Figure) -> Spread | None:
+        if self.of == RATIO:
+            return figure.ratio
+        return figure.processor_us if self.of == PROCESSOR else figure.values.get(self.of)
+
+
+GOALS: Final = (
+    Goal("relay / naive relay", "relay", "a row of an outbox", RATIO, ">=", 44),
+    Goal("page / constant, warm", "gateway", "page /case", RATIO, ">=", 0.5),
+    Goal("page / constant, every read a miss", "gateway", "page, all changed", RATIO, ">=", 0.2),
+    Goal("twin / constant, warm", "gateway", "twin /api/v1/case", RATIO, ">=", 0.5),
+    Goal("twin / constant, every read a miss", "gateway", "twin, all changed", RATIO, ">=", 0.25),
+    Goal("projector / raw SQL limit", "projector", "an event projected", RATIO, ">=", 0.85),
+    Goal("import of new students", "imports", "a row of an import", "rate /s", ">=", 3_000),
+    Goal("memory of an import", "imports", "a row of an import", "memory MiB", "<=", 64),
+    Goal("an idle installation, a second", "idle", "a second of nothing", PROCESSOR, "<=", 80_000),
+)
+
+
+def lines(figures: Iterable[Figure], goals: Iterable[Goal] = GOALS) -> Iterator[str]:
+    """A header and a line for each goal that was measured; nothing without any. The median decides."""
+    known = {one.what: one for one in figures}
+    measured = [
+        (goal, value)
+        for goal in goals
+        if goal.figure in known and (value := goal.value_in(known[goal.figure])) is not None
+    ]
+    if measured:
+        yield f"{'goal':<44}{'':<16}{'measured':<40}met"
+    for goal, value in measured:
+        rounds = sum(map(goal.reached, value.values))
+        met = "yes" if goal.reached(value.median) else "NO"
+        # A median on one side with rounds on the other says that the goal is near, whichever it is.
+        near = "" if rounds in (0, len(value.values)) else f", in {rounds} of {len(value.values)} rounds"
+        unit = goal.of.rpartition(" ")[2] if goal.of != RATIO else ""
+        wanted = f"{'≥' if goal.compare == '>=' else '≤'} {_number(goal.threshold)} {unit}"
+        yield f"{goal.says:<44}{wanted:<16}{value.text(digits=_digits(goal.threshold)):<40}{met}{near}"
+    if measured:
+        reached = sum(goal.reached(value.median) for goal, value in measured)
+        yield f"{reached} of {len(measured)} goals met"
+
+
+def _digits(threshold: float) -> int:
+    """Of a figure beside its goal."""
+    return 2 if threshold < 10 else 1 if threshold < 100 else 0
+
+
+def _number(threshold: float) -> str:
+    return f"{threshold:,.10g}" if threshold < 1_000 else f"{threshold:,.0f}"
