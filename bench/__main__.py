@@ -21,6 +21,7 @@ from bench import (
     latency,
     lists,
     projector,
+    rebuild,
     relay,
     submit,
 )
@@ -38,6 +39,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "relay": relay.run,
     "gateway": gateway.run,
     "projector": projector.run,
+    "rebuild": rebuild.run,
     "submit": submit.run,
     "lists": lists.run,
     "imports": imports.run,

@@ -40,6 +40,7 @@ GOALS: Final = (
     Goal("twin / constant, warm", "gateway", "twin /api/v1/case", RATIO, ">=", 0.5),
     Goal("twin / constant, every read a miss", "gateway", "twin, all changed", RATIO, ">=", 0.25),
     Goal("projector / raw SQL limit", "projector", "an event projected", RATIO, ">=", 0.85),
+    Goal("rebuild / projector", "rebuild", "an event of a rebuild", RATIO, ">=", 1.5),
     Goal("import of new students", "imports", "a row of an import", "rate /s", ">=", 3_000),
     Goal("memory of an import", "imports", "a row of an import", "memory MiB", "<=", 64),
     Goal("an idle installation, a second", "idle", "a second of nothing", PROCESSOR, "<=", 80_000),

@@ -12,6 +12,7 @@ import signal
 import statistics
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from typing import Any, Final, TypeVar
@@ -89,10 +90,10 @@ async def timed(progress: Callable[[], int | Awaitable[int]], total: int, databa
     """From the first step on, without start-up and first batch. Raises TimeoutError."""
     async with asyncio.timeout(LEG_LIMIT_S):
         first = await _reached(progress, 1)
-        started_s, cpu_s, database_s = time.perf_counter(), _process_cpu_s(), database_cpu_s(database)
+        started_s, cpu_s, database_s = time.perf_counter(), process_cpu_s(), database_cpu_s(database)
         last = await _reached(progress, total)
         took_s = time.perf_counter() - started_s
-        return Leg(last - first, took_s, _process_cpu_s() - cpu_s, database_cpu_s(database) - database_s)
+        return Leg(last - first, took_s, process_cpu_s() - cpu_s, database_cpu_s(database) - database_s)
 
 
 async def _reached(progress: Callable[[], int | Awaitable[int]], count: int) -> int:
@@ -115,19 +116,29 @@ async def unless_it_ends(running: "asyncio.Task[Any]", watching: Coroutine[Any, 
     return await watch
 
 
-def _process_cpu_s() -> float:
+def process_cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
 
 
 def database_cpu_s(database: str) -> float:
-    """By process titles, which have the database's name."""
+    """Of all sessions of a database; 0 without a name, or where the server is elsewhere."""
     spent_s = 0.0
-    for process in psutil.process_iter(["cmdline", "cpu_times"]) if database else ():
+    for process in sessions_of(database):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            spent_s += times.user + times.system
+    return spent_s
+
+
+def sessions_of(database: str) -> list[psutil.Process]:
+    """By process titles, which have the database's name."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]) if database else ():
         title = " ".join(process.info["cmdline"] or ())
         if title.startswith("postgres:") and f" {database} " in title:
-            spent_s += process.info["cpu_times"].user + process.info["cpu_times"].system
-    return spent_s
+            found.append(process)
+    return found
 
 
 @dataclass(frozen=True, slots=True)

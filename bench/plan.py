@@ -25,6 +25,7 @@ PLANS: Final[Mapping[str, Plan]] = {
     "relay": Plan(3, 15, 8),
     "gateway": Plan(5, 60, 15),
     "projector": Plan(5, 30, 35),
+    "rebuild": Plan(3, 30, 15),
     "submit": Plan(1, 30, 150),
     "lists": Plan(1, 40, 60),
     "imports": Plan(3, 20, 15),

@@ -68,8 +68,8 @@ class Round:
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     sizes = QUICK if quick else Sizes()
     with fixtures.sandbox(on, CLEARANCE_FOLDERS, [events.DEPARTMENT], PARTITIONS) as sandbox:
-        stored = asyncio.run(_load(sandbox, sizes))
-        asyncio.run(_fill(sandbox, sizes.students))
+        stored = asyncio.run(load(sandbox, sizes))
+        asyncio.run(fill(sandbox, sizes.students))
         batches = projector_legs.batches_of(stored)
         yield (
             f"{sizes.count:,} events, {PARTITIONS} partitions, {sizes.students:,} students in the view, documents of "
@@ -85,7 +85,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
 
 def _round(sandbox: Sandbox, sizes: Sizes, batches: Sequence[Sequence[Prepared]]) -> Round:
     def leg(work: Callable[..., Any], *arguments: Any) -> Leg:
-        asyncio.run(_reset(sandbox))
+        asyncio.run(reset(sandbox))
         measured: Leg = in_subprocess(work, sandbox, *arguments)
         return measured
 
@@ -123,7 +123,7 @@ def _report(done: Sequence[Round], sizes: Sizes) -> Iterator[str | Figure]:
     yield Figure("an event projected", processor, over(done, lambda one: one.rate).text("/s", 0), "raw SQL", ratio)
 
 
-async def _load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
+async def load(sandbox: Sandbox, sizes: Sizes) -> list[StoredStatus]:
     topic = sandbox.topics.status(events.DEPARTMENT)
     producer = BatchProducer(sandbox.kafka, client_id="bench.load")
     stored: list[StoredStatus] = []
@@ -172,7 +172,7 @@ async def _check_offsets(sandbox: Sandbox, offsets: Sequence[int]) -> None:
         raise RuntimeError("the topic does not have each record sent to it exactly once")
 
 
-async def _fill(sandbox: Sandbox, students: int) -> None:
+async def fill(sandbox: Sandbox, students: int) -> None:
     """`view_before` has every student, open, so that every event is an update, and hardly one opens a row."""
     connection = await asyncpg.connect(sandbox.dsn)
     checks = events.first_checks()
@@ -195,7 +195,7 @@ async def _fill(sandbox: Sandbox, students: int) -> None:
         await connection.close()
 
 
-async def _reset(sandbox: Sandbox) -> None:
+async def reset(sandbox: Sandbox) -> None:
     connection = await asyncpg.connect(sandbox.dsn)
     try:
         await connection.execute("TRUNCATE status, consumer_offset, dead_letter")
