@@ -1,7 +1,7 @@
 # Needs Python 3.11 or newer and make; everything else is fetched into this folder. `make help` lists the targets.
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-containers test-dashboards test-kubernetes test-upgrade test-flink kube-apiserver deploy-tools check bench bench-check faults drill mutants screenshots clean setup help jars browser debian check-api trial
+.PHONY: demo dashboards image test test-image test-identity test-brokers test-compose test-containers test-dashboards test-kubernetes test-upgrade test-flink kube-apiserver deploy-tools check bench bench-check bench-peers faults drill mutants screenshots clean setup help jars browser debian check-api trial
 
 PYTHON ?= python3
 VENV := .venv
@@ -41,6 +41,10 @@ check-api: $(STAMP) $(CACHE)/spectral/package-lock.json $(CACHE)/openapi-client/
 
 bench: $(STAMP) jars ## run the benchmarks
 	@$(BIN)/python -m bench
+
+bench-peers: $(CACHE)/bench-peers/requirements.txt jars ## the projector beside Pathway, Quix Streams and Flink (1 GB once); make bench shows them too then
+	@$(BIN)/python -m deploy.local.servers fetch --flink
+	@$(BIN)/python -m bench peers
 
 bench-check: $(STAMP) jars ## a short run: by how much processor time an operation moved from the committed figures
 	@$(BIN)/python -m bench --check
@@ -124,6 +128,11 @@ $(CACHE)/spectral/package-lock.json: tools/contract/spectral/package-lock.json
 $(CACHE)/openapi-client/requirements.txt: tools/contract/client-requirements.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade \
 	    --target $(@D) --requirement $<
+	@cp $< $@
+
+$(CACHE)/bench-peers/requirements.txt: bench/peers/requirements.txt $(STAMP)
+	@$(BIN)/python -m venv --clear $(@D)
+	@$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@cp $< $@
 
 browser:

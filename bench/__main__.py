@@ -27,6 +27,7 @@ from bench import (
 )
 from bench.fixtures import Servers
 from bench.harness import TABLE, Figure
+from bench.peers import measurement as peers
 from bench.plan import minutes, plan_of
 
 
@@ -40,6 +41,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "gateway": gateway.run,
     "projector": projector.run,
     "rebuild": rebuild.run,
+    "peers": peers.run,
     "submit": submit.run,
     "lists": lists.run,
     "imports": imports.run,

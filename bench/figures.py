@@ -27,10 +27,10 @@ def keep(figures: Iterable[Figure]) -> None:
 
 
 def compared(known: Mapping[str, float], figures: Iterable[Figure]) -> Iterator[str]:
-    yield f"{'µs of processor each':<34}{'committed':>12}{'now':>12}  moved"
+    yield f"{'µs of processor each':<40}{'committed':>12}{'now':>12}  moved"
     for one in figures:
         if one.processor_us is None:
             continue
         now, before = one.processor_us.median, known.get(one.what)
         moved = "not committed" if before is None else f"{now / before - 1:+.0%}" if before else "was 0"
-        yield f"{one.what:<34}{'' if before is None else f'{before:,.0f}':>12}{now:>12,.0f}  {moved}"
+        yield f"{one.what:<40}{'' if before is None else f'{before:,.0f}':>12}{now:>12,.0f}  {moved}"

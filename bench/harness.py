@@ -175,10 +175,10 @@ class Figure:
     def text(self) -> str:
         ratio = self.ratio.text() if self.ratio else ""
         processor = self.processor_us.text(digits=0) if self.processor_us else ""
-        return f"{self.what:<34}{self.ours:<34}{self.beside:<34}{ratio:<24}{processor}"
+        return f"{self.what:<40}{self.ours:<34}{self.beside:<34}{ratio:<24}{processor}"
 
 
-TABLE: Final = f"{'what':<34}{'ours':<34}{'limit or peer':<34}{'ratio':<24}µs of processor each"
+TABLE: Final = f"{'what':<40}{'ours':<34}{'limit or peer':<34}{'ratio':<24}µs of processor each"
 
 
 def over(rounds: Sequence[T], figure: Callable[[T], float]) -> Spread:

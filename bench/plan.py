@@ -26,6 +26,7 @@ PLANS: Final[Mapping[str, Plan]] = {
     "gateway": Plan(5, 60, 15),
     "projector": Plan(5, 30, 35),
     "rebuild": Plan(3, 30, 15),
+    "peers": Plan(1, 45, 180),
     "submit": Plan(1, 30, 150),
     "lists": Plan(1, 40, 60),
     "imports": Plan(3, 20, 15),

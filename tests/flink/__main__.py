@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit
 
 import asyncpg
 import structlog
@@ -23,13 +22,13 @@ from deploy.flink.guard import FILE
 from deploy.local.installation import Installation
 from deploy.local.processes.process import Process
 from deploy.local.processes.state_folder import claim_any
+from deploy.local.servers.flink import job, variables
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
 from schemas.codec import TOMBSTONE_HEADERS
 from schemas.flows import CLEARANCE
 from services.clearance.view.view_store import view_hash
 from services.kit.kafka.connection import KafkaConnection
-from tests.flink.engine import job
 from tests.support.kafka.topics import Producer
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
@@ -125,21 +124,7 @@ async def _fill(
 
 
 def _variables(installation: Installation, kafka: KafkaConnection) -> dict[str, str]:
-    parts = urlsplit(installation.database_dsn(CLEARANCE))
-    assert kafka.sasl_password_file is not None
-    login = f'username="{kafka.sasl_username}" password="{kafka.sasl_password_file.read_text().strip()}"'
-    module = "org.apache.flink.kafka.shaded.org.apache.kafka.common.security.plain.PlainLoginModule"
-    return {
-        "NAMESPACE": installation.namespace,
-        "KAFKA": kafka.bootstrap_servers,
-        "KAFKA_SECURITY_PROTOCOL": kafka.security_protocol,
-        "KAFKA_SASL_MECHANISM": str(kafka.sasl_mechanism),
-        "KAFKA_JAAS_CONFIG": f"{module} required {login};",
-        "DATABASE_URL": f"jdbc:postgresql://{parts.hostname}:{parts.port}{parts.path}"
-        f"?currentSchema={BESIDE.replace(' ', '')}&reWriteBatchedInserts=true",
-        "DATABASE_USER": parts.username or "",
-        "DATABASE_PASSWORD": parts.password or "",
-    }
+    return variables(installation.namespace, kafka, installation.database_dsn(CLEARANCE), search_path=BESIDE)
 
 
 async def _work(installation: Installation, students: list[str], numbers: Iterable[int]) -> None:

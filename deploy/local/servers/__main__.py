@@ -16,7 +16,7 @@ from rich.console import Console
 
 from deploy.local.processes.state_folder import STATE, StateFolder, clean
 from deploy.local.processes.supervisor import Supervisor, ends_reported
-from deploy.local.servers import jars
+from deploy.local.servers import flink, jars
 from deploy.local.servers.kafka import Kafka
 from deploy.local.servers.postgres import Postgres
 from deploy.local.servers.server import obtain
@@ -46,12 +46,17 @@ def up(names: Annotated[list[str] | None, typer.Argument(help=f"some of: {', '.j
 
 
 @app.command()
-def fetch(validator: Annotated[bool, typer.Option(help="Also what validates PDFs in tests.")] = False) -> None:
+def fetch(
+    validator: Annotated[bool, typer.Option(help="Also what validates PDFs in tests.")] = False,
+    with_flink: Annotated[bool, typer.Option("--flink", help="Also Flink, 340 MB.")] = False,
+) -> None:
     """Download the jars of Kafka and Zipkin unless they are there."""
     with ends_reported(console):
         jars.fetch(console)
         if validator:
             jars.ensure("verapdf", console)
+        if with_flink:
+            flink.classpath()
 
 
 @app.command("clean")

@@ -36,7 +36,7 @@ def test_a_short_run_tells_by_how_much_each_figure_moved() -> None:
         Figure("a page", Spread((100.0, 90.0, 400.0))),
         Figure("new", Spread((1,))),
     ]
-    moved = {line[:34].strip(): line.split()[-1] for line in compared({"a row": 10.0, "a page": 200.0}, run)}
+    moved = {line[:40].strip(): line.split()[-1] for line in compared({"a row": 10.0, "a page": 200.0}, run)}
     assert (moved["a row"], moved["a page"], moved["new"]) == ("+20%", "-50%", "committed")
 
 
