@@ -25,6 +25,7 @@ from bench import (
     relay,
     submit,
 )
+from bench.cohorts import measurement as cohorts
 from bench.fixtures import Servers
 from bench.harness import TABLE, Figure
 from bench.peers import measurement as peers
@@ -42,6 +43,7 @@ MEASUREMENTS: Final[dict[str, Measurement]] = {
     "projector": projector.run,
     "rebuild": rebuild.run,
     "peers": peers.run,
+    "cohorts": cohorts.run,
     "submit": submit.run,
     "lists": lists.run,
     "imports": imports.run,

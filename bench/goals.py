@@ -45,6 +45,11 @@ GOALS: Final = (
     Goal("projector / Quix Streams, tuned", "peers", "projector beside Quix Streams", RATIO, ">=", 2.5),
     Goal("projector / Flink SQL", "peers", "projector beside Flink SQL", RATIO, ">=", 1),
     Goal("rebuild / projector", "rebuild", "an event of a rebuild", RATIO, ">=", 1.5),
+    *(
+        Goal(f"{path} with {times} times the students", "cohorts", f"{path}, cohort x {times}", RATIO, ">=", 0.9)
+        for times in (10, 100)
+        for path in ("projector", "page, first read", "twin, first read")
+    ),
     Goal("import of new students", "imports", "a row of an import", "rate /s", ">=", 3_000),
     Goal("memory of an import", "imports", "a row of an import", "memory MiB", "<=", 64),
     Goal("an idle installation, a second", "idle", "a second of nothing", PROCESSOR, "<=", 80_000),

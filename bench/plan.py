@@ -27,6 +27,7 @@ PLANS: Final[Mapping[str, Plan]] = {
     "projector": Plan(5, 30, 35),
     "rebuild": Plan(3, 30, 15),
     "peers": Plan(1, 45, 180),
+    "cohorts": Plan(1, 180, 120),
     "submit": Plan(1, 30, 150),
     "lists": Plan(1, 40, 60),
     "imports": Plan(3, 20, 15),
