@@ -68,7 +68,7 @@ class Read:
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     sizes = QUICK if quick else Sizes()
     with sandbox(on, CLEARANCE_FOLDERS, (), 1) as box:
-        asyncio.run(_fill(box.dsn, sizes.students))
+        asyncio.run(fill(box.dsn, sizes.students))
         yield (
             f"{sizes.students:,} students, half of them open at each of four departments; {sizes.readers} readers, "
             f"{sizes.reads:,} reads of each kind"
@@ -86,7 +86,7 @@ def _row(name: str, done: Sequence[Read]) -> str:
     return f"{name:<28}{rate:<28}{p50:<24}{p99}"
 
 
-async def _fill(dsn: str, students: int) -> None:
+async def fill(dsn: str, students: int) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(_CASES, students)

@@ -99,7 +99,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
                 measured.append((students, [one | other for one, other in zip(found, writing, strict=True)]))
                 before = students
                 yield from _size(*measured[-1])
-            yield from _report(measured)
+            yield from report(measured)
         finally:
             runner.run(installation.close())
 
@@ -195,7 +195,7 @@ def _size(students: int, done: Rounds) -> Iterator[str]:
         yield f"  {path:<28}{rate:<28}{limit:<28}{share:<22}{python:,.1f}, {database:,.1f}"
 
 
-def _report(measured: Sequence[tuple[int, Rounds]]) -> Iterator[str | Figure]:
+def report(measured: Sequence[tuple[int, Rounds]]) -> Iterator[str | Figure]:
     (least, smallest), *others = measured
     for students, done in others:
         times = students // least

@@ -12,7 +12,7 @@ from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 
 
-@pytest.mark.parametrize("name", ["projector", "rebuild", "cohorts", "relay", "latency", "gateway", "lists", "idle"])
+@pytest.mark.parametrize("name", ["projector", "rebuild", "relay", "latency", "gateway", "lists", "idle"])
 def test_a_measurement_runs_to_its_end(postgres: Running, kafka: RunningKafka, name: str) -> None:
     lines: list[str] = []
     on = Servers(postgres.address, kafka.address)
