@@ -201,6 +201,7 @@ def _report(done: list[Round]) -> Iterator[str | Figure]:
             over(done, lambda one, of=of: of(one).load.rate).text("/s", 0),  # type: ignore[misc]
             "constant FastAPI",
             over(done, lambda one, of=of: of(one).load.rate / one.constant.load.rate),  # type: ignore[misc]
+            {"p99 ms": over(done, lambda one, of=of: of(one).load.p99_ms)},  # type: ignore[misc]
         )
 
 

@@ -36,6 +36,7 @@ class Goal:
 GOALS: Final = (
     Goal("relay / naive relay", "relay", "a row of an outbox", RATIO, ">=", 44),
     Goal("page / constant, warm", "gateway", "page /case", RATIO, ">=", 0.5),
+    Goal("page warm, p99", "gateway", "page /case", "p99 ms", "<=", 20),
     Goal("page / constant, every read a miss", "gateway", "page, all changed", RATIO, ">=", 0.2),
     Goal("twin / constant, warm", "gateway", "twin /api/v1/case", RATIO, ">=", 0.5),
     Goal("twin / constant, every read a miss", "gateway", "twin, all changed", RATIO, ">=", 0.25),

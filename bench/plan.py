@@ -1,6 +1,4 @@
 """How often each measurement is repeated when nobody says, and about how long it takes: half an hour for all.
-
-More rounds where a figure spreads widely and a round is short.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,12 +19,12 @@ class Plan:
 
 
 PLANS: Final[Mapping[str, Plan]] = {
-    "latency": Plan(3, 30, 20),
+    "latency": Plan(3, 30, 35),
     "relay": Plan(3, 15, 8),
-    "gateway": Plan(5, 60, 15),
-    "projector": Plan(5, 30, 35),
+    "gateway": Plan(3, 60, 25),
+    "projector": Plan(3, 30, 40),
     "rebuild": Plan(3, 30, 15),
-    "peers": Plan(1, 45, 180),
+    "peers": Plan(2, 45, 110),
     "cohorts": Plan(1, 180, 120),
     "submit": Plan(1, 30, 150),
     "lists": Plan(1, 40, 60),
