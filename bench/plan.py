@@ -1,5 +1,4 @@
-"""How often each measurement is repeated when nobody says, and about how long it takes: half an hour for all.
-"""
+"""How often each measurement is repeated when nobody says, and about how long it takes: half an hour for all."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
