@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
@@ -10,15 +10,17 @@ from uuid import UUID
 
 from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmitAsked
 from services.clearance.receipts.payload import form_payload
-from services.clearance.submission.attempts.attempt_store import answers_of, is_expired
+from services.clearance.submission.attempts.answers import answers_of
+from services.clearance.submission.attempts.attempt_store import end_each
 from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.settlement import Settlement, combined
-from services.clearance.submission.submission_store import add as add_submission
+from services.clearance.submission.submission_store import add_each as add_submissions
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.rounds.attestation import Attestations
 from services.kit.imports.job_store import read_whole
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.log_positions.offsets import Records
 from services.kit.messaging.outbox import append
 from services.kit.messaging.unit_of_work import UnitOfWork
@@ -73,10 +75,14 @@ _UNSENT: Final = "FROM outbox WHERE id > $1 ORDER BY id LIMIT $2"
 def _(patch: Patch) -> None:
     asked = Submissions.submit_asked
 
-    async def asked_and_accepted(self: Submissions, connection: Connection, event: SubmitAsked) -> None:
-        await asked(self, connection, event)
-        for answer in await _attested_by_view(connection, event):
-            await self.attestation_given(connection, answer)
+    async def asked_and_accepted(
+        self: Submissions, connection: Connection, commands: Sequence[Received[SubmitAsked]]
+    ) -> list[DeadLetter]:
+        refused = await asked(self, connection, commands)
+        for one in commands:
+            answers = [Received(answer) for answer in await _attested_by_view(connection, one.event)]
+            await self.attestations_given(connection, answers)
+        return refused
 
     patch.replace(asked, asked_and_accepted)
 
@@ -176,12 +182,13 @@ def _(patch: Patch) -> None:
     "missing department counted as pass", "those who answered are clear, and that is enough", breaks="S11", quick=True
 )
 def _(patch: Patch) -> None:
-    async def everybody(connection: Connection, attempt_id: UUID) -> dict[str, AttestationGiven]:
-        answers = await answers_of(connection, attempt_id)
-        for name in required_checks(discover()):
-            for answer in list(answers.values())[:1]:
-                answers.setdefault(name, answer.model_copy(update={"department": name}))
-        return answers
+    async def everybody(connection: Connection, attempt_ids: Iterable[UUID]) -> Any:
+        answered, *others = await answers_of(connection, attempt_ids)
+        for answers in answered.values():
+            for name in required_checks(discover()):
+                for answer in list(answers.values())[:1]:
+                    answers.setdefault(name, answer.model_copy(update={"department": name}))
+        return answered, *others
 
     patch.replace(answers_of, everybody)
 
@@ -220,15 +227,15 @@ def _(patch: Patch) -> None:
         finally:
             expiring.reset(token)
 
-    async def is_expired_slowly(*arguments: Any) -> bool:
-        over = await is_expired(*arguments)
-        await asyncio.sleep(0.5)
-        return over
+    async def end_slowly(*arguments: Any) -> None:
+        if expiring.get():
+            await asyncio.sleep(0.5)
+        await end_each(*arguments)
 
     patch.replace(expire, expire_unlocked)
-    patch.replace(is_expired, is_expired_slowly)
+    patch.replace(end_each, end_slowly)
     patch.sql("FOR UPDATE", "", when=expiring.get)
-    patch.sql("WHERE attempt_id = $1 AND state = 'open' RETURNING", "WHERE attempt_id = $1 RETURNING")
+    patch.sql("AND attempt.state = 'open' RETURNING", "RETURNING")
 
 
 @mutant("late debt unseen", "an exception is opened only for a status several versions on", breaks="S18")
@@ -351,4 +358,4 @@ def _(patch: Patch) -> None:
     async def forget(*_: Any) -> None:
         """No row."""
 
-    patch.replace(add_submission, forget)
+    patch.replace(add_submissions, forget)

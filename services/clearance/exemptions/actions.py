@@ -113,7 +113,8 @@ class ExemptionActions:
 
     async def _check_withdrawal(self, connection: Connection, body: CheckBody) -> Case:
         case = await self._open_case(connection, body)
-        if body.key not in await exemption_store.in_force(connection, body.student_id, case.case_number):
+        made = await exemption_store.in_force(connection, {body.student_id: case.case_number})
+        if body.key not in made[body.student_id]:
             raise ActionRefused(
                 "no-exemption", "No exemption of this check is in force", remedy="POST /exemptions/query lists them."
             )

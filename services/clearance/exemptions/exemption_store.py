@@ -1,5 +1,6 @@
 """Exemptions in PostgreSQL, in the caller's transaction, which holds the student's case locked."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -10,16 +11,22 @@ MAX_PAGE: Final = 200
 _IN_FORCE: Final = "withdrawn_at IS NULL AND ends_at > clock_timestamp()"
 
 
-async def in_force(connection: Connection, student_id: str, case_number: int) -> dict[CheckKey, Waiver]:
-    """By the database's clock, at most one a check. Those of another case of the student number do not count."""
+async def in_force(connection: Connection, cases: Mapping[str, int]) -> dict[str, dict[CheckKey, Waiver]]:
+    """`cases`: case number by student. By the database's clock, at most one a check; those of another case of the
+    student number do not count."""
     rows = await connection.fetch(
-        'SELECT department, check_name AS "check", kind, reason, until FROM exemption'
-        f" WHERE student_id = $1 AND case_number = $2 AND {_IN_FORCE} ORDER BY exemption_id",
-        student_id,
-        case_number,
+        'SELECT student_id, department, check_name AS "check", kind, reason, until FROM exemption'
+        " JOIN unnest($1::text[], $2::int[]) AS asked (student_id, case_number) USING (student_id, case_number)"
+        f" WHERE {_IN_FORCE} ORDER BY exemption_id",
+        list(cases),
+        list(cases.values()),
     )
-    waivers = [Waiver.model_construct(**{**row, "kind": WaiverKind(row["kind"])}) for row in rows]
-    return {waiver.key: waiver for waiver in waivers}
+    found: dict[str, dict[CheckKey, Waiver]] = {student_id: {} for student_id in cases}
+    for student_id, *values in rows:
+        said = dict(zip(("department", "check", "kind", "reason", "until"), values, strict=True))
+        waiver = Waiver.model_construct(**{**said, "kind": WaiverKind(said["kind"])})
+        found[student_id][waiver.key] = waiver
+    return found
 
 
 async def page(

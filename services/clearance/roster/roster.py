@@ -1,12 +1,12 @@
 """The roster opens, changes and closes cases: lock the case, decide purely, store, publish."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from schemas.events import CaseState, Reason
+from schemas.events import CaseChanged, CaseState, Reason
 from services.clearance.notify import notify
 from services.clearance.roster import case_store, cases, standing_forms
 from services.clearance.roster.case_store import SOURCE
@@ -46,7 +46,7 @@ class Roster:
     """
 
     def __init__(self, *, topic: str, served: ServedCategories, zone: ZoneInfo) -> None:
-        self._topic = topic
+        self.topic = topic
         self._served = served
         self.zone = zone
 
@@ -160,6 +160,13 @@ class Roster:
         await case_store.update(connection, case, now)
         return await self._publish(connection, previous, case, now)
 
+    async def complete(self, connection: Connection, previous: Sequence[Case], *, now: datetime) -> list[CaseChanged]:
+        """Those cases, which are locked and open. Returns what the caller has to publish on `topic`."""
+        completed = [cases.with_state(case, CaseState.COMPLETED) for case in previous]
+        await case_store.set_states(connection, completed, now)
+        events = [cases.case_changed(*change, now=now) for change in zip(previous, completed, strict=True)]
+        return [event for event in events if event is not None]
+
     async def _spoken(self, connection: Connection, previous: Case, case: Case, now: datetime) -> RosterResult:
         """Store what the roster says, and hold it against the forms that stand."""
         result = await self.store(connection, previous, case, now=now)
@@ -170,9 +177,7 @@ class Roster:
     async def _publish(self, connection: Connection, previous: Case | None, case: Case, now: datetime) -> RosterResult:
         event = cases.case_changed(previous, case, now=now)
         if event is not None:
-            await outbox.append(
-                connection, topic=self._topic, key=event.student_id, event=event, source=SOURCE, now=now
-            )
+            await outbox.append(connection, topic=self.topic, key=event.student_id, event=event, source=SOURCE, now=now)
         # The page shows the student's data too: a change of them is a change of the view.
         await notify(connection)
         before = previous.state if previous else None

@@ -37,11 +37,10 @@ class CasePublisher:
         if case is None:
             return False
         await self._roster.store(connection, case, replace(case, version=case.version + 1), now=now)
-        for row in await connection.fetch(_ENDED, student_id):
-            attempt = await attempt_store.lock(connection, row["attempt_id"])
-            if attempt is None:
-                continue
-            event = await ended_event(connection, attempt)
+        ended = [row["attempt_id"] for row in await connection.fetch(_ENDED, student_id)]
+        locked = {attempt.attempt_id: attempt for attempt in await attempt_store.lock_each(connection, ended)}
+        for attempt_id in ended:
+            event = await ended_event(connection, locked[attempt_id])
             if event is not None:
                 await publish(connection, self._topic, event)
         return True

@@ -85,56 +85,50 @@ def _without_facts(form: AcceptedForm) -> AcceptedForm:
     return form.model_copy(update={"facts": facts})
 
 
-async def add(connection: Connection, submission: Submission) -> None:
-    """Keys refuse a second form of the case that does not follow a void one."""
-    await connection.execute(
-        """
-        INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid,
-                                case_number, sequence, student, former)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-        """,
-        submission.student.student_id,
-        submission.attempt_id,
-        submission.form_number,
-        submission.code,
-        submission.accepted_at,
-        json.dumps(submission.facts, ensure_ascii=False),
-        submission.receipt.text,
-        submission.receipt.qr_text,
-        submission.kid,
-        submission.position.case_number,
-        submission.position.sequence,
-        submission.student.model_dump_json(),
-        json.dumps(submission.former, ensure_ascii=False),
-    )
+async def add_each(connection: Connection, submissions: Sequence[Submission]) -> None:
+    """Keys refuse a second form of a case that does not follow a void one."""
+    rows = [
+        (
+            one.student.student_id,
+            one.attempt_id,
+            one.form_number,
+            one.code,
+            one.accepted_at,
+            json.dumps(one.facts, ensure_ascii=False),
+            one.receipt.text,
+            one.receipt.qr_text,
+            one.kid,
+            one.position.case_number,
+            one.position.sequence,
+            one.student.model_dump_json(),
+            json.dumps(one.former, ensure_ascii=False),
+        )
+        for one in submissions
+    ]
+    await connection.execute(_ADD, *zip(*rows, strict=True))
 
 
-async def next_position(connection: Connection, student_id: str, case_number: int) -> Position:
-    """Behind the newest form of the case."""
-    row = await connection.fetchrow(
-        "SELECT sequence, form_number FROM submission WHERE student_id = $1 AND case_number = $2"
-        " ORDER BY sequence DESC LIMIT 1",
-        student_id,
-        case_number,
-    )
-    return Position(case_number, row["sequence"] + 1, row["form_number"]) if row else Position(case_number)
+async def next_positions(connection: Connection, cases: Mapping[str, int]) -> dict[str, Position]:
+    """Behind the newest form of each case. `cases`: case number by student."""
+    rows = await connection.fetch(_NEWEST, list(cases), list(cases.values()))
+    newest = {row["student_id"]: Position(row["case_number"], row["sequence"] + 1, row["form_number"]) for row in rows}
+    return {student_id: newest.get(student_id, Position(number)) for student_id, number in cases.items()}
 
 
-async def standing_event(connection: Connection, student_id: str, case_number: int) -> SubmissionAccepted | None:
-    """The acceptance of the form of this case that stands."""
-    return await _accepted(
-        connection, f"{_STANDING} WHERE form.student_id = $1 AND form.case_number = $2", student_id, case_number
-    )
+async def standing_events(connection: Connection, cases: Mapping[str, int]) -> dict[str, SubmissionAccepted]:
+    """By student, the acceptance of the form that stands, of those with one. `cases`: case number by student."""
+    rows = await connection.fetch(_STANDING_OF_EACH, list(cases), list(cases.values()))
+    return {row["student_id"]: _event(row) for row in rows}
 
 
 async def accepted_event(connection: Connection, attempt_id: UUID) -> SubmissionAccepted | None:
     """The acceptance of this attempt, also if its form is void now."""
-    return await _accepted(connection, f"{_ANY} WHERE form.attempt_id = $1", attempt_id)
+    row = await connection.fetchrow(f"{_ANY} WHERE form.attempt_id = $1", attempt_id)
+    return _event(row) if row else None
 
 
-async def _accepted(connection: Connection, query: str, *values: object) -> SubmissionAccepted | None:
-    row = await connection.fetchrow(query, *values)
-    return with_form(_submission(row), row["opened_at"], row["expires_at"], _waivers(row)) if row else None
+def _event(row: Any) -> SubmissionAccepted:
+    return with_form(_submission(row), row["opened_at"], row["expires_at"], _waivers(row))
 
 
 def _submission(row: Any) -> Submission:
@@ -164,4 +158,23 @@ SELECT form.*, attempt.opened_at, attempt.expires_at, attempt_waiver.waivers
 FROM {} AS form JOIN attempt USING (attempt_id) LEFT JOIN attempt_waiver USING (attempt_id)
 """
 _ANY: Final = _EVENT.format("submission")
-_STANDING: Final = _EVENT.format("standing_submission")
+_STANDING_OF_EACH: Final = f"""
+{_EVENT.format("standing_submission")}
+JOIN unnest($1::text[], $2::int[]) AS asked (student_id, case_number)
+    ON (form.student_id, form.case_number) = (asked.student_id, asked.case_number)
+"""
+_NEWEST: Final = """
+SELECT DISTINCT ON (student_id, case_number) student_id, case_number, sequence, form_number
+FROM submission JOIN unnest($1::text[], $2::int[]) AS asked (student_id, case_number) USING (student_id, case_number)
+ORDER BY student_id, case_number, sequence DESC
+"""
+_ADD: Final = """
+INSERT INTO submission (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid,
+                        case_number, sequence, student, former)
+SELECT student_id, attempt_id, form_number, code, accepted_at, facts::jsonb, receipt, qr_text, kid,
+       case_number, sequence, student::jsonb, former::jsonb
+FROM unnest($1::text[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::text[], $7::text[], $8::text[],
+            $9::text[], $10::int[], $11::int[], $12::text[], $13::text[])
+     AS said (student_id, attempt_id, form_number, code, accepted_at, facts, receipt, qr_text, kid,
+              case_number, sequence, student, former)
+"""

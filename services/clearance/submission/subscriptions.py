@@ -19,7 +19,7 @@ from services.clearance.submission.after_acceptance import certificate_issue
 from services.clearance.submission.restoring.outcomes import Restoring
 from services.clearance.submission.round.handlers import Submissions
 from services.kit.messaging.dead_letters.store import DeadLetter
-from services.kit.messaging.event_sets import Received, one_by_one
+from services.kit.messaging.event_sets import Received
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
 from services.kit.postgres.pool import Connection
@@ -66,17 +66,17 @@ def submissions_router(
     router = TransactionalRouter(
         group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s, verify=verify, prove=prove
     )
-    events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), workers=2)
+    events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers))
 
     @events.together(SubmitAsked)
     async def submit_asked(connection: Connection, asked: Sequence[Received[SubmitAsked]]) -> list[DeadLetter]:
-        return await one_by_one(connection, asked, submissions.submit_asked, then=notify)
+        return await submissions.submit_asked(connection, asked)
 
-    @events.together(AttestationGiven)
+    @events.together(AttestationGiven, several=True)
     async def attestation_given(
         connection: Connection, given: Sequence[Received[AttestationGiven]]
     ) -> list[DeadLetter]:
-        return await one_by_one(connection, given, submissions.attestation_given, then=notify)
+        return await submissions.attestations_given(connection, given)
 
     @events(filter=carries(CertificateIssueAsked))
     async def certificate_issue_asked(event: CertificateIssueAsked, connection: Transaction) -> None:

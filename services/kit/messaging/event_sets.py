@@ -1,10 +1,11 @@
-"""Events of a batch in sets, each for one handler at once: of one type, and of a student no more than one.
+"""Events of a batch in sets, each for one handler at once: of one type, and of a student no more than one, unless the
+handler takes several in their order.
 
 A set is read, decided and written by a few statements, however many events it has: a statement costs more than a
 decision. Sets keep the order of one student's events, which is all the order that topics promise.
 """
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
@@ -45,8 +46,9 @@ SetHandler = Callable[[Connection, Sequence[Received[E]]], Awaitable[list[DeadLe
 again: then each event is handled alone, and the one that is refused becomes a dead letter."""
 
 
-def in_sets(received: Sequence[Received[Any]]) -> list[list[Received[Any]]]:
-    """Pure. Events of one key follow one another in their order, each in a later set than the one before."""
+def in_sets(received: Sequence[Received[Any]], several: Container[type[Message]] = ()) -> list[list[Received[Any]]]:
+    """Pure. Events of one key follow one another in their order, each in a later set than the one before; or in the
+    same set, behind one another, if they are of the same type and that is one of `several`."""
     sets: list[list[Received[Any]]] = []
     following: dict[object, int] = {}
     for one in received:
@@ -57,7 +59,7 @@ def in_sets(received: Sequence[Received[Any]]) -> list[list[Received[Any]]]:
         if at == len(sets):
             sets.append([])
         sets[at].append(one)
-        following[key] = at + 1
+        following[key] = at if kind in several else at + 1
     return sets
 
 
@@ -69,30 +71,11 @@ async def apply_set(
         return await handler(connection, received) or []
     except Unreadable as error:
         if len(received) > 1:
-            return [refused for one in received for refused in await apply_set(handler, connection, [one])]
-        return [_refused(received[0], error)]
+            return [letter for one in received for letter in await apply_set(handler, connection, [one])]
+        return [refused(received[0], error)]
 
 
-async def one_by_one(
-    connection: Connection,
-    received: Sequence[Received[E]],
-    handle: Callable[[Connection, E], Awaitable[None]],
-    *,
-    then: Callable[[Connection], Awaitable[None]],
-) -> list[DeadLetter]:
-    """For a handler of sets whose events are written alone: `then` once for all. Returns the refused ones."""
-    refused = []
-    for one in received:
-        try:
-            with one.traced():
-                await handle(connection, one.event)
-        except Unreadable as error:
-            refused.append(_refused(one, error))
-    await then(connection)
-    return refused
-
-
-def _refused(one: Received[Any], error: Unreadable) -> DeadLetter:
+def refused(one: Received[Any], error: Unreadable) -> DeadLetter:
     note_refused(one.span)
     _log.error("record.refused", topic=one.record.topic, reason=str(error))
     return DeadLetter(one.record, str(error), decoded=True)

@@ -149,6 +149,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._batch, self._max_records, self._lock_first = batch, max_records, lock_first
         self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
         self._set_handlers: dict[type[Message], SetHandler[Any]] = {}
+        self._several: set[type[Message]] = set()
         self._positions: StoredPositions | None = None
         self._built = False
         self._log_context: dict[str, str] | None = None
@@ -162,8 +163,8 @@ class TransactionalSubscriber(DefaultSubscriber):
         """Of its fetches. A batch handler folds what it gets, whatever it is."""
         return 0.0 if self._batch else PAUSE_S
 
-    def together(self, event: type[E]) -> Callable[[SetHandler[E]], SetHandler[E]]:
-        """Declares the handler of all such events of a batch: see `SetHandler`."""
+    def together(self, event: type[E], *, several: bool = False) -> Callable[[SetHandler[E]], SetHandler[E]]:
+        """Declares the handler of all such events of a batch: see `SetHandler`. `several`: of a student, too."""
 
         def declare(handler: SetHandler[E]) -> SetHandler[E]:
             async def each(event: Any) -> None:
@@ -172,6 +173,8 @@ class TransactionalSubscriber(DefaultSubscriber):
             each.__annotations__["event"] = event
             self(each, filter=carries(event))
             self._set_handlers[event] = handler
+            if several:
+                self._several.add(event)
             return handler
 
         return declare
@@ -211,7 +214,7 @@ class TransactionalSubscriber(DefaultSubscriber):
     async def _apply_sets(self, connection: Connection, records: Records) -> list[DeadLetter]:
         received, dead_letters = await self._received(records)
         try:
-            sets = in_sets(received)
+            sets = in_sets(received, self._several)
             # A set by itself is locked by its handler, in the same order.
             if (
                 self._lock_first is not None

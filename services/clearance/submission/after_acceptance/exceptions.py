@@ -79,9 +79,10 @@ async def update(connection: Connection, keys: Sequence[tuple[str, str]]) -> int
     return len(opened) + len(closed)
 
 
-async def update_accepted(connection: Connection, attempt_id: UUID) -> int:
-    """For a submission inserted in this transaction: the view may already block it."""
-    rows = await connection.fetch(f"{_AGAINST} WHERE attested_number.attempt_id = $1 AND {_BLOCKED}", attempt_id)
+async def update_accepted(connection: Connection, attempt_ids: Sequence[UUID]) -> int:
+    """For submissions inserted in this transaction: the view may already block them."""
+    query = f"{_AGAINST} WHERE attested_number.attempt_id = ANY($1::uuid[]) AND {_BLOCKED}"
+    rows = await connection.fetch(query, attempt_ids)
     return await update(connection, [(row["student_id"], row["department"]) for row in rows])
 
 

@@ -1,9 +1,9 @@
-"""Attempts and attestations in PostgreSQL, in the caller's transaction.
+"""Attempts in PostgreSQL, in the caller's transaction. Each statement is for a set of them.
 
 Lock order everywhere: the student's case, then the attempt.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -12,7 +12,7 @@ from uuid import UUID
 from pydantic import TypeAdapter
 
 from schemas.attempts import AttemptState, RefusalCause
-from schemas.events import AttestationGiven, Objections, Reason, SubmissionRefused, SubmissionRequested
+from schemas.events import Objections, Reason, SubmissionRefused, SubmissionRequested
 from services.kit.postgres.pool import Connection
 
 objections_adapter: Final[TypeAdapter[dict[str, tuple[Reason, ...]]]] = TypeAdapter(Objections)
@@ -59,81 +59,70 @@ class Attempt:
         )
 
 
-async def lock(connection: Connection, attempt_id: UUID) -> Attempt | None:
-    row = await connection.fetchrow("SELECT * FROM attempt WHERE attempt_id = $1 FOR UPDATE", attempt_id)
-    return _attempt(row) if row else None
+async def lock_each(connection: Connection, attempt_ids: Iterable[UUID]) -> list[Attempt]:
+    """Those that there are, each followed by its parts in their order."""
+    return [_attempt(row) for row in await connection.fetch(_LOCK, list(attempt_ids))]
 
 
-async def open_attempt(
-    connection: Connection,
-    attempt_id: UUID,
-    student_id: str,
-    required: Iterable[str],
-    *,
-    case_number: int,
-    life_s: float,
-) -> Attempt | None:
-    """None if the student has an open attempt."""
-    row = await connection.fetchrow(
-        """
-        INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, case_number)
-        SELECT $1, $2, 'open', $3, at, at + make_interval(secs => $4), $5 FROM clock_timestamp() AS at
-        ON CONFLICT (student_id) WHERE state = 'open' DO NOTHING RETURNING *
-        """,
-        attempt_id,
-        student_id,
-        sorted(required),
-        life_s,
-        case_number,
+@dataclass(frozen=True, slots=True)
+class ToOpen:
+    """`required`: the departments to ask."""
+
+    attempt_id: UUID
+    student_id: str
+    required: frozenset[str]
+    case_number: int
+
+
+async def open_each(connection: Connection, wanted: Sequence[ToOpen], *, life_s: float) -> dict[UUID, Attempt]:
+    """Not those whose student has an open attempt."""
+    rows = await connection.fetch(_OPEN, *_columns(wanted), life_s) if wanted else []
+    return {row["attempt_id"]: _attempt(row) for row in rows}
+
+
+async def open_parts(connection: Connection, wanted: Sequence[tuple[UUID, int, ToOpen]]) -> list[Attempt]:
+    """Given with parent and ordinal; they begin and expire with their parents. In the order given."""
+    if not wanted:
+        return []
+    parents, ordinals = [parent_id for parent_id, _, _ in wanted], [ordinal for _, ordinal, _ in wanted]
+    rows = await connection.fetch(_OPEN_PARTS, *_columns([one for _, _, one in wanted]), parents, ordinals)
+    opened = {row["attempt_id"]: _attempt(row) for row in rows}
+    return [opened[one.attempt_id] for _, _, one in wanted]
+
+
+def _columns(wanted: Sequence[ToOpen]) -> tuple[list[UUID], list[str], list[str], list[int]]:
+    return (
+        [one.attempt_id for one in wanted],
+        [one.student_id for one in wanted],
+        # Of arrays of different lengths PostgreSQL makes no array.
+        [",".join(sorted(one.required)) for one in wanted],
+        [one.case_number for one in wanted],
     )
-    return _attempt(row) if row else None
 
 
 async def add_refused(
-    connection: Connection, attempt_id: UUID, student_id: str, cause: RefusalCause, *, case_number: int
-) -> Attempt:
-    """Stored so that a repeated command gets the same answer."""
-    row = await connection.fetchrow(
-        """
-        INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause,
-                             case_number)
-        SELECT $1, $2, 'refused', '{}', at, at + interval '1 second', at, $3, $4
-        FROM clock_timestamp() AS at RETURNING *
-        """,
-        attempt_id,
-        student_id,
-        cause,
-        case_number,
-    )
-    assert row is not None
-    return _attempt(row)
+    connection: Connection, refused: Sequence[tuple[UUID, str, RefusalCause, int]]
+) -> dict[UUID, Attempt]:
+    """Given as attempt, student, cause and case number. Stored so that a repeated command gets the same answer."""
+    rows = await connection.fetch(_REFUSED, *zip(*refused, strict=True)) if refused else []
+    return {row["attempt_id"]: _attempt(row) for row in rows}
 
 
 def refused_state(cause: str) -> AttemptState:
     return AttemptState.EXPIRED if cause == RefusalCause.EXPIRED else AttemptState.REFUSED
 
 
-async def end(
-    connection: Connection,
-    attempt_id: UUID,
-    state: AttemptState,
-    *,
-    cause: str = "",
-    objections: Mapping[str, tuple[Reason, ...]] | None = None,
-) -> Attempt:
-    """The caller holds it locked."""
-    row = await connection.fetchrow(
-        """
-        UPDATE attempt SET state = $2, ended_at = clock_timestamp(), cause = $3, objections = $4
-        WHERE attempt_id = $1 AND state = 'open' RETURNING *
-        """,
-        attempt_id,
-        state,
-        cause,
-        objections_adapter.dump_json(dict(objections or {})).decode(),
+async def end_each(connection: Connection, ended: Sequence[Attempt]) -> None:
+    """As they have ended now. The caller holds them locked, and found them open."""
+    rows = await connection.fetch(
+        _END,
+        [one.attempt_id for one in ended],
+        [one.state.value for one in ended],
+        [one.ended_at for one in ended],
+        [one.cause for one in ended],
+        [objections_adapter.dump_json(dict(one.objections)).decode() for one in ended],
     )
-    assert row is not None, "the caller holds the attempt locked and open"
-    return _attempt(row)
+    assert len(rows) == len(ended), "the caller holds the attempts locked and open"
 
 
 async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
@@ -144,59 +133,6 @@ async def expired(connection: Connection, limit: int) -> list[tuple[UUID, str]]:
         limit,
     )
     return [(row["attempt_id"], row["student_id"]) for row in rows]
-
-
-async def is_expired(connection: Connection, attempt_id: UUID) -> bool:
-    query = "SELECT expires_at <= clock_timestamp() FROM attempt WHERE attempt_id = $1"
-    return bool(await connection.fetchval(query, attempt_id))
-
-
-async def is_past(connection: Connection, instant: datetime) -> bool:
-    return bool(await connection.fetchval("SELECT $1 <= clock_timestamp()", instant))
-
-
-async def ended_before(connection: Connection, attempt_id: UUID, since_s: float) -> bool:
-    query = "SELECT ended_at < clock_timestamp() - make_interval(secs => $2) FROM attempt WHERE attempt_id = $1"
-    return bool(await connection.fetchval(query, attempt_id, since_s))
-
-
-async def add_answer(connection: Connection, answer: AttestationGiven) -> bool:
-    """Whether this is the department's first answer, which counts. The caller holds the attempt locked."""
-    added = await connection.execute(
-        "INSERT INTO answer (attempt_id, department, outcome, said) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING",
-        answer.attempt_id,
-        answer.department,
-        answer.outcome.value,
-        answer.model_dump_json(),
-    )
-    return str(added).endswith(" 1")
-
-
-async def prolong_hold(connection: Connection, answer: AttestationGiven) -> None:
-    """Of an answer that counts; the caller has seen that it is held for longer."""
-    await connection.execute(
-        """
-        INSERT INTO prolonged_hold (attempt_id, department, held_until) VALUES ($1, $2, $3)
-        ON CONFLICT (attempt_id, department) DO UPDATE SET held_until = excluded.held_until
-        """,
-        answer.attempt_id,
-        answer.department,
-        answer.held_until,
-    )
-
-
-async def answers_of(connection: Connection, attempt_id: UUID) -> dict[str, AttestationGiven]:
-    """By department, as they are held now."""
-    rows = await connection.fetch(
-        """
-        SELECT department, said, held_until FROM answer LEFT JOIN prolonged_hold USING (attempt_id, department)
-        WHERE attempt_id = $1
-        """,
-        attempt_id,
-    )
-    answers = {row["department"]: AttestationGiven.model_validate_json(row["said"]) for row in rows}
-    prolonged = {row["department"]: row["held_until"] for row in rows if row["held_until"] is not None}
-    return answers | {name: answers[name].model_copy(update={"held_until": until}) for name, until in prolonged.items()}
 
 
 def _attempt(row: Any) -> Attempt:
@@ -213,3 +149,38 @@ def _attempt(row: Any) -> Attempt:
         parent_id=row["parent_id"],
         objections=objections_adapter.validate_json(row["objections"]),
     )
+
+
+_LOCK: Final = """
+SELECT * FROM attempt WHERE attempt_id = ANY($1::uuid[]) OR parent_id = ANY($1::uuid[])
+ORDER BY coalesce(parent_id, attempt_id), ordinal FOR UPDATE
+"""
+_OPEN: Final = """
+INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, case_number)
+SELECT attempt_id, student_id, 'open', string_to_array(required, ','), at, at + make_interval(secs => $5), case_number
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) AS wanted (attempt_id, student_id, required, case_number),
+     clock_timestamp() AS at
+ON CONFLICT (student_id) WHERE state = 'open' DO NOTHING RETURNING *
+"""
+_OPEN_PARTS: Final = """
+INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, case_number, parent_id, ordinal)
+SELECT wanted.attempt_id, wanted.student_id, 'open', string_to_array(wanted.required, ','), parent.opened_at,
+       parent.expires_at, wanted.case_number, wanted.parent_id, wanted.ordinal
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[], $5::uuid[], $6::int[])
+     AS wanted (attempt_id, student_id, required, case_number, parent_id, ordinal)
+JOIN attempt AS parent ON parent.attempt_id = wanted.parent_id
+RETURNING *
+"""
+_REFUSED: Final = """
+INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause, case_number)
+SELECT attempt_id, student_id, 'refused', '{}', at, at + interval '1 second', at, cause, case_number
+FROM unnest($1::uuid[], $2::text[], $3::text[], $4::int[]) AS said (attempt_id, student_id, cause, case_number),
+     clock_timestamp() AS at
+RETURNING *
+"""
+_END: Final = """
+UPDATE attempt SET state = said.state, ended_at = said.ended_at, cause = said.cause, objections = said.objections::jsonb
+FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::text[], $5::text[])
+     AS said (attempt_id, state, ended_at, cause, objections)
+WHERE attempt.attempt_id = said.attempt_id AND attempt.state = 'open' RETURNING attempt.attempt_id
+"""

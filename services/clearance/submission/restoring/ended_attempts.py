@@ -5,7 +5,7 @@ from uuid import UUID, uuid5
 
 from schemas.codec import Unreadable
 from schemas.events import AcceptedForm, SubmissionAccepted, SubmissionRefused
-from services.clearance.submission.attempts import attempt_store, attempt_waivers, waiting_attestations
+from services.clearance.submission.attempts import answers, attempt_store, attempt_waivers, waiting_attestations
 from services.clearance.submission.restoring.accepted_forms import answers_of, waivers_of
 from services.kit.postgres.pool import Connection
 
@@ -73,8 +73,11 @@ async def accept(connection: Connection, event: SubmissionAccepted, form: Accept
         )
         if restored is None:
             raise Unreadable("attempt_id: the attempt has ended with another outcome")
-        for answer in answers_of(attempt_id, student_id, facts).values():
-            await attempt_store.add_answer(connection, answer)
+        answered = await answers.departments(connection, attempt_id)
+        missing = [
+            said for said in answers_of(attempt_id, student_id, facts).values() if said.department not in answered
+        ]
+        await answers.add_answers(connection, missing)
     if not await attempt_waivers.frozen(connection, event.attempt_id):
-        await attempt_waivers.freeze(connection, event.attempt_id, waivers_of(form))
+        await attempt_waivers.freeze(connection, [(event.attempt_id, waivers_of(form))])
     await waiting_attestations.take(connection, [attempt_id for attempt_id, _, _ in asked])

@@ -92,28 +92,25 @@ class Restoring:
             case = (await self._roster.put(connection, student, now=event.accepted_at)).case
         await _check_place(connection, event, form)
         await ended_attempts.accept(connection, event, form)
-        await submission_store.add(
-            connection,
-            Submission(
-                student=student,
-                position=Position(form.case_number, form.sequence, signed.payload.get("replaces")),
-                attempt_id=event.attempt_id,
-                form_number=event.form_number,
-                code=str(signed.payload["code"]),
-                accepted_at=event.accepted_at,
-                facts=submission_facts(answers_of(event.attempt_id, event.student_id, form.facts)),
-                former={
-                    number: submission_facts(answers_of(event.attempt_id, number, of))
-                    for number, of in form.former.items()
-                },
-                receipt=Receipt.of(form.receipt),
-                kid=signed.kid,
-            ),
+        submission = Submission(
+            student=student,
+            position=Position(form.case_number, form.sequence, signed.payload.get("replaces")),
+            attempt_id=event.attempt_id,
+            form_number=event.form_number,
+            code=str(signed.payload["code"]),
+            accepted_at=event.accepted_at,
+            facts=submission_facts(answers_of(event.attempt_id, event.student_id, form.facts)),
+            former={
+                number: submission_facts(answers_of(event.attempt_id, number, of)) for number, of in form.former.items()
+            },
+            receipt=Receipt.of(form.receipt),
+            kid=signed.kid,
         )
+        await submission_store.add_each(connection, [submission])
         if case.case_number <= form.case_number:
             completed = cases.with_state(replace(case, case_number=form.case_number), CaseState.COMPLETED)
             await self._roster.store(connection, case, completed, now=event.accepted_at)
-        await exceptions.update_accepted(connection, event.attempt_id)
+        await exceptions.update_accepted(connection, [event.attempt_id])
         await _append(
             connection,
             event,

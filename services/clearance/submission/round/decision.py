@@ -1,62 +1,73 @@
-"""Decides an attempt once its answers suffice: what was settled purely, held against what is true by now."""
+"""Decides attempts once their answers suffice: what was settled purely, held against what is true by now."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 
 from schemas.attempts import RefusalCause
 from services.clearance.exemptions.waivers_of_case import CaseWaivers
 from services.clearance.roster import case_store
 from services.clearance.roster.cases import Case
-from services.clearance.submission.attempts import attempt_store
-from services.clearance.submission.attempts.asked_attempts import Asked
-from services.clearance.submission.round.ends import Ends
+from services.clearance.submission.attempts.rounds import Round
 from services.clearance.submission.round.settlement import Outcome, Settlement, combined, in_time, settle
 from services.kit.postgres.pool import Connection
+from services.kit.rules.waivers import CheckKey, Waiver
 
 
-class Decision:
-    """In the transaction open on `connection`, under the lock of the attempt's case."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What attempts were opened with, as it is now: the former numbers of each student, and the checks that students
+    with waivers do not need. Under the locks of the cases, which keep both."""
 
-    def __init__(self, waivers: CaseWaivers, ends: Ends) -> None:
-        self._waivers, self._ends = waivers, ends
-
-    async def settle(self, connection: Connection, case: Case | None, asked: Sequence[Asked]) -> None:
-        """`asked`: the attempt, then its parts."""
-        settlement = await self._settled(connection, case, asked)
-        if settlement.outcome is Outcome.ACCEPTED:
-            assert case is not None
-            await self._ends.accept(connection, case, asked)
-        elif settlement.outcome is Outcome.REFUSED:
-            assert settlement.cause is not None
-            await self._ends.refuse(connection, asked[0].attempt, settlement.cause, settlement.objections)
-
-    async def _settled(self, connection: Connection, case: Case | None, asked: Sequence[Asked]) -> Settlement:
-        whole = asked[0].attempt
-        case_open = case is not None and case.may_be_submitted and case.case_number == whole.case_number
-        settlement = combined(
-            [settle(one.attempt.required, one.answers, case_open=case_open, waived=one.waivers.keys()) for one in asked]
-        )
-        if settlement.outcome is Outcome.ACCEPTED:
-            expired = await attempt_store.is_expired(connection, whole.attempt_id)
-            settlement = in_time(settlement, expired=expired, held=await _held(connection, asked))
-        if settlement.outcome is Outcome.ACCEPTED:
-            assert case is not None
-            cause = await self._changed_since(connection, case, asked)
-            return settlement if cause is None else Settlement(Outcome.REFUSED, cause)
-        return settlement
-
-    async def _changed_since(self, connection: Connection, case: Case, asked: Sequence[Asked]) -> RefusalCause | None:
-        """What the attempt was opened with, and does not hold any more."""
-        former = await case_store.former_cases(connection, case.student.student_id)
-        if [one.student.student_id for one in former] != [one.attempt.student_id for one in asked[1:]]:
-            return RefusalCause.NUMBERS_CHANGED
-        for of, one in zip((case, *former), asked, strict=True):
-            if one.waivers and not one.waivers.keys() <= (await self._waivers.of(connection, of)).keys():
-                return RefusalCause.WAIVER_ENDED
-        return None
+    former: Mapping[str, tuple[Case, ...]]
+    waivers: Mapping[str, Mapping[CheckKey, Waiver]]
 
 
-async def _held(connection: Connection, asked: Sequence[Asked]) -> bool:
+async def standing_of(connection: Connection, waivers: CaseWaivers, rounds: Collection[Round]) -> Standing:
+    """Of the rounds that may be accepted."""
+    served = [(one, one.case) for one in rounds if one.case is not None]
+    former = await case_store.former_cases(connection, {case.student.student_id for _, case in served})
+    waived: list[Case] = []
+    for one, case in served:
+        if any(asked.waivers for asked in one.asked):
+            waived += (case, *former[case.student.student_id])
+    return Standing(former, await waivers.of(connection, waived))
+
+
+def decide(one: Round, standing: Standing, now: datetime) -> Settlement:
+    """Pure. `standing` has the round's student, if all have answered. `now`: the database's clock."""
+    whole, case = one.whole.attempt, one.case
+    case_open = case is not None and case.may_be_submitted and case.case_number == whole.case_number
+    settlement = combined(
+        [
+            settle(each.attempt.required, each.answers, case_open=case_open, waived=each.waivers.keys())
+            for each in one.asked
+        ]
+    )
+    settlement = in_time(settlement, expired=whole.expires_at <= now, held=_held(one, now))
+    if settlement.outcome is Outcome.ACCEPTED:
+        assert case is not None
+        cause = _changed_since(one, case, standing)
+        return settlement if cause is None else Settlement(Outcome.REFUSED, cause)
+    return settlement
+
+
+def _changed_since(one: Round, case: Case, standing: Standing) -> RefusalCause | None:
+    """What the attempt was opened with, and does not hold any more."""
+    former = standing.former[case.student.student_id]
+    if [each.student.student_id for each in former] != [part.attempt.student_id for part in one.parts]:
+        return RefusalCause.NUMBERS_CHANGED
+    for each in one.asked:
+        if each.waivers and not each.waivers.keys() <= standing.waivers[each.attempt.student_id].keys():
+            return RefusalCause.WAIVER_ENDED
+    return None
+
+
+def _held(one: Round, now: datetime) -> bool:
     """Whether every answer is still held: those to an attempt's first life are not, once it was opened anew."""
-    ends = [answer.held_until for one in asked for answer in one.required.values() if answer.held_until is not None]
-    first = min(ends, default=asked[0].attempt.expires_at)
-    return first >= asked[0].attempt.expires_at or not await attempt_store.is_past(connection, first)
+    expires_at = one.whole.attempt.expires_at
+    ends = [
+        answer.held_until for each in one.asked for answer in each.answers.values() if answer.held_until is not None
+    ]
+    first = min(ends, default=expires_at)
+    return first >= expires_at or first > now

@@ -1,116 +1,157 @@
 """Ends attempts: an acceptance with its signed form, or a refusal; parts end with their attempt."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from schemas.attempts import AttemptState, RefusalCause
-from schemas.events import CaseState
+from schemas.events import CaseChanged
 from services.clearance.receipts.private_keys.in_thread import in_thread
 from services.clearance.receipts.signing_keys import Keyring
-from services.clearance.roster import cases
 from services.clearance.roster.case_store import SOURCE
 from services.clearance.roster.cases import Case
 from services.clearance.roster.roster import Roster
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
-from services.clearance.submission.attempts import attempt_store, former_parts
-from services.clearance.submission.attempts.asked_attempts import Asked
+from services.clearance.submission.attempts import attempt_store
 from services.clearance.submission.attempts.attempt_store import Attempt
-from services.clearance.submission.events import of_part, publish
+from services.clearance.submission.attempts.rounds import Round
+from services.clearance.submission.events import Outgoing, of_part
 from services.clearance.submission.round.acceptance import signed_submission
-from services.kit.audit import log
+from services.clearance.submission.round.settlement import Outcome, Settlement
+from services.clearance.submission.submission_store import Submission
+from services.kit.messaging.event_sets import Received
 from services.kit.observability import metrics
 from services.kit.postgres.pool import Connection
 from services.kit.runtime.failpoints import failpoint
 
+UNTRACED: Final[Received[Any]] = Received(None)
+"""The cause of an end that no event has brought."""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """A round that has ended, its attempts as they ended; `by`: what has brought the end."""
+
+    round: Round
+    settlement: Settlement
+    by: Received[Any] = UNTRACED
+
+
+def end(one: Round, settlement: Settlement, now: datetime, by: Received[Any] = UNTRACED) -> End:
+    """Its attempts are ended from here on, and have to be written."""
+    for asked in one.asked:
+        if settlement.outcome is Outcome.ACCEPTED:
+            asked.attempt = replace(asked.attempt, state=AttemptState.ACCEPTED, ended_at=now)
+        else:
+            assert settlement.cause is not None
+            state = attempt_store.refused_state(settlement.cause)
+            asked.attempt = replace(asked.attempt, state=state, ended_at=now, cause=settlement.cause)
+    one.whole.attempt = replace(one.whole.attempt, objections=settlement.objections)
+    return End(one, settlement, by)
+
 
 class Ends:
-    """In the transaction open on `connection`, under the lock of the attempt's case. `topic`: of submissions."""
+    """In the transaction open on `connection`, under the locks of the attempts' cases. `topic`: of submissions."""
 
     def __init__(self, *, topic: str, roster: Roster, keyring: Keyring, zone: ZoneInfo) -> None:
         self._topic, self._roster, self._keyring, self._zone = topic, roster, keyring, zone
         _measure_from_zero()
 
-    async def accept(self, connection: Connection, case: Case, asked: Sequence[Asked]) -> None:
-        (whole, *parts), attempt = asked, asked[0].attempt
-        required, waivers = whole.required, whole.waivers
-        ended = await attempt_store.end(connection, attempt.attempt_id, AttemptState.ACCEPTED)
-        assert ended.ended_at is not None
-        signer = await self._keyring.signer(connection)
-        position = await submission_store.next_position(connection, attempt.student_id, attempt.case_number)
-        submission = await in_thread(
-            signed_submission,
-            signer,
-            case.student,
-            position,
-            attempt.attempt_id,
-            required,
-            waivers.values(),
-            ended.ended_at,
-            self._zone,
-            former={part.attempt.student_id: part.required for part in parts},
-        )
+    async def write(self, connection: Connection, ends: Sequence[End], outgoing: Outgoing, now: datetime) -> None:
+        """`now`: when they ended."""
+        if not ends:
+            return
+        await attempt_store.end_each(connection, [asked.attempt for one in ends for asked in one.round.asked])
+        accepted = [one for one in ends if one.settlement.outcome is Outcome.ACCEPTED]
+        if accepted:
+            await self._accept(connection, accepted, outgoing, now)
+        for one in ends:
+            if one.settlement.outcome is Outcome.REFUSED:
+                with one.by.traced():
+                    self._refused(one, outgoing)
+            _measure(one.round.whole.attempt)
+
+    async def _accept(self, connection: Connection, ends: Sequence[End], outgoing: Outgoing, now: datetime) -> None:
+        submissions = await self._signed(connection, [one.round for one in ends], now)
         failpoint("settle.before_insert")
-        await submission_store.add(connection, submission)
+        await submission_store.add_each(connection, submissions)
         failpoint("settle.after_insert")
-        completed = cases.with_state(case, CaseState.COMPLETED)
-        await self._roster.store(connection, case, completed, now=ended.ended_at)
-        for part in parts:
-            await attempt_store.end(connection, part.attempt.attempt_id, AttemptState.ACCEPTED)
-        await exceptions.update_accepted(connection, attempt.attempt_id)
-        accepted = submission_store.with_form(
-            submission, attempt.opened_at, attempt.expires_at, tuple(waivers.values())
-        )
-        of_parts = [of_part(accepted, part.attempt) for part in parts]
-        await publish(connection, self._topic, accepted, *of_parts)
-        for part in parts:
-            await _audit_part(connection, part.attempt, "submission.accept", "accepted")
-        await log.append_entry(
-            connection,
+        changes = await self._roster.complete(connection, [_case(one.round) for one in ends], now=now)
+        await exceptions.update_accepted(connection, [one.attempt_id for one in submissions])
+        changed = {change.student_id: change for change in changes}
+        for one, submission in zip(ends, submissions, strict=True):
+            with one.by.traced():
+                self._accepted(one.round, submission, changed.get(submission.student.student_id), outgoing)
+
+    async def _signed(self, connection: Connection, rounds: Sequence[Round], now: datetime) -> list[Submission]:
+        signer = await self._keyring.signer(connection)
+        numbers = {one.whole.attempt.student_id: one.whole.attempt.case_number for one in rounds}
+        positions = await submission_store.next_positions(connection, numbers)
+        return [
+            await in_thread(
+                signed_submission,
+                signer,
+                _case(one).student,
+                positions[one.whole.attempt.student_id],
+                one.whole.attempt.attempt_id,
+                one.whole.required,
+                one.whole.waivers.values(),
+                now,
+                self._zone,
+                former={part.attempt.student_id: part.required for part in one.parts},
+            )
+            for one in rounds
+        ]
+
+    def _accepted(self, one: Round, submission: Submission, change: CaseChanged | None, outgoing: Outgoing) -> None:
+        attempt, waivers = one.whole.attempt, tuple(one.whole.waivers.values())
+        if change is not None:
+            outgoing.publish(self._roster.topic, change)
+        accepted = submission_store.with_form(submission, attempt.opened_at, attempt.expires_at, waivers)
+        outgoing.publish(self._topic, accepted, *(of_part(accepted, part.attempt) for part in one.parts))
+        for part in one.parts:
+            _note_part(part.attempt, "submission.accept", "accepted", outgoing)
+        details: Mapping[str, Any] = {
+            "attempt": attempt.attempt_id,
+            "form": submission.form_number,
+            "replaces": submission.position.replaces,
+            "versions": {name: answer.version for name, answer in one.whole.required.items()},
+            "waived": [f"{waiver.department}.{waiver.check} {waiver.kind}" for waiver in waivers],
+        }
+        outgoing.note(
             actor=SOURCE,
             act="submission.accept",
             outcome="accepted",
             student_id=attempt.student_id,
-            details={
-                "attempt": attempt.attempt_id,
-                "form": submission.form_number,
-                "replaces": position.replaces,
-                "versions": {name: answer.version for name, answer in required.items()},
-                "waived": [f"{waiver.department}.{waiver.check} {waiver.kind}" for waiver in waivers.values()],
-            },
+            details=details,
         )
-        _measure(ended, "accepted")
 
-    async def refuse(
-        self,
-        connection: Connection,
-        attempt: Attempt,
-        cause: str,
-        objections: Mapping[str, Any] | None = None,
-    ) -> None:
-        state = attempt_store.refused_state(cause)
-        ended = await attempt_store.end(connection, attempt.attempt_id, state, cause=cause, objections=objections)
-        await publish(connection, self._topic, ended.refused_event())
-        for part in await former_parts.parts_of(connection, attempt.attempt_id):
-            ended_part = await attempt_store.end(connection, part.attempt_id, state, cause=cause)
-            await publish(connection, self._topic, ended_part.refused_event())
-            await _audit_part(connection, part, "submission.refuse", state)
-        await log.append_entry(
-            connection,
+    def _refused(self, ended: End, outgoing: Outgoing) -> None:
+        attempt = ended.round.whole.attempt
+        outgoing.publish(self._topic, *(asked.attempt.refused_event() for asked in ended.round.asked))
+        for part in ended.round.parts:
+            _note_part(part.attempt, "submission.refuse", part.attempt.state, outgoing)
+        outgoing.note(
             actor=SOURCE,
             act="submission.refuse",
-            outcome=state,
+            outcome=attempt.state,
             student_id=attempt.student_id,
-            details={"attempt": attempt.attempt_id, "cause": cause, "objections": sorted(objections or ())},
+            details={"attempt": attempt.attempt_id, "cause": attempt.cause, "objections": sorted(attempt.objections)},
         )
-        _measure(ended, cause)
 
 
-async def _audit_part(connection: Connection, part: Attempt, act: str, outcome: str) -> None:
+def _case(one: Round) -> Case:
+    """Of a round that is accepted."""
+    assert one.case is not None
+    return one.case
+
+
+def _note_part(part: Attempt, act: str, outcome: str, outgoing: Outgoing) -> None:
     """Under the former number."""
-    await log.append_entry(
-        connection,
+    outgoing.note(
         actor=SOURCE,
         act=act,
         outcome=outcome,
@@ -125,7 +166,7 @@ def _measure_from_zero() -> None:
         metrics.ATTEMPTS.add(0, {"outcome": attempt_store.refused_state(cause), "cause": cause})
 
 
-def _measure(ended: Attempt, cause: str) -> None:
+def _measure(ended: Attempt) -> None:
     assert ended.ended_at is not None
-    metrics.ATTEMPTS.add(1, {"outcome": ended.state, "cause": cause})
+    metrics.ATTEMPTS.add(1, {"outcome": ended.state, "cause": ended.cause or "accepted"})
     metrics.ATTEMPT_DURATION.record((ended.ended_at - ended.opened_at).total_seconds(), {"outcome": ended.state})

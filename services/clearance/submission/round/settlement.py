@@ -19,10 +19,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """`cause` and `objections` (by department) belong to a refusal."""
+    """`cause` and `objections` (by department) belong to a refusal; a department may know another cause."""
 
     outcome: Outcome
-    cause: RefusalCause | None = None
+    cause: RefusalCause | str | None = None
     objections: Mapping[str, tuple[Reason, ...]] = field(default_factory=dict)
 
 

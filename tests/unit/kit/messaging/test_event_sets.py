@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from schemas.codec import Unreadable
 from schemas.events import CaseChanged, CaseState, CommandAsked, Message, Tombstone
 from services.kit.messaging import handlers
-from services.kit.messaging.dead_letters.store import DeadLetter
-from services.kit.messaging.event_sets import Received, in_sets, one_by_one
+from services.kit.messaging.event_sets import Received, in_sets
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries
 from services.kit.observability.telemetry import current_traceparent
@@ -70,32 +69,19 @@ async def test_one_students_events_are_handled_in_their_order_whatever_handles_t
     assert sets == [[(FIRST, 1), (SECOND, 7)], [(FIRST, 0)], [(FIRST, 2)], [(FIRST, 3)]]
 
 
+async def test_a_handler_of_several_gets_all_of_one_student_until_another_event_stands_between() -> None:
+    sets: list[list[tuple[str, int]]] = []
+    router = handling(sets)
+    router.subscription.together(CaseChanged, several=True)(_append_to(sets))
+    await apply(router, case(FIRST, 1), case(SECOND, 7), case(FIRST, 2), command(FIRST), case(FIRST, 3))
+    assert sets == [[(FIRST, 1), (SECOND, 7), (FIRST, 2)], [(FIRST, 0)], [(FIRST, 3)]]
+
+
 async def test_a_refused_event_of_a_set_is_a_dead_letter_by_itself() -> None:
     sets: list[list[tuple[str, int]]] = []
     events = case(FIRST, 1), case(SECOND, 9), case("TS0000000003", 1)
     assert await apply(handling(sets, refused=[9]), *events) == [(1, "version: it is not ours", True)]
     assert sets == [[(FIRST, 1)], [("TS0000000003", 1)]]
-
-
-async def test_of_a_set_written_one_by_one_the_refused_one_is_a_dead_letter_and_the_end_comes_once() -> None:
-    steps: list[Any] = []
-    router = TransactionalRouter(group="g")
-
-    async def handle(_: Any, event: CaseChanged) -> None:
-        if event.version == 9:
-            raise Unreadable("version: it is not ours")
-        steps.append(event.student_id)
-
-    async def then(_: Any) -> None:
-        steps.append("the end")
-
-    @router.subscriber("t").together(CaseChanged)
-    async def cases_changed(connection: Any, cases: Sequence[Received[CaseChanged]]) -> list[DeadLetter]:
-        return await one_by_one(connection, cases, handle, then=then)
-
-    events = case(FIRST, 1), case(SECOND, 9), case("TS0000000003", 1)
-    assert await apply(router, *events) == [(1, "version: it is not ours", True)]
-    assert steps == [FIRST, "TS0000000003", "the end"]
 
 
 async def test_another_error_of_a_set_fails_the_batch() -> None:
@@ -148,16 +134,21 @@ def _trace_to(traces: list[str | None]) -> Any:
     return handle
 
 
-@given(st.lists(st.tuples(st.sampled_from([FIRST, SECOND, "TS0000000003"]), st.booleans())))
-def test_sets_lose_nothing_and_keep_each_students_order(given: list[tuple[str, bool]]) -> None:
+@given(
+    st.lists(st.tuples(st.sampled_from([FIRST, SECOND, "TS0000000003"]), st.booleans())),
+    st.sampled_from([(), (CaseChanged,), (Tombstone,), (CaseChanged, Tombstone)]),
+)
+def test_sets_lose_nothing_and_keep_each_students_order(
+    given: list[tuple[str, bool]], several: tuple[type[Message], ...]
+) -> None:
     received: list[Received[Any]] = [
         Received(case(student_id, number + 1) if is_case else Tombstone(student_id=student_id, topic=str(number)))
         for number, (student_id, is_case) in enumerate(given)
     ]
-    sets = in_sets(received)
+    sets = in_sets(received, several=several)
     for each in sets:
-        assert len({type(one.event) for one in each}) == 1
-        assert len({one.event.student_id for one in each}) == len(each)
+        (kind,) = {type(one.event) for one in each}
+        assert kind in several or len({one.event.student_id for one in each}) == len(each)
     for student_id in {student_id for student_id, _ in given}:
         before = [one for one in received if one.event.student_id == student_id]
         assert [one for each in sets for one in each if one.event.student_id == student_id] == before

@@ -1,31 +1,12 @@
 """A batch of attempts at a department: each is answered, held and ended as it would be alone, by as few statements."""
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
-
-import asyncpg
-import pytest
 
 from schemas.events import AttestationGiven
 from tests.component.clearance.submission.round.test_attestation import accepted, library_hears, refused, requested
 from tests.support.in_process.submission_harness import OWING, Harness
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each was executed since it was last cleared."""
-    counted: Counter[str] = Counter()
-    execute = asyncpg.Connection._execute  # type: ignore[attr-defined]
-
-    async def counting(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
-        counted[query] += 1
-        return await execute(self, query, *arguments, **options)
-
-    monkeypatch.setattr(asyncpg.Connection, "_execute", counting)
-    return counted
 
 
 async def held(harness: Harness, *students: str) -> set[tuple[str, Any]]:
@@ -118,16 +99,10 @@ async def test_a_set_of_ten_takes_as_many_statements_as_one_of_two(harness: Harn
     counts = []
     for size in (2, 10):
         asked = {await harness.student(): uuid4() for _ in range(size)}
-        with counted(statements):
-            await library_hears(harness, *(requested(student_id, attempt) for student_id, attempt in asked.items()))
-            counts.append(statements.total())
-        with counted(statements):
-            await library_hears(harness, *(accepted(student_id, attempt) for student_id, attempt in asked.items()))
-            counts.append(statements.total())
+        statements.clear()
+        await library_hears(harness, *(requested(student_id, attempt) for student_id, attempt in asked.items()))
+        counts.append(statements.total())
+        statements.clear()
+        await library_hears(harness, *(accepted(student_id, attempt) for student_id, attempt in asked.items()))
+        counts.append(statements.total())
     assert counts[:2] == counts[2:]
-
-
-@contextmanager
-def counted(statements: Counter[str]) -> Iterator[None]:
-    statements.clear()
-    yield

@@ -60,7 +60,7 @@ async def held_by_the_library(harness: Harness) -> tuple[str, UUID]:
 async def test_a_hold_whose_end_was_lost_is_asked_about_and_released_by_the_end_said_again(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.clearance.submission.round.handlers.REPEAT_AFTER_S", 0.0)
+    monkeypatch.setattr("services.clearance.submission.round.hearing.REPEAT_AFTER", timedelta())
     student_id, attempt_id = await held_by_the_library(harness)
     await harness.overdue(attempt_id)
     await harness.sweeper.sweep()
