@@ -41,13 +41,17 @@ def outcomes_router(
     router = TransactionalRouter(group=topics.group(OUTCOMES), session_timeout_s=session_timeout_s, verify=verify)
     events = router.subscriber(topics.submission)
 
-    @events(filter=carries(SubmissionAccepted))
-    async def submission_accepted(event: SubmissionAccepted, connection: Transaction) -> None:
-        await restoring.accepted(connection, event)
+    @events.together(SubmissionAccepted)
+    async def submission_accepted(
+        connection: Connection, ends: Sequence[Received[SubmissionAccepted]]
+    ) -> list[DeadLetter]:
+        return await restoring.ended(connection, ends)
 
-    @events(filter=carries(SubmissionRefused))
-    async def submission_refused(event: SubmissionRefused, connection: Transaction) -> None:
-        await restoring.refused(connection, event)
+    @events.together(SubmissionRefused)
+    async def submission_refused(
+        connection: Connection, ends: Sequence[Received[SubmissionRefused]]
+    ) -> list[DeadLetter]:
+        return await restoring.ended(connection, ends)
 
     return router
 

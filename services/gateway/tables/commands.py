@@ -28,7 +28,7 @@ from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup, columns
 from services.kit.names import COMMAND_CHANNEL, STUDENT
 from services.kit.observability import subjects
-from services.kit.postgres.pool import Connection, transaction
+from services.kit.postgres.pool import Connection, fetch, transaction
 
 SOURCE: Final = source_of(GATEWAY)
 COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons, forms_before"
@@ -101,7 +101,8 @@ class StudentCommandTable:
     async def newest_of(self, student_ids: Collection[str]) -> dict[str, tuple[Command, ...]]:
         """Of each name, by student."""
         rows = await bounded(
-            self._pool.fetch(
+            fetch(
+                self._pool,
                 f"""
                 SELECT DISTINCT ON (student_id, department, name) {COLUMNS} FROM command
                 WHERE student_id = any($1::text[]) ORDER BY student_id, department, name, asked_at DESC

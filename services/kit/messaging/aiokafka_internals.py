@@ -10,6 +10,7 @@ in the first seconds of a consumer.
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, SupportsIndex
 
@@ -34,8 +35,9 @@ def patch_consumers() -> None:
     consumer.Fetcher = _PatientFetcher
 
 
-def pace_fetches(consumer: AIOKafkaConsumer, pause_s: float) -> None:
-    """After each fetch that found records, let others gather for so long: the next one takes them together.
+def pace_fetches(consumer: AIOKafkaConsumer, pause_s: Callable[[], float]) -> None:
+    """After each fetch that found records, or beside some that stand unread, let others gather for so long: the next
+    one takes them together.
 
     A record that comes after a quiet time is fetched at once, by a request that waits for it.
     """
@@ -59,7 +61,7 @@ def cluster_of(consumer: AIOKafkaConsumer) -> ClusterState:
 
 
 class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
-    pause_s = 0.0
+    pause_s: Callable[[], float] = staticmethod(lambda: 0.0)
     _next_at = 0.0
     _long_from: float | None = None
     _records: Any
@@ -84,8 +86,8 @@ class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
 
     async def _proc_fetch_request(self, assignment: Any, node_id: int, request: Any) -> Any:
         found = await super()._proc_fetch_request(assignment, node_id, request)
-        if found:
-            self._next_at = time.monotonic() + self.pause_s
+        if found or self._records:
+            self._next_at = time.monotonic() + self.pause_s()
         return found
 
 

@@ -13,6 +13,7 @@ Routers and subscribers are declared as on any `KafkaRouter`, but:
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import chain
 from typing import Any, Final
@@ -33,6 +34,7 @@ from schemas.codec import Unreadable
 from schemas.events import Message
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.event_sets import E, Received, SetHandler, apply_set, in_sets
+from services.kit.messaging.gathering import Gathering
 from services.kit.messaging.handlers import (
     DEAD_LETTERS,
     OPEN_CONNECTION,
@@ -53,8 +55,6 @@ PINNED: Final = {"faststream": "0.7.8", "aiokafka": "0.14.0"}
 _POLL_MS: Final = 1000
 _FETCH_WAIT_MS: Final = 500
 """An idle consumer asks the broker twice a second. What comes meanwhile ends the wait (aiokafka_internals.py)."""
-PAUSE_S: Final = 0.01
-"""Between two fetches for typed handlers: of an attempt, what four departments answer comes in one or two batches."""
 
 CommitBatch = Callable[[Records], Awaitable[None]]
 LockFirst = Callable[[Connection, Records], Awaitable[None]]
@@ -150,6 +150,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
         self._set_handlers: dict[type[Message], SetHandler[Any]] = {}
         self._several: set[type[Message]] = set()
+        self._gathering = Gathering()
         self._positions: StoredPositions | None = None
         self._built = False
         self._log_context: dict[str, str] | None = None
@@ -158,10 +159,9 @@ class TransactionalSubscriber(DefaultSubscriber):
     def workers(self) -> int:
         return len(self._queues)
 
-    @property
     def pause_s(self) -> float:
         """Of its fetches. A batch handler folds what it gets, whatever it is."""
-        return 0.0 if self._batch else PAUSE_S
+        return 0.0 if self._batch else self._gathering.pause_s
 
     def together(self, event: type[E], *, several: bool = False) -> Callable[[SetHandler[E]], SetHandler[E]]:
         """Declares the handler of all such events of a batch: see `SetHandler`. `several`: of a student, too."""
@@ -184,8 +184,13 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._listener = self._positions = positions
 
     async def work(self, number: int, commit: CommitBatch) -> None:
+        queue = self._queues[number]
         while True:
-            await commit(await self._queues[number].get())
+            records = await queue.get()
+            began = time.monotonic()
+            await commit(records)
+            self._gathering.took(time.monotonic() - began)
+            queue.task_done()
 
     async def apply(self, connection: Connection, records: Records) -> list[DeadLetter]:
         """On the open transaction; returns the unreadable records."""
@@ -261,6 +266,10 @@ class TransactionalSubscriber(DefaultSubscriber):
         await super().start()
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> Records:
+        if not self._batch:
+            # What comes during a batch gathers for the next one; taken now, it would wait as a batch of its own.
+            for queue in self._queues:
+                await queue.join()
         polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records * self.workers)
         positioned = self._positions.positioned if self._positions else polled.keys()
         return tuple(chain.from_iterable(some for partition, some in polled.items() if partition in positioned))

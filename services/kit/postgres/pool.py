@@ -86,6 +86,22 @@ async def transaction(pool: "asyncpg.Pool[Any]") -> AsyncIterator[Connection]:
             _clean.reset(token)
 
 
+async def fetch(pool: "asyncpg.Pool[Any]", statement: str, *values: Any) -> list[Any]:
+    """Of a statement that leaves nothing behind in its session, which is not reset after it: as `transaction`."""
+    connection = await pool.acquire()
+    clean = False
+    try:
+        found: list[Any] = await connection.fetch(statement, *values)
+        clean = True
+        return found
+    finally:
+        token = _clean.set(clean)
+        try:
+            await pool.release(connection)
+        finally:
+            _clean.reset(token)
+
+
 _clean: ContextVar[bool] = ContextVar("clean", default=False)
 """Whether the session that is being given back needs no reset."""
 

@@ -18,7 +18,7 @@ from tests.support.model.round_state import (
 
 
 def outcomes_read(student: Student, number: int) -> Student:
-    """As `Restoring.accepted` and `refused`."""
+    """As `Restoring.ended`, one after another."""
     attempt = student.attempts[number]
     if attempt.sent & ~SAID_REFUSED:
         return end_of(student, number, ACCEPTED, 0)

@@ -1,5 +1,6 @@
 """Rows of attempts as they had ended, in the caller's transaction."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -11,8 +12,8 @@ from services.kit.postgres.pool import Connection
 
 # A part of a former number has no form of its own.
 _KNOWN: Final = """
-SELECT attempt.student_id, form_number, parent_id IS NOT NULL AS is_part, attempt.state
-FROM attempt LEFT JOIN submission USING (attempt_id) WHERE attempt_id = $1
+SELECT attempt_id, attempt.student_id, form_number, parent_id IS NOT NULL AS is_part, attempt.state
+FROM attempt LEFT JOIN submission USING (attempt_id) WHERE attempt_id = ANY($1::uuid[])
 """
 _REFUSED: Final = """
 INSERT INTO attempt (attempt_id, student_id, state, required, opened_at, expires_at, ended_at, cause, objections,
@@ -33,9 +34,9 @@ RETURNING attempt_id
 """
 
 
-async def find(connection: Connection, attempt_id: UUID) -> Any:
-    """student_id, form_number, is_part and state; None if there is no such attempt."""
-    return await connection.fetchrow(_KNOWN, attempt_id)
+async def find_each(connection: Connection, attempt_ids: Iterable[UUID]) -> dict[UUID, Any]:
+    """student_id, form_number, is_part and state of those attempts that there are."""
+    return {row["attempt_id"]: row for row in await connection.fetch(_KNOWN, list(attempt_ids))}
 
 
 async def refuse(connection: Connection, event: SubmissionRefused) -> bool:

@@ -4,6 +4,7 @@ After a restore the commands and attestations of those attempts are read again t
 to its end, so that an accepted attempt is never decided anew, under another form number.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -25,6 +26,8 @@ from services.clearance.submission.restoring import ended_attempts
 from services.clearance.submission.restoring.accepted_forms import answers_of, difference
 from services.clearance.submission.submission_store import Position, Submission
 from services.kit.audit import log
+from services.kit.messaging.dead_letters.store import DeadLetter
+from services.kit.messaging.event_sets import Received, refused
 from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import Form, InvalidSignature, verify
 
@@ -40,14 +43,31 @@ VALUES ($1, $2, $3, $4, $5, $6)
 
 
 class Restoring:
-    """Methods take part in the caller's transaction, and raise `Unreadable` for what cannot be restored."""
+    """Methods take part in the caller's transaction. Nearly every end is known: one statement says so for a set."""
 
     def __init__(self, *, roster: Roster, keyring: Keyring) -> None:
         self._roster, self._keyring = roster, keyring
 
-    async def refused(self, connection: Connection, event: SubmissionRefused) -> None:
+    async def ended(
+        self, connection: Connection, ends: Sequence[Received[SubmissionAccepted | SubmissionRefused]]
+    ) -> list[DeadLetter]:
+        """Returns those that cannot be restored."""
+        known = await ended_attempts.find_each(connection, [one.event.attempt_id for one in ends])
+        dead_letters = []
+        for one in ends:
+            row = known.get(one.event.attempt_id)
+            try:
+                with one.traced():
+                    if isinstance(one.event, SubmissionRefused):
+                        await self._refused(connection, one.event, row)
+                    else:
+                        await self._accepted(connection, one.event, row)
+            except Unreadable as error:
+                dead_letters.append(refused(one, error))
+        return dead_letters
+
+    async def _refused(self, connection: Connection, event: SubmissionRefused, known: Any) -> None:
         """The same command gets the same answer again."""
-        known = await ended_attempts.find(connection, event.attempt_id)
         if known is not None and known["state"] != AttemptState.OPEN:
             return
         await case_store.lock(connection, event.student_id)
@@ -56,12 +76,13 @@ class Restoring:
         if await ended_attempts.refuse(connection, event):
             await _append(connection, event, "submission.refuse", {"cause": event.cause})
 
-    async def accepted(self, connection: Connection, event: SubmissionAccepted) -> None:
-        """Under the number it was accepted with."""
-        if await _is_known(connection, event):
+    async def _accepted(self, connection: Connection, event: SubmissionAccepted, known: Any) -> None:
+        """Under the number it was accepted with. Raises `Unreadable`."""
+        if _is_known(known, event):
             return
         await case_store.lock(connection, event.student_id)
-        if await _is_known(connection, event) or await is_forgotten(connection, event.student_id):
+        found = await ended_attempts.find_each(connection, [event.attempt_id])
+        if _is_known(found.get(event.attempt_id), event) or await is_forgotten(connection, event.student_id):
             return
         form = event.form
         if form is None:
@@ -132,9 +153,8 @@ async def _append(
     )
 
 
-async def _is_known(connection: Connection, event: SubmissionAccepted) -> bool:
-    """Raises `Unreadable` if it is another form of the attempt."""
-    known = await ended_attempts.find(connection, event.attempt_id)
+def _is_known(known: Any, event: SubmissionAccepted) -> bool:
+    """`known`: the attempt, as found. Raises `Unreadable` if it is another form of the attempt."""
     if known is None or not (known["form_number"] or known["is_part"]):
         return False
     if known["form_number"] not in (None, event.form_number) or known["student_id"] != event.student_id:

@@ -26,6 +26,7 @@ from services.gateway.tables.sessions.session import (
 from services.gateway.tables.sessions.session_secrets import seal, session_key, unseal
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
+from services.kit.postgres.pool import fetch
 
 MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
@@ -187,14 +188,11 @@ class Sessions:
 
     async def _find(self, session_id: str) -> Session | None:
         now = datetime.now(UTC)
-        row = await self._pool.fetchrow(
-            f"SELECT {COLUMNS} FROM session WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3",
-            hashed(session_id),
-            now,
-            now - self.idle,
-        )
-        if row is None:
+        query = f"SELECT {COLUMNS} FROM session WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3"
+        found = await fetch(self._pool, query, hashed(session_id), now, now - self.idle)
+        if not found:
             return None
+        (row,) = found
         await self.touch((row,), now)
         return session_of(row, session_id)
 

@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from services.kit.postgres.migrations import MigrationError, migrate
-from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, open_pool, transaction, transient
+from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, fetch, open_pool, transaction, transient
 
 ONE = "create table book (id bigint primary key);"
 TWO = "alter table book add column title text;\ninsert into book values (1, 'x');"
@@ -256,4 +256,16 @@ async def test_a_session_is_given_back_as_it_is_after_a_commit_and_reset_after_a
                 await connection.execute("SELECT pg_advisory_lock(4711)")
                 await connection.execute("SELECT 1 / 0")
         assert not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711")
+        assert not await pool.fetchval("SELECT current_setting('lixiao.left', true)")
+
+
+async def test_a_session_is_given_back_as_it_is_after_a_single_read_and_reset_after_one_that_failed(
+    database: str,
+) -> None:
+    async with await open_pool(database, name="library", max_size=1) as pool:
+        set_it = "SELECT set_config('lixiao.left', $1, false)"
+        assert [tuple(row) for row in await fetch(pool, set_it, "behind")] == [("behind",)]
+        assert await fetch(pool, "SELECT current_setting('lixiao.left', true) AS left") == [("behind",)]
+        with pytest.raises(asyncpg.DivisionByZeroError):
+            await fetch(pool, "SELECT 1 / $1::int", 0)
         assert not await pool.fetchval("SELECT current_setting('lixiao.left', true)")

@@ -9,6 +9,7 @@ import pytest
 from aiokafka.consumer import consumer, fetcher
 
 from services.kit.messaging.aiokafka_internals import pace_fetches, patch_consumers
+from services.kit.messaging.gathering import LEAST_S, MOST_S, Gathering
 
 CONFIGURED_MS = 500
 
@@ -52,7 +53,7 @@ def test_a_fetch_waits_longer_once_the_consumer_has_started(fetching: Any) -> No
 
 
 def test_after_records_the_next_fetch_waits_for_others_to_gather(fetching: Any) -> None:
-    pace_fetches(SimpleNamespace(_fetcher=fetching), 5.0)
+    pace_fetches(SimpleNamespace(_fetcher=fetching), lambda: 5.0)
     assert fetching._get_actions_per_node(None)[0], "nothing was found yet"
     asyncio.run(fetching._proc_fetch_request(None, 1, None))
 
@@ -65,7 +66,23 @@ def test_after_records_the_next_fetch_waits_for_others_to_gather(fetching: Any) 
 
 
 def test_a_fetch_that_found_nothing_is_followed_at_once(fetching: Any) -> None:
-    pace_fetches(SimpleNamespace(_fetcher=fetching), 5.0)
+    pace_fetches(SimpleNamespace(_fetcher=fetching), lambda: 5.0)
     fetching.found = False
     asyncio.run(fetching._proc_fetch_request(None, 1, None))
     assert fetching._get_actions_per_node(None)[0]
+
+
+def test_beside_records_that_stand_unread_the_next_fetch_waits_though_it_found_nothing(fetching: Any) -> None:
+    pace_fetches(SimpleNamespace(_fetcher=fetching), lambda: 5.0)
+    fetching.found, fetching._records = False, {"partition": "unread"}
+    asyncio.run(fetching._proc_fetch_request(None, 1, None))
+    assert fetching._get_actions_per_node(None)[0] == []
+
+
+def test_a_pause_grows_with_what_a_batch_took_and_shrinks_again() -> None:
+    gathering = Gathering()
+    pauses = [gathering.pause_s]
+    for took_s in (0.001, 0.02, 60.0, 0.001):
+        gathering.took(took_s)
+        pauses.append(gathering.pause_s)
+    assert pauses == [LEAST_S, LEAST_S, 0.04, MOST_S, LEAST_S]
