@@ -86,12 +86,19 @@ def sandbox(on: Servers, migrations: Sequence[Path], departments: Sequence[str],
         asyncio.run(delete_topics(on.kafka, topics.namespace))
 
 
-async def enrol_clear(installation: Installation, count: int) -> list[str]:
+async def enrol_clear(installation: Installation, count: int, *, at_once: int = 1) -> list[str]:
     """Wait until the view shows them clear. All departments must run."""
-    students = [await installation.enrol() for _ in range(count)]
-    for department, record in CLEAR_RECORDS.items():
-        for student_id in students:
-            await installation.put(department, student_id, record)
+    students: list[str] = []
+    free = asyncio.Semaphore(at_once)
+
+    async def enrol() -> None:
+        async with free:
+            student_id = await installation.enrol()
+            for department, record in CLEAR_RECORDS.items():
+                await installation.put(department, student_id, record)
+            students.append(student_id)
+
+    await asyncio.gather(*(enrol() for _ in range(count)))
     for department in installation.departments:
         await installation.opened(department, students, timeout_s=IN_VIEW_TIMEOUT_S)
     await installation.in_step(timeout_s=IN_VIEW_TIMEOUT_S)

@@ -1,6 +1,7 @@
 """From the click on submit to the accepted submission, at fixed rates, and how long a hold blocks a desk.
 
-The load is open-loop. Measured from when a click was due:
+The load is open-loop. The highest rate is the one of acceptances while the queue in front of them grows, or where it
+grows in no leg, the highest of the clicks. A last leg clicks half as often. Measured from when a click was due:
 
 - answered: the gateway's HTTP answer has arrived, so the command is stored
 - accepted: a reader, woken by NOTIFY (or after 10 ms), has read the submission
@@ -33,11 +34,13 @@ from services.kit.names import VIEW_CHANNEL
 POLL_S: Final = 0.01
 ALL_ACCEPTED_WITHIN_S: Final = 120.0
 RETRY_EVERY_S: Final = 0.005
-WARM_UP: Final = (10.0, 300)
+WARM_UP: Final = (20.0, 200)
 """(clicks a second, clicks), not counted: before its JIT the broker needs half as much CPU again."""
-LEGS: Final = ((1.0, 30), (10.0, 200), (20.0, 200), (200.0, 600))
-"""(clicks a second, clicks)."""
-CHARGES: Final = 60
+LEGS: Final = ((1.0, 15), (10.0, 100), (20.0, 200), (30.0, 300), (60.0, 420))
+"""(clicks a second, clicks): ten seconds, or as many as a leg of a rate that is too high needs for its queue."""
+HALF_FOR_S: Final = 8.0
+ENROLLED_AT_ONCE: Final = 8
+CHARGES: Final = 30
 COLUMNS: Final = f"{'clicks/s':<18}{'clicks':<9}{'answered p50, p99 (ms)':<26}{'accepted p50, p99 (ms)':<26}reached"
 IN_STEP_S: Final = 2.0
 """After the last acceptance departments hear of it, too."""
@@ -61,6 +64,17 @@ class Clicks:
         """A submission, all services and servers."""
         return sum(spent_s for name, spent_s in self.processor_s.items() if name != LOAD) * 1e6 / len(self.due)
 
+    @property
+    def waited_s(self) -> list[float]:
+        """Of each, until it was accepted."""
+        return [self.accepted[student_id] - at for student_id, at in self.due.items()]
+
+    @property
+    def accepted_per_s(self) -> float:
+        """From the first click to the last acceptance."""
+        took_s = max(self.accepted[student_id] for student_id in self.due) - min(self.due.values())
+        return len(self.due) / took_s
+
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     """`rounds` is ignored: a student submits once only."""
@@ -72,30 +86,38 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
             yield "click by HTTP, gateway, relay, Kafka, four departments, clearance; seven processes, traces off"
             runner.run(_leg(installation, *((20.0, 5) if quick else WARM_UP)))
             yield COLUMNS
+            highest = 0.0
             for per_s, count in legs:
                 clicks = runner.run(_leg(installation, per_s, count))
-                yield _row(per_s, clicks)
-                each = (f"{name} {spent_s * 1e3 / len(clicks.due):.1f}" for name, spent_s in clicks.processor_s.items())
-                yield f"    ms of processor each: {clicks.processor_us / 1e3:.1f} without the load: {', '.join(each)}"
+                yield from _lines(per_s, clicks)
                 yield Figure(f"a submission at {per_s:g}/s", Spread((clicks.processor_us,)), _reached(clicks))
+                highest = max(highest, min(per_s, clicks.accepted_per_s))
+            half = highest / 2
+            clicks = runner.run(_leg(installation, half, max(5, round(half * (1.0 if quick else HALF_FOR_S)))))
+            yield from _lines(half, clicks)
+            yield f"at most {highest:.1f} accepted/s; at half of it after {_waited(clicks.waited_s)} ms (p50, p99)"
+            at_half = f"{highest:.1f}/s; at half p99 {percentile(clicks.waited_s, 0.99) * 1e3:,.0f} ms"
+            yield Figure("submissions at most", Spread((clicks.processor_us,)), at_half, "60/s, 500 ms")
             yield runner.run(_held(installation, 5 if quick else CHARGES))
         finally:
             runner.run(installation.close())
 
 
-def _row(per_s: float, clicks: Clicks) -> str:
+def _lines(per_s: float, clicks: Clicks) -> Iterator[str]:
     answered = [at - clicks.due[student_id] for student_id, at in clicks.answered.items()]
-    accepted = [clicks.accepted[student_id] - at for student_id, at in clicks.due.items()]
-    texts = [
-        f"{percentile(each, 0.5) * 1e3:,.0f}, {percentile(each, 0.99) * 1e3:,.0f}" for each in (answered, accepted)
-    ]
     refused = "".join(f", {count} clicks answered {status}" for status, count in clicks.refused.items())
-    return f"{per_s:<18g}{len(clicks.due):<9}{texts[0]:<26}{texts[1]:<26}{_reached(clicks)}{refused}"
+    waited = f"{_waited(answered):<26}{_waited(clicks.waited_s):<26}"
+    yield f"{per_s:<18.4g}{len(clicks.due):<9}{waited}{_reached(clicks)}{refused}"
+    each = (f"{name} {spent_s * 1e3 / len(clicks.due):.1f}" for name, spent_s in clicks.processor_s.items())
+    yield f"    ms of processor each: {clicks.processor_us / 1e3:.1f} without the load: {', '.join(each)}"
+
+
+def _waited(seconds: list[float]) -> str:
+    return f"{percentile(seconds, 0.5) * 1e3:,.0f}, {percentile(seconds, 0.99) * 1e3:,.0f}"
 
 
 def _reached(clicks: Clicks) -> str:
-    took_s = max(clicks.accepted[student_id] for student_id in clicks.due) - min(clicks.due.values())
-    return f"{len(clicks.due) / took_s:.1f} accepted/s"
+    return f"{clicks.accepted_per_s:.1f} accepted/s"
 
 
 async def _start(installation: Installation) -> None:
@@ -104,7 +126,7 @@ async def _start(installation: Installation) -> None:
 
 
 async def _students(installation: Installation, count: int) -> list[Device]:
-    students = await enrol_clear(installation, count)
+    students = await enrol_clear(installation, count, at_once=ENROLLED_AT_ONCE)
     async with asyncpg.create_pool(_dsn(installation), min_size=1, max_size=4) as pool:
         return await devices(pool, students)
 
@@ -143,11 +165,16 @@ async def _leg(installation: Installation, per_s: float, count: int) -> Clicks:
 
 async def _click(installation: Installation, device: Device, at: float, clicks: Clicks) -> None:
     await asyncio.sleep(at - time.time())
+    clicks.due[device.student_id] = at
     answer = await device.submit(installation.address(GATEWAY))
     if answer.status_code != 202:
         clicks.refused[answer.status_code] += 1
+        clicks.due.pop(device.student_id)
         return
-    clicks.due[device.student_id], clicks.answered[device.student_id] = at, time.time()
+    clicks.answered[device.student_id] = time.time()
+
+
+_ACCEPTED: Final = "SELECT student_id FROM submission WHERE student_id = ANY($1::text[])"
 
 
 async def _watch(installation: Installation, clicks: Clicks) -> None:
@@ -158,13 +185,11 @@ async def _watch(installation: Installation, clicks: Clicks) -> None:
         notified.set()
 
     await connection.add_listener(VIEW_CHANNEL, wake)
-    known = 0
     try:
         while True:
-            rows = await connection.fetch("SELECT student_id FROM submission ORDER BY accepted_at OFFSET $1", known)
+            # What is accepted together has one instant, so those that are known are named.
+            rows = await connection.fetch(_ACCEPTED, list(clicks.due.keys() - clicks.accepted.keys()))
             now = time.time()
-            # The newest are read again: one accepted earlier may be committed later.
-            known = max(0, known + len(rows) - 50)
             for row in rows:
                 clicks.accepted.setdefault(row["student_id"], now)
             with suppress(TimeoutError):

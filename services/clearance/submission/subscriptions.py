@@ -28,6 +28,8 @@ from services.kit.signing.records import Verify
 
 SUBMISSIONS: Final = "clearance.submissions"
 OUTCOMES: Final = "clearance.outcomes"
+MAX_RECORDS: Final = 100
+"""In a batch, whose session waits while forms are signed one after another: for 30 s at most."""
 
 
 def outcomes_router(
@@ -70,7 +72,7 @@ def submissions_router(
     router = TransactionalRouter(
         group=topics.group(SUBMISSIONS), session_timeout_s=session_timeout_s, verify=verify, prove=prove
     )
-    events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers))
+    events = router.subscriber(topics.command, *producers, decoder=event_decoder(producers), max_records=MAX_RECORDS)
 
     @events.together(SubmitAsked)
     async def submit_asked(connection: Connection, asked: Sequence[Received[SubmitAsked]]) -> list[DeadLetter]:

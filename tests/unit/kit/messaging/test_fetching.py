@@ -9,6 +9,7 @@ import pytest
 from aiokafka.consumer import consumer, fetcher
 
 from services.kit.messaging.aiokafka_internals import pace_fetches, patch_consumers
+from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.gathering import LEAST_S, MOST_S, Gathering
 
 CONFIGURED_MS = 500
@@ -86,3 +87,29 @@ def test_a_pause_grows_with_what_a_batch_took_and_shrinks_again() -> None:
         gathering.took(took_s)
         pauses.append(gathering.pause_s)
     assert pauses == [LEAST_S, LEAST_S, 0.04, MOST_S, LEAST_S]
+
+
+@pytest.mark.parametrize("batch", [False, True])
+async def test_what_comes_during_a_batch_of_typed_handlers_is_taken_once_that_is_committed(batch: bool) -> None:
+    subscriber = TransactionalRouter(group="g").subscriber("t", batch=batch)
+    started, committed, polls = asyncio.Event(), asyncio.Event(), 0
+
+    async def commit(_: Any) -> None:
+        started.set()
+        await committed.wait()
+
+    async def getmany(**_: Any) -> dict[Any, Any]:
+        nonlocal polls
+        polls += 1
+        return {}
+
+    working = asyncio.create_task(subscriber.work(0, commit))
+    await subscriber.consume_one(("a record",))
+    await started.wait()
+    taking = asyncio.create_task(subscriber.get_msg(SimpleNamespace(getmany=getmany)))
+    await asyncio.sleep(0)
+    assert polls == (1 if batch else 0)
+    committed.set()
+    await taking
+    assert polls == 1
+    working.cancel()
