@@ -2,23 +2,25 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
-from uuid import UUID
 
 from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmitAsked
 from services.clearance.receipts.payload import form_payload
-from services.clearance.submission.attempts.answers import answers_of
 from services.clearance.submission.attempts.attempt_store import end_each
+from services.clearance.submission.attempts.rounds import Round
+from services.clearance.submission.round.decision import Standing, decide
 from services.clearance.submission.round.handlers import Submissions
+from services.clearance.submission.round.hearing import may_be_accepted
 from services.clearance.submission.round.settlement import Settlement, combined
 from services.clearance.submission.submission_store import add_each as add_submissions
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.rounds.attestation import Attestations
 from services.kit.imports.job_store import read_whole
-from services.kit.manifests import discover, required_checks
+from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter
 from services.kit.messaging.event_sets import Received
 from services.kit.messaging.log_positions.offsets import Records
@@ -182,15 +184,15 @@ def _(patch: Patch) -> None:
     "missing department counted as pass", "those who answered are clear, and that is enough", breaks="S11", quick=True
 )
 def _(patch: Patch) -> None:
-    async def everybody(connection: Connection, attempt_ids: Iterable[UUID]) -> Any:
-        answered, *others = await answers_of(connection, attempt_ids)
-        for answers in answered.values():
-            for name in required_checks(discover()):
-                for answer in list(answers.values())[:1]:
-                    answers.setdefault(name, answer.model_copy(update={"department": name}))
-        return answered, *others
+    def everybody(one: Round, standing: Standing, now: datetime) -> Settlement:
+        for asked in one.asked:
+            for name in asked.attempt.required:
+                for answer in list(asked.answers.values())[:1]:
+                    asked.answers.setdefault(name, answer.model_copy(update={"department": name}))
+        return decide(one, standing, now)
 
-    patch.replace(answers_of, everybody)
+    patch.replace(decide, everybody)
+    patch.replace(may_be_accepted, lambda *_: True)
 
 
 @mutant("acknowledge on error", "a batch that failed is left behind", breaks="L3")
