@@ -6,7 +6,7 @@ is refused, not interpreted (decision 0017).
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, NoReturn
 from uuid import UUID
@@ -110,18 +110,23 @@ def read(value: bytes | None, headers: Headers = ()) -> Message:
     return _validated(model, value or b"", bytes(envelope.data))
 
 
-def read_canonical_status(value: bytes, headers: Headers) -> tuple[StatusData, bytes, str] | None:
-    """The status, the JSON text of its data, and `occurred_at` as text; None for what is not byte for byte as `encode`
-    writes a status.
+def read_canonical_statuses(
+    values: Sequence[bytes], headers: Iterable[Headers]
+) -> tuple[list[StatusData], list[bytes], list[str]] | None:
+    """The statuses, the JSON texts of their data, and each `occurred_at` as text; None if one is not byte for byte as
+    `encode` writes a status.
 
     What it accepts, `open_envelope` and `read_status` accept as well, and read the same.
     """
-    if len(value) > MAX_EVENT_BYTES or (b"\\" in value and b"\\u0000" in value):
+    if max(map(len, values)) > MAX_EVENT_BYTES:
         return None
-    for name, _ in headers:
-        if name not in _OWN_HEADERS and name[:3] in _BINARY_PREFIXES:
-            return None
-    return decode_canonical(value)
+    names = {name for each in headers for name, _ in each}
+    if not names <= _OWN_HEADERS and any(name[:3] in _BINARY_PREFIXES for name in names):
+        return None
+    lines = b"\n".join((*values, b""))
+    if b"\\u0000" in lines:
+        return None
+    return decode_canonical(values, lines)
 
 
 def read_status(value: bytes, envelope: Envelope) -> StatusData:

@@ -22,6 +22,7 @@ STATUSES = [json.loads(path.read_text("utf-8")) for path in STATUS_EXAMPLES]
 DOCUMENTS = [json.loads(path.read_text("utf-8")) for path in EXAMPLES]
 STATUS_SCHEMA = Draft202012Validator(json_schema(StatusChanged), format_checker=Draft202012Validator.FORMAT_CHECKER)
 MANY = settings(max_examples=600, deadline=None)
+UTC_2026 = datetime(2026, 6, 1, 8, tzinfo=UTC)
 BINARY = (("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"/x"), ("ce_type", b"lixiao.status-changed.v1"))
 
 
@@ -33,7 +34,7 @@ def by_model(value: bytes, headers: codec.Headers = ()) -> Message | None:
 
 
 def by_fast_decoder(value: bytes, headers: codec.Headers = ()) -> StatusData | None:
-    canonical = codec.read_canonical_status(value, headers)
+    canonical = codec.read_canonical_statuses([value], [headers])
     try:
         envelope = codec.open_envelope(value, headers)
         read = codec.read_status(value, envelope) if envelope.type == "lixiao.status-changed.v1" else None
@@ -43,8 +44,12 @@ def by_fast_decoder(value: bytes, headers: codec.Headers = ()) -> StatusData | N
     if canonical is not None:
         # The shortest way reads nothing that the others do not, and the same.
         assert read is not None
-        assert canonical == (read, bytes(envelope.data), read.occurred_at.isoformat())
+        assert canonical == ([read], [bytes(envelope.data)], [read.occurred_at.isoformat()])
     return read
+
+
+def _canonical(values: list[bytes]) -> tuple[list[StatusData], list[bytes], list[str]] | None:
+    return codec.read_canonical_statuses(values, [() for _ in values])
 
 
 def dumped(status: StatusData) -> dict[str, Any]:
@@ -199,7 +204,7 @@ def test_our_own_writers_documents_take_the_short_way(status: StatusChanged, tim
         codec.read_status(value, codec.open_envelope(value))
 
     assert not long_ways
-    assert (codec.read_canonical_status(value, ()) is None) == (b"\\u0000" in value)
+    assert (codec.read_canonical_statuses([value], [()]) is None) == (b"\\u0000" in value)
 
 
 @MANY
@@ -217,3 +222,45 @@ def test_a_document_that_was_cut_or_added_to_anywhere_is_read_alike_by_every_way
         value = value[:at] + added + value[at + removed :]
     model, fast = by_model(value), by_fast_decoder(value)
     assert (fast is not None) == isinstance(model, StatusChanged)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            statuses, st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1), st.sampled_from(_PIECES)), max_size=1)
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_documents_read_together_are_read_as_each_by_itself(
+    written: list[tuple[StatusChanged, list[tuple[float, int, bytes]]]],
+) -> None:
+    values = []
+    for status, edits in written:
+        value = codec.encode(status, event_id=uuid4(), source=source_of("library"), time=status.occurred_at)
+        for share, removed, added in edits:
+            at = int(share * len(value))
+            value = value[:at] + added + value[at + removed :]
+        values.append(value)
+    together, alone = _canonical(values), [_canonical([value]) for value in values]
+    if together is None:
+        assert None in alone
+    else:
+        assert [([one], [text], [at]) for one, text, at in zip(*together, strict=True)] == alone
+
+
+def test_documents_that_are_several_lines_are_not_taken_for_their_neighbours() -> None:
+    first, second = (path.read_bytes() for path in STATUS_EXAMPLES[:2])
+    events = [codec.read(value) for value in (first, second)]
+    one, other = (codec.encode(event, event_id=uuid4(), source=source_of("x"), time=UTC_2026) for event in events)
+    assert _canonical([one, other]) is not None
+    for values in (
+        [one + b"\n" + other],
+        [one + b"\n" + other, b""],
+        [one, b"\n" + other],
+        [b"", one],
+        [one[:9], one[9:]],
+    ):
+        assert _canonical(values) is None

@@ -19,11 +19,14 @@ from services.clearance.view.records import (
     alive_mark,
     forgotten_by,
     status_row,
+    status_rows,
     unreadable_row,
 )
 from services.clearance.view.rows import Key, Row, merge
 
 _DIGEST: Final = b'"digest"'
+TOGETHER: Final = 64
+"""Records that are decoded together: with one that is not as our encoder writes it, all of them one by one."""
 R = TypeVar("R", bound=Incoming)
 
 
@@ -70,17 +73,30 @@ def fold_batch(
     *,
     discarded: Container[Position] = (),
     highest_version: int = MAX_VERSION,
+    known: Sequence[Row | None] | None = None,
 ) -> Batch[R]:
     """Never raises. `departments`: by status topic. `discarded`: unreadable records that an operator discarded;
-    others hide their student's status.
+    others hide their student's status. `known`: what `read_together` has found of them.
     """
+    if known is None:
+        known = [
+            row
+            for at in range(0, len(records), TOGETHER)
+            for row in read_together(records[at : at + TOGETHER], departments, highest_version)
+        ]
     rows: dict[Key, Row] = {}
     forgotten: dict[Key, Forgotten] = {}
     alive: dict[Partition, datetime] = {}
     digests: dict[Partition, StatusDigest] = {}
     unreadable: list[UnreadableRecord[R]] = []
     read_count = 0
-    for record in records:
+    for record, known_row in zip(records, known, strict=True):
+        if known_row is not None:
+            read_count += 1
+            key = known_row.key
+            held = rows.get(key)
+            rows[key] = known_row if held is None else merge(held, known_row)
+            continue
         department = departments[record.topic]
         try:
             if record.key == ALIVE_KEY:
@@ -120,6 +136,20 @@ def fold_batch(
         digests,
         [forgotten[key] for key in sorted(forgotten)],
     )
+
+
+def read_together(
+    records: Sequence[Incoming], departments: Mapping[str, str], highest_version: int = MAX_VERSION
+) -> Sequence[Row | None]:
+    """Of each record its row, or None if it has to be looked at by itself. Never raises."""
+    statuses = [record for record in records if record.key != ALIVE_KEY and record.value is not None]
+    rows = status_rows(statuses, departments, highest_version) if statuses else None
+    if rows is None:
+        return [None] * len(records)
+    if len(rows) == len(records):
+        return rows
+    found = {id(record): row for record, row in zip(statuses, rows, strict=True)}
+    return [found.get(id(record)) for record in records]
 
 
 def split_at_digests(records: Sequence[R]) -> tuple[Sequence[R], Sequence[R]]:

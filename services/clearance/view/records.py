@@ -1,9 +1,10 @@
 """What one record of a status topic says: a row of the view, an alive mark or a tombstone. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from schemas.codec import Headers, Unreadable, open_envelope, read, read_canonical_status, read_status
+from schemas.codec import Headers, Unreadable, open_envelope, read, read_canonical_statuses, read_status
 from schemas.events import TYPE_OF, SourceAlive, StatusChanged
 from schemas.status_fast import StatusData
 from schemas.student_ids import is_canonical_student_id
@@ -47,16 +48,10 @@ class Forgotten:
 
 def status_row(record: Incoming, department: str, highest_version: int = MAX_VERSION) -> Row:
     """Raises `Unreadable`, also above `highest_version`."""
-    value = record.value
-    canonical = None if value is None else read_canonical_status(value, record.headers)
-    if canonical is not None:
-        status, text, occurred_at = canonical
-    else:
-        envelope = open_envelope(value, record.headers)
-        if envelope.type != _STATUS:
-            raise Unreadable("type: only statuses have a student's key on this topic")
-        status, text = read_status(value or b"", envelope), bytes(envelope.data)
-        occurred_at = status.occurred_at.isoformat()
+    envelope = open_envelope(record.value, record.headers)
+    if envelope.type != _STATUS:
+        raise Unreadable("type: only statuses have a student's key on this topic")
+    status, text = read_status(record.value or b"", envelope), bytes(envelope.data)
     if record.key != status.student_id.encode():
         raise Unreadable("student_id: the record's key is another")
     if status.department != department:
@@ -69,10 +64,43 @@ def status_row(record: Incoming, department: str, highest_version: int = MAX_VER
         record.partition,
         status.version,
         record.offset,
-        occurred_at,
+        status.occurred_at.isoformat(),
         text,
         open_codes=open_codes(status),
     )
+
+
+def status_rows(
+    records: Sequence[Incoming], departments: Mapping[str, str], highest_version: int = MAX_VERSION
+) -> list[Row] | None:
+    """As `status_row` of each, at a fraction of its cost; None if it might refuse one, or one is not as `encode` writes
+    it. `departments`: by topic.
+    """
+    values = [record.value or b"" for record in records]
+    read = read_canonical_statuses(values, [record.headers for record in records])
+    if read is None:
+        return None
+    statuses, texts, instants = read
+    named = [departments[record.topic] for record in records]
+    if (
+        [record.key for record in records] != [status.student_id.encode() for status in statuses]
+        or [status.department for status in statuses] != named
+        or max(status.version for status in statuses) > highest_version
+    ):
+        return None
+    return [
+        Row(
+            status.student_id,
+            department,
+            record.partition,
+            status.version,
+            record.offset,
+            occurred_at,
+            text,
+            open_codes=open_codes(status),
+        )
+        for record, status, department, occurred_at, text in zip(records, statuses, named, instants, texts, strict=True)
+    ]
 
 
 def open_codes(status: StatusData) -> str | None:

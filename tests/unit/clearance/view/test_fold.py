@@ -1,11 +1,12 @@
 """Folding records into the view: what a batch says."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 from schemas.events import SourceAlive, StatusDigest
 from schemas.topics import ALIVE_KEY
-from services.clearance.view.fold import fold_batch, split_at_digests
+from services.clearance.view.fold import TOGETHER, fold_batch, read_together, split_at_digests
 from tests.unit.clearance.view.status_topic import (
     DEPARTMENTS,
     NOW,
@@ -34,6 +35,32 @@ def test_every_readable_status_of_a_batch_is_counted_whatever_stands_between_the
     discarded = Record(student().encode(), b"{", 6)
     batch = fold_batch([good[0], broken, discarded, *good[1:]], DEPARTMENTS, discarded={(TOPIC, 0, 6)})
     assert (batch.read, len(batch.rows), len(batch.unreadable)) == (3, 3, 1)
+
+
+def test_many_records_fold_to_the_same_as_each_looked_at_by_itself() -> None:
+    students = [student() for _ in range(TOGETHER)]
+    records = [said(status(who, version), version) for version in (1, 2) for who in students]
+    others = [
+        Record(students[1].encode(), b"{", 3),
+        gone(students[2], 3),
+        alive(NOW),
+        replace(said(status(students[3], 3), 3), key=b"another"),
+        said(status(students[4], 3, department="dorm"), 3),
+        replace(said(status(students[5], 3), 3), headers=(("ce_type", b"x"),)),
+    ]
+    for at, other in enumerate(others):
+        records.insert(at * 31, other)
+        assert fold_batch(records, DEPARTMENTS) == fold_batch(records, DEPARTMENTS, known=[None] * len(records))
+
+
+def test_statuses_are_known_before_their_transaction_and_nothing_else_is() -> None:
+    good = [said(status(student(), 1), offset) for offset in range(3)]
+    assert [row and row.student_id.encode() for row in read_together([alive(NOW), *good], DEPARTMENTS)] == [
+        None,
+        *(record.key for record in good),
+    ]
+    assert read_together([*good, Record(b"x", b"{")], DEPARTMENTS) == [None] * 4
+    assert read_together(good, DEPARTMENTS, 0) == [None] * 3
 
 
 def test_rows_come_sorted_by_student_and_department_so_that_two_writers_cannot_deadlock() -> None:
