@@ -49,9 +49,10 @@ class DeadLetterCounter:
     def check(self, records: Records, stored: Sequence[DeadLetter]) -> None:
         """`stored`: new dead letters. Raises `DeadLetterLimitExceeded`; counts once `committed`."""
         undecodable = {(one.record.topic, one.record.partition, one.record.offset) for one in stored if not one.decoded}
-        self._next = {topic: self._tally(topic) for topic in {record.topic for record in records}}
+        counts = Counter([record.topic for record in records])
+        self._next = {topic: self._tally(topic) for topic in counts}
         if not undecodable:
-            for topic, count in Counter(record.topic for record in records).items():
+            for topic, count in counts.items():
                 self._next[topic].count += count
                 self._next[topic].consecutive = 0
             return

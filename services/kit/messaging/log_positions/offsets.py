@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from services.kit.postgres.pool import Connection
 
 DATABASE_OLDER: Final = "the database is older than what was committed here: it was restored"
 Records = Sequence[ConsumerRecord]
+_part_of: Final = attrgetter("topic", "partition")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class NextPosition:
 
 def next_positions(records: Records) -> dict[TopicPartition, NextPosition]:
     """`records` ascend within a partition."""
-    last = {(record.topic, record.partition): record for record in records}
+    last = dict(zip(map(_part_of, records), records, strict=True))
     return {
         TopicPartition(*part): NextPosition(record.offset + 1, fingerprint(record)) for part, record in last.items()
     }
@@ -72,8 +74,8 @@ async def claim_unseen(
     next_offset = {part: row["next_offset"] for part, row in stored.items()}
     if any(next_offset.get(part, 0) < committed.get(part, 0) for part in parts):
         raise LogChanged(DATABASE_OLDER)
-    first = {(record.topic, record.partition): record.offset for record in reversed(records)}
-    if all(offset >= next_offset.get(part, 0) for part, offset in first.items()):
+    first = dict(zip(map(_part_of, reversed(records)), reversed(records), strict=True))
+    if all(record.offset >= next_offset.get(TopicPartition(*part), 0) for part, record in first.items()):
         return records
     unseen = []
     for record in records:
