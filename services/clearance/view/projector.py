@@ -1,5 +1,6 @@
 """Projector: folds the departments' status topics into the view, one transaction a batch."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -17,7 +18,7 @@ from services.clearance.notify import notify, notify_traced
 from services.clearance.submission.after_acceptance import exceptions
 from services.clearance.view import source_store, status_dead_letters, view_store
 from services.clearance.view.batch_spans import BatchSpans, start_spans
-from services.clearance.view.fold import Batch, fold_batch, split_at_digests
+from services.clearance.view.fold import TOGETHER, Batch, fold_batch, read_together, split_at_digests
 from services.clearance.view.reconciliation.comparison import compare
 from services.clearance.view.records import status_row, unreadable_row
 from services.clearance.view.rows import Row
@@ -26,7 +27,7 @@ from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit
 from services.kit.messaging.dead_letters.store import DeadLetter
 from services.kit.messaging.faststream_shell import TransactionalRouter
-from services.kit.messaging.handlers import Transaction
+from services.kit.messaging.handlers import Share, Transaction
 from services.kit.messaging.log_positions.offsets import Records
 from services.kit.observability import metrics
 from services.kit.observability.traced_statuses import TracedStatus
@@ -62,7 +63,9 @@ class Projector:
         self.group = topics.group(PROJECTOR)
         self._pending: ContextVar[_Pending | None] = ContextVar("pending", default=None)
         self.router = TransactionalRouter(group=self.group, session_timeout_s=session_timeout_s)
-        statuses = self.router.subscriber(*self.topics, batch=True, workers=workers, max_records=max_records)
+        statuses = self.router.subscriber(
+            *self.topics, batch=True, workers=workers, max_records=max_records, ahead=self._fold_ahead
+        )
 
         @statuses()
         async def project(records: Sequence[Any], connection: Transaction) -> list[DeadLetter]:
@@ -137,9 +140,21 @@ class Projector:
         await source_store.lose_source(connection, self.topics[part.topic], part.partition, now=datetime.now(UTC))
         await notify(connection)
 
+    async def _fold_ahead(self, records: Records) -> Batch[ConsumerRecord]:
+        """Whatever a worker waits for may have come: it is not kept waiting for a whole batch."""
+        highest = highest_plausible_version(time.time())
+        known: list[Row | None] = []
+        for at in range(0, len(records), TOGETHER):
+            if at:
+                await asyncio.sleep(0)
+            known += read_together(records[at : at + TOGETHER], self.topics, highest)
+        return fold_batch(records, self.topics, highest_version=highest, known=known)
+
     async def _fold(self, connection: Connection, records: Sequence[ConsumerRecord]) -> Batch[ConsumerRecord]:
         highest = highest_plausible_version(time.time())
-        batch = fold_batch(records, self.topics, highest_version=highest)
+        batch = records.ahead if isinstance(records, Share) else None
+        if batch is None:
+            batch = fold_batch(records, self.topics, highest_version=highest)
         if not batch.unreadable:
             return batch
         positions = [(bad.record.topic, bad.record.partition, bad.record.offset) for bad in batch.unreadable]

@@ -15,6 +15,7 @@ Routers and subscribers are declared as on any `KafkaRouter`, but:
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, Final
 
@@ -40,6 +41,7 @@ from services.kit.messaging.handlers import (
     OPEN_CONNECTION,
     EventDecoder,
     RecordMiddleware,
+    Share,
     carries,
     event_decoder,
     span_of,
@@ -58,6 +60,7 @@ _FETCH_WAIT_MS: Final = 500
 
 CommitBatch = Callable[[Records], Awaitable[None]]
 LockFirst = Callable[[Connection, Records], Awaitable[None]]
+Ahead = Callable[[Records], Awaitable[Any]]
 
 
 class TransactionalRouter(KafkaRouter):
@@ -93,9 +96,11 @@ class TransactionalRouter(KafkaRouter):
         workers: int = 1,
         max_records: int = 500,
         lock_first: LockFirst | None = None,
+        ahead: Ahead | None = None,
     ) -> "TransactionalSubscriber":
         """As in FastStream, handlers are declared with the result. `lock_first`: what several records will lock, in the
-        order that every transaction locks it in.
+        order that every transaction locks it in. `ahead`: what a batch handler needs no database for, while the workers
+        wait for theirs; it gives way to them, and the handler finds the result in its `Share`.
 
         `batch`: one handler gets all raw records and returns the unreadable ones; else filters choose. Workers share
         out partitions, in order, with a connection and `max_records` each.
@@ -124,6 +129,7 @@ class TransactionalRouter(KafkaRouter):
             workers=workers,
             max_records=max_records,
             lock_first=lock_first,
+            ahead=ahead,
         )
         Registrator.subscriber(self, subscriber)
         if not batch:
@@ -143,10 +149,12 @@ class TransactionalSubscriber(DefaultSubscriber):
         workers: int,
         max_records: int,
         lock_first: LockFirst | None,
+        ahead: Ahead | None,
     ) -> None:
         super().__init__(config, specification, calls)
         self._parser, self._decoder = _untouched, decoder
         self._batch, self._max_records, self._lock_first = batch, max_records, lock_first
+        self._ahead = ahead
         self._queues: list[asyncio.Queue[Records]] = [asyncio.Queue(maxsize=1) for _ in range(workers)]
         self._set_handlers: dict[type[Message], SetHandler[Any]] = {}
         self._several: set[type[Message]] = set()
@@ -204,7 +212,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         try:
             with self._outer_config.context.scope(DEAD_LETTERS, dead_letters):
                 if self._batch:
-                    response = await self.process_message(tuple(records))
+                    response = await self.process_message(records if isinstance(records, tuple) else tuple(records))
                     return response.body or []
                 if self._set_handlers:
                     return await self._apply_sets(connection, records) + dead_letters
@@ -283,14 +291,22 @@ class TransactionalSubscriber(DefaultSubscriber):
     async def consume_one(self, msg: Records) -> None:
         """Share out a batch; waits for busy workers."""
         if self.workers == 1:
-            await self._queues[0].put(msg)
+            await self._queues[0].put(await self._share(msg))
             return
         shares: list[list[ConsumerRecord]] = [[] for _ in self._queues]
         for record in msg:
             shares[record.partition % self.workers].append(record)
         for queue, share in zip(self._queues, shares, strict=True):
             if share:
-                await queue.put(share)
+                await queue.put(await self._share(share))
+
+    async def _share(self, records: Records) -> Share:
+        share = Share(records)
+        if self._ahead is not None:
+            # An error is the worker's to meet again, and to retry.
+            with suppress(Exception):
+                share.ahead = await self._ahead(share)
+        return share
 
 
 async def _untouched(record: ConsumerRecord | Sequence[ConsumerRecord]) -> KafkaMessage:

@@ -46,6 +46,13 @@ else:
     Transaction = Annotated[Any, Depends(open_connection)]
 """The batch's connection, with its transaction open."""
 
+
+class Share(tuple[ConsumerRecord, ...]):
+    """A batch as its handler gets it. `ahead`: what was made of all of it before its transaction, if anything was."""
+
+    ahead: Any = None
+
+
 EventDecoder = Callable[[StreamMessage[Any]], Awaitable[Any]]
 _log = structlog.get_logger(__name__)
 _tracer = trace.get_tracer("lixiao.consumer")

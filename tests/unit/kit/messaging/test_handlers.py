@@ -1,6 +1,7 @@
 """A record on its way to a typed handler: decoded, selected by its event, and dead-lettered when it is unreadable."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -21,11 +22,13 @@ from schemas.events import (
 )
 from services.kit.messaging.faststream_shell import TransactionalRouter
 from services.kit.messaging.handlers import Transaction, carries, event_decoder
+from services.kit.messaging.log_positions.offsets import Records
 from services.kit.signing.session_proofs import SessionKey
 from tests.support.departments.desks import now
 from tests.support.in_process.services import record_of
 
 STUDENT = "TS0000000001"
+NOWHERE: Any = "the open transaction"
 
 
 def case(version: int = 1, student_id: str = STUDENT) -> CaseChanged:
@@ -54,8 +57,7 @@ def router_of(handle: Callable[[CaseChanged, Any], None], **options: Any) -> Tra
 
 
 async def dead_letters_of(router: TransactionalRouter, *records: ConsumerRecord) -> list[tuple[str, bool]]:
-    connection: Any = "the open transaction"
-    return [(one.reason, one.decoded) for one in await router.subscription.apply(connection, records)]
+    return [(one.reason, one.decoded) for one in await router.subscription.apply(NOWHERE, records)]
 
 
 async def test_a_handler_gets_its_event_and_the_connection_of_the_transaction() -> None:
@@ -153,6 +155,40 @@ async def test_a_batch_handler_gets_the_raw_records_and_returns_its_dead_letters
     one, other = record_of("t", b"k", b"{"), record_of("t", b"k", b"\xff")
     assert await dead_letters_of(router, one, other) == []
     assert handled == [([one, other], "the open transaction")]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_what_is_made_of_a_share_ahead_of_its_transaction_is_found_by_the_handler_of_the_whole_share_only(
+    workers: int,
+) -> None:
+    async def ahead(records: Records) -> list[bytes | None]:
+        return [{b"a": b"A", b"b": b"B"}[record.value or b""] for record in records]
+
+    router = TransactionalRouter(group="g")
+    batches = router.subscriber("t", batch=True, workers=workers, ahead=ahead)
+    handled: list[tuple[list[bytes | None], Any]] = []
+
+    @batches()
+    async def project(records: Sequence[Any], connection: Transaction) -> None:
+        handled.append(([record.value for record in records], getattr(records, "ahead", None)))
+
+    async def commit(records: Records) -> None:
+        await batches.apply(NOWHERE, records)
+        await batches.apply(NOWHERE, records[:1])
+        raise asyncio.CancelledError
+
+    for values in ([b"a", b"b"], [b"a", b"unknown"]):
+        await batches.consume_one([record_of("t", b"k", value) for value in values])
+        with pytest.raises(asyncio.CancelledError):
+            await batches.work(0, commit)
+
+    assert handled == [
+        ([b"a", b"b"], [b"A", b"B"]),
+        ([b"a"], None),
+        # What fails ahead fails again where it is retried.
+        ([b"a", b"unknown"], None),
+        ([b"a"], None),
+    ]
 
 
 async def test_where_commands_have_to_be_proven_one_without_its_sessions_proof_is_dead_lettered() -> None:
