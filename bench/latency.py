@@ -7,15 +7,19 @@ one. It starts at one of:
 - due: when the change was to be sent
 - commit: `audit.entry.at`, shortly before the desk's commit
 - answered: the desk's HTTP answer has arrived
+
+Beside it the barest relay and consumer (latency_peer.py), and a round while two processes do nothing but compute.
 """
 
 import asyncio
 import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -24,13 +28,17 @@ import asyncpg
 import uvloop
 
 from bench.fixtures import Servers
-from bench.harness import over, percentile
+from bench.harness import Figure, over, percentile
 from bench.http_load import Connections
+from bench.latency_peer import commit_to_seen
+from bench.processor import LOAD, spent, used
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE
 from services.kit.names import VIEW_CHANNEL
 
 DEPARTMENT: Final = "library"
+BUSY: Final = (sys.executable, "-c", "while True: pass")
+BUSY_PROCESSES: Final = 2
 _POLL_S: Final = 0.02
 _ALL_SEEN_WITHIN_S: Final = 60.0
 Change = tuple[str, int]
@@ -49,18 +57,29 @@ class Sizes:
 QUICK: Final = Sizes(changes=20, per_s=20.0, students=20)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Round:
-    """Seconds of each change."""
+    """Seconds of each change. `processor_s`: of all, by process, what they use when idle included."""
 
     commit_to_seen: list[float]
     answered_to_seen: list[float]
     due_to_seen: list[float]
     due_to_answered: list[float]
     per_s: float
+    processor_s: dict[str, float]
+    bare: list[float] = field(default_factory=list)
+
+    @property
+    def processor_us(self) -> float:
+        """A change, all services and servers."""
+        return sum(spent_s for name, spent_s in self.processor_s.items() if name != LOAD) * 1e6 / len(self.due_to_seen)
+
+    @property
+    def over_bare(self) -> float:
+        return percentile(self.commit_to_seen, 0.99) / percentile(self.bare, 0.99)
 
 
-def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
+def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     sizes = QUICK if quick else Sizes()
     with tempfile.TemporaryDirectory() as folder, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
@@ -70,7 +89,12 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
                 f"{sizes.changes:,} changes a round at {sizes.per_s:g} a second to {sizes.students} students: library "
                 "by HTTP, relay, Kafka, projector; two processes, traces off"
             )
-            done = [runner.run(_round(installation, students, sizes)) for _ in range(rounds)]
+            done = []
+            for _ in range(rounds):
+                done.append(runner.run(_round(installation, students, sizes)))
+                done[-1].bare = commit_to_seen(on, changes=sizes.changes, per_s=sizes.per_s, students=sizes.students)
+            with _busy():
+                beside = runner.run(_round(installation, students, sizes))
         finally:
             runner.run(installation.close())
     yield f"{'ms':<36}{'p50':<32}p99"
@@ -78,7 +102,31 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str]:
     yield _row("desk's HTTP answer -> seen in view", done, lambda one: one.answered_to_seen)
     yield _row("due -> desk's HTTP answer", done, lambda one: one.due_to_answered)
     yield _row("due -> seen in view", done, lambda one: one.due_to_seen)
+    yield _row("bare outbox row -> seen in table", done, lambda one: one.bare)
+    yield _row(f"commit -> seen, {BUSY_PROCESSES} busy processes", [beside], lambda one: one.commit_to_seen)
+    yield f"    latest of them {max(beside.commit_to_seen) * 1e3:.0f} ms"
     yield f"answered: {over(done, lambda one: one.per_s).text(' changes/s', 1)} of {sizes.per_s:g} asked for"
+    spent_s = done[-1].processor_s.items()
+    each = ", ".join(f"{name} {one_s * 1e3 / sizes.changes:.1f}" for name, one_s in spent_s)
+    yield f"ms of processor a change, last round: {each}"
+    yield Figure(
+        f"a change at a desk, {sizes.per_s:g}/s",
+        over(done, lambda one: one.processor_us),
+        f"p99 {over(done, lambda one: percentile(one.commit_to_seen, 0.99) * 1e3).text(' ms', 1)}",
+        "bare relay, p99",
+        over(done, lambda one: one.over_bare),
+    )
+
+
+@contextmanager
+def _busy() -> Iterator[None]:
+    processes = [subprocess.Popen(BUSY) for _ in range(BUSY_PROCESSES)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
 
 
 def _row(name: str, done: Sequence[Round], of: Callable[[Round], list[float]]) -> str:
@@ -102,6 +150,7 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
     answered: dict[Change, float] = {}
     watching = asyncio.create_task(_watch(installation, seen))
     desk = _Desk(installation)
+    before = used()
     sending = [
         asyncio.create_task(_change(desk, students[number % len(students)], at, due, answered))
         for number, at in enumerate(_schedule(sizes))
@@ -118,6 +167,7 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
             task.cancel()
         await asyncio.gather(watching, *sending, return_exceptions=True)
         desk.connections.close()
+    processor_s = spent(before)
     committed = await _committed(installation)
     took_s = max(answered.values()) - min(due.values())
     return Round(
@@ -126,6 +176,7 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
         [seen[change] - due[change] for change in answered],
         [at - due[change] for change, at in answered.items()],
         len(answered) / took_s,
+        processor_s,
     )
 
 
