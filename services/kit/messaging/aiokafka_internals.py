@@ -19,6 +19,8 @@ from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
+from services.kit.messaging.fetch_sessions import SessionFetcher
+
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
 _SHORT_WAIT_MS: Final = 10
 _NO_LEADER: Final = -1
@@ -60,7 +62,7 @@ def cluster_of(consumer: AIOKafkaConsumer) -> ClusterState:
     return ClusterState(len(cluster.brokers()), degraded)
 
 
-class _PatientFetcher(fetcher.Fetcher):  # type: ignore[misc]
+class _PatientFetcher(SessionFetcher):
     pause_s: Callable[[], float] = staticmethod(lambda: 0.0)
     _next_at = 0.0
     _long_from: float | None = None

@@ -9,6 +9,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.consumer import fetcher
 from aiokafka.producer.sender import Sender
 from aiokafka.producer.transaction_manager import TransactionManager
@@ -44,6 +45,7 @@ def test_the_installed_version_is_the_one_the_shell_was_written_for(package: str
         (LoggerState, "_setup", ["self", "context"]),
         (fetcher.PartitionRecords, "_unpack_records", ["self"]),
         (fetcher.Fetcher, "_get_actions_per_node", ["self", "assignment"]),
+        (fetcher.Fetcher, "_proc_fetch_request", ["self", "assignment", "node_id", "request"]),
         (_MemoryRecordsPy, "_cache_next", None),
         (_DefaultRecordBatchPy, "_read_msg", None),
     ],
@@ -72,6 +74,16 @@ def test_the_fetcher_takes_its_record_classes_from_the_names_that_are_patched() 
     assert "MemoryRecords(" in source
     assert "PartitionRecords(" in source
     assert issubclass(MemoryRecords, object)
+
+
+def test_the_answer_to_a_fetch_is_decoded_by_what_its_request_names_and_read_by_the_whole_request() -> None:
+    source = inspect.getsource(AIOKafkaConnection._handle_frame)
+    assert "resp_type = request.RESPONSE_TYPE" in source
+    assert "response = resp_type.decode(resp)" in source
+    assert "request_struct = request.prepare(self._versions)" in inspect.getsource(AIOKafkaConnection.send)
+    source = inspect.getsource(fetcher.Fetcher._proc_fetch_request)
+    assert "response = await self._client.send(node_id, request)" in source
+    assert "for topic, partitions in request.topics:" in source
 
 
 def test_a_subscriber_has_the_attributes_the_shell_sets() -> None:
