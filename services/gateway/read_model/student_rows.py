@@ -151,9 +151,9 @@ def _case(row: Row) -> Case:
     )
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=1_000)
 def _status(text: str) -> StatusChanged | None:
-    """None if undecodable. Cached: live pages read the same rows again and again."""
+    """None if undecodable. Cached, about 6 kB each: of a student's departments mostly one has something new."""
     try:
         return StatusChanged.model_validate_json(text)
     except ValidationError:
