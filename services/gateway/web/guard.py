@@ -1,7 +1,7 @@
 """Security headers, no cross-site writes, rate limits."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import structlog
@@ -71,23 +71,20 @@ class Guard:
         self._sessions = TokenBuckets(SESSION_RATE, SESSION_BURST)
         self._reports = TokenBuckets(REPORT_RATE, REPORT_BURST)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
 
         async def send_guarded(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = self._guarded(message["headers"], scope["path"])
             await send(message)
 
-        headers = Headers(scope=scope)
-        refused = self._refused(scope, headers)
+        refused = self._refused(scope, Headers(scope=scope))
         if refused is None:
-            await self._app(scope, receive, send_guarded)
-        else:
-            self._report(refused, scope)
-            await self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
+            return self._app(scope, receive, send_guarded)
+        self._report(refused, scope)
+        return self._refuse(Request(scope), refused.response())(scope, receive, send_guarded)
 
     def _guarded(self, given: Sequence[tuple[bytes, bytes]], path: str) -> list[tuple[bytes, bytes]]:
         """`given` without those that the guard sets, and these."""

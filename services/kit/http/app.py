@@ -1,11 +1,11 @@
 """FastAPI application of a service."""
 
-from collections.abc import Callable, Collection, MutableMapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from fastapi import APIRouter, Depends, FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.kit.http import problems
 from services.kit.http.client_address import split
@@ -37,10 +37,12 @@ class _Application(FastAPI):
         outermost: Wrapper | None,
         before_routes: Wrapper | None,
         allowed_hosts: str,
+        often_read: Collection[str],
         interface: Interface,
         **options: Any,
     ) -> None:
         super().__init__(**options)
+        self._often_read = frozenset(often_read)
         self._outermost, self._before_routes, self._interface = outermost, before_routes, interface
         self._allowed_hosts = frozenset(split(allowed_hosts.lower()))
 
@@ -53,6 +55,15 @@ class _Application(FastAPI):
         if self._outermost is not None:
             stack = self._outermost(stack)
         return ClientAddress(stack)
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
+        # FastAPI would put three calls around them, only to see that it does not observe these.
+        if scope["type"] == "http" and scope["path"] in self._often_read:
+            if self.middleware_stack is None:
+                self.middleware_stack = self.build_middleware_stack()
+            scope["app"] = self
+            return cast(Coroutine[Any, Any, None], self.middleware_stack(scope, receive, send))
+        return super().__call__(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         if self.openapi_schema is None:
@@ -88,6 +99,7 @@ def create_app(
         outermost=_observed(outermost, often_read, telemetry),
         before_routes=before_routes,
         allowed_hosts=allowed_hosts,
+        often_read=often_read,
         interface=interface,
         title=title,
         version=version,

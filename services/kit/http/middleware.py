@@ -1,6 +1,9 @@
-"""ASGI middleware inside FastAPI's telemetry, outside Starlette's error handlers."""
+"""ASGI middleware inside FastAPI's telemetry, outside Starlette's error handlers.
 
-from collections.abc import Collection
+What has nothing to do afterwards hands the inner call on instead of awaiting it: an open stream keeps every frame.
+"""
+
+from collections.abc import Awaitable, Collection
 from typing import Final
 
 from opentelemetry import trace
@@ -101,15 +104,14 @@ class AllowedHosts:
         self.app = app
         self._allowed = allowed
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if (
             scope["type"] != "http"
             or scope["path"].startswith("/health/")
             or host_matches(Headers(scope=scope).get("host", ""), self._allowed)
         ):
-            await self.app(scope, receive, send)
-        else:
-            await _ELSEWHERE.response()(scope, receive, send)
+            return self.app(scope, receive, send)
+        return _ELSEWHERE.response()(scope, receive, send)
 
 
 class CompleteOnDisconnect:

@@ -5,8 +5,8 @@ spans are exported; what is under way is not counted.
 """
 
 import time
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Awaitable, Collection
+from typing import Any, Final
 
 from opentelemetry.propagate import extract
 from opentelemetry.trace import SpanKind, StatusCode, Tracer
@@ -32,13 +32,12 @@ class ObservedRoutes:
             explicit_bucket_boundaries_advisory=_BUCKETS_S,
         )
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Any]:
         if scope["type"] != "http" or scope["path"] not in self._paths:
-            await self._app(scope, receive, send)
-        elif self._tracer is None:
-            await self._measured(scope, receive, send)
-        else:
-            await self._traced(self._tracer, scope, receive, send)
+            return self._app(scope, receive, send)
+        if self._tracer is None:
+            return self._measured(scope, receive, send)
+        return self._traced(self._tracer, scope, receive, send)
 
     async def _traced(self, tracer: Tracer, scope: Scope, receive: Receive, send: Send) -> None:
         method, path = scope["method"], scope["path"]

@@ -66,11 +66,58 @@ class OpenConnections:
             self.refused = 0
 
 
+class _Event:
+    """As much of `asyncio.Event` as uvicorn uses; its queue of waiters alone would take six hundred bytes."""
+
+    __slots__ = ("_is_set", "_waiters")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._waiters: list[asyncio.Future[None]] | None = None
+
+    def set(self) -> None:
+        self._is_set = True
+        waiters, self._waiters = self._waiters or (), None
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    def clear(self) -> None:
+        self._is_set = False
+
+    async def wait(self) -> None:
+        if not self._is_set:
+            waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiters = [*(self._waiters or ()), waiter]
+            await waiter
+
+
+class _Pipeline(list[Any]):
+    """As much of a deque as uvicorn uses, of requests behind the one that is answered: hardly ever any."""
+
+    def appendleft(self, request: Any) -> None:
+        self.insert(0, request)
+
+
 class LimitedProtocol(HttpToolsProtocol):
     """Of one connection."""
 
+    # Beside uvicorn's own attributes: more than thirty would cost each connection a kilobyte, for a dictionary whose
+    # keys instances cannot share.
+    __slots__ = (
+        "_admitted",
+        "_field_bytes",
+        "_head_bytes",
+        "_in_head",
+        "_open",
+        "_read_by",
+        "_too_large",
+        "_written_by",
+    )
+
     def __init__(self, *args: Any, open_connections: OpenConnections, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.pipeline = _Pipeline()  # type: ignore[assignment]
         self._open = open_connections
         self._admitted: str | None = None
         self._in_head = True
@@ -82,6 +129,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.flow._is_writable_event = writable = _Event()  # type: ignore[assignment]
+        writable.set()
         host = self.client[0] if self.client else ""
         if self._open.admit(host):
             self._admitted = host
@@ -121,7 +170,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._in_head = False
         self._read_by = self.loop.time() + BODY_S
+        before = self.cycle
         super().on_headers_complete()
+        if self.cycle is not before:
+            # Nobody waits yet: the task that answers begins later.
+            self.cycle.message_event = _Event()  # type: ignore[assignment]
+        # They are the request's, which may drop them while it is answered.
+        self.headers = []
 
     def on_body(self, body: bytes) -> None:
         if self._read_by is not None:

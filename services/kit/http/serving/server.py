@@ -50,6 +50,7 @@ class Server(uvicorn.Server):
         settings = self._settings
         return uvicorn.Config(
             app,
+            interface="asgi3",
             host=settings.http_host,
             port=settings.http_port,
             loop="auto",
