@@ -38,6 +38,7 @@ from services.gateway.routes.student import (
     comment_pages,
     form_pages,
     form_pdf,
+    live_streams,
     notice_settings,
     student_api,
     student_commands,
@@ -165,8 +166,8 @@ def gateway_app(settings: GatewaySettings, *, traced: Telemetry | None = None) -
         metrics=settings.metrics,
         allowed_hosts=settings.hosts,
         outermost=_guard(settings.origin, renderer),
-        before_routes=partial(case_reads.CaseReads, renderer=renderer, kept=KeptAnswers()),
-        often_read=case_reads.PATHS,
+        before_routes=_before_routes(renderer),
+        often_read=(*case_reads.PATHS, live_streams.PATH),
     )
     error_pages.install(app, renderer)
     return app
@@ -182,6 +183,11 @@ def _guard(origin: str, renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
         return error_pages.problem_or_page(renderer, request, problem)
 
     return lambda app: Guard(app, origin=origin, refuse=refuse)
+
+
+def _before_routes(renderer: Renderer) -> Callable[[ASGIApp], ASGIApp]:
+    kept = KeptAnswers()
+    return lambda app: live_streams.LiveStreams(case_reads.CaseReads(app, renderer, kept))
 
 
 async def _start(
@@ -214,6 +220,7 @@ async def _start(
         comments.newest_of,
         sessions.alive,
         site=renderer.site,
+        html=renderer.live,
         max_streams=settings.max_streams,
         session_check_s=settings.stream_session_check_s,
         shown=lambda student_id, language, page, progress: shown.note(student_id, language, shown_page(page, progress)),
@@ -315,6 +322,7 @@ def _loops(
     loops.add("listen to the view", partial(listen, settings.read_model, VIEW_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("listen to commands", partial(listen, settings.database, COMMAND_CHANNEL, hub.notify, name=GATEWAY))
     loops.add("live", hub.run)
+    loops.add("live pings", hub.beat)
     return loops
 
 

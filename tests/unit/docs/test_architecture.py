@@ -29,7 +29,7 @@ def test_every_file_that_a_step_calls_is_drawn_or_named() -> None:
 def test_the_event_goes_from_a_desk_to_a_page() -> None:
     files = [line.file for line in TREES[0] if not line.hop]
     assert files[0] == "kit/department/api/desk_routes.py"
-    assert files[-1] == "gateway/web/renderer.py"
+    assert files[-1] == "gateway/case/live/stream.py"
 
 
 def test_a_walk_is_read_in_a_minute() -> None:

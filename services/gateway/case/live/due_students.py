@@ -13,8 +13,9 @@ from services.kit.view_groups import group_of, groups_in
 
 MAX_INTERVAL_S: Final = 5.0
 """Between reads of everybody without notifications: a department that falls silent changes checks too."""
-SHARE: Final = 200
-_PAUSE: Final = 3
+SHARE: Final = 100
+"""So long a change of one student may wait."""
+_PAUSE: Final = 1
 RETRY_S: Final = 0.5
 """After a read that failed."""
 

@@ -2,124 +2,50 @@
 
 One query reads all that are due, and a page is made for those of whom something is new. A stream gets the whole page
 whenever it differs from its last, and everybody is read every few seconds, so a lost notification or connection loses
-nothing.
+nothing. Between two reads nothing is kept of a page but hashes: of what it was made from, and of what was sent.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import suppress_instrumentation
-from opentelemetry.trace import Span
 
+from services.gateway.case.live import frames
 from services.gateway.case.live.due_students import DueStudents
 from services.gateway.case.live.push_spans import PushSpans
+from services.gateway.case.live.stream import Stream
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress, case_progress, clock_input
 from services.gateway.case.view_model import CasePage
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
+from services.gateway.i18n.formats import local_time
 from services.gateway.read_model.line_comment import LineComment
+from services.gateway.read_model.student_rows import StudentRows
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.read_model.types import Command
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import Site
 from services.kit.message_format import Language
-from services.kit.observability import metrics, subjects
+from services.kit.observability import metrics
 from services.kit.observability.traced_statuses import is_notice
 
 MAX_PER_SESSION: Final = 4
 """Of the six connections that a browser opens to a host on HTTP/1.1."""
 MIN_INTERVAL_S: Final = 0.01
+PING_S: Final = 15.0
+_BEATS: Final = 15
+"""Streams are pinged in so many parts, each in its turn."""
+_SLICE: Final = 4
+"""Pages made before others have their turn: some milliseconds."""
 
 
 class TooManyStreams(Exception):
     """Of the session, or of the process."""
-
-
-@dataclass(frozen=True, slots=True)
-class StateUpdate:
-    page: CasePage
-
-
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """The read model does not answer."""
-
-    since: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class StreamEnded:
-    """With `reconnect`, only this server stops; else the session ended."""
-
-    reconnect: bool = False
-
-
-StreamUpdate = StateUpdate | Outage | StreamEnded
-
-
-@dataclass(eq=False, slots=True)
-class _Case:
-    """Of a connected student, with all that it was made from."""
-
-    made_from: tuple[Any, ...]
-    progress: CaseProgress
-    _updates: dict[Language, StateUpdate] = field(default_factory=dict)
-
-    def update(self, site: Site, texts: Texts) -> StateUpdate:
-        known = self._updates.get(texts.language)
-        if known is None:
-            page = present(ViewContext(site, texts, self.progress.now), self.progress)
-            known = self._updates[texts.language] = StateUpdate(page)
-        return known
-
-
-@dataclass(eq=False, slots=True)
-class Stream:
-    """`updates` holds only the newest: a slow reader skips the others."""
-
-    session: Session
-    texts: Texts
-    updates: "asyncio.Queue[StreamUpdate]" = field(default_factory=lambda: asyncio.Queue(maxsize=1))
-    last: StreamUpdate | None = None
-    session_confirmed: bool = False
-    """Found alive since the stream connected."""
-    shown_until: datetime | None = None
-    """When the newest status on the page became true; None before the first page."""
-    _waiting: tuple[Span, ...] = ()
-    _sending: tuple[Span, ...] = ()
-    """Spans of the update that waits, and of the one that was taken last."""
-
-    def offer(self, update: StreamUpdate, spans: tuple[Span, ...] = ()) -> None:
-        if update == self.last or isinstance(self.last, StreamEnded):
-            return
-        self.last = update
-        _end(self._waiting, "replaced")
-        self._waiting = spans
-        with suppress(asyncio.QueueEmpty):
-            self.updates.get_nowait()
-        self.updates.put_nowait(update)
-
-    async def next(self) -> StreamUpdate:
-        """The one before it has been sent."""
-        _end(self._sending, "sent")
-        self._sending = ()
-        update = await self.updates.get()
-        self._sending, self._waiting = self._waiting, ()
-        return update
-
-    def close(self) -> None:
-        _end((*self._sending, *self._waiting), "gone")
-
-
-def _end(spans: Iterable[Span], outcome: str) -> None:
-    for span in spans:
-        subjects.end(span, outcome)
 
 
 class Hub:
@@ -136,22 +62,25 @@ class Hub:
         alive_sessions: Callable[[Collection[bytes]], Awaitable[frozenset[bytes]]],
         *,
         site: Site,
+        html: Callable[[CasePage, Texts], str],
         max_streams: int,
         session_check_s: float,
         shown: Callable[[str, Language, CasePage, CaseProgress], None] = lambda *_: None,
     ) -> None:
-        """`shown` is told of each page that a stream is given."""
+        """`html`: of a page, what live updates replace. `shown` is told of each page that a stream is given."""
         self._read_model, self._commands, self._comments = read_model, commands, comments
         self._alive_sessions = alive_sessions
-        self._site, self._max_streams = site, max_streams
+        self._site, self._html, self._max_streams = site, html, max_streams
         self._session_check_s, self._shown = session_check_s, shown
-        self._streams: set[Stream] = set()
-        self._cases: dict[str, _Case] = {}
-        """Of connected students, as they were read last."""
+        self._of_student: dict[str, tuple[Stream, ...]] = {}
+        self._of_session: dict[bytes, tuple[Stream, ...]] = {}
+        self._unconfirmed: set[bytes] = set()
+        """Sessions not found alive since a stream of theirs connected."""
+        self._count = 0
         self._due = DueStudents()
         self._changed = asyncio.Event()
         self._closed = False
-        self._push_spans = PushSpans()
+        self._push_spans = PushSpans(site.departments)
 
     def notify(self, notice: str = "") -> None:
         """`notice`: of whom something may be new, of everybody by default; or where traces of statuses go on."""
@@ -161,45 +90,51 @@ class Hub:
         self._due.note(notice)
         self._changed.set()
 
-    @asynccontextmanager
-    async def connect(self, session: Session, texts: Texts) -> AsyncIterator[Stream]:
-        """Raises `TooManyStreams`."""
-        of_session = sum(stream.session.id_hash == session.id_hash for stream in self._streams)
-        if len(self._streams) >= self._max_streams or of_session >= MAX_PER_SESSION:
+    def connect(self, session: Session, texts: Texts) -> Stream:
+        """Raises `TooManyStreams`. The stream sends nothing before it is started, and is to be disconnected."""
+        id_hash, student_id = bytes(session.id_hash), session.student_id
+        if self._count >= self._max_streams or len(self._of_session.get(id_hash, ())) >= MAX_PER_SESSION:
             raise TooManyStreams
-        stream = Stream(session, texts)
-        self._streams.add(stream)
-        self._due.connected(session.student_id)
+        stream = Stream(id_hash, student_id, texts)
+        self._count += 1
+        self._of_student[student_id] = (*self._of_student.get(student_id, ()), stream)
+        self._of_session[id_hash] = (*self._of_session.get(id_hash, ()), stream)
+        self._unconfirmed.add(id_hash)
+        self._due.connected(student_id)
         self._measure()
         if self._closed:
-            stream.offer(StreamEnded(reconnect=True))
+            stream.end()
         self._changed.set()
-        try:
-            yield stream
-        finally:
-            self._streams.discard(stream)
-            if self._due.disconnected(session.student_id):
-                self._cases.pop(session.student_id, None)
-            stream.close()
-            self._measure()
+        return stream
+
+    def disconnect(self, stream: Stream) -> None:
+        self._count -= 1
+        _remove(self._of_student, stream.student_id, stream)
+        if not _remove(self._of_session, stream.id_hash, stream):
+            self._unconfirmed.discard(stream.id_hash)
+        self._due.disconnected(stream.student_id)
+        stream.close()
+        self._measure()
 
     def end(self, id_hash: bytes) -> None:
-        for stream in self._streams:
-            if stream.session.id_hash == id_hash:
-                stream.offer(StreamEnded())
+        for stream in self._of_session.get(id_hash, ()):
+            stream.end(frames.ENDED)
 
     def close(self) -> None:
-        """Ends later connections too: a server that stops would wait for them."""
+        """Ends later connections too, and not their sessions: a server that stops would wait for them."""
         self._closed = True
-        for stream in self._streams:
-            stream.offer(StreamEnded(reconnect=True))
+        for stream in self._streams():
+            stream.end()
 
     @property
     def count(self) -> int:
-        return len(self._streams)
+        return self._count
+
+    def _streams(self) -> list[Stream]:
+        return [stream for streams in self._of_student.values() for stream in streams]
 
     def _measure(self) -> None:
-        metrics.LIVE_STREAMS.set(len(self._streams))
+        metrics.LIVE_STREAMS.set(self._count)
 
     async def run(self) -> None:
         self._measure()
@@ -210,75 +145,117 @@ class Hub:
             self._changed.clear()
             started = time.monotonic()
             students = self._due.take()
-            if self._streams:
+            if self._count:
                 with suppress_instrumentation():
                     if students:
                         await self._update_streams(students)
                     due = started - checked > self._session_check_s
-                    await self._end_signed_out([one for one in self._streams if due or not one.session_confirmed])
+                    await self._end_signed_out(self._of_session if due else self._unconfirmed)
                     checked = started if due else checked
             self._due.took(time.monotonic() - started)
             await asyncio.sleep(MIN_INTERVAL_S)
 
+    async def beat(self) -> None:
+        """Pings every stream about every `PING_S`, in the order in which they connected."""
+        while True:
+            streams = self._streams()
+            for part in range(_BEATS):
+                await asyncio.sleep(PING_S / _BEATS)
+                for stream in streams[len(streams) * part // _BEATS : len(streams) * (part + 1) // _BEATS]:
+                    stream.ping(frames.PING)
+
     async def _update_streams(self, students: Collection[str]) -> None:
         since_ns = time.time_ns()
-        streams = [stream for stream in self._streams if stream.session.student_id in students]
         try:
-            found = await self._read(students)
+            found = await self._read_model.rows_of_many(students)
         except ReadModelError as error:
-            for stream in list(self._streams):
-                stream.offer(Outage(error.since))
+            self._say_unread(error.since)
             self._due.failed()
             return
-        before = {student_id: self._cases.get(student_id) for student_id in found}
-        self._cases.update(found)
-        for student_id in found.keys() - self._due.students:
-            del self._cases[student_id]
-        for number, stream in enumerate(streams):
-            student_id = stream.session.student_id
-            case = found[student_id]
-            update = case.update(self._site, stream.texts)
-            if update is not stream.last:
-                spans: tuple[Span, ...] = ()
-                if update != stream.last:
-                    self._shown(student_id, stream.texts.language, update.page, case.progress)
-                    if stream.last is not None and (old := before.get(student_id)):
-                        spans = self._push_spans.start(student_id, old.progress, case.progress, since_ns=since_ns)
-                stream.offer(update, spans)
-                _measure_change(stream, case.progress)
-            if number % 50 == 49:
-                await asyncio.sleep(0)
-
-    async def _read(self, students: Collection[str]) -> dict[str, _Case]:
-        """Those of whom nothing is new are as before."""
-        found = await self._read_model.rows_of_many(students)
         commands, comments = await self._commands(students), await self._comments(students)
-        now, cases = datetime.now(UTC), {}
+        now, made = datetime.now(UTC), 0
         for student_id, rows in found.items():
             self._due.known_as(student_id, rows.former_numbers())
-            of_student = commands.get(student_id, ()), comments.get(student_id, ())
-            made_from = clock_input(self._site, rows.alive_marks(), now), rows.content(), *of_student
-            case = self._cases.get(student_id)
-            if case is None or case.made_from != made_from:
-                progress = case_progress(rows.snapshot(), of_student[0], self._site, now, of_student[1])
-                case = _Case(made_from, progress)
-            cases[student_id] = case
-        return cases
+            given = commands.get(student_id, ()), comments.get(student_id, ())
+            made_from = _hash(clock_input(self._site, rows.alive_marks(), now), rows, given)
+            behind = [one for one in self._of_student.get(student_id, ()) if one.made_from != made_from]
+            if behind:
+                progress = case_progress(rows.snapshot(), given[0], self._site, now, given[1])
+                self._push(behind, progress, made_from, since_ns)
+                made += 1
+                if made % _SLICE == 0:
+                    await asyncio.sleep(0)
 
-    async def _end_signed_out(self, streams: Sequence[Stream]) -> None:
-        if not streams:
+    def _push(self, behind: list[Stream], progress: CaseProgress, made_from: int, since_ns: int) -> None:
+        """`behind`: streams of one student that show something older."""
+        now, newest = self._push_spans.versions(progress), _newest(progress)
+        for texts in {stream.texts.language: stream.texts for stream in behind}.values():
+            page = present(ViewContext(self._site, texts, progress.now), progress)
+            frame = frames.state(self._html(page, texts))
+            streams = [stream for stream in behind if stream.texts.language == texts.language]
+            if any(stream.is_new(frame) for stream in streams):
+                self._shown(streams[0].student_id, texts.language, page, progress)
+            for stream in streams:
+                if stream.is_new(frame):
+                    first = stream.made_from is None and not stream.versions
+                    spans = () if first else self._push_spans.start(stream.student_id, stream.versions, now, since_ns)
+                    stream.offer(frame, spans)
+                stream.made_from, stream.versions = made_from, now
+                _measure_change(stream, newest)
+
+    def _say_unread(self, since: datetime) -> None:
+        known: dict[Language, bytes] = {}
+        for stream in self._streams():
+            language = stream.texts.language
+            if language not in known:
+                offset = self._site.university.utc_offset_minutes
+                words = local_time(since, now=since, offset_minutes=offset, language=language).words
+                known[language] = frames.unread(words)
+            stream.made_from = None
+            stream.offer(known[language])
+
+    async def _end_signed_out(self, sessions: Collection[bytes]) -> None:
+        asked = list(sessions)
+        if not asked:
             return
-        alive = await self._alive_sessions({stream.session.id_hash for stream in streams})
-        for stream in streams:
-            stream.session_confirmed = stream.session.id_hash in alive
-            if not stream.session_confirmed:
-                stream.offer(StreamEnded())
+        # Before the question: a stream that connects meanwhile asks its own.
+        self._unconfirmed.difference_update(asked)
+        try:
+            alive = await self._alive_sessions(asked)
+        except BaseException:
+            self._unconfirmed.update(self._of_session.keys() & asked)
+            raise
+        for id_hash in asked:
+            if id_hash not in alive:
+                self.end(id_hash)
 
 
-def _measure_change(stream: Stream, progress: CaseProgress) -> None:
-    newest = max((one.received.status.occurred_at for one in progress.checks if one.received), default=None)
+def _remove(streams: dict[Any, tuple[Stream, ...]], key: Any, stream: Stream) -> bool:
+    """Whether others are left under `key`."""
+    left = tuple(one for one in streams[key] if one is not stream)
+    if left:
+        streams[key] = left
+    else:
+        del streams[key]
+    return bool(left)
+
+
+def _hash(clock: tuple[Any, ...], rows: StudentRows, asked: tuple[Any, ...]) -> int:
+    """Of all that a page is made from; texts are hashed under this process's own key."""
+    content = (tuple(tuple(value) if type(value) is list else value for value in row) for row in rows.content())
+    # Commands and comments hold what has no hash; nearly nobody has any.
+    return hash((clock, tuple(content), repr(asked)))
+
+
+def _newest(progress: CaseProgress) -> float | None:
+    times = (one.received.status.occurred_at for one in progress.checks if one.received)
+    newest = max(times, default=None)
+    return newest.timestamp() if newest else None
+
+
+def _measure_change(stream: Stream, newest: float | None) -> None:
     if newest is None:
         return
     if stream.shown_until is not None and newest > stream.shown_until:
-        metrics.COMMIT_TO_PAGE.record(max(0.0, (datetime.now(UTC) - newest).total_seconds()))
+        metrics.COMMIT_TO_PAGE.record(max(0.0, time.time() - newest))
     stream.shown_until = newest

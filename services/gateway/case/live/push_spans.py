@@ -5,6 +5,8 @@ are known, which is no push, and a status whose trace is not known, as of one th
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
+from itertools import repeat
 from typing import Final
 
 from opentelemetry import trace
@@ -17,11 +19,14 @@ from services.kit.observability.traced_statuses import TracedStatus, read_notice
 
 MAX_KNOWN: Final = 2_000
 """Statuses whose page has not been made yet; most students have none open."""
+Versions = tuple[int, ...]
+"""Of the departments in their order, 0 without a status. In this form because each open page has them."""
 _tracer = trace.get_tracer("lixiao.live")
 
 
 class PushSpans:
-    def __init__(self) -> None:
+    def __init__(self, departments: Iterable[str]) -> None:
+        self._departments = tuple(departments)
         self._known: OrderedDict[tuple[str, str], TracedStatus] = OrderedDict()
 
     def note(self, notice: str) -> None:
@@ -32,16 +37,15 @@ class PushSpans:
         while len(self._known) > MAX_KNOWN:
             self._known.popitem(last=False)
 
-    def start(self, student_id: str, before: CaseProgress, now: CaseProgress, *, since_ns: int) -> tuple[Span, ...]:
+    def start(self, student_id: str, before: Versions, now: Versions, since_ns: int) -> tuple[Span, ...]:
         """Of one stream, for what is newer than the page before. `since_ns`: when what it is made from was read."""
         subject = subjects.subject_key(student_id) if self._known else None
         if subject is None:
             return ()
-        old = _versions(before)
         spans: list[Span] = []
-        for department, version in _versions(now).items():
+        for department, version, old in zip(self._departments, now, before or repeat(0), strict=False):
             status = self._known.get((subject, department))
-            if status is None or status.version != version or old.get(department) == version:
+            if status is None or status.version != version or old == version:
                 continue
             span = _tracer.start_span(
                 "push page",
@@ -53,8 +57,11 @@ class PushSpans:
             spans.append(span)
         return tuple(spans)
 
-
-def _versions(progress: CaseProgress) -> dict[str, int]:
-    """By department."""
-    received = (one.received.status for one in progress.checks if one.received)
-    return {status.department: status.version for status in received}
+    def versions(self, progress: CaseProgress) -> Versions:
+        """Of the statuses about the student's own number: what is known of a former one has another subject."""
+        found = {
+            one.department.name: one.received.status.version
+            for one in progress.checks
+            if one.received and not one.former_number
+        }
+        return tuple(found.get(department, 0) for department in self._departments)

@@ -1,34 +1,28 @@
 """The students' pages, all of which work without scripts."""
 
-import json
 import re
 from collections.abc import AsyncIterator
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from opentelemetry import trace
 
 from services.gateway.case.headline import headline
-from services.gateway.case.live.hub import StateUpdate, Stream, StreamEnded
 from services.gateway.case.present import accepted_form, earlier_forms, present
 from services.gateway.case.progress import Standing
 from services.gateway.case.view_model import CasePage
 from services.gateway.case.wording import ViewContext
-from services.gateway.i18n.formats import local_time
 from services.gateway.routes.dependencies import (
     RETRY,
     Contacts,
     Context,
     CurrentCase,
-    CurrentSite,
     FavouriteTable,
     KnownVisitor,
     Language,
     Pages,
     PagesShown,
-    Streams,
     Student,
     Visitor,
 )
@@ -37,7 +31,6 @@ from services.gateway.tables.sessions.session import Session
 from services.gateway.web.cookies import LANGUAGE_COOKIE, set_cookie
 from services.gateway.web.csrf import FavouriteForm, LanguageForm, check_csrf
 from services.gateway.web.renderer import Renderer
-from services.kit.observability.sampling import STREAM
 
 _YEAR_S: Final = 31_536_000
 _BACK: Final = frozenset(
@@ -80,37 +73,9 @@ def case_page(pages: Renderer, session: Session, page: CasePage, context: ViewCo
     return pages.case(page, context.texts, session)
 
 
-async def _stream(streams: Streams, session: Visitor, texts: Language) -> AsyncIterator[Stream | None]:
-    # Before the response starts, so that one stream too many can still be refused.
-    if session is None or not session.student_id:
-        yield None
-    else:
-        async with streams.connect(session, texts) as stream:
-            yield stream
-
-
 @router.get("/case/live", response_class=EventSourceResponse)
-async def live(
-    pages: Pages, site: CurrentSite, stream: Annotated[Stream | None, Depends(_stream)], texts: Language
-) -> AsyncIterator[ServerSentEvent]:
-    """The stream's `updates`. `state`: the page's changing part. `unread`: the read model is unavailable. `ended`: the
-    session is over.
-    """
-    trace.get_current_span().set_attribute(STREAM, True)
-    while stream is not None:
-        update = await stream.next()
-        if isinstance(update, StreamEnded):
-            if update.reconnect:
-                return
-            break
-        if isinstance(update, StateUpdate):
-            # Chinese as it is: escaped, it would be twice as long.
-            state = json.dumps({"html": pages.live(update.page, texts)}, ensure_ascii=False)
-            yield ServerSentEvent(event="state", raw_data=state, retry=2000)
-        else:
-            offset = site.university.utc_offset_minutes
-            since = local_time(update.since, now=update.since, offset_minutes=offset, language=texts.language).words
-            yield ServerSentEvent(event="unread", data={"since": since}, retry=2000)
+async def live(session: Visitor) -> AsyncIterator[ServerSentEvent]:
+    """Of nobody's page; a student's is answered by `live_streams`."""
     yield ServerSentEvent(event="ended", data={})
 
 

@@ -1,7 +1,10 @@
 """Pages that change while one looks: streams of Server-Sent Events, their beginning, number and end."""
 
 import asyncio
+import gc
 from contextlib import AsyncExitStack
+from types import CoroutineType
+from typing import Any
 
 import pytest
 
@@ -14,6 +17,9 @@ from tests.support.gateway.server import BrowserClient, Events, RunningGateway, 
 from tests.support.gateway.visits import card_open, id_of, rows
 from tests.support.servers.fixtures import DatabaseMaker
 from tests.support.waiting import eventually
+
+MOST_CALLS = 8
+"""uvicorn's three, and one each for the client's address, telemetry with spans or without, and the stream."""
 
 
 async def test_a_line_turns_while_one_looks(browser: BrowserClient, clearance: ReadModelWriter, person: Person) -> None:
@@ -109,3 +115,33 @@ async def test_an_asked_command_shows_on_the_other_open_page(
         await events.next()
         await browser.post("/case/library/cancel-card", {"csrf": await browser.csrf()})
         assert "等待图书馆处理" in (await events.next())[1]["html"]
+
+
+async def test_an_open_page_has_one_task_and_nothing_of_its_request_but_what_is_under_way(
+    browser: BrowserClient, clearance: ReadModelWriter, person: Person
+) -> None:
+    await clearance.put_case(id_of(person))
+    await browser.sign_in(person)
+    async with browser.stream("/case/live") as response:
+        assert (await Events(response).next())[0] == "state"
+        waiting = [chain for chain in _chains() if "LiveStreams._stream" in [one.__qualname__ for one in chain]]
+        assert len(waiting) == 1
+        assert len(waiting[0]) <= MOST_CALLS, [one.__qualname__ for one in waiting[0]]
+        known = [one.cr_frame.f_locals for one in waiting[0]]
+        scopes = [names["scope"] for names in known if "scope" in names]
+        assert scopes
+        assert all(not scope["headers"] for scope in scopes)
+
+
+def _chains() -> list[list[Any]]:
+    """What each request of any server in this process waits in, from the outside."""
+    chains = []
+    for task in gc.get_objects():
+        if isinstance(task, asyncio.Task) and "run_asgi" in getattr(task.get_coro(), "__qualname__", ""):
+            chain: list[Any] = []
+            one: Any = task.get_coro()
+            while isinstance(one, CoroutineType) and one.cr_frame is not None:
+                chain.append(one)
+                one = one.cr_await
+            chains.append(chain)
+    return chains

@@ -54,7 +54,7 @@ def test_after_a_share_there_is_a_pause_in_proportion_in_which_a_named_change_is
     due.note("")
     read = due.take()
     due.took(0.1)
-    assert due.wait_s() == pytest.approx(0.3)
+    assert due.wait_s() == pytest.approx(0.1)
     assert due.take() == set()
     due.note(group_of(MANY[0]))
     named = due.take()

@@ -9,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from starlette.types import Message
 
 from services.gateway.case.live import due_students
 from services.gateway.case.live import hub as live
-from services.gateway.case.live.hub import Hub, StateUpdate, StreamEnded
+from services.gateway.case.live.hub import Hub
+from services.gateway.case.live.stream import Stream
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.view_model import CasePage
@@ -66,6 +68,39 @@ class Reads:
         return dict.fromkeys(students, Rows(self.snapshot))
 
 
+class OpenPage:
+    """What a browser was sent. It reads, unless `reading` is cleared."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.stream = stream
+        self.reading = asyncio.Event()
+        self.reading.set()
+        self._sent: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
+        stream.start(self._send)
+
+    async def next(self) -> tuple[str, bool]:
+        """The next event's name, "" without one, and whether more follow."""
+        frame, more = await asyncio.wait_for(self._sent.get(), PROMPTLY_S)
+        return frame.partition(b"\n")[0].decode().removeprefix("event: "), more
+
+    @property
+    def waiting(self) -> int:
+        return self._sent.qsize()
+
+    async def _send(self, message: Message) -> None:
+        self._sent.put_nowait((message["body"], message["more_body"]))
+        await self.reading.wait()
+
+
+@asynccontextmanager
+async def opened(hub: Hub) -> AsyncIterator[OpenPage]:
+    stream = hub.connect(SESSION, TEXTS)
+    try:
+        yield OpenPage(stream)
+    finally:
+        hub.disconnect(stream)
+
+
 async def no_commands(_: Collection[str]) -> dict[str, Any]:
     return {}
 
@@ -77,7 +112,14 @@ async def hub_over(reads: Reads, *alive: bytes, commands: Any = no_commands) -> 
 
     site = case_samples.site()
     hub = Hub(
-        cast(ReadModel, reads), commands, no_commands, alive_ones, site=site, max_streams=10, session_check_s=3600
+        cast(ReadModel, reads),
+        commands,
+        no_commands,
+        alive_ones,
+        site=site,
+        html=lambda page, _: repr(page),
+        max_streams=10,
+        session_check_s=3600,
     )
     running = asyncio.create_task(hub.run())
     try:
@@ -89,34 +131,36 @@ async def hub_over(reads: Reads, *alive: bytes, commands: Any = no_commands) -> 
 
 async def test_an_end_in_the_middle_of_a_reading_is_not_overtaken_by_what_was_read() -> None:
     reads = Reads()
-    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as stream:
+    async with hub_over(reads, SESSION.id_hash) as hub, opened(hub) as page:
         await reads.asked.wait()
         hub.end(SESSION.id_hash)
         reads.let_go.set()
+        await eventually(lambda: reads.count > 0, what="the reading")
         for _ in range(10):
             await asyncio.sleep(0)
-        assert isinstance(await asyncio.wait_for(stream.updates.get(), PROMPTLY_S), StreamEnded)
+        assert await page.next() == ("ended", False)
+        assert page.waiting == 0
 
 
 async def test_a_session_that_ended_while_its_stream_connected_is_told_at_once() -> None:
     reads = Reads()
     reads.let_go.set()
-    async with hub_over(reads) as hub, hub.connect(SESSION, TEXTS) as stream:
-        update = await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
-        if isinstance(update, StateUpdate):
-            update = await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
-        assert isinstance(update, StreamEnded)
+    async with hub_over(reads) as hub, opened(hub) as page:
+        update = await page.next()
+        if update == ("state", True):
+            update = await page.next()
+        assert update == ("ended", False)
 
 
 async def test_a_stopping_server_ends_open_and_arriving_streams_without_ending_their_session() -> None:
     reads = Reads()
-    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as opened:
+    async with hub_over(reads, SESSION.id_hash) as hub, opened(hub) as before:
         await reads.asked.wait()
         hub.close()
         reads.let_go.set()
-        async with hub.connect(SESSION, TEXTS) as arriving:
-            for stream in (opened, arriving):
-                assert await asyncio.wait_for(stream.updates.get(), PROMPTLY_S) == StreamEnded(reconnect=True)
+        async with opened(hub) as arriving:
+            for page in (before, arriving):
+                assert await page.next() == ("", False)
 
 
 async def test_the_way_from_a_commit_to_an_open_page_is_measured_once_for_each_change(
@@ -126,12 +170,12 @@ async def test_the_way_from_a_commit_to_an_open_page_is_measured_once_for_each_c
     monkeypatch.setattr(metrics.COMMIT_TO_PAGE, "record", measured.append)
     reads = Reads()
     reads.let_go.set()
-    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as stream:
-        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+    async with hub_over(reads, SESSION.id_hash) as hub, opened(hub) as page:
+        await page.next()
         assert not measured, "what the first page shows may be weeks old"
         reads.snapshot = changed_at(datetime.now(UTC) - timedelta(seconds=2))
         hub.notify()
-        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        await page.next()
         await eventually(lambda: len(measured) == 1, what="the measurement")
         assert 2 <= measured[0] < 2 + PROMPTLY_S
 
@@ -141,11 +185,11 @@ async def test_a_change_under_a_former_number_is_on_the_open_page_at_once(monkey
     reads = Reads()
     reads.snapshot = replace(reads.snapshot, former=(("TS19170042P31", case_samples.clear()),))
     reads.let_go.set()
-    async with hub_over(reads, SESSION.id_hash) as hub, hub.connect(SESSION, TEXTS) as stream:
-        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+    async with hub_over(reads, SESSION.id_hash) as hub, opened(hub) as page:
+        await page.next()
         reads.snapshot = replace(reads.snapshot, former=(("TS19170042P31", case_samples.blocked()),))
         hub.notify(group_of("TS19170042P31"))
-        assert isinstance(await asyncio.wait_for(stream.updates.get(), PROMPTLY_S), StateUpdate)
+        assert await page.next() == ("state", True)
 
 
 async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +210,7 @@ async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypat
     reads = Reads()
     reads.let_go.set()
 
-    async with hub_over(reads, SESSION.id_hash, commands=commands) as hub, hub.connect(SESSION, TEXTS) as stream:
+    async with hub_over(reads, SESSION.id_hash, commands=commands) as hub, opened(hub) as page:
 
         async def read_again() -> None:
             before = reads.count
@@ -176,7 +220,7 @@ async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypat
             hub.notify()
             await eventually(lambda: reads.count > before, what="the end of the read before")
 
-        await asyncio.wait_for(stream.updates.get(), PROMPTLY_S)
+        await page.next()
         await read_again()
         assert len(made) == 1
         reads.snapshot = changed_at(clock)
