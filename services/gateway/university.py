@@ -1,6 +1,7 @@
 """A university's configuration folder; nothing of one university is in code or templates."""
 
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from services.gateway.image_size import NAME, size_of
 from services.kit.clearance_policy import ClearancePolicy
-from services.kit.manifests import DepartmentManifest, Link, Text, discover
+from services.kit.manifests import CheckManifest, DepartmentManifest, Link, Text, discover
+from services.kit.rules.waivers import CheckKey
 
 PICTURES = "pictures"
 """Subfolder of the manual's pictures."""
@@ -158,3 +160,8 @@ class Site:
     departments: dict[str, DepartmentManifest]
     freshness_bound_s: float
     policy: ClearancePolicy = field(default_factory=ClearancePolicy)
+    checks: Mapping[CheckKey, CheckManifest] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        checks = {(name, one.name): one for name, department in self.departments.items() for one in department.checks}
+        object.__setattr__(self, "checks", checks)

@@ -79,6 +79,8 @@ class ClearancePolicy(_Policy):
 
     def waived_by_rule(self, attributes: Mapping[str, str | None]) -> dict[CheckKey, Waiver]:
         """`attributes`: as on the roster; the leave category stands for its configured name."""
+        if not self.not_applicable:
+            return {}
         category = self.category_of(attributes.get(Attribute.LEAVE_CATEGORY) or "")
         named = {**attributes, Attribute.LEAVE_CATEGORY.value: category.name if category else None}
         return rule_waivers(self.not_applicable, named)

@@ -1,6 +1,6 @@
 """The form's view: facts as attested, not as they are now. Pure."""
 
-from schemas.events import Reason, StatusChanged, Verdict
+from schemas.events import Reason, Verdict
 from services.gateway.case.checks import check_view, group_view
 from services.gateway.case.decision import CheckResult, CheckState
 from services.gateway.case.exception_wording import later_matter
@@ -8,7 +8,7 @@ from services.gateway.case.progress import CheckProgress
 from services.gateway.case.student_info import student_info
 from services.gateway.case.view_model import FormView, Group
 from services.gateway.case.wording import ViewContext
-from services.gateway.read_model.types import Attested, Case, FormVoid, ReceivedStatus, Submission
+from services.gateway.read_model.types import Attested, Case, FormVoid, KnownStatus, ReceivedStatus, Submission
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver
 
@@ -59,7 +59,7 @@ def _received(
     context: ViewContext, department: DepartmentManifest, submission: Submission, attested: Attested
 ) -> ReceivedStatus:
     at = attested.attested_at or submission.accepted_at
-    status = StatusChanged.model_construct(
+    status = KnownStatus(
         student_id="",
         department=department.name,
         version=attested.version,

@@ -7,6 +7,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
+
+import msgspec
 
 from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS, CheckStatus, Reason, Verdict
 from services.gateway.read_model.types import ReceivedStatus
@@ -23,7 +26,7 @@ class CheckState(StrEnum):
 
     @property
     def passes(self) -> bool:
-        return self in (CheckState.CLEAR, CheckState.WAIVED)
+        return self is CheckState.CLEAR or self is CheckState.WAIVED
 
 
 class WaitingReason(StrEnum):
@@ -36,13 +39,15 @@ class WaitingReason(StrEnum):
     """These two as the department says, with its reserved codes."""
 
 
-@dataclass(frozen=True, slots=True)
-class CheckResult:
+class CheckResult(msgspec.Struct, frozen=True):
     department: str
     check: str
     state: CheckState
     waiting_reason: WaitingReason | None = None
     reasons: tuple[Reason, ...] = ()
+
+
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,4 +115,6 @@ def _check_result(department: str, check: str, received: ReceivedStatus | None, 
 
 def unknown_codes(reported: CheckStatus) -> frozenset[str]:
     """Reserved codes: the department does not know, whatever the verdict says."""
+    if not reported.reasons:
+        return _NONE
     return UNKNOWN_REASONS & {reason.code for reason in reported.reasons}

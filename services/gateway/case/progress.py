@@ -1,10 +1,12 @@
 """How far a student's case is, in no language; presenters put it into words. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from schemas.events import CaseState, CheckStatus
 from services.gateway.case.command_offer import CommandOffer, CommandProgress, command_progress
@@ -42,8 +44,7 @@ class Standing(StrEnum):
     UNAVAILABLE = "unavailable"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckProgress:
+class CheckProgress(msgspec.Struct, frozen=True):
     department: DepartmentManifest
     check: CheckManifest
     result: CheckResult
@@ -113,9 +114,8 @@ def case_progress(
         submit, attempt = since_last_form(submit, attempt, snapshot.forms)
     submitted = not done and round_open(submit, attempt)
     checks = _checks(
-        snapshot, () if done or submitted else commands, site, now, commands_open=not done and not submitted
+        snapshot, () if done or submitted else commands, site, now, comments, commands_open=not done and not submitted
     )
-    checks = tuple(replace(one, comment=_comment(comments, one)) for one in checks)
     if not done:
         checks += _former_checks(snapshot, site, now)
     if done:
@@ -131,8 +131,17 @@ def case_progress(
 
 
 def _checks(
-    snapshot: StudentSnapshot, commands: Sequence[Command], site: Site, now: datetime, *, commands_open: bool
+    snapshot: StudentSnapshot,
+    commands: Sequence[Command],
+    site: Site,
+    now: datetime,
+    comments: Sequence[LineComment] = (),
+    *,
+    commands_open: bool,
+    number: str = "",
+    ordinal: int = 0,
 ) -> tuple[CheckProgress, ...]:
+    """`number`: the former one that the snapshot is of, the `ordinal`-th."""
     silent_before = stale_before(site, now)
     required = required_checks(site.departments)
     waivers = current_waivers(snapshot, site)
@@ -142,7 +151,7 @@ def _checks(
     checks = []
     for result in decision.checks:
         department = site.departments[result.department]
-        check = next(one for one in department.checks if one.name == result.check)
+        check = site.checks[result.department, result.check]
         received = snapshot.statuses.get(department.name)
         command = None
         if check.command is not None:
@@ -150,16 +159,19 @@ def _checks(
             command = command_progress(check, received, last) if commands_open else CommandProgress(CommandOffer.CLOSED)
         aged = received is not None and (received.alive_as_of is None or received.alive_as_of < silent_before)
         waiver = waivers.get((result.department, result.check))
-        checks.append(CheckProgress(department, check, result, received, command, aged, waiver))
+        comment = _comment(comments, result.department, result.check) if comments else None
+        checks.append(
+            CheckProgress(department, check, result, received, command, aged, waiver, number, ordinal, comment)
+        )
     return tuple(checks)
 
 
 def _former_checks(snapshot: StudentSnapshot, site: Site, now: datetime) -> tuple[CheckProgress, ...]:
     """What is in the way under a former number: what passes there is not shown."""
     return tuple(
-        replace(one, former_number=number, ordinal=ordinal)
+        one
         for ordinal, (number, former) in enumerate(snapshot.former, start=1)
-        for one in _checks(former, (), site, now, commands_open=False)
+        for one in _checks(former, (), site, now, commands_open=False, number=number, ordinal=ordinal)
         if not one.result.state.passes
     )
 
@@ -197,10 +209,8 @@ def _unknown_checks(site: Site) -> tuple[CheckProgress, ...]:
     )
 
 
-def _comment(comments: Sequence[LineComment], check: CheckProgress) -> LineComment | None:
-    return next(
-        (one for one in comments if (one.department, one.check) == (check.department.name, check.check.name)), None
-    )
+def _comment(comments: Sequence[LineComment], department: str, check: str) -> LineComment | None:
+    return next((one for one in comments if (one.department, one.check) == (department, check)), None)
 
 
 def _newest(commands: Sequence[Command], department: str, name: str) -> Command | None:

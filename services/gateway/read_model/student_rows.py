@@ -4,16 +4,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import asyncpg
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from schemas.attempts import AttemptState
-from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason, StatusChanged
+from schemas.events import AttestationOutcome, CaseState, CheckStatus, Reason
 from services.gateway.read_model.signed_form import payload_of, student_of
+from services.gateway.read_model.status_texts import read_status
 from services.gateway.read_model.types import (
     ROSTER,
     Attempt,
@@ -81,6 +81,7 @@ ORDER BY numbers.student_id
 """
 """A row for each number asked for, known or not, and one for each former number of theirs. `alive_as_of` is last."""
 
+_ATTRIBUTES: Final = tuple(name.value for name in Attribute)
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
 _reason_list: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
 _checks: TypeAdapter[tuple[CheckStatus, ...]] = TypeAdapter(tuple[CheckStatus, ...])
@@ -116,19 +117,19 @@ def _snapshot(row: Row, former: Sequence[Row] = ()) -> StudentSnapshot:
     unreadable: set[str] = set()
     columns = ("departments", "statuses", "received_at", "readable", "alive_as_of")
     for department, text, *of_status in zip(*(row[name] or () for name in columns), strict=True):
-        status = _status(text) if text is not None else None
+        status = read_status(text, row["student_id"], department) if text is not None else None
         if status is None:
             unreadable.add(department)
         else:
             statuses[department] = ReceivedStatus(status, *of_status)
-    attributes = {name.value: row[name.value] for name in Attribute}
+    attributes = {name: row[name] for name in _ATTRIBUTES}
     known = row["state"] is not None
     return StudentSnapshot(
         _case(row) if known else None,
         statuses,
         frozenset(unreadable),
         _attempt(row) if row["attempt_id"] is not None else None,
-        tuple(_submission(form) for form in json.loads(row["forms"] or "[]")),
+        tuple(_submission(form) for form in json.loads(row["forms"])) if row["forms"] else (),
         StudentWaivers(attributes, read_waivers(row["exemptions"])) if known else StudentWaivers(),
         tuple((one["student_id"], _snapshot(one)) for one in former),
     )
@@ -149,15 +150,6 @@ def _case(row: Row) -> Case:
         opened_on=row["opened_on"],
         case_number=row["case_number"],
     )
-
-
-@lru_cache(maxsize=1_000)
-def _status(text: str) -> StatusChanged | None:
-    """None if undecodable. Cached, about 6 kB each: of a student's departments mostly one has something new."""
-    try:
-        return StatusChanged.model_validate_json(text)
-    except ValidationError:
-        return None
 
 
 def _attempt(row: Row) -> Attempt:

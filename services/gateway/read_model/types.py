@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+import msgspec
+
 from schemas.attempts import AttemptState
 from schemas.events import AttestationOutcome, CaseState, CheckStatus, DocumentSeal, Reason, StatusChanged, TakenBy
 from services.kit.rules.waivers import Waiver
@@ -78,9 +80,24 @@ class FormVoid:
     replaced_by: str = ""
 
 
+class KnownStatus(msgspec.Struct, frozen=True):
+    """A department's `StatusChanged`. Every page has several, and a model costs as much as all else about it."""
+
+    student_id: str
+    department: str
+    version: int
+    occurred_at: datetime
+    cause: Reason
+    checks: tuple[CheckStatus, ...]
+
+
+def known_status(event: StatusChanged) -> KnownStatus:
+    return KnownStatus(event.student_id, event.department, event.version, event.occurred_at, event.cause, event.checks)
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedStatus:
-    status: StatusChanged
+    status: KnownStatus
     received_at: datetime
     readable: bool
     """False when a newer status cannot be decoded."""
@@ -88,7 +105,10 @@ class ReceivedStatus:
     """The newest alive mark on this student's partition, if any."""
 
     def check(self, name: str) -> CheckStatus | None:
-        return next((one for one in self.status.checks if one.check == name), None)
+        for one in self.status.checks:
+            if one.check == name:
+                return one
+        return None
 
 
 @dataclass(frozen=True, slots=True)

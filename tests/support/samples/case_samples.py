@@ -14,6 +14,7 @@ from services.gateway.read_model.types import (
     StudentSnapshot,
     StudentWaivers,
     Submission,
+    known_status,
 )
 from services.gateway.university import CONFIGURATIONS, Site, departments, load
 from services.kit.manifests import SERVICES
@@ -77,7 +78,7 @@ def received(
         }
     )
     alive = None if alive_ago_s is None else NOW - timedelta(seconds=alive_ago_s)
-    return ReceivedStatus(status, at + timedelta(milliseconds=40), readable, alive)
+    return ReceivedStatus(known_status(status), at + timedelta(milliseconds=40), readable, alive)
 
 
 BORROWING = {"unreturned_count": 0, "debt": "0.00", "violation_count": 0, "card": "cancelled"}

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec import structs
 from starlette.types import Message
 
 from services.gateway.case.live import due_students
@@ -239,5 +240,5 @@ async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypat
 def changed_at(instant: datetime) -> StudentSnapshot:
     before = case_samples.clear()
     received = before.statuses["library"]
-    changed = replace(received, status=received.status.model_copy(update={"occurred_at": instant}))
+    changed = replace(received, status=structs.replace(received.status, occurred_at=instant))
     return replace(before, statuses={**before.statuses, "library": changed})

@@ -5,6 +5,7 @@ from datetime import timedelta
 from itertools import product
 
 import pytest
+from msgspec import structs
 
 from schemas.events import Reason
 from services.gateway.case.decision import CheckState
@@ -142,7 +143,7 @@ def test_nothing_but_a_fresh_readable_clear_word_is_ever_green() -> None:
                 checks = each.status.checks
                 if department == "dorm":
                     checks = (checks[0].model_copy(update={"check": "check-out", "facts": {"residences": []}}),)
-                statuses[department] = replace(each, status=each.status.model_copy(update={"checks": checks}))
+                statuses[department] = replace(each, status=structs.replace(each.status, checks=checks))
         page = shown(replace(case_samples.clear(), statuses=statuses))
         green = {anchor for anchor, line in lines(page).items() if line.state is CheckState.CLEAR}
         assert ("archives-thesis" in green) == (kind == "clear")

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -45,7 +46,7 @@ def changed(version: int) -> StudentSnapshot:
     before = case_samples.clear()
     received = before.statuses["library"]
     newer = {"version": version, "occurred_at": datetime.now(UTC) - timedelta(days=30 - version)}
-    status = received.status.model_copy(update=newer)
+    status = structs.replace(received.status, **newer)
     return replace(before, statuses={**before.statuses, "library": replace(received, status=status)})
 
 
