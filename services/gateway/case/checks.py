@@ -1,7 +1,7 @@
 """One check as a view. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from pydantic import JsonValue
@@ -187,10 +187,17 @@ def _freshness(context: ViewContext, progress: CheckProgress, cause: str) -> Fre
         since = context.local_time(received.alive_as_of or received.received_at).words
         note = context.texts("fresh.aged", department=context.texts.of(progress.department.title), since=since)
     true_at, received_at = context.local_time(received.status.occurred_at), context.local_time(received.received_at)
-    late = abs(received.received_at - received.status.occurred_at) >= _WORTH_TWO_TIMES
-    key = "fresh.line_received" if late else "fresh.line"
-    words = context.texts(key, true_at=true_at.words, received_at=received_at.words)
+    late = worth_two_times(received.status.occurred_at, received.received_at)
+    words = fresh_words(context.texts, true_at.words, received_at.words, late=late)
     return Freshness(words, true_at, received_at, cause, note)
+
+
+def worth_two_times(true_at: datetime, received_at: datetime) -> bool:
+    return abs(received_at - true_at) >= _WORTH_TWO_TIMES
+
+
+def fresh_words(texts: Texts, true_at: str, received_at: str, *, late: bool) -> str:
+    return texts("fresh.line_received" if late else "fresh.line", true_at=true_at, received_at=received_at)
 
 
 def _without_news(cause: Reason, reported: CheckStatus) -> bool:

@@ -11,15 +11,20 @@ SLOTS = ("name", "student_id", "gender", "college", "major", "enrolled_on", "gra
 
 
 def student_info(context: ViewContext, case: Case) -> tuple[Field, ...]:
+    values = zip(SLOTS, student_values(context, case), strict=True)
+    return tuple(Field(slot, context.texts(f"student.{slot}"), value) for slot, value in values)
+
+
+def student_values(context: ViewContext, case: Case) -> tuple[str, ...]:
+    """In the order of `SLOTS`."""
     terms = context.terms
-    values = {
-        "name": case.name,
-        "student_id": case.student_id,
-        "gender": terms.get(case.gender, case.gender),
-        "college": case.college,
-        "major": case.major,
-        "enrolled_on": long_date(case.enrolled_on, context.language) if case.enrolled_on else "",
-        "grade": case.grade,
-        "leave_category": terms.get(case.leave_category, case.leave_category),
-    }
-    return tuple(Field(slot, context.texts(f"student.{slot}"), values[slot] or NONE) for slot in SLOTS)
+    return (
+        case.name or NONE,
+        case.student_id,
+        terms.get(case.gender, case.gender) or NONE,
+        case.college or NONE,
+        case.major or NONE,
+        long_date(case.enrolled_on, context.language) if case.enrolled_on else NONE,
+        case.grade or NONE,
+        terms.get(case.leave_category, case.leave_category) or NONE,
+    )

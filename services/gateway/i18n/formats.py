@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from babel.dates import format_date, format_skeleton
 
 from services.kit.message_format import LOCALES, Language
@@ -16,8 +17,7 @@ _PHONE: Final = re.compile(r"(?:0\d{2,3}-)?\d{7,8}")
 CENT: Final = Decimal("0.01")
 
 
-@dataclass(frozen=True, slots=True)
-class LocalTime:
+class LocalTime(msgspec.Struct, frozen=True):
     words: str
     exact: str
     iso: str
@@ -67,26 +67,26 @@ def long_date_or_text(text: str, language: Language) -> str:
 
 def local_time(at: datetime, *, now: datetime, offset_minutes: int, language: Language) -> LocalTime:
     """Today's time alone, an earlier day with its date."""
-    return _local_time(at, at.utcoffset(), local_day(now, offset_minutes), offset_minutes, language)
+    return time_on_campus(at, local_day(now, offset_minutes), offset_minutes, language)
 
 
-@lru_cache(maxsize=20_000)
-def _local_time(
-    at: datetime, written_with: timedelta | None, today: date, offset_minutes: int, language: Language
-) -> LocalTime:
-    """`written_with`: equal instants may be written with different offsets."""
+def time_on_campus(at: datetime, today: date, offset_minutes: int, language: Language) -> LocalTime:
+    """By days that are kept, without `strftime`: a page has several, and each student's are others."""
     local = at.astimezone(campus_zone(offset_minutes))
-    day, clock = local.date(), f"{local:%H:%M}"
+    near, exact = _day_words(local.date(), today, language)
+    clock = f"{local.hour:02}:{local.minute:02}"
+    return LocalTime(near + clock, f"{exact}{clock}:{local.second:02}", at.isoformat(timespec="seconds"))
+
+
+@lru_cache(maxsize=2_000)
+def _day_words(day: date, today: date, language: Language) -> tuple[str, str]:
+    """What comes before the time: as near as it is, and exactly."""
+    exact = f"{long_date(day, language)} "
     if day == today:
-        words = clock
-    elif day == today - timedelta(days=1):
-        words = f"{_YESTERDAY[language]} {clock}"
-    elif day.year == today.year:
-        words = f"{_day_and_month(day, language)} {clock}"
-    else:
-        words = f"{long_date(day, language)} {clock}"
-    exact = f"{long_date(day, language)} {local:%H:%M:%S}"
-    return LocalTime(words, exact, at.isoformat(timespec="seconds"))
+        return "", exact
+    if day == today - timedelta(days=1):
+        return f"{_YESTERDAY[language]} ", exact
+    return f"{_day_and_month(day, language)} " if day.year == today.year else exact, exact
 
 
 @lru_cache

@@ -8,7 +8,7 @@ any other text goes through the model. Both read the same: a property test.
 import re
 from datetime import datetime
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
@@ -34,26 +34,39 @@ class _Said(Message):
     checks: Checks
 
 
+class StatusParts(NamedTuple):
+    """`said`: the text of the cause and the checks, which is valid."""
+
+    version: int
+    occurred_at: datetime
+    said: str
+
+
 def read_status(text: str, student_id: str, department: str) -> KnownStatus | None:
     """None if undecodable. `student_id`, `department`: of the row that has the text."""
+    parts = parts_of(text, student_id, department)
+    said = _said(parts.said) if parts is not None else None
+    if parts is not None and said is not None:
+        return KnownStatus(student_id, department, parts.version, parts.occurred_at, said.cause, said.checks)
     try:
-        return _by_parts(text, student_id, department) or known_status(StatusChanged.model_validate_json(text))
+        return known_status(StatusChanged.model_validate_json(text))
     except ValidationError:
         return None
 
 
-def _by_parts(text: str, student_id: str, department: str) -> KnownStatus | None:
-    """None for a text that is written in another way. Raises `ValidationError`, but not for all that is invalid."""
+def parts_of(text: str, student_id: str, department: str) -> StatusParts | None:
+    """None for a text that is written in another way, or invalid."""
     head = f'{{"student_id":"{student_id}","department":"{department}","version":'
     if not text.startswith(head) or not is_canonical_student_id(student_id) or not _is_name(department):
         return None
     number, _, rest = text[len(head) :].partition(',"occurred_at":"')
     at, _, said_text = rest.partition('","cause":')
-    said = _said(said_text)
-    if said is None or not _NUMBER.fullmatch(number):
+    if _said(said_text) is None or not _NUMBER.fullmatch(number):
         return None
-    version, occurred_at = _version.validate_python(int(number)), _instant.validate_python(at)
-    return KnownStatus(student_id, department, version, occurred_at, said.cause, said.checks)
+    try:
+        return StatusParts(_version.validate_python(int(number)), _instant.validate_python(at), said_text)
+    except ValidationError:
+        return None
 
 
 @lru_cache(_KEPT)

@@ -125,7 +125,7 @@ def _snapshot(row: Row, former: Sequence[Row] = ()) -> StudentSnapshot:
     attributes = {name: row[name] for name in _ATTRIBUTES}
     known = row["state"] is not None
     return StudentSnapshot(
-        _case(row) if known else None,
+        case_of(row) if known else None,
         statuses,
         frozenset(unreadable),
         _attempt(row) if row["attempt_id"] is not None else None,
@@ -135,7 +135,7 @@ def _snapshot(row: Row, former: Sequence[Row] = ()) -> StudentSnapshot:
     )
 
 
-def _case(row: Row) -> Case:
+def case_of(row: Row) -> Case:
     return Case(
         student_id=row["student_id"],
         version=row["case_version"],

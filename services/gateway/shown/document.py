@@ -56,7 +56,7 @@ class ShownDocument(msgspec.Struct, frozen=True, omit_defaults=True):
     lines: tuple[ShownLine, ...] = ()
 
 
-_encode: Final = msgspec.json.Encoder().encode
+encoded: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(ShownDocument).decode
 
 
@@ -81,7 +81,7 @@ class ShownPage:
 
 
 def shown_page(page: CasePage, progress: CaseProgress) -> ShownPage:
-    return ShownPage(_encode(document_of(page, progress)))
+    return ShownPage(encoded(document_of(page, progress)))
 
 
 def document_of(page: CasePage, progress: CaseProgress) -> ShownDocument:

@@ -30,6 +30,9 @@ FROM session WHERE id_hash = any($1::bytea[]) AND expires_at > $2 AND seen_at > 
 """
 
 
+NONE: Final = "[]"
+
+
 @dataclass(frozen=True, slots=True)
 class Visit:
     """`command_rows`, `comment_rows`: JSON; two that are equal are the same commands or comments."""
@@ -37,6 +40,11 @@ class Visit:
     session: Session
     command_rows: str
     comment_rows: str
+
+    @property
+    def is_quiet(self) -> bool:
+        """Without commands and comments."""
+        return self.command_rows == self.comment_rows == NONE
 
     def commands(self) -> tuple[Command, ...]:
         """The newest of each name."""
@@ -66,5 +74,5 @@ class Visits:
         rows = await self._pool.fetch(_VISITS, id_hashes, now, now - self._sessions.idle)
         await self._sessions.touch(rows, now)
         return {
-            row["id_hash"]: Visit(session_of(row), row["commands"] or "[]", row["comments"] or "[]") for row in rows
+            row["id_hash"]: Visit(session_of(row), row["commands"] or NONE, row["comments"] or NONE) for row in rows
         }

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,19 +16,20 @@ from services.gateway.case.progress import Standing
 from services.gateway.case.view_model import CasePage, CheckView, Freshness
 from services.gateway.certificates.whose import whose_certificates
 from services.gateway.i18n.catalogue import Texts, catalogue
-from services.gateway.i18n.formats import phone_parts
+from services.gateway.i18n.formats import LocalTime, phone_parts
 from services.gateway.staff.progress import scope_of
 from services.gateway.tables.sessions.session import Session
 from services.gateway.university import PICTURES, Contact, Site
 from services.gateway.web.assets import STATIC, Assets
 from services.gateway.web.icons import ICONS, SHAPES
+from services.gateway.web.prepared import Prepared, hole
 from services.kit.message_format import Language
 from services.kit.names import APPROVER, GRADUATE_SCHOOL, OPERATOR, desk_role
 
 _KEPT_LINES: Final = 4_096
 """Of checks without their times, about 2.5 kB each: many students' are the same."""
 _KEPT_FRAMES: Final = 256
-_SHORT: Final = 6
+SHORT: Final = 6
 """Digits of a student number on a phone."""
 TEMPLATES = Path(__file__).parents[1] / "templates"
 
@@ -39,6 +40,18 @@ class _FrameSession(NamedTuple):
     csrf: str
     student_id: str
     roles: frozenset[str]
+
+
+NUMBER, DIGITS, TOKEN = "number", "digits", "token"
+"""Holes of a prepared page, besides the slots of a student's values."""
+
+
+class PreparedPage(NamedTuple):
+    """`marks`: name of the hole → department, and the mark of the line but for its times. `times`: by department."""
+
+    body: Prepared
+    marks: dict[str, tuple[str, str]]
+    times: dict[str, Prepared]
 
 
 class Renderer:
@@ -53,9 +66,10 @@ class Renderer:
         self.assets = Assets(STATIC, folder, folder / PICTURES)
         university = site.university
         # Of the length of a number on a phone: its last digits are cut off like those of a number.
-        self._holes = tuple(f"\x00{name}\x00".ljust(_SHORT, "\x00") for name in ("a", "b", "c", "d"))
+        self._holes = tuple(f"\x00{name}\x00".ljust(SHORT, "\x00") for name in ("a", "b", "c", "d"))
         self._line_parts = lru_cache(_KEPT_LINES)(self._make_line_parts)
         self._freshness_html = lru_cache(_KEPT_LINES)(self._make_freshness_html)
+        self._prepared_times = lru_cache(_KEPT_FRAMES)(self._make_prepared_times)
         self._frame = lru_cache(_KEPT_FRAMES)(self._make_frame)
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
@@ -75,7 +89,6 @@ class Renderer:
             mark=mark,
             ICONS=ICONS,
             SHAPES=SHAPES,
-            line_html=self._line_html,
             hands_over=partial(whose_certificates, by_colleges=university.certificates_by == "colleges"),
             GRADUATE_SCHOOL=GRADUATE_SCHOOL,
             APPROVER=APPROVER,
@@ -138,7 +151,7 @@ class Renderer:
         number = session.student_id
         here = {
             head + tail: escape(number),
-            tail: escape(number[-_SHORT:]),
+            tail: escape(number[-SHORT:]),
             token: escape(session.csrf),
             live: self.live(page, texts),
         }
@@ -160,12 +173,36 @@ class Renderer:
         )
         return tuple(re.split(f"({'|'.join(map(re.escape, (head + tail, tail, token, live)))})", html))
 
+    def prepared_case(self, page: CasePage, texts: Texts, roles: frozenset[str]) -> PreparedPage:
+        """The page, with holes for whose it is, the student's values and the times of its lines."""
+        marks: dict[str, tuple[str, str]] = {}
+        times: dict[str, Prepared] = {}
+
+        def line_html(line: CheckView, language: Language) -> Markup:
+            if line.freshness is None:
+                return self._line_html(line, language)
+            before, between, after, others = self._parts_of_line(line, language)
+            name, of = hole(f"mark {line.anchor}"), hole(f"times {line.department}")
+            marks[name.strip("\x00")] = line.department, others
+            times[line.department] = self._prepared_times(line.freshness.cause, language)
+            return Markup(f"{before}{name}{between}{of}{after}")
+
+        values = tuple(replace(field, value=hole(field.slot)) for field in page.student)
+        html = self._live_html(replace(page, student=values), texts, line_html)
+        head, tail, token, live = self._holes
+        here = {head + tail: hole(NUMBER), tail: hole(DIGITS), token: hole(TOKEN), live: html}
+        frame = self._frame(texts.language, roles, page.standing, page.applied_on)
+        return PreparedPage(Prepared.of_html("".join(here.get(piece, piece) for piece in frame)), marks, times)
+
     def _line_html(self, line: CheckView, language: Language) -> Markup:
+        before, between, after, others = self._parts_of_line(line, language)
+        times = self._freshness_html(line.freshness, language) if line.freshness else ""
+        return Markup(f"{before}{line_mark(others, times.encode())}{between}{times}{after}")
+
+    def _parts_of_line(self, line: CheckView, language: Language) -> tuple[str, str, str, str]:
         fresh = line.freshness
         bare = line if fresh is None else replace(line, freshness=None)
-        before, between, after, others = self._line_parts(bare, fresh.cause if fresh else "", language)
-        times = self._freshness_html(fresh, language) if fresh else ""
-        return Markup(f"{before}{mark((others, fresh))}{between}{times}{after}")
+        return self._line_parts(bare, fresh.cause if fresh else "", language)
 
     def _make_line_parts(self, line: CheckView, cause: str, language: Language) -> tuple[str, str, str, str]:
         """What is around its mark and its times; and the mark of everything but them."""
@@ -173,20 +210,29 @@ class Renderer:
         html = self._environment.get_template("line.html").render(
             t=catalogue(language), line=line, cause=cause, line_mark=Markup(of_mark), freshness=Markup(of_times)
         )
-        before, _, rest = _lean(html).partition(of_mark)
+        before, _, rest = lean(html).partition(of_mark)
         between, _, after = rest.partition(of_times)
         return before, between, after, mark((line, cause, language))
 
+    def _make_prepared_times(self, cause: str, language: Language) -> Prepared:
+        true_at, received_at = (LocalTime("", hole(f"{at} exact"), hole(f"{at} iso")) for at in ("true", "received"))
+        return Prepared.of_html(
+            self._make_freshness_html(Freshness(hole("words"), true_at, received_at, cause), language)
+        )
+
     def _make_freshness_html(self, freshness: Freshness, language: Language) -> str:
         template = self._environment.get_template("freshness.html")
-        return _lean(template.render(t=catalogue(language), freshness=freshness))
+        return lean(template.render(t=catalogue(language), freshness=freshness))
 
     def live(self, page: CasePage, texts: Texts) -> str:
         """What live updates replace."""
-        return _lean(self._environment.get_template("live.html").render(t=texts, page=page))
+        return self._live_html(page, texts, self._line_html)
+
+    def _live_html(self, page: CasePage, texts: Texts, line_html: Callable[[CheckView, Language], Markup]) -> str:
+        return lean(self._environment.get_template("live.html").render(t=texts, page=page, line_html=line_html))
 
 
-def _lean(html: str) -> str:
+def lean(html: str) -> str:
     """Without what only indents the template: it would be a twentieth of what a live page sends."""
     return re.sub(r"\n\s*", "\n", html)
 
@@ -194,6 +240,11 @@ def _lean(html: str) -> str:
 def mark(value: object) -> str:
     """A browser replaces only the parts whose mark differs."""
     return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
+
+
+def line_mark(others: str, times: bytes) -> str:
+    """Of a line: `others` is the mark of all but its times, which are HTML."""
+    return hashlib.sha256(others.encode() + times).hexdigest()[:12]
 
 
 def _contact_value(contact: Contact) -> str:

@@ -157,8 +157,8 @@ async def say(
 ) -> None:
     """Departments' words on the person, as the samples have them."""
     for department, one in heard.items():
-        text = one.status.model_dump_json().replace(one.status.student_id, actor.student_id)
-        checks = json.loads(text)["checks"]
+        text = json.dumps(case_samples.checks_of(one)).replace(one.status.student_id, actor.student_id)
+        checks = json.loads(text)
         await scenes.clearance.put_status(actor.student_id, department, checks, version, cause=cause)
 
 

@@ -1,6 +1,5 @@
 """The gateway's read model, written as the clearance writes it: cases, statuses, alive marks, exemptions."""
 
-import json
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -146,11 +145,11 @@ class CaseWriter:
     async def all_clear(self, student_id: str) -> None:
         """Every department's status is clear."""
         for department, heard in case_samples.clear().statuses.items():
-            await self.put_status(student_id, department, json.loads(heard.status.model_dump_json())["checks"])
+            await self.put_status(student_id, department, case_samples.checks_of(heard))
 
     async def all_clear_library(self, student_id: str, version: int) -> None:
         """The library's next status is clear."""
-        checks = json.loads(case_samples.library().status.model_dump_json())["checks"]
+        checks = case_samples.checks_of(case_samples.library())
         await self.put_status(student_id, "library", checks, version)
 
     async def join(self, student_id: str, former: str) -> None:

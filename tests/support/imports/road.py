@@ -12,6 +12,7 @@ from services.gateway.case.progress import case_progress
 from services.gateway.case.view_model import CheckView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.types import known_status
 from services.kit.department.desk import Desk
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.imports import department_import, import_headings
@@ -78,7 +79,7 @@ class Road:
         text = await self.desk.pool.fetchval("SELECT status FROM record WHERE student_id = $1", student_id)
         assert text is not None, "the department has published nothing"
         clear = case_samples.clear()
-        received = replace(clear.statuses[name], status=StatusChanged.model_validate_json(text))
+        received = replace(clear.statuses[name], status=known_status(StatusChanged.model_validate_json(text)))
         snapshot = replace(clear, statuses={**clear.statuses, name: received})
         page = present(ViewContext(site(), catalogue("zh"), NOW), case_progress(snapshot, (), site(), NOW))
         lines = [line for group in page.groups for line in group.lines if line.department == name]

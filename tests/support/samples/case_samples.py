@@ -81,6 +81,11 @@ def received(
     return ReceivedStatus(known_status(status), at + timedelta(milliseconds=40), readable, alive)
 
 
+def checks_of(heard: ReceivedStatus) -> list[dict[str, Any]]:
+    """As the department sent them."""
+    return [check.model_dump(mode="json") for check in heard.status.checks]
+
+
 BORROWING = {"unreturned_count": 0, "debt": "0.00", "violation_count": 0, "card": "cancelled"}
 CARD_ACTIVE = {**BORROWING, "card": "active"}
 FEES = [

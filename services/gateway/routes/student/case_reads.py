@@ -14,12 +14,14 @@ from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.case.present import present
-from services.gateway.case.progress import Standing, case_progress, clock_input
+from services.gateway.case.progress import CaseProgress, Standing, case_progress, clock_input
+from services.gateway.case.usual_case import usual_case
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
 from services.gateway.read_model.student_rows import StudentRows
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.gateway.routes.dependencies import EARLIER_FAILURE
+from services.gateway.routes.student.prepared_answers import PreparedAnswers
 from services.gateway.routes.student.student_answers import case_answer
 from services.gateway.routes.student.student_pages import case_page
 from services.gateway.shown.document import ShownPage, shown_page
@@ -52,7 +54,8 @@ class CaseReads:
 
     def __init__(self, app: ASGIApp, renderer: Renderer, kept: KeptAnswers) -> None:
         self._app, self._renderer, self._kept = app, renderer, kept
-        self._token = secrets.token_urlsafe(32)
+        self._prepared = PreparedAnswers(renderer)
+        self._token = secrets.token_urlsafe(32).encode()
         """Stands for each session's CSRF token in kept pages."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -117,15 +120,26 @@ class CaseReads:
         site = self._renderer.site
         context = ViewContext(site, given.texts, given.now)
         visit = given.visit
-        progress = case_progress(given.rows.snapshot(), visit.commands(), site, given.now, visit.comments())
+
+        def progress_of() -> CaseProgress:
+            return case_progress(given.rows.snapshot(), visit.commands(), site, given.now, visit.comments())
+
+        usual = usual_case(given.rows, site, given.now) if visit.is_quiet else None
+        if usual is not None and path == TWIN:
+            return self._cut(self._prepared.twin(usual, context, progress_of))
+        if usual is not None:
+            page = self._prepared.page(usual, context, visit.session.roles, self._token, progress_of)
+            return self._cut(*page)
+        progress = progress_of()
         if path == TWIN:
             answer = case_answer(context, progress.case, progress).model_dump_json() if progress.case else None
-            return self._cut(answer) if answer is not None else None
+            return self._cut(answer.encode()) if answer is not None else None
         if progress.standing not in _SHOWN:
             return None
-        session = replace(given.visit.session, csrf=self._token)
-        page = present(context, progress)
-        return self._cut(case_page(self._renderer, session, page, context), shown_page(page, progress))
+        session = replace(visit.session, csrf=self._token.decode())
+        words = present(context, progress)
+        html = case_page(self._renderer, session, words, context)
+        return self._cut(html.encode(), shown_page(words, progress))
 
-    def _cut(self, body: str, shown: ShownPage | None = None) -> KeptAnswer:
-        return KeptAnswer(tuple(body.encode().split(self._token.encode())), shown)
+    def _cut(self, body: bytes, shown: ShownPage | None = None) -> KeptAnswer:
+        return KeptAnswer(tuple(body.split(self._token)), shown)

@@ -1,7 +1,6 @@
 """What is asked: the single submission and the commands to a department."""
 
 import asyncio
-import json
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -149,8 +148,8 @@ async def test_what_was_settled_before_says_why_a_command_is_not_possible_any_mo
 ) -> None:
     """A book is lent while the confirmation is open, or one goes back to it afterwards."""
     await card_open(clearance, person)
-    lent = case_samples.blocked().statuses["library"].status
-    await clearance.put_status(id_of(person), "library", json.loads(lent.model_dump_json())["checks"], 4)
+    lent = case_samples.blocked().statuses["library"]
+    await clearance.put_status(id_of(person), "library", case_samples.checks_of(lent), 4)
     await browser.sign_in(person)
     page = await browser.post("/case/library/cancel-card", {"csrf": await browser.csrf()})
     assert page.status_code == 409

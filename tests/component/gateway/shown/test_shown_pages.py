@@ -15,7 +15,7 @@ from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.retention import TABLES
 from services.gateway.shown import recorder
 from services.gateway.shown.as_it_was import PageThen, page_at
-from services.gateway.shown.document import Kept, ShownDocument, ShownPage
+from services.gateway.shown.document import Kept, ShownDocument, ShownPage, encoded
 from services.gateway.shown.recorder import ShownPages
 from services.gateway.shown.table import ShownHistory
 from services.kit.audit.log import append_entry
@@ -138,7 +138,7 @@ async def test_another_process_that_shows_the_same_page_adds_nothing(
 
 def page(words: str) -> ShownPage:
     document = ShownDocument(standing="open", headline=(words,), submission=())
-    return ShownPage(document.model_dump_json().encode())
+    return ShownPage(encoded(document))
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from services.gateway.case.progress import case_progress
 from services.gateway.case.view_model import CheckView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
+from services.gateway.read_model.types import known_status
 from services.kit.department.desk import Desk
 from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
@@ -58,7 +59,7 @@ async def page_line(finance: Service) -> CheckView:
         "SELECT convert_from(value, 'UTF8')::json -> 'data' FROM outbox ORDER BY id DESC LIMIT 1"
     )
     status = StatusChanged.model_validate_json(data)
-    received = replace(case_samples.finance([], "0.00"), status=status)
+    received = replace(case_samples.finance([], "0.00"), status=known_status(status))
     snapshot = replace(case_samples.clear(), statuses={**case_samples.clear().statuses, "finance": received})
     page = present(ViewContext(site(), catalogue("zh"), NOW), case_progress(snapshot, (), site(), NOW))
     (line,) = [line for group in page.groups for line in group.lines if line.department == "finance"]

@@ -1,0 +1,185 @@
+"""Answers of usual cases, put together from what was prepared for their shape.
+
+The only place where the case page and its twin are not made by way of progress, words and template. What is prepared is
+made that way, of the first student of a shape, with holes where the others differ; so the templates and the words stay
+the only source. A property test has both ways make the same bytes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from datetime import date
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from markupsafe import escape
+from msgspec import structs
+
+from services.gateway.case.checks import fresh_words, worth_two_times
+from services.gateway.case.present import present
+from services.gateway.case.progress import CaseProgress
+from services.gateway.case.student_info import SLOTS, student_values
+from services.gateway.case.usual_case import Heard, UsualCase
+from services.gateway.case.wording import ViewContext
+from services.gateway.i18n.catalogue import catalogue
+from services.gateway.i18n.formats import time_on_campus
+from services.gateway.read_model.types import Case
+from services.gateway.routes.student.student_answers import CaseAnswer, case_answer
+from services.gateway.shown.document import ShownDocument, ShownPage, document_of, encoded
+from services.gateway.web.prepared import Prepared, hole
+from services.gateway.web.renderer import DIGITS, NUMBER, SHORT, TOKEN, PreparedPage, Renderer, lean, line_mark
+from services.kit.message_format import Language
+
+_KEPT: Final = 1_024
+"""Shapes, each of about 20 kB with what it was made from; the least recently used go first."""
+_json: Final = msgspec.json.Encoder().encode
+_OF_CASE: Final = tuple(name for name in CaseAnswer.model_fields if name in Case.__dataclass_fields__)
+_OF_STATUS: Final = ("version", "occurred_at", "received_at", "alive_as_of")
+
+
+class _Page(NamedTuple):
+    """`document`: what is kept of the page, without versions and times. `timed`: lines that show theirs."""
+
+    html: PreparedPage
+    document: ShownDocument
+    timed: frozenset[str]
+
+
+class _Times(NamedTuple):
+    words: str
+    html: bytes
+
+
+class PreparedAnswers:
+    """`progress` is called for the first case of a shape. Nothing ends what is prepared: a shape has all it shows."""
+
+    def __init__(self, renderer: Renderer) -> None:
+        self._renderer = renderer
+        self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
+        self._twins: OrderedDict[Hashable, Prepared] = OrderedDict()
+
+    def page(
+        self,
+        usual: UsualCase,
+        context: ViewContext,
+        roles: frozenset[str],
+        token: bytes,
+        progress: Callable[[], CaseProgress],
+    ) -> tuple[bytes, ShownPage]:
+        """The page, and what is kept of it. `token`: in place of the session's."""
+        key = context.language, roles, usual.shape
+        known = self._pages.get(key)
+        if known is None:
+            known = _keep(self._pages, key, self._prepared_page(context, roles, progress()))
+        else:
+            self._pages.move_to_end(key)
+        return _filled_page(known, usual, context, token)
+
+    def twin(self, usual: UsualCase, context: ViewContext, progress: Callable[[], CaseProgress]) -> bytes:
+        key = context.language, usual.shape
+        known = self._twins.get(key)
+        if known is None:
+            known = _keep(self._twins, key, _prepared_twin(case_answer(context, usual.case, progress())))
+        else:
+            self._twins.move_to_end(key)
+        return _filled_twin(known, usual)
+
+    def _prepared_page(self, context: ViewContext, roles: frozenset[str], progress: CaseProgress) -> _Page:
+        page = present(context, progress)
+        timed = frozenset(line.anchor for group in page.groups for line in group.lines if line.freshness)
+        document = document_of(page, progress)
+        lines = tuple(
+            # Their times are the last of their words.
+            structs.replace(line, words=line.words[:-1]) if line.anchor in timed else line
+            for line in document.lines
+        )
+        html = self._renderer.prepared_case(page, context.texts, roles)
+        return _Page(html, structs.replace(document, lines=lines), timed)
+
+
+def _keep(kept: "OrderedDict[Hashable, Any]", key: Hashable, made: Any) -> Any:
+    kept[key] = made
+    if len(kept) > _KEPT:
+        kept.popitem(last=False)
+    return made
+
+
+def _filled_page(page: _Page, usual: UsualCase, context: ViewContext, token: bytes) -> tuple[bytes, ShownPage]:
+    today, number = context.local_day, usual.case.student_id
+    times = {
+        department: _times(page.html.times.get(department), heard, context, today)
+        for department, heard in usual.heard.items()
+    }
+    values = {
+        NUMBER: _escaped(number),
+        DIGITS: _escaped(number[-SHORT:]),
+        TOKEN: token,
+        **{slot: _escaped(value) for slot, value in zip(SLOTS, student_values(context, usual.case), strict=True)},
+        **{f"times {department}": one.html for department, one in times.items()},
+        **{name: line_mark(mark, times[of].html).encode() for name, (of, mark) in page.html.marks.items()},
+    }
+    lines = []
+    for line in page.document.lines:
+        heard = usual.heard.get(line.department)
+        if heard is not None:
+            words = (*line.words, times[line.department].words) if line.anchor in page.timed else line.words
+            line = structs.replace(
+                line, words=words, version=heard.version, occurred_at=heard.occurred_at, received_at=heard.received_at
+            )
+        lines.append(line)
+    document = structs.replace(page.document, case_version=usual.case.version, lines=tuple(lines))
+    return page.html.body.filled(values), ShownPage(encoded(document))
+
+
+def _times(prepared: Prepared | None, heard: Heard, context: ViewContext, today: date) -> _Times:
+    """Without `prepared`, none are shown."""
+    if prepared is None:
+        return _Times("", b"")
+    offset, language = context.site.university.utc_offset_minutes, context.language
+    true_at = time_on_campus(heard.occurred_at, today, offset, language)
+    received_at = time_on_campus(heard.received_at, today, offset, language)
+    late = worth_two_times(heard.occurred_at, heard.received_at)
+    words, html = _fresh_words(true_at.words, received_at.words, language, late=late)
+    return _Times(
+        words,
+        prepared.filled(
+            {
+                "words": html,
+                # Digits, and days in the page's language: there is nothing to escape.
+                "true exact": true_at.exact.encode(),
+                "true iso": true_at.iso.encode(),
+                "received exact": received_at.exact.encode(),
+                "received iso": received_at.iso.encode(),
+            }
+        ),
+    )
+
+
+@lru_cache(4_096)
+def _fresh_words(true_at: str, received_at: str, language: Language, *, late: bool) -> tuple[str, bytes]:
+    words = fresh_words(catalogue(language), true_at, received_at, late=late)
+    return words, _escaped(words)
+
+
+def _escaped(text: str) -> bytes:
+    html = str(escape(text))
+    return (lean(html) if "\n" in html else html).encode()
+
+
+def _prepared_twin(answer: CaseAnswer) -> Prepared:
+    checks = tuple(
+        one.model_copy(update={name: hole(f"{one.department} {name}") for name in _OF_STATUS})
+        if one.version is not None
+        else one
+        for one in answer.checks
+    )
+    holed = answer.model_copy(update={"checks": checks, **{name: hole(name) for name in _OF_CASE}})
+    return Prepared.of_json(holed.model_dump_json(warnings=False))
+
+
+def _filled_twin(twin: Prepared, usual: UsualCase) -> bytes:
+    values = {name: _json(getattr(usual.case, name)) for name in _OF_CASE}
+    for department, heard in usual.heard.items():
+        for name, value in zip(_OF_STATUS, heard, strict=True):
+            values[f"{department} {name}"] = _json(value)
+    return twin.filled(values)
