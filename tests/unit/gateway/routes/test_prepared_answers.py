@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from itertools import product
 from typing import Any
 from unittest.mock import Mock
 
@@ -47,6 +48,7 @@ SAMPLES = (
 )
 DEPARTMENTS = ("archives", "dorm", "finance", "library")
 SAID = {name: [one.statuses[name] for one in SAMPLES if name in one.statuses] for name in DEPARTMENTS}
+ROLES = (frozenset(), frozenset({STUDENT}), frozenset({STUDENT, OPERATOR}))
 TOKEN, HEARD = b"token-of-nobody", NOW - timedelta(seconds=3)
 
 
@@ -85,10 +87,17 @@ def status_text(student_id: str, said: ReceivedStatus, version: int, occurred_at
 @st.composite
 def rows(draw: st.DrawFn) -> StudentRows:
     student_id = draw(st.sampled_from(["TS23170042P31", "ABC", "TS00000001"]))
-    heard = [name for name in DEPARTMENTS if draw(st.integers(0, 9))]
+    # Few shapes, so that most of them come again.
+    plain = draw(st.integers(0, 2)) > 0
+    heard = [name for name in DEPARTMENTS if plain or draw(st.integers(0, 9))]
     columns: dict[str, list[Any]] = {"statuses": [], "received_at": [], "readable": [], "alive_as_of": []}
     for name in heard:
-        text = status_text(student_id, draw(st.sampled_from(SAID[name])), draw(st.integers(1, 2**31 - 1)), draw(_ago))
+        text = status_text(
+            student_id,
+            SAID[name][0] if plain else draw(st.sampled_from(SAID[name])),
+            draw(st.integers(1, 2**31 - 1)),
+            draw(_ago),
+        )
         columns["statuses"].append(draw(st.sampled_from([text] * 18 + [None, text.replace("{", "{ ", 1)])))
         columns["received_at"].append(draw(_ago))
         columns["readable"].append(draw(st.integers(0, 19)) > 0)
@@ -103,7 +112,7 @@ def rows(draw: st.DrawFn) -> StudentRows:
         **{name: draw(st.one_of(st.none(), _texts)) for name in ("name", "gender", "grade", "college", "major")},
         "leave_category": draw(st.one_of(st.none(), _texts)),
         "enrolled_on": draw(_days),
-        "opened_on": draw(_days),
+        "opened_on": draw(st.sampled_from([None, date(2026, 6, 1)])),
         "case_number": draw(st.integers(1, 3)),
         "degree_level": None,
         "campus": draw(st.sampled_from([None, "南湖校区"])),
@@ -120,7 +129,7 @@ def rows(draw: st.DrawFn) -> StudentRows:
 def inputs(draw: st.DrawFn) -> CaseInput:
     student = draw(rows())
     assert student.own is not None
-    roles = draw(st.sampled_from([frozenset(), frozenset({STUDENT}), frozenset({STUDENT, OPERATOR})]))
+    roles = draw(st.sampled_from(ROLES))
     session = replace(session_of_person(student.own["student_id"]), roles=roles)
     return CaseInput(Visit(session, NONE, NONE), student, catalogue(draw(st.sampled_from(LANGUAGES))), NOW)
 
@@ -130,6 +139,20 @@ def same(one: KeptAnswer | None, other: KeptAnswer | None) -> bool:
         return one is other
     shown = [(each.shown.digest, each.shown.content) if each.shown else None for each in (one, other)]
     return one.pieces == other.pieces and shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("path", [PAGE, TWIN])
+def test_each_language_role_and_word_of_a_department_has_an_answer_of_its_own(path: str) -> None:
+    for language, roles, day, waived in [*product(LANGUAGES, ROLES, (None, date(2026, 6, 1)), (None, "非全日制"))] * 2:
+        given_ = usual_input("TS1111111111", language, opened_on=day, study_form=waived)
+        visit = replace(given_.visit, session=replace(given_.visit.session, roles=roles))
+        assert same(*BOTH.answers(path, replace(given_, visit=visit)))
+    for name in DEPARTMENTS:
+        for said in SAID[name] * 2:
+            own = usual_input("TS1111111111").rows.own or {}
+            statuses = dict(zip(own["departments"], own["statuses"], strict=True))
+            statuses[name] = status_text("TS1111111111", said, 4, NOW)
+            assert same(*BOTH.answers(path, usual_input("TS1111111111", statuses=list(statuses.values()))))
 
 
 @settings(max_examples=400, deadline=None)
