@@ -1,13 +1,14 @@
 """The case page and its JSON twin, beside a FastAPI application that answers a constant.
 
 The constant costs what HTTP and FastAPI cost by themselves. Warm legs read students of whom nothing has changed; in the
-others each request reads a student of whom everything has.
+others each request reads a student of whom everything has, or the library's status. The twin is read beside an
+idiomatic FastAPI application of the same data as well, and pgbench with the gateway's own statement.
 """
 
 import asyncio
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing import get_context
@@ -23,6 +24,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bench.fixtures import Servers, enrol_clear
+from bench.gateway_peers import PEER, idiomatic, pgbench_rate
 from bench.harness import Figure, database_cpu_s, in_subprocess, over
 from bench.http_load import Load, load
 from deploy.local.installation import Installation, new_student_id
@@ -44,11 +46,14 @@ INSERT INTO status
 SELECT (jsonb_populate_record(one, jsonb_build_object('student_id', $2::text, 'status', replace(status, $1, $2)))).*
 FROM status AS one WHERE student_id = $1
 """
-_CHANGE_ALL: Final = """
-UPDATE status SET heard_at = heard_at + interval '1 s',
+_CHANGE: Final = """
+UPDATE status SET heard_at = heard_at + (1 + random()) * interval '1 s',
        status = replace(status, '"version":' || version || ',', '"version":' || version + 1 || ','),
        version = version + 1
+WHERE $1::text IS NULL OR department = $1
 """
+"""Each status is received at an instant of its own."""
+NEWS_OF: Final = "library"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,10 @@ class Sizes:
     sessions: int = 400
     students: int = 80
     readers: int = 1_500
+    pgbench_s: int = 3
 
 
-QUICK: Final = Sizes(requests=60, connections=4, sessions=6, students=3, readers=8)
+QUICK: Final = Sizes(requests=60, connections=4, sessions=6, students=3, readers=8, pgbench_s=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +87,11 @@ class Round:
     twin: Leg
     changed_page: Leg
     changed_twin: Leg
+    news_page: Leg
+    news_twin: Leg
+    idiomatic: Leg
+    pgbench: float
+    """Reads a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,16 +102,25 @@ class Stage:
     installation: Installation
     cookies: list[str]
     readers: list[str]
+    students: list[str]
     sizes: Sizes
 
     def round(self) -> Round:
         gateway = self.installation.address(GATEWAY)
         constant = self._leg(self.constant, "/")
         page, twin = self._leg(gateway, PAGE), self._leg(gateway, TWIN)
-        asyncio.run(_change_all(self.installation))
-        changed_page = self._leg(gateway, PAGE, once=True)
-        asyncio.run(_change_all(self.installation))
-        return Round(constant, page, twin, changed_page, self._leg(gateway, TWIN, once=True))
+        changed_page, changed_twin = (self._after_change(path, None) for path in (PAGE, TWIN))
+        news_page, news_twin = (self._after_change(path, NEWS_OF) for path in (PAGE, TWIN))
+        view = self.installation.database_dsn(CLEARANCE)
+        with served(idiomatic, self.installation.database_dsn(GATEWAY), view) as address:
+            peer = self._leg(address, PEER)
+        with tempfile.TemporaryDirectory() as folder:
+            rate = pgbench_rate(view, self.students, Path(folder), seconds=self.sizes.pgbench_s)
+        return Round(constant, page, twin, changed_page, changed_twin, news_page, news_twin, peer, rate)
+
+    def _after_change(self, path: str, department: str | None) -> Leg:
+        asyncio.run(_change(self.installation, department))
+        return self._leg(self.installation.address(GATEWAY), path, once=True)
 
     def _leg(self, address: str, path: str, *, once: bool = False) -> Leg:
         cookies, requests = (self.readers, len(self.readers)) if once else (self.cookies, self.sizes.requests)
@@ -124,12 +144,12 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
         installation = Installation(Path(folder), postgres=on.postgres, kafka=on.kafka)
         with asyncio.Runner() as runner:
             try:
-                cookies, readers, _ = runner.run(start(installation, sizes))
+                cookies, readers, students = runner.run(start(installation, sizes))
                 yield (
                     f"{sizes.connections} connections, {sizes.requests:,} requests a leg, {sizes.sessions} sessions of "
                     f"{sizes.students} students clear at every department; {sizes.readers:,} students who changed"
                 )
-                stage = Stage(constant, installation, cookies, readers, sizes)
+                stage = Stage(constant, installation, cookies, readers, students, sizes)
                 yield from _report([stage.round() for _ in range(rounds)])
             finally:
                 runner.run(installation.close())
@@ -152,10 +172,11 @@ async def start(installation: Installation, sizes: Sizes) -> tuple[list[str], li
         return turns, [await _cookie(sessions, student_id) for student_id in readers], readers
 
 
-async def _change_all(installation: Installation) -> None:
+async def _change(installation: Installation, department: str | None) -> None:
+    """What `department` says of everybody; None: what all say."""
     connection = await asyncpg.connect(installation.database_dsn(CLEARANCE))
     try:
-        await connection.execute(_CHANGE_ALL)
+        await connection.execute(_CHANGE, department)
         await connection.execute("VACUUM ANALYZE status")
     finally:
         await connection.close()
@@ -188,12 +209,19 @@ def _report(done: list[Round]) -> Iterator[str | Figure]:
         f"twin {TWIN}": lambda one: one.twin,
         "page, all changed": lambda one: one.changed_page,
         "twin, all changed": lambda one: one.changed_twin,
+        "page, one's news": lambda one: one.news_page,
+        "twin, one's news": lambda one: one.news_twin,
+        "idiomatic FastAPI": lambda one: one.idiomatic,
     }
     yield f"{'':<22}{'requests/s':<28}{'p50 ms':<24}{'p99 ms':<26}{'µs each: Python':<22}PostgreSQL"
     for name, of in legs.items():
         yield _row(name, done, of)
     for name, of in list(legs.items())[1:]:
         yield f"{name} / constant FastAPI: {_to_constant(done, of)}"
+    to_idiomatic = over(done, lambda one: one.twin.load.rate / one.idiomatic.load.rate).text()
+    to_pgbench = over(done, lambda one: one.twin.load.rate / one.pgbench).text()
+    yield f"twin {TWIN} / idiomatic FastAPI: {to_idiomatic}"
+    yield f"twin {TWIN} / pgbench, one process: {to_pgbench} of {over(done, lambda one: one.pgbench).text('/s', 0)}"
     for name, of in legs.items():
         yield Figure(
             name,
@@ -220,15 +248,20 @@ def _row(name: str, done: Sequence[Round], of: Callable[[Round], Leg]) -> str:
     return f"{name:<22}{rate:<28}{p50:<24}{p99:<26}{python:<22}{database}"
 
 
+def constant_server() -> AbstractContextManager[str]:
+    return served(_constant)
+
+
 @contextmanager
-def constant_server() -> Iterator[str]:
+def served(app: Callable[..., FastAPI], *arguments: str) -> Iterator[str]:
+    """Its address, in a process of its own."""
     port = free_port()
     receiver, sender = get_context("fork").Pipe(duplex=False)
-    process = get_context("fork").Process(target=_serve_constant, args=(port, sender), daemon=True)
+    process = get_context("fork").Process(target=_serve, args=(app, arguments, port, sender), daemon=True)
     process.start()
     try:
         if not receiver.poll(30):
-            raise RuntimeError("the constant server did not start")
+            raise RuntimeError("the server of a peer did not start")
         yield f"http://{LOOPBACK}:{port}"
     finally:
         process.terminate()
@@ -237,19 +270,23 @@ def constant_server() -> Iterator[str]:
         process.join()
 
 
-def _serve_constant(port: int, ready: Connection) -> None:
+def _constant() -> FastAPI:
     app = FastAPI()
 
     @app.get("/")
     async def constant() -> dict[str, Any]:
         return {"state": "open", "checks": []}
 
+    return app
+
+
+def _serve(make: Callable[..., FastAPI], arguments: tuple[str, ...], port: int, ready: Connection) -> None:
     class Server(uvicorn.Server):
         async def startup(self, sockets: Any = None) -> None:
             await super().startup(sockets)
             ready.send(True)
 
     config = uvicorn.Config(
-        app, host=LOOPBACK, port=port, http="httptools", ws="none", log_level="error", access_log=False
+        make(*arguments), host=LOOPBACK, port=port, http="httptools", ws="none", log_level="error", access_log=False
     )
     Server(config).run()
