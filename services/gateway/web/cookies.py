@@ -1,14 +1,28 @@
 """The gateway's cookies and their common flags."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import Response
+from starlette.datastructures import Headers
+from starlette.requests import cookie_parser
+from starlette.types import Scope
 
 SESSION_COOKIE: Final = "__Host-sid"
 LANGUAGE_COOKIE: Final = "__Host-language"
 SIGN_IN_PREFIX: Final = "__Host-sign-in-"
 """One for each sign-in under way."""
 NUMBER_CHOICE_COOKIE: Final = "__Host-number-choice"
+
+_PARSED: Final = "lixiao.cookies"
+
+
+def cookies_of(scope: Scope, headers: Headers) -> Mapping[str, str]:
+    """As the routes read them. Parsed once a request: it costs as much as a rate limit."""
+    parsed: Mapping[str, str] | None = scope.get(_PARSED)
+    if parsed is None:
+        parsed = scope[_PARSED] = cookie_parser(headers.get("cookie", ""))
+    return parsed
 
 
 def set_cookie(response: Response, name: str, value: str, max_age_s: int | None) -> None:

@@ -6,12 +6,12 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers
-from starlette.requests import Request, cookie_parser
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.gateway.tables.sessions.session import hashed
-from services.gateway.web.cookies import SESSION_COOKIE
+from services.gateway.web.cookies import SESSION_COOKIE, cookies_of
 from services.kit.http.client_address import limited_address
 from services.kit.http.middleware import HSTS
 from services.kit.http.problems import Problem
@@ -115,7 +115,7 @@ class Guard:
         address = limited_address(_host(scope)).encode()
         wait_s = self._addresses.take(address, cost, now_s)
         # Read as the routes read it: a session has one limit, however its cookie is written.
-        session_id = cookie_parser(headers.get("cookie", "")).get(SESSION_COOKIE)
+        session_id = cookies_of(scope, headers).get(SESSION_COOKIE)
         if session_id and not wait_s:
             wait_s = self._sessions.take(hashed(session_id), cost, now_s)
         if not wait_s:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.case.present import present
@@ -28,7 +27,7 @@ from services.gateway.shown.document import ShownPage, shown_page
 from services.gateway.shown.recorder import ShownPages
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.visits import Visit, Visits
-from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
+from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE, cookies_of
 from services.gateway.web.kept_answers import KeptAnswer, KeptAnswers
 from services.gateway.web.renderer import Renderer
 
@@ -81,7 +80,7 @@ class CaseReads:
         if read_model.away_since is not None:
             return None
         headers = Headers(scope=scope)
-        cookies = cookie_parser(headers.get("cookie", ""))
+        cookies = cookies_of(scope, headers)
         visit = await components[Visits].find(cookies.get(SESSION_COOKIE))
         if visit is None or not visit.session.student_id:
             return None
