@@ -1,4 +1,4 @@
-"""The usual case: open, with nothing asked for, nothing written and no form yet, and no department silent. Pure.
+"""The usual case: open, with nothing asked for, nothing written and no form yet, and no department silent.
 
 What its answers show is said by the departments, but for the student's own values, times and versions; and what they
 say is mostly the same for thousands. So answers of such cases are prepared by their shape (`prepared_answers`).
@@ -19,7 +19,7 @@ from services.kit.rules.waivers import Attribute
 _ATTRIBUTES: Final = tuple(name.value for name in Attribute)
 
 
-class Heard(NamedTuple):
+class Received(NamedTuple):
     """Of a department's status, what is not in its shape."""
 
     version: int
@@ -29,11 +29,11 @@ class Heard(NamedTuple):
 
 
 class UsualCase(NamedTuple):
-    """Two of one `shape` differ in nothing but the other fields. `heard` is by department."""
+    """Two of one `shape` differ in nothing but the other fields. `received` is by department."""
 
     shape: Hashable
     case: Case
-    heard: dict[str, Heard]
+    received: dict[str, Received]
 
 
 def usual_case(rows: StudentRows, site: Site, now: datetime) -> UsualCase | None:
@@ -49,7 +49,7 @@ def usual_case(rows: StudentRows, site: Site, now: datetime) -> UsualCase | None
     ):
         return None
     student_id, bound = row["student_id"], stale_before(site, now)
-    heard, said = {}, []
+    received, contents = {}, []
     columns = (row[name] or () for name in ("departments", "statuses", "received_at", "readable", "alive_as_of"))
     for department, text, received_at, readable, alive_as_of in zip(*columns, strict=True):
         if not readable or alive_as_of is None or alive_as_of < bound or text is None:
@@ -57,8 +57,8 @@ def usual_case(rows: StudentRows, site: Site, now: datetime) -> UsualCase | None
         parts = parts_of(text, student_id, department)
         if parts is None:
             return None
-        heard[department] = Heard(parts.version, parts.occurred_at, received_at, alive_as_of)
-        said.append((department, parts.said))
+        received[department] = Received(parts.version, parts.occurred_at, received_at, alive_as_of)
+        contents.append((department, parts.content))
     # By rules of the university, attributes leave checks out.
     attributes = tuple([row[name] for name in _ATTRIBUTES])
-    return UsualCase((tuple(said), attributes, row["opened_on"]), case_of(row), heard)
+    return UsualCase((tuple(contents), attributes, row["opened_on"]), case_of(row), received)

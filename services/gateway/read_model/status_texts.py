@@ -25,7 +25,7 @@ _instant: TypeAdapter[datetime] = TypeAdapter(Instant)
 _version: TypeAdapter[int] = TypeAdapter(Version)
 
 
-class _Said(Message):
+class _Content(Message):
     """All of a status but whose it is, its version and its instant."""
 
     model_config = ConfigDict(extra="forbid")
@@ -35,19 +35,19 @@ class _Said(Message):
 
 
 class StatusParts(NamedTuple):
-    """`said`: the text of the cause and the checks, which is valid."""
+    """`content`: the text of the cause and the checks, which is valid."""
 
     version: int
     occurred_at: datetime
-    said: str
+    content: str
 
 
 def read_status(text: str, student_id: str, department: str) -> KnownStatus | None:
     """None if undecodable. `student_id`, `department`: of the row that has the text."""
     parts = parts_of(text, student_id, department)
-    said = _said(parts.said) if parts is not None else None
-    if parts is not None and said is not None:
-        return KnownStatus(student_id, department, parts.version, parts.occurred_at, said.cause, said.checks)
+    known = _content(parts.content) if parts is not None else None
+    if parts is not None and known is not None:
+        return KnownStatus(student_id, department, parts.version, parts.occurred_at, known.cause, known.checks)
     try:
         return known_status(StatusChanged.model_validate_json(text))
     except ValidationError:
@@ -60,18 +60,18 @@ def parts_of(text: str, student_id: str, department: str) -> StatusParts | None:
     if not text.startswith(head) or not is_canonical_student_id(student_id) or not _is_name(department):
         return None
     number, _, rest = text[len(head) :].partition(',"occurred_at":"')
-    at, _, said_text = rest.partition('","cause":')
-    if _said(said_text) is None or not _NUMBER.fullmatch(number):
+    at, _, content = rest.partition('","cause":')
+    if _content(content) is None or not _NUMBER.fullmatch(number):
         return None
     try:
-        return StatusParts(_version.validate_python(int(number)), _instant.validate_python(at), said_text)
+        return StatusParts(_version.validate_python(int(number)), _instant.validate_python(at), content)
     except ValidationError:
         return None
 
 
 @lru_cache(_KEPT)
-def _said(text: str) -> _Said | None:
+def _content(text: str) -> _Content | None:
     try:
-        return _Said.model_validate_json('{"cause":' + text)
+        return _Content.model_validate_json('{"cause":' + text)
     except ValidationError:
         return None

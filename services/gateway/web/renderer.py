@@ -182,10 +182,10 @@ class Renderer:
             if line.freshness is None:
                 return self._line_html(line, language)
             before, between, after, others = self._parts_of_line(line, language)
-            name, of = hole(f"mark {line.anchor}"), hole(f"times {line.department}")
-            marks[name.strip("\x00")] = line.department, others
+            name, of = f"mark {line.anchor}", f"times {line.department}"
+            marks[name] = line.department, others
             times[line.department] = self._prepared_times(line.freshness.cause, language)
-            return Markup(f"{before}{name}{between}{of}{after}")
+            return Markup(f"{before}{hole(name)}{between}{hole(of)}{after}")
 
         values = tuple(replace(field, value=hole(field.slot)) for field in page.student)
         html = self._live_html(replace(page, student=values), texts, line_html)

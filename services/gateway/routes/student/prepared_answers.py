@@ -19,7 +19,7 @@ from services.gateway.case.checks import fresh_words, worth_two_times
 from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.student_info import SLOTS, student_values
-from services.gateway.case.usual_case import Heard, UsualCase
+from services.gateway.case.usual_case import Received, UsualCase
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.i18n.formats import time_on_campus
@@ -107,8 +107,8 @@ def _keep(kept: "OrderedDict[Hashable, Any]", key: Hashable, made: Any) -> Any:
 def _filled_page(page: _Page, usual: UsualCase, context: ViewContext, token: bytes) -> tuple[bytes, ShownPage]:
     today, number = context.local_day, usual.case.student_id
     times = {
-        department: _times(page.html.times.get(department), heard, context, today)
-        for department, heard in usual.heard.items()
+        department: _times(page.html.times.get(department), received, context, today)
+        for department, received in usual.received.items()
     }
     values = {
         NUMBER: _escaped(number),
@@ -120,25 +120,29 @@ def _filled_page(page: _Page, usual: UsualCase, context: ViewContext, token: byt
     }
     lines = []
     for line in page.document.lines:
-        heard = usual.heard.get(line.department)
-        if heard is not None:
+        received = usual.received.get(line.department)
+        if received is not None:
             words = (*line.words, times[line.department].words) if line.anchor in page.timed else line.words
             line = structs.replace(
-                line, words=words, version=heard.version, occurred_at=heard.occurred_at, received_at=heard.received_at
+                line,
+                words=words,
+                version=received.version,
+                occurred_at=received.occurred_at,
+                received_at=received.received_at,
             )
         lines.append(line)
     document = structs.replace(page.document, case_version=usual.case.version, lines=tuple(lines))
     return page.html.body.filled(values), ShownPage(encoded(document))
 
 
-def _times(prepared: Prepared | None, heard: Heard, context: ViewContext, today: date) -> _Times:
+def _times(prepared: Prepared | None, received: Received, context: ViewContext, today: date) -> _Times:
     """Without `prepared`, none are shown."""
     if prepared is None:
         return _Times("", b"")
     offset, language = context.site.university.utc_offset_minutes, context.language
-    true_at = time_on_campus(heard.occurred_at, today, offset, language)
-    received_at = time_on_campus(heard.received_at, today, offset, language)
-    late = worth_two_times(heard.occurred_at, heard.received_at)
+    true_at = time_on_campus(received.occurred_at, today, offset, language)
+    received_at = time_on_campus(received.received_at, today, offset, language)
+    late = worth_two_times(received.occurred_at, received.received_at)
     words, html = _fresh_words(true_at.words, received_at.words, language, late=late)
     return _Times(
         words,
@@ -179,7 +183,7 @@ def _prepared_twin(answer: CaseAnswer) -> Prepared:
 
 def _filled_twin(twin: Prepared, usual: UsualCase) -> bytes:
     values = {name: _json(getattr(usual.case, name)) for name in _OF_CASE}
-    for department, heard in usual.heard.items():
-        for name, value in zip(_OF_STATUS, heard, strict=True):
+    for department, received in usual.received.items():
+        for name, value in zip(_OF_STATUS, received, strict=True):
             values[f"{department} {name}"] = _json(value)
     return twin.filled(values)

@@ -48,7 +48,7 @@ SAMPLES = (
 )
 DEPARTMENTS = ("archives", "dorm", "finance", "library")
 SAID = {name: [one.statuses[name] for one in SAMPLES if name in one.statuses] for name in DEPARTMENTS}
-ROLES = (frozenset(), frozenset({STUDENT}), frozenset({STUDENT, OPERATOR}))
+ROLES: tuple[frozenset[str], ...] = (frozenset(), frozenset({STUDENT}), frozenset({STUDENT, OPERATOR}))
 TOKEN, HEARD = b"token-of-nobody", NOW - timedelta(seconds=3)
 
 
