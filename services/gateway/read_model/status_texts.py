@@ -17,8 +17,8 @@ from schemas.student_ids import is_canonical_student_id
 from schemas.types import NAME_PATTERN, Instant
 from services.gateway.read_model.types import KnownStatus, known_status
 
-_KEPT: Final = 20_000
-"""Mostly a few hundred bytes each, and what is made from them."""
+_KEPT: Final = 2_000
+"""Up to 15 kB each, with the text. Most say that all is clear, in a few hundred texts."""
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,9}")
 _is_name: Final = lru_cache(1_000)(re.compile(NAME_PATTERN[1:-1]).fullmatch)
 _instant: TypeAdapter[datetime] = TypeAdapter(Instant)
