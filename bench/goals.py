@@ -17,7 +17,7 @@ PROCESSOR: Final = "processor µs"
 class Goal:
     """`of`: RATIO, PROCESSOR or a name in the figure's `values`, which ends with its unit."""
 
-    says: str
+    name: str
     measurement: str
     figure: str
     of: str
@@ -74,7 +74,7 @@ def lines(figures: Iterable[Figure], goals: Iterable[Goal] = GOALS) -> Iterator[
         near = "" if rounds in (0, len(value.values)) else f", in {rounds} of {len(value.values)} rounds"
         unit = goal.of.rpartition(" ")[2] if goal.of != RATIO else ""
         wanted = f"{'≥' if goal.compare == '>=' else '≤'} {_number(goal.threshold)} {unit}"
-        yield f"{goal.says:<44}{wanted:<16}{value.text(digits=_digits(goal.threshold)):<40}{met}{near}"
+        yield f"{goal.name:<44}{wanted:<16}{value.text(digits=_digits(goal.threshold)):<40}{met}{near}"
     if measured:
         reached = sum(goal.reached(value.median) for goal, value in measured)
         yield f"{reached} of {len(measured)} goals met"

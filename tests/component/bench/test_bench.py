@@ -21,7 +21,7 @@ def test_a_measurement_runs_to_its_end(postgres: Running, kafka: RunningKafka, n
     assert len(lines) > header + 2, "it reports its sizes and at least one figure"
     for goal in GOALS:
         if goal.measurement == name:
-            assert goal.value_in(figures[goal.figure]), f"{goal.says}: {goal.figure} has no {goal.of}"
+            assert goal.value_in(figures[goal.figure]), f"{goal.name}: {goal.figure} has no {goal.of}"
 
 
 def test_every_measurement_is_run_by_its_name_alone() -> None:

@@ -50,7 +50,7 @@ def test_what_was_not_measured_is_left_out() -> None:
 
 def test_a_goal_is_of_a_measurement_that_exists() -> None:
     assert {goal.measurement for goal in GOALS} <= MEASUREMENTS.keys()
-    assert len({goal.says for goal in GOALS}) == len(GOALS)
+    assert len({goal.name for goal in GOALS}) == len(GOALS)
 
 
 def test_all_measurements_together_take_half_an_hour() -> None:
