@@ -26,10 +26,10 @@ from bench import (
     relay,
     submit,
 )
-from bench.cohorts import measurement as cohorts
+from bench.cohorts import cohorts
 from bench.fixtures import Servers
 from bench.harness import TABLE, Figure
-from bench.peers import measurement as peers
+from bench.peers import peers
 from bench.plan import minutes, plan_of
 
 

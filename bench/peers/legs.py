@@ -16,7 +16,7 @@ from bench.harness import Leg
 from bench.peers.watching import Expected, watched
 from deploy.flink.guard import FILE
 from deploy.local.processes.process import Process
-from deploy.local.servers import flink as engine
+from deploy.local.servers import flink
 from deploy.local.servers.jars import cache_folder
 
 FOLDER: Final = Path(__file__).parent
@@ -53,7 +53,7 @@ def python() -> Path:
 def installed() -> list[str]:
     """The peers that can be started."""
     scripts = list(SCRIPTS) if python().exists() else []
-    return [*scripts, *([FLINK] if engine.home().exists() else [])]
+    return [*scripts, *([FLINK] if flink.home().exists() else [])]
 
 
 async def prepare(sandbox: Sandbox) -> None:
@@ -125,5 +125,5 @@ def _flink(sandbox: Sandbox, folder: Path) -> Process:
 
     It repeats records after a failure: its positions are in checkpoints, not in the transaction that writes the rows.
     """
-    variables = engine.variables(sandbox.topics.namespace, sandbox.kafka, sandbox.dsn, search_path="flink, public")
-    return engine.job(folder, variables)
+    variables = flink.variables(sandbox.topics.namespace, sandbox.kafka, sandbox.dsn, search_path="flink, public")
+    return flink.job(folder, variables)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.cohorts.measurement import PROJECTED, READS, Beside, report
+from bench.cohorts.cohorts import PROJECTED, READS, Beside, report
 from bench.goals import GOALS, lines
 from bench.harness import Figure, Leg
 
