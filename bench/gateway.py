@@ -222,6 +222,20 @@ def _report(done: list[Round]) -> Iterator[str | Figure]:
     to_pgbench = over(done, lambda one: one.twin.load.rate / one.pgbench).text()
     yield f"twin {TWIN} / idiomatic FastAPI: {to_idiomatic}"
     yield f"twin {TWIN} / pgbench, one process: {to_pgbench} of {over(done, lambda one: one.pgbench).text('/s', 0)}"
+    yield Figure(
+        "twin beside idiomatic FastAPI",
+        None,
+        over(done, lambda one: one.twin.load.rate).text("/s", 0),
+        over(done, lambda one: one.idiomatic.load.rate).text("/s", 0),
+        over(done, lambda one: one.twin.load.rate / one.idiomatic.load.rate),
+    )
+    yield Figure(
+        "twin beside pgbench",
+        None,
+        over(done, lambda one: one.twin.load.rate).text("/s", 0),
+        over(done, lambda one: one.pgbench).text("/s", 0),
+        over(done, lambda one: one.twin.load.rate / one.pgbench),
+    )
     for name, of in legs.items():
         yield Figure(
             name,

@@ -34,12 +34,18 @@ class Goal:
 
 
 GOALS: Final = (
+    Goal("commit at the desk to view, p99", "latency", "a change at a desk", "p99 ms", "<=", 25),
+    Goal("the same / bare relay and consumer", "latency", "a change at a desk", RATIO, "<=", 2.5),
+    Goal("the same, latest under foreign load", "latency", "a change at a desk", "latest under load ms", "<=", 100),
+    Goal("a desk's change, all processes", "latency", "a change at a desk", PROCESSOR, "<=", 5_000),
     Goal("relay / naive relay", "relay", "a row of an outbox", RATIO, ">=", 44),
     Goal("page / constant, warm", "gateway", "page /case", RATIO, ">=", 0.5),
     Goal("page warm, p99", "gateway", "page /case", "p99 ms", "<=", 20),
     Goal("page / constant, every read a miss", "gateway", "page, all changed", RATIO, ">=", 0.2),
     Goal("twin / constant, warm", "gateway", "twin /api/v1/case", RATIO, ">=", 0.5),
     Goal("twin / constant, every read a miss", "gateway", "twin, all changed", RATIO, ">=", 0.25),
+    Goal("twin / idiomatic FastAPI", "gateway", "twin beside idiomatic FastAPI", RATIO, ">=", 7),
+    Goal("twin / pgbench, one process", "gateway", "twin beside pgbench", RATIO, ">=", 0.2),
     Goal("projector / raw SQL limit", "projector", "an event projected", RATIO, ">=", 0.85),
     Goal("projector / plain FastStream", "peers", "projector beside FastStream one by one", RATIO, ">=", 35),
     Goal("projector / Pathway", "peers", "projector beside Pathway", RATIO, ">=", 1.2),
@@ -51,6 +57,12 @@ GOALS: Final = (
         for times in (10, 100)
         for path in ("projector", "page, first read", "twin, first read")
     ),
+    Goal("a submission at load, all processes", "submit", "a submission at 60/s", PROCESSOR, "<=", 30_000),
+    Goal("submissions accepted at most", "submit", "submissions at most", "rate /s", ">=", 60),
+    Goal("submissions at half of it, p99", "submit", "submissions at most", "p99 ms", "<=", 500),
+    Goal("a stream's memory", "live", "a live stream opened", "memory KiB", "<=", 13),
+    Goal("a page of everybody's change", "live", "a page of everybody's change", PROCESSOR, "<=", 15),
+    Goal("view to open page, p99", "live", "a change to an open page", "p99 ms", "<=", 100),
     Goal("import of new students", "imports", "a row of an import", "rate /s", ">=", 3_000),
     Goal("memory of an import", "imports", "a row of an import", "memory MiB", "<=", 64),
     Goal("an idle installation, a second", "idle", "a second of nothing", PROCESSOR, "<=", 80_000),

@@ -171,9 +171,17 @@ def _report(done: Sequence[Round]) -> Iterator[str | Figure]:
         over(done, lambda one: one.held.kib).text(" KiB", 1),
         "bare uvicorn",
         over(done, lambda one: one.held.kib / max(one.bare_held.kib, 0.1)),
+        {"memory KiB": over(done, lambda one: one.held.kib)},
     )
     yield Figure(
         "a change to an open page",
         over(done, lambda one: one.single.python_us + one.single.database_us),
         over(done, lambda one: percentile(one.single.ms, 0.99)).text(" ms p99", 1),
+        values={"p99 ms": over(done, lambda one: percentile(one.single.ms, 0.99))},
+    )
+    yield Figure(
+        "a page of everybody's change",
+        over(done, lambda one: one.rush.python_us + one.rush.database_us),
+        over(done, lambda one: percentile(one.rush.ms, 0.99)).text(" ms p99", 1),
+        values={"p99 ms": over(done, lambda one: percentile(one.rush.ms, 0.99))},
     )
