@@ -1,4 +1,4 @@
-"""What a set of attestations says, one after another, to attempts that are locked. Pure: what it leads to is written
+"""What a set of attestations says, one after another, to attempts that are locked. No I/O: what it leads to is written
 later."""
 
 from collections.abc import Mapping, Set
