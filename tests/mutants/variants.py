@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from schemas.attempts import AttemptState
 from schemas.events import AttestationGiven, AttestationOutcome, SubmissionAccepted, SubmitAsked
 from services.clearance.receipts.payload import form_payload
-from services.clearance.submission.attempts.attempt_store import end_each
+from services.clearance.submission.attempts.attempt_store import Attempt, end_each
 from services.clearance.submission.attempts.rounds import Round
 from services.clearance.submission.round.decision import Standing, decide
 from services.clearance.submission.round.handlers import Submissions
@@ -216,7 +217,7 @@ def _(patch: Patch) -> None:
     "expiry ignores the lock",
     "the sweeper ends what it read as open, whichever end came since",
     breaks="S12",
-    life_s=1.0,
+    life_s=2.0,
 )
 def _(patch: Patch) -> None:
     expiring: ContextVar[bool] = ContextVar("expiring", default=False)
@@ -229,10 +230,11 @@ def _(patch: Patch) -> None:
         finally:
             expiring.reset(token)
 
-    async def end_slowly(*arguments: Any) -> None:
+    async def end_slowly(connection: Connection, ended: Sequence[Attempt]) -> None:
         # An acceptance that was decided in time is still under way when the sweeper reads.
-        await asyncio.sleep(0.5 if expiring.get() else 1.2)
-        await end_each(*arguments)
+        accepted = any(one.state is AttemptState.ACCEPTED for one in ended)
+        await asyncio.sleep(2.2 if accepted else 0.5 if expiring.get() else 0)
+        await end_each(connection, ended)
 
     patch.replace(expire, expire_unlocked)
     patch.replace(end_each, end_slowly)
