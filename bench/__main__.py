@@ -10,27 +10,16 @@ from typing import Annotated, Final, Protocol
 
 import typer
 
-from bench import (
-    environment,
-    figures,
-    fixtures,
-    gateway,
-    goals,
-    idle,
-    imports,
-    latency,
-    lists,
-    live,
-    projector,
-    rebuild,
-    relay,
-    submit,
-)
+from bench import environment, figures, fixtures, goals, idle, imports, lists, relay, submit
 from bench.cohorts import cohorts
 from bench.fixtures import Servers
+from bench.gateway import gateway
 from bench.harness import TABLE, Figure
+from bench.latency import latency
+from bench.live import live
 from bench.peers import peers
 from bench.plan import minutes, plan_of
+from bench.projector import projector, rebuild
 
 
 class Measurement(Protocol):

@@ -11,7 +11,7 @@ from uuid import uuid4
 import asyncpg
 import psutil
 
-from bench.gateway import listening
+from bench.gateway.gateway import listening
 from bench.harness import Leg, database_cpu_s, in_subprocess, process_cpu_s
 from bench.http_load import Load, load
 from deploy.local.installation import Installation

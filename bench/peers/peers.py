@@ -10,12 +10,14 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Final
 
-from bench import events, fixtures, projector, projector_legs, projector_peers
+from bench import events, fixtures
 from bench.fixtures import Servers
 from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, row
 from bench.peers import legs
 from bench.peers.watching import Expected
-from bench.projector_legs import StoredStatus
+from bench.projector import legs as projector_legs
+from bench.projector import plain_faststream, projector
+from bench.projector.legs import StoredStatus
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 
 ONE_BY_ONE: Final = "FastStream one by one"
@@ -66,7 +68,7 @@ def _round(sandbox: fixtures.Sandbox, sizes: projector.Sizes, names: Sequence[st
 
     first = ours()
     asyncio.run(projector.reset(sandbox))
-    peers = {ONE_BY_ONE: in_subprocess(projector_peers.one_by_one, sandbox, sizes.one_by_one)}
+    peers = {ONE_BY_ONE: in_subprocess(plain_faststream.one_by_one, sandbox, sizes.one_by_one)}
     for name in names:
         peers[name] = in_subprocess(legs.leg, sandbox, name, expected)
     return Round((first, ours()), peers)

@@ -14,8 +14,8 @@ import psutil
 
 from bench import events
 from bench.harness import database_cpu_s
-from bench.live_clients import StreamClient, close, open_streams
-from bench.live_limit import STREAM, TELL
+from bench.live.clients import StreamClient, close, open_streams
+from bench.live.limit import STREAM, TELL
 from schemas.events import StatusChanged
 from schemas.status_fast import decode_status
 from services.clearance.view.records import open_codes

@@ -22,9 +22,9 @@ import structlog
 from bench import events
 from bench.fixtures import Servers, enrol_clear
 from bench.harness import Figure, in_subprocess, over, percentile
-from bench.live_clients import allow_open_files
-from bench.live_legs import QUICK, WARM, Held, Pushes, Sizes, Target, bare, ours
-from bench.live_limit import bare_server
+from bench.live.clients import allow_open_files
+from bench.live.legs import QUICK, WARM, Held, Pushes, Sizes, Target, bare, ours
+from bench.live.limit import bare_server
 from deploy.local.installation import Installation
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY

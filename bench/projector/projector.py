@@ -12,10 +12,12 @@ from typing import Any, Final
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from bench import events, fixtures, projector_legs, projector_peers
+from bench import events, fixtures
 from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, row
-from bench.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
+from bench.projector import legs as projector_legs
+from bench.projector import plain_faststream
+from bench.projector.legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
 from schemas.status_fast import decode_status
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
@@ -91,8 +93,8 @@ def _round(sandbox: Sandbox, sizes: Sizes, batches: Sequence[Sequence[Prepared]]
 
     first_limit = leg(projector_legs.limit, batches)
     first = leg(projector_legs.ours, sizes.count)
-    one_by_one = leg(projector_peers.one_by_one, sizes.one_by_one)
-    in_batches = leg(projector_peers.in_batches, min(sizes.in_batches, sizes.count))
+    one_by_one = leg(plain_faststream.one_by_one, sizes.one_by_one)
+    in_batches = leg(plain_faststream.in_batches, min(sizes.in_batches, sizes.count))
     second = leg(projector_legs.ours, sizes.count)
     second_limit = leg(projector_legs.limit, batches)
     return Round((first_limit, second_limit), (first, second), one_by_one, in_batches)

@@ -24,7 +24,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from bench.fixtures import Servers, enrol_clear
-from bench.gateway_peers import PEER, idiomatic, pgbench_rate
+from bench.gateway.peers import PEER, idiomatic, pgbench_rate
 from bench.harness import Figure, database_cpu_s, in_subprocess, over
 from bench.http_load import Load, load
 from deploy.local.installation import Installation, new_student_id

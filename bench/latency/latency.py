@@ -30,7 +30,7 @@ import uvloop
 from bench.fixtures import Servers
 from bench.harness import Figure, Spread, over, percentile
 from bench.http_load import Connections
-from bench.latency_peer import commit_to_seen
+from bench.latency.bare import commit_to_seen
 from bench.processor import LOAD, spent, used
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE

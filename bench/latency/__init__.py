@@ -1,0 +1,1 @@
+"""From the commit at a desk to the row in the view."""
