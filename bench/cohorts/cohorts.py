@@ -25,8 +25,7 @@ from bench.cohorts import reads, view
 from bench.fixtures import Sandbox, Servers, enrol_clear
 from bench.gateway.gateway import PAGE, TWIN
 from bench.harness import Figure, Leg, Spread, in_subprocess, over
-from bench.projector import legs as projector_legs
-from bench.projector import projector
+from bench.projector import projector, projector_legs
 from deploy.local.installation import Installation
 from deploy.local.servers.kafka import delete_topics
 from deploy.local.services import IDENTITY

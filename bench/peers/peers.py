@@ -15,9 +15,8 @@ from bench.fixtures import Servers
 from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, row
 from bench.peers import legs
 from bench.peers.watching import Expected
-from bench.projector import legs as projector_legs
-from bench.projector import plain_faststream, projector
-from bench.projector.legs import StoredStatus
+from bench.projector import plain_faststream, projector, projector_legs
+from bench.projector.projector_legs import StoredStatus
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 
 ONE_BY_ONE: Final = "FastStream one by one"

@@ -15,9 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bench import events, fixtures
 from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, row
-from bench.projector import legs as projector_legs
-from bench.projector import plain_faststream
-from bench.projector.legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
+from bench.projector import plain_faststream, projector_legs
+from bench.projector.projector_legs import MAX_RECORDS, WORKERS, Prepared, StoredStatus
 from schemas.codec import CONTENT_TYPE
 from schemas.status_fast import decode_status
 from services.clearance.migration_folders import CLEARANCE_FOLDERS

@@ -16,8 +16,7 @@ import psutil
 from bench import events, fixtures
 from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, process_cpu_s, row, sessions_of
-from bench.projector import legs as projector_legs
-from bench.projector import projector
+from bench.projector import projector, projector_legs
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.view import rebuild
 from services.clearance.view.projector import PROJECTOR, status_topics
