@@ -84,58 +84,79 @@ def fold_batch(
             for at in range(0, len(records), TOGETHER)
             for row in read_together(records[at : at + TOGETHER], departments, highest_version)
         ]
-    rows: dict[Key, Row] = {}
-    forgotten: dict[Key, Forgotten] = {}
-    alive: dict[Partition, datetime] = {}
-    digests: dict[Partition, StatusDigest] = {}
-    unreadable: list[UnreadableRecord[R]] = []
-    read_count = 0
-    for record, known_row in zip(records, known, strict=True):
-        if known_row is not None:
-            read_count += 1
-            key = known_row.key
-            held = rows.get(key)
-            rows[key] = known_row if held is None else merge(held, known_row)
-            continue
-        department = departments[record.topic]
+    folding = _Folding[R](departments, discarded, highest_version)
+    for record, row in zip(records, known, strict=True):
+        if row is not None:
+            folding.add(row)
+        else:
+            folding.look_at(record)
+    return folding.batch()
+
+
+class _Folding(Generic[R]):
+    """What the records of a batch have come to so far."""
+
+    def __init__(self, departments: Mapping[str, str], discarded: Container[Position], highest_version: int) -> None:
+        self._departments, self._discarded, self._highest_version = departments, discarded, highest_version
+        self._rows: dict[Key, Row] = {}
+        self._forgotten: dict[Key, Forgotten] = {}
+        self._alive: dict[Partition, datetime] = {}
+        self._digests: dict[Partition, StatusDigest] = {}
+        self._unreadable: list[UnreadableRecord[R]] = []
+        self._read = 0
+
+    def add(self, row: Row) -> None:
+        """Of a record that was read."""
+        self._read += 1
+        self._put(row)
+
+    def look_at(self, record: R) -> None:
+        """One that may be anything."""
+        department = self._departments[record.topic]
         try:
             if record.key == ALIVE_KEY:
-                source = department, record.partition
-                mark = alive_mark(record, department)
-                alive[source] = max(mark.as_of, alive.get(source, mark.as_of))
-                if mark.digest is not None:
-                    digests[source] = mark.digest
-                continue
-            if record.value is None and is_tombstone(record.value, record.headers):
-                gone = forgotten_by(record, department)
-                # A partition is read in its order: what the batch has of the student stands before the tombstone.
-                rows.pop(gone.key, None)
-                forgotten[gone.key] = gone
-                kept = [bad for bad in unreadable if (bad.record.topic, bad.record.key) != (record.topic, record.key)]
-                read_count += 1 + len(unreadable) - len(kept)
-                unreadable = kept
-                continue
-            row = status_row(record, department, highest_version)
-            read_count += 1
+                self._hear(record, department)
+            elif is_tombstone(record.value, record.headers):
+                self._forget(record, department)
+            else:
+                self.add(status_row(record, department, self._highest_version))
         except Unreadable as error:
-            if (record.topic, record.partition, record.offset) in discarded:
-                continue
-            unreadable.append(UnreadableRecord(record, str(error)))
+            if (record.topic, record.partition, record.offset) in self._discarded:
+                return
+            self._unreadable.append(UnreadableRecord(record, str(error)))
             hidden = unreadable_row(record, department)
-            if hidden is None:
-                continue
-            row = hidden
-        key = row.student_id, department
-        held = rows.get(key)
-        rows[key] = row if held is None else merge(held, row)
-    return Batch(
-        [rows[key] for key in sorted(rows)],
-        [AliveMark(*source, alive[source]) for source in sorted(alive)],
-        unreadable,
-        read_count,
-        digests,
-        [forgotten[key] for key in sorted(forgotten)],
-    )
+            if hidden is not None:
+                self._put(hidden)
+
+    def _put(self, row: Row) -> None:
+        key = row.key
+        held = self._rows.get(key)
+        self._rows[key] = row if held is None else merge(held, row)
+
+    def _hear(self, record: R, department: str) -> None:
+        source, mark = (department, record.partition), alive_mark(record, department)
+        self._alive[source] = max(mark.as_of, self._alive.get(source, mark.as_of))
+        if mark.digest is not None:
+            self._digests[source] = mark.digest
+
+    def _forget(self, record: R, department: str) -> None:
+        """A partition is read in its order: what the batch has of the student stands before the tombstone."""
+        gone = forgotten_by(record, department)
+        self._rows.pop(gone.key, None)
+        self._forgotten[gone.key] = gone
+        kept = [bad for bad in self._unreadable if (bad.record.topic, bad.record.key) != (record.topic, record.key)]
+        self._read += 1 + len(self._unreadable) - len(kept)
+        self._unreadable = kept
+
+    def batch(self) -> Batch[R]:
+        return Batch(
+            [self._rows[key] for key in sorted(self._rows)],
+            [AliveMark(*source, self._alive[source]) for source in sorted(self._alive)],
+            self._unreadable,
+            self._read,
+            self._digests,
+            [self._forgotten[key] for key in sorted(self._forgotten)],
+        )
 
 
 def read_together(

@@ -25,6 +25,12 @@ def cookies_of(scope: Scope, headers: Headers) -> Mapping[str, str]:
     return parsed
 
 
+def forget_headers(scope: Scope) -> None:
+    """Of a request that is answered for as long as a page is open: nobody asks for them, and they are kilobytes."""
+    scope["headers"] = []
+    scope.pop(_PARSED, None)
+
+
 def set_cookie(response: Response, name: str, value: str, max_age_s: int | None) -> None:
     """Without `max_age_s` it ends with the browser."""
     response.set_cookie(name, value, max_age=max_age_s, path="/", secure=True, httponly=True, samesite="lax")

@@ -7,8 +7,9 @@ from typing import Final
 from uuid import UUID
 
 from schemas.events import AttestationGiven
+from services.clearance.submission.attempts import attempt_waivers
 from services.kit.postgres.pool import Connection
-from services.kit.rules.waivers import CheckKey, Waiver, waiver_list
+from services.kit.rules.waivers import CheckKey, Waiver
 
 Answers = dict[str, AttestationGiven]
 """By department, as they are held now."""
@@ -48,7 +49,7 @@ async def answers_of(
     for row in rows:
         attempt_id = row["attempt_id"]
         if row["waivers"] is not None and attempt_id not in waivers:
-            waivers[attempt_id] = {one.key: one for one in waiver_list.validate_json(row["waivers"])}
+            waivers[attempt_id] = attempt_waivers.by_check(row["waivers"])
         if row["said"] is not None:
             said, prolonged = AttestationGiven.model_validate_json(row["said"]), row["held_until"]
             said = said.model_copy(update={"held_until": prolonged}) if prolonged is not None else said

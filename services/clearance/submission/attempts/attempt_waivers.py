@@ -24,7 +24,11 @@ async def freeze(connection: Connection, given: Iterable[tuple[UUID, Iterable[Wa
 
 async def frozen(connection: Connection, attempt_id: UUID) -> dict[CheckKey, Waiver]:
     waivers = await connection.fetchval("SELECT waivers FROM attempt_waiver WHERE attempt_id = $1", attempt_id)
-    return {} if waivers is None else {waiver.key: waiver for waiver in waiver_list.validate_json(waivers)}
+    return {} if waivers is None else by_check(waivers)
+
+
+def by_check(stored: str) -> dict[CheckKey, Waiver]:
+    return {waiver.key: waiver for waiver in waiver_list.validate_json(stored)}
 
 
 def waived_by_department(waivers: Iterable[Waiver]) -> Mapping[str, tuple[str, ...]]:

@@ -2,11 +2,17 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 from schemas.codec import Unreadable
 from schemas.events import AcceptedForm, SubmissionAccepted, SubmissionRefused
-from services.clearance.submission.attempts import answers, attempt_store, attempt_waivers, waiting_attestations
+from services.clearance.submission.attempts import (
+    answers,
+    attempt_store,
+    attempt_waivers,
+    former_parts,
+    waiting_attestations,
+)
 from services.clearance.submission.restoring.accepted_forms import answers_of, waivers_of
 from services.kit.postgres.pool import Connection
 
@@ -57,7 +63,7 @@ async def refuse(connection: Connection, event: SubmissionRefused) -> bool:
 
 async def accept(connection: Connection, event: SubmissionAccepted, form: AcceptedForm) -> None:
     """The attempt and its parts, as they were answered. Raises `Unreadable` if it has ended otherwise."""
-    parts = [(uuid5(event.attempt_id, number), number, of) for number, of in form.former.items()]
+    parts = [(former_parts.part_id(event.attempt_id, number), number, of) for number, of in form.former.items()]
     asked = [(event.attempt_id, event.student_id, form.facts), *parts]
     for ordinal, (attempt_id, student_id, facts) in enumerate(asked):
         restored = await connection.fetchval(

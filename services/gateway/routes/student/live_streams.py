@@ -9,7 +9,6 @@ from typing import Final
 
 from opentelemetry import trace
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.gateway.case.live.hub import Hub
@@ -18,7 +17,7 @@ from services.gateway.i18n.catalogue import Texts, catalogue, preferred_language
 from services.gateway.routes.dependencies import EARLIER_FAILURE
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.visits import Visits
-from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE
+from services.gateway.web.cookies import LANGUAGE_COOKIE, SESSION_COOKIE, cookies_of, forget_headers
 from services.gateway.web.role_confirmation import RoleConfirmation
 from services.kit.observability.sampling import STREAM
 
@@ -63,14 +62,13 @@ async def _connected(scope: Scope) -> Stream | None:
     except Exception as error:
         scope[EARLIER_FAILURE] = error
         return None
-    # Nobody asks for them any more, and a browser sends kilobytes.
-    scope["headers"] = []
+    forget_headers(scope)
     return stream
 
 
 async def _visitor(scope: Scope) -> tuple[Session, Texts] | None:
     headers, components = Headers(scope=scope), scope["app"].state.components
-    cookies = cookie_parser(headers.get("cookie", ""))
+    cookies = cookies_of(scope, headers)
     session_id = cookies.get(SESSION_COOKIE)
     visit = await components[Visits].find(session_id)
     if visit is None or session_id is None or not visit.session.student_id:

@@ -11,6 +11,7 @@ import pytest
 from deploy.local.identity.people import Person
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.case.live.hub import MAX_PER_SESSION
+from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.postgres.migrations import migrate
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, Events, RunningGateway, running_gateway
@@ -131,6 +132,8 @@ async def test_an_open_page_has_one_task_and_nothing_of_its_request_but_what_is_
         scopes = [names["scope"] for names in known if "scope" in names]
         assert scopes
         assert all(not scope["headers"] for scope in scopes)
+        session = browser.cookies[SESSION_COOKIE]
+        assert all(session not in repr(scope) for scope in scopes), "nor what was read in them"
 
 
 def _chains() -> list[list[Any]]:
