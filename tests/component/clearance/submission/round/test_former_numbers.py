@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from uuid import UUID
 
 import pytest
 
@@ -10,7 +12,9 @@ from schemas.codec import read
 from schemas.events import CaseChanged, CaseState, SubmissionRequested
 from services.clearance.roster.case_store import former_numbers
 from services.clearance.roster.roster import JoinRefused
+from services.clearance.submission.attempts import former_parts
 from services.kit.operations import Held
+from services.kit.postgres.pool import Connection
 from services.kit.receipts.jws import public_keys
 from services.kit.receipts.qr import verify_text
 from tests.support.in_process.after_acceptance import forms, hand_over, open_exceptions, put, withdraw
@@ -98,6 +102,29 @@ async def test_both_numbers_are_attested_held_released_and_on_the_form(harness: 
     assert payload["former"][former].keys() == harness.departments.keys()
     attempts = await harness.clearance.pool.fetch("SELECT * FROM published.attempt_v1 WHERE student_id = $1", former)
     assert attempts == []
+
+
+async def test_a_part_that_is_opened_while_its_answer_waits_for_the_lock_ends_with_its_attempt(
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current, former = await two_numbers(harness)
+    attempt_id = await harness.submit(current)
+    part_id, owners, asked = former_parts.part_id(attempt_id, former), former_parts.owners, 0
+
+    async def not_there_yet(connection: Connection, attempt_ids: Iterable[UUID]) -> dict[UUID, tuple[UUID, str]]:
+        nonlocal asked
+        found = await owners(connection, attempt_ids)
+        if part_id in found:
+            asked += 1
+            return {} if asked == 1 else found
+        return found
+
+    monkeypatch.setattr(former_parts, "owners", not_there_yet)
+    await harness.deliver_all()
+    assert asked > 1
+    assert await harness.state(attempt_id) == ("accepted", "")
+    state = "SELECT state FROM attempt WHERE attempt_id = $1"
+    assert await harness.clearance.pool.fetchval(state, part_id) == "accepted"
 
 
 async def test_each_request_brings_the_cohort_of_its_number(harness: Harness) -> None:
