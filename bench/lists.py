@@ -17,9 +17,9 @@ import asyncpg
 from bench.fixtures import Servers, sandbox
 from bench.harness import in_subprocess, over, percentile
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.staff.lists.work_list import After, Filters, WorkListReader
 from services.gateway.staff.progress import Chosen, ProgressReader, Scope
 from services.gateway.staff.roster.listing import RosterFilters, RosterReader
-from services.gateway.staff.work_list import After, Filters, WorkListReader
 from services.kit.postgres.pool import open_pool
 
 DEPARTMENT: Final = "library"

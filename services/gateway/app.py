@@ -48,7 +48,8 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.shown.document import shown_page
 from services.gateway.shown.recorder import ShownPages
 from services.gateway.shown.table import ShownHistory
-from services.gateway.staff.desk_client import DeskClient, DeskClients
+from services.gateway.staff.desk.desk_client import DeskClient, DeskClients
+from services.gateway.staff.lists.work_list import WorkListReader
 from services.gateway.staff.operating.client import OperatedServices
 from services.gateway.staff.operating.own_service import OwnService
 from services.gateway.staff.operating.reader import OperatingReader
@@ -58,7 +59,6 @@ from services.gateway.staff.reminders.due import DueLines
 from services.gateway.staff.roster.client import RosterClient
 from services.gateway.staff.roster.listing import RosterReader
 from services.gateway.staff.sources import SourceReader
-from services.gateway.staff.work_list import WorkListReader
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.tables.command_resends import CommandResends
 from services.gateway.tables.commands import StudentCommandTable

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.gateway.staff.desk_client import DeskClient, DeskRefused
+from services.gateway.staff.desk.desk_client import DeskClient, DeskRefused
 from services.kit.message_format import Language
 from services.kit.names import STUDENT
 

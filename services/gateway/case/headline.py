@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from services.gateway.case.decision import CheckState, WaitingReason
-from services.gateway.case.eligibility import Eligibility, Obstacle
-from services.gateway.case.exception_wording import later_matters
 from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.eligibility import Eligibility, Obstacle
+from services.gateway.case.submission.exception_wording import later_matters
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.case.wording import ViewContext, command_note, next_steps, phones_of, unknown_sentence
 from services.gateway.i18n.catalogue import Texts
 

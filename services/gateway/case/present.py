@@ -1,14 +1,14 @@
 """Progress as a page model. Pure."""
 
-from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.checks import check_view, group_view
 from services.gateway.case.decision import CheckState
-from services.gateway.case.exception_wording import later_matters
 from services.gateway.case.headline import headline
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.student_info import student_info
-from services.gateway.case.submission_round import SubmissionState
-from services.gateway.case.submit_panel import submit_view
+from services.gateway.case.submission.accepted_form import form_view, void_sentence
+from services.gateway.case.submission.exception_wording import later_matters
+from services.gateway.case.submission.submission_round import SubmissionState
+from services.gateway.case.submission.submit_panel import submit_view
 from services.gateway.case.view_model import CasePage, CheckView, EarlierForm, FormView, Group, Summary, Task, Turn
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.formats import long_date

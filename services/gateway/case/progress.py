@@ -11,7 +11,7 @@ import msgspec
 from schemas.events import CaseState, CheckStatus
 from services.gateway.case.command_offer import CommandOffer, CommandProgress, command_progress
 from services.gateway.case.decision import CheckResult, CheckState, WaitingReason, decide
-from services.gateway.case.submission_round import (
+from services.gateway.case.submission.submission_round import (
     SubmissionProgress,
     SubmissionState,
     answers_so_far,

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from services.gateway.case.decision import CheckState
 from services.gateway.case.progress import Standing
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.i18n.formats import LocalTime, PhonePart
 
 

@@ -12,7 +12,7 @@ from schemas.events import UNKNOWN_REASONS, Reason
 from services.gateway.case.command_offer import CommandOffer
 from services.gateway.case.decision import CheckState, WaitingReason
 from services.gateway.case.progress import CheckProgress
-from services.gateway.case.submission_round import SubmissionRefusal
+from services.gateway.case.submission.submission_round import SubmissionRefusal
 from services.gateway.case.view_model import Turn
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime, campus_zone, local_day, local_time, long_date

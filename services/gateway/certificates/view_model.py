@@ -6,10 +6,10 @@ from typing import Final, Literal
 from uuid import UUID
 
 from schemas.events import DocumentSeal, TakenBy
-from services.gateway.case.accepted_form import form_view, void_sentence
 from services.gateway.case.decision import CheckState
-from services.gateway.case.exception_wording import exception_sentences, exception_source
 from services.gateway.case.student_info import student_info
+from services.gateway.case.submission.accepted_form import form_view, void_sentence
+from services.gateway.case.submission.exception_wording import exception_sentences, exception_source
 from services.gateway.case.view_model import Field, FormView
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.handover import Outcome, fingerprint

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from services.gateway.case.live.hub import TooManyStreams
 from services.gateway.routes.dependencies import RETRY, PageForbidden, SignInRequired, texts_of
 from services.gateway.routes.session.session_start import home_of
-from services.gateway.staff.desk_client import DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskUnavailable
 from services.gateway.tables.access_audit import AccessAudit
 from services.gateway.web.renderer import Renderer
 from services.kit.http.problems import Problem

@@ -9,8 +9,8 @@ from typing import Any, Final
 import asyncpg
 from pydantic import ValidationError
 
-from services.gateway.staff.desk_answers import DeskAnswer
-from services.gateway.staff.desk_client import DeskClient, DeskClients, DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_answers import DeskAnswer
+from services.gateway.staff.desk.desk_client import DeskClient, DeskClients, DeskRefused, DeskUnavailable
 from services.gateway.timeouts import bounded
 from services.kit.manifests import DepartmentManifest
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from services.gateway.case.accepted_form import form_view
+from services.gateway.case.submission.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.printing.typst import FormRenderer

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from services.gateway.settings import DeskAddress
-from services.gateway.staff.desk_client import DeskClient, DeskRefused
+from services.gateway.staff.desk.desk_client import DeskClient, DeskRefused
 
 DESK = DeskAddress(address="http://127.0.0.1:9", token="t" * 20)
 

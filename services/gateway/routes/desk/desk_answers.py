@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 
 from schemas.events import Reason, TakenBy
-from services.gateway.case.exception_wording import exception_sentences
+from services.gateway.case.submission.exception_wording import exception_sentences
 from services.gateway.case.wording import ViewContext
 from services.gateway.certificates.handover import Outcome
 from services.gateway.certificates.verification import Finding

@@ -21,9 +21,9 @@ from services.gateway.routes.dependencies import (
     WorkLists,
 )
 from services.gateway.routes.staff.workplace import Workplace
-from services.gateway.staff.desk_client import DeskRefused
+from services.gateway.staff.desk.desk_client import DeskRefused
+from services.gateway.staff.lists.work_list import WorkListReader
 from services.gateway.staff.roster.approvals import ApprovalsClient, Proposal
-from services.gateway.staff.work_list import WorkListReader
 from services.gateway.university import Site
 from services.gateway.web.csrf import CsrfFields
 from services.kit.names import APPROVER, GRADUATE_SCHOOL

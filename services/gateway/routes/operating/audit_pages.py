@@ -9,7 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import Field, ValidationError
 
 from services.gateway.routes.operating.control_room import ControlRoom, CurrentRoom
-from services.gateway.staff.list_export import CSV_TYPE, Row, csv_lines
+from services.gateway.staff.lists.list_export import CSV_TYPE, Row, csv_lines
 from services.gateway.staff.operating.audit_search import (
     MAX_EXPORTED,
     Audited,

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Form, Path, Query, Response
 from pydantic import Field
 
 from services.gateway.routes.operating.control_room import ControlRoom, CurrentRoom
-from services.gateway.staff.desk_client import DeskRefused
+from services.gateway.staff.desk.desk_client import DeskRefused
 from services.gateway.staff.operating.client import OperatedService
 from services.gateway.web.csrf import CsrfFields
 from services.kit.http.problems import Problem

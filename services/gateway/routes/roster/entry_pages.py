@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.routes.roster.roster_office import CurrentRoster, RosterOffice
-from services.gateway.staff.desk_client import DeskRefused
+from services.gateway.staff.desk.desk_client import DeskRefused
 from services.gateway.staff.roster.answers import RosterCase
 from services.gateway.staff.roster.form import FIELDS, body_of, corrected, inputs, missing, wrong
 from services.gateway.staff.roster.history import history_lines

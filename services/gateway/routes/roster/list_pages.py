@@ -11,7 +11,7 @@ from pydantic import Field
 from services.gateway.routes.dependencies import RosterLists
 from services.gateway.routes.roster.entry_pages import entry_page, hits_page
 from services.gateway.routes.roster.roster_office import AREA, CurrentRoster, RosterOffice
-from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
 from services.gateway.staff.roster.listing import STATES, RosterEntry, RosterFilters, RosterReader, State
 from services.gateway.web.csrf import CsrfFields
 from services.kit.student_numbers import student_number

@@ -8,9 +8,9 @@ from fastapi import Depends, Request
 
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
-from services.gateway.staff.desk_answers import DeskOperation
-from services.gateway.staff.desk_client import DeskRefused
-from services.gateway.staff.operation_form import STUDENT, Typed, body_of
+from services.gateway.staff.desk.desk_answers import DeskOperation
+from services.gateway.staff.desk.desk_client import DeskRefused
+from services.gateway.staff.desk.operation_form import STUDENT, Typed, body_of
 from services.kit.http.problems import Problem
 
 _PREFIX: Final = "f."

@@ -11,9 +11,9 @@ from fastapi.responses import StreamingResponse
 from services.gateway.routes.dependencies import StaffAuditTable, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
 from services.gateway.routes.staff.work_list_pages import CurrentFilters
-from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
-from services.gateway.staff.list_view import reason_options, reason_words
-from services.gateway.staff.work_list import Filters, WorkListReader
+from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.lists.list_view import reason_options, reason_words
+from services.gateway.staff.lists.work_list import Filters, WorkListReader
 
 router = APIRouter(include_in_schema=False)
 _MAX_PRINTED: Final = 3_000

@@ -10,10 +10,10 @@ from starlette.datastructures import UploadFile
 
 from services.gateway.routes.staff.current_office import office
 from services.gateway.routes.staff.workplace import Workplace
-from services.gateway.staff.desk_client import DeskRefused
-from services.gateway.staff.desk_imports import DeskImports, SentFile
-from services.gateway.staff.import_answers import ImportPreview
-from services.gateway.staff.list_export import CSV_TYPE
+from services.gateway.staff.desk.desk_client import DeskRefused
+from services.gateway.staff.desk.desk_imports import DeskImports, SentFile
+from services.gateway.staff.desk.import_answers import ImportPreview
+from services.gateway.staff.lists.list_export import CSV_TYPE
 from services.kit.http.problems import Problem
 from services.kit.imports.requests import MAX_BODY_BYTES
 

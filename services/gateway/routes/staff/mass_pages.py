@@ -8,10 +8,10 @@ from fastapi import APIRouter, Response
 from services.gateway.routes.dependencies import WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
 from services.gateway.routes.staff.desk_forms import DeskForm, SentForm, errors_of, missing
-from services.gateway.staff.desk_answers import DeskOperation
-from services.gateway.staff.mass import MAX_STUDENTS, Meant, Result, for_many, meant, operate_each
-from services.gateway.staff.operation_form import body_of, operation_label, operation_view
-from services.gateway.staff.work_list import WorkListReader
+from services.gateway.staff.desk.desk_answers import DeskOperation
+from services.gateway.staff.desk.operation_form import body_of, operation_label, operation_view
+from services.gateway.staff.lists.mass import MAX_STUDENTS, Meant, Result, for_many, meant, operate_each
+from services.gateway.staff.lists.work_list import WorkListReader
 from services.kit.http.problems import Problem
 
 router = APIRouter(include_in_schema=False)

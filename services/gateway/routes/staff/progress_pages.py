@@ -22,7 +22,7 @@ from services.gateway.routes.dependencies import (
     StaffAuditTable,
     StaffPeopleTable,
 )
-from services.gateway.staff.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
+from services.gateway.staff.lists.list_export import CSV_TYPE, XLSX_TYPE, Row, csv_lines, xlsx_file
 from services.gateway.staff.progress import Chosen, Leaving, OpenCheck, Overview, ProgressReader, Scope, State, scope_of
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit

@@ -16,11 +16,11 @@ from services.gateway.routes.dependencies import Students, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, Office
 from services.gateway.routes.staff.desk_forms import SentForm, errors_of, missing, undo_error
 from services.gateway.routes.staff.work_list_pages import list_page
-from services.gateway.staff.desk_answers import DeskRecord
-from services.gateway.staff.desk_client import DeskRefused
-from services.gateway.staff.operation_form import STUDENT, Typed, body_of, operation_label
-from services.gateway.staff.record_view import AtDesk, record_page
-from services.gateway.staff.work_list import Filters
+from services.gateway.staff.desk.desk_answers import DeskRecord
+from services.gateway.staff.desk.desk_client import DeskRefused
+from services.gateway.staff.desk.operation_form import STUDENT, Typed, body_of, operation_label
+from services.gateway.staff.desk.record_view import AtDesk, record_page
+from services.gateway.staff.lists.work_list import Filters
 from services.gateway.web.csrf import CsrfFields
 from services.kit.rules.fields import Paragraph
 from services.kit.student_numbers import student_number

@@ -12,7 +12,7 @@ from fastapi.responses import RedirectResponse
 from services.gateway.read_model.students import ReadModelError
 from services.gateway.routes.dependencies import RETRY, Due, ReminderService, ReminderTable, StaffPeopleTable, WorkLists
 from services.gateway.routes.staff.reminding import AtOffice, AtProgress, Place, ReminderForm, SentReminder
-from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.reminders.answers import Missed, Preview, Result
 from services.gateway.staff.reminders.client import MAX_STUDENTS
 from services.gateway.tables.reminders import Press

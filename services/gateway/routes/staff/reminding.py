@@ -11,10 +11,10 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.routes.dependencies import WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice
 from services.gateway.routes.staff.progress_pages import AREA, CurrentViewer
-from services.gateway.staff.list_view import reason_options
+from services.gateway.staff.lists.list_view import reason_options
+from services.gateway.staff.lists.work_list import Commented, Filters
 from services.gateway.staff.progress import Chosen, State
 from services.gateway.staff.reminders.client import MAX_STUDENTS
-from services.gateway.staff.work_list import Commented, Filters
 from services.gateway.tables.reminders import Press
 from services.gateway.tables.sessions.session import Session
 from services.gateway.web.csrf import CsrfFields

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from services.gateway.routes.dependencies import Context, Pages, WorkLists
 from services.gateway.routes.staff.current_office import CurrentOffice, CurrentStaff, Office
-from services.gateway.staff.desk_client import DeskUnavailable
-from services.gateway.staff.list_view import reason_options, student_lines
-from services.gateway.staff.operation_form import OperationView, Typed
-from services.gateway.staff.record_view import item_forms
-from services.gateway.staff.work_list import MAX_COUNT, After, Commented, Filters, Sort
+from services.gateway.staff.desk.desk_client import DeskUnavailable
+from services.gateway.staff.desk.operation_form import OperationView, Typed
+from services.gateway.staff.desk.record_view import item_forms
+from services.gateway.staff.lists.list_view import reason_options, student_lines
+from services.gateway.staff.lists.work_list import MAX_COUNT, After, Commented, Filters, Sort
 from services.gateway.web.csrf import CsrfFields
 
 router = APIRouter(include_in_schema=False)

@@ -8,7 +8,7 @@ from uuid import uuid4
 from fastapi import Response
 
 from services.gateway.case.wording import ViewContext
-from services.gateway.staff.desk_client import DeskClient
+from services.gateway.staff.desk.desk_client import DeskClient
 from services.gateway.tables.sessions.session import Session
 from services.gateway.tables.staff_audit import StaffAudit
 from services.gateway.web.csrf import check_csrf

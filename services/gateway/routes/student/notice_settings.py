@@ -9,7 +9,7 @@ from pydantic import Field
 from services.gateway.contact_client import Channel, StudentContact
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.routes.dependencies import Contacts, Language, Pages, Student
-from services.gateway.staff.desk_client import DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskUnavailable
 from services.gateway.tables.sessions.session import Session
 from services.gateway.web.csrf import CsrfFields, check_csrf
 from services.gateway.web.renderer import Renderer

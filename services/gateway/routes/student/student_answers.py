@@ -10,10 +10,10 @@ from schemas.events import CaseState, Reason
 from services.gateway.case.checks import check_title
 from services.gateway.case.comments import may_comment, shown_comment
 from services.gateway.case.decision import CheckState, WaitingReason
-from services.gateway.case.eligibility import Eligibility, Obstacle
 from services.gateway.case.headline import headline, obstacle_message
 from services.gateway.case.progress import CaseProgress, CheckProgress
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.eligibility import Eligibility, Obstacle
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.case.wording import ViewContext, next_steps, notes, refusal_sentences
 from services.gateway.read_model.types import Case, Command, CommandState, Submission
 from services.gateway.routes.dependencies import RETRY

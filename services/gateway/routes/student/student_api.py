@@ -4,8 +4,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header
 
-from services.gateway.case.eligibility import Eligibility, command_eligibility, submission_eligibility
 from services.gateway.case.progress import CaseProgress
+from services.gateway.case.submission.eligibility import Eligibility, command_eligibility, submission_eligibility
 from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import SUBMIT, Case
 from services.gateway.routes.dependencies import RETRY, SESSION, Commands, Context, CurrentCase, FavouriteTable, Student

@@ -4,10 +4,15 @@ from fastapi import APIRouter, Response
 from fastapi.responses import RedirectResponse
 
 from services.gateway.case.checks import check_view
-from services.gateway.case.eligibility import Eligibility, Obstacle, command_eligibility, submission_eligibility
 from services.gateway.case.headline import obstacle_message
 from services.gateway.case.progress import CaseProgress
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.eligibility import (
+    Eligibility,
+    Obstacle,
+    command_eligibility,
+    submission_eligibility,
+)
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import SUBMIT
 from services.gateway.routes.dependencies import Commands, Context, CurrentCase, Pages, Student

@@ -6,7 +6,7 @@ from typing import Final
 from pydantic import Field
 
 from schemas.events import StatusChanged
-from services.gateway.staff.desk_answers import DeskAnswer, HistoryEntry
+from services.gateway.staff.desk.desk_answers import DeskAnswer, HistoryEntry
 
 _TRACE_ID_DIGITS: Final = 32
 

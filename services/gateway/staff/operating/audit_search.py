@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
 from services.kit.http.operators.audit_routes import AuditPage, AuditQuery, SealedEntry
 from services.kit.messaging.audit_heads.api import ChainAnswer
 from services.kit.postgres.pool import transient

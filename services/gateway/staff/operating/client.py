@@ -10,7 +10,7 @@ import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from services.gateway.settings import DeskAddress
-from services.gateway.staff.desk_client import DeskClient, DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskClient, DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import (
     DeadLetterContent,
     DeadLetters,

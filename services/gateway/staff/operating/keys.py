@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from schemas.flows import CLEARANCE
-from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import FormKey
 from services.gateway.staff.operating.client import OperatedServices
 from services.gateway.staff.operating.own_service import OwnService

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import Final
 
-from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import Finding, Health
 from services.gateway.staff.operating.client import OperatedService, OperatedServices
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import httpx
 
-from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import DeadLetters, Health
 from services.gateway.staff.operating.client import OperatedService, OperatedServices, Sample
 

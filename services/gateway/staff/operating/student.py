@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.gateway.staff.desk_answers import HistoryEntry
-from services.gateway.staff.desk_client import DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.desk_answers import HistoryEntry
+from services.gateway.staff.desk.desk_client import DeskRefused, DeskUnavailable
 from services.gateway.staff.operating.answers import Published
 from services.gateway.staff.operating.client import OperatedServices
 from services.gateway.staff.operating.reader import ViewRow

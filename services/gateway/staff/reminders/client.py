@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
-from services.gateway.staff.desk_client import DeskClient
+from services.gateway.staff.desk.desk_client import DeskClient
 from services.gateway.staff.reminders.answers import Preview, Result
 from services.gateway.staff.reminders.due import Lines
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from services.gateway.case.progress import CaseProgress, Standing, case_progress
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.case.view_model import Turn
 from services.gateway.case.wording import turn_of
 from services.gateway.read_model.students import ReadModel

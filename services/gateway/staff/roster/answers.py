@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from services.gateway.staff.desk_answers import DeskAnswer
+from services.gateway.staff.desk.desk_answers import DeskAnswer
 
 
 class RosterForm(DeskAnswer):

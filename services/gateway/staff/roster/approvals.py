@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 import httpx
 from pydantic import ValidationError
 
-from services.gateway.staff.desk_answers import DeskAnswer
-from services.gateway.staff.desk_client import DeskClient
+from services.gateway.staff.desk.desk_answers import DeskAnswer
+from services.gateway.staff.desk.desk_client import DeskClient
 
 _LIMIT: Final = 200
 A = TypeVar("A", bound=DeskAnswer)

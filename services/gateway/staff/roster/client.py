@@ -7,8 +7,8 @@ from typing import Any
 import httpx
 from pydantic import ValidationError
 
-from services.gateway.staff.desk_answers import History, HistoryEntry
-from services.gateway.staff.desk_client import DeskClient, DeskRefused
+from services.gateway.staff.desk.desk_answers import History, HistoryEntry
+from services.gateway.staff.desk.desk_client import DeskClient, DeskRefused
 from services.gateway.staff.roster.answers import RosterCase
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.staff.operation_form import Input, Kind
+from services.gateway.staff.desk.operation_form import Input, Kind
 
 REQUIRED: Final = ("name", "gender", "college", "major", "grade", "enrolled_on", "leave_category")
 FIELDS: Final = (*REQUIRED, "cohort", "degree_level", "campus", "study_form")

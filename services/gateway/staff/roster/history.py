@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.staff.desk_answers import HistoryEntry
-from services.gateway.staff.history import HistoryLine
+from services.gateway.staff.desk.desk_answers import HistoryEntry
+from services.gateway.staff.desk.history import HistoryLine
 from services.gateway.staff.roster.form import FIELDS
 from services.kit.names import STUDENT
 

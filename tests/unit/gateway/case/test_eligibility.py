@@ -5,8 +5,13 @@ from dataclasses import replace
 import pytest
 
 from schemas.events import CaseState
-from services.gateway.case.eligibility import Eligibility, Obstacle, command_eligibility, submission_eligibility
 from services.gateway.case.progress import CaseProgress, case_progress
+from services.gateway.case.submission.eligibility import (
+    Eligibility,
+    Obstacle,
+    command_eligibility,
+    submission_eligibility,
+)
 from services.gateway.read_model.types import SUBMIT, Command, CommandState, ReadModelUnavailable, StudentSnapshot
 from tests.support.samples import case_samples
 from tests.support.samples.case_samples import NOW, site

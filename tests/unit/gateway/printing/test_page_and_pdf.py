@@ -5,7 +5,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from services.gateway.case.accepted_form import form_view
+from services.gateway.case.submission.accepted_form import form_view
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.printing.qr_image import form_link, qr_inline

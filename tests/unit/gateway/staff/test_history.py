@@ -10,8 +10,8 @@ import services.kit.department
 from schemas.flows import source_of
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
-from services.gateway.staff.desk_answers import DeskOperation, HistoryEntry
-from services.gateway.staff.history import HistoryLine, history_line
+from services.gateway.staff.desk.desk_answers import DeskOperation, HistoryEntry
+from services.gateway.staff.desk.history import HistoryLine, history_line
 from services.kit.message_format import LANGUAGES, Language
 from services.kit.names import STUDENT
 from tests.support.samples import case_samples

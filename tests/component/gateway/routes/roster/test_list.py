@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from deploy.local.installation import new_student_id
-from services.gateway.staff.desk_client import DeskClient, DeskUnavailable
+from services.gateway.staff.desk.desk_client import DeskClient, DeskUnavailable
 from services.gateway.staff.roster.listing import RosterFilters, RosterReader
 from tests.component.gateway.routes.roster.school import SCHOOL, School
 from tests.support.gateway.read_model import ReadModelWriter

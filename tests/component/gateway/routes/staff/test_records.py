@@ -3,7 +3,7 @@
 import secrets
 
 from deploy.local.installation import new_student_id
-from services.gateway.staff.work_list import MAX_HITS
+from services.gateway.staff.lists.work_list import MAX_HITS
 from tests.component.gateway.routes.staff.working import AtWork
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.staff import ServedDesk

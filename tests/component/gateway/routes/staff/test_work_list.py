@@ -8,8 +8,8 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
-from services.gateway.staff import work_list
-from services.gateway.staff.work_list import PAGE, After, Filters, WorkListReader
+from services.gateway.staff.lists import work_list
+from services.gateway.staff.lists.work_list import PAGE, After, Filters, WorkListReader
 from tests.component.gateway.routes.staff.working import AtWork
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import RunningGateway

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from services.gateway.case.progress import CaseProgress, CheckProgress, Standing
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.read_model.types import Command
 from services.kit.manifests import DepartmentManifest
 

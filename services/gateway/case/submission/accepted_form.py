@@ -3,9 +3,9 @@
 from schemas.events import Reason, Verdict
 from services.gateway.case.checks import check_view, group_view
 from services.gateway.case.decision import CheckResult, CheckState
-from services.gateway.case.exception_wording import later_matter
 from services.gateway.case.progress import CheckProgress
 from services.gateway.case.student_info import student_info
+from services.gateway.case.submission.exception_wording import later_matter
 from services.gateway.case.view_model import FormView, Group
 from services.gateway.case.wording import ViewContext
 from services.gateway.read_model.types import Attested, Case, FormVoid, KnownStatus, ReceivedStatus, Submission

@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from services.gateway.staff.desk_answers import DeskOperation
-from services.gateway.staff.desk_client import DeskClient, DeskRefused, DeskUnavailable
-from services.gateway.staff.operation_form import STUDENT
+from services.gateway.staff.desk.desk_answers import DeskOperation
+from services.gateway.staff.desk.desk_client import DeskClient, DeskRefused, DeskUnavailable
+from services.gateway.staff.desk.operation_form import STUDENT
 from services.kit.manifests import DepartmentManifest
 from services.kit.student_numbers import student_number
 

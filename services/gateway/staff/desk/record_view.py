@@ -13,9 +13,9 @@ from services.gateway.case.wording import ViewContext, reason_sentence, waiver_w
 from services.gateway.i18n.formats import LocalTime, format_money, long_date_or_text
 from services.gateway.read_model.line_comment import LineComment
 from services.gateway.read_model.types import Case
-from services.gateway.staff.desk_answers import DeskOperation, DeskRecord, HistoryEntry, Note
-from services.gateway.staff.history import HistoryLine, history_line, person_of
-from services.gateway.staff.operation_form import OperationView, Typed, label_of, operation_view
+from services.gateway.staff.desk.desk_answers import DeskOperation, DeskRecord, HistoryEntry, Note
+from services.gateway.staff.desk.history import HistoryLine, history_line, person_of
+from services.gateway.staff.desk.operation_form import OperationView, Typed, label_of, operation_view
 from services.gateway.staff.waiting import waiting_since
 from services.kit.manifests import CheckManifest, DepartmentManifest
 from services.kit.rules.waivers import Waiver

@@ -8,9 +8,9 @@ from schemas.events import NO_DATA, OPEN_QUESTION, UNKNOWN_REASONS
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import LocalTime
-from services.gateway.staff.operation_form import label_of
+from services.gateway.staff.desk.operation_form import label_of
+from services.gateway.staff.lists.work_list import OpenStudent
 from services.gateway.staff.waiting import waiting_since
-from services.gateway.staff.work_list import OpenStudent
 from services.kit.manifests import DepartmentManifest
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from schemas.events import AttestationOutcome
 from services.gateway.case.progress import CaseProgress, Standing
-from services.gateway.case.submission_round import SubmissionState
+from services.gateway.case.submission.submission_round import SubmissionState
 from services.gateway.case.view_model import Group, RoundLine, SubmitView
 from services.gateway.case.wording import ViewContext, refusal_sentences
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from schemas.flows import source_of
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.staff.desk_answers import DeskOperation, HistoryEntry
-from services.gateway.staff.operation_form import operation_label
+from services.gateway.staff.desk.desk_answers import DeskOperation, HistoryEntry
+from services.gateway.staff.desk.operation_form import operation_label
 from services.kit.manifests import DepartmentManifest
 from services.kit.names import STUDENT
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from services.gateway.staff.desk_answers import DeskAnswer
+from services.gateway.staff.desk.desk_answers import DeskAnswer
 
 
 class ImportJob(DeskAnswer):

@@ -9,7 +9,7 @@ import structlog
 from pydantic import ValidationError
 
 from services.gateway.settings import DeskAddress
-from services.gateway.staff.desk_answers import (
+from services.gateway.staff.desk.desk_answers import (
     DeskOperation,
     DeskRecord,
     History,

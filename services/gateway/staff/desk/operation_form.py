@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from services.gateway.i18n.catalogue import Texts
-from services.gateway.staff.desk_answers import DeskOperation
+from services.gateway.staff.desk.desk_answers import DeskOperation
 from services.kit.manifests import DepartmentManifest
 
 STUDENT: Final = "student_id"

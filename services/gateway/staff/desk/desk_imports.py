@@ -7,9 +7,9 @@ from uuid import UUID
 import httpx
 from pydantic import ValidationError
 
-from services.gateway.staff.desk_answers import DeskAnswer
-from services.gateway.staff.desk_client import DeskClient
-from services.gateway.staff.import_answers import ImportJob, ImportJobs, ImportPreview, ImportRows
+from services.gateway.staff.desk.desk_answers import DeskAnswer
+from services.gateway.staff.desk.desk_client import DeskClient
+from services.gateway.staff.desk.import_answers import ImportJob, ImportJobs, ImportPreview, ImportRows
 
 A = TypeVar("A", bound=DeskAnswer)
 _PAGE: Final = 20
