@@ -214,17 +214,7 @@ async def _start(
     read_model, records = ReadModel(readers), SubmissionRecords(readers)
     commands, limits = StudentCommandTable(pool, settings.topics, wakeup), SharedLimits(pool)
     comments, shown = LineComments(pool, limits), ShownPages(pool, keep=settings.keep_shown_days > 0)
-    hub = Hub(
-        read_model,
-        commands.newest_of,
-        comments.newest_of,
-        sessions.alive,
-        site=renderer.site,
-        html=renderer.live,
-        max_streams=settings.max_streams,
-        session_check_s=settings.stream_session_check_s,
-        shown=lambda student_id, language, page, progress: shown.note(student_id, language, shown_page(page, progress)),
-    )
+    hub = _hub(settings, renderer, read_model, commands, comments, sessions, shown)
     provide(
         app,
         settings,
@@ -299,6 +289,28 @@ def _of_staff(
         OperatedServices(http, settings.operated),
         OwnService(pool, settings),
         OperatingReader(readers),
+    )
+
+
+def _hub(
+    settings: GatewaySettings,
+    renderer: Renderer,
+    read_model: ReadModel,
+    commands: StudentCommandTable,
+    comments: LineComments,
+    sessions: Sessions,
+    shown: ShownPages,
+) -> Hub:
+    return Hub(
+        read_model,
+        commands.newest_of,
+        comments.newest_of,
+        sessions.alive,
+        site=renderer.site,
+        html=renderer.live,
+        max_streams=settings.max_streams,
+        session_check_s=settings.stream_session_check_s,
+        shown=lambda student_id, language, page, progress: shown.note(student_id, language, shown_page(page, progress)),
     )
 
 
