@@ -101,7 +101,7 @@ class TransactionalConsumer:
         metrics.CONSUMER_LAG.set(0, {"consumer": name})
 
     async def run(self) -> None:
-        """Raises `ConsumerStuck`, `LogChanged` and the broker's errors at start.
+        """Raises `ConsumerStuck`, `LogChanged`, and the broker's errors at the start and instead of records.
 
         Over its dead-letter limit it leaves the group for good: another member's decoder may work.
         """
@@ -125,7 +125,7 @@ class TransactionalConsumer:
                 raise ConsumerStuck("the consumer did not start")
             pace_fetches(consumer, self.subscriber.pause_s)
             self.state.broker_answered_at = time.monotonic()
-            tasks = [asyncio.create_task(self._watch(consumer))]
+            tasks = [asyncio.create_task(each) for each in (self._watch(consumer), self.subscriber.refused())]
             tasks += [asyncio.create_task(self._work(number, unit)) for number, unit in enumerate(self.units)]
             ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             ended.pop().result()

@@ -5,6 +5,8 @@ Routers and subscribers are declared as on any `KafkaRouter`, but:
 - A batch is one transaction, though each record passes FastStream's pipeline: a transaction each costs three to five
   times the processor time. So `consume_one` takes a batch.
 - `get_msg` is a plain `getmany`: FastStream's sleeps after an empty poll. It drops records of unpositioned partitions.
+- What `getmany` raises ends the consumer (`refused`): FastStream sleeps five seconds after each, aiokafka tells of each
+  partition by itself, and its group stands still meanwhile, so that dozens of them were minutes without a record.
 - The parser touches no header: FastStream's raises on null and non-UTF-8 ones.
 - Parser and decoder are set, not declared: else each filter would decode again.
 - Nothing is acknowledged (`AckPolicy.MANUAL`): positions are the database's.
@@ -20,6 +22,7 @@ from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream._internal.broker.registrator import Registrator
 from faststream._internal.endpoint.subscriber.call_item import CallsCollection
@@ -160,6 +163,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._several: set[type[Message]] = set()
         self._gathering = Gathering()
         self._positions: StoredPositions | None = None
+        self._refusal: asyncio.Future[KafkaError] | None = None
         self._built = False
         self._log_context: dict[str, str] | None = None
 
@@ -270,15 +274,26 @@ class TransactionalSubscriber(DefaultSubscriber):
 
     async def start(self) -> None:
         self._queues = [asyncio.Queue(maxsize=1) for _ in self._queues]
+        self._refusal = asyncio.get_running_loop().create_future()
         self._built = True
         await super().start()
+
+    async def refused(self) -> None:
+        """Once started. Raises what the consumer was answered, when it is not given records any more."""
+        if self._refusal is not None:
+            raise await self._refusal
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> Records:
         if not self._batch:
             # What comes during a batch gathers for the next one; taken now, it would wait as a batch of its own.
             for queue in self._queues:
                 await queue.join()
-        polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records * self.workers)
+        try:
+            polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records * self.workers)
+        except KafkaError as error:
+            if self._refusal is not None and not self._refusal.done():
+                self._refusal.set_result(error)
+            raise
         positioned = self._positions.positioned if self._positions else polled.keys()
         return tuple(chain.from_iterable(some for partition, some in polled.items() if partition in positioned))
 
