@@ -44,8 +44,8 @@ from services.gateway.routes.student import (
     student_commands,
     student_pages,
 )
+from services.gateway.routes.student.live_pages import LivePages
 from services.gateway.settings import GatewaySettings
-from services.gateway.shown.document import shown_page
 from services.gateway.shown.recorder import ShownPages
 from services.gateway.shown.table import ShownHistory
 from services.gateway.staff.desk.desk_client import DeskClient, DeskClients
@@ -307,10 +307,9 @@ def _hub(
         comments.newest_of,
         sessions.alive,
         site=renderer.site,
-        html=renderer.live,
+        page=LivePages(renderer, shown).page,
         max_streams=settings.max_streams,
         session_check_s=settings.stream_session_check_s,
-        shown=lambda student_id, language, page, progress: shown.note(student_id, language, shown_page(page, progress)),
     )
 
 

@@ -175,6 +175,21 @@ class Renderer:
 
     def prepared_case(self, page: CasePage, texts: Texts, roles: frozenset[str]) -> PreparedPage:
         """The page, with holes for whose it is, the student's values and the times of its lines."""
+        html, marks, times = self._live_with_holes(page, texts)
+        head, tail, token, live = self._holes
+        here = {head + tail: hole(NUMBER), tail: hole(DIGITS), token: hole(TOKEN), live: html}
+        frame = self._frame(texts.language, roles, page.standing, page.applied_on)
+        return PreparedPage(Prepared.of_html("".join(here.get(piece, piece) for piece in frame)), marks, times)
+
+    def prepared_live(self, page: CasePage, texts: Texts) -> PreparedPage:
+        """What live updates replace, with holes for the student's values and the times of its lines."""
+        html, marks, times = self._live_with_holes(page, texts)
+        return PreparedPage(Prepared.of_html(html), marks, times)
+
+    def _live_with_holes(
+        self, page: CasePage, texts: Texts
+    ) -> tuple[str, dict[str, tuple[str, str]], dict[str, Prepared]]:
+        """And the marks and times of a `PreparedPage`."""
         marks: dict[str, tuple[str, str]] = {}
         times: dict[str, Prepared] = {}
 
@@ -188,11 +203,7 @@ class Renderer:
             return Markup(f"{before}{hole(name)}{between}{hole(of)}{after}")
 
         values = tuple(replace(field, value=hole(field.slot)) for field in page.student)
-        html = self._live_html(replace(page, student=values), texts, line_html)
-        head, tail, token, live = self._holes
-        here = {head + tail: hole(NUMBER), tail: hole(DIGITS), token: hole(TOKEN), live: html}
-        frame = self._frame(texts.language, roles, page.standing, page.applied_on)
-        return PreparedPage(Prepared.of_html("".join(here.get(piece, piece) for piece in frame)), marks, times)
+        return self._live_html(replace(page, student=values), texts, line_html), marks, times
 
     def _line_html(self, line: CheckView, language: Language) -> Markup:
         before, between, after, others = self._parts_of_line(line, language)

@@ -16,12 +16,10 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.gateway.case.live import frames
 from services.gateway.case.live.due_students import DueStudents
+from services.gateway.case.live.live_page import LivePage, Read
 from services.gateway.case.live.push_spans import PushSpans
 from services.gateway.case.live.stream import Stream
-from services.gateway.case.present import present
-from services.gateway.case.progress import CaseProgress, case_progress, clock_input
-from services.gateway.case.view_model import CasePage
-from services.gateway.case.wording import ViewContext
+from services.gateway.case.progress import clock_input
 from services.gateway.i18n.catalogue import Texts
 from services.gateway.i18n.formats import local_time
 from services.gateway.read_model.line_comment import LineComment
@@ -62,16 +60,14 @@ class Hub:
         alive_sessions: Callable[[Collection[bytes]], Awaitable[frozenset[bytes]]],
         *,
         site: Site,
-        html: Callable[[CasePage, Texts], str],
+        page: Callable[[Read, Texts], LivePage],
         max_streams: int,
         session_check_s: float,
-        shown: Callable[[str, Language, CasePage, CaseProgress], None] = lambda *_: None,
     ) -> None:
-        """`html`: of a page, what live updates replace. `shown` is told of each page that a stream is given."""
         self._read_model, self._commands, self._comments = read_model, commands, comments
         self._alive_sessions = alive_sessions
-        self._site, self._html, self._max_streams = site, html, max_streams
-        self._session_check_s, self._shown = session_check_s, shown
+        self._site, self._page, self._max_streams = site, page, max_streams
+        self._session_check_s = session_check_s
         self._of_student: dict[str, tuple[Stream, ...]] = {}
         self._of_session: dict[bytes, tuple[Stream, ...]] = {}
         self._unconfirmed: set[bytes] = set()
@@ -180,28 +176,26 @@ class Hub:
             made_from = _hash(clock_input(self._site, rows.alive_marks(), now), rows, given)
             behind = [one for one in self._of_student.get(student_id, ()) if one.made_from != made_from]
             if behind:
-                progress = case_progress(rows.snapshot(), given[0], self._site, now, given[1])
-                self._push(behind, progress, made_from, since_ns)
+                self._push(behind, Read(rows, *given, now), made_from, since_ns)
                 made += 1
                 if made % _SLICE == 0:
                     await asyncio.sleep(0)
 
-    def _push(self, behind: list[Stream], progress: CaseProgress, made_from: int, since_ns: int) -> None:
+    def _push(self, behind: list[Stream], read: Read, made_from: int, since_ns: int) -> None:
         """`behind`: streams of one student that show something older."""
-        now, newest = self._push_spans.versions(progress), _newest(progress)
         for texts in {stream.texts.language: stream.texts for stream in behind}.values():
-            page = present(ViewContext(self._site, texts, progress.now), progress)
-            frame = frames.state(self._html(page, texts))
+            page = self._page(read, texts)
+            frame, now = frames.state(page.html), self._push_spans.versions(page.versions)
             streams = [stream for stream in behind if stream.texts.language == texts.language]
             if any(stream.is_new(frame) for stream in streams):
-                self._shown(streams[0].student_id, texts.language, page, progress)
+                page.note_shown(streams[0].student_id)
             for stream in streams:
                 if stream.is_new(frame):
                     first = stream.made_from is None and not stream.versions
                     spans = () if first else self._push_spans.start(stream.student_id, stream.versions, now, since_ns)
                     stream.offer(frame, spans)
                 stream.made_from, stream.versions = made_from, now
-                _measure_change(stream, newest)
+                _measure_change(stream, page.newest)
 
     def _say_unread(self, since: datetime) -> None:
         known: dict[Language, bytes] = {}
@@ -247,15 +241,10 @@ def _hash(clock: tuple[Any, ...], rows: StudentRows, asked: tuple[Any, ...]) -> 
     return hash((clock, tuple(content), repr(asked)))
 
 
-def _newest(progress: CaseProgress) -> float | None:
-    times = (one.received.status.occurred_at for one in progress.checks if one.received)
-    newest = max(times, default=None)
-    return newest.timestamp() if newest else None
-
-
-def _measure_change(stream: Stream, newest: float | None) -> None:
-    if newest is None:
+def _measure_change(stream: Stream, newest_at: datetime | None) -> None:
+    if newest_at is None:
         return
+    newest = newest_at.timestamp()
     if stream.shown_until is not None and newest > stream.shown_until:
         metrics.COMMIT_TO_PAGE.record(max(0.0, time.time() - newest))
     stream.shown_until = newest

@@ -5,14 +5,13 @@ are known, which is no push, and a status whose trace is not known, as of one th
 """
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import Final
 
 from opentelemetry import trace
 from opentelemetry.trace import Span, SpanKind
 
-from services.gateway.case.progress import CaseProgress
 from services.kit.observability import subjects
 from services.kit.observability.telemetry import remote_context
 from services.kit.observability.traced_statuses import TracedStatus, read_notice
@@ -57,11 +56,6 @@ class PushSpans:
             spans.append(span)
         return tuple(spans)
 
-    def versions(self, progress: CaseProgress) -> Versions:
-        """Of the statuses about the student's own number: what is known of a former one has another subject."""
-        found = {
-            one.department.name: one.received.status.version
-            for one in progress.checks
-            if one.received and not one.former_number
-        }
+    def versions(self, found: Mapping[str, int]) -> Versions:
+        """`found`: by department."""
         return tuple(found.get(department, 0) for department in self._departments)

@@ -6,10 +6,10 @@ the only source. A property test has both ways make the same bytes.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import date
 from functools import lru_cache
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 from markupsafe import escape
@@ -20,6 +20,7 @@ from services.gateway.case.present import present
 from services.gateway.case.progress import CaseProgress
 from services.gateway.case.student_info import SLOTS, student_values
 from services.gateway.case.usual_case import Received, UsualCase
+from services.gateway.case.view_model import CasePage
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.i18n.formats import time_on_campus
@@ -30,6 +31,7 @@ from services.gateway.web.prepared import Prepared, hole
 from services.gateway.web.renderer import DIGITS, NUMBER, SHORT, TOKEN, PreparedPage, Renderer, lean, line_mark
 from services.kit.message_format import Language
 
+T = TypeVar("T")
 _KEPT: Final = 1_024
 """Shapes, each of about 20 kB with what it was made from; the least recently used go first."""
 _json: Final = msgspec.json.Encoder().encode
@@ -38,11 +40,23 @@ _OF_STATUS: Final = ("version", "occurred_at", "received_at", "alive_as_of")
 
 
 class _Page(NamedTuple):
-    """`document`: what is kept of the page, without versions and times. `timed`: lines that show theirs."""
+    """`document`: what is kept of the page, without versions and times. `timed`: lines that show theirs.
+
+    `reported`: departments whose status is on it.
+    """
 
     html: PreparedPage
     document: ShownDocument
     timed: frozenset[str]
+    reported: frozenset[str]
+
+
+class PreparedLive(NamedTuple):
+    """`shown` makes what is kept of the page. `received` is by department, of those whose status is on it."""
+
+    html: bytes
+    received: dict[str, Received]
+    shown: Callable[[], ShownPage]
 
 
 class _Times(NamedTuple):
@@ -56,6 +70,7 @@ class PreparedAnswers:
     def __init__(self, renderer: Renderer) -> None:
         self._renderer = renderer
         self._pages: OrderedDict[Hashable, _Page] = OrderedDict()
+        self._live: OrderedDict[Hashable, _Page] = OrderedDict()
         self._twins: OrderedDict[Hashable, Prepared] = OrderedDict()
 
     def page(
@@ -67,24 +82,45 @@ class PreparedAnswers:
         progress: Callable[[], CaseProgress],
     ) -> tuple[bytes, ShownPage]:
         """The page, and what is kept of it. `token`: in place of the session's."""
-        key = context.language, roles, usual.shape
-        known = self._pages.get(key)
-        if known is None:
-            known = _keep(self._pages, key, self._prepared_page(context, roles, progress()))
-        else:
-            self._pages.move_to_end(key)
-        return _filled_page(known, usual, context, token)
+        known = _known(
+            self._pages,
+            (context.language, roles, usual.shape),
+            lambda: self._prepared_page(context, progress(), lambda page: self._case(page, context, roles)),
+        )
+        times = _times_of(known, usual, context)
+        return _filled_html(known, usual, context, times, token), _filled_document(known, usual, times)
+
+    def live(self, usual: UsualCase, context: ViewContext, progress: Callable[[], CaseProgress]) -> PreparedLive:
+        """What live updates replace of the page."""
+        known = _known(
+            self._live,
+            (context.language, usual.shape),
+            lambda: self._prepared_page(context, progress(), lambda page: self._live_part(page, context)),
+        )
+        times = _times_of(known, usual, context)
+        return PreparedLive(
+            _filled_html(known, usual, context, times),
+            {name: one for name, one in usual.received.items() if name in known.reported},
+            lambda: _filled_document(known, usual, times),
+        )
 
     def twin(self, usual: UsualCase, context: ViewContext, progress: Callable[[], CaseProgress]) -> bytes:
-        key = context.language, usual.shape
-        known = self._twins.get(key)
-        if known is None:
-            known = _keep(self._twins, key, _prepared_twin(case_answer(context, usual.case, progress())))
-        else:
-            self._twins.move_to_end(key)
+        known = _known(
+            self._twins,
+            (context.language, usual.shape),
+            lambda: _prepared_twin(case_answer(context, usual.case, progress())),
+        )
         return _filled_twin(known, usual)
 
-    def _prepared_page(self, context: ViewContext, roles: frozenset[str], progress: CaseProgress) -> _Page:
+    def _case(self, page: CasePage, context: ViewContext, roles: frozenset[str]) -> PreparedPage:
+        return self._renderer.prepared_case(page, context.texts, roles)
+
+    def _live_part(self, page: CasePage, context: ViewContext) -> PreparedPage:
+        return self._renderer.prepared_live(page, context.texts)
+
+    def _prepared_page(
+        self, context: ViewContext, progress: CaseProgress, html: Callable[[CasePage], PreparedPage]
+    ) -> _Page:
         page = present(context, progress)
         timed = frozenset(line.anchor for group in page.groups for line in group.lines if line.freshness)
         document = document_of(page, progress)
@@ -93,23 +129,34 @@ class PreparedAnswers:
             structs.replace(line, words=line.words[:-1]) if line.anchor in timed else line
             for line in document.lines
         )
-        html = self._renderer.prepared_case(page, context.texts, roles)
-        return _Page(html, structs.replace(document, lines=lines), timed)
+        reported = frozenset(line.department for line in lines if line.version is not None)
+        return _Page(html(page), structs.replace(document, lines=lines), timed, reported)
 
 
-def _keep(kept: "OrderedDict[Hashable, Any]", key: Hashable, made: Any) -> Any:
-    kept[key] = made
+def _known(kept: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
+    known = kept.get(key)
+    if known is not None:
+        kept.move_to_end(key)
+        return known
+    kept[key] = made = make()
     if len(kept) > _KEPT:
         kept.popitem(last=False)
     return made
 
 
-def _filled_page(page: _Page, usual: UsualCase, context: ViewContext, token: bytes) -> tuple[bytes, ShownPage]:
-    today, number = context.local_day, usual.case.student_id
-    times = {
+def _times_of(page: _Page, usual: UsualCase, context: ViewContext) -> dict[str, _Times]:
+    """By department."""
+    today = context.local_day
+    return {
         department: _times(page.html.times.get(department), received, context, today)
         for department, received in usual.received.items()
     }
+
+
+def _filled_html(
+    page: _Page, usual: UsualCase, context: ViewContext, times: Mapping[str, _Times], token: bytes = b""
+) -> bytes:
+    number = usual.case.student_id
     values = {
         NUMBER: _escaped(number),
         DIGITS: _escaped(number[-SHORT:]),
@@ -118,6 +165,10 @@ def _filled_page(page: _Page, usual: UsualCase, context: ViewContext, token: byt
         **{f"times {department}": one.html for department, one in times.items()},
         **{name: line_mark(mark, times[of].html).encode() for name, (of, mark) in page.html.marks.items()},
     }
+    return page.html.body.filled(values)
+
+
+def _filled_document(page: _Page, usual: UsualCase, times: Mapping[str, _Times]) -> ShownPage:
     lines = []
     for line in page.document.lines:
         received = usual.received.get(line.department)
@@ -131,8 +182,7 @@ def _filled_page(page: _Page, usual: UsualCase, context: ViewContext, token: byt
                 received_at=received.received_at,
             )
         lines.append(line)
-    document = structs.replace(page.document, case_version=usual.case.version, lines=tuple(lines))
-    return page.html.body.filled(values), ShownPage(encoded(document))
+    return ShownPage(encoded(structs.replace(page.document, case_version=usual.case.version, lines=tuple(lines))))
 
 
 def _times(prepared: Prepared | None, received: Received, context: ViewContext, today: date) -> _Times:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import Mock
 
 import pytest
 from msgspec import structs
@@ -23,7 +24,10 @@ from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.students import ReadModel
 from services.gateway.read_model.types import Command, CommandState, StudentSnapshot
+from services.gateway.routes.student import live_pages
+from services.gateway.routes.student.live_pages import LivePages
 from services.gateway.tables.sessions.session import Session
+from services.gateway.web.renderer import Renderer
 from services.kit.observability import metrics
 from services.kit.view_groups import group_of
 from tests.support.samples import case_samples
@@ -37,9 +41,10 @@ PROMPTLY_S = 5.0
 
 @dataclass
 class Rows:
-    """Of a student, as of the table: equal ones are the same state."""
+    """Of a student, as of the table: equal ones are the same state. Not a usual case: those are made by their shape."""
 
     state: StudentSnapshot
+    own: None = None
 
     def content(self) -> tuple[Any, ...]:
         return (repr(self.state),)
@@ -118,7 +123,7 @@ async def hub_over(reads: Reads, *alive: bytes, commands: Any = no_commands) -> 
         no_commands,
         alive_ones,
         site=site,
-        html=lambda page, _: repr(page),
+        page=LivePages(Renderer(site, case_samples.FOLDER), Mock()).page,
         max_streams=10,
         session_check_s=3600,
     )
@@ -205,7 +210,7 @@ async def test_a_page_is_made_for_whatever_is_new_and_for_nothing_else(monkeypat
     async def commands(_: Collection[str]) -> dict[str, tuple[Command, ...]]:
         return asked
 
-    monkeypatch.setattr(live, "present", counted)
+    monkeypatch.setattr(live_pages, "present", counted)
     clock = datetime.now(UTC)
     monkeypatch.setattr(live, "datetime", SimpleNamespace(now=lambda _: clock))
     reads = Reads()

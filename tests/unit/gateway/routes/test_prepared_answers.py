@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from itertools import product
-from typing import Any
+from typing import Any, NamedTuple, cast
 from unittest.mock import Mock
 
 import pytest
@@ -13,13 +13,17 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from schemas.events import CaseState, StatusChanged
+from services.gateway.case.live.live_page import Read
 from services.gateway.case.progress import case_progress
 from services.gateway.case.usual_case import usual_case
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.student_rows import StudentRows
-from services.gateway.read_model.types import ReceivedStatus
-from services.gateway.routes.student import case_reads, prepared_answers
+from services.gateway.read_model.types import SUBMIT, Command, CommandState, ReceivedStatus
+from services.gateway.routes.student import case_reads, live_pages, prepared_answers
 from services.gateway.routes.student.case_reads import PAGE, TWIN, CaseInput, CaseReads
+from services.gateway.routes.student.live_pages import LivePages
+from services.gateway.shown.document import ShownPage
+from services.gateway.shown.recorder import ShownPages
 from services.gateway.tables.visits import NONE, Visit
 from services.gateway.web.kept_answers import KeptAnswer, KeptAnswers
 from services.gateway.web.renderer import Renderer
@@ -58,12 +62,43 @@ class Both:
     def __init__(self) -> None:
         self.quick, self.plain = (CaseReads(Mock(), Renderer(SITE, case_samples.FOLDER), KeptAnswers()) for _ in "ab")
         self.quick._token = self.plain._token = TOKEN
+        self.quick_live, self.plain_live = (_Live() for _ in "ab")
 
     def answers(self, path: str, given: CaseInput) -> tuple[KeptAnswer | None, KeptAnswer | None]:
         quick = self.quick._made(path, given)
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr(case_reads, "usual_case", lambda *_: None)
             return quick, self.plain._made(path, given)
+
+    def live(self, given: CaseInput) -> "tuple[_Sent, _Sent]":
+        quick = self.quick_live.sent(given)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(live_pages, "usual_case", lambda *_: None)
+            return quick, self.plain_live.sent(given)
+
+
+class _Sent(NamedTuple):
+    """All that becomes of a live page."""
+
+    html: str
+    versions: Mapping[str, int]
+    newest: datetime | None
+    kept: tuple[str, str, bytes, bytes]
+
+
+class _Live:
+    """What open pages are given, and noted to have been shown."""
+
+    def __init__(self) -> None:
+        self._pages = LivePages(Renderer(SITE, case_samples.FOLDER), cast(ShownPages, self))
+
+    def note(self, student_id: str, language: str, page: ShownPage) -> None:
+        self.noted = student_id, language, page.digest, page.content
+
+    def sent(self, given: CaseInput) -> _Sent:
+        page = self._pages.page(Read(given.rows, (), (), given.now), given.texts)
+        page.note_shown(given.visit.session.student_id)
+        return _Sent(page.html, page.versions, page.newest, self.noted)
 
 
 BOTH = Both()
@@ -155,11 +190,18 @@ def test_each_language_role_and_word_of_a_department_has_an_answer_of_its_own(pa
             assert same(*BOTH.answers(path, usual_input("TS1111111111", statuses=list(statuses.values()))))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(inputs(), st.sampled_from([PAGE, TWIN]))
 def test_a_prepared_answer_is_the_one_that_is_made_by_itself(given_: CaseInput, path: str) -> None:
     quick, plain = BOTH.answers(path, given_)
     assert same(quick, plain)
+
+
+@settings(max_examples=100, deadline=None)
+@given(inputs())
+def test_what_an_open_page_is_given_is_the_page_that_is_made_by_itself(given_: CaseInput) -> None:
+    quick, plain = BOTH.live(given_)
+    assert quick == plain
 
 
 def usual_input(student_id: str, language: str = "zh", **own: Any) -> CaseInput:
@@ -198,6 +240,21 @@ def test_the_second_student_of_a_shape_is_not_put_into_words_again(path: str, mo
     assert ["TS2222222222" in one for one in texts] == [False, True]
     with pytest.raises(AssertionError):
         reads._made(path, usual_input("TS2222222222", "en"))
+
+
+def test_the_second_open_page_of_a_shape_is_not_put_into_words_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    live = _Live()
+    live.sent(usual_input("TS1111111111", name="甲"))
+    monkeypatch.setattr(live_pages, "case_progress", Mock(side_effect=AssertionError))
+    assert "乙" in live.sent(usual_input("TS2222222222", name="乙")).html
+
+
+def test_who_asked_something_has_an_open_page_by_itself() -> None:
+    given_ = usual_input("TS1111111111")
+    command = Command(case_samples.ATTEMPT, "", SUBMIT, CommandState.ASKED, NOW)
+    pages = LivePages(Renderer(SITE, case_samples.FOLDER), Mock())
+    quiet, asked = (pages.page(Read(given_.rows, asked, (), NOW), given_.texts).html for asked in ((), (command,)))
+    assert quiet != asked
 
 
 UNUSUAL: dict[str, dict[str, Any]] = {
