@@ -133,6 +133,8 @@ class TransactionalConsumer:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            # It is supervised and starts again by itself: a restart of the process would not help.
+            self.state.watched_at = 0.0
             await self._broker.stop()
 
     async def _work(self, number: int, unit: UnitOfWork) -> None:

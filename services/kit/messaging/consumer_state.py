@@ -13,7 +13,7 @@ class ConsumerState:
     """Instants by `time.monotonic()`, 0 before the first."""
 
     watched_at: float = 0.0
-    """Last turn of the watch."""
+    """Last turn of the watch; 0 while it does not run."""
     broker_answered_at: float = 0.0
     advanced_at: float = 0.0
     """Last commit of a batch."""
