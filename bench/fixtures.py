@@ -5,9 +5,13 @@ import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
+
+import asyncpg
 
 from deploy.local.installation import Installation
 from deploy.local.processes.state_folder import claim_any
@@ -15,7 +19,10 @@ from deploy.local.servers.kafka import Kafka, delete_topics
 from deploy.local.servers.postgres import Postgres, create_database, drop_database
 from deploy.local.servers.server import obtain
 from deploy.local.services import ROOT
+from schemas.flows import GATEWAY
 from schemas.topics import Topics
+from services.gateway.tables.sessions.session_table import Sessions
+from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.postgres.migrations import migrate
 from services.kit.provisioning.topics import create_topics
@@ -103,3 +110,20 @@ async def enrol_clear(installation: Installation, count: int, *, at_once: int = 
         await installation.opened(department, students, timeout_s=IN_VIEW_TIMEOUT_S)
     await installation.in_step(timeout_s=IN_VIEW_TIMEOUT_S)
     return students
+
+
+async def cookies_of(installation: Installation, students: Sequence[str]) -> list[str]:
+    """Of a session each, in their order."""
+    async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
+        sessions = Sessions(pool, idle_s=3600, life_s=3600)
+        return [
+            f"{SESSION_COOKIE}="
+            + await sessions.start(
+                student_id=student_id,
+                issuer="bench",
+                subject=str(uuid4()),
+                authenticated_at=datetime.now(UTC),
+                old=None,
+            )
+            for student_id in students
+        ]

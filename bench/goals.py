@@ -37,6 +37,7 @@ GOALS: Final = (
     Goal("commit at the desk to view, p99", "latency", "a change at a desk", "p99 ms", "<=", 25),
     Goal("the same / bare relay and consumer", "latency", "a change at a desk", RATIO, "<=", 2.5),
     Goal("the same, latest under foreign load", "latency", "a change at a desk", "latest under load ms", "<=", 100),
+    Goal("commit at the desk to open page, p99", "latency", "a desk's change on an open page", "p99 ms", "<=", 50),
     Goal("a desk's change, all processes", "latency", "a change at a desk", PROCESSOR, "<=", 5_000),
     Goal("relay / naive relay", "relay", "a row of an outbox", RATIO, ">=", 44),
     Goal("page / constant, warm", "gateway", "page /case", RATIO, ">=", 0.5),

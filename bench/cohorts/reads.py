@@ -3,22 +3,18 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-import asyncpg
 import psutil
 
+from bench.fixtures import cookies_of
 from bench.gateway.gateway import listening
 from bench.harness import Leg, database_cpu_s, in_subprocess, process_cpu_s
 from bench.http_load import Load, load
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
 from services.gateway.read_model.student_rows import STUDENTS
-from services.gateway.tables.sessions.session_table import Sessions
-from services.gateway.web.cookies import SESSION_COOKIE
 from services.kit.postgres.pool import open_pool
 
 CONNECTIONS: Final = 32
@@ -27,7 +23,7 @@ TOGETHER: Final = 8
 
 
 def read(installation: Installation, path: str, students: Sequence[str]) -> Leg:
-    cookies = asyncio.run(_cookies(installation, students))
+    cookies = asyncio.run(cookies_of(installation, students))
     server = listening(installation.address(GATEWAY))
     names = [urlsplit(installation.database_dsn(name)).path[1:] for name in (GATEWAY, CLEARANCE)]
     before = _cpu_s(server), sum(map(database_cpu_s, names))
@@ -38,19 +34,6 @@ def read(installation: Installation, path: str, students: Sequence[str]) -> Leg:
 
 async def _load(address: str, path: str, cookies: Sequence[str]) -> Load:
     return await load(address, path, cookies, requests=len(cookies), connections=min(CONNECTIONS, len(cookies)))
-
-
-async def _cookies(installation: Installation, students: Sequence[str]) -> list[str]:
-    async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
-        sessions = Sessions(pool, idle_s=3600, life_s=3600)
-        now = datetime.now(UTC)
-        return [
-            f"{SESSION_COOKIE}="
-            + await sessions.start(
-                student_id=student_id, issuer="bench", subject=str(uuid4()), authenticated_at=now, old=None
-            )
-            for student_id in students
-        ]
 
 
 def _cpu_s(process: psutil.Process) -> float:

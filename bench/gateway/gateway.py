@@ -10,20 +10,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import asyncpg
 import psutil
 import uvicorn
 from fastapi import FastAPI
 
-from bench.fixtures import Servers, enrol_clear
+from bench.fixtures import Servers, cookies_of, enrol_clear
 from bench.gateway.peers import PEER, idiomatic, pgbench_rate
 from bench.harness import Figure, database_cpu_s, in_subprocess, over
 from bench.http_load import Load, load
@@ -31,8 +29,6 @@ from deploy.local.installation import Installation, new_student_id
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
-from services.gateway.tables.sessions.session_table import Sessions
-from services.gateway.web.cookies import SESSION_COOKIE
 
 PAGE: Final = "/case"
 TWIN: Final = "/api/v1/case"
@@ -166,10 +162,8 @@ async def start(installation: Installation, sizes: Sizes) -> tuple[list[str], li
     async with asyncpg.create_pool(installation.database_dsn(CLEARANCE), min_size=1, max_size=2) as pool:
         for student_id in readers:
             await pool.execute(_COPY, students[0], student_id)
-    async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
-        sessions = Sessions(pool, idle_s=3600, life_s=3600)
-        turns = [await _cookie(sessions, students[number % len(students)]) for number in range(sizes.sessions)]
-        return turns, [await _cookie(sessions, student_id) for student_id in readers], readers
+    turns = [students[number % len(students)] for number in range(sizes.sessions)]
+    return await cookies_of(installation, turns), await cookies_of(installation, readers), readers
 
 
 async def _change(installation: Installation, department: str | None) -> None:
@@ -180,13 +174,6 @@ async def _change(installation: Installation, department: str | None) -> None:
         await connection.execute("VACUUM ANALYZE status")
     finally:
         await connection.close()
-
-
-async def _cookie(sessions: Sessions, student_id: str) -> str:
-    session_id = await sessions.start(
-        student_id=student_id, issuer="bench", subject=str(uuid4()), authenticated_at=datetime.now(UTC), old=None
-    )
-    return f"{SESSION_COOKIE}={session_id}"
 
 
 async def _load(address: str, path: str, cookies: list[str], requests: int, connections: int) -> Load:

@@ -8,11 +8,11 @@ one. It starts at one of:
 - commit: `audit.entry.at`, shortly before the desk's commit
 - answered: the desk's HTTP answer has arrived
 
-Beside it the barest relay and consumer (latency_peer.py), and a round while two processes do nothing but compute.
+Beside it the barest relay and consumer (bare.py), a round while two processes do nothing but compute, and one in which
+each of the students has an open page at a gateway.
 """
 
 import asyncio
-import json
 import subprocess
 import sys
 import tempfile
@@ -22,27 +22,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
 
 import asyncpg
 import uvloop
 
 from bench.fixtures import Servers
 from bench.harness import Figure, Spread, over, percentile
-from bench.http_load import Connections
 from bench.latency.bare import commit_to_seen
+from bench.latency.desk import DEPARTMENT, Change, Desk, committed_at, due_at
+from bench.latency.open_pages import commit_to_page
 from bench.processor import LOAD, spent, used
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE
 from services.kit.names import VIEW_CHANNEL
 
-DEPARTMENT: Final = "library"
 BUSY: Final = (sys.executable, "-c", "while True: pass")
 BUSY_PROCESSES: Final = 2
 _POLL_S: Final = 0.02
 _ALL_SEEN_WITHIN_S: Final = 60.0
-Change = tuple[str, int]
-"""(student id, version)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +92,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
                 done[-1].bare = commit_to_seen(on, changes=sizes.changes, per_s=sizes.per_s, students=sizes.students)
             with _busy():
                 beside = runner.run(_round(installation, students, sizes))
+            to_page = runner.run(commit_to_page(installation, students, changes=sizes.changes, per_s=sizes.per_s))
         finally:
             runner.run(installation.close())
     yield f"{'ms':<36}{'p50':<32}p99"
@@ -104,7 +102,11 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     yield _row("due -> seen in view", done, lambda one: one.due_to_seen)
     yield _row("bare outbox row -> seen in table", done, lambda one: one.bare)
     yield _row(f"commit -> seen, {BUSY_PROCESSES} busy processes", [beside], lambda one: one.commit_to_seen)
-    yield f"    latest of them {max(beside.commit_to_seen) * 1e3:.0f} ms"
+    yield (
+        f"{'commit -> open page, one round':<36}{percentile(to_page, 0.5) * 1e3:<32.1f}"
+        f"{percentile(to_page, 0.99) * 1e3:.1f}"
+    )
+    yield f"latest beside {BUSY_PROCESSES} busy processes {max(beside.commit_to_seen) * 1e3:.0f} ms"
     yield f"answered: {over(done, lambda one: one.per_s).text(' changes/s', 1)} of {sizes.per_s:g} asked for"
     spent_s = done[-1].processor_s.items()
     each = ", ".join(f"{name} {one_s * 1e3 / sizes.changes:.1f}" for name, one_s in spent_s)
@@ -120,6 +122,8 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
             "latest under load ms": Spread((max(beside.commit_to_seen) * 1e3,)),
         },
     )
+    page_p99 = Spread((percentile(to_page, 0.99) * 1e3,))
+    yield Figure("a desk's change on an open page", None, page_p99.text(" ms p99", 1), values={"p99 ms": page_p99})
 
 
 @contextmanager
@@ -153,11 +157,11 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
     due: dict[Change, float] = {}
     answered: dict[Change, float] = {}
     watching = asyncio.create_task(_watch(installation, seen))
-    desk = _Desk(installation)
+    desk = Desk(installation)
     before = used()
     sending = [
         asyncio.create_task(_change(desk, students[number % len(students)], at, due, answered))
-        for number, at in enumerate(_schedule(sizes))
+        for number, at in enumerate(due_at(sizes.changes, sizes.per_s))
     ]
     try:
         await asyncio.gather(*sending)
@@ -172,7 +176,7 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
         await asyncio.gather(watching, *sending, return_exceptions=True)
         desk.connections.close()
     processor_s = spent(before)
-    committed = await _committed(installation)
+    committed = await committed_at(installation)
     took_s = max(answered.values()) - min(due.values())
     return Round(
         [seen[change] - committed[change] for change in answered],
@@ -184,28 +188,8 @@ async def _round(installation: Installation, students: Sequence[str], sizes: Siz
     )
 
 
-def _schedule(sizes: Sizes) -> list[float]:
-    start = time.time() + 0.5
-    return [start + number / sizes.per_s for number in range(sizes.changes)]
-
-
-class _Desk:
-    """At this rate httpx costs more than the desk."""
-
-    def __init__(self, installation: Installation) -> None:
-        self.connections = Connections(installation.address(DEPARTMENT))
-        self._authorization = installation.client(DEPARTMENT).headers["Authorization"]
-
-    async def note_violation(self, student_id: str) -> int:
-        """Returns the status version."""
-        body = {"student_id": student_id, "violation_id": f"V-{uuid4().hex[:12]}", "text": "在书上涂写"}
-        headers = {"Authorization": self._authorization, "Idempotency-Key": str(uuid4())}
-        answer = await self.connections.post("/operations/violation", headers, json.dumps(body).encode())
-        return int(json.loads(answer)["status_version"])
-
-
 async def _change(
-    desk: _Desk, student_id: str, at: float, due: dict[Change, float], answered: dict[Change, float]
+    desk: Desk, student_id: str, at: float, due: dict[Change, float], answered: dict[Change, float]
 ) -> None:
     await asyncio.sleep(at - time.time())
     change = student_id, await desk.note_violation(student_id)
@@ -240,11 +224,3 @@ async def _watch(installation: Installation, seen: dict[Change, float]) -> None:
 
 async def _view(connection: "asyncpg.Connection[Any]") -> list[asyncpg.Record]:
     return await connection.fetch("SELECT student_id, version FROM status WHERE department = $1", DEPARTMENT)
-
-
-async def _committed(installation: Installation) -> dict[Change, float]:
-    connection = await installation.database(DEPARTMENT)
-    rows = await connection.fetch(
-        "SELECT student_id, at, details FROM audit.entry WHERE act = 'desk.violation' AND outcome = 'changed'"
-    )
-    return {(row["student_id"], json.loads(row["details"])["version"]): row["at"].timestamp() for row in rows}

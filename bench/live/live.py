@@ -9,18 +9,15 @@ import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
-from uuid import uuid4
 
-import asyncpg
 import psutil
 import structlog
 
 from bench import events
-from bench.fixtures import Servers, enrol_clear
+from bench.fixtures import Servers, cookies_of, enrol_clear
 from bench.harness import Figure, in_subprocess, over, percentile
 from bench.live.clients import allow_open_files
 from bench.live.legs import QUICK, WARM, Held, Pushes, Sizes, Target, bare, ours
@@ -28,8 +25,6 @@ from bench.live.limit import bare_server
 from deploy.local.installation import Installation
 from deploy.local.services import IDENTITY
 from schemas.flows import CLEARANCE, GATEWAY
-from services.gateway.tables.sessions.session_table import Sessions
-from services.gateway.web.cookies import SESSION_COOKIE
 
 PAGE_BYTES: Final = 15_000
 """About what a page's event has."""
@@ -99,16 +94,7 @@ async def start(installation: Installation, clients: int) -> list[str]:
     await connection.execute(_HEARD)
     await connection.execute("VACUUM ANALYZE")
     await connection.close()
-    async with asyncpg.create_pool(installation.database_dsn(GATEWAY), min_size=1, max_size=2) as pool:
-        sessions = Sessions(pool, idle_s=3600, life_s=3600)
-        return [await _cookie(sessions, events.student(number)) for number in range(clients)]
-
-
-async def _cookie(sessions: Sessions, student_id: str) -> str:
-    session_id = await sessions.start(
-        student_id=student_id, issuer="bench", subject=str(uuid4()), authenticated_at=datetime.now(UTC), old=None
-    )
-    return f"{SESSION_COOKIE}={session_id}"
+    return await cookies_of(installation, [events.student(number) for number in range(clients)])
 
 
 async def _restart(installation: Installation) -> None:
