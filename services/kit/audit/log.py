@@ -52,11 +52,24 @@ async def append_entry(
 
     `details`: ids and versions, no name or student number. The open span says the same by an opaque key.
     """
-    subjects.describe_current(student_id, act=act, outcome=outcome)
-    entry_id: int = await connection.fetchval(
-        f"{_APPEND} SELECT entry_id FROM added", actor, act, outcome, [student_id], [details_text(details or {})]
+    *same, student_id, text = entry_columns(
+        actor=actor, act=act, outcome=outcome, student_id=student_id, details=details
     )
+    entry_id: int = await connection.fetchval(f"{_APPEND} SELECT entry_id FROM added", *same, [student_id], [text])
     return entry_id
+
+
+EntryColumns = tuple[str, str, str, str | None, str]
+ENTRY_NAMES: Final = "actor, act, outcome, student_id, details"
+ENTRY_TYPES: Final = ("text", "text", "text", "text", "text")
+
+
+def entry_columns(
+    *, actor: str, act: str, outcome: str, student_id: str | None = None, details: Mapping[str, Any] | None = None
+) -> EntryColumns:
+    """Of `append_entry`, for a statement that writes more than the audit: `entries_of_each` a row of them."""
+    subjects.describe_current(student_id, act=act, outcome=outcome)
+    return actor, act, outcome, student_id, details_text(details or {})
 
 
 async def append_entries(

@@ -15,6 +15,7 @@ from schemas.topics import Topics
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.tables import waiting_changes
+from services.kit.department.tables.desk_request import DeskRequest
 from services.kit.department.tables.holders import require_free
 from services.kit.department.tables.record_store import (
     PUBLISHED_CASE_STATES,
@@ -25,6 +26,7 @@ from services.kit.department.tables.record_store import (
 )
 from services.kit.department.tables.row_batch import RowBatch
 from services.kit.department.tables.waiting_changes import AWAITED
+from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.manifests import DepartmentManifest
 from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup
@@ -103,12 +105,13 @@ class Desk(Generic[R]):
         as_of: datetime | None = None,
         refuse_unknown: bool = False,
         claim: Claim | None = None,
-        batch: RowBatch | None = None,
+        batch: RowBatch | DeskRequest | None = None,
         reads_first: bool = True,
     ) -> ChangeResult[R]:
         """Without audit and key (requests.py). The caller notifies `wakeup` after its commit.
 
-        `job_id`, `batch`: of an imported row. `reads_first`: false for what was read itself.
+        `job_id`: of an imported row. `batch`: what was read for the row, or for a request. `reads_first`: false for
+        what was read itself.
 
         An act without `as_of` is the newest word, whatever the clocks of two processes say.
         """
@@ -274,6 +277,12 @@ class Desk(Generic[R]):
     async def begin_batch(self, connection: Connection, student_ids: Sequence[str], together: bool = True) -> RowBatch:
         """For imported rows of one transaction. `together`: they are written at its end."""
         return await RowBatch.begin(self._records, connection, student_ids, together=together)
+
+    async def begin_request(
+        self, connection: Connection, student_id: str, evidence: ActEvidence, key: IdempotencyKey | None
+    ) -> DeskRequest:
+        """Raises `KeyReused`."""
+        return await DeskRequest.begin(self._records, connection, student_id, evidence, self.rules.checks, key)
 
     async def assess(
         self, connection: Connection, stored: StoredRecord[R], coverages: Coverages | None = None

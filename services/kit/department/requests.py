@@ -9,9 +9,9 @@ from schemas.events import CheckStatus
 from services.kit.audit import log
 from services.kit.department.desk import SYSTEM, ChangeResult, Desk, Operate
 from services.kit.department.tables import waiting_changes
-from services.kit.department.tables.done_operations import DoneOperation, remember
+from services.kit.department.tables.done_operations import DoneColumns, done_columns
 from services.kit.department.tables.holders import holders
-from services.kit.department.tables.idempotency import store_answer, stored_answer
+from services.kit.department.tables.idempotency import stored_answer
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.operations import Held, ItemBody, Refused, StillReading
 from services.kit.postgres.pool import Connection, transaction
@@ -35,6 +35,7 @@ class AuditContext:
 
 
 NO_DETAILS: Final[Mapping[str, Any]] = {}
+Remember = Callable[[str, ChangeResult[R]], DoneColumns | None]
 AndThen = Callable[[Connection, ChangeResult[R], int], Awaitable[None]]
 SYSTEM_CONTEXT: Final = AuditContext(SYSTEM, "change")
 
@@ -51,20 +52,22 @@ async def change_record(
     as_of: datetime | None = None,
     claim: Claim | None = None,
     details: Mapping[str, Any] = NO_DETAILS,
+    remember: Remember[R] | None = None,
     and_then: AndThen[R] | None = None,
 ) -> ChangeResult[R]:
     """Apply `operate` and audit it, with `details`, once for a key.
 
-    `as_of`: when it was true, now without it. `claim`: what no other student may hold. `and_then`: in the transaction
-    of what was applied, with its audit entry.
+    `as_of`: when it was true, now without it. `claim`: what no other student may hold. `remember`: what of it can be
+    taken back. `and_then`: in the transaction of what was applied, with its audit entry.
 
     Raises, with nothing changed, what `operate` raises (`Refused`), `Held` while a submission is being decided,
     `StillReading`, `Outdated` and `KeyReused`.
     """
     try:
         async with transaction(desk.pool) as connection:
-            if key is not None and (answer := await stored_answer(connection, key)) is not None:
-                return _repeated(desk, answer)
+            request = await desk.begin_request(connection, student_id, evidence, key)
+            if request.answer is not None:
+                return _repeated(desk, request.answer)
             result = await desk.change_in(
                 connection,
                 student_id,
@@ -75,21 +78,27 @@ async def change_record(
                 as_of=as_of,
                 refuse_unknown=desk.refuse_unknown,
                 claim=claim,
+                batch=request,
             )
             known = {"version": result.status_version, "clear": result.assessment.clear, **details}
             outcome = "changed" if result.applied else "unchanged"
-            entry_id = await _append(connection, audit, outcome, student_id, known)
+            entry_id = await request.write(
+                connection,
+                log.entry_columns(
+                    actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=known
+                ),
+                done=remember(student_id, result) if remember is not None and result.applied else None,
+                answer=_answer(student_id, result) if key is not None else None,
+            )
             if and_then is not None and result.applied:
                 await and_then(connection, result, entry_id)
-            if key is not None:
-                await store_answer(connection, key, _answer(student_id, result))
             failpoint("desk.before_commit")
         failpoint("desk.after_commit")
     except (Refused, Held, Outdated) as error:
         outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), dict(details)
         if isinstance(error, Refused):
             why["reason"] = error.reason.code
-        async with desk.pool.acquire() as connection, connection.transaction():
+        async with transaction(desk.pool) as connection:
             # While it reads, it must give the answers again that it has given: no change waits yet.
             if isinstance(error, Held) and not isinstance(error, StillReading):
                 await waiting_changes.note(connection, student_id, error.blocked)
@@ -124,14 +133,14 @@ async def change_of_holder(
         key=key,
         audit=audit,
         evidence=evidence,
-        and_then=remembered(desk.rules, operation, body),
+        remember=remembered(desk.rules, operation, body),
     )
     return found[0], result
 
 
 def remembered(
     rules: DepartmentRules[R], operation: Operation[R, Any] | HolderOperation[R, Any], body: ItemBody
-) -> AndThen[R] | None:
+) -> Remember[R] | None:
     """What it changed is kept, so that the office can take it back; None for one that it cannot."""
     undo = operation.undo
     if undo is None:
@@ -139,15 +148,23 @@ def remembered(
     names = undo.names(body)
     checks = rules.checks if operation.checks is None else operation.checks
 
-    async def store(connection: Connection, result: ChangeResult[R], entry_id: int) -> None:
+    def changed(student_id: str, result: ChangeResult[R]) -> DoneColumns | None:
         assert result.before is not None
         before, after = undo.of(result.before, names), undo.of(result.record, names)
-        if before != after:
-            settled = result.settled > 0
-            done = DoneOperation(entry_id, operation.name, names, before, after, checks, result.gained, settled)
-            await remember(connection, done)
+        if before == after:
+            return None
+        return done_columns(
+            student_id,
+            operation.name,
+            names,
+            before=before,
+            after=after,
+            checks=checks,
+            gained=result.gained,
+            settled=result.settled > 0,
+        )
 
-    return store
+    return changed
 
 
 def _repeated(desk: Desk[R], answer: dict[str, Any]) -> ChangeResult[R]:

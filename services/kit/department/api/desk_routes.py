@@ -16,7 +16,7 @@ from services.kit.department.api.preconditions import IfMatch, etag_of, only_if
 from services.kit.department.api.problems import as_problems
 from services.kit.department.desk import ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples
-from services.kit.department.requests import AndThen, AuditContext, change_record, remembered
+from services.kit.department.requests import AuditContext, Remember, change_record, remembered
 from services.kit.http.access import auth
 from services.kit.http.access.auth import Principal
 from services.kit.http.problems import Problem, problem_responses
@@ -213,7 +213,7 @@ class _DeskRoutes:
         as_of: datetime | None,
         key: IdempotencyKey | None = None,
         claim: Claim | None = None,
-        and_then: AndThen[Any] | None = None,
+        remember: Remember[Any] | None = None,
     ) -> DeskAnswer:
         now = datetime.now(UTC)
         require_past(as_of, now)
@@ -228,7 +228,7 @@ class _DeskRoutes:
                 evidence=evidence,
                 as_of=as_of,
                 claim=claim,
-                and_then=and_then,
+                remember=remember,
             )
         return _answer(response, student_id, result)
 

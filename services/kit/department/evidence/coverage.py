@@ -4,9 +4,9 @@ An assessment that rests on them holds a shared lock, a change of them the exclu
 assessment that may not know it has committed, and is found by its older revision.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -40,7 +40,7 @@ Coverages = dict[str | None, tuple[Coverage, int]]
 
 _COLUMNS: Final = ", ".join(CoveringLoad.model_fields)
 _LOAD: Final = f"SELECT {_COLUMNS} FROM covering_load"
-_COVERAGE: Final = """
+COVERAGE: Final = """
 SELECT c.revision,
        (SELECT array_agg(DISTINCT covered) FROM covering_load, unnest(checks) AS covered
         WHERE withdrawn_at IS NULL AND (cohort IS NULL OR cohort = $1)) AS checks,
@@ -51,6 +51,7 @@ SELECT c.revision,
                                    AND later.checks @> $2 AND later.as_of >= refused.opened_at)) AS questioned
 FROM coverage_revision AS c
 """
+"""Of a student of the cohort `$1`; `$2`: all checks."""
 
 
 async def shared_coverage(connection: Connection, cohort: str | None, every: Iterable[str]) -> tuple[Coverage, int]:
@@ -66,8 +67,13 @@ async def share(connection: Connection) -> None:
 
 
 async def read_coverage(connection: Connection, cohort: str | None, every: Iterable[str]) -> tuple[Coverage, int]:
-    row = await connection.fetchrow(_COVERAGE, cohort, sorted(every))
+    row = await connection.fetchrow(COVERAGE, cohort, sorted(every))
     assert row is not None
+    return coverage_of(row)
+
+
+def coverage_of(row: Mapping[str, Any]) -> tuple[Coverage, int]:
+    """Of the columns of `COVERAGE`."""
     return Coverage(frozenset(row["checks"] or ()), row["questioned"]), row["revision"]
 
 

@@ -30,22 +30,33 @@ class DoneOperation:
     undo_reason: str | None = None
 
 
-async def remember(connection: Connection, done: DoneOperation) -> None:
-    """Of the student of its audit entry."""
-    await connection.execute(
-        """
-        INSERT INTO done_operation (entry_id, student_id, operation, names, part_before, part_after, checks, gained,
-                                    settled)
-        SELECT $1, student_id, $2, $3, $4, $5, $6, $7, $8 FROM audit.entry WHERE entry_id = $1
-        """,
-        done.entry_id,
-        done.operation,
-        json.dumps(done.names),
-        json.dumps(done.before),
-        json.dumps(done.after),
-        sorted(done.checks),
-        sorted(done.gained),
-        done.settled,
+DoneColumns = tuple[str, str, str, str, str, list[str], list[str], bool]
+DONE_NAMES: Final = "student_id, operation, names, part_before, part_after, checks, gained, settled"
+DONE_TYPES: Final = ("text", "text", "jsonb", "jsonb", "jsonb", "text[]", "text[]", "boolean")
+"""Of `done_columns`: they are stored with the id of their audit entry, by the statement that writes it."""
+
+
+def done_columns(
+    student_id: str,
+    operation: str,
+    names: Mapping[str, str],
+    *,
+    before: Any,
+    after: Any,
+    checks: frozenset[str],
+    gained: frozenset[str],
+    settled: bool,
+) -> DoneColumns:
+    """As in `DoneOperation`."""
+    return (
+        student_id,
+        operation,
+        json.dumps(names),
+        json.dumps(before),
+        json.dumps(after),
+        sorted(checks),
+        sorted(gained),
+        settled,
     )
 
 

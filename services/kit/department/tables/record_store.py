@@ -1,14 +1,12 @@
 """Table `record`: a student's record, case, evidence and newest status."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final, Generic, NamedTuple, TypeVar
-
-import asyncpg
 
 from schemas.events import CaseState, Reason, StatusChanged
 from services.kit.messaging import outbox
@@ -81,12 +79,12 @@ class RecordStore(Generic[R]):
             # Another transaction has created it meanwhile.
             row = await connection.fetchrow(_LOCK, student_id)
             assert row is not None
-        return self._stored(row)
+        return self.stored(row)
 
     async def lock_all(self, connection: Connection, student_ids: Sequence[str]) -> list[StoredRecord[R]]:
         """Those that exist, locked in the order of their numbers."""
         rows = await connection.fetch(_LOCK_ALL, student_ids)
-        return [self._stored(row) for row in rows]
+        return [self.stored(row) for row in rows]
 
     async def lock_each(self, connection: Connection, student_ids: Sequence[str]) -> dict[str, StoredRecord[R]]:
         """As `lock`, of several, in the order of their numbers."""
@@ -102,9 +100,10 @@ class RecordStore(Generic[R]):
     async def read(self, connection: Connection, student_id: str) -> StoredRecord[R]:
         """Unlocked; empty for an unknown student."""
         row = await connection.fetchrow(_READ, student_id)
-        return StoredRecord(student_id, self._rules.record()) if row is None else self._stored(row)
+        return StoredRecord(student_id, self._rules.record()) if row is None else self.stored(row)
 
-    def _stored(self, row: asyncpg.Record) -> StoredRecord[R]:
+    def stored(self, row: Mapping[str, Any]) -> StoredRecord[R]:
+        """Of `COLUMNS`."""
         return StoredRecord(
             row["student_id"],
             self._rules.record.model_validate_json(row["body"], context=STORED),
@@ -206,11 +205,11 @@ class Saving(NamedTuple):
     status: StatusChanged | None
 
 
-_COLUMNS: Final = """
+COLUMNS: Final = """
 student_id, body, case_state, case_version, cohort, own_evidence, open_questions, instants, status, case_number,
        (SELECT version FROM version_floor) AS version_floor
 """
-_RECORD: Final = f"SELECT {_COLUMNS} FROM record WHERE student_id"
+_RECORD: Final = f"SELECT {COLUMNS} FROM record WHERE student_id"
 _READ: Final = f"{_RECORD} = $1"
 _LOCK: Final = f"{_READ} FOR UPDATE"
 _LOCK_ALL: Final = f"{_RECORD} = ANY($1::text[]) ORDER BY student_id FOR UPDATE"
@@ -218,7 +217,7 @@ _LOCK_KNOWN: Final = "SELECT FROM record WHERE student_id = ANY($1::text[]) ORDE
 # The hash of the columns' defaults: another hand's row has none.
 _CREATE: Final = f"""
 INSERT INTO record (student_id, body, written_hash)
-VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{{}}', 0, NULL)) ON CONFLICT DO NOTHING RETURNING {_COLUMNS}
+VALUES ($1, $2, record_hash($1, $2, NULL, 0, NULL, '{{}}', 0, NULL)) ON CONFLICT DO NOTHING RETURNING {COLUMNS}
 """
 _INSERT: Final = """
 INSERT INTO record (student_id, body, case_state, case_version, cohort, own_evidence, open_questions, assessed_revision,
@@ -235,10 +234,13 @@ UPDATE record SET body = $2, case_state = $3, case_version = $4, cohort = $5, ow
                                              coalesce($10, status))
 WHERE student_id = $1
 """
-_SAVE_AND_PUBLISH: Final = f"""
-WITH saved AS ({_SAVE} RETURNING student_id)
+_SAVED: Final = f"saved AS ({_SAVE} RETURNING student_id)"
+_PUBLISH: Final = """
 INSERT INTO outbox (topic, key, value, traceparent) SELECT $14::text, $15::bytea, $16::bytea, $17::text FROM saved
 """
+_SAVE_AND_PUBLISH: Final = f"WITH {_SAVED} {_PUBLISH}"
+AS_CTES: Final = {_SAVE: _SAVED, _SAVE_AND_PUBLISH: f"{_SAVED}, published AS ({_PUBLISH})"}
+"""By statement of a `Saving`: CTEs that do the same, for one that writes more."""
 _SAVE_INSTANTS: Final = """
 UPDATE record SET instants = word.instants::jsonb FROM unnest($1::text[], $2::text[]) AS word (student_id, instants)
 WHERE record.student_id = word.student_id
