@@ -87,6 +87,8 @@ class OutboxReader:
         self._session, self._deleted = session, deleted
         self._frontier = Frontier()
         self._sweep: _Sweep | None = None
+        self.more = False
+        """The read before has left rows that it saw, or may have: to be read at once."""
         self.beside: Sequence[asyncpg.Record] | None = None
         """What `beside` found in the read before, if that read everything."""
 
@@ -104,7 +106,9 @@ class OutboxReader:
         )
         last_id = rows[-1]["id"] if len(rows) == BATCH_ROWS else _EVERYTHING
         self.beside = others[0] if others and last_id == _EVERYTHING else None
+        self.more = len(rows) == BATCH_ROWS
         if not whole and (late := await self._late_ids()):
+            self.more = True
             return await self._session.fetch(ROWS, late)
         if rows:
             first, last = rows[0], rows[-1]

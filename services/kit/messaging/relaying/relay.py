@@ -5,7 +5,6 @@ The process wakes its relay after each commit; one that does not lead passes tha
 whole reads of the table find what any other missed.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -24,13 +23,14 @@ from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.relaying.alive_marks import JSON_HEADER, AliveMarks
 from services.kit.messaging.relaying.mark_publisher import MarkPublisher
+from services.kit.messaging.relaying.outbox_deleter import OutboxDeleter
 from services.kit.messaging.relaying.outbox_reader import OutboxReader
 from services.kit.messaging.relaying.own_topic import PublishedLog, compare_with_topic
 from services.kit.messaging.relaying.producer import BatchProducer, OutboundRecord
 from services.kit.messaging.relaying.producer_identity import ProducerIdentity
 from services.kit.names import AdvisoryLock
 from services.kit.observability import subjects
-from services.kit.observability.telemetry import remote_context, traceparent_of
+from services.kit.observability.telemetry import exports_spans, remote_context, traceparent_of
 from services.kit.postgres.leadership import SILENT_AFTER_S, LeaderSession, connect_alone
 from services.kit.runtime.failpoints import failpoint
 from services.kit.signing.records import RecordSigner
@@ -75,7 +75,6 @@ class Relay:
         self._producer = BatchProducer(kafka, client_id=f"{name}.relay", identity=self._identity)
         self._wakeup, self._signer = wakeup, signer
         self._marks, self._published, self._kafka = MarkPublisher(self._producer, alive), published, kafka
-        self._deleting: asyncio.Task[None] | None = None
         self.state = RelayState()
 
     async def run(self) -> None:
@@ -87,8 +86,8 @@ class Relay:
                     if self._published is not None:
                         # Also of a database that was restored under a running service: that ended the session.
                         await session.waiting_for(compare_with_topic(session, self._kafka, self._published))
-                    async with _connected(self._dsn, f"{name}.delete") as deleter:
-                        await self._drain(session, deleter)
+                    async with _connected(self._dsn, f"{name}.delete") as deleting:
+                        await self._drain(session, OutboxDeleter(deleting))
             finally:
                 self.state.leading = False
                 self._identity.session = None
@@ -105,14 +104,14 @@ class Relay:
         self.state.leading = True
         _log.info("relay.started_leading", relay=self._name)
 
-    async def _drain(self, session: LeaderSession, deleter: "asyncpg.Connection[Any]") -> None:
+    async def _drain(self, session: LeaderSession, deleter: OutboxDeleter) -> None:
         try:
             await self._loop(session, deleter)
         finally:
-            await self._deleted()
+            await deleter.flush()
 
-    async def _loop(self, session: LeaderSession, deleter: "asyncpg.Connection[Any]") -> None:
-        reader, unsettled, scanned_at = OutboxReader(session, self._deleted), Backoff(*UNSETTLED_S), 0.0
+    async def _loop(self, session: LeaderSession, deleter: OutboxDeleter) -> None:
+        reader, unsettled, scanned_at = OutboxReader(session, deleter.flush), Backoff(*UNSETTLED_S), 0.0
         while True:
             self.state.polled_at = time.monotonic()
             whole = self.state.polled_at - scanned_at >= FULL_SCAN_EVERY_S
@@ -121,20 +120,20 @@ class Relay:
             rows = await reader.read(whole=whole, beside=await self._marks.digest_query() if whole else None)
             if rows:
                 await session.waiting_for(self._send(rows))
-                await self._deleted()
-                self._deleting = asyncio.create_task(_delete(deleter, [row["id"] for row in rows]))
+                if reader.more:
+                    await deleter.flush()
+                deleter.add([row["id"] for row in rows])
+                if reader.more:
+                    deleter.start()
             if (as_of := reader.swept()) is not None:
                 await session.waiting_for(self._marks.publish(session, as_of, reader.beside))
             until_scan_s = max(0.0, scanned_at + FULL_SCAN_EVERY_S - time.monotonic())
             # A row that another process commits late is announced too, but its order hangs on it.
             idle_s = until_scan_s if reader.settled else min(unsettled.advance(), until_scan_s)
-            if rows or await self._wakeup.wait(idle_s):
+            # What is committed after a read wakes it: there is nothing to look for at once.
+            woken = reader.more or await self._wakeup.wait(idle_s)
+            if rows or woken:
                 unsettled.reset()
-
-    async def _deleted(self) -> None:
-        deleting, self._deleting = self._deleting, None
-        if deleting is not None:
-            await deleting
 
     async def _send(self, rows: Sequence[asyncpg.Record]) -> None:
         failpoint("relay.after_select")
@@ -159,7 +158,7 @@ def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
         return OutboundRecord(row["topic"], row["key"], None, TOMBSTONE_HEADERS)
     if traceparent is None:
         return OutboundRecord(row["topic"], row["key"], row["value"], JSON_HEADER)
-    if int(traceparent[-2:], 16) & 1:
+    if exports_spans() and int(traceparent[-2:], 16) & 1:
         span = _tracer.start_span(
             f"send {row['topic']}",
             context=remote_context(traceparent),
@@ -174,12 +173,6 @@ def _record_of(row: asyncpg.Record, spans: list[Span]) -> OutboundRecord:
         spans.append(span)
         traceparent = traceparent_of(span) or traceparent
     return OutboundRecord(row["topic"], row["key"], row["value"], (*JSON_HEADER, ("traceparent", traceparent.encode())))
-
-
-async def _delete(connection: "asyncpg.Connection[Any]", ids: list[int]) -> None:
-    failpoint("relay.before_delete")
-    await connection.execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", ids)
-    failpoint("relay.after_delete")
 
 
 @asynccontextmanager
