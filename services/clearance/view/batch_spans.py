@@ -15,7 +15,7 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, Status, Stat
 from services.clearance.view.records import Position
 from services.clearance.view.rows import Row
 from services.kit.observability import subjects
-from services.kit.observability.telemetry import remote_context, traceparent_of
+from services.kit.observability.telemetry import exports_spans, remote_context, traceparent_of
 from services.kit.observability.traced_statuses import TracedStatus
 
 MAX_LINKS: Final = 32
@@ -75,8 +75,8 @@ class BatchSpans:
 
 
 def start_spans(records: Sequence[ConsumerRecord], departments: Mapping[str, str]) -> BatchSpans:
-    sampled = list(_sampled(records))
-    contexts = [remote_context(_traceparent(record)) for record in sampled[:MAX_LINKS]]
+    chosen = list(sampled(records))
+    contexts = [remote_context(_traceparent(record)) for record in chosen[:MAX_LINKS]]
     links = [Link(trace.get_current_span(context).get_span_context()) for context in contexts if context]
     if not links:
         return BatchSpans(INVALID_SPAN, departments)
@@ -88,7 +88,7 @@ def start_spans(records: Sequence[ConsumerRecord], departments: Mapping[str, str
     )
     spans = {
         (record.topic, record.partition, record.offset): span
-        for record in sampled
+        for record in chosen
         if (span := _span_of(record, departments, batch))
     }
     return BatchSpans(batch, departments, spans)
@@ -122,8 +122,10 @@ def _traceparent(record: ConsumerRecord) -> str | None:
     return None
 
 
-def _sampled(records: Sequence[ConsumerRecord]) -> Iterable[ConsumerRecord]:
-    """At most `MAX_RECORD_SPANS`."""
+def sampled(records: Sequence[ConsumerRecord]) -> Iterable[ConsumerRecord]:
+    """At most `MAX_RECORD_SPANS`; none where no spans are exported: nobody would see them."""
+    if not exports_spans():
+        return
     found = 0
     for record in records:
         for name, value in record.headers:

@@ -8,6 +8,7 @@ import os
 import threading
 from collections.abc import Callable, MutableMapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import entry_points
 from typing import Any, Final
 from uuid import uuid4
@@ -29,6 +30,7 @@ from prometheus_client.exposition import choose_encoder
 from services.kit.observability import logs, subjects
 from services.kit.observability.redaction import RedactingExporter
 from services.kit.observability.sampling import FromRequests, WorthKeeping
+from services.kit.observability.unrecorded import UnrecordedSpans
 from services.kit.observability.zipkin import ZipkinExporter
 from services.kit.settings import Settings
 
@@ -53,10 +55,15 @@ class Telemetry:
     registry: CollectorRegistry
     exports_spans: bool
 
+    @cached_property
+    def spans(self) -> trace.TracerProvider:
+        """What work asks for its spans."""
+        return self.tracer_provider if self.exports_spans else UnrecordedSpans(self.tracer_provider.sampler)
+
     def for_fastapi(self, exclude: Callable[[MutableMapping[str, Any]], bool]) -> TelemetryConfig:
         """A span per request; no logs: they carry exception messages."""
         return {
-            "tracer_provider": self.tracer_provider,
+            "tracer_provider": self.spans,
             "meter_provider": self.meter_provider,
             "tracing": True,
             "metrics": True,
@@ -91,7 +98,7 @@ def start(service_name: str, *, settings: Settings, department: str = "") -> Tel
     subjects.configure(settings.trace_key, department=department)
     telemetry = build(service_name, slow_s=settings.trace_slow_s)
     _exports_spans[0] = telemetry.exports_spans
-    trace.set_tracer_provider(telemetry.tracer_provider)
+    trace.set_tracer_provider(telemetry.spans)
     metrics.set_meter_provider(telemetry.meter_provider)
     if telemetry.exports_spans:
         # A span per statement costs a fifth of a department's processor time.
