@@ -66,6 +66,12 @@ class Batch(Generic[R]):
     digests: Mapping[Partition, StatusDigest]
     forgotten: list[Forgotten] = field(default_factory=list)
 
+    @property
+    def is_one_status(self) -> bool:
+        """Of one record, and nothing else."""
+        others = self.alive or self.unreadable or self.digests or self.forgotten
+        return self.read == 1 and len(self.rows) == 1 and not others
+
 
 def fold_batch(
     records: Sequence[R],

@@ -12,6 +12,7 @@ import asyncpg
 
 from services.clearance.view.records import Forgotten
 from services.clearance.view.rows import Key, Row
+from services.kit.messaging.log_positions.offsets import MOVED, STANDING, OneClaim
 from services.kit.names import VIEW_CHANNEL
 from services.kit.postgres.pool import Connection
 from services.kit.view_groups import GROUP_SQL, MOST_NAMED
@@ -23,7 +24,7 @@ READABLE: Final = "status_readable(disputed, unreadable_offset, coalesce(first_o
 # disputed. A row that has a mark and no status yet (version 0) loses to any status. An older version is kept as the
 # place where it stands, if that is behind everything else. Where a version was read first is kept if it was repeated.
 _UPSERT: Final = """
-WITH changed AS (
+WITH {before}changed AS (
     INSERT INTO {table} AS stored (student_id, department, version, occurred_at, heard_at, source_partition,
                                  source_offset, disputed, status, older_offset, older_since, open_codes, open_since,
                                  first_offset)
@@ -36,7 +37,7 @@ WITH changed AS (
                 string_to_array($9, chr(30), ''), string_to_array($10, chr(30))::boolean[],
                 string_to_array($11, chr(30), '')::bigint[], string_to_array($12, chr(30), '')::bigint[])
          AS incoming (student_id, department, version, occurred_at, source_partition, source_offset, status,
-                      open_codes, disputed, older_offset, first_offset)
+                      open_codes, disputed, older_offset, first_offset){only}
     ON CONFLICT (student_id, department) DO UPDATE SET
         version = greatest(excluded.version, stored.version),
         occurred_at = CASE WHEN excluded.version < stored.version THEN stored.occurred_at ELSE excluded.occurred_at END,
@@ -55,15 +56,17 @@ WITH changed AS (
         first_offset = CASE WHEN excluded.version > stored.version THEN excluded.first_offset
                        WHEN excluded.version < stored.version THEN stored.first_offset
                        ELSE nullif({first}, {offset}) END
-    WHERE excluded.version > stored.version
+    WHERE {accepted}
+    RETURNING student_id, department, version, disputed
+)
+"""
+_ACCEPTED: Final = """excluded.version > stored.version
        OR greatest(excluded.source_offset, excluded.older_offset) > greatest(stored.source_offset, stored.older_offset)
        OR excluded.version = stored.version
           AND (excluded.source_offset > stored.source_offset
                OR {first} < coalesce(stored.first_offset, stored.source_offset)
-               OR NOT stored.disputed AND (excluded.disputed OR excluded.status <> stored.status))
-    RETURNING student_id, department, version, disputed
-)
-SELECT count(*) AS changed,
+               OR NOT stored.disputed AND (excluded.disputed OR excluded.status <> stored.status))"""
+_ANSWER: Final = """SELECT count(*) AS changed,
        array_agg(student_id ORDER BY student_id, department) FILTER (WHERE disputed) AS students,
        array_agg(department ORDER BY student_id, department) FILTER (WHERE disputed) AS departments,
        array_agg(version ORDER BY student_id, department) FILTER (WHERE disputed) AS versions{also}
@@ -84,9 +87,19 @@ _NEWER: Final = """excluded.version > stored.version
             OR excluded.version = stored.version AND excluded.source_offset > stored.source_offset"""
 # Of one version.
 _FIRST: Final = """least(excluded.source_offset, excluded.first_offset, stored.source_offset, stored.first_offset)"""
-_MERGED: Final = (
-    _UPSERT.replace("{offset}", _OFFSET).replace("{last}", _LAST).replace("{newer}", _NEWER).replace("{first}", _FIRST)
-)
+
+
+def _upsert(*, before: str = "", only: str = "", accepted: str = _ACCEPTED) -> str:
+    """`before`: CTEs that the rows hang on; `only`: which rows; `accepted`: those that the stored ones lose to."""
+    parts = {"{before}": before, "{only}": only, "{accepted}": accepted}
+    parts |= {"{offset}": _OFFSET, "{last}": _LAST, "{newer}": _NEWER, "{first}": _FIRST}
+    statement = _UPSERT
+    for name, part in parts.items():
+        statement = statement.replace(name, part)
+    return statement
+
+
+_MERGED: Final = f"{_upsert()}{_ANSWER}"
 MERGE_STATUS: Final = _MERGED[_MERGED.index("ON CONFLICT") : _MERGED.index("RETURNING")].replace(
     "$1::timestamptz", "now()"
 )
@@ -95,6 +108,20 @@ UPSERT_STATUSES: Final = _MERGED.replace("{table}", VIEW).replace(
     "{also}", _ALSO.format(channel=VIEW_CHANNEL, most=MOST_NAMED, group=GROUP_SQL)
 )
 """Into the view; NOTIFY once a batch, because it takes a database-wide lock."""
+_CLAIM: Final = [f"${number}" for number in range(13, 22)]
+# A newer version than the stored one, of a student whom no accepted form is about: nothing else is to be done for it.
+UPSERT_ALONE: Final = f"""
+{
+    _upsert(
+        before=f"standing AS ({STANDING.format(claim=_CLAIM)}), ",
+        only='''
+    WHERE EXISTS (SELECT FROM standing) AND NOT EXISTS (SELECT FROM attested_number WHERE student_id = $2)''',
+        accepted="excluded.version > stored.version",
+    ).replace("{table}", VIEW)
+}, moved AS ({MOVED.format(claim=_CLAIM)} AND EXISTS (SELECT FROM changed) RETURNING true)
+SELECT pg_notify('{VIEW_CHANNEL}', (SELECT {GROUP_SQL} FROM changed)) IS NOT NULL FROM moved
+"""
+"""One status with the position behind it, or nothing at all."""
 
 _MARKS: Final = """
 INSERT INTO {table} AS stored (student_id, department, version, heard_at, source_partition, source_offset,
@@ -201,6 +228,15 @@ async def apply_rows(connection: Connection, rows: Sequence[Row], *, now: dateti
         )
         applied = replace(applied, changed=applied.changed + _count(done))
     return applied
+
+
+async def apply_alone(connection: Connection, row: Row, claim: OneClaim, *, now: datetime) -> bool:
+    """One status, with its position, by one statement that is a transaction of its own; as `apply_rows`, notified.
+
+    False, and nothing written, if there is more to it: somebody else has read on, the view is as new, or it concerns an
+    accepted form.
+    """
+    return bool(await connection.fetchval(UPSERT_ALONE, now, *bound(columns_of([row])), *claim))
 
 
 async def forget(connection: Connection, forgotten: Sequence[Forgotten], *, table: str = VIEW) -> int:

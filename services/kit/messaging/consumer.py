@@ -26,7 +26,7 @@ from services.kit.messaging.log_positions.log_identity import LogChanged, Loss
 from services.kit.messaging.log_positions.offsets import DATABASE_OLDER, StoredPosition, stored_positions
 from services.kit.messaging.log_positions.positions import OnLoss, StoredPositions, no_loss
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.unit_of_work import SetAside, UnitOfWork, nothing
+from services.kit.messaging.unit_of_work import ApplyAtOnce, SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 from services.kit.postgres.pool import DATABASE_ERRORS
 
@@ -61,6 +61,7 @@ class TransactionalConsumer:
         after_commit: Callable[[], None] = lambda: None,
         relay: Wakeup | None = None,
         set_aside: SetAside = nothing,
+        at_once: ApplyAtOnce | None = None,
         on_loss: OnLoss = no_loss,
     ) -> None:
         self.group, self.subscriber = router.group, router.subscription
@@ -90,6 +91,7 @@ class TransactionalConsumer:
                 state=self.state,
                 relay=relay,
                 set_aside=set_aside,
+                at_once=at_once,
             )
             for _ in range(self.subscriber.workers)
         ]

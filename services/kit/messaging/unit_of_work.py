@@ -20,7 +20,7 @@ from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterCounter, DeadLetterLimit, DeadLetterLimitExceeded
 from services.kit.messaging.dead_letters.store import ApplyBatch, DeadLetter, store_dead_letters
 from services.kit.messaging.log_positions.log_identity import LogChanged
-from services.kit.messaging.log_positions.offsets import Records, claim_unseen, next_positions
+from services.kit.messaging.log_positions.offsets import OneClaim, Records, claim_of_one, claim_unseen, next_positions
 from services.kit.messaging.log_positions.positions import StoredPositions
 from services.kit.messaging.outbox import Wakeup
 from services.kit.observability import metrics
@@ -28,6 +28,9 @@ from services.kit.postgres.pool import Connection, refused_value, transient
 from services.kit.runtime.failpoints import failpoint
 
 RETRY_S: Final = (0.1, 10.0)
+ApplyAtOnce = Callable[[Connection, Records, OneClaim], Awaitable[bool]]
+"""The work of one record together with its position, by one statement without a transaction around it. False: nothing
+was written, and it is to be done the usual way."""
 SetAside = Callable[[Connection, ConsumerRecord], Awaitable[None]]
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +40,7 @@ async def nothing(_: Connection, __: ConsumerRecord) -> None: ...
 
 class UnitOfWork:
     """`relay` is woken by a batch that made rows for it; `after_commit` is called after each. `set_aside`: what else to
-    store with the dead letter of a record that the database refused.
+    store with the dead letter of a record that the database refused. `at_once`: tried first for a batch of one record.
     """
 
     def __init__(
@@ -51,8 +54,9 @@ class UnitOfWork:
         state: ConsumerState,
         relay: Wakeup | None = None,
         set_aside: SetAside = nothing,
+        at_once: ApplyAtOnce | None = None,
     ) -> None:
-        self._set_aside = set_aside
+        self._set_aside, self._at_once = set_aside, at_once
         self._pool, self._positions, self._group = pool, positions, positions.group
         self._apply = apply
         self._counter = DeadLetterCounter(limit)
@@ -101,19 +105,10 @@ class UnitOfWork:
         failpoint("consumer.after_poll")
         written = outbox.written()
         async with self._connected() as connection:
-            async with connection.transaction():
-                unseen = await claim_unseen(
-                    connection,
-                    self._group,
-                    records,
-                    self._positions.resets,
-                    self._state.next_offsets,
-                    self._positions.topic_ids,
-                )
-                dead_letters = await _applied(apply, connection, unseen)
-                stored = await store_dead_letters(connection, self._group, dead_letters)
-                self._counter.check(unseen, stored)
-                failpoint("consumer.before_commit")
+            if apply is self._apply and await self._stored_at_once(connection, records):
+                unseen, stored = records, list[DeadLetter]()
+            else:
+                unseen, stored = await self._stored(connection, records, apply)
             failpoint("consumer.after_commit")
         following = next_positions(unseen)
         self._counter.committed()
@@ -124,6 +119,40 @@ class UnitOfWork:
         self._state.positions.update(following)
         self._state.next_offsets.update({part: at.next_offset for part, at in following.items()})
         self._state.advanced_at = time.monotonic()
+
+    async def _stored(
+        self, connection: Connection, records: Records, apply: ApplyBatch
+    ) -> tuple[Records, list[DeadLetter]]:
+        """What nobody had committed before, and its new dead letters."""
+        async with connection.transaction():
+            unseen = await claim_unseen(
+                connection,
+                self._group,
+                records,
+                self._positions.resets,
+                self._state.next_offsets,
+                self._positions.topic_ids,
+            )
+            dead_letters = await _applied(apply, connection, unseen)
+            stored = await store_dead_letters(connection, self._group, dead_letters)
+            self._counter.check(unseen, stored)
+            failpoint("consumer.before_commit")
+        return unseen, stored
+
+    async def _stored_at_once(self, connection: Connection, records: Records) -> bool:
+        claim = self._at_once and claim_of_one(
+            self._group, records, self._positions.resets, self._state.positions, self._positions.topic_ids
+        )
+        if self._at_once is None or claim is None:
+            return False
+        self._counter.check(records, ())
+        failpoint("consumer.before_commit")
+        try:
+            return await self._at_once(connection, records, claim)
+        except Exception as error:
+            if refused_value(error):
+                return False  # the usual way sets it aside
+            raise
 
     @asynccontextmanager
     async def keeping_its_connection(self) -> AsyncIterator[None]:

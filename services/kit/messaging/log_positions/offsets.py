@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -107,6 +107,63 @@ WITH given AS (
 )
 SELECT * FROM known
 """
+
+
+class OneClaim(NamedTuple):
+    """Parameters of `STANDING` and `MOVED`: the position of one record's partition as it has to be, and as it will."""
+
+    group: str
+    topic: str
+    partition: int
+    known_offset: int
+    known_record: bytes
+    resets: int
+    topic_id: UUID
+    next_offset: int
+    last_record: bytes
+
+
+def claim_of_one(
+    group: str,
+    records: Records,
+    resets: Mapping[TopicPartition, int],
+    committed: Mapping[TopicPartition, NextPosition],
+    topic_ids: Mapping[str, UUID],
+) -> OneClaim | None:
+    """As for `claim_unseen`, which does what this cannot: of several records, and of a partition's first."""
+    if len(records) != 1:
+        return None
+    (record,) = records
+    part = TopicPartition(record.topic, record.partition)
+    known = committed.get(part)
+    if known is None or record.offset < known.next_offset or part not in resets or part.topic not in topic_ids:
+        return None
+    return OneClaim(
+        group,
+        record.topic,
+        record.partition,
+        known.next_offset,
+        known.last_record,
+        resets[part],
+        topic_ids[part.topic],
+        record.offset + 1,
+        fingerprint(record),
+    )
+
+
+STANDING: Final = """
+SELECT FROM consumer_offset
+WHERE (consumer, topic, partition, next_offset, last_record, resets, topic_id) = ({claim[0]}::text, {claim[1]}::text,
+      {claim[2]}::int, {claim[3]}::bigint, {claim[4]}::bytea, {claim[5]}::int, {claim[6]}::uuid)
+FOR UPDATE
+"""
+"""A row if the position is where this member has left it, locked: then nobody else has read what follows. `claim`: the
+parameters of a `OneClaim`."""
+MOVED: Final = """
+UPDATE consumer_offset SET next_offset = {claim[7]}, last_record = {claim[8]}
+WHERE (consumer, topic, partition) = ({claim[0]}, {claim[1]}, {claim[2]})
+"""
+"""In the statement of the work, which has to hang on `STANDING`, and this on the work."""
 
 
 async def stored_positions(pool: "asyncpg.Pool[Any]", group: str) -> dict[TopicPartition, StoredPosition]:
