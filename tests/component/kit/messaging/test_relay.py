@@ -1,7 +1,10 @@
 """From outbox to broker, on the real ones: nothing lost, nothing kept, whatever happens in between."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -15,8 +18,9 @@ from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.relaying import relay
+from services.kit.messaging.relaying import outbox_deleter, relay
 from services.kit.messaging.relaying.alive_marks import AliveMarks
+from services.kit.messaging.relaying.outbox_reader import NEW_ROWS
 from services.kit.messaging.relaying.producer import partition_of
 from services.kit.messaging.relaying.relay import Relay
 from services.kit.postgres.migrations import migrate
@@ -194,3 +198,41 @@ async def test_a_row_without_a_value_arrives_as_a_tombstone_behind_what_was_said
     assert [record.key for record in records] == [student_id.encode()] * 2
     assert [is_tombstone(record.value, record.headers) for record in records] == [False, True]
     await connection.close()
+
+
+async def test_a_wake_up_takes_one_read_and_several_sends_one_delete(
+    database: str, namespace: str, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics, student_id, wakeup = Topics(namespace), new_student_id(), Wakeup()
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, DEPARTMENT_FOLDERS)
+    connection, sent = await asyncpg.connect(database), Counter[str]()
+    execute = asyncpg.Connection._execute  # type: ignore[attr-defined]
+
+    async def counting(self: Any, query: str, *given: Any, **options: Any) -> Any:
+        sent[query] += 1
+        return await execute(self, query, *given, **options)
+
+    monkeypatch.setattr(asyncpg.Connection, "_execute", counting)
+    monkeypatch.setattr(relay, "FULL_SCAN_EVERY_S", 60.0)
+    monkeypatch.setattr(outbox_deleter, "GATHER_S", 1.0)
+    leading = Relay(database, kafka=kafka.address, name="test", wakeup=wakeup)
+    async with reading(kafka.address, topics.case) as records, running(leading):
+        await eventually(lambda: sent[NEW_ROWS] == 1, what="the first read")
+        for version in range(1, 6):
+            await say(connection, topics, student_id, version)
+            wakeup.notify()
+            await eventually(partial(_has, records, version), what=f"version {version}")
+        await eventually(lambda: _is_empty(connection), what="the outbox to be empty")
+    assert versions(records, student_id) == [1, 2, 3, 4, 5]
+    assert sent[NEW_ROWS] == 6
+    assert sum(count for query, count in sent.items() if query.startswith("DELETE FROM outbox")) <= 3
+    await connection.close()
+
+
+def _has(records: Sequence[Any], count: int) -> bool:
+    return len(records) == count
+
+
+async def _is_empty(connection: "asyncpg.Connection[Any]") -> bool:
+    return not await connection.fetchval("SELECT count(*) FROM outbox")
