@@ -20,6 +20,7 @@ from bench.projector import projector, projector_legs
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.view import rebuild
 from services.clearance.view.projector import PROJECTOR, status_topics
+from services.kit.runtime.gc_tuning import tune_gc
 
 SIZES: Final = projector.Sizes()
 QUICK: Final = projector.QUICK
@@ -28,7 +29,7 @@ _LOOK_EVERY_S: Final = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Rebuilt:
-    """Without start-up and first batch. `folded_s`: until the last record was stored, before the comparison."""
+    """Without start-up and first batch. `folded_s`: until the last record was folded, before the comparison."""
 
     leg: Leg
     folded_s: float
@@ -51,7 +52,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     yield COLUMNS
     yield row("projector", done, lambda one: [one.incremental])
     yield row("rebuild, with comparison", done, lambda one: [one.rebuilt.leg])
-    yield f"until the last record is stored: {over(done, _folding_rate).text('/s', 0)}"
+    yield f"until the last record is folded: {over(done, _folding_rate).text('/s', 0)}"
     newest = done[-1].rebuilt
     yield f"equal by their hash in each round: {newest.rows:,} rows, {newest.view_hash[:16]}…"
     ratio = over(done, lambda one: one.rebuilt.leg.rate / one.incremental.rate)
@@ -84,6 +85,7 @@ async def _empty(sandbox: Sandbox) -> None:
 
 async def _rebuild(sandbox: Sandbox, count: int) -> Rebuilt:
     """Raises RuntimeError when the views differ, or not every record was folded."""
+    tune_gc()
     steps: list[tuple[int, float]] = []
     begun = [0.0, 0.0]
     session = _Session(sandbox.database)

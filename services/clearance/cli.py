@@ -25,13 +25,14 @@ from services.clearance.submission.after_acceptance.signing_again import FIRST, 
 from services.clearance.submission.republication import CasePublisher
 from services.clearance.view.projector import PROJECTOR, status_topics
 from services.clearance.view.rebuild import rebuild
-from services.clearance.view.refold import RebuildFailed
+from services.clearance.view.topic_reader import RebuildFailed
 from services.kit.audit.log import command_line_actor
 from services.kit.clearance_policy import read_policy
 from services.kit.manifests import discover, required_checks
 from services.kit.messaging.dead_letters.cli import DeadLetterStore, dead_letters_of
 from services.kit.postgres.command_line import connected, one_transaction
 from services.kit.postgres.pool import open_pool
+from services.kit.runtime.gc_tuning import tune_gc
 from services.kit.settings import load
 from services.kit.student_numbers import use_number_form
 
@@ -64,6 +65,7 @@ def rebuild_view(
 ) -> None:
     """Rebuild the view from the topics, compare it with the live one, and switch if they are equal."""
     settings = load(ClearanceSettings)
+    tune_gc()
     with Progress("records", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_out) as bar:
         task = bar.add_task("fold", total=None)
         try:

@@ -14,7 +14,7 @@ Key = tuple[str, str]
 """(student_id, department). Rows are written in this order, so that writers cannot deadlock."""
 
 
-class Row(msgspec.Struct, frozen=True):
+class Row(msgspec.Struct, frozen=True, gc=False):
     """`version` 0 has no `status`: only unreadable records so far. `occurred_at` and `status`, which is JSON in UTF-8,
     are as the database reads them: on their way there nobody looks into them.
 
@@ -55,6 +55,13 @@ class Row(msgspec.Struct, frozen=True):
 
 def merge(a: Row, b: Row) -> Row:
     """Commutative, associative, idempotent."""
+    if (
+        a.version < b.version
+        and max(a.offset, a.older_offset) < b.offset
+        and a.unreadable_offset <= b.unreadable_offset
+    ):
+        # The usual case: a newer version behind everything. The rest would find the same.
+        return b
     newer, older = (a, b) if _rank(a) >= _rank(b) else (b, a)
     disputed = newer.disputed or (a.version == b.version and (older.disputed or a.status != b.status))
     unreadable_offset = max(a.unreadable_offset, b.unreadable_offset)

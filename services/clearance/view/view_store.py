@@ -256,12 +256,17 @@ async def view_hash(connection: "Connection | asyncpg.Pool[Any]", table: str = V
     """Of content and readability; positions and times of receipt are left out."""
     digest: str = await connection.fetchval(
         f"""
-        SELECT encode(sha256(coalesce(string_agg(md5({ROW_TEXT})::bytea, ''::bytea
-                                                 ORDER BY student_id COLLATE "C", department COLLATE "C"), '')), 'hex')
-        FROM {table}
+        SELECT {hash_of("digest")}
+        FROM (SELECT student_id, department, md5({ROW_TEXT}) AS digest FROM {table} OFFSET 0) AS digests
         """
     )
     return digest
+
+
+def hash_of(digests: str) -> str:
+    """Of a view, in SQL. `digests`: the column with the MD5 of each `ROW_TEXT`."""
+    in_order = f"""string_agg({digests}::bytea, ''::bytea ORDER BY student_id COLLATE "C", department COLLATE "C")"""
+    return f"encode(sha256(coalesce({in_order}, '')), 'hex')"
 
 
 ROW_TEXT: Final = f"""concat_ws(chr(31), student_id, department, version,

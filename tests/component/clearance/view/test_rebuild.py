@@ -1,19 +1,24 @@
 """The view folded anew beside the live one: compared at one frontier, switched only when equal."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from deploy.local.servers.kafka import RunningKafka
+from schemas.events import Verdict
 from services.clearance.__main__ import cli
-from services.clearance.view.rebuild import Comparison, rebuild
-from services.clearance.view.refold import RebuildFailed
+from services.clearance.view.rebuild import rebuild
+from services.clearance.view.rebuilt_table import Comparison
+from services.clearance.view.topic_reader import RebuildFailed
 from services.clearance.view.view_store import view_hash
-from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
+from services.kit.messaging.relaying.producer import OutboundRecord
+from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status, written
 from tests.support.waiting import eventually
 
 
@@ -160,6 +165,92 @@ async def test_the_view_is_rebuilt_while_changes_go_on(clearance: ClearanceFixtu
     projector.cancel()
     await asyncio.gather(projector, return_exceptions=True)
     assert (await folded(clearance, switch=False)).equal
+
+
+ROWS = """
+SELECT student_id, department, version, occurred_at, source_partition, source_offset, unreadable_offset, disputed,
+       status, older_offset, open_codes, first_offset
+FROM status ORDER BY 1, 2
+"""
+
+
+async def test_hostile_sequences_fold_to_the_rows_of_the_projector_however_few_are_in_memory(
+    clearance: ClearanceFixture,
+) -> None:
+    people = [f"TS{secrets.token_hex(6).upper()}" for _ in range(12)]
+    task = asyncio.create_task(clearance.projector().run())
+    for number, who in enumerate(people):
+        await clearance.publish(*[status(who, version) for version in (3, 1, 2, 4, 4)[: 1 + number % 5]])
+    again, went_back, other, hidden, gone, back, strange, moved, spaced = people[:9]
+    await clearance.publish(status(again, 9), status(again, 9))
+    await clearance.publish(status(went_back, 9), status(went_back, 8))
+    await clearance.publish(status(other, 9), status(other, 9, verdict=Verdict.BLOCKED))
+    await clearance.poison(hidden, b"{")
+    await clearance.publish(status(hidden, 1))
+    await clearance.poison(gone, b"{")
+    for who in (gone, back):
+        await clearance.forget(who)
+    await clearance.publish(status(back, 2))
+    await clearance.poison(strange, b"\xff\x00\t")
+    await clearance.poison("not a student", b"{")
+    await clearance.poison(f"TS{secrets.token_hex(6).upper()}", b"[]")
+    await clearance.publish_alive_mark("library", datetime.now(UTC))
+    # A student who is on each of the topic's partitions.
+    topic = clearance.topics.status("library")
+    for part in range(await clearance.publisher.partitions(topic)):
+        record = clearance.record(status(moved, 20 + part))
+        await clearance.publisher.send([OutboundRecord(topic, record.key, record.value, record.headers, part)])
+    # As another encoder would write it, with what COPY and arrays have to escape.
+    wide = json.dumps(json.loads(written(status(spaced, 30))), indent="\t").replace(
+        "book-returned", "book\\u002dreturned"
+    )
+    await clearance.poison(spaced, wide.encode())
+
+    async def applied() -> bool:
+        done = await clearance.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset")
+        return bool(done == await clearance.end_offset())
+
+    await eventually(applied, what="everything applied")
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    projected = await clearance.pool.fetch(ROWS)
+    assert await clearance.version(spaced) == 30
+    for most_in_memory in (1, 3, 1000):
+        compared = await folded(clearance, most_in_memory=most_in_memory)
+        assert compared.equal
+        assert compared.switched
+        assert await clearance.pool.fetch(ROWS) == projected
+
+
+async def test_the_new_table_has_the_names_and_times_of_the_one_before(clearance: ClearanceFixture) -> None:
+    people = await filled(clearance)
+    await clearance.pool.execute("UPDATE status SET open_since = '2026-05-01Z', open_codes = 'loans:books'")
+    named = "SELECT indexdef FROM pg_indexes WHERE tablename = 'status' ORDER BY indexname"
+    kept = "SELECT student_id, department, heard_at FROM status WHERE version > 0 ORDER BY 1, 2"
+    before, heard = await clearance.pool.fetch(named), await clearance.pool.fetch(kept)
+    assert (await folded(clearance)).switched
+    assert await clearance.pool.fetch(named) == before
+    assert await clearance.pool.fetch(kept) == heard
+    # Nobody of these is open by what the department says.
+    assert await clearance.pool.fetchval("SELECT open_since FROM status WHERE student_id = $1", people[1]) is None
+
+
+async def test_an_interrupted_rebuild_leaves_nothing(clearance: ClearanceFixture) -> None:
+    await filled(clearance)
+    for switch in (False, True):
+        reached = asyncio.Event()
+        running = asyncio.create_task(
+            folded(clearance, switch=switch, most_in_memory=1, progress=lambda done, of, reached=reached: reached.set())
+        )
+        await reached.wait()
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert await clearance.pool.fetchval("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'status\\_%'") == 0
+    # One that is killed while it makes a lasting table leaves it to the next.
+    await clearance.pool.execute("CREATE TABLE status_rebuilt (left_over int)")
+    assert (await folded(clearance, switch=False)).equal
+    assert await clearance.pool.fetchval("SELECT to_regclass('status_rebuilt')") is None
 
 
 async def test_a_topic_shorter_than_the_view_stops_the_rebuild(clearance: ClearanceFixture) -> None:
