@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import IO, ClassVar, Protocol, Self
 
 import psutil
 
@@ -33,6 +33,19 @@ PR_SET_PDEATHSIG = 1
 
 class StartFailed(RuntimeError):
     """The text names the process, cause, last lines and, where known, the remedy."""
+
+
+class Child(Protocol):
+    """What of `subprocess.Popen` is used here. Its pid is that of a group of its own."""
+
+    @property
+    def pid(self) -> int: ...
+
+    def poll(self) -> int | None: ...
+
+    def wait(self, timeout: float | None = None) -> int: ...
+
+    def send_signal(self, sig: int, /) -> None: ...
 
 
 @dataclass(eq=False)
@@ -51,7 +64,7 @@ class Process:
     user: str | None = None
     stop_signal: signal.Signals = signal.SIGTERM
     ready: Callable[[], bool] = lambda: True
-    _child: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
+    _child: Child | None = field(default=None, init=False)
     _stop_requested: bool = field(default=False, init=False)  # some programs take a second request for "at once"
 
     @property
@@ -65,24 +78,27 @@ class Process:
         if self.log.exists() and self.log.stat().st_size > LOG_LIMIT_BYTES:
             self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
-            try:
-                self._child = subprocess.Popen(
-                    self.command,
-                    cwd=self.cwd,
-                    env=self.env,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    preexec_fn=_die_with_parent(self.stop_signal),
-                    user=self.user,
-                    group=pwd.getpwnam(self.user).pw_gid if self.user else None,
-                    extra_groups=[] if self.user else None,
-                )
-            except OSError as error:
-                raise StartFailed(f"{self.name}: {self.command[0]} cannot be executed ({error}).") from error
+            self._child = self._launched(output)
         self._stop_requested = False
         return self
+
+    def _launched(self, output: IO[bytes]) -> Child:
+        try:
+            return subprocess.Popen(
+                self.command,
+                cwd=self.cwd,
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=die_with_parent(self.stop_signal),
+                user=self.user,
+                group=pwd.getpwnam(self.user).pw_gid if self.user else None,
+                extra_groups=[] if self.user else None,
+            )
+        except OSError as error:
+            raise StartFailed(f"{self.name}: {self.command[0]} cannot be executed ({error}).") from error
 
     def wait_until(self, reached: Callable[[], bool], timeout_s: float, state: str = "ready") -> None:
         """Raises StartFailed at the deadline, or as soon as it has exited without having `reached` the state."""
@@ -189,7 +205,8 @@ def answers_ok(url: str) -> bool:
         return False
 
 
-def _die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
+    """For a child to call first: the kernel then sends it `number` when this process dies. None on other systems."""
     # The kernel watches the thread that forked, so a thread that ends before the launcher must not ask for this.
     if not sys.platform.startswith("linux") or threading.current_thread() is not threading.main_thread():
         return None

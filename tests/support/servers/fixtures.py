@@ -21,6 +21,7 @@ from deploy.local.servers.server import Running, obtain
 from deploy.local.servers.zipkin import Zipkin
 from tests.support.paths import ROOT
 from tests.support.servers.containers import NoEngine, kafka_container, postgres_container
+from tests.support.servers.warm_start.processes import warm_services
 
 T = TypeVar("T")
 DatabaseMaker = Callable[[str], Awaitable[str]]
@@ -42,6 +43,13 @@ def contained(container: AbstractContextManager[T]) -> Iterator[T]:
             yield running
     except NoEngine as error:
         pytest.exit(str(error), returncode=4)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def services_start_warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Services are forked from a process that has imported them."""
+    with warm_services(tmp_path_factory.mktemp("templates")):
+        yield
 
 
 @pytest.fixture(scope="session")
