@@ -5,6 +5,7 @@ that program and no other; the template forks a service for each request. So a s
 it is executed, and its start costs no imports.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -17,11 +18,11 @@ import struct
 import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final, NoReturn
 
-from setproctitle import setproctitle
-
 from deploy.local.processes.process import die_with_parent
+from services.kit.runtime import failpoints
 
 SHARED: Final = (
     "services.kit.cli",
@@ -155,7 +156,14 @@ def _become(request: Request, output: int) -> None:
     os.environ.clear()
     os.environ.update(request.environment)
     sys.argv = [request.module]
-    setproctitle(f"{sys.executable} -m {request.module}")
+    _show_command(sys.executable, "-m", request.module)
+
+
+def _show_command(*words: str) -> None:
+    """To whoever lists processes, in the place of the command that is executed."""
+    start, end = map(int, Path("/proc/self/stat").read_text().rpartition(")")[2].split()[45:47])
+    command = "".join(f"{word}\0" for word in words).encode()[: end - start]
+    ctypes.memmove(start, command.ljust(end - start, b"\0"), end - start)
 
 
 def main() -> NoReturn:
@@ -163,6 +171,7 @@ def main() -> NoReturn:
     _import(*SHARED)
     request = Template(socket.socket(fileno=int(sys.argv[1]))).serve()
     gc.enable()
+    importlib.reload(failpoints)  # the one module that reads a variable of ours as it is imported
     sys.modules.pop(f"{request.module}.__main__", None)  # executed again, as the program
     runpy.run_module(request.module, run_name="__main__", alter_sys=True)
     sys.exit()
