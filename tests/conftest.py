@@ -3,6 +3,7 @@
 `--ci` (or CI=true) makes a skipped test a failure: a server that cannot be had skips its tests on a laptop only.
 """
 
+import gc
 import os
 from collections import defaultdict
 from collections.abc import Generator
@@ -11,8 +12,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from deploy.local.servers.jars import BRIEFLY
 from tests.support.paths import ROOT, TESTS
 
+gc.disable()  # until the tests are collected, which leaves nothing to free
+os.environ.setdefault("JDK_JAVA_OPTIONS", BRIEFLY)
 pytest_plugins = ["pytester", "tests.support.servers.fixtures", "tests.support.observability.process_logs"]
 
 LEVELS = ("unit", "contract", "component", "system", "simulation", "faults", "browser", "identity")
@@ -50,6 +54,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if level_of(item.path) not in wanted])
         items[:] = [item for item in items if level_of(item.path) in wanted]
     items.sort(key=lambda item: LEVELS.index(level_of(item.path)))
+
+
+def pytest_collection_finish() -> None:
+    """What was collected stays: no later collection has to look at it."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(wrapper=True)

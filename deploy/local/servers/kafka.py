@@ -139,7 +139,7 @@ class Kafka(LocalServer[KafkaConnection]):
             # One argument: one id in 64 begins with a dash, and by itself would be read as an option.
             cluster_id = f"--cluster-id={self.cluster_id}"
             format_it = ("kafka.tools.StorageTool", "format", cluster_id, "-c", configuration, "--ignore-formatted")
-            command = jars.java(FORMAT_HEAP_MB, *options, *format_it)
+            command = jars.java(FORMAT_HEAP_MB, jars.BRIEFLY, *options, *format_it)
             Process("Kafka's format", command, log=self.log, cwd=self.folder).run(FORMAT_TIMEOUT_S)
         self.command = jars.java(self.heap_mb, *self.java_options, *options, "kafka.Kafka", configuration)
         return super().start()
