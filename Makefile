@@ -10,6 +10,8 @@ STATE := $(if $(LIXIAO_STATE),$(LIXIAO_STATE),.lixiao)
 CACHE := $(if $(LIXIAO_CACHE),$(LIXIAO_CACHE),$(STATE)/cache)
 STAMP := $(VENV)/.installed
 PYTEST ?=
+# Who does not keep compiled modules compiles them at every start of a service, and tests start hundreds.
+unexport PYTHONDONTWRITEBYTECODE
 PARALLEL := -n 2 --dist loadfile --no-loadscope-reorder
 
 help: ## list the targets
