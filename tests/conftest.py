@@ -56,8 +56,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=lambda item: LEVELS.index(level_of(item.path)))
 
 
-def pytest_collection_finish() -> None:
-    """What was collected stays: no later collection has to look at it."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
+    """What was collected stays: no later collection has to look at it. Who only distributes tests comes here too."""
     gc.freeze()
     gc.enable()
 
