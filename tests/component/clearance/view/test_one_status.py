@@ -13,17 +13,14 @@ import pytest
 
 from deploy.local.servers.kafka import RunningKafka
 from schemas.events import Verdict
-from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.view import view_store
 from services.clearance.view.rows import Row
 from services.clearance.view.view_store import apply_alone, apply_rows
 from services.kit.messaging.log_positions.offsets import OneClaim
 from services.kit.names import VIEW_CHANNEL
-from services.kit.postgres.migrations import migrate
 from services.kit.view_groups import group_of
 from tests.component.clearance.view.test_projector import running
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status
-from tests.support.servers.fixtures import DatabaseMaker
 from tests.support.waiting import eventually
 
 NOW: Final = datetime(2026, 6, 1, 8, tzinfo=UTC)
@@ -31,13 +28,6 @@ WHO: Final = "TS0000000001"
 CLAIM: Final = OneClaim("group", "topic", 3, 10, b"8 octets", 0, uuid4(), 12, b"the next")
 READ_ON: Final = (12, b"the next")
 AS_IT_WAS: Final = (10, b"8 octets")
-
-
-@pytest.fixture(scope="module")
-async def dsn(make_database: DatabaseMaker) -> str:
-    made = await make_database("clearance")
-    await migrate(made, CLEARANCE_FOLDERS)
-    return made
 
 
 @pytest.fixture

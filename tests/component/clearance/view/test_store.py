@@ -18,18 +18,9 @@ from services.clearance.view.records import Forgotten
 from services.clearance.view.rows import NEVER, Row, merge
 from services.clearance.view.source_store import apply_alive
 from services.clearance.view.view_store import VIEW, apply_rows, forget, view_hash
-from services.kit.postgres.migrations import migrate
-from tests.support.servers.fixtures import DatabaseMaker
 
 NOW = datetime(2026, 6, 1, 8, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)
-
-
-@pytest.fixture(scope="module")
-async def dsn(make_database: DatabaseMaker) -> str:
-    made = await make_database("clearance")
-    await migrate(made, CLEARANCE_FOLDERS)
-    return made
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from typing import Any, Final
 
-import asyncpg
 import pytest
 
 from deploy.local.installation import new_student_id
@@ -45,20 +44,6 @@ async def operate(desk: Desk[Any], student_id: str, name: str = "violation", key
         claim=desk.rules.claim_of(operation, body),
         remember=remembered(desk.rules, operation, body),
     )
-
-
-@pytest.fixture
-def statements(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often each was executed since it was last cleared."""
-    counted: Counter[str] = Counter()
-    execute = asyncpg.Connection._execute  # type: ignore[attr-defined]
-
-    async def counting(self: Any, query: str, *arguments: Any, **options: Any) -> Any:
-        counted[query] += 1
-        return await execute(self, query, *arguments, **options)
-
-    monkeypatch.setattr(asyncpg.Connection, "_execute", counting)
-    return counted
 
 
 async def test_an_operation_takes_three_statements_and_writes_all_that_it_leaves_in_one(
