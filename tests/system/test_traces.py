@@ -66,7 +66,8 @@ async def test_a_desks_request_is_one_trace_up_to_the_views_commit(installation:
     assert requested["name"] == "post /operations/charge"
     assert sent["name"] == f"send {topic}"
     assert processed["parentId"] == sent["id"]
-    statements = [span for span in spans if "insert" in span["name"] and service_of(span) == "lixiao-finance"]
+    written = [span for span in spans if "INSERT INTO outbox" in span.get("tags", {}).get("db.statement", "")]
+    statements = [span for span in written if service_of(span) == "lixiao-finance"]
     assert any(requested in ancestors(spans, span) for span in statements), "its statements are in it, the outbox's too"
     ended = processed["timestamp"] + processed["duration"]
     heard_at = await (await installation.database(CLEARANCE)).fetchval(
