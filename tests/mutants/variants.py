@@ -18,7 +18,6 @@ from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.hearing import may_be_accepted
 from services.clearance.submission.round.settlement import Settlement, combined
 from services.clearance.submission.submission_store import add_each as add_submissions
-from services.clearance.view.projector import Projector
 from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.rounds.attestation import Attestations
 from services.kit.imports.job_store import read_whole
@@ -179,10 +178,6 @@ def _(patch: Patch) -> None:
 
 @mutant("no version guard", "the status that is read last is the view's", breaks="S6")
 def _(patch: Patch) -> None:
-    async def left_to_the_batch(*_: Any) -> bool:
-        return False
-
-    patch.replace(Projector.apply_alone, left_to_the_batch)
     patch.sql("excluded.version > stored.version OR greatest(", "true OR greatest(")
 
 
