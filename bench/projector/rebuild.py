@@ -18,8 +18,8 @@ from bench.fixtures import Sandbox, Servers
 from bench.harness import COLUMNS, Figure, Leg, in_subprocess, over, process_cpu_s, row, sessions_of
 from bench.projector import projector, projector_legs
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.clearance.view import rebuild
 from services.clearance.view.projector import PROJECTOR, status_topics
+from services.clearance.view.rebuilding import rebuild
 from services.kit.runtime.gc_tuning import tune_gc
 
 SIZES: Final = projector.Sizes()

@@ -24,8 +24,8 @@ from services.clearance.settings import ClearanceSettings
 from services.clearance.submission.after_acceptance.signing_again import FIRST, NotToBeReplaced, SigningAgain
 from services.clearance.submission.republication import CasePublisher
 from services.clearance.view.projector import PROJECTOR, status_topics
-from services.clearance.view.rebuild import rebuild
-from services.clearance.view.topic_reader import RebuildFailed
+from services.clearance.view.rebuilding.rebuild import rebuild
+from services.clearance.view.rebuilding.topic_reader import RebuildFailed
 from services.kit.audit.log import command_line_actor
 from services.kit.clearance_policy import read_policy
 from services.kit.manifests import discover, required_checks

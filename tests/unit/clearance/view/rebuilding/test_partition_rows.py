@@ -4,7 +4,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.clearance.view.partition_rows import PartitionRows
+from services.clearance.view.rebuilding.partition_rows import PartitionRows
 from services.clearance.view.rows import Row
 from tests.unit.clearance.view.status_topic import Record, fold, gone, said, status, student
 

@@ -14,10 +14,10 @@ from aiokafka import ConsumerRecord
 
 from schemas.types import highest_plausible_version
 from services.clearance.view.fold import TOGETHER, fold_batch, read_together
-from services.clearance.view.partition_rows import PartitionRows
-from services.clearance.view.rebuilt_table import RebuiltTable
+from services.clearance.view.rebuilding.partition_rows import PartitionRows
+from services.clearance.view.rebuilding.rebuilt_table import RebuiltTable
+from services.clearance.view.rebuilding.topic_reader import Frontier, TopicReader
 from services.clearance.view.records import Position
-from services.clearance.view.topic_reader import Frontier, TopicReader
 
 MOST_IN_MEMORY: Final = 200_000
 """Students whose rows of one partition are in memory, about a kilobyte each; as many again while they are stored."""

@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 from deploy.local.servers.kafka import RunningKafka
 from schemas.events import Verdict
 from services.clearance.__main__ import cli
-from services.clearance.view.rebuild import rebuild
-from services.clearance.view.rebuilt_table import Comparison
-from services.clearance.view.topic_reader import RebuildFailed
+from services.clearance.view.rebuilding.rebuild import rebuild
+from services.clearance.view.rebuilding.rebuilt_table import Comparison
+from services.clearance.view.rebuilding.topic_reader import RebuildFailed
 from services.clearance.view.view_store import view_hash
 from services.kit.messaging.relaying.producer import OutboundRecord
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status, written

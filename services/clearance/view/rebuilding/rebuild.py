@@ -12,10 +12,10 @@ import asyncpg
 from aiokafka import TopicPartition
 
 from services.clearance.view import view_store
-from services.clearance.view.rebuilt_table import Comparison, rebuilt_table
+from services.clearance.view.rebuilding.rebuilt_table import Comparison, rebuilt_table
+from services.clearance.view.rebuilding.refold import MOST_IN_MEMORY, TopicFold
+from services.clearance.view.rebuilding.topic_reader import Frontier, RebuildFailed, TopicReader, consumer_of
 from services.clearance.view.records import Position
-from services.clearance.view.refold import MOST_IN_MEMORY, TopicFold
-from services.clearance.view.topic_reader import Frontier, RebuildFailed, TopicReader, consumer_of
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.names import AdvisoryLock
 from services.kit.postgres.pool import Connection

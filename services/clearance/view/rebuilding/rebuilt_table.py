@@ -11,7 +11,7 @@ import asyncpg
 
 from services.clearance.notify import notify
 from services.clearance.view import view_store
-from services.clearance.view.partition_rows import PartitionRow, PartitionRows
+from services.clearance.view.rebuilding.partition_rows import PartitionRow, PartitionRows
 from services.clearance.view.records import Forgotten
 from services.clearance.view.rows import Row
 from services.kit.postgres.pool import Connection
