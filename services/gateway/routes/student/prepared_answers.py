@@ -85,7 +85,9 @@ class PreparedAnswers:
         known = _known(
             self._pages,
             (context.language, roles, usual.shape),
-            lambda: self._prepared_page(context, progress(), lambda page: self._case(page, context, roles)),
+            lambda: _prepared_page(
+                context, progress(), lambda page: self._renderer.prepared_case(page, context.texts, roles)
+            ),
         )
         times = _times_of(known, usual, context)
         return _filled_html(known, usual, context, times, token), _filled_document(known, usual, times)
@@ -95,7 +97,7 @@ class PreparedAnswers:
         known = _known(
             self._live,
             (context.language, usual.shape),
-            lambda: self._prepared_page(context, progress(), lambda page: self._live_part(page, context)),
+            lambda: _prepared_page(context, progress(), lambda page: self._renderer.prepared_live(page, context.texts)),
         )
         times = _times_of(known, usual, context)
         return PreparedLive(
@@ -112,25 +114,18 @@ class PreparedAnswers:
         )
         return _filled_twin(known, usual)
 
-    def _case(self, page: CasePage, context: ViewContext, roles: frozenset[str]) -> PreparedPage:
-        return self._renderer.prepared_case(page, context.texts, roles)
 
-    def _live_part(self, page: CasePage, context: ViewContext) -> PreparedPage:
-        return self._renderer.prepared_live(page, context.texts)
-
-    def _prepared_page(
-        self, context: ViewContext, progress: CaseProgress, html: Callable[[CasePage], PreparedPage]
-    ) -> _Page:
-        page = present(context, progress)
-        timed = frozenset(line.anchor for group in page.groups for line in group.lines if line.freshness)
-        document = document_of(page, progress)
-        lines = tuple(
-            # Their times are the last of their words.
-            structs.replace(line, words=line.words[:-1]) if line.anchor in timed else line
-            for line in document.lines
-        )
-        reported = frozenset(line.department for line in lines if line.version is not None)
-        return _Page(html(page), structs.replace(document, lines=lines), timed, reported)
+def _prepared_page(context: ViewContext, progress: CaseProgress, html: Callable[[CasePage], PreparedPage]) -> _Page:
+    page = present(context, progress)
+    timed = frozenset(line.anchor for group in page.groups for line in group.lines if line.freshness)
+    document = document_of(page, progress)
+    lines = tuple(
+        # Their times are the last of their words.
+        structs.replace(line, words=line.words[:-1]) if line.anchor in timed else line
+        for line in document.lines
+    )
+    reported = frozenset(line.department for line in lines if line.version is not None)
+    return _Page(html(page), structs.replace(document, lines=lines), timed, reported)
 
 
 def _known(kept: OrderedDict[Hashable, T], key: Hashable, make: Callable[[], T]) -> T:
