@@ -125,7 +125,7 @@ class Desk(Generic[R]):
             await require_free(connection, claim.items, student_id, claim.refused)
         settled = 0
         if locked.open_questions and evidence.settles:
-            if batch:
+            if isinstance(batch, RowBatch):
                 batch.wrote = True
             settled = await questions.settle(
                 connection, student_id, evidence.items, as_of=as_of, by=by, job_id=job_id, now=now

@@ -95,17 +95,30 @@ async def change_record(
             failpoint("desk.before_commit")
         failpoint("desk.after_commit")
     except (Refused, Held, Outdated) as error:
-        outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), dict(details)
-        if isinstance(error, Refused):
-            why["reason"] = error.reason.code
-        async with transaction(desk.pool) as connection:
-            # While it reads, it must give the answers again that it has given: no change waits yet.
-            if isinstance(error, Held) and not isinstance(error, StillReading):
-                await waiting_changes.note(connection, student_id, error.blocked)
-            await _append(connection, audit, outcome, student_id, why)
+        await _note_refusal(desk, student_id, error, audit, details)
         raise
     desk.wakeup.notify()
     return result
+
+
+async def _note_refusal(
+    desk: Desk[R],
+    student_id: str,
+    error: Refused | Held | Outdated,
+    audit: AuditContext,
+    details: Mapping[str, Any],
+) -> None:
+    """In a transaction of its own, for the change was rolled back."""
+    outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), dict(details)
+    if isinstance(error, Refused):
+        why["reason"] = error.reason.code
+    async with transaction(desk.pool) as connection:
+        # While it reads, it must give the answers again that it has given: no change waits yet.
+        if isinstance(error, Held) and not isinstance(error, StillReading):
+            await waiting_changes.note(connection, student_id, error.blocked)
+        await log.append_entry(
+            connection, actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=why
+        )
 
 
 async def change_of_holder(
@@ -185,11 +198,3 @@ def _answer(student_id: str, result: ChangeResult[Any]) -> dict[str, Any]:
         "status_version": result.status_version,
         "standing": result.standing,
     }
-
-
-async def _append(
-    connection: Connection, audit: AuditContext, outcome: str, student_id: str, details: Mapping[str, Any]
-) -> int:
-    return await log.append_entry(
-        connection, actor=audit.actor, act=audit.act, outcome=outcome, student_id=student_id, details=details
-    )

@@ -280,8 +280,8 @@ class TransactionalSubscriber(DefaultSubscriber):
 
     async def refused(self) -> None:
         """Once started. Raises what the consumer was answered, when it is not given records any more."""
-        if self._refusal is not None:
-            raise await self._refusal
+        assert self._refusal is not None
+        raise await self._refusal
 
     async def get_msg(self, consumer: AIOKafkaConsumer) -> Records:
         if not self._batch:

@@ -5,7 +5,7 @@ each. In the place of the `RecordStore`, as `RowBatch` is for rows of a file.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import count
@@ -26,7 +26,6 @@ from services.kit.department.tables.idempotency import (
 from services.kit.department.tables.record_store import AS_CTES, COLUMNS, RecordStore, Saving, StoredRecord
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.names import AdvisoryLock
-from services.kit.operations import Held
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.evidence import ActEvidence
@@ -42,7 +41,8 @@ SELECT *, CASE WHEN $3::text[] IS NULL OR NOT own_evidence @> $3
           THEN pg_advisory_xact_lock_shared({int(AdvisoryLock.COVERAGE)})::text END IS NOT NULL AS shares_coverage
 FROM locked
 """
-# A statement of its own: one that waited for a lock would see the state of before.
+# A statement of its own: one that waited for a lock would see the state of before. Rows of holds, because arrays of
+# several lengths do not go into one.
 _AROUND: Final = f"""
 SELECT (SELECT array_agg((student_id, waived)) FROM hold WHERE student_id = $3) AS holds,
        EXISTS (SELECT FROM waiting_change WHERE student_id = $3) AS awaited,
@@ -64,8 +64,7 @@ class DeskRequest:
     holds: Sequence[frozenset[str]]
     """What each relies not on. A record is locked before a hold on it is placed: no other comes."""
     awaited: bool
-    coverages: Coverages = field(default_factory=dict)
-    wrote: bool = False
+    coverages: Coverages
     _saving: Saving | None = None
 
     @classmethod
@@ -111,11 +110,9 @@ class DeskRequest:
         return self.record
 
     async def before_blocking(self, connection: Connection, student_id: str, assessment: Assessment) -> None:
-        """As `RowBatch` does for each of its rows."""
-        if any(not waived.issuperset(assessment.blocked) for waived in self.holds):
-            raise Held(assessment.blocked)
-        if self.awaited:
-            await waiting_changes.came(connection, student_id, assessment.blocked)
+        await waiting_changes.before_blocking(
+            connection, student_id, assessment.blocked, holds=self.holds, awaited=self.awaited
+        )
 
     async def save(
         self,

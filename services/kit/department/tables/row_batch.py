@@ -14,7 +14,6 @@ from services.kit.department.evidence.coverage import Coverages
 from services.kit.department.tables import waiting_changes
 from services.kit.department.tables.record_store import RecordStore, Saving, StoredRecord
 from services.kit.imports.spec import RowFailed
-from services.kit.operations import Held
 from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 
@@ -77,11 +76,9 @@ class RowBatch:
 
     async def before_blocking(self, connection: Connection, student_id: str, assessment: Assessment) -> None:
         """As the desk does for one record."""
-        if any(not waived.issuperset(assessment.blocked) for waived in self.holds.get(student_id, ())):
-            raise Held(assessment.blocked)
-        if student_id in self.awaited:
-            self.wrote = True
-            await waiting_changes.came(connection, student_id, assessment.blocked)
+        awaited, holds = student_id in self.awaited, self.holds.get(student_id, ())
+        self.wrote = self.wrote or awaited
+        await waiting_changes.before_blocking(connection, student_id, assessment.blocked, holds=holds, awaited=awaited)
 
     async def save(
         self,

@@ -3,12 +3,13 @@
 Otherwise a student who keeps submitting while another department is silent would hold a debt off for ever.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
 from schemas.events import CheckStatus, Verdict
 from schemas.types import MAX_REASONS
+from services.kit.operations import Held
 from services.kit.postgres.pool import Connection
 from services.kit.rules.reasons import CHANGE_WAITING
 
@@ -17,6 +18,19 @@ KEPT: Final = timedelta(hours=1)
 _OF_CHECKS: Final = "student_id = $1 AND blocked && $2::text[]"
 AWAITED: Final = f"EXISTS (SELECT FROM waiting_change WHERE {_OF_CHECKS})"
 """SQL: whether a change of the student `$1` waits that would block one of the checks `$2`."""
+
+
+async def before_blocking(
+    connection: Connection, student_id: str, blocked: Sequence[str], *, holds: Iterable[frozenset[str]], awaited: bool
+) -> None:
+    """A change is to be stored after which these checks are blocked. `holds`: what each of the student's relies not on.
+
+    `awaited`: a change of the student waits. Raises `Held`.
+    """
+    if any(not waived.issuperset(blocked) for waived in holds):
+        raise Held(blocked)
+    if awaited:
+        await came(connection, student_id, blocked)
 
 
 async def note(connection: Connection, student_id: str, blocked: Iterable[str]) -> None:
