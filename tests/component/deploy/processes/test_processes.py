@@ -16,6 +16,7 @@ import psutil
 import pytest
 from rich.console import Console
 
+from deploy.local import running_services
 from deploy.local.processes.ports import LOOPBACK, free_port, remembered_ports
 from deploy.local.processes.process import Process, StartFailed
 from deploy.local.processes.state_folder import StateFolder, StateInUse, claim_any, clean
@@ -69,6 +70,11 @@ def test_a_port_that_another_launcher_is_about_to_take_is_chosen_around(tmp_path
         [sys.executable, "-c", asked, str(mine)], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert int(answer.stdout) != mine
+
+
+def test_one_process_draws_no_port_twice() -> None:
+    drawn = [running_services._port() for _ in range(500)]
+    assert len(set(drawn)) == len(drawn), "a claim keeps out other processes, not this one"
 
 
 def test_a_program_that_exits_at_once_is_reported_with_its_last_lines(tmp_path: Path) -> None:
