@@ -18,7 +18,7 @@ from schemas.topics import Topics
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.messaging import outbox
 from services.kit.messaging.outbox import Wakeup
-from services.kit.messaging.relaying import outbox_deleter, relay
+from services.kit.messaging.relaying import outbox_deleter, outbox_reader, relay
 from services.kit.messaging.relaying.alive_marks import AliveMarks
 from services.kit.messaging.relaying.outbox_reader import NEW_ROWS
 from services.kit.messaging.relaying.producer import partition_of
@@ -227,6 +227,30 @@ async def test_a_wake_up_takes_one_read_and_several_sends_one_delete(
     assert versions(records, student_id) == [1, 2, 3, 4, 5]
     assert sent[NEW_ROWS] == 6
     assert sum(count for query, count in sent.items() if query.startswith("DELETE FROM outbox")) <= 3
+    await connection.close()
+
+
+async def test_a_backlog_is_read_on_without_another_wake_up(
+    database: str, namespace: str, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topics, student_id, wakeup = Topics(namespace), new_student_id(), Wakeup()
+    await create_topics(kafka.address, topics, [])
+    await migrate(database, DEPARTMENT_FOLDERS)
+    connection = await asyncpg.connect(database)
+    monkeypatch.setattr(relay, "FULL_SCAN_EVERY_S", 3600.0)
+    monkeypatch.setattr(outbox_reader, "BATCH_ROWS", 4)
+    leading = Relay(database, kafka=kafka.address, name="test", wakeup=wakeup)
+    async with reading(kafka.address, topics.case) as records, running(leading):
+        await say(connection, topics, student_id, 1)
+        wakeup.notify()
+        await eventually(partial(_has, records, 1), what="the first read")
+        async with connection.transaction():
+            for version in range(2, 12):
+                await say(connection, topics, student_id, version)
+        wakeup.notify()
+        await eventually(lambda: len(records) == 11, what="three reads more")
+        await eventually(lambda: _is_empty(connection), what="the outbox to be empty")
+    assert versions(records, student_id) == list(range(1, 12))
     await connection.close()
 
 

@@ -249,6 +249,21 @@ def test_the_second_open_page_of_a_shape_is_not_put_into_words_again(monkeypatch
     assert "乙" in live.sent(usual_input("TS2222222222", name="乙")).html
 
 
+def test_what_a_department_said_that_is_no_more_is_on_no_open_page() -> None:
+    own = usual_input("TS1111111111").rows.own or {}
+    later = SAID["dorm"][0]
+    said = status_text("TS1111111111", later, 9, NOW + timedelta(hours=1)).replace('"dorm"', '"sports"', 1)
+    columns = ("departments", "statuses", "received_at", "readable", "alive_as_of")
+    more: dict[str, Any] = {
+        name: [*own[name], value] for name, value in zip(columns, ("sports", said, NOW, True, HEARD), strict=True)
+    }
+    given_ = usual_input("TS1111111111", "zh", **more)
+    assert usual_case(given_.rows, SITE, NOW) is not None
+    quick, plain = BOTH.live(given_)
+    assert quick == plain
+    assert "sports" not in quick.versions
+
+
 def test_who_asked_something_has_an_open_page_by_itself() -> None:
     given_ = usual_input("TS1111111111")
     command = Command(case_samples.ATTEMPT, "", SUBMIT, CommandState.ASKED, NOW)

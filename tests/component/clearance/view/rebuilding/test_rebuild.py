@@ -14,7 +14,7 @@ from deploy.local.servers.kafka import RunningKafka
 from schemas.events import Verdict
 from services.clearance.__main__ import cli
 from services.clearance.view.rebuilding.rebuild import rebuild
-from services.clearance.view.rebuilding.rebuilt_table import Comparison
+from services.clearance.view.rebuilding.rebuilt_table import Comparison, RebuiltTable
 from services.clearance.view.rebuilding.topic_reader import RebuildFailed
 from services.clearance.view.view_store import view_hash
 from services.kit.messaging.relaying.producer import OutboundRecord
@@ -38,12 +38,18 @@ async def folded(clearance: ClearanceFixture, **options: Any) -> Comparison:
 async def filled(clearance: ClearanceFixture, versions: int = 3) -> list[str]:
     """A view of 40 students, one of them hidden, with the projector stopped."""
     people = [f"TS{secrets.token_hex(6).upper()}" for _ in range(40)]
-    task = asyncio.create_task(clearance.projector().run())
     for version in range(1, versions + 1):
         await clearance.publish(
             *[status(who, version, department=name) for who in people for name in ("library", "dorm")]
         )
     await clearance.poison(people[0], b"{")
+    await project(clearance)
+    return people
+
+
+async def project(clearance: ClearanceFixture) -> None:
+    """Everything that is in the topics."""
+    task = asyncio.create_task(clearance.projector().run())
 
     async def applied() -> bool:
         done = await clearance.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset")
@@ -52,7 +58,6 @@ async def filled(clearance: ClearanceFixture, versions: int = 3) -> list[str]:
     await eventually(applied, what="everything applied")
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    return people
 
 
 async def test_a_rebuilt_view_has_nobody_whom_a_tombstone_forgot(clearance: ClearanceFixture) -> None:
@@ -233,6 +238,26 @@ async def test_the_new_table_has_the_names_and_times_of_the_one_before(clearance
     assert await clearance.pool.fetch(kept) == heard
     # Nobody of these is open by what the department says.
     assert await clearance.pool.fetchval("SELECT open_since FROM status WHERE student_id = $1", people[1]) is None
+
+
+async def test_what_came_while_it_was_made_ready_keeps_when_it_was_received(
+    clearance: ClearanceFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    people, prepare = await filled(clearance), RebuiltTable.prepare
+    kept = "SELECT student_id, department, heard_at FROM status WHERE version > 0 ORDER BY 1, 2"
+    heard: list[Any] = []
+
+    async def and_meanwhile(table: RebuiltTable) -> None:
+        await prepare(table)
+        await clearance.publish(*[status(who, 4) for who in people])
+        await project(clearance)
+        heard.extend(await clearance.pool.fetch(kept))
+
+    monkeypatch.setattr(RebuiltTable, "prepare", and_meanwhile)
+    compared = await folded(clearance)
+    assert (compared.switched, compared.differing) == (True, 0)
+    assert heard
+    assert await clearance.pool.fetch(kept) == heard
 
 
 async def test_an_interrupted_rebuild_leaves_nothing(clearance: ClearanceFixture) -> None:
