@@ -201,32 +201,30 @@ async def test_a_row_without_a_value_arrives_as_a_tombstone_behind_what_was_said
 
 
 async def test_a_wake_up_takes_one_read_and_several_sends_one_delete(
-    database: str, namespace: str, kafka: RunningKafka, monkeypatch: pytest.MonkeyPatch
+    database: str,
+    namespace: str,
+    kafka: RunningKafka,
+    statements: Counter[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     topics, student_id, wakeup = Topics(namespace), new_student_id(), Wakeup()
     await create_topics(kafka.address, topics, [])
     await migrate(database, DEPARTMENT_FOLDERS)
-    connection, sent = await asyncpg.connect(database), Counter[str]()
-    execute = asyncpg.Connection._execute  # type: ignore[attr-defined]
-
-    async def counting(self: Any, query: str, *given: Any, **options: Any) -> Any:
-        sent[query] += 1
-        return await execute(self, query, *given, **options)
-
-    monkeypatch.setattr(asyncpg.Connection, "_execute", counting)
+    connection = await asyncpg.connect(database)
+    statements.clear()
     monkeypatch.setattr(relay, "FULL_SCAN_EVERY_S", 60.0)
     monkeypatch.setattr(outbox_deleter, "GATHER_S", 1.0)
     leading = Relay(database, kafka=kafka.address, name="test", wakeup=wakeup)
     async with reading(kafka.address, topics.case) as records, running(leading):
-        await eventually(lambda: sent[NEW_ROWS] == 1, what="the first read")
+        await eventually(lambda: statements[NEW_ROWS] == 1, what="the first read")
         for version in range(1, 6):
             await say(connection, topics, student_id, version)
             wakeup.notify()
             await eventually(partial(_has, records, version), what=f"version {version}")
         await eventually(lambda: _is_empty(connection), what="the outbox to be empty")
     assert versions(records, student_id) == [1, 2, 3, 4, 5]
-    assert sent[NEW_ROWS] == 6
-    assert sum(count for query, count in sent.items() if query.startswith("DELETE FROM outbox")) <= 3
+    assert statements[NEW_ROWS] == 6
+    assert sum(count for query, count in statements.items() if query.startswith("DELETE FROM outbox")) <= 3
     await connection.close()
 
 

@@ -254,9 +254,8 @@ def test_what_a_department_said_that_is_no_more_is_on_no_open_page() -> None:
     later = SAID["dorm"][0]
     said = status_text("TS1111111111", later, 9, NOW + timedelta(hours=1)).replace('"dorm"', '"sports"', 1)
     columns = ("departments", "statuses", "received_at", "readable", "alive_as_of")
-    more: dict[str, Any] = {
-        name: [*own[name], value] for name, value in zip(columns, ("sports", said, NOW, True, HEARD), strict=True)
-    }
+    added = zip(columns, ("sports", said, NOW, True, HEARD), strict=True)
+    more: dict[str, Any] = {name: [*own[name], value] for name, value in added}
     given_ = usual_input("TS1111111111", "zh", **more)
     assert usual_case(given_.rows, SITE, NOW) is not None
     quick, plain = BOTH.live(given_)
