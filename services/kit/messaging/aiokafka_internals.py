@@ -20,6 +20,7 @@ from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
 from services.kit.messaging.fetch_sessions import SessionFetcher
+from services.kit.runtime.cancelling import ended
 
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
 _SHORT_WAIT_MS: Final = 10
@@ -151,6 +152,17 @@ def set_producer_id(producer: AIOKafkaProducer, producer_id: int, epoch: int) ->
 def producer_id_of(producer: AIOKafkaProducer) -> tuple[int, int]:
     """Id and epoch, once started."""
     return producer._txn_manager.producer_id, producer._txn_manager.producer_epoch
+
+
+async def abandon_consumer(consumer: AIOKafkaConsumer) -> None:
+    """`stop()` waits for tasks that it has cancelled once, however long they take."""
+    consumer._closed = True
+    coordinator, reader = consumer._coordinator, consumer._fetcher
+    names = ("_coordination_task", "_heartbeat_task", "_commit_refresh_task", "_reset_committed_task")
+    tasks = [getattr(coordinator, name, None) for name in names]
+    tasks += [reader._fetch_task, *reader._pending_tasks] if reader is not None else []
+    await ended([task for task in tasks if task is not None])
+    await consumer._client.close()
 
 
 async def abandon_producer(producer: AIOKafkaProducer) -> None:

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
 from services.kit.kafka.connection import KafkaConnection
-from services.kit.messaging.aiokafka_internals import cluster_of, pace_fetches, patch_consumers
+from services.kit.messaging.aiokafka_internals import abandon_consumer, cluster_of, pace_fetches, patch_consumers
 from services.kit.messaging.cluster_metrics import ClusterMetrics
 from services.kit.messaging.consumer_state import ConsumerState
 from services.kit.messaging.dead_letters.limit import DeadLetterLimit, DeadLetterLimitExceeded
@@ -29,6 +29,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.unit_of_work import ApplyAtOnce, SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 from services.kit.postgres.pool import DATABASE_ERRORS
+from services.kit.runtime.cancelling import ended
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0
@@ -38,6 +39,7 @@ _PROBE_BROKER_EVERY_S: Final = 5.0
 _PROBE_BROKER_TIMEOUT_S: Final = 5.0
 _CHECK_LOGS_TIMEOUT_S: Final = 15.0
 _START_TIMEOUT_S: Final = 60.0
+_STOP_TIMEOUT_S: Final = 10.0
 _METADATA_AGE_MS: Final = 10_000
 """By then a topic that was made anew is known. A request takes the broker less than a millisecond."""
 _log = structlog.get_logger(__name__)
@@ -129,15 +131,28 @@ class TransactionalConsumer:
             self.state.broker_answered_at = time.monotonic()
             tasks = [asyncio.create_task(each) for each in (self._watch(consumer), self.subscriber.refused())]
             tasks += [asyncio.create_task(self._work(number, unit)) for number, unit in enumerate(self.units)]
-            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            ended.pop().result()
+            first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            first.pop().result()
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             # It is supervised and starts again by itself: a restart of the process would not help.
             self.state.watched_at = 0.0
-            await self._broker.stop()
+            await ended(tasks)
+            await self._stop()
+
+    async def _stop(self) -> None:
+        """In bounded time: one that waits for itself would keep its partitions from those who read on."""
+        consumer = self.subscriber.consumer
+        stopping = asyncio.create_task(self._broker.stop())
+        try:
+            await asyncio.wait({stopping}, timeout=_STOP_TIMEOUT_S)
+            if not stopping.done() or stopping.cancelled() or stopping.exception() is not None:
+                _log.warning("consumer.abandoned", group=self.group)
+                await ended([stopping])
+                if consumer is not None:
+                    await abandon_consumer(consumer)
+        finally:
+            stopping.cancel()
+            self.subscriber.consumer = None
 
     async def _work(self, number: int, unit: UnitOfWork) -> None:
         async with unit.keeping_its_connection():

@@ -47,6 +47,11 @@ async def background(
         health.remove(name)
 
 
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class _SupervisedTask:
     def __init__(self, name: str, run: Callable[[], Awaitable[None]], backoff: Backoff, settled_s: float) -> None:
         self.stopping = False
@@ -72,10 +77,15 @@ class _SupervisedTask:
             log_refusal(error)
             await self._backoff.wait()
 
-    async def _run_once(self) -> Exception | None:
+    async def _run_once(self) -> BaseException | None:
         try:
             await self._run()
         except Exception as error:
+            return error
+        except asyncio.CancelledError as error:
+            # Of what it waited for, cancelled by somebody else: this task has to go on.
+            if _is_cancelled():
+                raise
             return error
         return None
 

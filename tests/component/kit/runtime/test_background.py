@@ -39,6 +39,21 @@ async def test_a_task_runs_while_the_block_lasts_and_ends_with_it() -> None:
     assert (await health.ready()).checks == {}
 
 
+async def test_a_task_goes_on_when_somebody_else_cancels_what_it_waits_for() -> None:
+    health, waiting = Health(), list[asyncio.Future[None]]()
+
+    async def run() -> None:
+        waiting.append(asyncio.get_running_loop().create_future())
+        await waiting[-1]
+
+    async with background("consumer", run, health, **QUICK):
+        await eventually(lambda: len(waiting) == 1, what="the first start", poll_s=0.01)
+        waiting[0].cancel()
+        await eventually(lambda: len(waiting) == 2, what="the second start", poll_s=0.01)
+        assert await wrong(health, "consumer") == "CancelledError"
+    assert waiting[-1].cancelled()
+
+
 async def test_tasks_end_in_the_reverse_order_of_their_start() -> None:
     ended: list[str] = []
 

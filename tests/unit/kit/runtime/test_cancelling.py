@@ -1,0 +1,54 @@
+"""Tasks are ended even if they miss a cancellation, and waited for no longer than that takes."""
+
+import asyncio
+import contextlib
+
+import pytest
+
+from services.kit.runtime import cancelling
+from services.kit.runtime.cancelling import ended
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cancelling, "_AGAIN_AFTER_S", 0.01)
+
+
+async def missing(cancellations: int) -> None:
+    """Goes on after so many."""
+    for _ in range(cancellations):
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+    await asyncio.Event().wait()
+
+
+async def begun(cancellations: int) -> "asyncio.Task[None]":
+    task = asyncio.create_task(missing(cancellations))
+    await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize("missed", [0, 1, 5])
+async def test_a_task_that_misses_cancellations_is_ended(missed: int) -> None:
+    tasks = [await begun(0), await begun(missed)]
+    await ended(tasks)
+    assert all(task.cancelled() for task in tasks)
+
+
+async def test_a_task_that_takes_no_notice_is_left_behind() -> None:
+    task = await begun(1_000)
+    await ended([task])
+    assert not task.done()
+    while not task.done():
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+async def test_tasks_that_have_ended_are_none_to_wait_for() -> None:
+    async def failing() -> None:
+        raise ValueError
+
+    task = asyncio.create_task(failing())
+    await asyncio.wait({task})
+    await ended([task])
+    await ended([])
