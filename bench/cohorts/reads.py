@@ -14,7 +14,7 @@ from bench.harness import Leg, database_cpu_s, in_subprocess, process_cpu_s
 from bench.http_load import Load, load
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
-from services.gateway.read_model.student_rows import STUDENTS
+from services.gateway.read_model.student_statements import STUDENTS_WITHOUT_MORE
 from services.kit.postgres.pool import open_pool
 
 CONNECTIONS: Final = 32
@@ -50,7 +50,7 @@ async def raw(dsn: str, students: Sequence[str]) -> Leg:
     async def reader(left: "Iterator[list[str]]") -> None:
         async with pool.acquire() as connection:
             for group in left:
-                await connection.fetch(STUDENTS, group)
+                await connection.fetch(STUDENTS_WITHOUT_MORE, group)
 
     try:
         # Planned, and the views' definitions in each session's cache.

@@ -18,7 +18,7 @@ from fastapi import Cookie, Depends, FastAPI, HTTPException, Request
 from pydantic import BaseModel, JsonValue
 
 from deploy.local.servers.postgres_binaries import wheel_installation
-from services.gateway.read_model.student_rows import STUDENTS
+from services.gateway.read_model.student_statements import STUDENTS_WITHOUT_MORE
 from services.gateway.tables.sessions.session import hashed
 from services.gateway.web.cookies import SESSION_COOKIE
 
@@ -162,7 +162,7 @@ def pgbench_rate(dsn: str, students: list[str], folder: Path, *, seconds: int) -
     scripts: list[str] = []
     for number, student_id in enumerate(students[:SCRIPTS]):
         path = folder / f"read-{number}.sql"
-        path.write_text(STUDENTS.replace("$1", f"ARRAY['{student_id}']") + ";\n", "utf-8")
+        path.write_text(STUDENTS_WITHOUT_MORE.replace("$1", f"ARRAY['{student_id}']") + ";\n", "utf-8")
         scripts += ["-f", str(path)]
     server = urlsplit(dsn)
     command: list[Any] = [wheel_installation() / "bin" / "pgbench", "-n", "-M", "prepared", "-c", CLIENTS, "-j", 1]

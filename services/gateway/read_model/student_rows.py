@@ -30,57 +30,6 @@ from services.kit.rules.waivers import Attribute, Waiver, waiver_list
 
 Row: TypeAlias = asyncpg.Record | Mapping[str, Any]
 
-STUDENTS: Final = """
-WITH numbers AS (
-    SELECT student_id, NULL::text AS joined_to FROM unnest($1::text[]) AS asked (student_id)
-    UNION ALL
-    SELECT former_number, student_id FROM published.former_number_v1 WHERE student_id = any($1::text[])
-)
-SELECT numbers.student_id, numbers.joined_to,
-       roster.version AS case_version, roster.state, roster.name, roster.gender, roster.grade, roster.college,
-       roster.major, roster.enrolled_on, roster.leave_category, roster.opened_on, roster.case_number,
-       attributes.degree_level, attributes.campus, attributes.study_form,
-       (SELECT json_agg(json_build_object('department', department, 'check', check_name, 'kind', kind,
-                                          'reason', reason, 'until', until) ORDER BY exemption_id)
-        FROM published.exemption_v1 AS made
-        WHERE made.student_id = roster.student_id AND made.case_number = roster.case_number
-          AND withdrawn_at IS NULL AND ends_at > now()) AS exemptions,
-       attempt.attempt_id, attempt.state AS attempt_state, attempt.opened_at, attempt.ended_at, attempt.cause,
-       attempt.objections, attempt.answers,
-       (SELECT json_agg(json_build_object(
-                   'attempt_id', attempt_id, 'case_number', case_number, 'form_number', form_number,
-                   'accepted_at', accepted_at, 'code', code, 'qr_text', qr_text, 'receipt', receipt, 'facts', facts,
-                   'issued_at', issued_at, 'replaces', replaces,
-                   'exceptions', CASE WHEN exception_count > 0 THEN (
-                       SELECT json_agg(json_build_object('name', name, 'department', department, 'reasons', reasons,
-                                                         'opened_at', opened_at, 'former_number', former_number)
-                                       ORDER BY opened_at, name)
-                       FROM published.exception_v2 AS made
-                       WHERE made.form_number = form.form_number AND made.closed_at IS NULL) END,
-                   'voided_at', voided_at, 'void_reason', void_reason, 'replaced_by', replaced_by,
-                   'waivers', waivers) ORDER BY case_number, sequence)
-        FROM published.submission_v2 AS form LEFT JOIN published.attempt_waiver_v1 USING (attempt_id)
-        WHERE form.student_id = numbers.student_id) AS forms,
-       reported.departments, reported.statuses, reported.received_at, reported.readable, reported.alive_as_of
-FROM numbers
-LEFT JOIN published.case_v1 AS roster USING (student_id)
-LEFT JOIN published.case_attribute_v1 AS attributes USING (student_id)
-LEFT JOIN LATERAL (
-    SELECT attempt_id, state, opened_at, ended_at, cause, objections, answers FROM published.attempt_v1 AS one
-    WHERE one.student_id = numbers.student_id ORDER BY one.opened_at DESC LIMIT 1
-) AS attempt ON true
-LEFT JOIN LATERAL (
-    SELECT array_agg(department ORDER BY department) AS departments,
-           array_agg(status ORDER BY department) AS statuses,
-           array_agg(heard_at ORDER BY department) AS received_at,
-           array_agg(readable ORDER BY department) AS readable,
-           array_agg(alive_as_of ORDER BY department) AS alive_as_of
-    FROM published.status_v1 AS status WHERE status.student_id = roster.student_id
-) AS reported ON true
-ORDER BY numbers.student_id
-"""
-"""A row for each number asked for, known or not, and one for each former number of theirs. `alive_as_of` is last."""
-
 _ATTRIBUTES: Final = tuple(name.value for name in Attribute)
 _reasons: TypeAdapter[dict[str, tuple[Reason, ...]]] = TypeAdapter(dict[str, tuple[Reason, ...]])
 _reason_list: TypeAdapter[tuple[Reason, ...]] = TypeAdapter(tuple[Reason, ...])
