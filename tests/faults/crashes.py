@@ -87,11 +87,15 @@ async def crash_round(observed: ObservedInstallation, paths: Mapping[str, Sequen
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-        if expiring:
-            installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
         for name in (SECOND, THIRD):
             if name in installation.processes:
                 installation.stop(name)
+        if expiring:
+            # Also of the one that runs: in what comes next, attempts live as long as they usually do.
+            installation.configure(CLEARANCE, LIXIAO_ATTEMPT_LIFE_S="600")
+            if CLEARANCE in installation.processes:
+                installation.stop(CLEARANCE)
+            await installation.start(CLEARANCE)
 
 
 async def _all_crash(observed: ObservedInstallation, paths: Mapping[str, Sequence[str]]) -> None:
