@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ import uvloop
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from bench.fixtures import Sandbox, Servers, sandbox
+from bench.processor import LOAD, spent, used
 from services.kit.kafka.connection import KafkaConnection
 
 DEPARTMENT: Final = "library"
@@ -39,13 +41,26 @@ WITH changed AS (
 _spawn: Final = get_context("spawn")
 
 
-def commit_to_seen(on: Servers, *, changes: int, per_s: float, students: int) -> list[float]:
-    """Seconds from each row's insertion to when a reader, woken by NOTIFY, has read it or a newer one."""
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """`seconds` from each row's insertion to when a reader, woken by NOTIFY, has read it or a newer one.
+
+    `processor_us`: a change, of relay, consumer and both servers.
+    """
+
+    seconds: list[float]
+    processor_us: float
+
+
+def commit_to_seen(on: Servers, *, changes: int, per_s: float, students: int) -> Bare:
     with sandbox(on, [], [DEPARTMENT], PARTITIONS) as place, asyncio.Runner(loop_factory=uvloop.new_event_loop) as loop:
         loop.run(_create(place))
         with _running(place):
             loop.run(_desk(place, range(1, WARM_UP + 1), per_s, students))
-            return loop.run(_desk(place, range(WARM_UP + 1, WARM_UP + changes + 1), per_s, students))
+            before = used()
+            seconds = loop.run(_desk(place, range(WARM_UP + 1, WARM_UP + changes + 1), per_s, students))
+            spent_s = sum(each for name, each in spent(before).items() if name != LOAD)
+            return Bare(seconds, spent_s * 1e6 / changes)
 
 
 async def _create(place: Sandbox) -> None:

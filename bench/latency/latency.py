@@ -19,16 +19,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import asyncpg
 import uvloop
 
 from bench.fixtures import Servers
 from bench.harness import Figure, Spread, over, percentile
-from bench.latency.bare import commit_to_seen
+from bench.latency.bare import Bare, commit_to_seen
 from bench.latency.desk import DEPARTMENT, Change, Desk, committed_at, due_at
 from bench.latency.open_pages import commit_to_page
 from bench.processor import LOAD, spent, used
@@ -36,6 +36,7 @@ from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE
 from services.kit.names import VIEW_CHANNEL
 
+R = TypeVar("R")
 BUSY: Final = (sys.executable, "-c", "while True: pass")
 BUSY_PROCESSES: Final = 2
 _POLL_S: Final = 0.02
@@ -64,16 +65,11 @@ class Round:
     due_to_answered: list[float]
     per_s: float
     processor_s: dict[str, float]
-    bare: list[float] = field(default_factory=list)
 
     @property
     def processor_us(self) -> float:
         """A change, all services and servers."""
         return sum(spent_s for name, spent_s in self.processor_s.items() if name != LOAD) * 1e6 / len(self.due_to_seen)
-
-    @property
-    def over_bare(self) -> float:
-        return percentile(self.commit_to_seen, 0.99) / percentile(self.bare, 0.99)
 
 
 def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
@@ -86,10 +82,10 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
                 f"{sizes.changes:,} changes a round at {sizes.per_s:g} a second to {sizes.students} students: library "
                 "by HTTP, relay, Kafka, projector; two processes, traces off"
             )
-            done = []
+            done, bare = [], []
             for _ in range(rounds):
                 done.append(runner.run(_round(installation, students, sizes)))
-                done[-1].bare = commit_to_seen(on, changes=sizes.changes, per_s=sizes.per_s, students=sizes.students)
+                bare.append(commit_to_seen(on, changes=sizes.changes, per_s=sizes.per_s, students=sizes.students))
             with _busy():
                 beside = runner.run(_round(installation, students, sizes))
             to_page = runner.run(commit_to_page(installation, students, changes=sizes.changes, per_s=sizes.per_s))
@@ -100,7 +96,7 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     yield _row("desk's HTTP answer -> seen in view", done, lambda one: one.answered_to_seen)
     yield _row("due -> desk's HTTP answer", done, lambda one: one.due_to_answered)
     yield _row("due -> seen in view", done, lambda one: one.due_to_seen)
-    yield _row("bare outbox row -> seen in table", done, lambda one: one.bare)
+    yield _row("bare outbox row -> seen in table", bare, lambda one: one.seconds)
     yield _row(f"commit -> seen, {BUSY_PROCESSES} busy processes", [beside], lambda one: one.commit_to_seen)
     yield (
         f"{'commit -> open page, one round':<36}{percentile(to_page, 0.5) * 1e3:<32.1f}"
@@ -111,15 +107,19 @@ def run(on: Servers, *, rounds: int, quick: bool) -> Iterator[str | Figure]:
     spent_s = done[-1].processor_s.items()
     each = ", ".join(f"{name} {one_s * 1e3 / sizes.changes:.1f}" for name, one_s in spent_s)
     yield f"ms of processor a change, last round: {each}"
+    bare_ms = over(bare, lambda one: one.processor_us / 1e3)
+    times = over(list(zip(done, bare, strict=True)), lambda pair: pair[0].processor_us / pair[1].processor_us)
+    yield f"of the bare one, both servers included: {bare_ms.text(' ms', 1)}; ours / bare {times.text(digits=1)}"
     yield Figure(
         "a change at a desk",
         over(done, lambda one: one.processor_us),
         f"p99 {over(done, lambda one: percentile(one.commit_to_seen, 0.99) * 1e3).text(' ms', 1)}",
         "bare relay, p99",
-        over(done, lambda one: one.over_bare),
+        over(list(zip(done, bare, strict=True)), _over_bare),
         {
             "p99 ms": over(done, lambda one: percentile(one.commit_to_seen, 0.99) * 1e3),
             "latest under load ms": Spread((max(beside.commit_to_seen) * 1e3,)),
+            "bare ms of processor": bare_ms,
         },
     )
     page_p99 = Spread((percentile(to_page, 0.99) * 1e3,))
@@ -137,7 +137,12 @@ def _busy() -> Iterator[None]:
             process.wait()
 
 
-def _row(name: str, done: Sequence[Round], of: Callable[[Round], list[float]]) -> str:
+def _over_bare(pair: tuple[Round, Bare]) -> float:
+    ours, bare = pair
+    return percentile(ours.commit_to_seen, 0.99) / percentile(bare.seconds, 0.99)
+
+
+def _row(name: str, done: Sequence[R], of: Callable[[R], list[float]]) -> str:
     p50 = over(done, lambda one: percentile(of(one), 0.5) * 1e3).text(digits=1)
     p99 = over(done, lambda one: percentile(of(one), 0.99) * 1e3).text(digits=1)
     return f"{name:<36}{p50:<32}{p99}"
