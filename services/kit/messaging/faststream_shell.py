@@ -22,7 +22,6 @@ from itertools import chain
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
-from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream._internal.broker.registrator import Registrator
 from faststream._internal.endpoint.subscriber.call_item import CallsCollection
@@ -163,7 +162,7 @@ class TransactionalSubscriber(DefaultSubscriber):
         self._several: set[type[Message]] = set()
         self._gathering = Gathering()
         self._positions: StoredPositions | None = None
-        self._refusal: asyncio.Future[KafkaError] | None = None
+        self._refusal: asyncio.Future[BaseException] | None = None
         self._built = False
         self._log_context: dict[str, str] | None = None
 
@@ -290,7 +289,8 @@ class TransactionalSubscriber(DefaultSubscriber):
                 await queue.join()
         try:
             polled = await consumer.getmany(timeout_ms=_POLL_MS, max_records=self._max_records * self.workers)
-        except KafkaError as error:
+        except BaseException as error:
+            # Also the cancellation of something that it waited for, after which FastStream's task would be gone.
             if self._refusal is not None and not self._refusal.done():
                 self._refusal.set_result(error)
             raise

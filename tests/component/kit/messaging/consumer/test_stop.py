@@ -1,10 +1,13 @@
 """A consumer that fails is replaced, also when its own tasks do not end."""
 
 import asyncio
+from functools import partial
+from itertools import count
 from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.errors import TopicAuthorizationFailedError
 from structlog.testing import capture_logs
@@ -50,3 +53,27 @@ async def test_a_consumer_whose_heartbeat_does_not_end_is_replaced(
             await send(kafka, topic, [b"after"])
             await eventually(lambda: read(2), what="what was sent after")
     assert "consumer.abandoned" in [line["event"] for line in lines]
+
+
+async def test_a_consumer_goes_on_when_somebody_else_cancels_what_it_waits_for(
+    pool: "asyncpg.Pool[Any]", kafka: RunningKafka, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    consumer, polls = consumer_of(pool, kafka, topic, session_timeout_s=6), count(1)
+    getmany = AIOKafkaConsumer.getmany
+
+    async def cancelled_once(polling: AIOKafkaConsumer, **options: Any) -> Any:
+        if next(polls) == 3:
+            (waited_for := asyncio.get_running_loop().create_future()).cancel()
+            await waited_for
+        return await getmany(polling, **options)
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", cancelled_once)
+
+    async def read(expected: int) -> bool:
+        return len(await stored(pool)) == expected
+
+    async with background("consumer", consumer.run, Health()):
+        for number in range(1, 6):
+            await send(kafka, topic, [b"a record"])
+            await eventually(partial(read, number), what=f"record {number}")
+    assert next(polls) > 4
