@@ -36,7 +36,7 @@ class ReadModel:
         self._pool = pool
         self._reads = CoalescedReads(self.rows_of_many)
         self._with_more: OrderedDict[str, None] = OrderedDict()
-        """Who is not asked for without more first. Only a guess: either way of reading gives the same rows."""
+        """Students asked for by the whole statement at once. Only a guess: either statement gives the same rows."""
         self.away_since: datetime | None = None
 
     async def of(self, student_id: str) -> StudentSnapshot | ReadModelUnavailable:
@@ -79,10 +79,11 @@ class ReadModel:
 
     async def _fetch(self, student_ids: list[str]) -> list[asyncpg.Record]:
         """All rows of a student are of one statement, so of one snapshot."""
-        first = [one for one in student_ids if one not in self._with_more]
+        others = [one for one in student_ids if one not in self._with_more]
+        # The probe asks for nobody.
+        asks = bool(others) or not student_ids
         async with self._pool.acquire(timeout=2) as connection:
-            # The probe asks for nobody.
-            rows = await connection.fetch(STUDENTS_WITHOUT_MORE, first) if first or not student_ids else []
+            rows = await connection.fetch(STUDENTS_WITHOUT_MORE, others) if asks else []
             if len(rows) == len(student_ids):
                 return rows
             found = {row["student_id"] for row in rows}

@@ -39,7 +39,7 @@ _PROBE_BROKER_EVERY_S: Final = 5.0
 _PROBE_BROKER_TIMEOUT_S: Final = 5.0
 _CHECK_LOGS_TIMEOUT_S: Final = 15.0
 _START_TIMEOUT_S: Final = 60.0
-_STOP_TIMEOUT_S: Final = 10.0
+_STOP_TIMEOUT_S: Final = 5.0
 _METADATA_AGE_MS: Final = 10_000
 """By then a topic that was made anew is known. A request takes the broker less than a millisecond."""
 _log = structlog.get_logger(__name__)
