@@ -179,6 +179,7 @@ def _(patch: Patch) -> None:
 @mutant("no version guard", "the status that is read last is the view's", breaks="S6")
 def _(patch: Patch) -> None:
     patch.sql("excluded.version > stored.version OR greatest(", "true OR greatest(")
+    patch.sql("version = greatest(excluded.version, stored.version)", "version = excluded.version")
 
 
 @mutant(
