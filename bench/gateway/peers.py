@@ -173,7 +173,7 @@ def pgbench_rate(dsn: str, students: list[str], folder: Path, *, seconds: int) -
             "PGPORT": str(server.port),
             "PGUSER": server.username or "",
             "PGPASSWORD": server.password or "",
-            "PGOPTIONS": "-c plan_cache_mode=force_generic_plan -c random_page_cost=1.1",
+            "PGOPTIONS": "-c plan_cache_mode=force_generic_plan -c random_page_cost=1.1 -c enable_seqscan=off",
         },
         capture_output=True,
         text=True,

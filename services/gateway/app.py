@@ -199,7 +199,11 @@ async def _start(
     # No connection yet: the pages open while the read model does not answer.
     readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0, plain_reads=True)
     running.push_async_callback(_close, readers)
-    visitors = await open_pool(settings.database, name=f"{GATEWAY}.visits", max_size=2, plain_reads=True)
+    students = await open_pool(
+        settings.read_model, name=f"{GATEWAY}.students", min_size=0, max_size=4, plain_reads=True, by_key=True
+    )
+    running.push_async_callback(_close, students)
+    visitors = await open_pool(settings.database, name=f"{GATEWAY}.visits", max_size=2, plain_reads=True, by_key=True)
     running.push_async_callback(_close, visitors)
     http = await running.enter_async_context(outgoing_client(settings))
     wakeup, printer = Wakeup(), _printer(settings, health)
@@ -211,7 +215,7 @@ async def _start(
         life_s=settings.session_life_s,
         roles_check_s=settings.roles_check_s,
     )
-    read_model, records = ReadModel(readers), SubmissionRecords(readers)
+    read_model, records = ReadModel(students), SubmissionRecords(readers)
     commands, limits = StudentCommandTable(pool, settings.topics, wakeup), SharedLimits(pool)
     comments, shown = LineComments(pool, limits), ShownPages(pool, keep=settings.keep_shown_days > 0)
     hub = _hub(settings, renderer, read_model, commands, comments, sessions, shown)

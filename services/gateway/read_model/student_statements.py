@@ -63,17 +63,19 @@ ORDER BY numbers.student_id
 """
 """Known or not, and one for each former number of theirs. `alive_as_of` is last."""
 
+# Once for all: else a plan that is made while the tables are empty does it again for each student.
 STUDENTS_WITHOUT_MORE: Final = f"""
+WITH reported AS MATERIALIZED (
+    SELECT student_id, {_BY_DEPARTMENT}
+    FROM published.status_v1 WHERE student_id = any($1::text[]) GROUP BY student_id
+)
 SELECT asked.student_id, NULL::text AS joined_to,{_ROSTER},
        NULL::json AS exemptions, NULL::uuid AS attempt_id, NULL::text AS attempt_state, NULL::timestamptz AS opened_at,
        NULL::timestamptz AS ended_at, NULL::text AS cause, NULL::json AS objections, NULL::json AS answers,
        NULL::json AS forms,{_REPORTED}
 FROM unnest($1::text[]) AS asked (student_id)
 LEFT JOIN {_CASE}
-LEFT JOIN (
-    SELECT student_id, {_BY_DEPARTMENT}
-    FROM published.status_v1 WHERE student_id = any($1::text[]) GROUP BY student_id
-) AS reported ON reported.student_id = roster.student_id
+LEFT JOIN reported ON reported.student_id = roster.student_id
 WHERE NOT EXISTS (SELECT FROM published.former_number_v1 AS one WHERE one.student_id = asked.student_id)
   AND NOT EXISTS (SELECT FROM published.attempt_v1 AS one WHERE one.student_id = asked.student_id)
   AND NOT EXISTS (SELECT FROM published.submission_v2 AS one WHERE one.student_id = asked.student_id)

@@ -26,13 +26,15 @@ async def open_pool(
     max_size: int = 10,
     retry_for_s: float = 30.0,
     plain_reads: bool = False,
+    by_key: bool = False,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Waits `retry_for_s` for a starting server. Sessions are in UTC and time out.
 
-    `plain_reads`: only single statements that read by key, which leave nothing behind in a session. They are planned
+    `plain_reads`: only single statements, mostly by key, which leave nothing behind in a session. They are planned
     once a session, not for each of their values, and a session is not reset after them: either costs more than they do.
+    `by_key`: none of them has a reason to read a table whole.
     """
-    session = _session(name) | (_READS_BY_KEY if plain_reads else {})
+    session = _session(name) | (_PLAIN_READS if plain_reads else {}) | (_BY_KEY if by_key else {})
 
     async def connect() -> "asyncpg.Pool[asyncpg.Record]":
         return await asyncpg.create_pool(
@@ -49,11 +51,13 @@ async def open_pool(
     return await retry_connecting(connect, retry_for_s)
 
 
-_READS_BY_KEY: Final = {
+_PLAIN_READS: Final = {
     "plan_cache_mode": "force_generic_plan",
     # By the default of 4, made for disks, a table of some thousand students is read whole to find eight of them.
     "random_page_cost": "1.1",
 }
+# A plan that is made before a table has statistics reads it whole, until somebody analyzes it.
+_BY_KEY: Final = {"enable_seqscan": "off"}
 
 
 def _session(name: str, statement_timeout_ms: int = 30_000, lock_timeout_ms: int = 10_000) -> dict[str, str]:
