@@ -11,7 +11,7 @@ from services.clearance.cli import (
     sign_forms_again,
 )
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
-from services.clearance.receipts.cli import keys, verify_form
+from services.clearance.receipts.cli import OF_A_KEY, keys, verify_form
 from services.clearance.settings import ClearanceSettings
 from services.kit.cli import service_cli
 from services.kit.http.serving.server import serve
@@ -31,7 +31,7 @@ cli = service_cli(
 )
 cli.add_typer(keys, name="keys")
 cli.add_typer(token_commands({ROSTER, APPROVER, FORM_VOID, FORGETTING, OPERATOR}), name="tokens")
-keys.command("sign-again")(sign_forms_again)
+keys.command("sign-again", context_settings=OF_A_KEY)(sign_forms_again)
 cli.command("verify")(verify_form)
 cli.command("forget")(forget_student)
 cli.command("republish")(republish_command(open_publisher))

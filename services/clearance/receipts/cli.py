@@ -25,6 +25,8 @@ _FORM: Final = re.compile(
     rb"LXF1:[0-9A-Z $%*+\-./:]+(?<! )|LXF2:[0-9A-Z$*\-/:]+"
     rb"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{86}(?![A-Za-z0-9_-])"
 )
+OF_A_KEY: Final = {"ignore_unknown_options": True}
+"""Of commands about one key, whose id may begin with a dash."""
 keys = typer.Typer(help="Signing keys of forms.", no_args_is_help=True)
 
 
@@ -51,7 +53,7 @@ def rotate_key() -> None:
     _with_keyring(work)
 
 
-@keys.command("revoke")
+@keys.command("revoke", context_settings=OF_A_KEY)
 def revoke_key(kid: str) -> None:
     """Revoke a retired key whose private part leaked, and destroy that: forms signed with it no longer verify."""
 
