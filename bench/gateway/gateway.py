@@ -162,6 +162,8 @@ async def start(installation: Installation, sizes: Sizes) -> tuple[list[str], li
     async with asyncpg.create_pool(installation.database_dsn(CLEARANCE), min_size=1, max_size=2) as pool:
         for student_id in readers:
             await pool.execute(_COPY, students[0], student_id)
+        # They are stopped; a page of departments that are silent is another one, and grey.
+        await pool.execute("UPDATE source SET alive_as_of = now() + interval '1 day'")
     turns = [students[number % len(students)] for number in range(sizes.sessions)]
     return await cookies_of(installation, turns), await cookies_of(installation, readers), readers
 
