@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.clearance.view.rebuilding.rebuilt_table import Comparison, Rebuilt
 from services.clearance.view.rebuilding.topic_reader import RebuildFailed
 from services.clearance.view.view_store import view_hash
 from services.kit.messaging.relaying.producer import OutboundRecord
+from services.kit.runtime.cancelling import ended
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status, written
 from tests.support.waiting import eventually
 
@@ -47,33 +49,41 @@ async def filled(clearance: ClearanceFixture, versions: int = 3) -> list[str]:
     return people
 
 
+@asynccontextmanager
+async def projecting(clearance: ClearanceFixture) -> AsyncIterator[None]:
+    task = asyncio.create_task(clearance.projector().run())
+    try:
+        yield
+    finally:
+        await ended([task])
+
+
 async def project(clearance: ClearanceFixture) -> None:
     """Everything that is in the topics."""
-    task = asyncio.create_task(clearance.projector().run())
+    async with projecting(clearance):
+        await all_applied(clearance)
 
+
+async def all_applied(clearance: ClearanceFixture) -> None:
     async def applied() -> bool:
         done = await clearance.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset")
         return bool(done == await clearance.end_offset())
 
     await eventually(applied, what="everything applied")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_a_rebuilt_view_has_nobody_whom_a_tombstone_forgot(clearance: ClearanceFixture) -> None:
     people = await filled(clearance)
-    task = asyncio.create_task(clearance.projector().run())
-    for name in ("library", "dorm"):
-        for who in people[:2]:
-            await clearance.forget(who, department=name)
-    await clearance.publish(status(people[1], 1))
+    async with projecting(clearance):
+        for name in ("library", "dorm"):
+            for who in people[:2]:
+                await clearance.forget(who, department=name)
+        await clearance.publish(status(people[1], 1))
 
-    async def applied() -> bool:
-        return await clearance.version(people[0]) is None and await clearance.version(people[1]) == 1
+        async def applied() -> bool:
+            return await clearance.version(people[0]) is None and await clearance.version(people[1]) == 1
 
-    await eventually(applied, what="the tombstones")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        await eventually(applied, what="the tombstones")
     compared = await folded(clearance)
     assert compared.equal
     assert (compared.live_rows, compared.rebuilt_rows) == (77, 77)
@@ -91,21 +101,19 @@ async def test_the_rebuilt_view_equals_the_live_one_and_takes_its_place(clearanc
     assert await clearance.pool.fetch("SELECT * FROM published.status_v1 ORDER BY 1, 2") == before
     assert await clearance.pool.fetchval("SELECT count(*) FROM pg_tables WHERE tablename LIKE 'status\\_%'") == 0
     # What is read and written by name is now the new table, for the projector and for the reader's views.
-    task = asyncio.create_task(clearance.projector().run())
-    await clearance.publish(status(people[1], 9))
+    async with projecting(clearance):
+        await clearance.publish(status(people[1], 9))
 
-    async def arrived() -> bool:
-        return await clearance.version(people[1]) == 9
+        async def arrived() -> bool:
+            return await clearance.version(people[1]) == 9
 
-    await eventually(arrived, what="a status in the switched view")
-    # So do the work lists, which were mended as well.
-    listed = await clearance.pool.fetch("SELECT student_id, department, open_codes FROM open_status ORDER BY 1, 2")
-    open_ones = "SELECT student_id, department, open_codes FROM status WHERE open_since IS NOT NULL ORDER BY 1, 2"
-    assert listed == await clearance.pool.fetch(open_ones)
-    await clearance.pool.execute("UPDATE status SET open_since = now(), open_codes = 'loans:books'")
-    assert await clearance.pool.fetchval("SELECT count(*) FROM open_status") == 80
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        await eventually(arrived, what="a status in the switched view")
+        # So do the work lists, which were mended as well.
+        listed = await clearance.pool.fetch("SELECT student_id, department, open_codes FROM open_status ORDER BY 1, 2")
+        open_ones = "SELECT student_id, department, open_codes FROM status WHERE open_since IS NOT NULL ORDER BY 1, 2"
+        assert listed == await clearance.pool.fetch(open_ones)
+        await clearance.pool.execute("UPDATE status SET open_since = now(), open_codes = 'loans:books'")
+        assert await clearance.pool.fetchval("SELECT count(*) FROM open_status") == 80
     assert (await folded(clearance)).switched
 
 
@@ -139,36 +147,34 @@ async def test_a_projector_that_lags_is_compared_where_it_stands(clearance: Clea
 
 async def test_the_view_is_rebuilt_while_changes_go_on(clearance: ClearanceFixture) -> None:
     people = await filled(clearance)
-    projector = asyncio.create_task(clearance.projector().run())
-    done = asyncio.Event()
+    async with projecting(clearance):
+        done = asyncio.Event()
 
-    async def changes() -> int:
-        version = 3
-        while not done.is_set():
-            version += 1
-            await clearance.publish(*[status(who, version) for who in people])
-        return version
+        async def changes() -> int:
+            version = 3
+            while not done.is_set():
+                version += 1
+                await clearance.publish(*[status(who, version) for who in people])
+            return version
 
-    saying = asyncio.create_task(changes())
-    try:
-        for _ in range(3):
-            compared = await folded(clearance)
-            assert compared.equal
-            assert compared.switched
-    finally:
-        done.set()
-    last = await saying
+        saying = asyncio.create_task(changes())
+        try:
+            for _ in range(3):
+                compared = await folded(clearance)
+                assert compared.equal
+                assert compared.switched
+        finally:
+            done.set()
+        last = await saying
 
-    async def newest() -> bool:
-        return bool(
-            await clearance.pool.fetchval(
-                "SELECT bool_and(version = $1) FROM status WHERE department = 'library'", last
+        async def newest() -> bool:
+            return bool(
+                await clearance.pool.fetchval(
+                    "SELECT bool_and(version = $1) FROM status WHERE department = 'library'", last
+                )
             )
-        )
 
-    await eventually(newest, what="the newest versions")
-    projector.cancel()
-    await asyncio.gather(projector, return_exceptions=True)
+        await eventually(newest, what="the newest versions")
     assert (await folded(clearance, switch=False)).equal
 
 
@@ -183,41 +189,35 @@ async def test_hostile_sequences_fold_to_the_rows_of_the_projector_however_few_a
     clearance: ClearanceFixture,
 ) -> None:
     people = [f"TS{secrets.token_hex(6).upper()}" for _ in range(12)]
-    task = asyncio.create_task(clearance.projector().run())
-    for number, who in enumerate(people):
-        await clearance.publish(*[status(who, version) for version in (3, 1, 2, 4, 4)[: 1 + number % 5]])
-    again, went_back, other, hidden, gone, back, strange, moved, spaced = people[:9]
-    await clearance.publish(status(again, 9), status(again, 9))
-    await clearance.publish(status(went_back, 9), status(went_back, 8))
-    await clearance.publish(status(other, 9), status(other, 9, verdict=Verdict.BLOCKED))
-    await clearance.poison(hidden, b"{")
-    await clearance.publish(status(hidden, 1))
-    await clearance.poison(gone, b"{")
-    for who in (gone, back):
-        await clearance.forget(who)
-    await clearance.publish(status(back, 2))
-    await clearance.poison(strange, b"\xff\x00\t")
-    await clearance.poison("not a student", b"{")
-    await clearance.poison(f"TS{secrets.token_hex(6).upper()}", b"[]")
-    await clearance.publish_alive_mark("library", datetime.now(UTC))
-    # A student who is on each of the topic's partitions.
-    topic = clearance.topics.status("library")
-    for part in range(await clearance.publisher.partitions(topic)):
-        record = clearance.record(status(moved, 20 + part))
-        await clearance.publisher.send([OutboundRecord(topic, record.key, record.value, record.headers, part)])
-    # As another encoder would write it, with what COPY and arrays have to escape.
-    wide = json.dumps(json.loads(written(status(spaced, 30))), indent="\t").replace(
-        "book-returned", "book\\u002dreturned"
-    )
-    await clearance.poison(spaced, wide.encode())
+    async with projecting(clearance):
+        for number, who in enumerate(people):
+            await clearance.publish(*[status(who, version) for version in (3, 1, 2, 4, 4)[: 1 + number % 5]])
+        again, went_back, other, hidden, gone, back, strange, moved, spaced = people[:9]
+        await clearance.publish(status(again, 9), status(again, 9))
+        await clearance.publish(status(went_back, 9), status(went_back, 8))
+        await clearance.publish(status(other, 9), status(other, 9, verdict=Verdict.BLOCKED))
+        await clearance.poison(hidden, b"{")
+        await clearance.publish(status(hidden, 1))
+        await clearance.poison(gone, b"{")
+        for who in (gone, back):
+            await clearance.forget(who)
+        await clearance.publish(status(back, 2))
+        await clearance.poison(strange, b"\xff\x00\t")
+        await clearance.poison("not a student", b"{")
+        await clearance.poison(f"TS{secrets.token_hex(6).upper()}", b"[]")
+        await clearance.publish_alive_mark("library", datetime.now(UTC))
+        # A student who is on each of the topic's partitions.
+        topic = clearance.topics.status("library")
+        for part in range(await clearance.publisher.partitions(topic)):
+            record = clearance.record(status(moved, 20 + part))
+            await clearance.publisher.send([OutboundRecord(topic, record.key, record.value, record.headers, part)])
+        # As another encoder would write it, with what COPY and arrays have to escape.
+        wide = json.dumps(json.loads(written(status(spaced, 30))), indent="\t").replace(
+            "book-returned", "book\\u002dreturned"
+        )
+        await clearance.poison(spaced, wide.encode())
 
-    async def applied() -> bool:
-        done = await clearance.pool.fetchval("SELECT coalesce(sum(next_offset), 0) FROM consumer_offset")
-        return bool(done == await clearance.end_offset())
-
-    await eventually(applied, what="everything applied")
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+        await all_applied(clearance)
     projected = await clearance.pool.fetch(ROWS)
     assert await clearance.version(spaced) == 30
     for most_in_memory in (1, 3, 1000):
