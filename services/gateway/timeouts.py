@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
+
+from services.kit.runtime.cancelling import retrieved
 
 _BOUND_S: Final = 3.0
 
@@ -20,11 +22,6 @@ async def bounded(work: Awaitable[T], timeout_s: float = _BOUND_S) -> T:
         raise
     if not done:
         task.cancel()
-        task.add_done_callback(_retrieved)
+        task.add_done_callback(retrieved)
         raise TimeoutError
     return task.result()
-
-
-def _retrieved(task: "asyncio.Future[Any]") -> None:
-    if not task.cancelled():
-        task.exception()

@@ -8,7 +8,6 @@ yet: new ones of that partition come only after the wait. Patched, a fetch waits
 in the first seconds of a consumer.
 """
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -169,7 +168,6 @@ async def abandon_producer(producer: AIOKafkaProducer) -> None:
     """`stop()` would wait for batches that may never be acknowledged."""
     task = getattr(producer._sender, "_sender_task", None)
     if task is not None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await ended([task])
     producer._closed = True
     await producer.client.close()

@@ -13,6 +13,7 @@ import asyncpg
 import structlog
 
 from services.kit.postgres.pool import Connection
+from services.kit.runtime.cancelling import ended
 
 SILENT_AFTER_S: Final = 15.0
 """A leader runs a statement more often than this, or is replaced."""
@@ -95,8 +96,7 @@ class LeaderSession(AbstractAsyncContextManager["LeaderSession"]):
             return task.result()
         finally:
             if not task.done():
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                await ended([task])
 
 
 async def connect_alone(dsn: str, name: str) -> "asyncpg.Connection[Any]":

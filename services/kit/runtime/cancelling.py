@@ -12,7 +12,7 @@ _AGAIN_AFTER_S: Final = 1.0
 _ATTEMPTS: Final = 10
 
 
-async def ended(tasks: Collection["asyncio.Task[Any]"]) -> None:
+async def ended(tasks: Collection["asyncio.Future[Any]"]) -> None:
     """Cancels them until they are done. One that takes no notice is left behind at last."""
     pending = set(tasks)
     for _ in range(_ATTEMPTS):
@@ -20,7 +20,11 @@ async def ended(tasks: Collection["asyncio.Task[Any]"]) -> None:
             task.cancel()
         if pending:
             _, pending = await asyncio.wait(pending, timeout=_AGAIN_AFTER_S)
-    # Asked for, or asyncio would log that nobody did.
-    for task in tasks:
-        if task.done() and not task.cancelled():
-            task.exception()
+    for task in set(tasks) - pending:
+        retrieved(task)
+
+
+def retrieved(task: "asyncio.Future[Any]") -> None:
+    """Of one that is done: asyncio would log that nobody asked how it ended."""
+    if not task.cancelled():
+        task.exception()
