@@ -1,5 +1,6 @@
 """Whoever has more than a case and statuses is read as ever; whoever has not, by a statement that looks for no more."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
+from services.gateway.read_model import students
 from services.gateway.read_model.student_statements import STUDENTS, STUDENTS_WITHOUT_MORE
 from services.gateway.read_model.students import ReadModel, ReadModelError
 from services.kit.postgres.migrations import migrate
@@ -106,6 +108,19 @@ async def test_more_is_read_as_soon_as_there_is_some(
         found = await published.read_model.rows_of_many((student, beside))
         assert found[student] == await published.read_model.rows_of(student)
         assert found[beside] == await published.read_model.rows_of(beside)
+
+
+async def test_who_had_more_is_asked_for_as_a_whole_at_once_and_the_least_recent_are_let_go(
+    published: Published, statements: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(students, "_REMEMBERED", 1)
+    one, other = await published.student(), await published.student()
+    for student in (one, other):
+        await _attempt(published, student)
+    for student, without_more in ((one, 1), (one, 0), (other, 1), (one, 1)):
+        statements.clear()
+        await published.read(student)
+        assert (statements[STUDENTS_WITHOUT_MORE], statements[STUDENTS]) == (without_more, 1)
 
 
 async def test_the_probe_asks_the_database(published: Published) -> None:
