@@ -43,7 +43,7 @@ def _cpu_s(process: psutil.Process) -> float:
 
 async def raw(dsn: str, students: Sequence[str]) -> Leg:
     """The gateway's statement on as many connections as it has, with its rows thrown away."""
-    pool = await open_pool(dsn, name="bench", min_size=2, max_size=2, plain_reads=True, by_key=True)
+    pool = await open_pool(dsn, name="bench", min_size=2, max_size=2, by_key=True)
     database = urlsplit(dsn).path[1:]
     groups = [list(students[at : at + TOGETHER]) for at in range(0, len(students), TOGETHER)]
 

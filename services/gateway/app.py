@@ -194,17 +194,17 @@ async def _start(
     app: FastAPI, running: AsyncExitStack, settings: GatewaySettings, renderer: Renderer, health: Health
 ) -> None:
     await migrate(settings.owner_database, GATEWAY_FOLDERS)
-    pool = await open_pool(settings.database, name=GATEWAY)
-    running.push_async_callback(_close, pool)
+
+    async def opened(dsn: str, name: str, **options: Any) -> "asyncpg.Pool[Any]":
+        pool = await open_pool(dsn, name=name, **options)
+        running.push_async_callback(_close, pool)
+        return pool
+
+    pool = await opened(settings.database, GATEWAY)
     # No connection yet: the pages open while the read model does not answer.
-    readers = await open_pool(settings.read_model, name=f"{GATEWAY}.reader", min_size=0, plain_reads=True)
-    running.push_async_callback(_close, readers)
-    students = await open_pool(
-        settings.read_model, name=f"{GATEWAY}.students", min_size=0, max_size=4, plain_reads=True, by_key=True
-    )
-    running.push_async_callback(_close, students)
-    visitors = await open_pool(settings.database, name=f"{GATEWAY}.visits", max_size=2, plain_reads=True, by_key=True)
-    running.push_async_callback(_close, visitors)
+    readers = await opened(settings.read_model, f"{GATEWAY}.reader", min_size=0, plain_reads=True)
+    students = await opened(settings.read_model, f"{GATEWAY}.students", min_size=0, max_size=4, by_key=True)
+    visitors = await opened(settings.database, f"{GATEWAY}.visits", max_size=2, by_key=True)
     http = await running.enter_async_context(outgoing_client(settings))
     wakeup, printer = Wakeup(), _printer(settings, health)
     running.callback(printer.close)

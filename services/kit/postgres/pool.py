@@ -32,8 +32,9 @@ async def open_pool(
 
     `plain_reads`: only single statements, mostly by key, which leave nothing behind in a session. They are planned
     once a session, not for each of their values, and a session is not reset after them: either costs more than they do.
-    `by_key`: none of them has a reason to read a table whole.
+    `by_key`: the same of reads that have no reason to read a table whole.
     """
+    plain_reads = plain_reads or by_key
     session = _session(name) | (_PLAIN_READS if plain_reads else {}) | (_BY_KEY if by_key else {})
 
     async def connect() -> "asyncpg.Pool[asyncpg.Record]":

@@ -16,7 +16,7 @@ SESSIONS: Final = r"'{\\x00, \\x01}', now(), now()"
 
 async def plan(dsn: str, statement: str, types: str, values: str) -> str:
     """By the gateway's own settings."""
-    async with await open_pool(dsn, name="gateway", plain_reads=True, by_key=True) as pool, pool.acquire() as one:
+    async with await open_pool(dsn, name="gateway", by_key=True) as pool, pool.acquire() as one:
         await one.execute(f"PREPARE planned ({types}) AS {statement}")
         return "\n".join(line for (line,) in await one.fetch(f"EXPLAIN EXECUTE planned ({values})"))
 

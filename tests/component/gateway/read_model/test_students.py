@@ -55,7 +55,7 @@ class Published:
 async def published(make_database: DatabaseMaker) -> AsyncIterator[Published]:
     dsn = await make_database("clearance")
     await migrate(dsn, CLEARANCE_FOLDERS)
-    async with await open_pool(dsn, name="gateway", plain_reads=True, by_key=True) as pool:
+    async with await open_pool(dsn, name="gateway", by_key=True) as pool:
         yield Published(pool, ReadModelWriter(dsn), ReadModel(pool))
 
 
