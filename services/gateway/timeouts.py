@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Final, TypeVar
 
-from services.kit.runtime.cancelling import retrieved
+from services.kit.cancelling import retrieved
 
 _BOUND_S: Final = 3.0
 

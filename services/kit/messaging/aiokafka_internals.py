@@ -18,8 +18,8 @@ from aiokafka.consumer import consumer, fetcher
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
+from services.kit.cancelling import ended
 from services.kit.messaging.fetch_sessions import SessionFetcher
-from services.kit.runtime.cancelling import ended
 
 _FIRST_MAGIC_WITH_HEADERS: Final = 2
 _SHORT_WAIT_MS: Final = 10

@@ -16,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream.kafka import KafkaBroker
 
+from services.kit.cancelling import ended
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.messaging.aiokafka_internals import abandon_consumer, cluster_of, pace_fetches, patch_consumers
 from services.kit.messaging.cluster_metrics import ClusterMetrics
@@ -29,7 +30,6 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.messaging.unit_of_work import ApplyAtOnce, SetAside, UnitOfWork, nothing
 from services.kit.observability import metrics
 from services.kit.postgres.pool import DATABASE_ERRORS
-from services.kit.runtime.cancelling import ended
 
 STUCK_AFTER_S: Final = 60.0
 _WATCH_EVERY_S: Final = 1.0

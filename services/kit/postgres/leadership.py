@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias, TypeVar
 import asyncpg
 import structlog
 
+from services.kit.cancelling import ended
 from services.kit.postgres.pool import Connection
-from services.kit.runtime.cancelling import ended
 
 SILENT_AFTER_S: Final = 15.0
 """A leader runs a statement more often than this, or is replaced."""

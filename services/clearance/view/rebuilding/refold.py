@@ -18,7 +18,7 @@ from services.clearance.view.rebuilding.partition_rows import PartitionRows
 from services.clearance.view.rebuilding.rebuilt_table import RebuiltTable
 from services.clearance.view.rebuilding.topic_reader import Frontier, TopicReader
 from services.clearance.view.records import Position
-from services.kit.runtime.cancelling import ended
+from services.kit.cancelling import ended
 
 MOST_IN_MEMORY: Final = 200_000
 """Students whose rows of one partition are in memory, about a kilobyte each; as many again while they are stored."""

@@ -18,8 +18,8 @@ from services.clearance.view.rebuilding.rebuild import rebuild
 from services.clearance.view.rebuilding.rebuilt_table import Comparison, RebuiltTable
 from services.clearance.view.rebuilding.topic_reader import RebuildFailed
 from services.clearance.view.view_store import view_hash
+from services.kit.cancelling import ended
 from services.kit.messaging.relaying.producer import OutboundRecord
-from services.kit.runtime.cancelling import ended
 from tests.support.clearance.fixture import ClearanceFixture, clearance_fixture, status, written
 from tests.support.waiting import eventually
 

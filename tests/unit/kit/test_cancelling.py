@@ -5,8 +5,8 @@ import contextlib
 
 import pytest
 
-from services.kit.runtime import cancelling
-from services.kit.runtime.cancelling import ended
+from services.kit import cancelling
+from services.kit.cancelling import ended
 
 
 @pytest.fixture(autouse=True)
