@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import httpx
 
+from deploy.local.authorities import known_authorities
 from deploy.local.identity.people import Person
 from deploy.local.running_services import RunningServices, kind_of
 from deploy.local.services import ROOT
@@ -84,7 +85,12 @@ class Installation(RunningServices):
             )
             headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
             self._clients[key] = httpx.AsyncClient(
-                base_url=self.address(name), headers=headers, timeout=30, trust_env=False, limits=self.limits
+                base_url=self.address(name),
+                headers=headers,
+                timeout=30,
+                trust_env=False,
+                limits=self.limits,
+                verify=known_authorities(),
             )
         return self._clients[key]
 

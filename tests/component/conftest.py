@@ -8,10 +8,12 @@ import asyncpg
 import httpx
 import pytest
 
+from deploy.local.authorities import known_authorities
+
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(verify=known_authorities()) as client:
         yield client
 
 

@@ -7,6 +7,8 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from deploy.local.authorities import known_authorities
+
 TIMEOUT_S = 120
 
 
@@ -78,7 +80,7 @@ class WebBrowser:
         self.stops_at = ""
         """A part of an address to which no redirect is followed."""
         self._cookies: dict[str, dict[str, str]] = {}
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=known_authorities())
 
     async def __aenter__(self) -> Self:
         return self

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from joserfc import jwt
 
+from deploy.local.authorities import known_authorities
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.gateway.identity.oidc.logout_token import EVENT, MAX_AGE_S
@@ -73,7 +74,7 @@ def logout_token(hostile: Hostile, key: Any = KEY, header: dict[str, Any] | None
 
 async def sent(gateway: RunningGateway, token: str) -> httpx.Response:
     """As a provider sends it: without a cookie, an origin or a browser."""
-    async with httpx.AsyncClient(base_url=gateway.address) as http:
+    async with httpx.AsyncClient(base_url=gateway.address, verify=known_authorities()) as http:
         return await http.post(ADDRESS, data={"logout_token": token})
 
 
