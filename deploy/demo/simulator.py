@@ -15,6 +15,7 @@ from uuid import uuid4
 import httpx
 
 from deploy.demo.desk_simulation import DESKS, Call, Conditions, next_call
+from deploy.local.authorities import known_authorities
 from deploy.local.running_services import RunningServices
 
 TIMEOUT_S: Final = 5.0
@@ -66,6 +67,7 @@ class Simulator:
                 headers={"Authorization": f"Bearer {services.accounts.token(name)}"},
                 timeout=TIMEOUT_S,
                 trust_env=False,
+                verify=known_authorities(),
             )
             for name in services.departments
             if name in DESKS

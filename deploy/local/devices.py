@@ -8,6 +8,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
+from deploy.local.authorities import known_authorities
 from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.web.cookies import SESSION_COOKIE
 
@@ -24,7 +25,9 @@ class Device:
             "x-csrf-token": csrf,
             "sec-fetch-site": "same-origin",
         }
-        transport = httpx.AsyncHTTPTransport(local_address=f"127.0.{1 + number // 250}.{1 + number % 250}")
+        transport = httpx.AsyncHTTPTransport(
+            local_address=f"127.0.{1 + number // 250}.{1 + number % 250}", verify=known_authorities()
+        )
         self._http = httpx.AsyncClient(transport=transport, timeout=ANSWER_TIMEOUT_S)
 
     async def submit(self, gateway: str) -> httpx.Response:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from deploy.local.authorities import known_authorities
 from deploy.local.installation import new_student_id
 from services.gateway.tables.shared_limits import SharedLimit
 from services.gateway.web import verification_limits
@@ -37,7 +38,7 @@ def instances(proxied: tuple[str, str]) -> Iterator[list[RunningGateway]]:
 
 
 async def check(instance: RunningGateway, address: str, form: dict[str, str] = UNKNOWN) -> int:
-    async with httpx.AsyncClient(timeout=60) as client:
+    async with httpx.AsyncClient(timeout=60, verify=known_authorities()) as client:
         answer = await client.post(f"{instance.address}/verify", data=form, headers={"X-Forwarded-For": address})
     return answer.status_code
 
