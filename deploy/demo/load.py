@@ -13,7 +13,7 @@ import httpx
 
 from deploy.demo.department_lists import calls_after, list_csv, list_rows
 from deploy.demo.students import YEAR, Student
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 from deploy.local.processes.process import StartFailed
 from deploy.local.running_services import RunningServices
 from schemas.flows import CLEARANCE
@@ -123,14 +123,7 @@ def roster_csv(students: Sequence[Student]) -> bytes:
 
 def _client(services: RunningServices, name: str, account: str) -> httpx.AsyncClient:
     headers = {"Authorization": f"Bearer {services.accounts.token(account)}"}
-    # A proxy from the environment is not for this machine's own addresses.
-    return httpx.AsyncClient(
-        base_url=services.address(name),
-        headers=headers,
-        timeout=TIMEOUT_S,
-        trust_env=False,
-        verify=known_authorities(),
-    )
+    return local_client(services.address(name), headers=headers, timeout=TIMEOUT_S)
 
 
 async def _request(

@@ -5,7 +5,6 @@ It keeps no state between operations, so restarts and real people do not disturb
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from random import Random
@@ -15,7 +14,7 @@ from uuid import uuid4
 import httpx
 
 from deploy.demo.desk_simulation import DESKS, Call, Conditions, next_call
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_blocking_client
 from deploy.local.running_services import RunningServices
 
 TIMEOUT_S: Final = 5.0
@@ -33,9 +32,17 @@ class Tally:
     refused: int = 0
     failed: int = 0
     last: str = ""
+    why: str = ""
+    """Of the newest failure."""
 
     def __str__(self) -> str:
-        return f"{self.done} operations, {self.refused} refused, {self.failed} failed; last: {self.last or 'none'}"
+        failed = f"{self.failed} failed ({self.why})" if self.failed else "0 failed"
+        return f"{self.done} operations, {self.refused} refused, {failed}; last: {self.last or 'none'}"
+
+    def fail(self, department: str, what: str, error: httpx.HTTPError | httpx.Response) -> None:
+        self.failed += 1
+        why = str(error.status_code) if isinstance(error, httpx.Response) else type(error).__name__
+        self.why = f"{department} {what}: {why}"
 
 
 class Simulator:
@@ -62,12 +69,10 @@ class Simulator:
         self._clock = clock
         self._due_at_s = clock()
         self._desks = {
-            name: httpx.Client(
-                base_url=services.address(name),
+            name: local_blocking_client(
+                services.address(name),
                 headers={"Authorization": f"Bearer {services.accounts.token(name)}"},
                 timeout=TIMEOUT_S,
-                trust_env=False,
-                verify=known_authorities(),
             )
             for name in services.departments
             if name in DESKS
@@ -101,11 +106,14 @@ class Simulator:
                 return
 
     def _look_up(self, department: str, student_id: str) -> Mapping[str, Any] | None:
-        with suppress(httpx.HTTPError):
+        try:
             answer = self._desks[department].post("/records/query", json={"student_id": student_id})
-            if answer.is_success:
-                return dict(answer.json()["record"])
-        self.tally.failed += 1
+        except httpx.HTTPError as error:
+            self.tally.fail(department, "query", error)
+            return None
+        if answer.is_success:
+            return dict(answer.json()["record"])
+        self.tally.fail(department, "query", answer)
         return None
 
     def _send(self, department: str, student_id: str, call: Call) -> None:
@@ -116,12 +124,12 @@ class Simulator:
                 json={"student_id": student_id, **call.body},
                 headers={"Idempotency-Key": str(uuid4())},
             )
-        except httpx.HTTPError:
-            self.tally.failed += 1
+        except httpx.HTTPError as error:
+            self.tally.fail(department, call.operation, error)
             return
         if answer.is_success:
             self.tally.done += 1
         elif answer.is_client_error:
             self.tally.refused += 1
         else:
-            self.tally.failed += 1
+            self.tally.fail(department, call.operation, answer)

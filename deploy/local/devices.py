@@ -8,7 +8,7 @@ from uuid import uuid4
 import asyncpg
 import httpx
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import known_authorities
 from services.gateway.tables.sessions.session_table import Sessions
 from services.gateway.web.cookies import SESSION_COOKIE
 

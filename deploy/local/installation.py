@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import KEPT_BRIEFLY, local_client
 from deploy.local.identity.people import Person
 from deploy.local.running_services import RunningServices, kind_of
 from deploy.local.services import ROOT
@@ -27,8 +27,6 @@ SESSION_TIMEOUT_S: Final = "6"
 """The least a broker accepts by default."""
 POLL_S: Final = 0.05
 HELD_TIMEOUT_S: Final = 30.0
-KEPT_BRIEFLY: Final = httpx.Limits(keepalive_expiry=2.0)
-"""Services close an idle connection after five seconds, which is httpx's own time: a request could meet that."""
 NOWHERE: Final = "http://127.0.0.1:9"
 Versions = dict[str, tuple[int, str]]
 """Student → version and JSON of a department's newest status."""
@@ -84,14 +82,7 @@ class Installation(RunningServices):
                 kind_of(name), kind_of(name)
             )
             headers = {"Authorization": f"Bearer {self.accounts.token(account)}"}
-            self._clients[key] = httpx.AsyncClient(
-                base_url=self.address(name),
-                headers=headers,
-                timeout=30,
-                trust_env=False,
-                limits=self.limits,
-                verify=known_authorities(),
-            )
+            self._clients[key] = local_client(self.address(name), headers=headers, timeout=30, limits=self.limits)
         return self._clients[key]
 
     async def ready(self, name: str) -> None:

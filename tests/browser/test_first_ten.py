@@ -3,10 +3,10 @@
 import time
 from collections.abc import AsyncIterator, Callable
 
-import httpx
 import pytest
 from playwright.async_api import Page, expect
 
+from deploy.local.http_clients import local_client
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
@@ -44,7 +44,7 @@ async def ten_students(gateway: RunningGateway, served: ServedDesk) -> list[str]
     """In a queue at the counter: each has a book to give back, or a card to cancel."""
     clearance, numbers = ReadModelWriter(gateway.read_model), [new_student_id() for _ in range(TEN)]
     headers = {"Authorization": f"Bearer {served.desk.bearer()}", "Lixiao-Acting-For": "colleague"}
-    async with httpx.AsyncClient(base_url=served.desk.address, headers=headers, timeout=30) as library:
+    async with local_client(served.desk.address, headers=headers, timeout=30) as library:
         for place, number in enumerate(numbers):
             await clearance.put_case(number, name=f"新生{place:02}")
             reason = Reason(code="books-not-returned", parameters={"count": 1})

@@ -10,6 +10,7 @@ from fastapi.routing import iter_route_contexts
 from playwright.async_api import Browser as Chromium
 from playwright.async_api import ConsoleMessage
 
+from deploy.local.http_clients import local_client
 from services.gateway.app import gateway_app
 from services.gateway.routes.public_verification import KEYS_ADDRESS
 from services.gateway.routes.session.sign_in import CALLBACK
@@ -58,7 +59,7 @@ async def ask(browser: BrowserClient, method: str, address: str, **more: object)
     """An answer, of a stream only its head."""
     headers = browser.headers({"accept": "*/*"})
     async with (
-        httpx.AsyncClient(base_url=browser.gateway.address, timeout=20) as http,
+        local_client(browser.gateway.address, timeout=20) as http,
         http.stream(method, address, headers=headers, **more) as response,  # type: ignore[arg-type]
     ):
         if "event-stream" not in response.headers.get("content-type", ""):
@@ -136,7 +137,7 @@ async def test_a_write_without_the_token_or_from_another_site_is_refused_on_ever
                 answer = await ask(actor.http, method, filled(path), **body)
                 assert answer.status_code == 403, f"{method} {path}: {answer.status_code}"
         for site in ("cross-site", "same-site", "none"):
-            async with httpx.AsyncClient(base_url=scenes.gateway.address) as http:
+            async with local_client(scenes.gateway.address) as http:
                 headers = {"cookie": cookie, "sec-fetch-site": site, "x-csrf-token": fields["csrf"]}
                 answer = await http.request(method, filled(path), data=fields, headers=headers)
             assert answer.status_code == 403, f"{method} {path} {site}: {answer.status_code}"
@@ -171,7 +172,7 @@ async def _naming(curious: Visitor, other: str, method: str, address: str) -> ht
     token = "" if method in SAFE else str((await curious.http.get("/api/v1/me")).json().get("csrf", ""))
     headers = curious.http.headers({"x-student-id": other, "x-csrf-token": token, "x-original-url": f"/case/{other}"})
     fields = {"csrf": token, "student_id": other, "sub": other, "kept": "yes"}
-    async with httpx.AsyncClient(base_url=curious.gateway.address, timeout=20) as http:
+    async with local_client(curious.gateway.address, timeout=20) as http:
         query = {"student_id": other, "sub": other}
         request = http.build_request(method, address, params=query, headers=headers, data=fields if token else None)
         response = await http.send(request, stream=True)

@@ -8,12 +8,12 @@ import asyncpg
 import httpx
 import pytest
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(verify=known_authorities()) as client:
+    async with local_client() as client:
         yield client
 
 

@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.installation import until
 from deploy.local.processes.ports import LOOPBACK
@@ -37,7 +36,7 @@ async def walk(secrets: Path, person: Person) -> None:
 
     async def send(method: str, service: str, account: str, path: str, body: Mapping[str, Any]) -> None:
         headers = {"Authorization": f"Bearer {(secrets / 'tokens' / service / account).read_text()}"}
-        async with httpx.AsyncClient(verify=authority, headers=headers, timeout=30) as client:
+        async with local_client(verify=authority, headers=headers, timeout=30) as client:
             answer = await client.request(method, f"https://{service}:8080{path}", json=body)
         assert answer.is_success, answer.text
 
@@ -72,14 +71,14 @@ async def walk(secrets: Path, person: Person) -> None:
 
 async def doors() -> None:
     """Plain http leads to https."""
-    async with httpx.AsyncClient(timeout=20) as client:
+    async with local_client(timeout=20) as client:
         plain = await client.get(f"http://{PUBLIC_HOST}/guide")
         assert (plain.status_code, plain.headers["location"]) == (308, f"https://{PUBLIC_HOST}/guide")
 
 
 async def watched() -> None:
     """Prometheus scrapes every service over TLS, and has the rules."""
-    async with httpx.AsyncClient(base_url="http://127.0.0.1:9090", timeout=20) as client:
+    async with local_client("http://127.0.0.1:9090", timeout=20) as client:
 
         async def all_up() -> bool:
             up = (await client.get("/api/v1/query", params={"query": "up"})).json()["data"]["result"]
@@ -90,7 +89,7 @@ async def watched() -> None:
 
 
 async def traced() -> None:
-    async with httpx.AsyncClient(base_url="http://127.0.0.1:9411", timeout=20) as client:
+    async with local_client("http://127.0.0.1:9411", timeout=20) as client:
 
         async def seen() -> bool:
             return {"lixiao-gateway", "lixiao-clearance"} <= set((await client.get("/api/v2/services")).json())

@@ -22,6 +22,7 @@ import psutil
 import typer
 from playwright.async_api import Page
 
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.processes.ports import LOOPBACK, noted_ports
 from deploy.local.processes.process import Process
@@ -96,7 +97,7 @@ def started(
 
 async def look(folder: Path, program: str, write: bool) -> None:
     address = f"http://{LOOPBACK}:{noted_ports(folder / 'dashboards' / 'ports', ['metrics'])['metrics']}"
-    async with students_at_work(folder / "demo"), httpx.AsyncClient(base_url=address, timeout=20) as server:
+    async with students_at_work(folder / "demo"), local_client(address, timeout=20) as server:
         boards = (await server.get("/vmui/custom-dashboards")).json()["dashboardsSettings"]
         await every_panel_has_data(server, boards)
         await no_rule_fails_or_fires(server)
@@ -131,7 +132,7 @@ async def students_at_work(demo: Path) -> AsyncIterator[None]:
     browser = BrowserClient(gateway)
     await browser.sign_in(blocked)
     headers = {"Authorization": f"Bearer {(demo / 'tokens' / DESK).read_text()}"}
-    desk = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{ports[DESK]}", headers=headers)
+    desk = local_client(f"http://{LOOPBACK}:{ports[DESK]}", headers=headers)
     async with browser.stream("/case/live") as response, desk:
         events = Events(response)
         await events.next()
@@ -246,7 +247,7 @@ async def keep(page: Page, name: str, content: str) -> None:
 async def ended(folder: Path) -> None:
     """The page and its files are gone, the demo goes on."""
     ports = noted_ports(folder / "dashboards" / "ports", ["metrics", "alerts"])
-    async with httpx.AsyncClient() as client:
+    async with local_client() as client:
         for name, port in ports.items():
             try:
                 await client.get(f"http://{LOOPBACK}:{port}/health")

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import httpx
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.installation import Installation
 from deploy.local.processes.process import StartFailed
@@ -157,7 +157,7 @@ class Stage:
         """What the operators' port says; empty if the process does not answer."""
         address = self.installation.operator_address(service)
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=5, verify=known_authorities()) as client:
+            async with local_client(timeout=5) as client:
                 report: dict[str, Any] = (await client.get(f"{address}/health/ready")).json()
         except (*_AWAY, ValueError):
             return {}

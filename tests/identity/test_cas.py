@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
+from deploy.local.http_clients import local_client
 from services.gateway.identity.cas.client import CasClient, CasSettings
 from services.gateway.identity.errors import SignInRefused
 from services.gateway.identity.provider import Attempt
@@ -21,7 +22,7 @@ SERVICE = f"{ATTEMPT.return_to}?state=s-1"
 
 @pytest.fixture
 async def client(cas: ApereoCas) -> AsyncIterator[CasClient]:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with local_client() as http:
         yield CasClient(http, CasSettings(cas.address, timeout_s=30))
 
 

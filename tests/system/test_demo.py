@@ -20,6 +20,7 @@ import pytest
 
 from deploy.demo.students import Student, invent_students, simulated
 from deploy.local.credentials import Accounts
+from deploy.local.http_clients import local_client
 from deploy.local.processes.state_folder import clean
 from tests.support.paths import ROOT
 from tests.support.waiting import eventually
@@ -66,7 +67,7 @@ class Demo:
         found = re.search(rf"{department} desk API +(http://\S+)/docs", self.printed)
         assert found, self.printed
         token = Accounts(self.state / "demo").token(department)
-        return httpx.AsyncClient(base_url=found[1], headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        return local_client(found[1], headers={"Authorization": f"Bearer {token}"})
 
     def processes(self) -> list[psutil.Process]:
         return list(psutil.Process(self.launcher.pid).children(recursive=True))
@@ -118,7 +119,7 @@ def _cookie(answer: httpx.Response) -> str:
 
 async def test_one_departments_list_is_late_and_until_then_its_check_is_grey(demo: Demo) -> None:
     assert re.search(rf"Lists that are late, and when they arrive: \S+ {LATE_S} s\.", demo.printed.replace("\n", " "))
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with local_client() as http:
         cookie = await signed_in(http, demo.pages, INVENTED[CLEAR])
 
         async def states() -> dict[str, str]:
@@ -135,7 +136,7 @@ async def test_one_departments_list_is_late_and_until_then_its_check_is_grey(dem
 
 
 async def test_a_student_signs_in_and_the_printed_request_turns_the_last_red_line(demo: Demo) -> None:
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with local_client() as http:
         cookie = await signed_in(http, demo.pages, INVENTED[0])
 
         async def page() -> str:

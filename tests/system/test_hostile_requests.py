@@ -11,9 +11,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 
+from deploy.local.http_clients import local_client
 from deploy.local.installation import Installation
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.manifests import discover
@@ -57,7 +57,7 @@ async def test_a_desks_api_answers_as_it_documents(
 
 async def documented(installation: Installation, name: str) -> dict[str, Any]:
     """Path → methods, parameters, bodies and answers, each schema in its place."""
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with local_client() as client:
         document = (await client.get(f"{installation.operator_address(name)}/openapi.json")).json()
     return {path: without_words(document, item) for path, item in document["paths"].items()}
 

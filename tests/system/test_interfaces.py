@@ -6,9 +6,9 @@ import os
 import subprocess
 import sys
 
-import httpx
 import pytest
 
+from deploy.local.http_clients import local_client
 from deploy.local.installation import Installation, new_student_id
 from schemas.flows import CLEARANCE, GATEWAY
 from services.kit.http.openapi import FOLDER
@@ -20,7 +20,7 @@ from tests.support.paths import ROOT
 async def test_a_running_service_serves_the_document_that_is_committed(
     installation: Installation, service: str
 ) -> None:
-    async with httpx.AsyncClient(base_url=installation.operator_address(service)) as operator:
+    async with local_client(installation.operator_address(service)) as operator:
         served = (await operator.get("/openapi.json")).json()
 
     assert served == json.loads((FOLDER / f"{service}.json").read_bytes())

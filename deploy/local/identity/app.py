@@ -3,12 +3,12 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import httpx
 from authlib.oauth2 import OAuth2Error
 from authlib.oauth2.rfc6749 import InvalidRequestError
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from deploy.local.http_clients import local_client
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.server import ProviderRequest, Server, discovery_document
@@ -57,7 +57,7 @@ class Provider:
             raise InvalidRequestError("nobody has this subject")
         self.server.forget(lambda one: one.sub == person.sub)
         statuses = {}
-        async with httpx.AsyncClient(timeout=5, trust_env=False) as http:
+        async with local_client(timeout=5) as http:
             for client in self.server.clients.values():
                 if client.backchannel_logout_uri is not None:
                     form = {"logout_token": self.server.logout_token(client, person)}

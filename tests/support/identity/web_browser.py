@@ -7,7 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 
 TIMEOUT_S = 120
 
@@ -80,7 +80,7 @@ class WebBrowser:
         self.stops_at = ""
         """A part of an address to which no redirect is followed."""
         self._cookies: dict[str, dict[str, str]] = {}
-        self._http = httpx.AsyncClient(timeout=TIMEOUT_S, trust_env=False, verify=known_authorities())
+        self._http = local_client(timeout=TIMEOUT_S)
 
     async def __aenter__(self) -> Self:
         return self

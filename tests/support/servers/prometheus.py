@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 import pytest
 import yaml
 
+from deploy.local.http_clients import local_client
 from deploy.local.processes.ports import LOOPBACK, free_port
 from deploy.local.processes.process import Process, answers_ok
 from deploy.local.servers.jars import cache_folder
@@ -77,7 +77,7 @@ class Prometheus:
 
     async def series(self, query: str) -> list[dict[str, Any]]:
         """What it answers now: labels and a value each."""
-        async with httpx.AsyncClient(base_url=self.address) as client:
+        async with local_client(self.address) as client:
             answer = await client.get("/api/v1/query", params={"query": query})
         found = json.loads(answer.text)
         assert found["status"] == "success", f"{query}: {found}"

@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 
 
 @pytest.fixture
 async def http() -> AsyncIterator[httpx.AsyncClient]:
     # A client that would follow redirects and wait for long: the limits must be the relying party's own.
-    async with httpx.AsyncClient(follow_redirects=True, timeout=60, verify=known_authorities()) as client:
+    async with local_client(follow_redirects=True, timeout=60) as client:
         yield client

@@ -3,9 +3,9 @@
 from pathlib import Path
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 
+from deploy.local.http_clients import local_client
 from services.gateway.identity.oidc.client import OpenIdClient
 from services.gateway.identity.oidc.discovery import OpenIdSettings
 from tests.support.gateway.hostile_provider import CALLBACK, VERIFIER, Hostile, refused
@@ -16,7 +16,7 @@ async def test_a_replaced_secret_is_used_and_a_missing_one_says_so(hostile: Host
     settings = OpenIdSettings(
         hostile.issuer, "lixiao", client_secret_file=file, client_authentication="client_secret_post"
     )
-    async with httpx.AsyncClient() as http:
+    async with local_client() as http:
         client = OpenIdClient(http, settings)
         for secret in ("the first", "the second"):
             file.write_text(f"{secret}\n")

@@ -9,6 +9,7 @@ import httpx
 import psutil
 import pytest
 
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from deploy.local.servers.postgres import Postgres, create_database
@@ -87,7 +88,7 @@ async def test_without_the_read_model_every_line_is_grey_and_says_since_when(
             page = await browser.get("/case")
             twin = await browser.get("/api/v1/case")
             refused = await browser.post("/submit", {"csrf": await browser.csrf()})
-            async with httpx.AsyncClient(base_url=browser.gateway.operator_address, timeout=20) as operator:
+            async with local_client(browser.gateway.operator_address, timeout=20) as operator:
                 ready = await operator.get("/health/ready")
             live = await browser.get("/health/live")
         finally:

@@ -10,6 +10,7 @@ import pytest
 from fastapi import Response
 from fastapi.responses import RedirectResponse
 
+from deploy.local.http_clients import local_client
 from deploy.local.installation import new_student_id
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.identity.cas.client import USER, CasClient, CasSettings
@@ -60,7 +61,7 @@ async def is_in(browser: BrowserClient) -> bool:
 
 async def told(gateway: RunningGateway, address: str, request: str) -> httpx.Response:
     """As a server sends it: without a cookie, an origin or a browser."""
-    async with httpx.AsyncClient(base_url=gateway.address) as http:
+    async with local_client(gateway.address) as http:
         return await http.post(address, data={"logoutRequest": request})
 
 

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
-import httpx
 import pytest
 
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from schemas.events import Reason
@@ -186,7 +186,7 @@ async def test_requests_of_the_case_are_measured(
 ) -> None:
     await clear_and_signed_in(browser, clearance, person)
     await answers(browser)
-    async with httpx.AsyncClient(base_url=gateway.operator_address) as operator:
+    async with local_client(gateway.operator_address) as operator:
         metrics = (await operator.get("/metrics")).text
     for path in case_reads.PATHS:
         assert f'http_route="{path}"' in metrics

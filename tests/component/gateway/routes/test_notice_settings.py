@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator
 
-import httpx
 import pytest
 
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.gateway.settings import DeskAddress
@@ -38,7 +38,7 @@ async def gateway(make_database: DatabaseMaker, contacts: DeskAddress) -> AsyncI
 
 async def load(contacts: DeskAddress, person: Person, **body: object) -> bool:
     """As the university's system does."""
-    async with httpx.AsyncClient(base_url=contacts.address) as http:
+    async with local_client(contacts.address) as http:
         headers = {"Authorization": f"Bearer {contacts.bearer()}"}
         answer = await http.put("/contacts", json={"student_id": id_of(person), **body}, headers=headers)
         assert answer.status_code == 200, answer.text

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from joserfc import jwt
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.gateway.identity.oidc.logout_token import EVENT, MAX_AGE_S
@@ -41,7 +41,7 @@ async def test_a_provider_that_signs_somebody_out_ends_every_session_and_open_pa
 
     listening = asyncio.create_task(listen())
     await eventually(lambda: bool(lines), what="the stream")
-    async with httpx.AsyncClient() as there:
+    async with local_client() as there:
         told = await there.post(f"{gateway.issuer}/sign-out-everywhere", data={"sub": person.sub})
     assert told.json() == {"gateway": 200}
     assert [await is_in(browser) for browser in browsers] == [False, False]
@@ -74,7 +74,7 @@ def logout_token(hostile: Hostile, key: Any = KEY, header: dict[str, Any] | None
 
 async def sent(gateway: RunningGateway, token: str) -> httpx.Response:
     """As a provider sends it: without a cookie, an origin or a browser."""
-    async with httpx.AsyncClient(base_url=gateway.address, verify=known_authorities()) as http:
+    async with local_client(gateway.address) as http:
         return await http.post(ADDRESS, data={"logout_token": token})
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 from fastapi.responses import JSONResponse
 
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from deploy.local.installation import new_student_id
 from services.gateway.web.guard import CONTENT_SECURITY_POLICY
@@ -39,7 +40,7 @@ async def test_signing_out_goes_on_to_the_provider_which_is_shown_the_sign_in(
     assert "leave" in left.text.rpartition("<script")[2], "it is sent by itself"
     policy = left.headers["content-security-policy"]
     assert policy == CONTENT_SECURITY_POLICY.replace("form-action 'self'", f"form-action 'self' {gateway.issuer}")
-    async with httpx.AsyncClient() as there:
+    async with local_client() as there:
         back = await there.post(address, data=fields)
     assert back.headers["location"] == f"{gateway.address}/signed-out?state=everywhere"
     everywhere = await browser.get("/signed-out?state=everywhere")

@@ -1,7 +1,6 @@
 """What is read: the guide, the information page, the completed case, and their twins for programs."""
 
-import httpx
-
+from deploy.local.http_clients import local_client
 from deploy.local.identity.people import Person
 from tests.support.gateway.read_model import ReadModelWriter
 from tests.support.gateway.server import BrowserClient, RunningGateway
@@ -145,7 +144,7 @@ async def test_unknown_addresses_are_a_page_for_people_and_a_problem_for_program
     assert "页面不存在" in page.text
     for address in ("/docs", "/openapi.json", "/metrics"):
         assert (await browser.get(address)).status_code == 404
-    async with httpx.AsyncClient(base_url=gateway.operator_address) as operator:
+    async with local_client(gateway.operator_address) as operator:
         paths = (await operator.get("/openapi.json")).json()["paths"]
     assert {"/api/v1/me", "/api/v1/case", "/api/v1/submission"} <= set(paths)
     problem = await browser.get("/api/v1/no-such-thing")

@@ -6,10 +6,9 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
-from deploy.local.authorities import known_authorities
+from deploy.local.http_clients import local_client
 from deploy.local.installation import new_student_id
 from services.gateway.tables.shared_limits import SharedLimit
 from services.gateway.web import verification_limits
@@ -38,7 +37,7 @@ def instances(proxied: tuple[str, str]) -> Iterator[list[RunningGateway]]:
 
 
 async def check(instance: RunningGateway, address: str, form: dict[str, str] = UNKNOWN) -> int:
-    async with httpx.AsyncClient(timeout=60, verify=known_authorities()) as client:
+    async with local_client(timeout=60) as client:
         answer = await client.post(f"{instance.address}/verify", data=form, headers={"X-Forwarded-For": address})
     return answer.status_code
 
@@ -84,7 +83,7 @@ async def test_a_number_that_exists_cannot_be_told_by_the_time_of_the_answer(
     forms = [{"form_number": signed.form_number, "code": "22222222"}, UNKNOWN]
     took: list[list[float]] = [[], []]
     with running_gateway(*proxied, ()) as own:
-        async with httpx.AsyncClient(base_url=own.address) as client:
+        async with local_client(own.address) as client:
             for number in range(30):
                 started = time.perf_counter()
                 assert (await client.post("/verify", data=forms[number % 2])).status_code == 200
@@ -96,7 +95,7 @@ async def test_a_number_that_exists_cannot_be_told_by_the_time_of_the_answer(
 async def test_where_to_report_a_fault_is_served_if_there_is_a_contact(
     gateway: RunningGateway, proxied: tuple[str, str]
 ) -> None:
-    async with httpx.AsyncClient() as client:
+    async with local_client() as client:
         assert (await client.get(f"{gateway.address}/.well-known/security.txt")).status_code == 404
         with running_gateway(*proxied, (), security_contact="mailto:security@example.edu") as own:
             answer = await client.get(f"{own.address}/.well-known/security.txt")

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
+from deploy.local.http_clients import local_client
 from services.kit.runtime.background import background
 from services.kit.runtime.health import Health
 from tests.support.waiting import eventually
@@ -223,7 +224,7 @@ async def test_a_terminated_service_answers_what_it_began_then_ends_its_tasks_an
 ) -> None:
     async with (
         process(unused_tcp_port) as running,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{unused_tcp_port}") as client,
+        local_client(f"http://127.0.0.1:{unused_tcp_port}") as client,
     ):
         assert running.stdout is not None
         await until_ready(client)
@@ -242,7 +243,7 @@ async def test_a_terminated_service_answers_what_it_began_then_ends_its_tasks_an
 async def test_a_terminated_service_ends_its_open_streams_and_counts_no_error(unused_tcp_port: int) -> None:
     async with (
         process(unused_tcp_port) as running,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{unused_tcp_port}") as client,
+        local_client(f"http://127.0.0.1:{unused_tcp_port}") as client,
     ):
         await until_ready(client)
         async with client.stream("GET", "/live") as response:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from deploy.demo.simulator import MAX_PACE, Simulator
+from deploy.local.installation import NOWHERE
 from deploy.local.running_services import RunningServices
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover
@@ -14,6 +15,14 @@ from services.kit.manifests import discover
 def simulator(folder: Path, pace: float, clock: Callable[[], float] = lambda: 0.0) -> Simulator:
     services = RunningServices(folder, postgres="", kafka=KafkaConnection(""), zipkin="", namespace="t", departments={})
     return Simulator(services, ["TS1"], pace=pace, seed=1, clock=clock)
+
+
+def with_unreachable_desks(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    monkeypatch.setattr(RunningServices, "address", lambda self, name: NOWHERE)
+    services = RunningServices(
+        folder, postgres="", kafka=KafkaConnection(""), zipkin="", namespace="t", departments=discover()
+    )
+    return Simulator(services, ["TS1"], pace=1, seed=1)
 
 
 @pytest.mark.parametrize("pace", [0, -1, MAX_PACE + 1])
@@ -49,17 +58,22 @@ def test_a_closed_desk_does_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         looked_up.append(department)
 
     monkeypatch.setattr(Simulator, "_look_up", look_up)
-    monkeypatch.setattr(RunningServices, "address", lambda self, name: "http://127.0.0.1:9")
-    departments = discover()
-    services = RunningServices(
-        tmp_path, postgres="", kafka=KafkaConnection(""), zipkin="", namespace="t", departments=departments
-    )
-    simulated = Simulator(services, ["TS1"], pace=1, seed=1)
-    simulated.closed = frozenset(departments) - {"dorm"}
+    simulated = with_unreachable_desks(tmp_path, monkeypatch)
+    simulated.closed = frozenset(discover()) - {"dorm"}
     for _ in range(20):
         simulated.step()
     assert set(looked_up) == {"dorm"}
-    simulated.closed = frozenset(departments)
+    simulated.closed = frozenset(discover())
     looked_up.clear()
     simulated.step()
     assert looked_up == []
+
+
+def test_the_tally_says_why_an_operation_failed_and_not_whose_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    simulated = with_unreachable_desks(tmp_path, monkeypatch)
+    simulated.closed = frozenset(discover()) - {"dorm"}
+    assert str(simulated.tally) == "0 operations, 0 refused, 0 failed; last: none"
+    simulated.step()
+    assert str(simulated.tally) == "0 operations, 0 refused, 5 failed (dorm query: ConnectError); last: none"

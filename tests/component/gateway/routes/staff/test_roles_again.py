@@ -1,7 +1,6 @@
 """Somebody who goes on working: the demonstration's provider confirms the roles, again and again."""
 
-import httpx
-
+from deploy.local.http_clients import local_client
 from tests.component.gateway.routes.staff.working import LIBRARY, AtWork
 from tests.support.gateway.server import RunningGateway
 from tests.support.gateway.visits import rows
@@ -27,6 +26,6 @@ async def test_roles_are_confirmed_by_a_refresh_token_that_changes_each_time_unt
             LIBRARY.sub,
         )
         assert any(row["fresh"] for row in confirmed)
-    async with httpx.AsyncClient() as there:
+    async with local_client() as there:
         await there.post(f"{gateway.issuer}/sign-out-everywhere", data={"sub": LIBRARY.sub})
     assert (await library.list()).status_code == 303
