@@ -18,7 +18,7 @@ from services.clearance.submission.round.handlers import Submissions
 from services.clearance.submission.round.hearing import may_be_accepted
 from services.clearance.submission.round.settlement import Settlement, combined
 from services.clearance.submission.submission_store import add_each as add_submissions
-from services.kit.department.evidence_acts import EvidenceActs
+from services.kit.department.changes.evidence_acts import EvidenceActs
 from services.kit.department.rounds.attestation import Attestations
 from services.kit.imports.job_store import read_whole
 from services.kit.manifests import discover

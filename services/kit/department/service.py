@@ -14,20 +14,20 @@ from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
 from services.kit.department.api.status_routes import status_router
+from services.kit.department.changes.evidence_acts import EvidenceActs
+from services.kit.department.changes.imports import department_import, import_headings
 from services.kit.department.desk import Desk
-from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples, load_examples
-from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.loops.hold_watch import HoldWatch
 from services.kit.department.loops.reassessment import Reassessment
+from services.kit.department.loops.rules_fingerprint import adopt_rules, rules_fingerprint
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.recovery.first_reading import FirstReading
 from services.kit.department.recovery.republication import StatusPublisher
 from services.kit.department.recovery.status_log import StatusLog
 from services.kit.department.retention import TABLES
 from services.kit.department.rounds.holds import Holds
-from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerprint
 from services.kit.department.subscriptions import replay_handlers, router_of
 from services.kit.department.tables.holders import list_holdings
 from services.kit.department.tables.record_store import DIGESTS

@@ -15,11 +15,11 @@ from schemas.events import (
 )
 from schemas.student_ids import is_canonical_student_id
 from schemas.topics import Topics
+from services.kit.department.changes.student_commands import StudentCommands
 from services.kit.department.desk import Desk
 from services.kit.department.forgetting import DepartmentForgetting
 from services.kit.department.recovery import republication
 from services.kit.department.rounds.attestation import Attestations
-from services.kit.department.student_commands import StudentCommands
 from services.kit.manifests import discover
 from services.kit.messaging.dead_letters.actions import ReplayHandler
 from services.kit.messaging.event_sets import Received

@@ -17,9 +17,9 @@ from services.clearance.migration_folders import CLEARANCE_FOLDERS
 from services.clearance.parts import roster_of
 from services.clearance.roster.api import roster_import
 from services.clearance.settings import ClearanceSettings
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
 from services.kit.department.examples import load_examples
-from services.kit.department.imports import department_import
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
 from services.kit.department.service import interface_of_department
 from services.kit.imports.worker import ImportWorker

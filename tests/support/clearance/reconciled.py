@@ -12,10 +12,10 @@ from services.clearance.roster.roster import Roster
 from services.clearance.view.reconciliation.findings import Finding, page
 from services.clearance.view.reconciliation.watch import ReconciliationWatch
 from services.kit.clearance_policy import ClearancePolicy
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import Desk
 from services.kit.department.loops.edited_records import EditedRecords
 from services.kit.department.recovery.republication import StatusPublisher
-from services.kit.department.requests import change_record
 from services.kit.department.subscriptions import department_router
 from services.kit.department.tables.record_store import DIGESTS
 from services.kit.kafka.connection import KafkaConnection

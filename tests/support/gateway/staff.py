@@ -15,9 +15,9 @@ from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
-from services.kit.department.evidence_acts import EvidenceActs
+from services.kit.department.changes.evidence_acts import EvidenceActs
+from services.kit.department.changes.imports import department_import
 from services.kit.department.examples import Examples
-from services.kit.department.imports import department_import
 from services.kit.http.app import create_app
 from services.kit.imports.api import imports_router
 from services.kit.imports.worker import ImportWorker

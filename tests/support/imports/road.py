@@ -13,9 +13,9 @@ from services.gateway.case.view_model import CheckView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import known_status
+from services.kit.department.changes.evidence_acts import EvidenceActs
+from services.kit.department.changes.imports import department_import, import_headings
 from services.kit.department.desk import Desk
-from services.kit.department.evidence_acts import EvidenceActs
-from services.kit.department.imports import department_import, import_headings
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.imports.files.formats import Format
 from services.kit.imports.files.problems import Unimportable

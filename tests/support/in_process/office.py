@@ -5,10 +5,10 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
+from services.kit.department.changes.evidence_acts import EvidenceActs
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
-from services.kit.department.evidence_acts import EvidenceActs
-from services.kit.department.imports import department_import
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.imports.files.formats import Format
 from services.kit.imports.files.problems import Unimportable

@@ -33,9 +33,9 @@ from services.clearance.view.projector import Projector
 from services.gateway.migration_folders import GATEWAY_FOLDERS
 from services.gateway.tables.subscriptions import gateway_router
 from services.kit.clearance_policy import ClearancePolicy
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import ChangeResult, Desk
 from services.kit.department.migration_folders import DEPARTMENT_FOLDERS
-from services.kit.department.requests import change_record
 from services.kit.department.subscriptions import department_router
 from services.kit.kafka.connection import KafkaConnection
 from services.kit.manifests import discover, required_checks

@@ -30,8 +30,8 @@ from services.gateway.read_model.submissions import SubmissionRecords
 from services.gateway.tables.commands import StudentCommandTable
 from services.kit.audit.chain import ChainSealer
 from services.kit.clearance_policy import ClearancePolicy
+from services.kit.department.changes.requests import AuditContext, change_record
 from services.kit.department.recovery.republication import StatusPublisher
-from services.kit.department.requests import AuditContext, change_record
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.manifests import required_checks
 from services.kit.messaging.consumer import TransactionalConsumer

@@ -14,9 +14,9 @@ from schemas.events import CheckStatus, Reason, StudentId
 from services.kit.audit.log import append_look_up
 from services.kit.department.api.preconditions import IfMatch, etag_of, only_if
 from services.kit.department.api.problems import as_problems
+from services.kit.department.changes.requests import AuditContext, Remember, change_record, remembered
 from services.kit.department.desk import ChangeResult, Desk, Operate
 from services.kit.department.examples import Examples
-from services.kit.department.requests import AuditContext, Remember, change_record, remembered
 from services.kit.http.access import auth
 from services.kit.http.access.auth import Principal
 from services.kit.http.problems import Problem, problem_responses

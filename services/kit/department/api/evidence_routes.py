@@ -9,11 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.events import Instant
 from services.kit.audit.log import append_look_up
+from services.kit.department.changes.evidence_acts import EVERYBODY, EvidenceActs
 from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage, questions
 from services.kit.department.evidence.coverage import CoveringLoad
 from services.kit.department.evidence.questions import Question
-from services.kit.department.evidence_acts import EVERYBODY, EvidenceActs
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import FieldProblem, Problem, problem_responses
 from services.kit.http.requests.instants import require_past

@@ -8,9 +8,9 @@ from fastapi import APIRouter, Body, Depends
 
 from services.kit.department.api.desk_routes import DeskAnswer, desk_answer
 from services.kit.department.api.problems import as_problems
+from services.kit.department.changes.requests import AuditContext, change_of_holder
 from services.kit.department.desk import Desk
 from services.kit.department.examples import Examples
-from services.kit.department.requests import AuditContext, change_of_holder
 from services.kit.http.access import auth
 from services.kit.http.access.auth import Principal
 from services.kit.http.problems import problem_responses

@@ -10,9 +10,9 @@ from services.kit.audit import history
 from services.kit.department.api.desk_routes import DeskAnswer, desk_answer
 from services.kit.department.api.preconditions import etag_of
 from services.kit.department.api.problems import as_problems
+from services.kit.department.changes.undo import UndoRequest, UndoState, take_back, undo_state
 from services.kit.department.desk import Desk
 from services.kit.department.tables.done_operations import done_operations
-from services.kit.department.undo import UndoRequest, UndoState, take_back, undo_state
 from services.kit.http.access.auth import Principal, require
 from services.kit.http.problems import problem_responses
 from services.kit.http.requests.idempotency import IdempotencyKey, KeyHeader

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from schemas.flows import GATEWAY
 from services.clearance.forgetting.forget import Decided, Forgetting
-from services.kit.department.requests import change_record
+from services.kit.department.changes.requests import change_record
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.rules.reasons import ROW_IMPORTED
 from tests.support.in_process.after_acceptance import hand_over, submitted, void

@@ -8,8 +8,8 @@ import pytest
 from openpyxl.utils.datetime import from_excel
 
 from deploy.local.installation import new_student_id
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import Desk
-from services.kit.department.requests import change_record
 from tests.component.kit.department.test_desk_api import CHARGE, desk_client, operate
 from tests.component.kit.department.test_standing import importing
 from tests.support.departments.desks import open_case

@@ -7,8 +7,8 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged
+from services.kit.department.changes.requests import change_record
 from services.kit.department.examples import load_examples
-from services.kit.department.requests import change_record
 from services.kit.http.requests.idempotency import IdempotencyKey, KeyReused
 from services.kit.manifests import SERVICES
 from services.kit.operations import Held

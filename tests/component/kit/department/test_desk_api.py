@@ -14,8 +14,8 @@ from services.kit.department.api.evidence_routes import evidence_router
 from services.kit.department.api.holder_routes import holder_router
 from services.kit.department.api.note_routes import notes_router
 from services.kit.department.api.staff_routes import staff_router
+from services.kit.department.changes.evidence_acts import EvidenceActs
 from services.kit.department.desk import Desk
-from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import load_examples
 from services.kit.http.access.acting_for import ACTING_FOR, ACTING_FROM, acting_for
 from services.kit.http.app import create_app

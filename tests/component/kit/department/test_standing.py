@@ -10,8 +10,8 @@ import pytest
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState
 from schemas.topics import Topics
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
-from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup

@@ -7,8 +7,8 @@ import asyncpg
 import pytest
 
 from schemas.topics import Topics
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
-from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup

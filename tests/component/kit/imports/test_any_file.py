@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from schemas.events import CaseChanged, CaseState, StatusChanged, Verdict
+from services.kit.department.changes.evidence_acts import EvidenceActs
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
 from services.kit.department.evidence import coverage
-from services.kit.department.evidence_acts import EvidenceActs
-from services.kit.department.imports import department_import
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.imports.files.formats import Format
 from services.kit.imports.files.problems import Unimportable

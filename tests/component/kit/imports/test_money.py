@@ -18,8 +18,8 @@ from services.gateway.case.view_model import CheckView
 from services.gateway.case.wording import ViewContext
 from services.gateway.i18n.catalogue import catalogue
 from services.gateway.read_model.types import known_status
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
-from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover
 from services.kit.messaging.event_sets import Received

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.events import CaseChanged, CaseState
 from schemas.topics import Topics
+from services.kit.department.changes.imports import department_import, import_headings
 from services.kit.department.desk import Desk
-from services.kit.department.imports import department_import, import_headings
 from services.kit.imports.files.formats import Format
 from services.kit.imports.preview import reading
 from services.kit.imports.preview.previews import Previews

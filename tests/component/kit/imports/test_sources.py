@@ -13,8 +13,8 @@ import asyncpg
 import pytest
 
 from schemas.topics import Topics
+from services.kit.department.changes.imports import department_import, import_headings
 from services.kit.department.desk import Desk
-from services.kit.department.imports import department_import, import_headings
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import SERVICES, discover

@@ -15,8 +15,8 @@ from openpyxl import Workbook
 from schemas.topics import Topics
 from services.dorm.operations import RULES as DORM
 from services.finance.operations import RULES as FINANCE
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
-from services.kit.department.imports import department_import
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover
 from services.kit.messaging.outbox import Wakeup

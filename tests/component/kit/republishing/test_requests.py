@@ -12,10 +12,10 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.events import RepublicationAsked, StatusChanged
+from services.kit.department.changes.requests import change_record
 from services.kit.department.commands import department_commands
 from services.kit.department.desk import Desk
 from services.kit.department.recovery.republication import StatusPublisher, republication_asked
-from services.kit.department.requests import change_record
 from services.kit.http.app import create_app
 from services.kit.messaging.outbox import Wakeup
 from services.kit.names import OPERATOR, desk_role

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.clearance.roster.cases import HEADINGS, RosterRow
-from services.kit.department.imports import import_headings
+from services.kit.department.changes.imports import import_headings
 from services.kit.imports.reasons import row_problems
 from services.kit.imports.spec import ImportSpec
 from services.kit.manifests import discover

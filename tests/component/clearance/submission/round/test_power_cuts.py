@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord
 
 from schemas.events import CommandAnswered, StatusChanged, SubmissionAccepted
 from services.clearance.submission.round import ends, handlers, opening, sweeper
-from services.kit.department import student_commands
+from services.kit.department.changes import student_commands
 from services.kit.department.rounds import attestation
 from services.kit.runtime import failpoints
 from services.library.rules import Card

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from schemas.events import StatusChanged
-from services.kit.department.requests import change_record
+from services.kit.department.changes.requests import change_record
 from services.kit.messaging.relaying.producer import partition_of
 from tests.component.clearance.view.reconciliation.test_findings import (
     ADDED,

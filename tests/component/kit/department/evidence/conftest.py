@@ -13,9 +13,9 @@ from schemas.events import CaseChanged, CaseState, CheckStatus, StatusChanged, S
 from schemas.topics import Topics
 from services.kit.department.api.desk_routes import desk_router
 from services.kit.department.api.evidence_routes import evidence_router
+from services.kit.department.changes.evidence_acts import EvidenceActs
+from services.kit.department.changes.imports import department_import
 from services.kit.department.desk import Desk
-from services.kit.department.evidence_acts import EvidenceActs
-from services.kit.department.imports import department_import
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.rounds.attestation import Attestations
 from services.kit.http.app import create_app

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import NO_DATA, OPEN_QUESTION
-from services.kit.department.imports import department_import
+from services.kit.department.changes.imports import department_import
 from services.kit.imports.spec import RowSource
 from services.kit.manifests import discover
 from services.kit.operations import Held

@@ -8,7 +8,7 @@ import pytest
 
 from services.clearance.roster.api import SOURCES
 from services.clearance.roster.cases import HEADINGS, RosterRow
-from services.kit.department.imports import STUDENT_ID
+from services.kit.department.changes.imports import STUDENT_ID
 from services.kit.imports.files.formats import Format, open_file
 from services.kit.imports.sources.folder import FOLDER, load_sources
 from services.kit.imports.spec import ImportSpec

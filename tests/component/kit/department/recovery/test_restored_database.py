@@ -11,8 +11,8 @@ import pytest
 from deploy.local.servers.kafka import RunningKafka
 from deploy.local.servers.server import Running
 from schemas.types import MAX_VERSION
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import Desk
-from services.kit.department.requests import change_record
 from services.kit.messaging import consumer
 from services.kit.postgres.pool import DATABASE_ERRORS
 from services.kit.rules.reasons import RECORD_REPLACED

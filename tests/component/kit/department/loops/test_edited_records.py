@@ -7,9 +7,9 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.events import CaseState, StatusChanged, Verdict
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import Desk
 from services.kit.department.loops.edited_records import EditedRecords
-from services.kit.department.requests import change_record
 from services.kit.department.tables.holders import list_holdings
 from services.kit.rules.reasons import RECORD_REPLACED
 from services.library.rules import Card, LibraryRecord, Thesis

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from services.kit.department.changes.evidence_acts import EvidenceActs
 from services.kit.department.desk import Desk
-from services.kit.department.evidence_acts import EvidenceActs
 from services.kit.department.examples import Examples
 from services.kit.department.refusals import words_of
 from services.kit.department.tables import waiting_changes

@@ -14,10 +14,10 @@ from schemas.codec import encode
 from schemas.events import StatusChanged, SubmissionRequested
 from schemas.flows import CLEARANCE, source_of
 from schemas.topics import Topics
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import Desk
 from services.kit.department.loops.reassessment import Reassessment
 from services.kit.department.recovery.first_reading import FirstReading
-from services.kit.department.requests import change_record
 from services.kit.department.subscriptions import department_router
 from services.kit.messaging.consumer import TransactionalConsumer
 from services.kit.messaging.outbox import Wakeup

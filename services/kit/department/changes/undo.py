@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Final, Literal, TypeVar
 
 from schemas.events import Reason
+from services.kit.department.changes.requests import AuditContext, change_record
 from services.kit.department.desk import ChangeResult, Desk
-from services.kit.department.requests import AuditContext, change_record
 from services.kit.department.tables.done_operations import (
     DoneOperation,
     done_operations,

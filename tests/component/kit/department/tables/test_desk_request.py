@@ -8,9 +8,9 @@ import pytest
 
 from deploy.local.installation import new_student_id
 from schemas.events import NO_DATA
+from services.kit.department.changes.requests import AuditContext, change_record, remembered
 from services.kit.department.desk import ChangeResult, Desk
 from services.kit.department.evidence import coverage
-from services.kit.department.requests import AuditContext, change_record, remembered
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.names import AdvisoryLock
 from services.kit.operations import Held, Refused

@@ -8,10 +8,10 @@ import pytest
 
 from schemas.events import Verdict
 from schemas.topics import Topics
+from services.kit.department.changes.requests import change_record
 from services.kit.department.desk import Desk
 from services.kit.department.loops.reassessment import Reassessment
-from services.kit.department.requests import change_record
-from services.kit.department.rules_fingerprint import adopt_rules, rules_fingerprint
+from services.kit.department.loops.rules_fingerprint import adopt_rules, rules_fingerprint
 from services.kit.manifests import SERVICES, discover
 from services.kit.messaging.outbox import Wakeup
 from services.kit.rules.assessment import Assessment
