@@ -65,6 +65,7 @@ share.coordinator.state.topic.num.partitions=4
 group.initial.rebalance.delay.ms=0
 num.io.threads=2
 num.network.threads=2
+group.coordinator.threads=1
 log.cleaner.dedupe.buffer.size=16777216
 """
 SCRAM = "org.apache.kafka.common.security.scram.ScramLoginModule required;"

@@ -28,7 +28,7 @@ from services.kit.messaging.event_sets import Received
 from services.kit.messaging.outbox import Wakeup, columns
 from services.kit.names import COMMAND_CHANNEL, STUDENT
 from services.kit.observability import subjects
-from services.kit.postgres.pool import Connection, fetch, transaction
+from services.kit.postgres.pool import Connection
 
 SOURCE: Final = source_of(GATEWAY)
 COLUMNS: Final = "command_id, student_id, department, name, state, asked_at, ended_at, cause, reasons, forms_before"
@@ -101,8 +101,7 @@ class StudentCommandTable:
     async def newest_of(self, student_ids: Collection[str]) -> dict[str, tuple[Command, ...]]:
         """Of each name, by student."""
         rows = await bounded(
-            fetch(
-                self._pool,
+            self._pool.fetch(
                 f"""
                 SELECT DISTINCT ON (student_id, department, name) {COLUMNS} FROM command
                 WHERE student_id = any($1::text[]) ORDER BY student_id, department, name, asked_at DESC
@@ -117,7 +116,7 @@ class StudentCommandTable:
 
     async def _request(self, session: Session, department: str, name: str, forms_before: int) -> Command:
         student_id = session.student_id
-        async with transaction(self._pool) as connection:
+        async with self._pool.acquire() as connection, connection.transaction():
             row = await connection.fetchrow(
                 f"""
                 INSERT INTO command (command_id, student_id, department, name, asked_at, forms_before)

@@ -12,7 +12,7 @@ from services.gateway.tables.shared_limits import SharedLimit, SharedLimits
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import append_entry
 from services.kit.names import COMMAND_CHANNEL, STUDENT
-from services.kit.postgres.pool import Connection, fetch
+from services.kit.postgres.pool import Connection
 
 COLUMNS: Final = "comment_id, department, check_name, text, asked_at, answer, answered_at, answered_by"
 OF_A_DAY: Final = SharedLimit("line-comment", rate=5 / 86_400, burst=5)
@@ -46,8 +46,7 @@ class LineComments:
     async def newest_of(self, student_ids: Collection[str]) -> dict[str, tuple[LineComment, ...]]:
         """Of each check, by student."""
         rows = await bounded(
-            fetch(
-                self._pool,
+            self._pool.fetch(
                 f"""
                 SELECT DISTINCT ON (student_id, department, check_name) student_id, {COLUMNS} FROM line_comment
                 WHERE student_id = any($1::text[]) ORDER BY student_id, department, check_name, asked_at DESC

@@ -178,6 +178,14 @@ class WaitingJob:
         return self.source.job_id
 
 
+async def is_waiting(connection: Connection, kind: str) -> bool:
+    """Whether a job of this kind is not done."""
+    waits: bool = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM import_job WHERE kind = $1 AND state <> 'done')", kind
+    )
+    return waits
+
+
 async def unfinished_jobs(connection: Connection, kind: str) -> list[WaitingJob]:
     """The oldest first."""
     rows = await connection.fetch(

@@ -31,7 +31,7 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.names import import_worker_lock
 from services.kit.observability.telemetry import remote_context
 from services.kit.operations import Held, Refused
-from services.kit.postgres.leadership import SILENT_AFTER_S, try_lead
+from services.kit.postgres.leadership import SILENT_AFTER_S, leading
 from services.kit.postgres.pool import DATABASE_ERRORS, Connection, transient
 from services.kit.rules.instants import Outdated
 
@@ -115,14 +115,13 @@ class ImportWorker:
         """Run every waiting job, unless another worker does; whether there was one."""
         with suppress_instrumentation():
             async with self._pool.acquire() as connection:
+                if not await job_store.is_waiting(connection, self._spec.kind):
+                    return False
                 # Lock and work share a connection, so that losing one loses the other: a worker that was replaced
                 # because it was silent can commit nothing.
                 lock = await connection.fetchval(_LOCK, import_worker_lock(self._spec.kind))
-                if not await try_lead(connection, lock, silent_after_s=self._silent_after_s):
-                    return False
-                worked = await self._jobs(connection)
-                await connection.execute("SELECT pg_advisory_unlock($1)", lock)
-                return worked
+                async with leading(connection, lock, silent_after_s=self._silent_after_s) as leads:
+                    return leads and await self._jobs(connection)
 
     async def _jobs(self, connection: Connection) -> bool:
         """Until none waits. A job whose rows a hold keeps back lets the later ones pass."""

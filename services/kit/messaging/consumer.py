@@ -130,7 +130,9 @@ class TransactionalConsumer:
             pace_fetches(consumer, self.subscriber.pause_s)
             self.state.broker_answered_at = time.monotonic()
             tasks = [asyncio.create_task(each) for each in (self._watch(consumer), self.subscriber.refused())]
-            tasks += [asyncio.create_task(self._work(number, unit)) for number, unit in enumerate(self.units)]
+            tasks += [
+                asyncio.create_task(self.subscriber.work(number, unit.run)) for number, unit in enumerate(self.units)
+            ]
             first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             first.pop().result()
         finally:
@@ -153,10 +155,6 @@ class TransactionalConsumer:
         finally:
             stopping.cancel()
             self.subscriber.consumer = None
-
-    async def _work(self, number: int, unit: UnitOfWork) -> None:
-        async with unit.keeping_its_connection():
-            await self.subscriber.work(number, unit.run)
 
     async def _watch(self, consumer: AIOKafkaConsumer) -> None:
         committed: dict[TopicPartition, int] = {}

@@ -5,14 +5,12 @@ A batch that holds a value which the database refuses is halved until the record
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import asyncpg
 import structlog
 from aiokafka import ConsumerRecord
-from asyncpg.pool import PoolConnectionProxy
 
 from services.kit.backoff import Backoff
 from services.kit.messaging import outbox
@@ -61,8 +59,6 @@ class UnitOfWork:
         self._apply = apply
         self._counter = DeadLetterCounter(limit)
         self._after_commit, self._state, self._relay = after_commit, state, relay
-        self._connection: PoolConnectionProxy[Any] | None = None
-        self._keeps = False
 
     async def run(self, records: Records) -> None:
         """Retries with back-off, and skips nothing.
@@ -104,7 +100,7 @@ class UnitOfWork:
     async def _commit(self, records: Records, apply: ApplyBatch) -> None:
         failpoint("consumer.after_poll")
         written = outbox.written()
-        async with self._connected() as connection:
+        async with self._pool.acquire() as connection:
             if apply is self._apply and await self._stored_at_once(connection, records):
                 unseen, stored = records, list[DeadLetter]()
             else:
@@ -154,45 +150,10 @@ class UnitOfWork:
                 return False  # the usual way sets it aside
             raise
 
-    @asynccontextmanager
-    async def keeping_its_connection(self) -> AsyncIterator[None]:
-        """While batches succeed: to give it back costs as much as two statements of a short batch."""
-        self._keeps = True
-        try:
-            yield
-        finally:
-            self._keeps = False
-            await self._release()
-
-    @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Connection]:
-        if self._connection is None or _is_lost(self._connection):
-            await self._release()
-            self._connection = await self._pool.acquire()
-        done = False
-        try:
-            yield self._connection
-            done = True
-        finally:
-            if not (done and self._keeps):
-                await self._release()
-
-    async def _release(self) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await self._pool.release(connection)
-
     def _count(self, stored: list[DeadLetter]) -> None:
         for topic, count in Counter(one.record.topic for one in stored).items():
             metrics.DEAD_LETTERS.add(count, {"group": self._group, "topic": topic})
             _log.error("record.dead_lettered", group=self._group, topic=topic, count=count)
-
-
-def _is_lost(connection: "PoolConnectionProxy[Any]") -> bool:
-    try:
-        return connection.is_closed()
-    except asyncpg.InterfaceError:
-        return True  # its pool has noticed first, and has taken it back
 
 
 class ValueRefused(Exception):

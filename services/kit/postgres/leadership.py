@@ -5,8 +5,8 @@ The server knows since when a session has run nothing: no clock of another machi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
@@ -19,6 +19,7 @@ SILENT_AFTER_S: Final = 15.0
 """A leader runs a statement more often than this, or is replaced."""
 BEAT_S: Final = 4.0
 _STATEMENT_S: Final = 10.0
+_UNLOCK_S: Final = 5.0
 _log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
@@ -45,6 +46,26 @@ async def try_lead(connection: Connection, lock: int, *, silent_after_s: float =
     if await connection.fetch(_END_SILENT, lock, silent_after_s):
         _log.warning("leader.replaced", silent_s=silent_after_s)
     return False
+
+
+@asynccontextmanager
+async def leading(connection: Connection, lock: int, *, silent_after_s: float = SILENT_AFTER_S) -> AsyncIterator[bool]:
+    """Whether this session of a pool leads meanwhile. It is given back without the lock, or ended."""
+    leads = True  # perhaps, if the question has no answer
+    try:
+        leads = await try_lead(connection, lock, silent_after_s=silent_after_s)
+        yield leads
+    finally:
+        if leads:
+            await _give_up(connection, lock)
+
+
+async def _give_up(connection: Connection, lock: int) -> None:
+    try:
+        await connection.execute("SELECT pg_advisory_unlock($1)", lock, timeout=_UNLOCK_S)
+    except BaseException:
+        connection.terminate()
+        raise
 
 
 class LeaderSession(AbstractAsyncContextManager["LeaderSession"]):

@@ -1,14 +1,11 @@
 """PostgreSQL connection pool, and which errors are transient."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from contextvars import ContextVar
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias, TypeVar
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
-from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from services.kit.backoff import Backoff
 
@@ -30,9 +27,11 @@ async def open_pool(
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """Waits `retry_for_s` for a starting server. Sessions are in UTC and time out.
 
-    `plain_reads`: only single statements, mostly by key, which leave nothing behind in a session. They are planned
-    once a session, not for each of their values, and a session is not reset after them: either costs more than they do.
-    `by_key`: the same of reads that have no reason to read a table whole.
+    Who borrows a session leaves nothing behind in it: no lock of the session, no setting, no LISTEN, no table. So it is
+    not reset when it is given back, which would cost as much as a statement or two.
+
+    `plain_reads`: only single statements, mostly by key. They are planned once a session, not for each of their values:
+    that costs more than they do. `by_key`: the same of reads that have no reason to read a table whole.
     """
     plain_reads = plain_reads or by_key
     session = _session(name) | (_PLAIN_READS if plain_reads else {}) | (_BY_KEY if by_key else {})
@@ -46,7 +45,7 @@ async def open_pool(
             command_timeout=35,
             max_inactive_connection_lifetime=300,
             server_settings=session,
-            reset=_keep if plain_reads else _reset,
+            reset=_keep,
         )
 
     return await retry_connecting(connect, retry_for_s)
@@ -69,54 +68,6 @@ def _session(name: str, statement_timeout_ms: int = 30_000, lock_timeout_ms: int
         "idle_in_transaction_session_timeout": "30000",
         "timezone": "UTC",
     }
-
-
-@asynccontextmanager
-async def transaction(pool: "asyncpg.Pool[Any]") -> AsyncIterator[Connection]:
-    """A session for one transaction that leaves nothing behind in it: no lock of the session, no setting, no LISTEN.
-
-    When it was committed the session is not reset, which costs as much as a statement or two.
-    """
-    connection = await pool.acquire()
-    clean = False
-    try:
-        async with connection.transaction():
-            yield connection
-        clean = True
-    finally:
-        token = _clean.set(clean)
-        try:
-            await pool.release(connection)
-        finally:
-            _clean.reset(token)
-
-
-async def fetch(pool: "asyncpg.Pool[Any]", statement: str, *values: Any) -> list[Any]:
-    """Of a statement that leaves nothing behind in its session, which is not reset after it: as `transaction`."""
-    connection = await pool.acquire()
-    clean = False
-    try:
-        found: list[Any] = await connection.fetch(statement, *values)
-        clean = True
-        return found
-    finally:
-        token = _clean.set(clean)
-        try:
-            await pool.release(connection)
-        finally:
-            _clean.reset(token)
-
-
-_clean: ContextVar[bool] = ContextVar("clean", default=False)
-"""Whether the session that is being given back needs no reset."""
-
-
-async def _reset(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-    if _clean.get():
-        return
-    # asyncpg's own reset, untraced: each release of a connection would be a span.
-    with suppress_instrumentation():
-        await connection.execute(connection.get_reset_query())
 
 
 async def _keep(connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -1,6 +1,7 @@
 """Ends expired attempts. Every instance sweeps; the row lock decides which one ends an attempt."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -14,6 +15,8 @@ from services.kit.messaging.outbox import Wakeup
 from services.kit.runtime.failpoints import failpoint
 
 SWEEP_EVERY_S: Final = 1.0
+DELETE_EVERY_S: Final = 60.0
+"""Attestations that nobody has asked for within a day."""
 MAX_PER_SWEEP: Final = 100
 
 
@@ -31,6 +34,7 @@ class AttemptSweeper:
     ) -> None:
         """`ends_known`: whether the database has every end that was published; a restored one has not at first."""
         self._pool, self._submissions, self._wakeup, self._ends_known = pool, submissions, wakeup, ends_known
+        self._delete_at = 0.0
 
     async def run(self) -> None:
         """Runs until cancelled. Database errors propagate."""
@@ -49,7 +53,9 @@ class AttemptSweeper:
                         await notify(connection)
                         ended += 1
                 failpoint("expire.after_commit")
-            await waiting_attestations.delete_old(connection)
+            if time.monotonic() >= self._delete_at:
+                await waiting_attestations.delete_old(connection)
+                self._delete_at = time.monotonic() + DELETE_EVERY_S
         if ended:
             self._wakeup.notify()
         return ended

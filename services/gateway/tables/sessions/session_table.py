@@ -26,7 +26,6 @@ from services.gateway.tables.sessions.session import (
 from services.gateway.tables.sessions.session_secrets import seal, session_key, unseal
 from services.gateway.timeouts import bounded
 from services.kit.audit.log import CLIENT_ADDRESS, append_entry
-from services.kit.postgres.pool import fetch
 
 MAX_PER_PERSON: Final = 20
 """One sign-in more ends the oldest."""
@@ -189,7 +188,7 @@ class Sessions:
     async def _find(self, session_id: str) -> Session | None:
         now = datetime.now(UTC)
         query = f"SELECT {COLUMNS} FROM session WHERE id_hash = $1 AND expires_at > $2 AND seen_at > $3"
-        found = await fetch(self._pool, query, hashed(session_id), now, now - self.idle)
+        found = await self._pool.fetch(query, hashed(session_id), now, now - self.idle)
         if not found:
             return None
         (row,) = found

@@ -14,7 +14,7 @@ from services.kit.department.tables.holders import holders
 from services.kit.department.tables.idempotency import stored_answer
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.operations import Held, ItemBody, Refused, StillReading
-from services.kit.postgres.pool import Connection, transaction
+from services.kit.postgres.pool import Connection
 from services.kit.rules.assessment import Assessment
 from services.kit.rules.department_rules import Claim, DepartmentRules, HolderOperation, N, Operation, Record
 from services.kit.rules.evidence import EVERY_CHECK, ActEvidence
@@ -64,7 +64,7 @@ async def change_record(
     `StillReading`, `Outdated` and `KeyReused`.
     """
     try:
-        async with transaction(desk.pool) as connection:
+        async with desk.pool.acquire() as connection, connection.transaction():
             request = await desk.begin_request(connection, student_id, evidence, key)
             if request.answer is not None:
                 return _repeated(desk, request.answer)
@@ -112,7 +112,7 @@ async def _note_refusal(
     outcome, why = "held" if isinstance(error, Held) else type(error).__name__.lower(), dict(details)
     if isinstance(error, Refused):
         why["reason"] = error.reason.code
-    async with transaction(desk.pool) as connection:
+    async with desk.pool.acquire() as connection, connection.transaction():
         # While it reads, it must give the answers again that it has given: no change waits yet.
         if isinstance(error, Held) and not isinstance(error, StillReading):
             await waiting_changes.note(connection, student_id, error.blocked)

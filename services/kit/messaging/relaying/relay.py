@@ -37,6 +37,8 @@ from services.kit.signing.records import RecordSigner
 
 UNSETTLED_S: Final = (0.005, 0.05)
 FULL_SCAN_EVERY_S: Final = 0.5
+_EARLY_S: Final = 0.002
+"""The event loop's timers are whole milliseconds, and most end early."""
 _CANDIDATE_EVERY_S: Final = 1.0
 _CHANNEL: Final = "outbox"
 
@@ -114,7 +116,7 @@ class Relay:
         reader, unsettled, scanned_at = OutboxReader(session, deleter.flush), Backoff(*UNSETTLED_S), 0.0
         while True:
             self.state.polled_at = time.monotonic()
-            whole = self.state.polled_at - scanned_at >= FULL_SCAN_EVERY_S
+            whole = self.state.polled_at - scanned_at >= FULL_SCAN_EVERY_S - _EARLY_S
             if whole:
                 scanned_at = self.state.polled_at
             rows = await reader.read(whole=whole, beside=await self._marks.digest_query() if whole else None)

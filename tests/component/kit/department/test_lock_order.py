@@ -13,7 +13,6 @@ from schemas.flows import CLEARANCE, source_of
 from schemas.topics import Topics
 from services.kit.department.desk import Desk
 from services.kit.department.subscriptions import department_router
-from services.kit.postgres.pool import transaction
 from tests.support.departments.desks import desk_over, is_waiting, now, open_case
 from tests.support.waiting import eventually
 
@@ -25,7 +24,7 @@ async def test_a_batch_of_events_waits_for_an_import_and_holds_nothing_that_it_n
         first, second = sorted(new_student_id() for _ in range(2))
         for student_id in (first, second):
             await open_case(desk, student_id)
-        async with transaction(desk.pool) as importing:
+        async with desk.pool.acquire() as importing, importing.transaction():
             await desk.begin_batch(importing, [first])
             # In the topic the second stands before the first.
             applying = asyncio.create_task(applied(desk, second, first))
@@ -45,7 +44,7 @@ async def applied(desk: Desk[Any], *students: str) -> None:
         headers = (("content-type", CONTENT_TYPE.encode()),)
         key = student_id.encode()
         records.append(ConsumerRecord(TOPICS.case, 0, offset, 0, 0, key, value, None, len(key), len(value), headers))
-    async with transaction(desk.pool) as connection:
+    async with desk.pool.acquire() as connection, connection.transaction():
         assert not await router.subscription.apply(connection, records)
 
 

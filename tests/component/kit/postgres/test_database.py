@@ -3,14 +3,18 @@
 import asyncio
 import secrets
 import time
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 
+from services.kit.postgres.leadership import leading
 from services.kit.postgres.migrations import MigrationError, migrate
-from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, fetch, open_pool, transaction, transient
+from services.kit.postgres.pool import DATABASE_ERRORS, database_probe, open_pool, transient
+from tests.support.waiting import eventually
 
 ONE = "create table book (id bigint primary key);"
 TWO = "alter table book add column title text;\ninsert into book values (1, 'x');"
@@ -52,14 +56,6 @@ async def test_a_pool_lives_in_utc_and_bounds_every_wait(database: str) -> None:
             "TimeZone": "UTC",
         }.items():
             assert await pool.fetchval("select current_setting($1)", setting) == value
-
-
-async def test_a_connection_goes_back_to_the_pool_without_what_was_set_on_it(database: str) -> None:
-    async with await open_pool(database, name="library", max_size=1) as pool:
-        async with pool.acquire() as connection:
-            await connection.execute("set statement_timeout = '1s'; select pg_advisory_lock(7)")
-        assert await pool.fetchval("select current_setting('statement_timeout')") == "30s"
-        assert await pool.fetchval("select count(*) from pg_locks where locktype = 'advisory' and objid = 7") == 0
 
 
 async def test_the_probe_of_a_pool_is_well_while_the_database_answers(database: str) -> None:
@@ -245,27 +241,49 @@ async def test_a_wrong_password_is_not_waited_for(database: str) -> None:
     assert not transient(raised.value)
 
 
-async def test_a_session_is_given_back_as_it_is_after_a_commit_and_reset_after_anything_else(database: str) -> None:
+async def test_a_session_is_given_back_as_it_is_and_without_an_open_transaction(database: str) -> None:
     async with await open_pool(database, name="library", max_size=1) as pool:
-        async with transaction(pool) as connection:
+        async with pool.acquire() as connection:
             await connection.execute("SELECT set_config('lixiao.left', 'behind', false)")
-        async with transaction(pool) as connection:
-            assert await connection.fetchval("SELECT current_setting('lixiao.left', true)") == "behind"
-        with pytest.raises(asyncpg.DivisionByZeroError):
-            async with transaction(pool) as connection:
-                await connection.execute("SELECT pg_advisory_lock(4711)")
-                await connection.execute("SELECT 1 / 0")
-        assert not await pool.fetchval("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711")
-        assert not await pool.fetchval("SELECT current_setting('lixiao.left', true)")
+            await connection.execute("BEGIN")
+            await connection.execute("CREATE TABLE unfinished ()")
+        assert await pool.fetchval("SELECT current_setting('lixiao.left')") == "behind"
+        assert await pool.fetchval("SELECT to_regclass('unfinished')") is None
 
 
-async def test_a_session_is_given_back_as_it_is_after_a_single_read_and_reset_after_one_that_failed(
-    database: str,
-) -> None:
-    async with await open_pool(database, name="library", max_size=1) as pool:
-        set_it = "SELECT set_config('lixiao.left', $1, false)"
-        assert [tuple(row) for row in await fetch(pool, set_it, "behind")] == [("behind",)]
-        assert await fetch(pool, "SELECT current_setting('lixiao.left', true) AS left") == [("behind",)]
-        with pytest.raises(asyncpg.DivisionByZeroError):
-            await fetch(pool, "SELECT 1 / $1::int", 0)
-        assert not await pool.fetchval("SELECT current_setting('lixiao.left', true)")
+HELD: Final = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = $1 AND granted"
+
+
+async def test_a_session_that_led_is_given_back_without_the_lock(database: str) -> None:
+    async with (
+        await open_pool(database, name="library", max_size=1) as pool,
+        await open_pool(database, name="other", max_size=1) as others,
+    ):
+        for fails in (False, True):
+            with pytest.raises(asyncpg.DivisionByZeroError) if fails else nullcontext():
+                async with pool.acquire() as connection, leading(connection, 4711) as leads:
+                    assert leads
+                    async with others.acquire() as other, leading(other, 4711) as leads_too:
+                        assert not leads_too
+                    if fails:
+                        await connection.execute("SELECT 1 / 0")
+            assert await pool.fetchval(HELD, 4711) == 0
+            async with others.acquire() as other, leading(other, 4711) as leads_too:
+                assert leads_too
+
+
+async def test_a_session_that_cannot_give_up_the_lock_is_ended(database: str) -> None:
+    async with await open_pool(database, name="library", max_size=2) as pool:
+        async with pool.acquire() as connection:
+            with pytest.raises(asyncpg.InFailedSQLTransactionError):
+                async with leading(connection, 4711):
+                    await connection.execute("BEGIN")
+                    with pytest.raises(asyncpg.DivisionByZeroError):
+                        await connection.execute("SELECT 1 / 0")
+            with pytest.raises(asyncpg.InterfaceError, match="released"):
+                connection.is_closed()
+
+        async def given_up() -> bool:
+            return bool(await pool.fetchval(HELD, 4711) == 0)
+
+        await eventually(given_up, what="the lock of a session that was ended")

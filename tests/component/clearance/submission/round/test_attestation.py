@@ -19,7 +19,6 @@ from schemas.events import (
     SubmissionRequested,
 )
 from services.kit.operations import Held
-from services.kit.postgres.pool import transaction
 from services.kit.rules.reasons import RECORD_REPLACED
 from services.library.rules import Thesis, Violation
 from tests.support.departments.desks import is_waiting
@@ -83,7 +82,7 @@ async def test_a_request_waits_for_a_change_under_way_and_is_answered_by_it(harn
     """For several students too, whose records are locked together."""
     owing, clear = await harness.student(), await harness.student()
     desk, attempts = harness.desks["library"], {one: uuid4() for one in (owing, clear)}
-    async with transaction(desk.pool) as changing:
+    async with desk.pool.acquire() as changing, changing.transaction():
         await desk.change_in(changing, owing, lambda _: (OWING, RECORD_REPLACED()), now=datetime.now(UTC))
         asking = asyncio.create_task(library_hears(harness, *(requested(one, attempts[one]) for one in attempts)))
         await eventually(lambda: is_waiting(desk.pool), what="a request that waits for the change")

@@ -14,7 +14,6 @@ from services.kit.department.evidence import coverage
 from services.kit.http.requests.idempotency import IdempotencyKey
 from services.kit.names import AdvisoryLock
 from services.kit.operations import Held, Refused
-from services.kit.postgres.pool import transaction
 from services.kit.rules.department_rules import Operation
 from tests.support.departments.desks import desk_over, is_waiting, now, open_case, outbox_statuses
 from tests.support.waiting import eventually
@@ -93,7 +92,7 @@ async def test_a_hold_placed_while_a_request_waits_for_the_record_is_met(databas
     async with desk_over(database, "library") as desk:
         student_id = new_student_id()
         await open_case(desk, student_id)
-        async with transaction(desk.pool) as attesting:
+        async with desk.pool.acquire() as attesting, attesting.transaction():
             await desk.lock(attesting, student_id)
             operating = asyncio.create_task(operate(desk, student_id))
             await eventually(lambda: is_waiting(desk.pool), what="a request that waits for the record")
@@ -112,7 +111,7 @@ async def test_a_list_withdrawn_while_a_request_waits_for_the_coverage_covers_no
     async with desk_over(database, "library") as desk:
         student_id = new_student_id()
         await open_case(desk, student_id)
-        async with transaction(desk.pool) as withdrawing:
+        async with desk.pool.acquire() as withdrawing, withdrawing.transaction():
             await coverage.begin_change(withdrawing)
             operating = asyncio.create_task(operate(desk, student_id))
             await eventually(lambda: is_waiting(desk.pool), what="a request that waits for the coverage")
@@ -129,7 +128,7 @@ async def test_an_act_about_every_check_waits_for_no_change_of_the_coverage(data
         await open_case(desk, student_id)
         card = named(desk, "issue-card")
         body = card.body.model_validate({"student_id": student_id})
-        async with transaction(desk.pool) as changing:
+        async with desk.pool.acquire() as changing, changing.transaction():
             await coverage.begin_change(changing)
             done = await change_record(desk, student_id, lambda record: card.apply(record, body), now=now())
         assert done.gained == desk.rules.checks
@@ -155,7 +154,7 @@ async def test_the_record_is_locked_before_the_coverage(database: str) -> None:
     async with desk_over(database, "library") as desk:
         student_id = new_student_id()
         await open_case(desk, student_id)
-        async with transaction(desk.pool) as locking:
+        async with desk.pool.acquire() as locking, locking.transaction():
             await desk.lock(locking, student_id)
             operating = asyncio.create_task(operate(desk, student_id))
             await eventually(lambda: is_waiting(desk.pool), what="a request that waits for the record")
