@@ -349,6 +349,8 @@ def _consumer_options(session_timeout_ms: int) -> dict[str, Any]:
         "auto_offset_reset": "earliest",
         "isolation_level": "read_committed",
         "fetch_max_wait_ms": _FETCH_WAIT_MS,
+        # How often aiokafka looks at each partition for what to fetch when no fetch has ended and nothing was read.
+        "consumer_timeout_ms": 1_000,
         "session_timeout_ms": session_timeout_ms,
         "heartbeat_interval_ms": session_timeout_ms // 4,
         "rebalance_timeout_ms": 60_000,
