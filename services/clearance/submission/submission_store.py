@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from schemas.codec import MAX_EVENT_BYTES
 from schemas.events import AcceptedForm, AttestedFacts, FormWaiver, SubmissionAccepted
 from services.clearance.receipts.payload import Receipt
-from services.clearance.roster.cases import Student
+from services.clearance.roster.cases import Student, kept_student
 from services.kit.postgres.pool import Connection
 from services.kit.rules.waivers import Waiver, waiver_list
 
@@ -132,11 +132,8 @@ def _event(row: Any) -> SubmissionAccepted:
 
 
 def _submission(row: Any) -> Submission:
-    student = json.loads(row["student"])
-    student["enrolled_on"] = date.fromisoformat(student["enrolled_on"])
     return Submission(
-        # Not validated again: stored data was valid by the rules of its day.
-        student=Student.model_construct(**student),
+        student=kept_student(json.loads(row["student"])),
         position=Position(row["case_number"], row["sequence"]),
         attempt_id=row["attempt_id"],
         form_number=row["form_number"],

@@ -18,7 +18,7 @@ from services.clearance.receipts.payload import Receipt, submission_facts
 from services.clearance.receipts.signing_keys import Keyring
 from services.clearance.roster import case_store, cases
 from services.clearance.roster.case_store import SOURCE
-from services.clearance.roster.cases import Student
+from services.clearance.roster.cases import kept_student
 from services.clearance.roster.roster import Roster
 from services.clearance.submission import submission_store
 from services.clearance.submission.after_acceptance import exceptions
@@ -106,7 +106,7 @@ class Restoring:
     async def _restore(
         self, connection: Connection, event: SubmissionAccepted, form: AcceptedForm, signed: Form
     ) -> None:
-        student = Student.model_validate(form.student)
+        student = kept_student(form.student)
         case = await case_store.lock(connection, student.student_id)
         if case is None:
             # The roster is older than the student.
