@@ -77,12 +77,16 @@ def with_form(
 
 
 def _without_facts(form: AcceptedForm) -> AcceptedForm:
-    """They are in the receipt too, or their digest."""
-    facts = {
+    """They are in the receipt too, or their digest; those of former numbers are clear, and in none."""
+    former = {number: _checks_alone(of) for number, of in form.former.items()}
+    return form.model_copy(update={"facts": _checks_alone(form.facts), "former": former})
+
+
+def _checks_alone(facts: Mapping[str, AttestedFacts]) -> dict[str, AttestedFacts]:
+    return {
         name: given.model_copy(update={"checks": tuple(one.model_copy(update={"facts": {}}) for one in given.checks)})
-        for name, given in form.facts.items()
+        for name, given in facts.items()
     }
-    return form.model_copy(update={"facts": facts})
 
 
 async def add_each(connection: Connection, submissions: Sequence[Submission]) -> None:
