@@ -71,7 +71,7 @@ class Restoring:
         if known is not None and known["state"] != AttemptState.OPEN:
             return
         await case_store.lock(connection, event.student_id)
-        if await is_forgotten(connection, event.student_id):
+        if await is_forgotten(connection, event.student_id, since=event.refused_at):
             return
         if await ended_attempts.refuse(connection, event):
             await _append(connection, event, "submission.refuse", {"cause": event.cause})
@@ -82,7 +82,9 @@ class Restoring:
             return
         await case_store.lock(connection, event.student_id)
         found = await ended_attempts.find_each(connection, [event.attempt_id])
-        if _is_known(found.get(event.attempt_id), event) or await is_forgotten(connection, event.student_id):
+        if _is_known(found.get(event.attempt_id), event):
+            return
+        if await is_forgotten(connection, event.student_id, since=event.accepted_at):
             return
         form = event.form
         if form is None:

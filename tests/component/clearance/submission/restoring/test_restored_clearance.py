@@ -18,12 +18,14 @@ from schemas.events import (
     SubmissionAccepted,
     SubmissionRefused,
 )
+from services.clearance.forgetting.forget import Decided, Forgetting
 from services.clearance.receipts.private_keys.files import FileKeys
 from services.clearance.receipts.signing_keys import Keyring
 from services.kit.rules.waivers import WaiverKind
 from services.kit.student_numbers import NumberForm, use_number_form
 from tests.support.in_process.after_acceptance import forms as forms_of
 from tests.support.in_process.after_acceptance import void
+from tests.support.in_process.services import person
 from tests.support.in_process.submission_harness import OWING, Harness, of, submission_harness
 from tests.support.servers.backups import Backup
 from tests.support.servers.fixtures import DatabaseMaker
@@ -253,6 +255,36 @@ async def test_a_form_that_was_not_signed_so_is_a_dead_letter(harness: Harness, 
         assert await forms(harness) == []
     await read_ends(harness, [accepted])
     assert len(await forms(harness)) == 1
+
+
+async def test_a_number_that_was_forgotten_and_listed_again_has_its_later_ends_again_and_no_earlier_one(
+    harness: Harness, backup: ClearanceBackup
+) -> None:
+    student_id = await harness.student()
+    await harness.submit(student_id)
+    forgotten = await harness.deliver_all()
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await Forgetting(harness.topics).forget(connection, student_id, Decided("o-1", "本人申请", proposed_by="o-2"))
+    await harness.deliver_all()
+    async with harness.clearance.pool.acquire() as connection, connection.transaction():
+        await harness.roster.put(connection, person(student_id, None), now=datetime.now(UTC))
+    await harness.deliver_all()
+    await backup.take()
+    await harness.clear_again(student_id)
+    await harness.set("library", student_id, OWING)
+    refused = await harness.submit(student_id)
+    said = await harness.deliver_all()
+    await harness.clear_again(student_id)
+    await harness.deliver_all()
+    accepted = await harness.submit(student_id)
+    said += await harness.deliver_all()
+    before = await forms(harness)
+    assert len(before) == 1
+    await backup.restore()
+    await read_ends(harness, [*forgotten, *said])
+    assert await forms(harness) == before
+    assert [await harness.state(one) for one in (refused, accepted)] == [("refused", "objected"), ("accepted", "")]
+    assert await harness.clearance.pool.fetchval("SELECT count(*) FROM attempt") == 2
 
 
 async def test_a_form_whose_student_the_rules_of_today_would_refuse_comes_back_as_it_was(
